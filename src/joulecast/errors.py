@@ -1,0 +1,43 @@
+"""Every error a user can meet. One line each: what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+
+class JoulecastError(Exception):
+    """Base of all errors raised on purpose; its text is one line a user can act on."""
+
+    exit_code = 1
+
+
+class UsageError(JoulecastError):
+    """What the user asked for makes no sense as written (exit code 2)."""
+
+    exit_code = 2
+
+
+class MissingExtraError(JoulecastError):
+    """An optional part is not installed; the text names the exact command that installs it."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(f'{feature} needs an extra: pip install "joulecast[{extra}]"')
+        self.extra = extra
+
+
+class UnknownHardwareError(JoulecastError):
+    """A name that the catalog does not hold; the text lists the nearest names."""
+
+
+class MeterLostError(JoulecastError):
+    """A meter stopped answering for good (device gone, permission withdrawn)."""
+
+
+class LedgerError(JoulecastError):
+    """The ledger cannot be opened, read or written."""
+
+
+class RunNotFoundError(LedgerError):
+    """No run in the ledger matches the name or id given."""
+
+
+class BadInputError(JoulecastError):
+    """A file given by the user does not hold what it should; the text names the place."""

@@ -1,0 +1,105 @@
+"""What a meter is: one source of energy for one domain."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from ..units import Provenance
+
+
+class Kind(StrEnum):
+    """What a meter's readings are."""
+
+    COUNTER = "counter"  # cumulative joules since the meter was opened; never falls
+    POWER = "power"  # watts at an instant
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertainty:
+    """A 90 % interval as fractions of the reading: `[value * (1 - low), value * (1 + high)]`."""
+
+    low: float
+    high: float
+    origin: str  # where these figures come from, for people to read
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is known of a meter before it is read. Plain data; saved with the recording."""
+
+    domain: str  # "gpu:0", "cpu:0" (package), "dram:0", "node"
+    source: str  # what gives the figure, for people: "NVML energy counter"
+    kind: Kind
+    provenance: Provenance
+    update_period_s: float  # the value changes no more often than this
+    uncertainty: Uncertainty
+    device: str = ""  # what the domain is: "NVIDIA A100-SXM4-80GB"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types; inverse of `from_json`."""
+        return asdict(self) | {"kind": str(self.kind), "provenance": str(self.provenance)}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Source:
+        """Inverse of `to_json`."""
+        return cls(
+            domain=str(data["domain"]),
+            source=str(data["source"]),
+            kind=Kind(data["kind"]),
+            provenance=Provenance(data["provenance"]),
+            update_period_s=float(data["update_period_s"]),
+            uncertainty=Uncertainty(**data["uncertainty"]),
+            device=str(data.get("device", "")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a meter says at one instant.
+
+    `value`, `low` and `high` are joules since the meter was opened (`Kind.COUNTER`) or watts
+    (`Kind.POWER`); `[low, high]` is the 90 % interval. `held_s` is the time integral, in seconds,
+    of the fraction of the domain that belongs to this run: the elapsed time where the run owns the
+    whole domain, less where it has a share of it. Idle power times `held_s` is the idle energy.
+    """
+
+    t_s: float  # the clock's instant to which the value belongs
+    value: float
+    low: float
+    high: float
+    held_s: float
+
+
+class Meter(ABC):
+    """One source of energy for one domain.
+
+    `read` may be called from one thread at a time. It raises `MeterLostError` when the meter is
+    gone for good. `note()` hands over, once, what went wrong but could be mended (a counter that
+    was reset, say).
+    """
+
+    source: Source
+
+    @abstractmethod
+    def read(self) -> Reading:
+        """The meter's word at this instant. Raises `MeterLostError`."""
+
+    def note(self) -> str | None:
+        """What happened since the last call that the recording should mark, or None."""
+        return None
+
+    def close(self) -> None:  # noqa: B027 - most meters hold nothing
+        """Give back what the meter holds. Safe to call twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """A domain that cannot be read: why, and what to do about it."""
+
+    domain: str  # "cpu:0", or the family where nothing finer is known: "gpu (amd)"
+    source: str  # what would have given the figure
+    reason: str
+    remedy: str  # the exact command, or "" where nothing can be done

@@ -1,0 +1,170 @@
+"""A recording: all that one run left behind, as plain data.
+
+Times inside a recording are seconds since its start; `started_at` anchors them to the calendar.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ..meters.base import Source
+
+Array = npt.NDArray[np.float64]
+
+
+class Status(StrEnum):
+    """How a run ended, or that it has not."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"  # ended with an error, a signal or a non-zero exit code
+    INTERRUPTED = "interrupted"  # the recorder itself died; the end is unknown
+
+
+@dataclass(slots=True)
+class Span:
+    """A named stretch of time in a run; spans nest through `parent`."""
+
+    id: int
+    parent: int | None
+    kind: str  # "epoch", "step", "phase"
+    name: str
+    start_s: float
+    end_s: float | None = None  # None while open, and for ever if the recorder died in it
+    index: int | None = None  # of an epoch or step, from 0
+    origin: int = 0  # process id that opened it
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A value the user logged (accuracy, loss), in the span that was open, or the whole run."""
+
+    t_s: float
+    name: str
+    value: float
+    span: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A stretch in which a domain was not measured, and why. `end_s` None: it never came back."""
+
+    domain: str
+    start_s: float
+    end_s: float | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Readings of one domain, oldest first; five arrays of shape (n,), as in `meters.Reading`."""
+
+    t_s: Array
+    value: Array
+    low: Array
+    high: Array
+    held_s: Array
+
+    def __len__(self) -> int:
+        return len(self.t_s)
+
+    @classmethod
+    def empty(cls) -> Samples:
+        """No readings."""
+        return cls(*(np.empty(0) for _ in range(5)))
+
+    @classmethod
+    def concat(cls, parts: list[Samples]) -> Samples:
+        """Several stretches joined in the order given."""
+        if not parts:
+            return cls.empty()
+        return cls(
+            *(
+                np.concatenate([getattr(p, name) for p in parts])
+                for name in ("t_s", "value", "low", "high", "held_s")
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What is known of a run when it starts."""
+
+    run_id: str
+    name: str
+    started_at: float  # seconds since 1970, UTC
+    command: list[str]
+    scope: str  # "process" or "machine"
+    interval_s: float
+    environment: dict[str, Any]
+    sources: list[Source]
+    group: str | None = None  # runs of one distributed job share it
+    tags: dict[str, str] = field(default_factory=dict)
+    planned_epochs: int | None = None
+    idle_power_w: dict[str, float] | None = None  # per domain; None if no baseline was taken
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Footer:
+    """What is known of a run only when it ends."""
+
+    status: Status
+    duration_s: float
+    exit_code: int | None = None
+    warnings: list[str] = field(default_factory=list)  # those that arose on the way
+
+
+@dataclass(slots=True)
+class Recording:
+    """One run: its header, what happened, its samples by domain, its footer."""
+
+    header: Header
+    spans: list[Span] = field(default_factory=list)
+    metrics: list[Metric] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    samples: dict[str, Samples] = field(default_factory=dict)
+    footer: Footer | None = None  # None while it runs
+    status: Status = Status.RUNNING
+
+    @property
+    def duration_s(self) -> float:
+        """From the footer, or up to the last sample where there is none."""
+        if self.footer is not None:
+            return self.footer.duration_s
+        return max((float(s.t_s[-1]) for s in self.samples.values() if len(s)), default=0.0)
+
+    @property
+    def warnings(self) -> list[str]:
+        """Those known at the start, then those that arose."""
+        return [*self.header.warnings, *(self.footer.warnings if self.footer else [])]
+
+
+class Sink(Protocol):
+    """Where a recording goes while it is made. The ledger is one. Called from one thread.
+
+    `flush` hands over all that is new since the last call, about once a second: the samples by
+    domain, and every span that was opened or closed (a span comes again, with its end, when it
+    closes: same `id`). A sink raises `LedgerError` when it cannot store; the recorder then goes on
+    without it.
+    """
+
+    def open(self, header: Header) -> None:
+        """The run starts."""
+
+    def flush(
+        self,
+        samples: dict[str, Samples],
+        spans: list[Span],
+        metrics: list[Metric],
+        gaps: list[Gap],
+    ) -> None:
+        """Store what is new."""
+
+    def close(self, footer: Footer) -> None:
+        """The run has ended; everything was flushed."""

@@ -1,0 +1,204 @@
+"""Quantities: SI inside the program, what people write and read at its edges.
+
+Energies are joules, powers watts, durations seconds, everywhere. An `Estimate` is the only form in
+which an energy or a duration leaves the program: a value, a 90 % interval, and where it came from.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from .errors import UsageError
+
+
+class Provenance(StrEnum):
+    """Where a figure comes from, strongest first."""
+
+    MEASURED = "measured"  # a sensor or counter
+    MODELLED = "modelled"  # computed from load, a fitted curve, a share
+    ASSUMED = "assumed"  # a constant
+
+    @property
+    def rank(self) -> int:
+        """0 for the strongest; larger is weaker."""
+        return list(Provenance).index(self)
+
+
+def weakest(provenances: Iterable[Provenance]) -> Provenance:
+    """The weakest of several provenances, which is that of their sum."""
+    return max(provenances, key=lambda p: p.rank)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A value with a 90 % interval `[low, high]`, a unit and a provenance."""
+
+    value: float
+    low: float
+    high: float
+    unit: str = "J"
+    provenance: Provenance = Provenance.MEASURED
+
+    def __post_init__(self) -> None:
+        if not self.low <= self.value <= self.high:
+            raise ValueError(f"not low <= value <= high: {self.low}, {self.value}, {self.high}")
+
+    def scaled(self, factor: float) -> Estimate:
+        """The estimate times a non-negative constant (its relative error stays the same)."""
+        return Estimate(
+            self.value * factor, self.low * factor, self.high * factor, self.unit, self.provenance
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The form every JSON document of joulecast uses for an estimate."""
+        return {
+            "value": self.value,
+            "low": self.low,
+            "high": self.high,
+            "unit": self.unit,
+            "provenance": str(self.provenance),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Estimate:
+        """Inverse of `to_json`."""
+        return cls(
+            float(data["value"]),
+            float(data["low"]),
+            float(data["high"]),
+            str(data["unit"]),
+            Provenance(data["provenance"]),
+        )
+
+    def __str__(self) -> str:
+        return format_estimate(self)
+
+
+def add_independent(parts: Iterable[Estimate]) -> Estimate | None:
+    """Sum of estimates whose errors are independent (different sensors), or None of nothing.
+
+    Half-widths add in quadrature, each side by itself (ISO/IEC Guide 98-3, section 5.1.2).
+    """
+    parts = list(parts)
+    if not parts:
+        return None
+    units = {p.unit for p in parts}
+    if len(units) != 1:
+        raise ValueError(f"cannot add different units: {sorted(units)}")
+    value = math.fsum(p.value for p in parts)
+    below = math.hypot(*(p.value - p.low for p in parts))
+    above = math.hypot(*(p.high - p.value for p in parts))
+    return Estimate(
+        value, value - below, value + above, units.pop(), weakest(p.provenance for p in parts)
+    )
+
+
+# --- reading what people write -------------------------------------------------------------------
+
+_SCALES: dict[str, dict[str, float]] = {
+    "energy": {"J": 1, "mJ": 1e-3, "kJ": 1e3, "MJ": 1e6, "GJ": 1e9}
+    | {"Wh": 3600, "mWh": 3.6, "kWh": 3.6e6, "MWh": 3.6e9, "GWh": 3.6e12},
+    "power": {"W": 1, "mW": 1e-3, "kW": 1e3, "MW": 1e6},
+    "duration": {"s": 1, "ms": 1e-3, "us": 1e-6, "min": 60, "m": 60, "h": 3600, "d": 86400},
+}
+_BASE = {"energy": "J", "power": "W", "duration": "s"}
+_QUANTITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([a-zA-Zµ]*)\s*")
+
+
+def _parse(text: str, kind: str) -> float:
+    match = _QUANTITY.fullmatch(text)
+    scales = _SCALES[kind]
+    example = ", ".join(list(scales)[:4])
+    if not match:
+        raise UsageError(f"{text!r} is not {_an(kind)}: write a number and a unit ({example})")
+    number, unit = float(match[1]), match[2].replace("µ", "u") or _BASE[kind]
+    scale = scales.get(unit)
+    if scale is None:  # tolerate case where that is unambiguous: kwh, KWH, w; never mW against MW
+        nearby = {v for k, v in scales.items() if k.lower() == unit.lower()}
+        scale = nearby.pop() if len(nearby) == 1 else None
+    if scale is None:
+        raise UsageError(f"{unit!r} in {text!r} is not a unit of {kind}: use one of {example}, ...")
+    value = number * scale
+    if value < 0 or not math.isfinite(value):
+        raise UsageError(f"{text!r} is not {_an(kind)}: it must be finite and not negative")
+    return value
+
+
+def _an(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
+
+
+def parse_energy(text: str) -> float:
+    """Joules from `50 kJ`, `0.3 kWh`, `1200` (J). Raises `UsageError`."""
+    return _parse(text, "energy")
+
+
+def parse_power(text: str) -> float:
+    """Watts from `250 W`, `1.2kW`, `40` (W). Raises `UsageError`."""
+    return _parse(text, "power")
+
+
+def parse_duration(text: str) -> float:
+    """Seconds from `1.5 h`, `200ms`, `30` (s). Raises `UsageError`."""
+    return _parse(text, "duration")
+
+
+# --- writing what people read --------------------------------------------------------------------
+
+_PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"))
+
+
+def _prefix(value: float) -> tuple[float, str]:
+    size = abs(value)
+    if size == 0 or not math.isfinite(size):
+        return 1.0, ""
+    for scale, prefix in _PREFIXES:
+        if size >= scale * 0.9995:
+            return scale, prefix
+    return _PREFIXES[-1]
+
+
+def _digits(value: float) -> str:
+    """Three significant digits, never in exponent form."""
+    size = abs(value)
+    decimals = 0 if size >= 99.95 else 1 if size >= 9.995 else 2
+    return f"{value:.{decimals}f}"
+
+
+def format_quantity(value: float, unit: str) -> str:
+    """A figure as people read it: `12.3 kJ`, `250 W`, `1 h 20 min`."""
+    if unit == "s":
+        return format_duration(value)
+    scale, prefix = _prefix(value)
+    return f"{_digits(value / scale)} {prefix}{unit}"
+
+
+def format_duration(seconds: float) -> str:
+    """A duration as people read it: `850 ms`, `12.3 s`, `4 min 05 s`, `1 h 20 min`, `2 d 3 h`."""
+    if seconds < 1:
+        scale, prefix = _prefix(seconds)
+        return f"{_digits(seconds / scale)} {prefix}s"
+    if seconds < 99.95:
+        return f"{_digits(seconds)} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def format_estimate(estimate: Estimate) -> str:
+    """An estimate as people read it: `12.3 kJ (11.9 to 12.7)`, bounds in the value's own unit."""
+    e = estimate
+    if e.unit == "s":
+        bounds = f"{format_duration(e.low)} to {format_duration(e.high)}"
+        return f"{format_duration(e.value)} ({bounds})"
+    scale, prefix = _prefix(e.value or e.high)
+    figures = [_digits(x / scale) for x in (e.value, e.low, e.high)]
+    return f"{figures[0]} {prefix}{e.unit} ({figures[1]} to {figures[2]})"

@@ -1,0 +1,266 @@
+"""A recording's figures: the energy of the run, of each domain, of each span. Pure functions."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..meters.base import Source
+from ..units import Estimate, add_independent, format_duration
+from .integrate import Curve, curve, is_resolved, with_edges
+from .model import Gap, Recording, Span
+
+SCHEMA = "joulecast/recording/1"
+
+Curves = dict[str, tuple[Source, Curve]]
+
+
+@dataclass(frozen=True, slots=True)
+class DomainEnergy:
+    """What one domain used. `above_idle` is None where no idle baseline covers it."""
+
+    source: Source
+    energy: Estimate
+    above_idle: Estimate | None
+    mean_power_w: float
+    measured_s: float  # the part of the run that was not a gap
+
+
+@dataclass(frozen=True, slots=True)
+class SpanEnergy:
+    """What was used in one span; `energy` is None where nothing was measured in it."""
+
+    span: Span
+    duration_s: float
+    energy: Estimate | None
+    domains: dict[str, Estimate] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)  # the last value of each
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The figures of a recording that people and programs ask for."""
+
+    recording: Recording
+    duration_s: float
+    total: Estimate | None
+    above_idle: Estimate | None
+    domains: list[DomainEnergy]
+    epochs: list[SpanEnergy]
+    spans: list[SpanEnergy]  # all others, in order of their start
+    metrics: dict[str, float]  # the last value of each over the whole run
+    warnings: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """The document `joulecast/recording/1`."""
+        header, footer = self.recording.header, self.recording.footer
+        return {
+            "schema": SCHEMA,
+            "run_id": header.run_id,
+            "name": header.name,
+            "group": header.group,
+            "tags": header.tags,
+            "command": header.command,
+            "started_at": header.started_at,
+            "status": str(self.recording.status),
+            "exit_code": footer.exit_code if footer else None,
+            "scope": header.scope,
+            "interval_s": header.interval_s,
+            "duration_s": self.duration_s,
+            "energy": {
+                "total": _json(self.total),
+                "above_idle": _json(self.above_idle),
+                "domains": [_domain_json(d) for d in self.domains],
+            },
+            "epochs": [_epoch_json(e) for e in self.epochs],
+            "spans": [_span_json(s) for s in self.spans],
+            "metrics": self.metrics,
+            "environment": header.environment,
+            "warnings": self.warnings,
+        }
+
+
+def _json(estimate: Estimate | None) -> dict[str, Any] | None:
+    return estimate.to_json() if estimate else None
+
+
+def _domain_json(d: DomainEnergy) -> dict[str, Any]:
+    return {
+        "domain": d.source.domain,
+        "device": d.source.device,
+        "energy": d.energy.to_json(),
+        "above_idle": _json(d.above_idle),
+        "mean_power_w": d.mean_power_w,
+        "measured_s": d.measured_s,
+        "source": d.source.source,
+        "uncertainty_origin": d.source.uncertainty.origin,
+    }
+
+
+def _epoch_json(e: SpanEnergy) -> dict[str, Any]:
+    return {
+        "index": e.span.index,
+        "duration_s": e.duration_s,
+        "energy": _json(e.energy),
+        "metrics": e.metrics,
+    }
+
+
+def _span_json(s: SpanEnergy) -> dict[str, Any]:
+    return {
+        "id": s.span.id,
+        "parent": s.span.parent,
+        "kind": s.span.kind,
+        "name": s.span.name,
+        "start_s": s.span.start_s,
+        "complete": s.span.end_s is not None,
+    } | _epoch_json(s)
+
+
+def summarise(recording: Recording) -> Summary:
+    """All figures of a recording, of one that is still running too."""
+    curves = _curves(recording)
+    duration = recording.duration_s
+    domains = [
+        _domain(source, c, recording, duration) for source, c in curves.values() if duration > 0
+    ]
+    warnings = list(recording.warnings)
+    warnings += [_gap_text(gap, duration) for gap in recording.gaps]
+    total = add_independent(d.energy for d in domains)
+    above, why = _above_idle(domains, recording, total)
+    if why:
+        warnings.append(why)
+    metrics = _metrics_by_span(recording)
+    spans = [_span(s, curves, metrics, duration) for s in recording.spans]
+    epochs = [s for s in spans if s.span.kind == "epoch"]
+    # Ranks of one job log the same epochs; the first that spoke counts, the others stay spans.
+    first = epochs[0].span.origin if epochs else None
+    warnings += _unresolved(epochs, curves)
+    if not domains:
+        warnings.append("no energy was measured: `joulecast doctor` says why and what to do")
+    last = {m.name: m.value for m in sorted(recording.metrics, key=lambda m: m.t_s)}
+    return Summary(
+        recording=recording,
+        duration_s=duration,
+        total=total,
+        above_idle=above,
+        domains=domains,
+        epochs=[s for s in epochs if s.span.origin == first],
+        spans=[s for s in spans if s.span.kind != "epoch" or s.span.origin != first],
+        metrics=last,
+        warnings=warnings,
+    )
+
+
+def _curves(recording: Recording) -> Curves:
+    gaps: dict[str, list[Gap]] = defaultdict(list)
+    for gap in recording.gaps:
+        gaps[gap.domain].append(gap)
+    found: Curves = {}
+    for source in recording.header.sources:
+        samples = recording.samples.get(source.domain)
+        if samples is not None and len(samples) > 1:
+            found[source.domain] = (source, curve(samples, source.kind, gaps[source.domain]))
+    return found
+
+
+def _domain(source: Source, c: Curve, recording: Recording, duration: float) -> DomainEnergy:
+    missing = sum(
+        max(0.0, min(duration, g.end_s if g.end_s is not None else duration) - g.start_s)
+        for g in recording.gaps
+        if g.domain == source.domain
+    )
+    measured = max(0.0, duration - missing)
+    value, low, high = c.between(0.0, duration)
+    mean = value / measured if measured else 0.0
+    # A gap is never filled, but the truth may lie above what was seen: the upper bound says so.
+    energy = with_edges((value, low, high + mean * (duration - measured)), duration, source)
+    assert energy is not None  # duration > 0
+    idle_w = (recording.header.idle_power_w or {}).get(source.domain)
+    above = None if idle_w is None else _less(energy, idle_w * c.held(0.0, duration))
+    return DomainEnergy(source, energy, above, mean, measured)
+
+
+def _less(energy: Estimate, idle_j: float) -> Estimate:
+    """Energy less its idle part; both came from the same meter, so the relative error is shared."""
+    value = energy.value - idle_j
+    ratio = abs(value) / energy.value if energy.value else 0.0
+    return Estimate(
+        value,
+        value - (energy.value - energy.low) * ratio,
+        value + (energy.high - energy.value) * ratio,
+        "J",
+        energy.provenance,
+    )
+
+
+def _above_idle(
+    domains: list[DomainEnergy], recording: Recording, total: Estimate | None
+) -> tuple[Estimate | None, str | None]:
+    baseline = recording.header.idle_power_w
+    if baseline is None or total is None:
+        return None, None
+    if "total" in baseline:  # one figure for the whole machine: charged as each domain was held
+        held = sum(d.mean_power_w * _held_fraction(d, recording) for d in domains)
+        power = sum(d.mean_power_w for d in domains)
+        fraction = held / power if power else 1.0
+        return _less(total, baseline["total"] * fraction * recording.duration_s), None
+    lacking = [d.source.domain for d in domains if d.above_idle is None]
+    if lacking:
+        return None, f"no energy above idle: the baseline does not cover {', '.join(lacking)}"
+    return add_independent(d.above_idle for d in domains if d.above_idle), None
+
+
+def _held_fraction(d: DomainEnergy, recording: Recording) -> float:
+    samples = recording.samples[d.source.domain]
+    elapsed = float(samples.t_s[-1] - samples.t_s[0])
+    return float(samples.held_s[-1] - samples.held_s[0]) / elapsed if elapsed else 1.0
+
+
+def _metrics_by_span(recording: Recording) -> dict[int | None, dict[str, float]]:
+    found: dict[int | None, dict[str, float]] = defaultdict(dict)
+    for m in sorted(recording.metrics, key=lambda m: m.t_s):
+        found[m.span][m.name] = m.value
+    return found
+
+
+def _span(
+    span: Span, curves: Curves, metrics: dict[int | None, dict[str, float]], duration: float
+) -> SpanEnergy:
+    end = duration if span.end_s is None else span.end_s
+    domains = {}
+    for name, (source, c) in curves.items():
+        energy = with_edges(c.between(span.start_s, end), end - span.start_s, source)
+        if energy is not None and span.start_s < c.t_s[-1]:
+            domains[name] = energy
+    return SpanEnergy(
+        span,
+        max(0.0, end - span.start_s),
+        add_independent(domains.values()),
+        domains,
+        metrics.get(span.id, {}),
+    )
+
+
+def _gap_text(gap: Gap, duration: float) -> str:
+    end = duration if gap.end_s is None else gap.end_s
+    length = format_duration(max(0.0, end - gap.start_s))
+    return (
+        f"{gap.domain}: {length} of {format_duration(duration)} not measured, "
+        f"from {format_duration(gap.start_s)} on: {gap.reason}"
+    )
+
+
+def _unresolved(epochs: list[SpanEnergy], curves: Curves) -> list[str]:
+    found = []
+    for name, (source, _) in curves.items():
+        short = [e for e in epochs if e.span.end_s is not None]
+        short = [e for e in short if not is_resolved(e.duration_s, source)]
+        if short:
+            found.append(
+                f"{name}: {len(short)} of {len(epochs)} epochs are shorter than five updates of "
+                f"this meter ({format_duration(source.update_period_s)} each): not resolved, "
+                "their intervals are wide"
+            )
+    return found

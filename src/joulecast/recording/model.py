@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..meters.base import Source
+from ..units import Estimate
 
 Array = npt.NDArray[np.float64]
 
@@ -118,6 +119,7 @@ class Footer:
     duration_s: float
     exit_code: int | None = None
     warnings: list[str] = field(default_factory=list)  # those that arose on the way
+    total: Estimate | None = None  # energy of all domains, so that lists of runs need no samples
 
 
 @dataclass(slots=True)

@@ -1,0 +1,113 @@
+"""What a training says of itself: spans that open and close, metrics, how many epochs it plans."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from ..errors import UsageError
+
+
+class Events(Protocol):
+    """Where they go: into the recorder of this process, or over to that of an outer run."""
+
+    def begin(self, kind: str, name: str, index: int | None, parent: int | None) -> int:
+        """A span opens now; returns its id."""
+
+    def end(self, span: int) -> None:
+        """A span closes now."""
+
+    def metric(self, name: str, value: float, span: int | None) -> None:
+        """A value was logged in a span, or in none."""
+
+    def plan(self, epochs: int) -> None:
+        """So many epochs are to come."""
+
+
+class NoEvents:
+    """Says nothing to anyone: where another process of the job records."""
+
+    def begin(self, kind: str, name: str, index: int | None, parent: int | None) -> int:
+        """Nothing."""
+        return 0
+
+    def end(self, span: int) -> None:
+        """Nothing."""
+
+    def metric(self, name: str, value: float, span: int | None) -> None:
+        """Nothing."""
+
+    def plan(self, epochs: int) -> None:
+        """Nothing."""
+
+
+class Tracker:
+    """Turns a training's own words (`epochs`, `span`, `log`) into events; safe in any thread.
+
+    Spans nest by thread. A thread that has opened none stands in the span that the first thread
+    has open: a logger thread's metrics belong to the epoch under way.
+    """
+
+    def __init__(
+        self, events: Events, epochs: int | None, on_bad_metric: Callable[[str], None]
+    ) -> None:
+        self.events = events
+        self._planned = epochs
+        self._on_bad_metric = on_bad_metric
+        self._main: list[int] = []
+        self._own = threading.local()
+        self._main_thread = threading.get_ident()
+
+    @property
+    def _stack(self) -> list[int]:
+        if threading.get_ident() == self._main_thread:
+            return self._main
+        if not hasattr(self._own, "stack"):
+            self._own.stack = []
+        stack: list[int] = self._own.stack
+        return stack
+
+    def _current(self) -> int | None:
+        stack = self._stack or self._main
+        return stack[-1] if stack else None
+
+    @contextmanager
+    def span(self, name: str, kind: str = "phase", index: int | None = None) -> Iterator[None]:
+        """A named stretch of time; nests."""
+        span = self.events.begin(kind, name, index, self._current())
+        stack = self._stack
+        stack.append(span)
+        try:
+            yield
+        finally:
+            if span in stack:
+                stack.remove(span)
+            self.events.end(span)
+
+    def epochs(self, n: int | None = None, start: int = 0) -> Iterator[int]:
+        """Yields epoch numbers `start` to `n - 1`, each a span; endless where `n` is unknown."""
+        n = self._planned if n is None else n
+        if n is not None:
+            if n < 0 or start < 0:
+                raise UsageError(f"epochs={n}, start={start}: neither can be negative")
+            self.events.plan(n)
+        for index in itertools.count(start) if n is None else range(start, n):
+            with self.span(f"epoch {index}", "epoch", index):
+                yield index
+
+    def log(self, **metrics: float) -> None:
+        """Keeps numbers (accuracy, loss) with the span that is open here."""
+        span = self._current()
+        for name, value in metrics.items():
+            try:
+                number = float(value)
+            except (TypeError, ValueError):
+                raise UsageError(f"log({name}=...): not a number: {value!r}") from None
+            if math.isfinite(number):
+                self.events.metric(name, number, span)
+            else:
+                self._on_bad_metric(f"metric {name} was {number}: not kept")

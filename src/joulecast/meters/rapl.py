@@ -1,0 +1,218 @@
+"""Package and DRAM energy of Intel and AMD processors: RAPL through the powercap sysfs.
+
+Layout and units: https://docs.kernel.org/power/powercap/powercap.html. `psys` (the whole platform)
+contains the packages, a package contains `core` and `uncore`: none of these is read.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import MeterLostError
+from ..units import Provenance
+from .base import Kind, Meter, Source, Unavailable, Uncertainty
+from .counter import Unwrap
+from .sensor import Clock, Discovery, SensorMeter
+
+POWERCAP = Path("/sys/class/powercap")
+UPDATE_PERIOD_S = 1e-3  # Intel SDM vol. 3B, 16.10.2: updated about every millisecond; AMD alike
+
+INTEL_PACKAGE = Uncertainty(
+    0.05, 0.05, "±5 % taken for measured RAPL; close to wall power in Khan et al. 2018, 3177754"
+)
+AMD_PACKAGE = Uncertainty(
+    0.10,
+    0.10,
+    "±10 % taken: AMD computes RAPL from activity (Schöne et al. 2021, arXiv 2108.00808)",
+)
+DRAM = Uncertainty(
+    0.20, 0.20, "±20 % taken: follows measured DRAM power with an offset (Desrochers et al. 2016)"
+)
+
+# Root alone may read since CVE-2020-8694 (energy as a side channel), hence a group and not everyone
+# in the rule that outlives a reboot.
+READABLE_NOW = "sudo chmod a+r /sys/class/powercap/intel-rapl*/energy_uj"
+UDEV_RULE = (
+    'SUBSYSTEM=="powercap", ACTION=="add", KERNEL=="intel-rapl:*",'
+    ' RUN+="/bin/chgrp power /sys%p/energy_uj", RUN+="/bin/chmod g+r /sys%p/energy_uj"'
+)
+READABLE_FOR_GOOD = (
+    "sudo groupadd -f power && sudo usermod -aG power $USER"
+    f" && echo '{UDEV_RULE}' | sudo tee /etc/udev/rules.d/70-joulecast.rules"
+    " && sudo udevadm control --reload"
+    " && sudo udevadm trigger --subsystem-match=powercap --action=add"
+)
+PERMISSION_REMEDY = f"until the next boot: {READABLE_NOW}; for good: {READABLE_FOR_GOOD}"
+MODULE_REMEDY = "sudo modprobe intel_rapl_msr"
+
+_PACKAGE = re.compile(r"package-(\d+)(?:-die-\d+)?")
+_CONTROLS = ("intel-rapl", "intel-rapl-mmio")  # the second repeats the packages of the first
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """One powercap zone that belongs to a domain."""
+
+    domain: str  # "cpu:0", "dram:0"
+    path: Path
+
+
+class RaplMeter(SensorMeter):
+    """Energy counter of one domain: one zone, or several where a package has several dies.
+
+    Raises `OSError` where a zone cannot be read at all.
+    """
+
+    def __init__(self, source: Source, zones: list[Path], clock: Clock) -> None:
+        super().__init__(source, clock)
+        self._counters: list[_ZoneCounter] = []
+        try:
+            for path in zones:
+                self._counters.append(_ZoneCounter(path))
+            self._value(self._opened_s)  # the first value is the base
+        except BaseException:
+            self.close()
+            raise
+
+    def _value(self, t_s: float) -> float:
+        return sum(counter.joules(t_s) for counter in self._counters)
+
+    def note(self) -> str | None:
+        """Resets of the counter since the last call, or None."""
+        return "; ".join(n for c in self._counters if (n := c.unwrap.note())) or None
+
+    def close(self) -> None:
+        """Close the counter files."""
+        for counter in self._counters:
+            counter.close()
+
+
+class _ZoneCounter:
+    """The `energy_uj` file of one zone, kept open and opened anew if the zone was replaced."""
+
+    def __init__(self, zone: Path) -> None:
+        self._path = zone / "energy_uj"
+        self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        self._file = os.fstat(self._fd)
+        self.unwrap = Unwrap(1e-6, UPDATE_PERIOD_S, wraps_at=_int(zone / "max_energy_range_uj"))
+
+    def joules(self, t_s: float) -> float:
+        try:
+            # An open descriptor outlives its zone (module reloaded): ask the path each time.
+            if not os.path.samestat(self._path.stat(), self._file):
+                os.close(self._fd)
+                self._fd = -1
+                self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+                self._file = os.fstat(self._fd)
+            raw = int(os.pread(self._fd, 32, 0))
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it holds no number"
+            raise MeterLostError(f"RAPL counter {self._path} cannot be read any more: {why}") from (
+                error
+            )
+        return self.unwrap.advance(raw, t_s)
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def find_rapl(clock: Clock, root: Path = POWERCAP, cpu: str = "", is_vm: bool = False) -> Discovery:
+    """The RAPL meters under `root`, one for each package and each package's DRAM. Never raises.
+
+    Args:
+        clock: gives the instants of the readings.
+        root: the powercap class directory.
+        cpu: the processor's name; tells AMD's computed from Intel's measured energies.
+        is_vm: whether this is a virtual machine, where no module can help.
+    """
+    found = Discovery()
+    zones: dict[str, list[Path]] = defaultdict(list)
+    for zone in _zones(root):
+        zones[zone.domain].append(zone.path)
+    if not any(domain.startswith("cpu:") for domain in zones):
+        reason, remedy = _why_absent(root, is_vm)
+        found.unavailable.append(Unavailable("cpu:0", "RAPL", reason, remedy))
+    for domain, paths in zones.items():
+        opened = _open(domain, paths, clock, cpu)
+        if isinstance(opened, Meter):
+            found.meters.append(opened)
+        else:
+            found.unavailable.append(opened)
+    return found
+
+
+def _open(domain: str, zones: list[Path], clock: Clock, cpu: str) -> Meter | Unavailable:
+    is_dram = domain.startswith("dram:")
+    package = AMD_PACKAGE if "AMD" in cpu else INTEL_PACKAGE
+    source = Source(
+        domain=domain,
+        source="RAPL energy counter",
+        kind=Kind.COUNTER,
+        provenance=Provenance.MEASURED,
+        update_period_s=UPDATE_PERIOD_S,
+        uncertainty=DRAM if is_dram else package,
+        device="memory of package " + domain[5:] if is_dram else cpu,
+    )
+    try:
+        return RaplMeter(source, zones, clock)
+    except PermissionError:
+        reason = "its counter is readable by root only"
+        return Unavailable(domain, "RAPL", reason, PERMISSION_REMEDY)
+    except (OSError, MeterLostError) as error:
+        reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
+        return Unavailable(domain, "RAPL", f"its counter cannot be read: {reason}", "")
+
+
+def _zones(root: Path) -> Iterator[Zone]:
+    """Zones that belong to a sum: each package once, and its DRAM once."""
+    taken: set[str] = set()
+    for control in _CONTROLS:
+        found = list(_zones_of(root, control))
+        yield from (zone for zone in found if zone.domain not in taken)
+        taken |= {zone.domain for zone in found}
+
+
+def _zones_of(root: Path, control: str) -> Iterator[Zone]:
+    packages: dict[str, str] = {}  # zone name -> package number
+    drams: list[Path] = []
+    for path in sorted(root.glob(f"{control}:*"), key=_numbers):
+        name = _text(path / "name")
+        if match := _PACKAGE.fullmatch(name):
+            packages[path.name] = match[1]
+            yield Zone(f"cpu:{match[1]}", path)
+        elif name == "dram":
+            drams.append(path)
+    for path in drams:
+        parent = path.name.rpartition(":")[0]
+        yield Zone(f"dram:{packages.get(parent, '0')}", path)
+
+
+def _why_absent(root: Path, is_vm: bool) -> tuple[str, str]:
+    if is_vm:
+        return "a virtual machine shows no RAPL counter; modelled instead", ""
+    if not root.is_dir():
+        return "this kernel shows no powercap interface; modelled instead", MODULE_REMEDY
+    return "no RAPL package zone (driver not loaded, or hidden in a container)", MODULE_REMEDY
+
+
+def _numbers(path: Path) -> list[int]:
+    return [int(n) for n in re.findall(r"\d+", path.name)]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
+
+
+def _int(path: Path) -> int | None:
+    text = _text(path)
+    return int(text) if text.isdigit() and int(text) > 0 else None

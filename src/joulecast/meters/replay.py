@@ -1,0 +1,140 @@
+"""Power traces recorded elsewhere: read them, and play them back as a meter."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import BadInputError, MeterLostError
+from ..units import Provenance
+from .base import Kind, Source, Uncertainty
+from .sensor import Clock, SensorMeter
+
+Array = npt.NDArray[np.float64]
+Rows = Iterable[tuple[float, float]]
+HEADER = ("t_s", "power_w")
+
+AS_RECORDED = Uncertainty(0.0, 0.0, "the trace as it was recorded; its own error is not known here")
+
+
+def read_trace(path: str | Path) -> tuple[Array, Array]:
+    """Times in seconds and powers in watts, two arrays of shape (n,), n >= 2, of a CSV trace.
+
+    The file (plain, or gzip if its name ends in `.gz`) has a header with at least the columns
+    `t_s` and `power_w`; times strictly increase. Raises `BadInputError`, naming the line.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as raw:
+            data = gzip.open(raw) if path.suffix == ".gz" else raw
+            with io.TextIOWrapper(data, encoding="utf-8-sig", newline="") as text:
+                return _read(text, str(path))
+    except OSError as error:
+        raise BadInputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (UnicodeDecodeError, EOFError, csv.Error) as error:
+        raise BadInputError(f"{path}: not a CSV text file: {error}") from error
+
+
+def _read(file: TextIO, name: str) -> tuple[Array, Array]:
+    reader = csv.reader(file)
+    header = [cell.strip().lower() for cell in next(reader, [])]
+    missing = [column for column in HEADER if column not in header]
+    if missing:
+        raise BadInputError(
+            f"{name}, line 1: no column {', '.join(missing)}; the header must hold t_s,power_w"
+        )
+    at = [header.index(column) for column in HEADER]
+    rows: list[tuple[float, float]] = []
+    for cells in reader:
+        if not cells:
+            continue  # a blank line
+        where = f"{name}, line {reader.line_num}"
+        if len(cells) <= max(at):
+            raise BadInputError(f"{where}: {len(cells)} cells where the header has {len(header)}")
+        try:
+            row = float(cells[at[0]]), float(cells[at[1]])
+        except ValueError as error:
+            raise BadInputError(f"{where}: t_s and power_w must be numbers: {error}") from error
+        _check(row, rows[-1] if rows else None, where)
+        rows.append(row)
+    return _arrays(rows, name)
+
+
+def _check(row: tuple[float, float], before: tuple[float, float] | None, where: str) -> None:
+    t_s, power_w = row
+    if not (math.isfinite(t_s) and math.isfinite(power_w)):
+        raise BadInputError(f"{where}: t_s and power_w must be finite, not {t_s}, {power_w}")
+    if power_w < 0:
+        raise BadInputError(f"{where}: power_w is negative: {power_w}")
+    if before is not None and t_s <= before[0]:
+        raise BadInputError(f"{where}: t_s must increase, and {t_s} follows {before[0]}")
+
+
+def _arrays(rows: list[tuple[float, float]], name: str) -> tuple[Array, Array]:
+    if len(rows) < 2:
+        raise BadInputError(f"{name}: a trace needs at least two rows, this has {len(rows)}")
+    table = np.array(rows, dtype=np.float64)
+    return table[:, 0], table[:, 1]
+
+
+class ReplayMeter(SensorMeter):
+    """Plays a power trace from the moment it is opened; linear between the trace's points.
+
+    At `speed` 10 ten seconds of the trace pass in one of the clock: the watts are the trace's, the
+    joules over the clock's time a tenth. Past the end of the trace `read` raises `MeterLostError`.
+
+    Args:
+        trace: a CSV file (see `read_trace`) or rows of (seconds, watts).
+        clock: gives the instants of the readings.
+        speed: seconds of the trace in a second of the clock, above 0.
+        domain: what the trace is taken to be the power of.
+
+    Raises:
+        BadInputError: the trace or the speed makes no sense.
+    """
+
+    def __init__(
+        self, trace: str | Path | Rows, clock: Clock, speed: float = 1.0, domain: str = "gpu:0"
+    ) -> None:
+        if not (math.isfinite(speed) and speed > 0):
+            raise BadInputError(f"the speed of a replay must be above 0, not {speed}")
+        if isinstance(trace, str | Path):
+            name = Path(trace).name
+            self._t_s, self._power_w = read_trace(trace)
+        else:
+            name = "rows"
+            self._t_s, self._power_w = _checked(trace)
+        self._speed = speed
+        source = Source(
+            domain=domain,
+            source=f"replay of {name}",
+            kind=Kind.POWER,
+            provenance=Provenance.MEASURED,
+            update_period_s=float(np.median(np.diff(self._t_s))) / speed,
+            uncertainty=AS_RECORDED,
+            device="recorded power trace",
+        )
+        super().__init__(source, clock)
+
+    def _value(self, t_s: float) -> float:
+        at_s = self._t_s[0] + (t_s - self._opened_s) * self._speed
+        if at_s > self._t_s[-1]:
+            raise MeterLostError(f"trace ended: {self.source.source}, {self._t_s[-1]:g} s")
+        return float(np.interp(at_s, self._t_s, self._power_w))
+
+
+def _checked(rows: Rows) -> tuple[Array, Array]:
+    checked: list[tuple[float, float]] = []
+    for number, (t_s, power_w) in enumerate(rows):
+        row = (float(t_s), float(power_w))
+        _check(row, checked[-1] if checked else None, f"trace row {number}")
+        checked.append(row)
+    return _arrays(checked, "trace")

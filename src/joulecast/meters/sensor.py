@@ -1,0 +1,52 @@
+"""What the meters that read a real sensor have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from .base import Meter, Reading, Source, Unavailable
+
+Clock = Callable[[], float]  # seconds, never falling: `time.monotonic`, or a test's own
+
+
+class SensorMeter(Meter):
+    """A meter of a whole domain: held since it was opened, as uncertain as its source says."""
+
+    def __init__(self, source: Source, clock: Clock) -> None:
+        self.source = source
+        self._clock = clock
+        self._opened_s = clock()
+
+    @abstractmethod
+    def _value(self, t_s: float) -> float:
+        """Joules since opening, or watts, at the instant `t_s`. Raises `MeterLostError`."""
+
+    def read(self) -> Reading:
+        """The sensor's word at this instant. Raises `MeterLostError`."""
+        t_s = self._clock()
+        value = self._value(t_s)
+        bounds = self.source.uncertainty
+        return Reading(
+            t_s,
+            value,
+            low=value * (1 - bounds.low),
+            high=value * (1 + bounds.high),
+            held_s=t_s - self._opened_s,
+        )
+
+
+@dataclass(slots=True)
+class Discovery:
+    """What can be measured here, what cannot and why, and what to keep in mind."""
+
+    meters: list[Meter] = field(default_factory=list)
+    unavailable: list[Unavailable] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def add(self, other: Discovery) -> None:
+        """Take over everything another source found."""
+        self.meters += other.meters
+        self.unavailable += other.unavailable
+        self.warnings += other.warnings

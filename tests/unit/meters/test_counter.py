@@ -1,0 +1,84 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from joulecast.meters.counter import Unwrap
+
+
+def unwrap(**kwargs) -> Unwrap:
+    return Unwrap(**({"joules_per_count": 1e-6, "update_period_s": 1e-3} | kwargs))
+
+
+def test_the_first_value_is_the_base():
+    counter = unwrap()
+    assert counter.advance(123_000_000, 0.0) == 0.0
+    assert counter.advance(124_500_000, 1.0) == pytest.approx(1.5)
+    assert counter.note() is None
+
+
+def test_a_wrap_counts_the_way_round():
+    counter = unwrap(wraps_at=1_000_000_000)
+    counter.advance(999_000_000, 0.0)
+    assert counter.advance(4_000_000, 0.1) == pytest.approx(5.0)
+    assert counter.note() is None
+
+
+def test_a_fall_too_big_for_a_wrap_is_a_reset():
+    counter = unwrap(wraps_at=262_143_328_850)
+    counter.advance(10_000_000, 0.0)
+    assert counter.advance(20_000_000, 1.0) == pytest.approx(10.0)
+    # as a wrap this would be 262 kJ in a second
+    assert counter.advance(5_000_000, 2.0) == pytest.approx(10.0)
+    note = counter.note()
+    assert note is not None
+    assert "reset" in note
+    assert "not counted" in note
+    assert counter.note() is None, "a note is handed over once"
+    assert counter.advance(6_000_000, 3.0) == pytest.approx(11.0)
+
+
+def test_a_counter_that_never_wraps_takes_every_fall_for_a_reset():
+    counter = unwrap(joules_per_count=1e-3, update_period_s=0.1)
+    counter.advance(1000, 0.0)
+    assert counter.advance(900, 1.0) == 0.0
+    assert counter.note()
+
+
+def test_a_leap_no_device_could_draw_is_no_energy():
+    counter = unwrap(joules_per_count=1e-3, update_period_s=0.1)
+    counter.advance(1000, 0.0)
+    assert counter.advance(1000 + 10_000_000, 1.0) == 0.0  # 10 kJ in a second
+    assert counter.note()
+
+
+def test_a_slow_counter_read_fast_may_deliver_a_whole_period_at_once():
+    counter = unwrap(joules_per_count=1e-3, update_period_s=0.1)
+    counter.advance(0, 0.0)
+    assert counter.advance(70_000, 0.01) == pytest.approx(70.0)  # 700 W over the last 100 ms
+    assert counter.note() is None
+
+
+def test_a_stretch_so_long_that_a_round_may_be_missed_is_noted():
+    counter = unwrap(wraps_at=1_000_000_000)  # 1 kJ
+    counter.advance(0, 0.0)
+    counter.advance(100_000_000, 1.0)  # 100 W: a round in 10 s
+    counter.advance(200_000_000, 61.0)
+    assert "lower bound" in (counter.note() or "")
+
+
+@given(st.lists(st.integers(0, 300_000_000), min_size=1, max_size=50), st.integers(0, 10**9))
+def test_any_chain_of_steps_within_a_round_is_summed(steps, start):
+    wraps_at = 1_000_000_000
+    counter = unwrap(wraps_at=wraps_at)
+    raw, t_s, total = start % wraps_at, 0.0, 0
+    counter.advance(raw, t_s)
+    for step in steps:
+        raw, t_s, total = (raw + step) % wraps_at, t_s + 0.1, total + step
+        assert counter.advance(raw, t_s) == pytest.approx(total * 1e-6)
+
+
+@given(st.lists(st.integers(0, 2**40), min_size=2, max_size=50), st.booleans())
+def test_it_never_falls_whatever_comes(values, wraps):
+    counter = unwrap(wraps_at=2**40 if wraps else None)
+    joules = [counter.advance(raw, t_s * 0.1) for t_s, raw in enumerate(values)]
+    assert joules == sorted(joules)

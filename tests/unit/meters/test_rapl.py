@@ -1,0 +1,178 @@
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from fakes.powercap import RANGE_UJ, Powercap
+from joulecast.errors import MeterLostError
+from joulecast.meters.base import Kind
+from joulecast.meters.rapl import find_rapl
+from joulecast.units import Provenance
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def by_domain(found):
+    return {meter.source.domain: meter for meter in found.meters}
+
+
+def test_two_packages_and_their_dram_and_nothing_twice(powercap, clock):
+    powercap.server()
+    powercap.zone("intel-rapl-mmio:0", "package-0")
+    meters = by_domain(find_rapl(clock, powercap.root, cpu="Intel Xeon Gold 6148"))
+    assert list(meters) == ["cpu:0", "cpu:1", "dram:0", "dram:1"]
+    clock.now += 1.0
+    powercap.advance("intel-rapl:0", 120.0)
+    powercap.advance("intel-rapl:1", 80.5)
+    powercap.advance("intel-rapl:0:0", 70.0)  # core: inside the package
+    powercap.advance("intel-rapl:0:1", 9.0)
+    powercap.advance("intel-rapl:1:1", 7.0)
+    powercap.advance("intel-rapl:2", 400.0)  # psys: holds all of them
+    powercap.advance("intel-rapl-mmio:0", 120.0)
+    values = {domain: meter.read().value for domain, meter in meters.items()}
+    assert values == pytest.approx({"cpu:0": 120.0, "cpu:1": 80.5, "dram:0": 9.0, "dram:1": 7.0})
+
+
+def test_what_a_reading_says(powercap, clock):
+    powercap.server()
+    meter = by_domain(find_rapl(clock, powercap.root, cpu="Intel Xeon Gold 6148"))["cpu:0"]
+    assert meter.source.kind is Kind.COUNTER
+    assert meter.source.provenance is Provenance.MEASURED
+    assert meter.source.device == "Intel Xeon Gold 6148"
+    clock.now += 2.0
+    powercap.advance("intel-rapl:0", 100.0)
+    reading = meter.read()
+    assert reading.t_s == clock.now
+    assert reading.held_s == pytest.approx(2.0)
+    assert (reading.low, reading.high) == pytest.approx((95.0, 105.0))
+
+
+def test_a_wrap_in_mid_run(powercap, clock):
+    powercap.zone("intel-rapl:0", "package-0", uj=RANGE_UJ - 30_000_000)
+    (meter,) = find_rapl(clock, powercap.root).meters
+    total = 0.0
+    for _ in range(10):
+        clock.now += 0.1
+        powercap.advance("intel-rapl:0", 12.5)
+        total += 12.5
+        assert meter.read().value == pytest.approx(total)
+    assert powercap.get("intel-rapl:0") < RANGE_UJ / 2, "it did wrap"
+    assert meter.note() is None
+
+
+def test_a_reset_is_noted_and_invents_nothing(powercap, clock):
+    powercap.zone("intel-rapl:0", "package-0", uj=50_000_000)
+    (meter,) = find_rapl(clock, powercap.root).meters
+    clock.now += 1.0
+    powercap.set("intel-rapl:0", 1_000)
+    assert meter.read().value == 0.0
+    assert "reset" in meter.note()
+    clock.now += 1.0
+    powercap.advance("intel-rapl:0", 42.0)
+    assert meter.read().value == pytest.approx(42.0)
+
+
+def test_a_counter_that_becomes_unreadable_is_lost_and_the_others_go_on(powercap, clock):
+    powercap.server()
+    meters = by_domain(find_rapl(clock, powercap.root))
+    powercap.lose("intel-rapl:1")
+    clock.now += 1.0
+    powercap.advance("intel-rapl:0", 10.0)
+    with pytest.raises(MeterLostError, match=r"intel-rapl:1/energy_uj cannot be read any more"):
+        meters["cpu:1"].read()
+    assert meters["cpu:0"].read().value == pytest.approx(10.0)
+
+
+def test_a_zone_that_is_removed_is_lost_though_its_file_was_open(powercap, clock):
+    powercap.server()
+    meter = by_domain(find_rapl(clock, powercap.root))["cpu:0"]
+    powercap.remove("intel-rapl:0")
+    with pytest.raises(MeterLostError, match="No such file"):
+        meter.read()
+
+
+def test_a_zone_that_is_replaced_is_opened_anew(powercap, clock):
+    powercap.zone("intel-rapl:0", "package-0", uj=50_000_000)
+    (meter,) = find_rapl(clock, powercap.root).meters
+    # Both files exist at once, so that the second cannot take the first one's inode number.
+    new = powercap.root / "new"
+    new.write_text("60000000\n")
+    new.replace(powercap.root / "intel-rapl:0" / "energy_uj")
+    clock.now += 1.0
+    assert meter.read().value == pytest.approx(10.0)
+
+
+def test_dies_of_one_package_are_one_domain(powercap, clock):
+    powercap.zone("intel-rapl:0", "package-0-die-0")
+    powercap.zone("intel-rapl:1", "package-0-die-1")
+    (meter,) = find_rapl(clock, powercap.root).meters
+    clock.now += 1.0
+    powercap.advance("intel-rapl:0", 3.0)
+    powercap.advance("intel-rapl:1", 4.0)
+    assert meter.source.domain == "cpu:0"
+    assert meter.read().value == pytest.approx(7.0)
+
+
+def test_zones_are_numbered_by_package_not_by_directory(powercap, clock):
+    powercap.zone("intel-rapl:0", "psys")
+    powercap.zone("intel-rapl:1", "package-0")
+    powercap.zone("intel-rapl:10", "package-9")
+    powercap.zone("intel-rapl:10:0", "dram")
+    assert list(by_domain(find_rapl(clock, powercap.root))) == ["cpu:0", "cpu:9", "dram:9"]
+
+
+def test_amd_is_less_certain_than_intel(powercap, clock):
+    powercap.zone("intel-rapl:0", "package-0")
+    (amd,) = find_rapl(clock, powercap.root, cpu="AMD EPYC 7763").meters
+    (intel,) = find_rapl(clock, powercap.root, cpu="Intel Xeon").meters
+    assert amd.source.uncertainty.high > intel.source.uncertainty.high
+    assert "Schöne" in amd.source.uncertainty.origin
+
+
+def test_no_interface_and_a_virtual_machine(tmp_path, clock):
+    (missing,) = find_rapl(clock, tmp_path / "none").unavailable
+    assert missing.remedy == "sudo modprobe intel_rapl_msr"
+    (vm,) = find_rapl(clock, tmp_path / "none", is_vm=True).unavailable
+    assert vm.remedy == ""
+    assert "modelled instead" in vm.reason
+
+
+def test_a_zone_unreadable_from_the_start_is_listed(powercap, clock):
+    powercap.server()
+    powercap.lose("intel-rapl:0:1")
+    found = find_rapl(clock, powercap.root)
+    assert list(by_domain(found)) == ["cpu:0", "cpu:1", "dram:1"]
+    (unavailable,) = found.unavailable
+    assert unavailable.domain == "dram:0"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_without_permission_the_remedy_is_exact(clock):
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to others
+        Path(folder).chmod(0o755)
+        powercap = Powercap(Path(folder) / "powercap")
+        powercap.zone("intel-rapl:0", "package-0")
+        (powercap.root / "intel-rapl:0" / "energy_uj").chmod(0o400)
+        os.seteuid(65534)
+        try:
+            found = find_rapl(clock, powercap.root)
+        finally:
+            os.seteuid(0)
+    (unavailable,) = found.unavailable
+    assert unavailable.domain == "cpu:0"
+    assert "root only" in unavailable.reason
+    assert "sudo chmod a+r /sys/class/powercap/intel-rapl*/energy_uj" in unavailable.remedy
+    assert 'KERNEL=="intel-rapl:*"' in unavailable.remedy
+
+
+def test_closing_twice_gives_the_file_back(powercap, clock):
+    powercap.zone("intel-rapl:0", "package-0")
+    before = open_files()
+    (meter,) = find_rapl(clock, powercap.root).meters
+    assert open_files() == before + 1
+    meter.close()
+    meter.close()
+    assert open_files() == before

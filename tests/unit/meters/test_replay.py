@@ -1,0 +1,93 @@
+import gzip
+
+import numpy as np
+import pytest
+
+from joulecast.errors import BadInputError, MeterLostError
+from joulecast.meters.base import Kind
+from joulecast.meters.replay import ReplayMeter, read_trace
+
+TRACE = "t_s,power_w\n5,100\n6,200\n8,50\n"
+
+
+def write(tmp_path, text, name="trace.csv"):
+    path = tmp_path / name
+    path.write_text(text)
+    return path
+
+
+def test_reads_plain_and_gzip_and_other_columns(tmp_path):
+    gz = tmp_path / "trace.csv.gz"
+    gz.write_bytes(
+        gzip.compress(b"\xef\xbb\xbft_s,note, Power_W\r\n5,a,100\r\n\r\n6,b,200\r\n8,c,50\r\n")
+    )
+    for path in (write(tmp_path, TRACE), gz):
+        t_s, power_w = read_trace(path)
+        assert t_s.tolist() == [5, 6, 8]
+        assert power_w.tolist() == [100, 200, 50]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "line 1: no column t_s, power_w"),
+        ("t_s,watts\n1,2\n", "line 1: no column power_w"),
+        ("t_s,power_w\n1,2\n2,x\n", "line 3: t_s and power_w must be numbers"),
+        ("t_s,power_w\n1,2\n2,nan\n", "line 3: .* must be finite"),
+        ("t_s,power_w\n1,2\n2,inf\n", "line 3: .* must be finite"),
+        ("t_s,power_w\n1,2\n2,-3\n", "line 3: power_w is negative"),
+        ("t_s,power_w\n1,2\n1,3\n", "line 3: t_s must increase"),
+        ("t_s,power_w\n1,2\n2\n", "line 3: 1 cells"),
+        ("t_s,power_w\n1,2\n", "at least two rows"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(tmp_path, text, complaint):
+    with pytest.raises(BadInputError, match=complaint):
+        read_trace(write(tmp_path, text))
+
+
+def test_files_that_are_no_text(tmp_path):
+    binary = tmp_path / "binary.csv"
+    binary.write_bytes(b"\xff\xfe\x00\x01" * 10)
+    not_gzip = write(tmp_path, TRACE, "trace.csv.gz")
+    cut = tmp_path / "cut.csv.gz"
+    cut.write_bytes(gzip.compress(TRACE.encode() * 100)[:-12])
+    for path in (binary, not_gzip, cut, tmp_path / "absent.csv", tmp_path):
+        with pytest.raises(BadInputError, match=str(path)):
+            read_trace(path)
+
+
+def test_power_between_points_is_linear_and_the_end_is_the_end(tmp_path, clock):
+    meter = ReplayMeter(write(tmp_path, TRACE), clock)
+    start = clock.now
+    assert meter.source.kind is Kind.POWER
+    assert meter.source.domain == "gpu:0"
+    seen = []
+    for after_s in (0.0, 0.25, 1.0, 2.0, 3.0):
+        clock.now = start + after_s
+        seen.append(meter.read().value)
+    assert seen == pytest.approx([100, 125, 200, 125, 50])
+    assert meter.read().held_s == pytest.approx(3.0)
+    clock.now = start + 3.001
+    with pytest.raises(MeterLostError, match="trace ended"):
+        meter.read()
+
+
+def test_speed_moves_through_the_trace_faster(clock):
+    meter = ReplayMeter([(0, 0), (100, 1000)], clock, speed=20.0, domain="node")
+    clock.now += 2.5
+    assert meter.read().value == pytest.approx(500.0)
+    assert meter.source.update_period_s == pytest.approx(5.0)
+    assert meter.source.domain == "node"
+
+
+@pytest.mark.parametrize("speed", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_speed_that_makes_no_sense(clock, speed):
+    with pytest.raises(BadInputError, match="speed"):
+        ReplayMeter([(0, 1), (1, 1)], clock, speed=speed)
+
+
+def test_rows_are_checked_too(clock):
+    with pytest.raises(BadInputError, match="trace row 1"):
+        ReplayMeter([(0, 1), (0, 2)], clock)
+    assert ReplayMeter(np.array([[0.0, 7.0], [1.0, 7.0]]), clock).read().value == 7.0

@@ -73,9 +73,11 @@ class Sampler:
             reading = pace.meter.read()
             note = pace.meter.note()
         except MeterLostError as error:
-            return self._lose(pace, str(error))
+            self._lose(pace, str(error))
+            return None
         except Exception as error:  # a fault in one meter's driver must not end the recording
-            return self._lose(pace, f"{type(error).__name__}: {error}")
+            self._lose(pace, f"{type(error).__name__}: {error}")
+            return None
         cost = self._cpu_clock() - cpu_before
         reading = replace(reading, t_s=reading.t_s - self.start_s)
         last = pace.last

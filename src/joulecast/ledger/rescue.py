@@ -1,0 +1,124 @@
+"""A ledger that fails must not cost a recording: it is kept beside it, and the training goes on."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ..errors import LedgerError, RunNotFoundError
+from ..recording.memory import MemorySink
+from ..recording.model import Footer, Gap, Header, Metric, Recording, Samples, Sink, Span
+from .store import Ledger, open_ledger
+
+
+class RescueSink:
+    """Writes into the ledger at `where`; when that fails, into a new one beside it, or in memory.
+
+    `on_trouble` gets one line for the user each time it has to move.
+    """
+
+    def __init__(self, where: str | Path | None, on_trouble: Callable[[str], None]) -> None:
+        self._where = where
+        self._on_trouble = on_trouble
+        self._ledger: Ledger | None = None
+        self._sink: Sink = MemorySink()
+        self._header: Header | None = None
+        self._failed = False
+        self._tried: set[Path] = set()
+
+    def open(self, header: Header) -> None:
+        """See `Sink`. Never raises `LedgerError`."""
+        self._header = header
+        try:
+            self._ledger = open_ledger(self._where)
+            self._sink = self._ledger.sink()
+            self._sink.open(header)
+        except LedgerError as error:
+            self._move(error, Recording(header))
+
+    def flush(
+        self,
+        samples: dict[str, Samples],
+        spans: list[Span],
+        metrics: list[Metric],
+        gaps: list[Gap],
+    ) -> None:
+        """See `Sink`. Never raises `LedgerError`."""
+        self._do(lambda sink: sink.flush(samples, spans, metrics, gaps))
+
+    def close(self, footer: Footer) -> None:
+        """See `Sink`. Never raises `LedgerError`."""
+        if isinstance(self._sink, MemorySink):  # there may be room again by now
+            self._tried.clear()
+            self._rescue(self._sink.recording(), "the recording was kept in memory until its end")
+        self._do(lambda sink: sink.close(footer))
+        if isinstance(self._sink, MemorySink):
+            self._on_trouble("the recording is not stored: no place could be written to")
+
+    def recording(self) -> Recording:
+        """What was recorded, from wherever it is kept."""
+        return self._read_back()
+
+    def release(self) -> None:
+        """Close the ledger."""
+        if self._ledger is not None:
+            self._ledger.close()
+
+    def _do(self, action: Callable[[Sink], None]) -> None:
+        while True:
+            try:
+                action(self._sink)
+                return
+            except LedgerError as error:
+                self._move(error, self._read_back())
+
+    def _read_back(self) -> Recording:
+        if isinstance(self._sink, MemorySink):
+            return self._sink.recording()
+        assert self._ledger is not None and self._header is not None
+        try:
+            return self._ledger.load(self._header.run_id)
+        except RunNotFoundError:
+            return Recording(self._header)
+        except LedgerError as error:
+            self._on_trouble(f"what was recorded so far cannot be read back: {error}")
+            return Recording(self._header)
+
+    def _move(self, error: LedgerError, so_far: Recording) -> None:
+        self.release()
+        if not self._rescue(so_far, str(error)):
+            self._sink, self._ledger = MemorySink(), None
+            _copy(so_far, self._sink)
+            self._on_trouble(f"{error}; the recording is kept in memory for now")
+
+    def _rescue(self, so_far: Recording, why: str) -> bool:
+        for path in self._places(so_far.header.run_id):
+            if path in self._tried:
+                continue
+            self._tried.add(path)
+            try:
+                ledger = open_ledger(path)
+                sink = ledger.sink()
+                _copy(so_far, sink)
+            except LedgerError:
+                continue
+            self._ledger, self._sink = ledger, sink
+            self._on_trouble(
+                f"{why}; the recording is kept in {path} (move it with: joulecast import {path})"
+            )
+            return True
+        return False
+
+    def _places(self, run_id: str) -> Iterator[Path]:
+        name = f"joulecast-rescue-{run_id}.sqlite"
+        where = str(self._where) if self._where is not None else ""
+        if where and "://" not in where:
+            yield Path(where).absolute().parent / name
+        yield Path.cwd() / name
+        yield Path(tempfile.gettempdir()) / name
+
+
+def _copy(recording: Recording, sink: Sink) -> None:
+    sink.open(recording.header)
+    sink.flush(recording.samples, recording.spans, recording.metrics, recording.gaps)

@@ -1,0 +1,238 @@
+"""CPU time of a process and all it starts, with nothing lost when a descendant ends.
+
+`/proc` and psutil tell the time of what lives now. A process that ends takes its figures with it,
+unless its parent waits for it (then they grow the parent's `cutime`). `TreeAccount` keeps the
+books: what a vanished process had used is kept, less what its nearest live ancestor took over.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+_REFRESH_S = 0.2  # how often new descendants are looked for; known ones are read every time
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessTimes:
+    """What one live process has used so far."""
+
+    pid: int
+    parent: int
+    started: float  # tells a reused pid from the process that had it before
+    own_s: float  # CPU seconds of the process itself, all threads
+    waited_s: float  # CPU seconds of the ended descendants it has waited for
+    rss_bytes: int = 0
+    threads: int = 1
+
+    @property
+    def total_s(self) -> float:
+        """CPU seconds that vanish with this process if nobody waits for it."""
+        return self.own_s + self.waited_s
+
+
+class TreeAccount:
+    """CPU seconds of a changing set of processes; the total never falls."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, ProcessTimes] = {}
+        self._lost_s = 0.0
+        self._total_s = 0.0
+
+    def update(self, live: Iterable[ProcessTimes]) -> float:
+        """CPU seconds so far, given all members that live now."""
+        now = {p.pid: p for p in live}
+        gone = [p for p in self._known.values() if not _same(p, now.get(p.pid))]
+        growth = {
+            pid: p.waited_s - self._known[pid].waited_s
+            for pid, p in now.items()
+            if _same(p, self._known.get(pid))
+        }
+        # What an ancestor took over by waiting may stand for several that vanished below it.
+        vanished: dict[int | None, float] = {}
+        for process in gone:
+            heir = self._heir(process, growth)
+            vanished[heir] = vanished.get(heir, 0.0) + process.total_s
+        for heir, seconds in vanished.items():
+            taken_over = growth[heir] if heir is not None else 0.0
+            self._lost_s += max(0.0, seconds - taken_over)
+        self._known = now
+        total = self._lost_s + sum(p.total_s for p in now.values())
+        self._total_s = max(self._total_s, total)
+        return self._total_s
+
+    def _heir(self, process: ProcessTimes, alive: dict[int, float]) -> int | None:
+        """The nearest ancestor that still lives, or None (reparented to a stranger)."""
+        seen = {process.pid}
+        parent = process.parent
+        while parent not in seen:
+            if parent in alive:
+                return parent
+            if parent not in self._known:
+                return None
+            seen.add(parent)
+            parent = self._known[parent].parent
+        return None
+
+
+def _same(a: ProcessTimes, b: ProcessTimes | None) -> bool:
+    return b is not None and a.started == b.started
+
+
+class TreeReader(Protocol):
+    """Reads the live members of a process tree."""
+
+    def read(self, now_s: float) -> list[ProcessTimes]:
+        """All live members, those included that were reparented after they were first seen."""
+
+
+class ProcTreeReader:
+    """The tree under `root_pid`, from a Linux proc file system."""
+
+    def __init__(self, root_pid: int, proc: Path) -> None:
+        self._root, self._proc = root_pid, proc
+        self._tick_s = 1.0 / os.sysconf("SC_CLK_TCK")
+        self._page = os.sysconf("SC_PAGE_SIZE")
+        self._members: dict[int, float] = {}  # pid -> start time
+        self._refreshed_s: float | None = None
+
+    def read(self, now_s: float) -> list[ProcessTimes]:
+        """See `TreeReader`."""
+        if self._refreshed_s is None:
+            root = self._stat(self._root)
+            if root is not None:
+                self._members[root.pid] = root.started
+        live = {}
+        for pid, started in list(self._members.items()):
+            process = self._stat(pid)
+            if process is None or process.started != started:
+                del self._members[pid]
+            else:
+                live[pid] = process
+        if self._refreshed_s is None or now_s - self._refreshed_s >= _REFRESH_S:
+            self._refreshed_s = now_s
+            for process in self._newcomers(live):
+                self._members[process.pid] = process.started
+                live[process.pid] = process
+        return list(live.values())
+
+    def _newcomers(self, live: dict[int, ProcessTimes]) -> list[ProcessTimes]:
+        """Descendants not yet known: by the kernel's lists of children, or by one scan of all."""
+        if not live:
+            return []
+        everyone = [int(name) for name in os.listdir(self._proc) if name.isdigit()]  # noqa: PTH208
+        lists_cost = sum(p.threads for p in live.values())
+        if lists_cost > len(everyone) or not self._has_children_files(next(iter(live))):
+            return self._by_scan(everyone, set(live))
+        found: dict[int, ProcessTimes] = {}
+        todo = list(live)
+        while todo:
+            for child in self._children(todo.pop()):
+                if child not in live and child not in found:
+                    process = self._stat(child)
+                    if process is not None:
+                        found[child] = process
+                        todo.append(child)
+        return list(found.values())
+
+    def _by_scan(self, everyone: list[int], members: set[int]) -> list[ProcessTimes]:
+        others = {p.pid: p for pid in everyone if pid not in members and (p := self._stat(pid))}
+        found: list[ProcessTimes] = []
+        grew = True
+        while grew:
+            new = [p for p in others.values() if p.parent in members]
+            grew = bool(new)
+            for process in new:
+                members.add(process.pid)
+                found.append(others.pop(process.pid))
+        return found
+
+    def _has_children_files(self, pid: int) -> bool:
+        return (self._proc / str(pid) / "task" / str(pid) / "children").exists()
+
+    def _children(self, pid: int) -> list[int]:
+        tasks = f"{self._proc}/{pid}/task"
+        children: list[int] = []
+        try:
+            for task in os.listdir(tasks):  # noqa: PTH208 - paths cost at 10 Hz
+                with open(f"{tasks}/{task}/children") as file:  # noqa: PTH123
+                    children += map(int, file.read().split())
+        except OSError:  # it ended meanwhile
+            pass
+        return children
+
+    def _stat(self, pid: int) -> ProcessTimes | None:
+        try:
+            with open(f"{self._proc}/{pid}/stat", "rb") as file:  # noqa: PTH123
+                text = file.read()
+        except OSError:
+            return None
+        # The name, in brackets, may hold blanks and brackets itself: fields count from its end.
+        fields = text[text.rfind(b")") + 2 :].split()
+        if len(fields) < 22:
+            return None
+        own = int(fields[11]) + int(fields[12])
+        waited = int(fields[13]) + int(fields[14])
+        return ProcessTimes(
+            pid=pid,
+            parent=int(fields[1]),
+            started=float(fields[19]),
+            own_s=own * self._tick_s,
+            waited_s=waited * self._tick_s,
+            rss_bytes=max(0, int(fields[21])) * self._page,
+            threads=int(fields[17]),
+        )
+
+
+class PsutilTreeReader:
+    """The tree under `root_pid` where there is no proc file system (macOS, Windows)."""
+
+    def __init__(self, root_pid: int) -> None:
+        self._root = root_pid
+        self._members: dict[int, float] = {}
+        self._refreshed_s: float | None = None
+
+    def read(self, now_s: float) -> list[ProcessTimes]:
+        """See `TreeReader`."""
+        import psutil
+
+        if self._refreshed_s is None or now_s - self._refreshed_s >= _REFRESH_S:
+            self._refreshed_s = now_s
+            for pid in [self._root, *self._members]:
+                try:
+                    process = psutil.Process(pid)
+                    for member in [process, *process.children(recursive=True)]:
+                        self._members.setdefault(member.pid, member.create_time())
+                except psutil.Error:
+                    continue
+        live = []
+        for pid, started in list(self._members.items()):
+            times = _psutil_times(pid)
+            if times is None or times.started != started:
+                del self._members[pid]
+            else:
+                live.append(times)
+        return live
+
+
+def _psutil_times(pid: int) -> ProcessTimes | None:
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        with process.oneshot():
+            cpu = process.cpu_times()
+            return ProcessTimes(
+                pid=pid,
+                parent=process.ppid(),
+                started=process.create_time(),
+                own_s=cpu.user + cpu.system,
+                waited_s=getattr(cpu, "children_user", 0) + getattr(cpu, "children_system", 0),
+                rss_bytes=process.memory_info().rss,
+                threads=process.num_threads(),
+            )
+    except psutil.Error:  # ended meanwhile, or not ours to look at
+        return None

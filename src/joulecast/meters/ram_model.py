@@ -1,0 +1,73 @@
+"""Memory power where no sensor tells it: a constant per gigabyte.
+
+0.3725 W/GB is the figure of Green Algorithms (Lannelongue et al. 2021, doi:10.1002/advs.202100707,
+from Karyakin and Salem, DaMoN 2017, doi:10.1145/3076113.3076117). It dates from 8 GB DDR3 and DDR4
+modules. Vendors' power calculators (Micron TN-40-07) put large modules far below it: a 64 GB
+registered DDR4 or DDR5 module idles near 0.05 W/GB and draws about 0.15 W/GB busy; a small old
+module, busy, draws up to 0.6 W/GB. The interval spans these.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ..units import Provenance
+from .base import Kind, Meter, Reading, Source, Uncertainty
+from .cpu_time import CpuTime
+
+WATTS_PER_GB = 0.3725
+LOW_WATTS_PER_GB = 0.06
+HIGH_WATTS_PER_GB = 0.6
+_GB = 1e9
+
+
+class RamModelMeter(Meter):
+    """Assumed joules of `total_bytes` of memory, or of what the process tree holds of it.
+
+    Scope "process" needs a `cpu_time` that follows a tree; its resident memory counts, at most
+    the total. `held_s` integrates the part of the memory held.
+    """
+
+    def __init__(
+        self, total_bytes: float, cpu_time: CpuTime, scope: Literal["process", "machine"]
+    ) -> None:
+        self._total, self._cpu_time, self._scope = total_bytes, cpu_time, scope
+        whose = "all of it" if scope == "machine" else "resident part of the process tree"
+        self.source = Source(
+            domain="dram:0",
+            source=f"assumed: {WATTS_PER_GB} W/GB, {whose}",
+            kind=Kind.COUNTER,
+            provenance=Provenance.ASSUMED,
+            update_period_s=0.2,
+            uncertainty=Uncertainty(
+                low=1 - LOW_WATTS_PER_GB / WATTS_PER_GB,
+                high=HIGH_WATTS_PER_GB / WATTS_PER_GB - 1,
+                origin=f"memory modules draw {LOW_WATTS_PER_GB} to {HIGH_WATTS_PER_GB} W/GB "
+                "by size, age and traffic",
+            ),
+            device=f"{total_bytes / _GB:.0f} GB",
+        )
+        self._last: Reading | None = None
+        self._held = 0.0  # part of the memory held at the last reading
+
+    def read(self) -> Reading:
+        """Joules since the meter was opened."""
+        sample = self._cpu_time.sample()
+        part = 1.0
+        if self._scope == "process" and self._total > 0:
+            part = min(1.0, (sample.tree_rss_bytes or 0) / self._total)
+        if self._last is None:
+            self._last = Reading(sample.t_s, 0.0, 0.0, 0.0, 0.0)
+        elif sample.t_s > self._last.t_s:
+            last = self._last
+            held = (part + self._held) / 2 * (sample.t_s - last.t_s)
+            gb_s = held * self._total / _GB
+            self._last = Reading(
+                t_s=sample.t_s,
+                value=last.value + gb_s * WATTS_PER_GB,
+                low=last.low + gb_s * LOW_WATTS_PER_GB,
+                high=last.high + gb_s * HIGH_WATTS_PER_GB,
+                held_s=last.held_s + held,
+            )
+        self._held = part
+        return self._last

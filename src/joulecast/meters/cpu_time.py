@@ -10,6 +10,9 @@ from pathlib import Path
 
 from .process_tree import ProcTreeReader, PsutilTreeReader, TreeAccount, TreeReader
 
+NOT_STARTED = 0
+"""For `root_pid`: a process that will be started, and named with `follow`; it has used nothing."""
+
 _MAX_AGE_S = 0.02  # meters asking within one tick of the sampler share a reading
 
 
@@ -43,16 +46,23 @@ class CpuTime:
     ) -> None:
         self._clock = clock
         self._stat = proc / "stat"
+        self._proc = proc
         self._reader: TreeReader | None = None
-        if root_pid is not None:
-            self._reader = (
-                ProcTreeReader(root_pid, proc)
-                if self._stat.exists()
-                else PsutilTreeReader(root_pid)
-            )
+        self._follows = root_pid is not None
         self._account = TreeAccount()
         self._last: CpuSample | None = None
         self._lock = threading.Lock()
+        if root_pid:
+            self.follow(root_pid)
+
+    def follow(self, root_pid: int) -> None:
+        """From now on count the tree of `root_pid`, where it was to be told (`NOT_STARTED`)."""
+        with self._lock:
+            self._reader = (
+                ProcTreeReader(root_pid, self._proc)
+                if self._stat.exists()
+                else PsutilTreeReader(root_pid)
+            )
 
     def sample(self) -> CpuSample:
         """The times now, or those read at most 20 ms ago."""
@@ -65,7 +75,8 @@ class CpuTime:
     def _read(self, now: float) -> CpuSample:
         busy, total = machine_times(self._stat)
         if self._reader is None:
-            return CpuSample(now, busy, total, None, None)
+            empty = (0.0, 0) if self._follows else (None, None)
+            return CpuSample(now, busy, total, *empty)
         live = self._reader.read(now)
         cpu = self._account.update(live)
         return CpuSample(now, busy, total, cpu, sum(p.rss_bytes for p in live))

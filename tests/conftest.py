@@ -9,6 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # the fakes, whatever the import mode
 
+from fakes.nvml import FakeNvml, build
 from fakes.powercap import Powercap
 
 
@@ -32,3 +33,23 @@ def clock() -> HandClock:
 def powercap(tmp_path: Path) -> Powercap:
     """An empty /sys under tmp_path; `powercap.server()` fills in a two-socket server."""
     return Powercap(tmp_path / "sys" / "class" / "powercap")
+
+
+@pytest.fixture(scope="session")
+def nvml_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a libnvidia-ml.so.1 built for this session."""
+    return build(tmp_path_factory.mktemp("nvml"))
+
+
+@pytest.fixture
+def fake_nvml(nvml_library: Path, tmp_path: Path) -> FakeNvml:
+    """An NVIDIA machine for child processes: start them with `fake_nvml.env`."""
+    return FakeNvml(nvml_library, tmp_path / "nvml.state")
+
+
+@pytest.fixture
+def nvml_here(fake_nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch) -> FakeNvml:
+    """The same machine for this process; for other tests of it no driver is installed."""
+    monkeypatch.setenv("FAKE_NVML_STATE", fake_nvml.env["FAKE_NVML_STATE"])
+    fake_nvml.load()
+    return fake_nvml

@@ -34,7 +34,7 @@ def read_trace(path: str | Path) -> tuple[Array, Array]:
     path = Path(path)
     try:
         with path.open("rb") as raw:
-            data = gzip.open(raw) if path.suffix == ".gz" else raw
+            data = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
             with io.TextIOWrapper(data, encoding="utf-8-sig", newline="") as text:
                 return _read(text, str(path))
     except OSError as error:

@@ -71,7 +71,7 @@ def test_every_way_of_being_lost_is_one_line_with_a_remedy(nvml_here, clock, err
     nvml_here.write_state(A100)
     (meter,) = find_nvml(clock, env={}).meters
     nvml_here.update(0, error=error)
-    with pytest.raises(MeterLostError, match="was lost: .*; try: ") as raised:
+    with pytest.raises(MeterLostError, match=r"was lost: .*; try: ") as raised:
         meter.read()
     assert "\n" not in str(raised.value)
     meter.close()
@@ -153,7 +153,7 @@ def test_other_processes_on_the_card_are_named(nvml_here, clock):
         (DRIVER_NOT_LOADED, "not loaded", "modprobe nvidia"),
         (NO_PERMISSION, "no permission", "--gpus all"),
         (MISMATCH, "different versions", "reboot"),
-        (17, "fake NVML error 17|Operating", "nvidia-smi"),
+        (17, "NVML says: ", "nvidia-smi"),
     ],
 )
 def test_a_driver_that_does_not_start_is_listed_with_its_remedy(
@@ -163,7 +163,7 @@ def test_a_driver_that_does_not_start_is_listed_with_its_remedy(
     found = find_nvml(clock, {})
     assert not found.meters
     (unavailable,) = found.unavailable
-    assert any(words in unavailable.reason for words in reason.split("|"))
+    assert reason in unavailable.reason
     assert remedy in unavailable.remedy
 
 

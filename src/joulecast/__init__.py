@@ -1,5 +1,65 @@
-"""joulecast: what training and serving neural networks costs in energy, and how sure that is."""
+"""joulecast: what training and serving neural networks costs in energy, and how sure that is.
+
+    import joulecast
+
+    with joulecast.record("digits", epochs=30) as run:
+        for epoch in run.epochs():
+            ...
+            run.log(accuracy=0.9)
+
+All names are loaded when first used, so that importing joulecast costs a training nothing.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from .errors import JoulecastError
+    from .hardware.environment import Environment
+    from .ledger import Ledger, open_ledger
+    from .recording.model import Recording
+    from .recording.summary import Summary, summarise
+    from .run.api import Run, record
+    from .units import Estimate, Provenance
+
+_HOMES = {
+    "Environment": ".hardware.environment",
+    "Estimate": ".units",
+    "JoulecastError": ".errors",
+    "Ledger": ".ledger",
+    "Provenance": ".units",
+    "Recording": ".recording.model",
+    "Run": ".run.api",
+    "Summary": ".recording.summary",
+    "open_ledger": ".ledger",
+    "record": ".run.api",
+    "summarise": ".recording.summary",
+}
+
+__all__ = [
+    "Environment",
+    "Estimate",
+    "JoulecastError",
+    "Ledger",
+    "Provenance",
+    "Recording",
+    "Run",
+    "Summary",
+    "__version__",
+    "open_ledger",
+    "record",
+    "summarise",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES[name], __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

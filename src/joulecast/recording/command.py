@@ -81,20 +81,22 @@ def run_command(
     env: Mapping[str, str],
     held: HeldSignals,
     on_start: Callable[[int], None],
+    on_end: Callable[[Exit], None],
 ) -> Exit:
-    """Start the command, tell `on_start` its process id, wait for its end.
+    """Start the command, tell `on_start` its process id, wait for its end, tell `on_end` how.
 
-    Raises `CommandNotFoundError`.
+    At `on_end` the dead process is still listed, so that its last CPU time can be read. Raises
+    `CommandNotFoundError`.
     """
     pid = _spawn(command, env, held.before)
     on_start(pid)
-    while True:
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            if os.WIFSIGNALED(status):
-                return Exit(None, os.WTERMSIG(status))
-            return Exit(os.waitstatus_to_exitcode(status), None)
+    while (ended := os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is None:
         _next_signal(pid, held.watched)
+    by_itself = ended.si_code == os.CLD_EXITED
+    result = Exit(ended.si_status, None) if by_itself else Exit(None, ended.si_status)
+    on_end(result)
+    os.waitpid(pid, 0)
+    return result
 
 
 def _spawn(command: Sequence[str], env: Mapping[str, str], mask: set[int]) -> int:

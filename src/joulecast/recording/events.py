@@ -52,12 +52,13 @@ class Tracker:
     has open: a logger thread's metrics belong to the epoch under way.
     """
 
-    def __init__(
-        self, events: Events, epochs: int | None, on_bad_metric: Callable[[str], None]
-    ) -> None:
-        self.events = events
-        self._planned = epochs
+    def __init__(self, events: Events, on_bad_metric: Callable[[str], None]) -> None:
         self._on_bad_metric = on_bad_metric
+        self.restart(events)
+
+    def restart(self, events: Events) -> None:
+        """Forget the spans that are open and tell `events` from now on: in a forked child."""
+        self.events = events
         self._main: list[int] = []
         self._own = threading.local()
         self._main_thread = threading.get_ident()
@@ -90,7 +91,6 @@ class Tracker:
 
     def epochs(self, n: int | None = None, start: int = 0) -> Iterator[int]:
         """Yields epoch numbers `start` to `n - 1`, each a span; endless where `n` is unknown."""
-        n = self._planned if n is None else n
         if n is not None:
             if n < 0 or start < 0:
                 raise UsageError(f"epochs={n}, start={start}: neither can be negative")

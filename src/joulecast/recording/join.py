@@ -32,7 +32,8 @@ class EventWriter:
         """Raises `OSError` where the file cannot be written (another user's run, say)."""
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         self._lock = threading.Lock()
-        self._next_id = 1
+        # A forked child may close spans its parent opened: its own ids must not be taken for them.
+        self._next_id = 1 << 32
 
     def begin(self, kind: str, name: str, index: int | None, parent: int | None) -> int:
         """See `Events`."""

@@ -1,0 +1,1 @@
+"""A run under watch: where meters, recording, ledger and forecast are put together."""

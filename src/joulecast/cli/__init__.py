@@ -1,1 +1,80 @@
-""""""
+"""The command line: `joulecast VERB`. Each verb lives in its own file and is loaded when called."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from .._version import __version__
+from ..errors import JoulecastError
+
+# What `joulecast --help` shows is written here, so that it need not load the verbs.
+VERBS = {
+    "run": ("run", "Run a command and record the energy it uses."),
+    "runs": ("runs", "List the recorded runs."),
+    "show": ("show", "Show one run in the terminal."),
+    "report": ("report", "Write one run as a self-contained HTML page."),
+    "export": ("export", "Write one run as JSON or CSV."),
+    "import": ("import_", "Read runs, or a power trace, into the ledger."),
+    "doctor": ("doctor", "Say what can be measured here, and what to do about the rest."),
+}
+
+
+class _Verbs(click.Group):
+    """Loads a verb's file only when the verb is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of `VERBS`."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb's `command`, or None."""
+        if cmd_name not in VERBS:
+            return None
+        module = importlib.import_module(f"{__name__}.{VERBS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The verbs with one line each."""
+        with formatter.section("Verbs"):
+            formatter.write_dl([(verb, line) for verb, (_, line) in VERBS.items()])
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="joulecast")
+@click.option("--debug", is_flag=True, help="Show the whole traceback of an error.")
+@click.pass_context
+def group(context: click.Context, debug: bool) -> None:
+    """What training and serving neural networks costs in energy, and how sure that is."""
+    context.obj = {"debug": debug}
+
+
+def main() -> NoReturn:
+    """Entry point. Exit codes: 0 done, 1 failed, 2 misuse; a wrapped command's own otherwise."""
+    try:
+        group.main(prog_name="joulecast", standalone_mode=False)
+        _leave(0)
+    except click.exceptions.Exit as error:
+        _leave(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        _leave(error.exit_code)
+    except click.Abort:
+        _leave(130)
+    except JoulecastError as error:
+        if "--debug" in sys.argv[1:2]:
+            raise
+        click.echo(f"joulecast: {error}", err=True)
+        _leave(error.exit_code)
+    except BrokenPipeError:  # `joulecast runs | head`: nobody listens any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave(1)
+
+
+def _leave(code: int) -> NoReturn:
+    sys.exit(code)

@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 from ..errors import JoulecastError
 
@@ -43,7 +44,7 @@ class Exit:
         """The exit code a shell would show: 128 + n for a death by signal n."""
         return 128 + self.signal if self.signal is not None else self.code or 0
 
-    def leave(self) -> None:
+    def leave(self) -> NoReturn:
         """End this process exactly as the command ended, by the same signal if by one."""
         sys.stdout.flush()
         sys.stderr.flush()

@@ -112,10 +112,9 @@ PEERS_MISSING = "peers not installed: sh benchmarks/peers/setup.sh"
 
 # A closed port as proxy: a peer that calls home fails at once, on any machine, instead of leaving
 # it or waiting for it.
-OFFLINE = {
-    name: "http://127.0.0.1:9"
-    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
-}
+OFFLINE = dict.fromkeys(
+    ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9"
+)
 
 
 def say(text: str) -> None:

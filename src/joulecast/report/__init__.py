@@ -1,1 +1,1 @@
-""""""
+"""Reports of a recording: the terminal, one HTML page, the doctor's display."""

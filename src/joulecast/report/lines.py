@@ -1,0 +1,67 @@
+"""The few plain lines that `joulecast run` prints when the command has ended. Imports no rich."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from ..recording.summary import DomainEnergy, Summary
+from ..units import add_independent, format_duration, format_quantity
+from .words import epoch_estimate, status_text
+
+MOST_DOMAINS = 3
+
+
+def summary_lines(summary: Summary) -> list[str]:
+    """Two to eight plain lines: total, domains, epochs, first warning, and what to type next."""
+    header = summary.recording.header
+    name = header.name or header.run_id
+    lead = f"joulecast: {name} {status_text(summary)} after {format_duration(summary.duration_s)}"
+    if summary.total is None:
+        lines = [f"{lead}, energy unknown"]
+    else:
+        lines = [f"{lead}, {summary.total} {summary.total.provenance}"]
+    lines += _domains(summary)
+    each = epoch_estimate(summary.epochs)
+    if each:
+        lines.append(f"  {_count(len(summary.epochs), 'epoch')}: {each}")
+    if summary.above_idle is not None:
+        lines.append(f"  above idle: {summary.above_idle}")
+    if summary.warnings:
+        more = len(summary.warnings) - 1
+        lines.append(f"  warning: {summary.warnings[0]}" + (f" (and {more} more)" if more else ""))
+    lines.append(f"  more: joulecast show {header.run_id}")
+    return lines
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _domains(summary: Summary) -> list[str]:
+    """A line for each domain; for each family of them where there are many."""
+    if len(summary.domains) <= MOST_DOMAINS:
+        groups = {d.source.domain: [d] for d in summary.domains}
+    else:
+        families: dict[str, list[DomainEnergy]] = defaultdict(list)
+        for d in summary.domains:
+            families[d.source.domain.partition(":")[0]].append(d)
+        groups = {
+            found[0].source.domain if len(found) == 1 else f"{family} x{len(found)}": found
+            for family, found in families.items()
+        }
+    largest = sorted(groups.items(), key=lambda g: -sum(d.energy.value for d in g[1]))
+    rows = []
+    for label, found in largest[:MOST_DOMAINS]:
+        energy = add_independent(d.energy for d in found)
+        power = format_quantity(sum(d.mean_power_w for d in found), "W")
+        source = found[0].source
+        about = ", ".join(filter(None, (source.source, source.device)))
+        rows.append((label, str(energy), power, f"{energy.provenance if energy else ''}: {about}"))
+    widths = [max((len(row[i]) for row in rows), default=0) for i in range(3)]
+    lines = [
+        f"  {label:<{widths[0]}}  {energy:<{widths[1]}}  {power:>{widths[2]}}  {about}"
+        for label, energy, power, about in rows
+    ]
+    if len(largest) > MOST_DOMAINS and lines:
+        lines[-1] += f" (and {len(largest) - MOST_DOMAINS} more)"
+    return lines

@@ -46,15 +46,9 @@ def install(name: str, requirement: str | None) -> tuple[float, dict[str, float]
     venv.create(environment, with_pip=True)
     try:
         if requirement is not None:
+            pip = [str(environment / "bin" / "pip"), "install", "--quiet"]
             done = subprocess.run(
-                [
-                    str(environment / "bin" / "pip"),
-                    "install",
-                    "--quiet",
-                    requirement,
-                    "-c",
-                    str(ROOT / "constraints.txt"),
-                ],
+                [*pip, requirement, "-c", str(ROOT / "constraints.txt")],
                 capture_output=True,
                 text=True,
             )

@@ -159,7 +159,7 @@ def find_nvml(
     clock: Clock,
     env: Mapping[str, str],
     scope: str = "process",
-    own_pids: Collection[int] = (),
+    own_pids: Callable[[], Collection[int]] = tuple,
     root: Path = Path("/"),
 ) -> Discovery:
     """The meters of the NVIDIA GPUs. Never raises.
@@ -168,7 +168,7 @@ def find_nvml(
         clock: gives the instants of the readings.
         env: the environment of the run; in scope "process" it may restrict the GPUs.
         scope: "process" (the GPUs visible to the run) or "machine" (all).
-        own_pids: processes of the run; others on the same GPU give a warning.
+        own_pids: tells the run's processes, if it is asked; others on a GPU give a warning.
         root: of the file system, to tell a machine without GPU from one without driver.
     """
     found = Discovery()
@@ -236,7 +236,7 @@ def _open(index: int, cards: _Cards, clock: Clock, found: Discovery) -> None:
         )
 
 
-def _list_cards(pynvml: Any, own_pids: Collection[int]) -> _Cards:
+def _list_cards(pynvml: Any, own_pids: Callable[[], Collection[int]]) -> _Cards:
     cards = _Cards()
     for index in range(pynvml.nvmlDeviceGetCount()):
         try:
@@ -274,13 +274,14 @@ def mig_uuids(pynvml: Any, handle: Any) -> list[str] | None:
     return uuids
 
 
-def shared_with(pynvml: Any, handle: Any, own_pids: Collection[int]) -> list[int]:
+def shared_with(pynvml: Any, handle: Any, own_pids: Callable[[], Collection[int]]) -> list[int]:
     """Ids of processes that compute on a card and are not the run's own; empty where unknown."""
     try:
         processes = pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
     except pynvml.NVMLError:
         return []
-    return sorted({int(p.pid) for p in processes} - set(own_pids))
+    users = {int(p.pid) for p in processes}
+    return sorted(users - set(own_pids())) if users else []
 
 
 def _processes(pids: list[int]) -> str:

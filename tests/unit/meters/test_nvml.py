@@ -141,7 +141,7 @@ def test_a_card_split_by_mig_is_read_whole_and_says_so(nvml_here, clock):
 
 def test_other_processes_on_the_card_are_named(nvml_here, clock):
     nvml_here.write_state(A100 | {"pids": [11, 22, 33]}, SECOND | {"pids": [11]})
-    found = find_nvml(clock, {}, own_pids={11})
+    found = find_nvml(clock, {}, own_pids=lambda: {11})
     (warning,) = found.warnings
     assert warning.startswith("gpu:0 is also used by 2 other processes (22, 33)")
     close(found)

@@ -1,0 +1,291 @@
+"""AMD GPUs: the energy accumulator through amdsmi, or the power that the kernel's hwmon shows.
+
+amdsmi: https://rocm.docs.amd.com/projects/amdsmi (`amdsmi_get_energy_count` counts in units of
+`counter_resolution` microjoules, 15.3 on Instinct cards). hwmon: power1_average and power1_input in
+microwatts, https://docs.kernel.org/gpu/amdgpu/thermal.html.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import MeterLostError
+from ..hardware.visible_devices import visible_amd_gpus
+from ..units import Provenance
+from .base import Kind, Source, Unavailable, Uncertainty
+from .counter import Unwrap
+from .sensor import Clock, Discovery, SensorMeter
+
+FAMILY = "gpu (amd)"
+ENERGY_PERIOD_S = 1e-3  # the SMU's firmware accumulates every millisecond (amdgpu gpu_metrics)
+POWER_PERIOD_S = 0.1  # taken: hwmon averages over a window that AMD does not document
+COUNTER = Uncertainty(0.05, 0.05, "±5 % taken: AMD states no accuracy for its energy accumulator")
+POWER = Uncertainty(
+    0.10, 0.10, "±10 % taken: AMD states no accuracy, and the power is read only now and then"
+)
+_UNSUPPORTED = (0, 2**64 - 1)  # what the accumulator holds on cards that have none
+INSTALL = 'pip install "joulecast[amd]" (with the ROCm driver installed)'
+
+
+class AmdMeter(SensorMeter):
+    """One GPU read by a function: counts of an accumulator (with their unit), or watts.
+
+    `read_raw` raises anything where the card is gone; `give_back` is called once, at the close.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        clock: Clock,
+        read_raw: Callable[[], float],
+        joules_per_count: float | None = None,
+        give_back: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__(source, clock)
+        self._read_raw, self._give_back = read_raw, give_back
+        self._open = True
+        self._unwrap = Unwrap(joules_per_count, ENERGY_PERIOD_S) if joules_per_count else None
+        self._value(self._opened_s)  # the base of a counter; a card that does not answer is none
+
+    def _value(self, t_s: float) -> float:
+        try:
+            raw = self._read_raw()
+        except Exception as error:  # amdsmi raises a family of its own, sysfs OSError or ValueError
+            what = f"{self.source.domain} ({self.source.device})"
+            why = str(error) or type(error).__name__
+            raise MeterLostError(f"{what} was lost: {why}; try: sudo dmesg | grep amdgpu") from (
+                error
+            )
+        return self._unwrap.advance(int(raw), t_s) if self._unwrap else raw
+
+    def note(self) -> str | None:
+        """Resets of the counter since the last call, or None."""
+        return self._unwrap.note() if self._unwrap else None
+
+    def close(self) -> None:
+        """Give back the card."""
+        if self._open:
+            self._open = False
+            self._give_back()
+
+
+def find_amd(
+    clock: Clock,
+    env: Mapping[str, str],
+    scope: str = "process",
+    root: Path = Path("/"),
+    first_index: int = 0,
+    amdsmi: Any = None,
+) -> Discovery:
+    """The meters of the AMD GPUs, by amdsmi or else by hwmon. Never raises.
+
+    Args:
+        clock: gives the instants of the readings.
+        env: the environment of the run; in scope "process" it may restrict the GPUs.
+        scope: "process" (the GPUs visible to the run) or "machine" (all).
+        root: of the file system, for hwmon.
+        first_index: number of the first AMD GPU's domain, after those of other makers.
+        amdsmi: the module; None imports it.
+    """
+    found = Discovery()
+    cards = hwmon_cards(root)
+    if amdsmi is None and not cards:
+        return found  # no AMD GPU: nothing to say
+    why = ""
+    try:
+        amdsmi = amdsmi or importlib.import_module("amdsmi")
+        amdsmi.amdsmi_init()
+        handles = list(amdsmi.amdsmi_get_processor_handles())
+    except ImportError:
+        why = "amdsmi is not installed"
+    except Exception as error:  # without its driver the module raises KeyError, at its import
+        why = f"amdsmi does not start: {error or type(error).__name__}"
+    else:
+        _from_amdsmi(amdsmi, handles, clock, env, scope, first_index, found)
+        return found
+    _from_hwmon(cards, clock, env, scope, first_index, found)
+    if any(meter.source.kind is Kind.POWER for meter in found.meters):
+        found.unavailable.append(Unavailable(FAMILY, "amdsmi energy counter", why, INSTALL))
+    return found
+
+
+def _chosen(
+    uuids: Sequence[str], env: Mapping[str, str], scope: str, source: str, found: Discovery
+) -> tuple[int, ...]:
+    if scope == "machine":
+        return tuple(range(len(uuids)))
+    visible = visible_amd_gpus(env, uuids)
+    if uuids and not visible.indices:
+        reason = f"hidden from the run by {visible.restricted_by or 'the environment'}"
+        found.unavailable.append(Unavailable(FAMILY, source, reason, ""))
+    return visible.indices
+
+
+def _source(domain: str, source: str, kind: Kind, device: str) -> Source:
+    counts = kind is Kind.COUNTER
+    return Source(
+        domain=domain,
+        source=source,
+        kind=kind,
+        provenance=Provenance.MEASURED,
+        update_period_s=ENERGY_PERIOD_S if counts else POWER_PERIOD_S,
+        uncertainty=COUNTER if counts else POWER,
+        device=device,
+    )
+
+
+# --- amdsmi --------------------------------------------------------------------------------------
+
+
+class _Session:
+    """Shuts amdsmi down when the last of its meters was closed: it counts no references itself."""
+
+    def __init__(self, amdsmi: Any) -> None:
+        self._amdsmi, self._users = amdsmi, 0
+
+    def take(self) -> None:
+        self._users += 1
+
+    def give_back(self) -> None:
+        self._users -= 1
+        if self._users == 0:
+            with contextlib.suppress(Exception):  # the driver is gone: nothing to shut down
+                self._amdsmi.amdsmi_shut_down()
+
+
+def _from_amdsmi(
+    amdsmi: Any,
+    handles: list[Any],
+    clock: Clock,
+    env: Mapping[str, str],
+    scope: str,
+    first_index: int,
+    found: Discovery,
+) -> None:
+    session = _Session(amdsmi)
+    session.take()
+    uuids = [_ask(amdsmi.amdsmi_get_gpu_enumeration_info, h, "hip_uuid") for h in handles]
+    for index in _chosen(uuids, env, scope, "amdsmi", found):
+        domain = f"gpu:{first_index + index}"
+        session.take()
+        try:
+            found.meters.append(
+                _amdsmi_meter(amdsmi, handles[index], domain, clock, session.give_back)
+            )
+        except MeterLostError as error:
+            session.give_back()
+            found.unavailable.append(Unavailable(domain, "amdsmi", str(error), "rocm-smi"))
+    session.give_back()
+
+
+def _amdsmi_meter(
+    amdsmi: Any, handle: Any, domain: str, clock: Clock, give_back: Callable[[], None]
+) -> AmdMeter:
+    device = _ask(amdsmi.amdsmi_get_gpu_asic_info, handle, "market_name") or "AMD GPU"
+    unit_j = _counter_unit_j(amdsmi, handle)
+    if unit_j is not None:
+        source = _source(domain, "amdsmi energy counter", Kind.COUNTER, device)
+        return AmdMeter(
+            source,
+            clock,
+            lambda: _accumulator(amdsmi.amdsmi_get_energy_count(handle)),
+            unit_j,
+            give_back,
+        )
+    text = "amdsmi power, integrated (no energy counter on this card)"
+    source = _source(domain, text, Kind.POWER, device)
+    return AmdMeter(
+        source, clock, lambda: _watts(amdsmi.amdsmi_get_power_info(handle)), None, give_back
+    )
+
+
+def _counter_unit_j(amdsmi: Any, handle: Any) -> float | None:
+    try:
+        count = amdsmi.amdsmi_get_energy_count(handle)
+        if _accumulator(count) in _UNSUPPORTED:
+            return None
+        return float(count["counter_resolution"]) * 1e-6 or None
+    except Exception:  # not supported: the power is asked instead, and tells if that fails too
+        return None
+
+
+def _accumulator(count: Mapping[str, Any]) -> int:
+    """The raw count; versions before 6.0 called it "power"."""
+    return int(count["energy_accumulator"] if "energy_accumulator" in count else count["power"])
+
+
+def _watts(info: Mapping[str, Any]) -> float:
+    """Whichever of a card's powers it knows, watts; the others are "N/A" or 0."""
+    for key in ("current_socket_power", "average_socket_power", "socket_power"):
+        value = info.get(key)
+        if isinstance(value, int | float) and 0 < value < 0xFFFF:
+            return float(value)
+    raise ValueError(f"no power among {dict(info)}")
+
+
+def _ask(question: Callable[[Any], Mapping[str, Any]], handle: Any, key: str) -> str:
+    try:
+        return str(question(handle)[key])
+    except Exception:  # a name is not worth a meter
+        return ""
+
+
+# --- hwmon ---------------------------------------------------------------------------------------
+
+
+def hwmon_cards(root: Path) -> list[tuple[Path, Path]]:
+    """The amdgpu cards with a power sensor: (device folder, sensor file), by card number."""
+    drm = root / "sys/class/drm"
+    cards = [p for p in drm.glob("card*") if re.fullmatch(r"card\d+", p.name)]
+    found = []
+    for card in sorted(cards, key=lambda p: int(p.name[4:])):
+        device = card / "device"
+        if _text(device / "vendor") != "0x1002":
+            continue
+        for hwmon in sorted(device.glob("hwmon/hwmon*")):
+            sensors = (hwmon / "power1_average", hwmon / "power1_input")
+            if sensor := next((s for s in sensors if s.exists()), None):
+                found.append((device, sensor))
+                break
+    return found
+
+
+def _from_hwmon(
+    cards: list[tuple[Path, Path]],
+    clock: Clock,
+    env: Mapping[str, str],
+    scope: str,
+    first_index: int,
+    found: Discovery,
+) -> None:
+    uuids = [f"GPU-{uid}" if (uid := _text(d / "unique_id")) else "" for d, _ in cards]
+    for index in _chosen(uuids, env, scope, "hwmon", found):
+        device, sensor = cards[index]
+        domain = f"gpu:{first_index + index}"
+        if not (sensor.parent / "power1_cap").exists():
+            # An APU's sensor sees the CPU cores too, and RAPL sees them already.
+            reason = "its sensor covers the whole APU, the processor included"
+            found.unavailable.append(Unavailable(domain, "hwmon", reason, ""))
+            continue
+        name = _text(device / "product_name") or "AMD GPU"
+        source = _source(domain, "amdgpu hwmon power, integrated", Kind.POWER, name)
+        try:
+            found.meters.append(AmdMeter(source, clock, _hwmon_reader(sensor)))
+        except MeterLostError as error:
+            found.unavailable.append(Unavailable(domain, "hwmon", str(error), ""))
+
+
+def _hwmon_reader(sensor: Path) -> Callable[[], float]:
+    return lambda: int(sensor.read_text()) * 1e-6
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""

@@ -19,9 +19,9 @@ from .model import Array, Gap, Samples
 UPDATES_TO_RESOLVE = 5
 """A window shorter than this many updates of a meter is not resolved by it (arXiv 2312.02741)."""
 
-EDGE_FACTOR = 0.67
-"""Each edge of a window falls anywhere within one update of the meter: two uniform errors of width
-`p` have a joint standard deviation of p / sqrt(6), and 90 % of them lie within 0.67 p."""
+EDGE_FACTOR = 0.68
+"""Each edge of a window falls anywhere within one update of the meter. The difference of two
+uniform errors of width `p` is triangular, and 90 % of it lies within p (1 - sqrt(0.1)) = 0.68 p."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Curve:
         step = self.t_s[i + 1] - self.t_s[i]
         into = t - self.t_s[i]
         before, after = self.power_w[:, i], self.power_w[:, i + 1]
-        reached = before + (after - before) * np.divide(into, step, where=step > 0, out=into * 0)
+        reached = before + (after - before) * into / np.where(step > 0, step, 1.0)
         area: Array = self.energy_j[:, i] + self.open[i] * into * (before + reached) / 2
         return area
 

@@ -1,0 +1,206 @@
+import numpy as np
+import pytest
+
+from fakes.meters import FunctionMeter, header, source
+from joulecast.errors import LedgerError
+from joulecast.meters.base import Kind
+from joulecast.recording.memory import MemorySink
+from joulecast.recording.model import Status
+from joulecast.recording.recorder import Recorder
+from joulecast.recording.sampler import Sampler
+from joulecast.recording.summary import summarise
+
+
+def advance(recorder, clock, seconds, step=0.1):
+    for _ in range(round(seconds / step)):
+        clock.now += step
+        recorder.tick()
+
+
+def record(clock, meters, **more):
+    sink = MemorySink()
+    epochs = []
+    recorder = Recorder(header(meters, **more), meters, sink, clock, on_epoch=epochs.append)
+    recorder.start(threads=False)
+    return recorder, sink, epochs
+
+
+def test_two_domains_are_summed_with_independent_errors(clock):
+    gpu = FunctionMeter(clock, lambda t: 100 * t)
+    cpu = FunctionMeter(clock, lambda t: 20.0, source("cpu:0", Kind.POWER))
+    recorder, sink, _ = record(clock, [gpu, cpu])
+    advance(recorder, clock, 10)
+    recorder.stop(Status.FINISHED, 0)
+    summary = summarise(sink.recording())
+    assert summary.total.value == pytest.approx(1200)
+    by_domain = {d.source.domain: d.energy.value for d in summary.domains}
+    assert by_domain == {"gpu:0": pytest.approx(1000), "cpu:0": pytest.approx(200)}
+    assert summary.total.high - 1200 == pytest.approx(np.hypot(200, 40), rel=0.01)
+    assert recorder.stop(Status.FINISHED, 0).duration_s == pytest.approx(10)
+    assert gpu.closed
+
+
+def test_epochs_steps_and_phases_get_their_energy_live_and_later(clock):
+    meter = FunctionMeter(clock, lambda t: 10 * t**2)
+    recorder, sink, epochs = record(clock, [meter])
+    for index in range(3):
+        epoch = recorder.begin("epoch", f"epoch {index}", index)
+        advance(recorder, clock, 1)
+        phase = recorder.begin("phase", "validate", parent=epoch)
+        advance(recorder, clock, 1)
+        recorder.metric("accuracy", 0.5 + index / 10, phase)
+        recorder.end(phase)
+        recorder.metric("loss", 1.0 - index / 10, epoch)
+        recorder.end(epoch)
+        clock.now += 0.03  # edges between two rounds
+        recorder.flush()
+    advance(recorder, clock, 0.2)
+    recorder.stop(Status.FINISHED)
+    summary = summarise(sink.recording())
+    truth = [10 * ((i * 2.03 + 2) ** 2 - (i * 2.03) ** 2) for i in range(3)]
+    assert [e.energy.value for e in summary.epochs] == pytest.approx(truth, rel=0.02)
+    assert [e.energy.value for e in epochs] == pytest.approx(
+        [e.energy.value for e in summary.epochs]
+    )
+    assert [e.metrics for e in summary.epochs] == [{"loss": 1.0 - i / 10} for i in range(3)]
+    assert [s.span.name for s in summary.spans] == ["validate"] * 3
+    assert [s.metrics["accuracy"] for s in summary.spans] == [0.5, 0.6, 0.7]
+    assert {s.span.parent for s in summary.spans} == {e.span.id for e in summary.epochs}
+
+
+def test_a_lost_meter_is_marked_and_the_rest_goes_on(clock):
+    lost = FunctionMeter(clock, lambda t: 100 * t, lost_after_s=4.0)
+    kept = FunctionMeter(clock, lambda t: 10 * t, source("cpu:0"))
+    recorder, sink, _ = record(clock, [lost, kept])
+    advance(recorder, clock, 10)
+    recorder.stop(Status.FINISHED)
+    recording = sink.recording()
+    assert [(g.domain, g.end_s, g.reason) for g in recording.gaps] == [
+        ("gpu:0", None, "it fell off the bus")
+    ]
+    summary = summarise(recording)
+    gpu = next(d for d in summary.domains if d.source.domain == "gpu:0")
+    assert gpu.energy.value == pytest.approx(400, rel=0.03)
+    assert gpu.energy.high > 900, "what was not seen may have gone on at the same power"
+    assert gpu.mean_power_w == pytest.approx(100, rel=0.03)
+    assert any("it fell off the bus" in w for w in summary.warnings)
+    assert lost.closed
+
+
+def test_a_fault_in_a_driver_loses_the_meter_not_the_recording(clock):
+    def broken(t):
+        if t > 1:
+            raise ZeroDivisionError("a driver's fault")
+        return t
+
+    recorder, sink, _ = record(clock, [FunctionMeter(clock, broken)])
+    advance(recorder, clock, 3)
+    recorder.stop(Status.FINISHED)
+    assert "ZeroDivisionError" in sink.recording().gaps[0].reason
+
+
+def test_a_silent_power_meter_leaves_a_gap_and_a_counter_does_not(clock):
+    power = FunctionMeter(clock, lambda t: 50.0, source("gpu:0", Kind.POWER))
+    counter = FunctionMeter(clock, lambda t: 50 * t, source("cpu:0"))
+    recorder, sink, _ = record(clock, [power, counter])
+    advance(recorder, clock, 2)
+    clock.now += 30  # the machine hung
+    recorder.tick()
+    advance(recorder, clock, 2)
+    recorder.stop(Status.FINISHED)
+    summary = summarise(sink.recording())
+    energies = {d.source.domain: d.energy.value for d in summary.domains}
+    assert energies["cpu:0"] == pytest.approx(34 * 50, rel=0.01)
+    assert energies["gpu:0"] == pytest.approx(4 * 50, rel=0.01)
+    assert [g.domain for g in summary.recording.gaps] == ["gpu:0"]
+
+
+def test_what_a_meter_notes_is_marked(clock):
+    meter = FunctionMeter(clock, lambda t: 50 * t)
+    recorder, sink, _ = record(clock, [meter])
+    meter.notes.append("the counter was reset")
+    advance(recorder, clock, 1)
+    recorder.stop(Status.FINISHED)
+    assert [g.reason for g in sink.recording().gaps] == ["the counter was reset"]
+
+
+def test_energy_above_idle_by_domain_and_for_the_whole_machine(clock):
+    def run(**more):
+        clock.now = 0.0
+        gpu = FunctionMeter(clock, lambda t: 100 * t)
+        cpu = FunctionMeter(clock, lambda t: 20 * t, source("cpu:0"))
+        recorder, sink, _ = record(clock, [gpu, cpu], **more)
+        advance(recorder, clock, 10)
+        recorder.stop(Status.FINISHED)
+        return summarise(sink.recording())
+
+    assert run().above_idle is None
+    both = run(idle_power_w={"gpu:0": 30.0, "cpu:0": 5.0})
+    assert both.above_idle.value == pytest.approx(1200 - 350)
+    assert run(idle_power_w={"total": 40.0}).above_idle.value == pytest.approx(1200 - 400)
+    half = run(idle_power_w={"gpu:0": 30.0})
+    assert half.above_idle is None
+    assert any("does not cover cpu:0" in w for w in half.warnings)
+
+
+def test_a_sink_that_cannot_store_does_not_stop_the_recorder(clock):
+    class FullDisk(MemorySink):
+        def flush(self, *_):
+            raise LedgerError("no space left")
+
+    recorder = Recorder(header([]), [], FullDisk(), clock)
+    recorder.start(threads=False)
+    recorder.flush()
+    recorder.tick()
+    assert "no space left" in recorder.stop(Status.FINISHED).warnings[0]
+
+
+def test_without_meters_the_energy_is_unknown_not_zero(clock):
+    recorder, sink, _ = record(clock, [])
+    advance(recorder, clock, 2)
+    recorder.stop(Status.FINISHED)
+    summary = summarise(sink.recording())
+    assert summary.total is None
+    assert summary.to_json()["energy"]["total"] is None
+    assert any("doctor" in w for w in summary.warnings)
+
+
+def test_slow_meters_are_read_less_often(clock):
+    """One that takes 5 ms of CPU time a read must stay under 1 % of a core."""
+    cpu = {"s": 0.0}
+
+    def slow(t):
+        cpu["s"] += 0.005
+        return t
+
+    meter = FunctionMeter(clock, slow, source(period_s=0.001))
+    quick = FunctionMeter(clock, lambda t: t, source("cpu:0", period_s=0.001))
+    sampler = Sampler([meter, quick], clock, 0.1, cpu_clock=lambda: cpu["s"])
+    for _ in range(1000):
+        clock.now += 0.1
+        sampler.tick()
+    assert cpu["s"] / 100 < 0.01
+    assert quick.reads > 900
+    assert 50 < meter.reads < 200
+
+
+def test_a_meter_is_read_no_faster_than_it_updates(clock):
+    meter = FunctionMeter(clock, lambda t: t, source(period_s=0.5))
+    sampler = Sampler([meter], clock, 0.01, cpu_clock=lambda: 0.0)
+    for _ in range(1000):
+        clock.now += 0.01
+        sampler.tick()
+    assert meter.reads == pytest.approx(20, abs=2)
+
+
+def test_long_runs_keep_little_in_memory_and_stay_right(clock):
+    meter = FunctionMeter(clock, lambda t: 10 * t)
+    recorder, sink, epochs = record(clock, [meter])
+    for index in range(20):
+        span = recorder.begin("epoch", "", index)
+        advance(recorder, clock, 20)
+        recorder.end(span)
+        recorder.flush()
+    recorder.stop(Status.FINISHED)
+    assert [e.energy.value for e in epochs] == pytest.approx([200] * 20, rel=1e-6)
+    assert summarise(sink.recording()).total.value == pytest.approx(4000, rel=1e-6)

@@ -239,11 +239,11 @@ def _ask(question: Callable[[Any], Mapping[str, Any]], handle: Any, key: str) ->
 
 
 def hwmon_cards(root: Path) -> list[tuple[Path, Path]]:
-    """The amdgpu cards with a power sensor: (device folder, sensor file), by card number."""
+    """The amdgpu cards with a power sensor: (device folder, sensor file), by PCI address."""
     drm = root / "sys/class/drm"
     cards = [p for p in drm.glob("card*") if re.fullmatch(r"card\d+", p.name)]
     found = []
-    for card in sorted(cards, key=lambda p: int(p.name[4:])):
+    for card in sorted(cards, key=lambda p: (_pci_bus(p / "device"), int(p.name[4:]))):
         device = card / "device"
         if _text(device / "vendor") != "0x1002":
             continue
@@ -253,6 +253,11 @@ def hwmon_cards(root: Path) -> list[tuple[Path, Path]]:
                 found.append((device, sensor))
                 break
     return found
+
+
+def _pci_bus(device: Path) -> str:
+    match = re.search(r"^PCI_SLOT_NAME=(\S+)", _text(device / "uevent"), re.MULTILINE)
+    return match[1] if match else ""
 
 
 def _from_hwmon(

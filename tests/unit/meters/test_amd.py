@@ -116,8 +116,10 @@ def test_only_the_visible_ones_in_process_scope(tmp_path, clock, env, expected):
 
 def test_hwmon_where_the_library_is_missing(tmp_path, clock):
     # The library is not installed here, or refuses without its driver: both lead to hwmon.
-    sensor = card(tmp_path, 1, 45_000_000, product_name="Radeon RX 6800 XT")
-    card(tmp_path, 10, 60_000_000, sensor="power1_input")
+    bus = {"uevent": "DRIVER=amdgpu\nPCI_SLOT_NAME=0000:03:00.0"}
+    sensor = card(tmp_path, 10, 45_000_000, product_name="Radeon RX 6800 XT", **bus)
+    bus = {"uevent": "DRIVER=amdgpu\nPCI_SLOT_NAME=0000:0a:00.0"}
+    card(tmp_path, 1, 60_000_000, sensor="power1_input", **bus)
     (tmp_path / "sys/class/drm/card1-DP-1").mkdir()
     found = find_amd(clock, {}, root=tmp_path)
     first, second = found.meters

@@ -7,7 +7,6 @@ full: there is no "closest" answer, only a match or a miss that lists what is ne
 
 from __future__ import annotations
 
-import difflib
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -103,10 +102,15 @@ def match(name: str, candidates: Mapping[str, T], kind: str) -> T:
             return next(iter(rows.values()))
         if rows:
             break
-    near = _nearest(tokens, candidates)
-    hint = f"the nearest known names are: {'; '.join(near)}" if near else "no known name is near it"
-    shown = name if len(name) <= 80 else name[:77] + "..."
-    raise UnknownHardwareError(f"no {kind} in the catalog is called {shown!r}; {hint}")
+    raise UnknownHardwareError(_miss(name, kind, len(rows), _nearest(tokens, candidates)))
+
+
+def _miss(name: str, kind: str, fits: int, near: list[str]) -> str:
+    shown = repr(name if len(name) <= 80 else name[:77] + "...")
+    what = f"{shown} fits {fits} {kind}s" if fits else f"no {kind} in the catalog is called {shown}"
+    if not near:
+        return f"{what}; no known name is near it"
+    return f"{what}; the nearest known names are: {'; '.join(near)}"
 
 
 def _same_string(a: tuple[str, ...], b: tuple[str, ...]) -> bool:
@@ -131,6 +135,8 @@ def _nearest(tokens: tuple[str, ...], candidates: Mapping[str, object]) -> list[
     """Shown names, best first: variants of what was asked, then what it varies, then likeness."""
     if not tokens:
         return []
+    import difflib  # only a miss needs it
+
     asked, written = set(tokens), _join(tokens)
     shown: dict[int, str] = {}
     best: dict[int, float] = {}

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 ROOT = Path(__file__).resolve().parent.parent
 BENCH = ROOT / ".bench"
@@ -57,16 +57,16 @@ class Figure:
         return asdict(self) | {"met": self.met}
 
 
-def figure_from_json(data: Mapping[str, object]) -> Figure:
+def figure_from_json(data: Mapping[str, Any]) -> Figure:
     """Inverse of `Figure.to_json`."""
-    return Figure(**{name: value for name, value in data.items() if name != "met"})  # type: ignore[arg-type]
+    return Figure(**{name: value for name, value in data.items() if name != "met"})
 
 
-def figure(name: str, values: Sequence[float], unit: str, **kwargs: object) -> Figure:
+def figure(name: str, values: Sequence[float], unit: str, **kwargs: Any) -> Figure:
     """The median of repetitions, with their range."""
     return Figure(
         name, statistics.median(values), unit, low=min(values), high=max(values), **kwargs
-    )  # type: ignore[arg-type]
+    )
 
 
 def interleave(cases: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
@@ -122,7 +122,7 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def machine() -> dict[str, object]:
+def machine() -> dict[str, Any]:
     """The machine and the versions the figures belong to; no names of hosts, users or paths."""
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")

@@ -1,0 +1,154 @@
+"""A day of 8 GPUs at 10 Hz: what it takes on the disk, and how soon it is reported.
+
+The day is synthetic: its clock, and readings that behave as NVML's energy counter does (whole
+millijoules, its own update times, power that wanders with the phases of a training, jitter of the
+sampler). It goes through the real ledger, flushed after each second of synthetic time, and is
+reported by the real command.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from harness import Figure, figure, interleave, joulecast_command, run, say, wall_s
+from joulecast.ledger import open_ledger
+from joulecast.meters.base import Kind, Source
+from joulecast.meters.nvml import COUNTER, ENERGY_PERIOD_S
+from joulecast.recording.model import Footer, Header, Metric, Samples, Span, Status
+from joulecast.units import Provenance
+
+GPUS, HZ, DAY_S, EPOCH_S = 8, 10, 86_400, 360
+RUN_ID = "0123456789abcdef"
+
+
+def gpu_day(seed: int, duration_s: int) -> Samples:
+    """Readings of one GPU's energy counter, as a meter hands them over."""
+    rng = np.random.default_rng(seed)
+    n = duration_s * HZ
+    # The sampler keeps its schedule; the GPUs are read one after the other, with jitter.
+    t = np.arange(n) / HZ + 0.001 * (seed + 1) + np.abs(rng.normal(0, 2e-4, n))
+    # Power at each update of the counter: training near the limit, validation below, slow drift,
+    # and noise from step to step.
+    updates = int(duration_s / ENERGY_PERIOD_S) + HZ
+    at = np.arange(updates) * ENERGY_PERIOD_S * 1.0003  # its clock is not ours
+    training = at % EPOCH_S < 0.85 * EPOCH_S
+    drift = np.cumsum(rng.normal(0, 0.05, updates))
+    power = np.where(training, 640.0, 280.0) + drift - drift.mean() + rng.normal(0, 15, updates)
+    counter_mj = np.cumsum(np.rint(np.clip(power, 70, 700) * ENERGY_PERIOD_S * 1000))
+    value = counter_mj[np.maximum(np.searchsorted(at, t, side="right") - 1, 0)] / 1000
+    value -= value[0]
+    return Samples(t, value, value * (1 - COUNTER.low), value * (1 + COUNTER.high), t - t[0])
+
+
+def header(started_at: float) -> Header:
+    """What the run starts with."""
+    sources = [
+        Source(
+            domain=f"gpu:{i}",
+            source="NVML energy counter",
+            kind=Kind.COUNTER,
+            provenance=Provenance.MEASURED,
+            update_period_s=ENERGY_PERIOD_S,
+            uncertainty=COUNTER,
+            device="NVIDIA H100 80GB HBM3",
+        )
+        for i in range(GPUS)
+    ]
+    return Header(
+        run_id=RUN_ID,
+        name="a day of 8 GPUs",
+        started_at=started_at,
+        command=["synthetic"],
+        scope="machine",
+        interval_s=1 / HZ,
+        environment={},
+        sources=sources,
+    )
+
+
+def write_day(path: Path, duration_s: int) -> float:
+    """The whole day into a ledger, a flush each second; the seconds it took."""
+    days = {f"gpu:{i}": gpu_day(i, duration_s) for i in range(GPUS)}
+    started = time.perf_counter()
+    ledger = open_ledger(path)
+    sink = ledger.sink()
+    sink.open(header(started_at=1_795_219_200.0 - duration_s))
+    for second in range(duration_s):
+        part = slice(second * HZ, (second + 1) * HZ)
+        new = {
+            name: Samples(*(getattr(day, c)[part] for c in Samples.__dataclass_fields__))
+            for name, day in days.items()
+        }
+        epoch, into = divmod(second, EPOCH_S)
+        spans, metrics = [], []
+        if into in (0, EPOCH_S - 1):
+            end = float(second + 1) if into else None
+            spans.append(
+                Span(epoch + 1, None, "epoch", f"epoch {epoch}", epoch * EPOCH_S, end, epoch)
+            )
+        if into == EPOCH_S - 1:
+            metrics.append(Metric(second + 0.9, "accuracy", 1 - 0.9 ** (epoch + 1), epoch + 1))
+        sink.flush(new, spans, metrics, [])
+    sink.close(Footer(Status.FINISHED, float(duration_s), exit_code=0))
+    ledger.close()
+    return time.perf_counter() - started
+
+
+def benchmark(quick: bool) -> list[Figure]:
+    """Write a day (an hour when quick), weigh it, report it."""
+    duration_s = DAY_S // 24 if quick else DAY_S
+    span = "an hour" if quick else "a day"
+    with tempfile.TemporaryDirectory() as scratch_name:
+        scratch = Path(scratch_name)
+        path = scratch / "ledger.sqlite"
+        say(f"  writing {span} of synthetic readings")
+        took_s = write_day(path, duration_s)
+        size_mb = sum(p.stat().st_size for p in scratch.iterdir()) / 1e6
+        samples = duration_s * HZ * GPUS
+        env = {"JOULECAST_LEDGER": str(path)}
+        reports = {"report": [RUN_ID], "report -o FILE.html": [RUN_ID, "-o", "day.html"]}
+
+        def case(arguments: list[str]) -> Callable[[], float]:
+            command = [joulecast_command(), "report", *arguments]
+            return lambda: wall_s(command, cwd=scratch, env=env)
+
+        problem = check_reports(scratch, env, list(reports.values()))
+        figures = [
+            Figure(
+                f"{span} of 8 GPUs at 10 Hz, on disk",
+                size_mb,
+                "MB",
+                below=60 * duration_s / DAY_S,
+                note=f"{1e6 * size_mb / samples:.1f} bytes a sample; a flush of one second of all "
+                f"8 GPUs takes {1000 * took_s / duration_s:.1f} ms",
+            )
+        ]
+        if problem:
+            return [*figures, Figure(f"joulecast report of {span}", None, "s", 3, note=problem)]
+        walls = interleave({name: case(a) for name, a in reports.items()}, 1 if quick else 5)
+        html_mb = (scratch / "day.html").stat().st_size / 1e6
+        notes = {"report": "in the terminal", "report -o FILE.html": f"a page of {html_mb:.1f} MB"}
+        return figures + [
+            figure(f"joulecast {name} of {span}", walls[name], "s", below=3, note=notes[name])
+            for name in reports
+        ]
+
+
+def check_reports(scratch: Path, env: dict[str, str], arguments: list[list[str]]) -> str | None:
+    """The last line of a report that fails: a quick failure must not pass for a quick report."""
+    for given in arguments:
+        command = [joulecast_command(), "report", *given]
+        done = subprocess.run(command, cwd=scratch, env=env, capture_output=True, text=True)
+        if done.returncode:
+            return (done.stderr.strip().splitlines() or ["no message"])[-1]
+    return None
+
+
+if __name__ == "__main__":
+    run("storage", __doc__, benchmark)

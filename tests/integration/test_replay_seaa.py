@@ -54,8 +54,7 @@ def test_every_trace_within_half_a_percent_of_its_integral(traces, clock):
         for trace in traces.values()
     ]
     worst = np.abs(errors).max()
-    print(f"
-{len(errors)} traces: mean error {np.mean(errors):+.3%}, worst {worst:.3%}")
+    print(f"\n{len(errors)} traces: mean error {np.mean(errors):+.3%}, worst {worst:.3%}")
     assert worst < 0.005
 
 

@@ -1,0 +1,117 @@
+import json
+import os
+
+import pytest
+
+from fakes.meters import header
+from joulecast.recording.join import EventTail, EventWriter, JoinFile
+from joulecast.recording.memory import MemorySink
+from joulecast.recording.model import Status
+from joulecast.recording.recorder import Recorder
+
+
+@pytest.fixture
+def outer(clock):
+    sink = MemorySink()
+    recorder = Recorder(header([]), [], sink, clock)
+    recorder.start(threads=False)
+    return recorder, sink
+
+
+def finish(recorder, sink):
+    recorder.stop(Status.FINISHED)
+    return sink.recording()
+
+
+def test_spans_and_metrics_of_an_inner_script_appear_in_the_outer_run(outer, clock):
+    recorder, sink = outer
+    file = JoinFile()
+    assert file.path.stat().st_mode & 0o077 == 0
+    assert file.path.parent.stat().st_mode & 0o077 == 0
+    writer = EventWriter(file.path)
+    writer.plan(3)
+    epoch = writer.begin("epoch", "epoch 0", 0, None)
+    phase = writer.begin("phase", "validate", None, epoch)
+    writer.metric("accuracy", 0.75, phase)
+    writer.end(phase)
+    writer.end(epoch)
+    file.tail.pump(recorder)
+    file.close()
+    recording = finish(recorder, sink)
+    assert recorder.planned_epochs == 3
+    by_name = {span.name: span for span in recording.spans}
+    assert by_name["validate"].parent == by_name["epoch 0"].id
+    assert by_name["epoch 0"].origin == os.getpid()
+    assert [(m.name, m.value, m.span) for m in recording.metrics] == [
+        ("accuracy", 0.75, by_name["validate"].id)
+    ]
+    assert not file.path.exists()
+
+
+def test_times_are_those_of_the_event_not_of_its_arrival(outer, clock, tmp_path):
+    recorder, sink = outer
+    path = tmp_path / "events"
+    begin = {"op": "begin", "pid": 7, "id": 1, "kind": "epoch", "name": "e", "index": 0}
+    path.write_text(
+        json.dumps(begin | {"parent": None, "t": clock.now + 1.0})
+        + "\n"
+        + json.dumps({"op": "end", "pid": 7, "id": 1, "t": clock.now + 3.5})
+        + "\n"
+    )
+    clock.now += 10
+    EventTail(path, clock).pump(recorder)
+    (span,) = finish(recorder, sink).spans
+    assert (span.start_s, span.end_s) == (pytest.approx(1.0), pytest.approx(3.5))
+
+
+def test_a_line_that_comes_in_two_pieces_is_one(outer, tmp_path, clock):
+    recorder, sink = outer
+    path = tmp_path / "events"
+    line = json.dumps({"op": "plan", "pid": 7, "epochs": 9, "t": clock.now})
+    tail = EventTail(path, clock)
+    path.write_text(line[:10])
+    tail.pump(recorder)
+    path.write_text(line + "\n")
+    tail.pump(recorder)
+    assert recorder.planned_epochs == 9
+    assert finish(recorder, sink).warnings == []
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [b"\x00\xff\n", b"[]\n", b"{}\n", b'{"op": "end"}\n', b'{"op":"begin","pid":"x"}\n', b"1\n"],
+)
+def test_garbage_is_warned_of_and_loses_nothing_else(outer, tmp_path, clock, garbage):
+    recorder, sink = outer
+    path = tmp_path / "events"
+    good = json.dumps({"op": "plan", "pid": 7, "epochs": 9, "t": clock.now}) + "\n"
+    path.write_bytes(garbage + good.encode())
+    EventTail(path, clock).pump(recorder)
+    assert recorder.planned_epochs == 9
+    assert any("damaged" in w for w in finish(recorder, sink).warnings)
+
+
+def test_a_span_whose_process_died_ends_with_the_run(outer, clock):
+    recorder, sink = outer
+    file = JoinFile()
+    EventWriter(file.path).begin("epoch", "epoch 0", 0, None)
+    file.tail.pump(recorder)
+    file.close()
+    clock.now += 5
+    (span,) = finish(recorder, sink).spans
+    assert span.end_s == pytest.approx(5, abs=0.5)
+
+
+def test_two_processes_may_use_the_same_numbers(outer, clock, tmp_path):
+    recorder, sink = outer
+    path = tmp_path / "events"
+    lines = []
+    for pid in (7, 8):
+        event = {"op": "begin", "pid": pid, "id": 1, "kind": "phase", "name": f"p{pid}"}
+        lines.append(event | {"index": None, "parent": None, "t": clock.now})
+    lines.append({"op": "end", "pid": 7, "id": 1, "t": clock.now})
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    EventTail(path, clock).pump(recorder)
+    clock.now += 5
+    ends = {span.name: span.end_s for span in finish(recorder, sink).spans}
+    assert ends["p7"] < 1 < ends["p8"]

@@ -1,0 +1,121 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from joulecast.errors import UsageError
+from joulecast.units import (
+    Estimate,
+    Provenance,
+    add_independent,
+    format_duration,
+    format_estimate,
+    format_quantity,
+    parse_duration,
+    parse_energy,
+    parse_power,
+    weakest,
+)
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "value"),
+    [
+        (parse_energy, "50 kJ", 50e3),
+        (parse_energy, "0.3 kWh", 1.08e6),
+        (parse_energy, "0.3kwh", 1.08e6),
+        (parse_energy, "1200", 1200),
+        (parse_energy, "5 mJ", 5e-3),
+        (parse_energy, "5 MJ", 5e6),
+        (parse_power, "250 W", 250),
+        (parse_power, "1.2kW", 1200),
+        (parse_duration, "1.5 h", 5400),
+        (parse_duration, "200ms", 0.2),
+        (parse_duration, "30", 30),
+        (parse_duration, "7d", 604800),
+    ],
+)
+def test_what_people_write_is_read(parse, text, value):
+    assert parse(text) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("text", ["", "abc", "-5 J", "5 W", "nan", "1e999 J", "5 mj5", "5 J J"])
+def test_what_makes_no_sense_is_refused_in_one_line(text):
+    with pytest.raises(UsageError) as error:
+        parse_energy(text)
+    assert "\n" not in str(error.value)
+
+
+def test_milli_and_mega_are_never_taken_for_each_other():
+    with pytest.raises(UsageError):
+        parse_energy("5 mWH")  # mWh or MWh? nobody knows
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (12345, "J", "12.3 kJ"),
+        (0, "J", "0.00 J"),
+        (999.96, "W", "1.00 kW"),
+        (0.0042, "J", "4.20 mJ"),
+        (3.2e9, "J", "3.20 GJ"),
+        (59.2, "s", "59.2 s"),
+        (65, "s", "65.0 s"),
+    ],
+)
+def test_figures_as_people_read_them(value, unit, text):
+    assert format_quantity(value, unit) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.85, "850 ms"),
+        (125, "2 min 05 s"),
+        (4800, "1 h 20 min"),
+        (183600, "2 d 3 h"),
+        (3599.7, "1 h 00 min"),
+    ],
+)
+def test_durations(seconds, text):
+    assert format_duration(seconds) == text
+
+
+def test_an_estimate_reads_as_value_and_bounds_in_one_unit():
+    assert format_estimate(Estimate(12300, 11900, 12700)) == "12.3 kJ (11.9 to 12.7)"
+
+
+def test_an_estimate_holds_its_value_between_its_bounds():
+    with pytest.raises(ValueError, match="low <= value <= high"):
+        Estimate(5, 6, 7)
+
+
+def test_sums_take_the_weakest_provenance():
+    measured = Estimate(1, 1, 1, "J", Provenance.MEASURED)
+    assumed = Estimate(1, 0.5, 2, "J", Provenance.ASSUMED)
+    assert add_independent([measured, assumed]).provenance is Provenance.ASSUMED
+    assert weakest([Provenance.MODELLED, Provenance.MEASURED]) is Provenance.MODELLED
+    assert add_independent([]) is None
+    with pytest.raises(ValueError, match="units"):
+        add_independent([measured, Estimate(1, 1, 1, "s")])
+
+
+finite = st.floats(0, 1e12)
+
+
+@given(st.lists(st.tuples(finite, st.floats(0, 1), st.floats(0, 3)), min_size=1, max_size=9))
+def test_a_sum_is_narrower_than_the_sum_of_widths_and_wider_than_any_part(parts):
+    estimates = [Estimate(v, v * (1 - lo), v * (1 + hi)) for v, lo, hi in parts]
+    total = add_independent(estimates)
+    assert total.value == pytest.approx(math.fsum(v for v, _, _ in parts))
+    widths = [e.high - e.low for e in estimates]
+    slack = 1e-6 * (1 + total.value)
+    assert max(widths) * 0.99 - slack <= (total.high - total.low) * math.sqrt(2)
+    assert total.high - total.low <= math.fsum(widths) + slack
+
+
+@given(finite, st.floats(0, 1), st.floats(0, 3))
+def test_json_and_back(value, low, high):
+    e = Estimate(value, value * (1 - low), value * (1 + high), "J", Provenance.MODELLED)
+    assert Estimate.from_json(e.to_json()) == e

@@ -131,13 +131,15 @@ def _has_energy_counter(pynvml: Any, handle: Any) -> bool:
 
 
 def _explain(error: Exception) -> tuple[str, str]:
-    """Reason and remedy of an NVML error."""
+    """Reason and remedy of an error that NVML, or talking to it, has raised."""
     import pynvml
 
     for name, (reason, remedy) in _REMEDIES.items():
         if getattr(error, "value", None) == getattr(pynvml, f"NVML_ERROR_{name}"):
             return reason, remedy
-    return f"NVML says: {error}", "nvidia-smi"
+    if isinstance(error, pynvml.NVMLError):
+        return f"NVML says: {error}", "nvidia-smi"
+    return f"it failed: {type(error).__name__}: {error}", "nvidia-smi"
 
 
 # --- finding them --------------------------------------------------------------------------------

@@ -1,0 +1,139 @@
+"""Which meters there are on this machine, for this run; and what cannot be read, why, what to do.
+
+The environment variable `JOULECAST_REPLAY=trace.csv[:domain[:speed]]` puts a recorded power trace
+in the place of all sensors (`JOULECAST_REPLAY=a100.csv:gpu:0:10`): for demonstrations and tests.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Literal
+
+from ..errors import BadInputError
+from ..hardware.environment import Environment
+from .amd import find_amd
+from .apple import find_apple
+from .base import Meter, Unavailable
+from .cpu_time import CpuTime
+from .nvml import find_nvml
+from .ram_model import RamModelMeter
+from .rapl import find_rapl
+from .replay import ReplayMeter
+from .sensor import Clock, Discovery
+from .share import ShareMeter
+
+Scope = Literal["process", "machine"]
+
+_REPLAY = re.compile(
+    r"(?P<path>.+?)(?::(?P<domain>node|[a-z]+:\d+))?(?::(?P<speed>\d+(?:\.\d*)?|\.\d+))?"
+)
+
+
+def discover(
+    scope: str,
+    clock: Clock,
+    env: Mapping[str, str] = os.environ,
+    root: Path = Path("/"),
+    *,
+    cpu_time: CpuTime,
+    environment: Environment | None = None,
+) -> Discovery:
+    """The meters of this machine, opened, at most one for each domain. Never raises.
+
+    In scope "process" the GPUs are those visible to the run, and the processor's and the memory's
+    energy is the share of the run's process tree; in scope "machine" all of it is the run's.
+
+    Args:
+        scope: "process" or "machine".
+        clock: gives the instants of the readings.
+        env: the variables of the run's environment.
+        root: of the file system.
+        cpu_time: follows the run's process tree; None's for the whole machine.
+        environment: what the machine is; detected where it is not given.
+    """
+    if replay := env.get("JOULECAST_REPLAY"):
+        return _replayed(replay, clock)
+    found = Discovery()
+    if environment is None:
+        environment = Environment.detect(root, env)
+    known: Environment = environment
+    nvidia_gpus = sum(gpu.vendor == "NVIDIA" for gpu in known.gpus)
+    for domain, source, find in (
+        ("gpu (nvidia)", "NVML", lambda: find_nvml(clock, env, scope, own_pids, root)),
+        ("gpu (amd)", "amdsmi", lambda: find_amd(clock, env, scope, root, nvidia_gpus)),
+        ("cpu", "sensors", lambda: _sensors(scope, clock, root, cpu_time, known)),
+    ):
+        _attempt(domain, source, find, found)
+    if not _has(found, "dram:"):
+        _attempt("dram:0", "RAM model", lambda: _ram_model(scope, cpu_time, known), found)
+    return found
+
+
+def _attempt(domain: str, source: str, find: Callable[[], Discovery], found: Discovery) -> None:
+    """The last line of "never raises": drivers, libraries and odd kernels may do anything."""
+    try:
+        found.add(find())
+    except Exception as error:
+        reason = f"it failed: {type(error).__name__}: {error}"
+        found.unavailable.append(Unavailable(domain, source, reason, ""))
+
+
+def _has(found: Discovery, family: str) -> bool:
+    return any(meter.source.domain.startswith(family) for meter in found.meters)
+
+
+def own_pids() -> set[int]:
+    """This process and all that it has started, by process id."""
+    import psutil
+
+    try:
+        children = psutil.Process().children(recursive=True)
+    except psutil.Error:
+        children = []
+    return {os.getpid(), *(child.pid for child in children)}
+
+
+def _sensors(
+    scope: str, clock: Clock, root: Path, cpu_time: CpuTime, environment: Environment
+) -> Discovery:
+    """RAPL's or Apple's counters; the processor's and memory's split in scope "process"."""
+    found = find_apple(clock)
+    if not found.meters and not found.unavailable:
+        powercap = root / "sys/class/powercap"
+        is_vm = environment.is_virtual is True
+        found = find_rapl(clock, powercap, environment.cpu.name or "", is_vm)
+        dram_is_listed = any(u.domain.startswith("dram:") for u in found.unavailable)
+        if _has(found, "cpu:") and not _has(found, "dram:") and not dram_is_listed:
+            reason = "this processor counts no memory energy; assumed by size instead"
+            found.unavailable.append(Unavailable("dram:0", "RAPL", reason, ""))
+    if scope == "process":
+        found.meters = [_shared(meter, cpu_time) for meter in found.meters]
+    return found
+
+
+def _shared(meter: Meter, cpu_time: CpuTime) -> Meter:
+    is_split = meter.source.domain.startswith(("cpu:", "dram:"))
+    return ShareMeter(meter, cpu_time) if is_split else meter
+
+
+def _ram_model(scope: str, cpu_time: CpuTime, environment: Environment) -> Discovery:
+    total = environment.host.ram_bytes
+    if total is None:
+        reason = "the size of the memory is unknown"
+        return Discovery(unavailable=[Unavailable("dram:0", "RAM model", reason, "")])
+    whose: Scope = "process" if scope == "process" else "machine"
+    return Discovery([RamModelMeter(total, cpu_time, whose)])
+
+
+def _replayed(text: str, clock: Clock) -> Discovery:
+    match = _REPLAY.fullmatch(text)
+    path, domain, speed = match.group("path", "domain", "speed") if match else (text, None, None)
+    domain = domain or "gpu:0"
+    try:
+        return Discovery([ReplayMeter(path, clock, float(speed or 1), domain)])
+    except BadInputError as error:
+        remedy = "JOULECAST_REPLAY=trace.csv[:domain[:speed]]"
+        return Discovery(unavailable=[Unavailable(domain, "replay", str(error), remedy)])

@@ -1,0 +1,181 @@
+"""Everything together, on machines made of files and of the driver library written in C."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from fakes.nvml import A100
+from joulecast.hardware.detect_cpu import Cpu
+from joulecast.hardware.detect_gpu import Gpu
+from joulecast.hardware.detect_host import Host
+from joulecast.hardware.detect_machine import Machine
+from joulecast.hardware.environment import Environment
+from joulecast.meters.cpu_time import CpuTime
+from joulecast.meters.discovery import discover, own_pids
+from joulecast.units import Provenance
+
+SERVER = Environment(
+    host=Host(ram_bytes=64 * 10**9),
+    machine=Machine(virtual=False),
+    cpu=Cpu(name="Intel(R) Xeon(R) Gold 6148 CPU @ 2.40GHz", vendor="Intel", sockets=2, threads=80),
+)
+
+
+class Proc:
+    """/proc with a machine's CPU times and one process, which a test moves on by hand."""
+
+    def __init__(self, root, pid=4242):
+        self.path, self.pid = root / "proc", pid
+        (self.path / str(pid)).mkdir(parents=True)
+        self.busy = self.idle = self.own = 0
+        self.advance(0, 0, 0)
+
+    def advance(self, busy, idle, own):
+        """Ticks (10 ms) in which the machine was busy and idle, and the process its own."""
+        self.busy, self.idle, self.own = self.busy + busy, self.idle + idle, self.own + own
+        (self.path / "stat").write_text(f"cpu {self.busy} 0 0 {self.idle} 0 0 0 0\n")
+        fields = ["S", "1", *"000000000", str(self.own), *"0000", "0", "1", "0", "7", "0", "1000"]
+        fields[11] = str(self.own)
+        (self.path / str(self.pid) / "stat").write_text(f"{self.pid} (train) {' '.join(fields)}\n")
+
+
+@pytest.fixture
+def proc(tmp_path):
+    return Proc(tmp_path)
+
+
+@pytest.fixture
+def look(tmp_path, clock, proc):
+    """Discovers on the machine under tmp_path, closing what was found at the end."""
+    opened = []
+
+    def look(scope="process", env=None, environment=SERVER):
+        pid = proc.pid if scope == "process" else None
+        found = discover(
+            scope,
+            clock,
+            env or {},
+            tmp_path,
+            cpu_time=CpuTime(clock, pid, proc.path),
+            environment=environment,
+        )
+        opened.extend(found.meters)
+        return found
+
+    yield look
+    for meter in opened:
+        meter.close()
+
+
+def by_domain(found):
+    return {meter.source.domain: meter for meter in found.meters}
+
+
+def test_a_server_with_everything(look, powercap, nvml_here, clock):
+    powercap.server()
+    nvml_here.write_state(A100, A100 | {"uuid": "GPU-2", "energy_mj": None})
+    found = look("machine")
+    meters = by_domain(found)
+    assert sorted(meters) == ["cpu:0", "cpu:1", "dram:0", "dram:1", "gpu:0", "gpu:1"]
+    assert {m.source.provenance for m in found.meters} == {Provenance.MEASURED}
+    assert not found.unavailable
+    for meter in found.meters:
+        meter.read()
+    clock.now += 1.0
+    powercap.advance("intel-rapl:0", 100.0)
+    nvml_here.update(0, energy_mj=1_300_000)
+    assert meters["cpu:0"].read().value == pytest.approx(100.0)
+    assert meters["gpu:0"].read().value == pytest.approx(300.0)
+
+
+def test_in_process_scope_the_package_is_split_and_the_gpus_are_the_visible_ones(
+    look, powercap, nvml_here, clock, proc
+):
+    powercap.server()
+    nvml_here.write_state(A100, A100 | {"uuid": "GPU-2"})
+    found = look("process", env={"CUDA_VISIBLE_DEVICES": "1"})
+    meters = by_domain(found)
+    assert sorted(meters) == ["cpu:0", "cpu:1", "dram:0", "dram:1", "gpu:1"]
+    assert meters["cpu:0"].source.provenance is Provenance.MODELLED
+    assert meters["gpu:1"].source.provenance is Provenance.MEASURED
+    for meter in found.meters:
+        meter.read()
+    clock.now += 1.0
+    proc.advance(busy=200, idle=200, own=50)
+    powercap.advance("intel-rapl:0", 100.0)
+    assert meters["cpu:0"].read().value == pytest.approx(25.0)
+
+
+def test_every_gap_is_named_with_its_reason(look, powercap):
+    powercap.zone("intel-rapl:0", "package-0")
+    found = look("machine")
+    meters = by_domain(found)
+    assert sorted(meters) == ["cpu:0", "dram:0"]
+    assert meters["dram:0"].source.provenance is Provenance.ASSUMED
+    reasons = {u.domain: u.reason for u in found.unavailable}
+    assert "no NVIDIA GPU" in reasons["gpu (nvidia)"]
+    assert "no memory energy" in reasons["dram:0"]
+
+
+def test_amd_cards_are_numbered_after_nvidias(look, nvml_here, tmp_path):
+    nvml_here.write_state(A100)
+    hwmon = tmp_path / "sys/class/drm/card0/device/hwmon/hwmon1"
+    hwmon.mkdir(parents=True)
+    (hwmon.parents[1] / "vendor").write_text("0x1002\n")
+    (hwmon / "power1_average").write_text("45000000\n")
+    (hwmon / "power1_cap").write_text("1\n")
+    both = Environment(gpus=(Gpu(0, "NVIDIA"), Gpu(0, "AMD")), host=SERVER.host, cpu=SERVER.cpu)
+    meters = by_domain(look("machine", environment=both))
+    assert meters["gpu:0"].source.device == "NVIDIA A100-SXM4-80GB"
+    assert meters["gpu:1"].read().value == pytest.approx(45.0)
+
+
+def test_an_environment_that_knows_nothing_raises_nothing(look):
+    found = look("process", environment=Environment())
+    assert "dram:0" in {u.domain for u in found.unavailable}
+
+
+def test_it_looks_for_itself_where_no_environment_is_given(look):
+    domains = {m.source.domain for m in look("process", environment=None).meters}
+    assert not any(domain.startswith("gpu") for domain in domains)
+
+
+def test_a_driver_that_breaks_in_an_unforeseen_way_is_one_more_line(look, nvml_here):
+    nvml_here.write_state(A100)
+    found = look("process", env={"CUDA_VISIBLE_DEVICES": None})  # no string: the code fails on it
+    (failed,) = (u for u in found.unavailable if "gpu" in u.domain)
+    assert "it failed: AttributeError" in failed.reason
+
+
+def trace(tmp_path):
+    path = tmp_path / "a:b.csv"
+    path.write_text("t_s,power_w\n0,100\n10,200\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("suffix", "domain", "after_5_s"),
+    [("", "gpu:0", 150.0), (":node", "node", 150.0), (":gpu:3:0.5", "gpu:3", 125.0)],
+)
+def test_a_replay_takes_the_place_of_all_sensors(look, clock, tmp_path, suffix, domain, after_5_s):
+    found = look(env={"JOULECAST_REPLAY": f"{trace(tmp_path)}{suffix}"})
+    (meter,) = found.meters
+    assert meter.source.domain == domain
+    clock.now += 5.0
+    assert meter.read().value == pytest.approx(after_5_s)
+
+
+def test_a_replay_of_nothing_is_listed(look):
+    found = look(env={"JOULECAST_REPLAY": "absent.csv"})
+    assert not found.meters
+    assert "absent.csv: cannot be read" in found.unavailable[0].reason
+
+
+def test_own_pids_are_this_process_and_its_children():
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        assert {os.getpid(), child.pid} <= own_pids()
+    finally:
+        child.communicate(b"\n")

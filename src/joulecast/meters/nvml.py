@@ -21,9 +21,11 @@ from .sensor import Clock, Discovery, SensorMeter
 
 FAMILY = "gpu (nvidia)"
 ENERGY_PERIOD_S = 0.1  # of the energy counter, as observed: arXiv 2312.02741
-POWER_PERIOD_S = 0.1  # of the power reading: 20 to 100 ms by card, arXiv 2312.02741, table 1
+POWER_PERIOD_S = 0.1  # of the power reading: 20 to 100 ms by card, arXiv 2312.02741
 COUNTER = Uncertainty(
-    0.05, 0.05, "±5 % of the board's power sensor (Yang et al. 2023, arXiv 2312.02741)"
+    0.05,
+    0.05,
+    "±5 %, the board's power sensor (NVML reference; Yang et al. 2023, arXiv 2312.02741)",
 )
 POWER = Uncertainty(
     0.10,

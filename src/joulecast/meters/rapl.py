@@ -20,10 +20,13 @@ from .counter import Unwrap
 from .sensor import Clock, Discovery, SensorMeter
 
 POWERCAP = Path("/sys/class/powercap")
-UPDATE_PERIOD_S = 1e-3  # Intel SDM vol. 3B, 16.10.2: updated about every millisecond; AMD alike
+UPDATE_PERIOD_S = 1e-3  # Intel SDM vol. 3B, RAPL interfaces; AMD: kernel, hwmon/amd_energy.rst
 
 INTEL_PACKAGE = Uncertainty(
-    0.05, 0.05, "±5 % taken for measured RAPL; close to wall power in Khan et al. 2018, 3177754"
+    0.05,
+    0.05,
+    "±5 % taken: measured since Haswell (Hackenberg et al. 2015, doi:10.1109/IPDPSW.2015.70) and"
+    " closely following wall power (Khan et al. 2018, doi:10.1145/3177754)",
 )
 AMD_PACKAGE = Uncertainty(
     0.10,
@@ -31,7 +34,10 @@ AMD_PACKAGE = Uncertainty(
     "±10 % taken: AMD computes RAPL from activity (Schöne et al. 2021, arXiv 2108.00808)",
 )
 DRAM = Uncertainty(
-    0.20, 0.20, "±20 % taken: follows measured DRAM power with an offset (Desrochers et al. 2016)"
+    0.20,
+    0.20,
+    "±20 % taken: follows measured DRAM power with an offset, least under load (Desrochers et al."
+    " 2016, doi:10.1145/2989081.2989088)",
 )
 
 # Root alone may read since CVE-2020-8694 (energy as a side channel), hence a group and not everyone

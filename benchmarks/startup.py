@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -109,6 +110,17 @@ def exit_code(command: list[str], cwd: Path, env: dict[str, str]) -> int:
     ).returncode
 
 
+def not_recorded(scratch: Path, env: dict[str, str]) -> str | None:
+    """Why `joulecast run` recorded nothing, if so: then it must not pass for a quick wrapper."""
+    summary = scratch / "summary.json"
+    command = [joulecast_command(), "run", "--json", str(summary), "--", "true"]
+    done = subprocess.run(command, cwd=scratch, env=env, capture_output=True, text=True)
+    if done.returncode == 0 and summary.exists():
+        return None
+    lines = done.stderr.strip().splitlines() or ["no message"]
+    return f"it recorded nothing: {lines[-1]}"
+
+
 def wrapper_figures(rounds: int) -> list[Figure]:
     """`WRAPPER true` less `true`, and whether the wrapper keeps an exit code."""
     peers = peer_python()
@@ -119,12 +131,12 @@ def wrapper_figures(rounds: int) -> list[Figure]:
             wrappers[name] = [str(peers.with_name(program)), *arguments]
     with tempfile.TemporaryDirectory() as scratch_name:
         scratch = Path(scratch_name)
-        env = {**OFFLINE, "JOULECAST_LEDGER": str(scratch / "ledger.sqlite")}
+        env = {**os.environ, **OFFLINE, "JOULECAST_LEDGER": str(scratch / "ledger.sqlite")}
 
         def case(wrapper: list[str]) -> Callable[[], float]:
             return lambda: wall_s([*wrapper, "true"], cwd=scratch, env=env)
 
-        case(wrappers["joulecast run"])()  # the ledger is created once, not at every run
+        problem = not_recorded(scratch, env)  # this creates the ledger, too: once, not every time
         walls = interleave(
             {"true": case([])} | {name: case(w) for name, w in wrappers.items()}, rounds
         )
@@ -132,10 +144,15 @@ def wrapper_figures(rounds: int) -> list[Figure]:
     figures = []
     for name in wrappers:
         extra = [a - b for a, b in zip(walls[name], walls["true"], strict=True)]
-        below = 0.5 if name == "joulecast run" else None
+        ours = name == "joulecast run"
+        if ours and problem:
+            figures.append(Figure(f"{name} true, beyond true", None, "s", below=0.5, note=problem))
+            continue
         kept = "keeps" if codes[name] == 7 else f"loses (answers {codes[name]})"
         note = f"{kept} the exit code of a command that exits with 7"
-        figures.append(figure(f"{name} true, beyond true", extra, "s", below=below, note=note))
+        figures.append(
+            figure(f"{name} true, beyond true", extra, "s", below=0.5 if ours else None, note=note)
+        )
     if not peers:
         figures += [
             Figure(f"{name} true, beyond true", None, "s", note=PEERS_MISSING) for name in WRAPPERS

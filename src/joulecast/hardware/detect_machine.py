@@ -121,7 +121,8 @@ def _number(text: str | None) -> int:
 
 def _hypervisor_flag(tree: Tree) -> bool | None:
     """What an x86 processor says (CPUID leaf 1, ECX bit 31); None on other processors."""
-    match = re.search(r"^flags[ \t]*:(.*)$", tree.text("proc/cpuinfo") or "", re.MULTILINE)
+    start = tree.raw("proc/cpuinfo", 1 << 14) or b""  # the first processor's; they are all alike
+    match = re.search(r"^flags[ \t]*:(.*)$", start.decode("utf-8", "replace"), re.MULTILINE)
     return "hypervisor" in match[1].split() if match else None
 
 

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from joulecast.errors import MeterLostError
 from joulecast.meters.replay import ReplayMeter
 from joulecast.recording.integrate import energy_between
-from joulecast.recording.model import Samples
+from joulecast.recording.sampler import Sampler
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "seaa" / "power_1hz.csv.gz"
 TICK_S = 0.37  # of the sampler: never in step with the trace's own 1.001 s
@@ -30,19 +29,18 @@ def traces() -> dict[tuple[str, str, str], np.ndarray]:
 
 
 def replayed_j(trace: np.ndarray, clock, tick_s: float, speed: float = 1.0) -> float:
-    """Energy as a recording has it: sampled every tick until the trace ends, then integrated."""
+    """Energy as a recording has it: sampled every tick and once at the end, then integrated."""
     meter = ReplayMeter(trace, clock, speed=speed)
-    start_s = clock.now
-    readings = [meter.read()]
-    for _ in range(2 * len(trace) + int((trace[-1, 0] - trace[0, 0]) / speed / tick_s)):
+    sampler = Sampler([meter], clock, tick_s)
+    end_s = clock.now + (trace[-1, 0] - trace[0, 0]) / speed
+    while clock.now < end_s:
+        sampler.tick()
         clock.now += tick_s
-        try:
-            readings.append(meter.read())
-        except MeterLostError:
-            break
-    fields = ("t_s", "value", "low", "high", "held_s")
-    samples = Samples(*(np.array([getattr(r, name) for r in readings]) for name in fields))
-    energy = energy_between(samples, meter.source, start_s, clock.now)
+    clock.now = end_s
+    sampler.tick(everything=True)
+    samples = sampler.take()[meter.source.domain]
+    assert sampler.gaps == []
+    energy = energy_between(samples, meter.source, 0.0, end_s - sampler.start_s)
     assert energy is not None
     return energy.value
 

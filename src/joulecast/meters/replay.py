@@ -21,6 +21,7 @@ from .sensor import Clock, SensorMeter
 Array = npt.NDArray[np.float64]
 Rows = Iterable[tuple[float, float]]
 HEADER = ("t_s", "power_w")
+_ROUNDING_S = 1e-6  # of a clock that stands exactly at the end
 
 AS_RECORDED = Uncertainty(0.0, 0.0, "the trace as it was recorded; its own error is not known here")
 
@@ -126,7 +127,7 @@ class ReplayMeter(SensorMeter):
 
     def _value(self, t_s: float) -> float:
         at_s = self._t_s[0] + (t_s - self._opened_s) * self._speed
-        if at_s > self._t_s[-1]:
+        if at_s > self._t_s[-1] + _ROUNDING_S:
             raise MeterLostError(f"trace ended: {self.source.source}, {self._t_s[-1]:g} s")
         return float(np.interp(at_s, self._t_s, self._power_w))
 

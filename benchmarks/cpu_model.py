@@ -1,0 +1,152 @@
+"""The CPU model against RAPL on two machines to which nothing in it was fitted.
+
+Beside it: TDP x load, and what CodeCarbon takes for a busy machine, TDP x (0.1 + 0.9 load^3). The
+data (../shared/data/hardware/cpu_load_rapl) hold two views of the same power: the column
+`rapl_power`, by which the target is set, and `rapl_energy / duration`. The first runs one row
+behind the second (the power at each load is the energy of the load before), so both are printed.
+"""
+
+from __future__ import annotations
+
+import csv
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import SHARED_DATA, Figure, run
+from joulecast.hardware.cpus import Cpu, find_cpu, find_family
+from joulecast.meters.cpu_curve import package_power, power_spec
+
+DATA = SHARED_DATA / "hardware" / "cpu_load_rapl"
+MACHINES = {"EPYC 8024P": "amd_epyc_8024p", "Xeon E3-1240 v2": "intel_e3_1240v2"}
+KWH_J = 3.6e6
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One load, held for half a minute on one machine."""
+
+    cpu: Cpu
+    load: float
+    power_w: float
+
+
+Model = Callable[[Point], float]
+
+
+def tdp_times_load(point: Point) -> float:
+    """Watts by Green Algorithms' rule."""
+    return point.cpu.tdp_w * point.load
+
+
+def codecarbon(point: Point) -> float:
+    """Watts by CodeCarbon's load mode."""
+    return point.cpu.tdp_w * (0.1 + 0.9 * point.load**3)
+
+
+def ours(point: Point) -> tuple[float, float, float]:
+    """Watts and their 90 % interval by joulecast's model."""
+    spec = power_spec(find_family(point.cpu.family), cpu=point.cpu)
+    watts, low, high = package_power(spec, point.load)
+    return watts, low, high
+
+
+def read(path: Path, by_energy: bool) -> list[Point]:
+    """The points of one file from 10 % load on."""
+    points = []
+    with path.open() as file:
+        for row in csv.DictReader(file):
+            load = float(row["cpu_load"]) / 100
+            power = float(row["rapl_power"])
+            if by_energy:
+                power = float(row["rapl_energy"]) * KWH_J / float(row["duration"])
+            if round(load, 1) >= 0.1:
+                points.append(Point(find_cpu(row["cpu_name"]), load, power))
+    return points
+
+
+def error_percent(model: Model, points: list[Point]) -> float:
+    """Mean absolute error, % of the measured power."""
+    return 100 * statistics.mean(abs(model(p) - p.power_w) / p.power_w for p in points)
+
+
+def coverage_percent(points: list[Point]) -> float:
+    """How many points lie within our 90 % interval, %."""
+    intervals = [ours(p) for p in points]
+    held = [low <= p.power_w <= high for p, (_, low, high) in zip(points, intervals, strict=True)]
+    return 100 * statistics.mean(held)
+
+
+MODELS: dict[str, Model] = {
+    "joulecast": lambda point: ours(point)[0],
+    "TDP x load": tdp_times_load,
+    "CodeCarbon": codecarbon,
+}
+
+
+def read_all(cores: str, by_energy: bool) -> dict[str, list[Point]]:
+    """The points of both machines: load spread over all cores, or filling some of them."""
+    return {name: read(DATA / f"{stem}_{cores}.csv", by_energy) for name, stem in MACHINES.items()}
+
+
+def errors(points: dict[str, list[Point]]) -> dict[str, dict[str, float]]:
+    """By model and machine."""
+    return {
+        name: {machine: error_percent(model, points[machine]) for machine in points}
+        for name, model in MODELS.items()
+    }
+
+
+def inside(points: dict[str, list[Point]]) -> float:
+    """Coverage over both machines, %."""
+    return coverage_percent([p for of in points.values() for p in of])
+
+
+def by_machine(error: dict[str, float]) -> str:
+    """For people."""
+    return ", ".join(f"{machine} {e:.0f} %" for machine, e in error.items())
+
+
+def judged() -> list[Figure]:
+    """The view by which the target is set, and the rules to be better than."""
+    points = read_all("all_cores", by_energy=False)
+    found = errors(points)
+    means = {name: statistics.mean(error.values()) for name, error in found.items()}
+    limits = {"joulecast": min(means["TDP x load"], means["CodeCarbon"])}
+    figures = [
+        Figure(
+            f"CPU power, error of {name}", means[name], "%", limits.get(name), note=by_machine(e)
+        )
+        for name, e in found.items()
+    ]
+    name = "CPU power, points inside our 90 % interval"
+    return [*figures, Figure(name, inside(points), "%", at_least=85.0)]
+
+
+def other_view(title: str, cores: str, by_energy: bool) -> list[Figure]:
+    """The same by another view of the data, with no target."""
+    points = read_all(cores, by_energy)
+    found = errors(points)
+    note = "; ".join(f"{name}: {by_machine(error)}" for name, error in found.items())
+    mean = statistics.mean(found["joulecast"].values())
+    return [
+        Figure(f"  {title}: error of joulecast", mean, "%", note=note),
+        Figure(f"  {title}: inside the interval", inside(points), "%"),
+    ]
+
+
+def benchmark(quick: bool) -> list[Figure]:
+    """The judged table, then the same by other views of the data; it is quick either way."""
+    if not DATA.is_dir():
+        return [Figure("CPU power", None, "%", note="skipped: ../shared/data/hardware is not here")]
+    return [
+        *judged(),
+        *other_view("all cores, by energy", "all_cores", by_energy=True),
+        *other_view("some cores", "some_cores", by_energy=False),
+        *other_view("some cores, by energy", "some_cores", by_energy=True),
+    ]
+
+
+if __name__ == "__main__":
+    run("cpu_model", __doc__, benchmark)

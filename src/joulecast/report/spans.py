@@ -56,15 +56,18 @@ def group_spans(summary: Summary) -> list[SpanGroup]:
     paths: dict[int, tuple[str, ...]] = {}
     for s in sorted([*summary.epochs, *summary.spans], key=lambda s: (s.span.start_s, s.span.id)):
         outer = paths.get(s.span.parent, ()) if s.span.parent is not None else ()
-        paths[s.span.id] = (*outer, s.span.name or s.span.kind)
+        numbered = s.span.index is not None  # "epoch 3" and "epoch 4" belong together
+        path = (*outer, s.span.kind if numbered or not s.span.name else s.span.name)
+        paths[s.span.id] = path
+        members.setdefault(path, [])
     for s in summary.spans:
-        members.setdefault(paths[s.span.id], []).append(s)
+        members[paths[s.span.id]].append(s)
     first = {path: i for i, path in enumerate(members)}
 
     def place(path: tuple[str, ...]) -> list[int]:
-        return [first.get(path[: n + 1], -1) for n in range(len(path))]
+        return [first[path[: n + 1]] for n in range(len(path))]
 
-    return [_group(path, members[path]) for path in sorted(members, key=place)]
+    return [_group(path, members[path]) for path in sorted(members, key=place) if members[path]]
 
 
 def _group(path: tuple[str, ...], found: list[SpanEnergy]) -> SpanGroup:

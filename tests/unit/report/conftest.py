@@ -22,11 +22,46 @@ from joulecast.recording.model import (
 from joulecast.units import Provenance
 
 ENVIRONMENT: dict[str, Any] = {
-    "gpus": [{"name": "NVIDIA A100-SXM4-80GB", "memory_bytes": 85899345920, "power_limit_w": 400}],
-    "cpu": {"model": "AMD EPYC 7763 64-Core Processor", "cores": 64, "threads": 128},
-    "ram_bytes": 540_000_000_000,
-    "os": "Debian GNU/Linux 12",
-    "python": "3.11.2",
+    "host": {
+        "os": "Debian GNU/Linux",
+        "os_version": "12",
+        "kernel": "6.1.0-28-amd64",
+        "architecture": "x86_64",
+        "ram_bytes": 540_000_000_000,
+    },
+    "machine": {"vendor": "Supermicro", "product": "AS-4124GO-NART", "virtual": False},
+    "cpu": {
+        "name": "AMD EPYC 7763 64-Core Processor",
+        "microarchitecture": "Zen 3",
+        "codename": "Milan",
+        "sockets": 2,
+        "cores": 128,
+        "threads": 256,
+        "usable_threads": 32,
+    },
+    "gpus": [
+        {
+            "index": i,
+            "vendor": "NVIDIA",
+            "name": "NVIDIA A100-SXM4-80GB",
+            "memory_bytes": 85_899_345_920,
+            "power_limit_w": 400.0,
+            "compute_capability": "8.0",
+            "visible": i == 0,
+        }
+        for i in range(4)
+    ],
+    "gpus_restricted_by": "CUDA_VISIBLE_DEVICES=0",
+    "container": "docker",
+    "limits": {"cpus": 32.0, "memory_bytes": 128_000_000_000},
+    "software": {
+        "python": "3.11.2",
+        "packages": {"torch": "2.6.0+cu126", "numpy": "2.2.0"},
+        "nvidia_driver": "550.54.14",
+        "cuda_driver": "12.4",
+        "cuda_runtime": "12.6",
+    },
+    "notes": [],
 }
 
 

@@ -1,0 +1,82 @@
+// Draws the figures of this page in its own colours, again when those change.
+(function () {
+  "use strict";
+  var figures = JSON.parse(document.getElementById("figures").textContent);
+  if (typeof Plotly === "undefined") return;
+  var coarse = matchMedia("(pointer: coarse)").matches;
+  var printing = false;
+  var draw = "stacked";
+
+  function theme(layout, data, width) {
+    var css = getComputedStyle(document.documentElement);
+    var colour = function (name) { return css.getPropertyValue(name).trim(); };
+    var ink = colour("--ink"), soft = colour("--soft"), grid = colour("--grid");
+    layout.paper_bgcolor = layout.plot_bgcolor = "rgba(0,0,0,0)";
+    layout.font = { family: getComputedStyle(document.body).fontFamily, size: 12, color: soft };
+    layout.hoverlabel = { bgcolor: colour("--paper"), bordercolor: colour("--line"), font: { color: ink, size: 12 } };
+    layout.dragmode = coarse ? false : "zoom";
+    if (width) layout.width = width; else layout.autosize = true;
+    ["xaxis", "yaxis", "yaxis2"].forEach(function (name) {
+      var axis = layout[name];
+      if (!axis) return;
+      axis.gridcolor = grid;
+      axis.zerolinecolor = axis.linecolor = colour("--line");
+      axis.automargin = true;
+      if (axis.title) axis.title.standoff = 8;
+    });
+    (layout.annotations || []).forEach(function (a) {
+      a.font.color = colour("--bad");
+      a.bgcolor = colour("--paper");
+    });
+    data.forEach(function (trace) {
+      ["error_x", "error_y"].forEach(function (name) { if (trace[name]) trace[name].color = ink; });
+      if (trace.meta === "marks") trace.marker.color = ink;
+      if (trace.meta === "line") {
+        trace.line.color = colour("--accent");
+        if (trace.marker) trace.marker.color = colour("--accent");
+      }
+      if (trace.marker && trace.marker.pattern) trace.marker.pattern.fgcolor = colour("--paper");
+      if (trace.yaxis === "y2") trace.textfont = { color: ink, size: 11 };
+    });
+  }
+
+  function apart(data) {
+    data.forEach(function (trace) {
+      if (!trace.stackgroup) return;
+      delete trace.stackgroup;
+      trace.line.width = 1.5;
+    });
+  }
+
+  function show(element) {
+    var figure = JSON.parse(JSON.stringify(figures[element.dataset.figure]));
+    if (element.dataset.figure === "power" && draw === "lines") apart(figure.data);
+    theme(figure.layout, figure.data, printing ? 660 : 0);
+    return Plotly.react(element, figure.data, figure.layout, {
+      responsive: !printing, displaylogo: false, displayModeBar: coarse ? false : "hover",
+      modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+    });
+  }
+
+  var charts = Array.prototype.slice.call(document.querySelectorAll("[data-figure]"));
+  function showAll() { return Promise.all(charts.map(show)); }
+
+  var control = document.querySelector(".switch");
+  var stacked = (figures.power ? figures.power.data : []).filter(function (t) { return t.stackgroup; });
+  if (control && stacked.length > 1) {
+    control.hidden = false;
+    control.addEventListener("click", function (event) {
+      var chosen = event.target.dataset.draw;
+      if (!chosen) return;
+      draw = chosen;
+      control.querySelectorAll("button").forEach(function (button) {
+        button.setAttribute("aria-pressed", String(button.dataset.draw === draw));
+      });
+      show(document.querySelector('[data-figure="power"]'));
+    });
+  }
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showAll);
+  addEventListener("beforeprint", function () { printing = true; showAll(); });
+  addEventListener("afterprint", function () { printing = false; showAll(); });
+  showAll().then(function () { document.body.dataset.drawn = String(charts.length); });
+})();

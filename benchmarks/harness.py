@@ -174,7 +174,7 @@ def table(figures: Sequence[Figure]) -> str:
             reached += f" ({low} to {high})"
         rows.append((f.name, target, reached, {True: "yes", False: "NO", None: ""}[f.met]))
         if f.note:
-            notes.append(f"- {f.name}: {f.note}")
+            notes.append(f"- {f.name.strip()}: {f.note}")
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"

@@ -88,7 +88,9 @@ class Environment:
         Raises `BadInputError` where the data has another shape.
         """
         try:
-            return cls(
+            plain = {name: data.get(name) for name in ("gpus_restricted_by", "container")}
+            return replace(
+                _pick(cls, plain | {"notes": tuple(data.get("notes", ()))}),
                 host=_pick(Host, data.get("host", {})),
                 machine=_pick(Machine, data.get("machine", {})),
                 cpu=_pick(Cpu, data.get("cpu", {})),
@@ -96,11 +98,8 @@ class Environment:
                     _pick(Gpu, {**gpu, "mig_uuids": tuple(gpu.get("mig_uuids", ()))})
                     for gpu in data.get("gpus", ())
                 ),
-                gpus_restricted_by=data.get("gpus_restricted_by"),
-                container=data.get("container"),
                 limits=_pick(Limits, data.get("limits", {})),
                 software=_pick(Software, data.get("software", {})),
-                notes=tuple(data.get("notes", ())),
             )
         except (TypeError, AttributeError, ValueError) as error:
             raise BadInputError(
@@ -108,9 +107,32 @@ class Environment:
             ) from None
 
 
+_PLAIN: dict[str, Any] = {
+    "None": type(None),
+    "str": str,
+    "int": int,
+    "float": (int, float),
+    "bool": bool,
+}
+
+
 def _pick(cls: type[T], data: Mapping[str, Any]) -> T:
-    known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
-    return cls(**{name: value for name, value in data.items() if name in known})
+    """The fields of `cls` that the data holds. Raises ValueError where one is of another type."""
+    kinds: dict[str, str] = {f.name: str(f.type) for f in fields(cls)}  # type: ignore[arg-type]
+    known = {name: value for name, value in data.items() if name in kinds}
+    for name, value in known.items():
+        if not _fits(value, kinds[name]):
+            raise ValueError(f"{name} is {value!r}, not {kinds[name]}")
+    return cls(**known)
+
+
+def _fits(value: object, kind: str) -> bool:
+    if isinstance(value, tuple):
+        return kind == "tuple[str, ...]" and all(isinstance(item, str) for item in value)
+    if isinstance(value, Mapping):
+        texts = [*value.keys(), *value.values()]
+        return kind == "dict[str, str]" and all(isinstance(item, str) for item in texts)
+    return any(isinstance(value, _PLAIN.get(name, ())) for name in kind.split(" | "))
 
 
 def _attempt(what: str, notes: list[str], look: Callable[[], T], otherwise: T) -> T:

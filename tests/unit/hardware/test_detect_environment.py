@@ -5,7 +5,6 @@ import json
 import pytest
 
 from fakes.machines import arm, cgroup1_mounts, dmi, linux, write, x86
-from joulecast.errors import BadInputError
 from joulecast.hardware.environment import Environment
 
 GIB = 1 << 30
@@ -358,31 +357,3 @@ def test_rubbish_in_every_file_never_raises(tmp_path):
         e = detect(tmp_path, dict.fromkeys(files, content))
         assert not [note for note in e.notes if "could not be detected" in note], e.notes
         json.dumps(e.to_json())
-
-
-def test_json_holds_all_of_it(tmp_path):
-    e = detect(
-        tmp_path,
-        x86("AuthenticAMD", 25, 17, 1, "AMD EPYC 9654 96-Core Processor", cores=4),
-        linux(ram_kb=1000),
-        {
-            "proc/driver/nvidia/gpus/0000:41:00.0/information": (
-                "Model: \t\t NVIDIA H100 PCIe\nGPU UUID: \t GPU-1234\n"
-            )
-        },
-    )
-    data = json.loads(json.dumps(e.to_json()))
-    assert data == e.to_json()
-    assert Environment.from_json(data) == e
-    assert data["cpu"]["codename"] == "Genoa"
-    assert data["gpus"][0]["power_limit_w"] is None
-
-
-def test_json_of_a_newer_version_and_of_something_else():
-    assert Environment.from_json({}) == Environment()
-    newer = Environment().to_json() | {"soul": 1}
-    newer["cpu"] = newer["cpu"] | {"qubits": 3}
-    assert Environment.from_json(newer) == Environment()
-    for bad in ([], {"cpu": 7}, {"gpus": [{"index": 0, "vendor": "NVIDIA"}, None]}, {"gpus": [{}]}):
-        with pytest.raises(BadInputError, match="not an environment"):
-            Environment.from_json(bad)

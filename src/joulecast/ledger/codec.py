@@ -5,9 +5,9 @@ rounded to whole ticks of 1e-5 (10 us, 10 uJ, 10 uW; the finest RAPL counter ste
 each is rounded from the cumulative figure itself, so that rounding never adds up. A column is then
 
 - `TICKS`: the first tick, and the steps from tick to tick less their least, over their greatest
-  common divisor (a counter of whole millijoules costs no more than its millijoules), byte-shuffled;
-- `OFFSET` or `RATIO`: a constant apart from, or a constant multiple of, its reference column (bounds
-  follow the value, `held_s` follows `t_s`), where that holds within one tick or 1e-12 of the figure.
+  common divisor (a counter of whole millijoules costs no more than its millijoules), byte by byte;
+- `OFFSET` or `RATIO`: a constant apart from, or a constant multiple of, its reference column
+  (bounds follow the value, `held_s` follows `t_s`), where that holds within a tick.
 
 Chunks with figures beyond 2**61 ticks (2.3e13 J) keep their 64-bit floats (`RAW`).
 """
@@ -47,8 +47,13 @@ class CodecError(ValueError):
 
 
 def encode(samples: Samples) -> bytes:
-    """One chunk. Raises `ValueError` for figures that are not finite or columns of unequal length."""
-    columns = {name: np.asarray(getattr(samples, name), dtype=np.float64) for name in _COLUMNS}
+    """One chunk of at most 2**24 samples.
+
+    Raises `ValueError` for figures that are not finite, or columns of unequal length.
+    """
+    columns: dict[str, Array] = {
+        name: np.asarray(getattr(samples, name), dtype=np.float64) for name in _COLUMNS
+    }
     n = len(columns["t_s"])
     for name, column in columns.items():
         if column.shape != (n,):
@@ -92,7 +97,7 @@ def decode(chunk: bytes) -> Samples:
     if packing == _RAW:
         raw = _inflate(chunk[_HEAD.size :], n * 8 * len(_COLUMNS))
         floats = np.frombuffer(raw, "<f8").reshape(len(_COLUMNS), n).astype(np.float64)
-        return _checked(Samples(*floats))
+        return _checked(dict(zip(_COLUMNS, floats, strict=True)))
 
     if len(chunk) < _HEAD.size + _TICKS.size * len(_COLUMNS):
         raise CodecError("it is cut short")
@@ -117,7 +122,7 @@ def decode(chunk: bytes) -> Samples:
             columns[name] = reference + constant if mode == _MODE_OFFSET else reference * constant
         else:
             raise CodecError("its columns are damaged")
-    return _checked(Samples(**columns))
+    return _checked(columns)
 
 
 def _follow(column: Array, reference: Array) -> tuple[int, float] | None:
@@ -174,7 +179,7 @@ def _inflate(data: Any, expected: int) -> bytes:
     return raw
 
 
-def _checked(samples: Samples) -> Samples:
-    if not all(np.isfinite(getattr(samples, name)).all() for name in _COLUMNS):
+def _checked(columns: dict[str, Array]) -> Samples:
+    if not all(np.isfinite(column).all() for column in columns.values()):
         raise CodecError("it holds figures that are not finite")
-    return samples
+    return Samples(**columns)

@@ -80,6 +80,7 @@ def power_figure(summary: Summary, series: PowerSeries) -> Figure:
     x = _rounded(edges, 7)
     stacked = np.nansum(list(series.power_w.values()), axis=0)
     watts, watt = unit_of(float(stacked.max()), "W")
+    line = 1 if len(stacked) <= 500 else 0  # outlines of dense steps hide what they enclose
     for domain, power in series.power_w.items():
         y = _rounded(power / watts)
         data.append(
@@ -89,7 +90,7 @@ def power_figure(summary: Summary, series: PowerSeries) -> Figure:
                 "name": escape(domain),
                 "x": x,
                 "y": [*y, y[-1]],  # a step line needs the last edge too
-                "line": {"shape": "hv", "width": 1, "color": colours[domain]},
+                "line": {"shape": "hv", "width": line, "color": colours[domain]},
                 "fillcolor": translucent(colours[domain], 0.6),
                 "stackgroup": "power",
                 "hovertemplate": f"%{{y:.3r}} {watt}<extra>{escape(domain)}</extra>",
@@ -249,7 +250,7 @@ def domain_figure(summary: Summary) -> Figure:
         for d in summary.domains
     ]
     layout = {
-        "height": 90 + 34 * len(data),
+        "height": 90 + (34 if len(data) <= 6 else 24) * len(data),
         "margin": {"t": 8, "b": 44, "l": 70, "r": 16},
         "barmode": "overlay",
         "bargap": 0.35,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ..recording.summary import Summary
@@ -49,27 +49,27 @@ def render_text(summary: Summary, console: Console) -> None:
     wide = console.width >= 100
     _headline(summary, console)
     if summary.domains:
-        _section(console, "Energy by domain")
+        section(console, "Energy by domain")
         console.print(_domains(summary, wide))
         console.print()
-        _pairs(console, _sources(summary))
+        pairs(console, _sources(summary))
     if summary.epochs:
-        _section(console, "Energy by epoch")
+        section(console, "Energy by epoch")
         console.print(_epochs(summary, wide))
     if summary.spans:
-        _section(console, "Other spans")
+        section(console, "Other spans")
         console.print(_spans(summary, wide))
     shown = {name for e in summary.epochs for name in e.metrics}
     metrics = [(k, metric_text(v)) for k, v in summary.metrics.items() if k not in shown]
     if metrics:
-        _section(console, "Metrics, last value")
-        _pairs(console, metrics)
+        section(console, "Metrics, last value")
+        pairs(console, metrics)
     rows = brief(summary.recording.header.environment)
     if rows:
-        _section(console, "Environment")
-        _pairs(console, rows)
-    _notes(console, "Warnings", summary.warnings, "!", "yellow")
-    _notes(console, "Not in this report", missing(summary), "-", "dim")
+        section(console, "Environment")
+        pairs(console, rows)
+    notes(console, "Warnings", summary.warnings, "!", "yellow")
+    notes(console, "Not in this report", missing(summary), "-", "dim")
 
 
 # --- headline ------------------------------------------------------------------------------------
@@ -97,7 +97,9 @@ def _headline(summary: Summary, console: Console) -> None:
         console.print(Text("Energy unknown", "bold yellow"))
         return
     line = Text.assemble(
-        (_lead(total), "bold"), f"  {INTERVAL} {range_text(total)}  ", _badge(total.provenance)
+        (lead(total), "bold"),
+        f"  {INTERVAL} {range_text(total)}  ",
+        (str(total.provenance), provenance_style(total.provenance)),
     )
     line.append(f"  {watt_hours(total)}", "dim")
     power = mean_power(summary)
@@ -109,7 +111,7 @@ def _headline(summary: Summary, console: Console) -> None:
         console.print(Text(f"{mix}; a sum is called by its weakest part", "dim"))
     if summary.above_idle is not None:
         above = summary.above_idle
-        console.print(Text.assemble((_lead(above), "bold"), f"  above idle, {range_text(above)}"))
+        console.print(Text.assemble((lead(above), "bold"), f"  above idle, {range_text(above)}"))
     each = epoch_estimate(summary.epochs)
     if each:
         planned = header.planned_epochs
@@ -117,14 +119,16 @@ def _headline(summary: Summary, console: Console) -> None:
         console.print(Text(f"{count} epochs, {each} each", "dim"))
 
 
-def _badge(provenance: Provenance) -> tuple[str, str]:
-    return str(provenance), _PROVENANCE_STYLE[provenance]
+def provenance_style(provenance: Provenance) -> str:
+    """The colour that a provenance has everywhere."""
+    return _PROVENANCE_STYLE[provenance]
 
 
 # --- tables --------------------------------------------------------------------------------------
 
 
-def _table() -> Table:
+def plain_table() -> Table:
+    """A table with one rule below its head and no edge."""
     from rich import box
     from rich.table import Table
 
@@ -134,7 +138,7 @@ def _table() -> Table:
 def _domains(summary: Summary, wide: bool) -> Table:
     from rich.text import Text
 
-    table = _table()
+    table = plain_table()
     table.add_column("domain", no_wrap=True)
     table.add_column("energy", justify="right", no_wrap=True)
     table.add_column(INTERVAL, no_wrap=True)
@@ -144,12 +148,12 @@ def _domains(summary: Summary, wide: bool) -> Table:
     if wide:
         table.add_column("device", overflow="ellipsis", no_wrap=True, style="dim")
     for d in summary.domains:
-        style = _PROVENANCE_STYLE[d.energy.provenance]
+        style = provenance_style(d.energy.provenance)
         part = share(d, summary)
         bar = Text(_bar(part, 10), style).append(f"{percent(part):>6}", "default")
         row: list[str | Text] = [
-            d.source.domain,
-            _lead(d.energy),
+            Text(d.source.domain),
+            lead(d.energy),
             range_text(d.energy),
             format_quantity(d.mean_power_w, "W") if d.measured_s > 0 else "unknown",
             bar,
@@ -172,7 +176,7 @@ def _sources(summary: Summary) -> list[tuple[str, str]]:
 def _epochs(summary: Summary, wide: bool) -> Table:
     from rich.text import Text
 
-    table = _table()
+    table = plain_table()
     names = list(dict.fromkeys(name for e in summary.epochs for name in e.metrics))
     shown = names[: 5 if wide else 2]
     for title in ("epoch", "duration", "energy"):
@@ -205,7 +209,7 @@ def _epochs(summary: Summary, wide: bool) -> Table:
 def _spans(summary: Summary, wide: bool) -> Table:
     from rich.text import Text
 
-    table = _table()
+    table = plain_table()
     table.add_column("span", overflow="ellipsis", no_wrap=True, max_width=40 if wide else 18)
     for title in ("count", "duration", "energy"):
         table.add_column(title, justify="right", no_wrap=True)
@@ -237,10 +241,10 @@ def _figures(energy: Estimate | None, most: float, width: int) -> list[str | Tex
     if energy is None:
         return [Text("unknown", "yellow"), "", ""]
     bar = _bar(energy.value / most if most > 0 else 0.0, width)
-    return [_lead(energy), range_text(energy), Text(bar, "cyan")]
+    return [lead(energy), range_text(energy), Text(bar, "cyan")]
 
 
-def _lead(estimate: Estimate) -> str:
+def lead(estimate: Estimate) -> str:
     """The value alone, with its unit."""
     return str(estimate).partition(" (")[0]
 
@@ -254,14 +258,16 @@ def _bar(fraction: float, width: int) -> str:
 # --- the rest ------------------------------------------------------------------------------------
 
 
-def _section(console: Console, title: str) -> None:
+def section(console: Console, title: str) -> None:
+    """The title of the next part."""
     from rich.text import Text
 
     console.print()
     console.print(Text(title, "bold"))
 
 
-def _pairs(console: Console, rows: Iterable[tuple[str, str]]) -> None:
+def pairs(console: Console, rows: Iterable[tuple[str, str]]) -> None:
+    """Labels and texts in two columns."""
     from rich.table import Table
     from rich.text import Text
 
@@ -273,16 +279,17 @@ def _pairs(console: Console, rows: Iterable[tuple[str, str]]) -> None:
     console.print(grid)
 
 
-def _notes(console: Console, title: str, notes: list[str], mark: str, style: str) -> None:
+def notes(console: Console, title: str, texts: Sequence[str], mark: str, style: str) -> None:
+    """A titled list, or nothing where it is empty."""
     from rich.table import Table
     from rich.text import Text
 
-    if not notes:
+    if not texts:
         return
-    _section(console, title)
+    section(console, title)
     grid = Table.grid(padding=(0, 1))
     grid.add_column(no_wrap=True, style=style)
     grid.add_column(overflow="fold")
-    for note in notes:
+    for note in texts:
         grid.add_row(mark, Text(note))
     console.print(grid)

@@ -44,7 +44,7 @@
     data.forEach(function (trace) {
       if (!trace.stackgroup) return;
       delete trace.stackgroup;
-      trace.line.width = 1.5;
+      trace.line.width = trace.x.length > 500 ? 1 : 1.5;
     });
   }
 

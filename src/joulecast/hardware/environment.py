@@ -21,6 +21,7 @@ from .detect_host import Host, detect_host
 from .detect_machine import Machine, detect_machine
 from .detect_microarchitecture import arm_product
 from .detect_software import Software, detect_software
+from .interpreter import interpreter_of
 
 T = TypeVar("T")
 
@@ -53,6 +54,26 @@ class Environment:
         else:
             found = _detect_linux(tree, env, notes)
         return replace(found, notes=tuple(notes))
+
+    def of_program(self, program: str) -> Environment:
+        """The same machine with the Python packages that `program` will see, not our own.
+
+        Where its files do not tell them, they are left unknown, with a note.
+        """
+        found = interpreter_of(program)
+        if found is None:
+            why = f"packages: {Path(program).name} does not say which Python it runs, if any"
+            software = replace(self.software, python=None, packages={}, cuda_runtime=None)
+            return replace(self, software=software, notes=(*self.notes, why))
+        seen = detect_software(found.packages)
+        software = replace(
+            self.software,
+            python=found.version,
+            packages=seen.packages,
+            cuda_runtime=seen.cuda_runtime,
+            rocm_runtime=seen.rocm_runtime,
+        )
+        return replace(self, software=software)
 
     @property
     def effective_cpus(self) -> float | None:

@@ -80,6 +80,8 @@ class Watch:
     ) -> None:
         self._talk, self._live = talk, options.live
         environment = Environment.detect(env=env)
+        if root_pid is None:  # another program's run: its packages count, not ours
+            environment = environment.of_program(command[0])
         idle = self._idle(options, environment, env, clock)
         follows = None if options.scope == "machine" else (root_pid or NOT_STARTED)
         self._cpu_time = CpuTime(clock, follows)

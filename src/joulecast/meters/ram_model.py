@@ -1,10 +1,10 @@
 """Memory power where no sensor tells it: a constant per gigabyte.
 
 0.3725 W/GB is the figure of Green Algorithms (Lannelongue et al. 2021, doi:10.1002/advs.202100707,
-from Karyakin and Salem, DaMoN 2017, doi:10.1145/3076113.3076117). It dates from 8 GB DDR3 and DDR4
-modules. Vendors' power calculators (Micron TN-40-07) put large modules far below it: a 64 GB
-registered DDR4 or DDR5 module idles near 0.05 W/GB and draws about 0.15 W/GB busy; a small old
-module, busy, draws up to 0.6 W/GB. The interval spans these.
+from Karyakin and Salem, DaMoN 2017, doi:10.1145/3076113.3076117). It dates from modules of 4 to
+8 GB. What a module draws depends on its size more than in proportion: 3 to 6 W of a 64 GB
+registered module are 0.05 to 0.1 W/GB, 2 to 5 W of an 8 GB one are 0.25 to 0.6. The interval spans
+0.06 to 0.6 W/GB; it is an assumption too.
 """
 
 from __future__ import annotations

@@ -1,12 +1,10 @@
 """The share of a CPU package that belongs to one process tree, and a meter that takes it.
 
 No counter splits a package's energy between processes. joulecast splits it by CPU time: the
-tree's CPU seconds over the machine's busy CPU seconds in the same window, as Scaphandre,
-PowerAPI's baseline and Kepler do. The split is exact where the tree is alone on the machine; beside
-others it is not, since equal CPU seconds do not cost equal joules (vector units, memory traffic,
-two threads on one core). `SPLIT_UNCERTAINTY` is an assumption, of the size of the differences in
-power between workloads at equal CPU load on one machine: about 30 % (Khan et al., "RAPL in
-Action", ACM TOMPECS 3(2), 2018, doi:10.1145/3177754, compares workloads).
+tree's CPU seconds over the machine's busy CPU seconds in the same window, as Scaphandre and Kepler
+do. The split is exact where the tree is alone on the machine; beside others it is not, since equal
+CPU seconds do not cost equal joules (vector units, memory traffic, two threads on one core).
+`SPLIT_UNCERTAINTY` is an assumption: workloads at equal CPU load differ by about that much.
 """
 
 from __future__ import annotations

@@ -1,0 +1,218 @@
+"""CPU package power from load, for machines whose counter cannot be read. Pure functions.
+
+`package_power` gives watts and a 90 % interval for a load from 0 to 1. No constant was fitted to
+the two machines on which it is checked (`tests/integration/test_cpu_model_data.py`); its form and
+the choice among published figures were made with their errors in view, so expect more elsewhere.
+
+**Idle and full power.** Two views of each, averaged in the log: by thermal design power (TDP) and
+by cores.
+
+* Idle: 0.12 TDP (Davy, "Estimating AWS EC2 Instances Power Consumption", Teads 2021: RAPL of
+  bare-metal Xeons; half of that for desktops and laptops), and the family's watts (SPECpower).
+* Full: TDP times the family's ratio, halfway in the log between SPECpower's Java load and a stress
+  load (1.02 TDP, Davy 2021), and the family's watts per core. So a server part with few cores
+  stays far below its TDP and a boosted desktop part goes beyond it.
+
+**Between.** The package wakes (`wake_w`) as soon as anything runs. The rest is the cores', and
+depends on what load means: few cores at full clock, or all at a low one.
+
+* *managed*: `load ** exponent`, fitted to SPECpower, where firmware and system save power.
+* *race*: full clock at any load: `ln(1 + 5 u) / ln 6`, 22 % at 10 % load and 70 % at 50 %, as
+  measured with RAPL (Davy 2021; the CPU profiles of Boavizta's API have the same form).
+* *spread*: as race, threads on idle cores first (the scheduler's way with two threads on a core).
+* *crawl*: the kernel's `ondemand` governor: `f = f_min + u (f_max - f_min)`, the top from 80 % on.
+* *linger*: `schedutil` (`f = 1.25 f_max util`, util scaled by the clock): the lowest clock until
+  80 % load. Both: Linux, Documentation/admin-guide/pm/cpufreq.rst and scheduler/schedutil.rst;
+  voltage falls with the clock and power is `u f V**2`.
+
+The middle is the mean in the log of two: managed and race where the clock is held at the top
+(servers), race and crawl where the hardware sets it, managed and crawl where the kernel does.
+The interval reaches from crawl (linger, where the kernel sets the clock) to race and spread. The
+errors of idle and full power, whose spreads are those of SPECpower families left out of the fit
+(`benchmarks/fit_cpu_families.py`), add to these in quadrature of logs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..hardware.cpus import Cpu, CpuFamily
+
+Array = npt.NDArray[np.float64]
+
+IDLE_OF_TDP = 0.12  # Davy 2021
+CLIENT_IDLE_OF_TDP = (
+    0.06  # idle package power of desktops and laptops in reviews: 4 to 8 W of 65 to 125
+)
+STRESS_OF_TDP = 1.02  # Davy 2021
+_BIG = ("server", "workstation")
+WAKE_OF_TDP = 30 / 180  # at most; EPYC 7502, see `wake_w` in cpu_families.toml
+SPREAD = 1.645  # standard deviations from the middle to either end of a 90 % interval
+
+
+class Knowledge(StrEnum):
+    """What is known of the CPU; less makes the interval wider."""
+
+    MODEL = "model"  # its row in the catalog
+    FAMILY = "family"  # its microarchitecture, not its TDP
+    NOTHING = "nothing"
+
+
+# Standard deviations of the log of (full, idle) power. Full: SPECpower spreads 0.14 within a
+# family and 0.19 between a family and the rest; the workload adds 0.15 (integer Java against vector
+# code), wall to package 0.05. Idle: 0.28 and 0.59, and firmware and C-states 0.4 (SPECpower
+# systems are tuned, others are not).
+_SIGMA = {
+    Knowledge.MODEL: (0.21, 0.5),
+    Knowledge.FAMILY: (0.33, 0.6),
+    Knowledge.NOTHING: (0.45, 0.75),
+}
+_SIGMA_GUEST = (
+    0.25  # added for a virtual machine: neighbours share the clock, the fabric and the idle
+)
+_DISAGREEMENT = 0.25  # of the log ratio of the two views of full power
+
+# The clock: lowest over highest, load at which it jumps to the top, voltage at clock 0 over that at
+# the top (extrapolated; 0.8 V at 40 % clock against 1.1 V).
+_SLOWEST, _JUMP, _VOLTAGE = 0.4, 0.8, 0.55
+_SECOND_THREAD = (
+    0.15  # of a core's power; Hyper-Threading's part in Intel Technology Journal 6(1), 2002
+)
+_WAKES_AT = 0.02  # load at which the package spends most of its time awake
+
+
+@dataclass(frozen=True, slots=True)
+class PowerSpec:
+    """All the curve needs to know of the packages of a machine, or of a guest's part of them."""
+
+    idle_w: float
+    full_w: float
+    wake_w: float
+    exponent: float
+    sigma_full: float  # standard deviation of the log of full_w
+    sigma_idle: float
+    knowledge: Knowledge
+    family: str
+    tdp_w: float | None = None  # of all packages together
+    smt: bool = False  # two threads on a core
+    clock: str = "hardware"  # who sets it: "top", "hardware" or "load" (see `CpuFamily`)
+    held: float = 1.0  # part of the host's threads that is this machine's (virtual machines)
+
+    def part(self, held: float) -> PowerSpec:
+        """A guest's spec: its part of the host's packages, known less well."""
+        return replace(
+            self,
+            idle_w=self.idle_w * held,
+            full_w=self.full_w * held,
+            wake_w=self.wake_w * held,
+            sigma_full=float(np.hypot(self.sigma_full, _SIGMA_GUEST)),
+            sigma_idle=float(np.hypot(self.sigma_idle, _SIGMA_GUEST)),
+            tdp_w=None if self.tdp_w is None else self.tdp_w * held,
+            held=held,
+        )
+
+
+def power_spec(
+    family: CpuFamily,
+    *,
+    cpu: Cpu | None = None,
+    cores: int | None = None,
+    tdp_w: float | None = None,
+    sockets: int = 1,
+    knowledge: Knowledge | None = None,
+) -> PowerSpec:
+    """Idle and full power of a machine's packages, and the curve between.
+
+    `cpu` gives TDP and cores of one package; `tdp_w` and `cores` (per package) stand in for it, or
+    override it. Without cores the family's typical package is taken.
+    """
+    tdp = tdp_w if tdp_w is not None else cpu.tdp_w if cpu else None
+    cores = (cpu.cores if cpu else None) or cores or family.cores
+    if knowledge is None:
+        knowledge = Knowledge.FAMILY if tdp is None else Knowledge.MODEL
+    idle = family.uncore_w + family.idle_w_per_core * cores
+    wake = family.wake_w if tdp is None else min(family.wake_w, WAKE_OF_TDP * tdp)
+    full = family.uncore_w + wake + family.full_w_per_core * cores
+    exponent, disagreement = family.exponent, 0.0
+    if tdp is not None:
+        sustained = tdp * float(
+            np.sqrt(family.full_of_tdp * max(STRESS_OF_TDP, family.full_of_tdp))
+        )
+        disagreement = _DISAGREEMENT * float(np.log(sustained / full))
+        exponent *= min(1.0, max(0.5, sustained / full))
+        full = float(np.sqrt(sustained * full))
+        idle_of_tdp = IDLE_OF_TDP if family.segment in _BIG else CLIENT_IDLE_OF_TDP
+        idle = float(np.sqrt(idle_of_tdp * tdp * idle))
+    idle = min(idle, 0.8 * full)
+    sigma_full, sigma_idle = _SIGMA[knowledge]
+    return PowerSpec(
+        idle_w=idle * sockets,
+        full_w=full * sockets,
+        wake_w=min(wake, 0.5 * (full - idle)) * sockets,
+        exponent=exponent,
+        sigma_full=float(np.hypot(sigma_full, disagreement)),
+        sigma_idle=sigma_idle,
+        knowledge=knowledge,
+        family=family.name,
+        smt=family.smt if cpu is None else cpu.threads > cpu.cores,
+        clock=family.clock,
+        tdp_w=None if tdp is None else tdp * sockets,
+    )
+
+
+def race(load: Array) -> Array:
+    """Part of the cores' power where they run at full clock at any load."""
+    return np.asarray(np.log1p(5.0 * load) / np.log(6.0), dtype=np.float64)
+
+
+def spread(load: Array) -> Array:
+    """Part of the cores' power where threads fill idle cores first, each at full clock."""
+    first = np.minimum(1.0, 2.0 * load)
+    return np.asarray(first * (1.0 - _SECOND_THREAD) + load * _SECOND_THREAD, dtype=np.float64)
+
+
+def crawl(load: Array) -> Array:
+    """Part of the cores' power where the clock rises in proportion to load (`ondemand`)."""
+    return _at_clock(load, _SLOWEST + (1 - _SLOWEST) * load)
+
+
+def linger(load: Array) -> Array:
+    """Part of the cores' power where the clock stays at the lowest while it can (`schedutil`)."""
+    return _at_clock(load, np.full_like(load, _SLOWEST))
+
+
+def _at_clock(load: Array, clock: Array) -> Array:
+    clock = np.where(load < _JUMP, clock, 1.0)
+    voltage = _VOLTAGE + (1 - _VOLTAGE) * clock
+    return np.asarray(load * clock * voltage**2, dtype=np.float64)
+
+
+def package_power(spec: PowerSpec, load: npt.ArrayLike) -> tuple[Any, Any, Any]:
+    """Watts of the packages at a load from 0 to 1: `(watts, low, high)`, a 90 % interval.
+
+    `load` is the busy part of all logical CPUs (clipped to 0..1), a number or an array; the
+    results have its shape.
+    """
+    u = np.clip(np.asarray(load, dtype=np.float64), 0.0, 1.0)
+    awake = spec.idle_w + spec.wake_w * (1.0 - np.exp(-u / _WAKES_AT))
+    cores = spec.full_w - spec.idle_w - spec.wake_w
+    managed = u**spec.exponent
+    fast, slow = np.maximum(race(u), managed), np.minimum(crawl(u), managed)
+    either = {"top": (managed, fast), "hardware": (fast, slow), "load": (managed, slow)}
+    one, other = either[spec.clock]
+    middle = np.sqrt((awake + cores * one) * (awake + cores * other))
+    slowest = np.minimum(linger(u), managed) if spec.clock == "load" else slow
+    fastest = np.maximum(fast, spread(u)) if spec.smt else fast
+    highest, lowest = awake + cores * fastest, awake + cores * slowest
+    idle_part = spec.idle_w / middle
+    level = SPREAD * np.hypot(spec.sigma_idle * idle_part, spec.sigma_full * (1 - idle_part))
+    low = middle * np.exp(-np.hypot(np.log(middle / lowest), level))
+    high = middle * np.exp(np.hypot(np.log(highest / middle), level))
+    if u.ndim == 0:
+        return float(middle), float(low), float(high)
+    return middle, low, high

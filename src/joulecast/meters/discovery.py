@@ -17,6 +17,7 @@ from ..hardware.environment import Environment
 from .amd import find_amd
 from .apple import find_apple
 from .base import Meter, Unavailable
+from .cpu_model import cpu_model_meter
 from .cpu_time import CpuTime
 from .nvml import find_nvml
 from .ram_model import RamModelMeter
@@ -67,6 +68,8 @@ def discover(
         ("cpu", "sensors", lambda: _sensors(scope, clock, root, cpu_time, known)),
     ):
         _attempt(domain, source, find, found)
+    if not _has(found, "cpu:"):
+        _attempt("cpu:0", "CPU model", lambda: _cpu_model(scope, cpu_time, known), found)
     if not _has(found, "dram:"):
         _attempt("dram:0", "RAM model", lambda: _ram_model(scope, cpu_time, known), found)
     return found
@@ -119,13 +122,32 @@ def _shared(meter: Meter, cpu_time: CpuTime) -> Meter:
     return ShareMeter(meter, cpu_time) if is_split else meter
 
 
+def _cpu_model(scope: str, cpu_time: CpuTime, environment: Environment) -> Discovery:
+    cpu = environment.cpu
+    meter = cpu_model_meter(
+        cpu_time,
+        name=cpu.name,
+        microarchitecture=cpu.microarchitecture,
+        codename=cpu.codename,
+        sockets=cpu.sockets,
+        cores=cpu.cores,
+        threads=cpu.threads,
+        is_virtual=environment.is_virtual is True,
+        scope=_checked(scope),
+    )
+    return Discovery([meter])
+
+
 def _ram_model(scope: str, cpu_time: CpuTime, environment: Environment) -> Discovery:
     total = environment.host.ram_bytes
     if total is None:
         reason = "the size of the memory is unknown"
         return Discovery(unavailable=[Unavailable("dram:0", "RAM model", reason, "")])
-    whose: Scope = "process" if scope == "process" else "machine"
-    return Discovery([RamModelMeter(total, cpu_time, whose)])
+    return Discovery([RamModelMeter(total, cpu_time, _checked(scope))])
+
+
+def _checked(scope: str) -> Scope:
+    return "process" if scope == "process" else "machine"
 
 
 def _replayed(text: str, clock: Clock) -> Discovery:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -132,14 +133,38 @@ def test_amd_cards_are_numbered_after_nvidias(look, nvml_here, tmp_path):
     assert meters["gpu:1"].read().value == pytest.approx(45.0)
 
 
+def test_without_a_counter_the_processor_is_modelled(look, clock, proc):
+    guest = replace(SERVER, machine=Machine(virtual=True), cpu=replace(SERVER.cpu, threads=2))
+    found = look("machine", environment=guest)
+    meter = by_domain(found)["cpu:0"]
+    assert meter.source.provenance is Provenance.MODELLED
+    (rapl,) = (u for u in found.unavailable if u.source == "RAPL")
+    assert rapl.reason == "a virtual machine shows no RAPL counter; modelled instead"
+    meter.read()
+    clock.now += 1.0
+    proc.advance(busy=200, idle=0, own=0)
+    # 2 of the 40 threads of a 150 W package, working
+    assert 3.0 < meter.read().value < 15.0
+
+
+def test_in_process_scope_the_model_is_split_too(look, clock, proc):
+    both = {s: by_domain(look(s, environment=SERVER))["cpu:0"] for s in ("machine", "process")}
+    for meter in both.values():
+        meter.read()
+    clock.now += 1.0
+    proc.advance(busy=200, idle=200, own=50)
+    joules = {scope: meter.read().value for scope, meter in both.items()}
+    assert joules["process"] == pytest.approx(joules["machine"] / 4)
+
+
 def test_an_environment_that_knows_nothing_raises_nothing(look):
     found = look("process", environment=Environment())
+    assert [m.source.domain for m in found.meters] == ["cpu:0"]
     assert "dram:0" in {u.domain for u in found.unavailable}
 
 
 def test_it_looks_for_itself_where_no_environment_is_given(look):
-    domains = {m.source.domain for m in look("process", environment=None).meters}
-    assert not any(domain.startswith("gpu") for domain in domains)
+    assert [m.source.domain for m in look("process", environment=None).meters] == ["cpu:0"]
 
 
 def test_a_driver_that_breaks_in_an_unforeseen_way_is_one_more_line(look, nvml_here):

@@ -99,7 +99,7 @@ class PowerSpec:
     knowledge: Knowledge
     family: str
     tdp_w: float | None = None  # of all packages together
-    smt: bool = False  # two threads on a core
+    threads_per_core: float = 1.0  # of hybrid processors the mean
     clock: str = "hardware"  # who sets it: "top", "hardware" or "load" (see `CpuFamily`)
     held: float = 1.0  # part of the host's threads that is this machine's (virtual machines)
 
@@ -159,7 +159,7 @@ def power_spec(
         sigma_idle=sigma_idle,
         knowledge=knowledge,
         family=family.name,
-        smt=family.smt if cpu is None else cpu.threads > cpu.cores,
+        threads_per_core=cpu.threads / cpu.cores if cpu else 2.0 if family.smt else 1.0,
         clock=family.clock,
         tdp_w=None if tdp is None else tdp * sockets,
     )
@@ -170,9 +170,9 @@ def race(load: Array) -> Array:
     return np.asarray(np.log1p(5.0 * load) / np.log(6.0), dtype=np.float64)
 
 
-def spread(load: Array) -> Array:
+def spread(load: Array, threads_per_core: float) -> Array:
     """Part of the cores' power where threads fill idle cores first, each at full clock."""
-    first = np.minimum(1.0, 2.0 * load)
+    first = np.minimum(1.0, threads_per_core * load)
     return np.asarray(first * (1.0 - _SECOND_THREAD) + load * _SECOND_THREAD, dtype=np.float64)
 
 
@@ -207,7 +207,7 @@ def package_power(spec: PowerSpec, load: npt.ArrayLike) -> tuple[Any, Any, Any]:
     one, other = either[spec.clock]
     middle = np.sqrt((awake + cores * one) * (awake + cores * other))
     slowest = np.minimum(linger(u), managed) if spec.clock == "load" else slow
-    fastest = np.maximum(fast, spread(u)) if spec.smt else fast
+    fastest = np.maximum(fast, spread(u, spec.threads_per_core))
     highest, lowest = awake + cores * fastest, awake + cores * slowest
     idle_part = spec.idle_w / middle
     level = SPREAD * np.hypot(spec.sigma_idle * idle_part, spec.sigma_full * (1 - idle_part))

@@ -1,0 +1,123 @@
+"""The modelled counter on invented CPU times; the choice of its spec."""
+
+import os
+
+import pytest
+
+from joulecast.meters.base import Kind
+from joulecast.meters.cpu_curve import Knowledge, package_power
+from joulecast.meters.cpu_model import CpuModelMeter, choose_spec, cpu_model_meter
+from joulecast.meters.cpu_time import CpuSample, CpuTime
+from joulecast.units import Provenance
+
+
+class Times:
+    """CPU times as written down: (t, busy, total, tree)."""
+
+    def __init__(self, *rows):
+        self._rows = iter(rows)
+
+    def sample(self):
+        t, busy, total, tree = next(self._rows)
+        return CpuSample(t, busy, total, tree, 0)
+
+
+SPEC, _ = choose_spec(name="AMD EPYC 7742 64-Core Processor", sockets=1)
+
+
+def read_all(meter, n):
+    return [meter.read() for _ in range(n)][-1]
+
+
+def test_machine_scope_sums_power_times_time():
+    times = Times((0, 0, 0, None), (1, 64, 128, None), (3, 64, 384, None))
+    last = read_all(CpuModelMeter(SPEC, times, "machine", "m"), 3)
+    half, idle = package_power(SPEC, 0.5), package_power(SPEC, 0.0)
+    expected = [h + 2 * i for h, i in zip(half, idle, strict=True)]
+    assert [last.value, last.low, last.high] == pytest.approx(expected)
+    assert (last.t_s, last.held_s) == (3, 3)
+
+
+def test_process_scope_takes_the_share_of_cpu_time():
+    times = Times((0, 10, 100, 5), (2, 74, 356, 21))  # a quarter of the load
+    last = read_all(CpuModelMeter(SPEC, times, "process", "m"), 2)
+    watts, low, high = package_power(SPEC, 0.25)
+    assert last.value == pytest.approx(2 * watts * 0.25)
+    assert last.low == pytest.approx(2 * low * 0.25 * (1 - 0.3 * 0.75))
+    assert last.high == pytest.approx(2 * high * 0.25 * (1 + 0.3 * 0.75))
+    assert last.held_s == pytest.approx(0.5)
+
+
+def test_a_run_alone_on_the_machine_is_not_less_sure_for_the_split():
+    rows = [(0, 0, 0, 0), (1, 64, 128, 64)]
+    alone = read_all(CpuModelMeter(SPEC, Times(*rows), "process", "m"), 2)
+    whole = read_all(CpuModelMeter(SPEC, Times(*rows), "machine", "m"), 2)
+    assert (alone.value, alone.low, alone.high) == (whole.value, whole.low, whole.high)
+
+
+def test_a_window_without_ticks_waits_for_the_next():
+    times = Times((0, 0, 0, None), (0.001, 0, 0, None), (1, 128, 128, None))
+    meter = CpuModelMeter(SPEC, times, "machine", "m")
+    first, second, third = (meter.read() for _ in range(3))
+    assert second == first
+    assert third.value == pytest.approx(package_power(SPEC, 1.0)[0])
+
+
+def test_what_the_source_says():
+    meter = cpu_model_meter(Times(), name="AMD EPYC 7742 64-Core Processor", sockets=2)
+    source = meter.source
+    assert source.kind is Kind.COUNTER
+    assert source.provenance is Provenance.MODELLED
+    assert "EPYC 7742, TDP 225 W, 2 packages, Zen 2 server SPECpower curve" in source.source
+    assert 0 < source.uncertainty.low <= 1
+    assert source.uncertainty.high > 0
+
+
+def test_an_unknown_model_of_a_known_family():
+    spec, words = choose_spec(
+        name="AMD EPYC 9999", microarchitecture="Zen 4", codename="Genoa", cores=48, threads=96
+    )
+    assert spec.knowledge is Knowledge.FAMILY
+    assert "no TDP known" in words
+    assert 100 < spec.full_w < 300
+
+
+@pytest.mark.parametrize("name", [None, "", "µ-chip 7", "x" * 500])
+def test_nothing_known_still_answers(name):
+    spec, words = choose_spec(name=name)
+    assert spec.knowledge is Knowledge.NOTHING
+    assert "not known" in words
+    watts, low, high = package_power(spec, 0.5)
+    assert high / low > 3
+    assert 5 < watts < 100
+
+
+def test_a_guest_gets_its_vcpus_of_the_host():
+    spec, words = choose_spec(
+        name="Intel(R) Xeon(R) Platinum 8370C CPU @ 2.80GHz", threads=8, is_virtual=True
+    )
+    host, _ = choose_spec(name="Intel(R) Xeon(R) Platinum 8370C CPU @ 2.80GHz")
+    assert spec.full_w == pytest.approx(host.full_w / 8)
+    assert "8 of 64 host threads" in words
+    assert spec.sigma_full > host.sigma_full
+
+
+def test_threads_stand_in_for_cores():
+    by_threads, _ = choose_spec(name="?", microarchitecture="Zen 3", threads=12)
+    by_cores, _ = choose_spec(name="?", microarchitecture="Zen 3", cores=6, threads=12)
+    assert by_threads == by_cores
+
+
+def test_on_this_machine(tmp_path):
+    tick = os.sysconf("SC_CLK_TCK")
+    now = [0.0]
+    stat = tmp_path / "stat"
+    stat.write_text(f"cpu  0 0 0 {tick} 0 0 0 0\n")
+    meter = cpu_model_meter(
+        CpuTime(lambda: now[0], None, proc=tmp_path), name=None, scope="machine"
+    )
+    assert meter.read().value == 0
+    now[0] = 1.0
+    stat.write_text(f"cpu  {tick} 0 0 {2 * tick} 0 0 0 0\n")
+    reading = meter.read()
+    assert reading.low < reading.value < reading.high

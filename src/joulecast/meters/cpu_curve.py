@@ -46,9 +46,7 @@ from ..hardware.cpus import Cpu, CpuFamily
 Array = npt.NDArray[np.float64]
 
 IDLE_OF_TDP = 0.12  # Davy 2021
-CLIENT_IDLE_OF_TDP = (
-    0.06  # idle package power of desktops and laptops in reviews: 4 to 8 W of 65 to 125
-)
+CLIENT_IDLE_OF_TDP = 0.06  # desktops and laptops, assumed: 4 to 8 W of 65 to 125 W
 STRESS_OF_TDP = 1.02  # Davy 2021
 _BIG = ("server", "workstation")
 WAKE_OF_TDP = 30 / 180  # at most; EPYC 7502, see `wake_w` in cpu_families.toml
@@ -72,17 +70,13 @@ _SIGMA = {
     Knowledge.FAMILY: (0.33, 0.6),
     Knowledge.NOTHING: (0.45, 0.75),
 }
-_SIGMA_GUEST = (
-    0.25  # added for a virtual machine: neighbours share the clock, the fabric and the idle
-)
-_DISAGREEMENT = 0.25  # of the log ratio of the two views of full power
+_SIGMA_GUEST = 0.25  # added in a virtual machine, assumed: neighbours share clock, fabric and idle
+_DISAGREEMENT = 0.25  # part of the log ratio of the two views of full power, assumed
 
 # The clock: lowest over highest, load at which it jumps to the top, voltage at clock 0 over that at
 # the top (extrapolated; 0.8 V at 40 % clock against 1.1 V).
 _SLOWEST, _JUMP, _VOLTAGE = 0.4, 0.8, 0.55
-_SECOND_THREAD = (
-    0.15  # of a core's power; Hyper-Threading's part in Intel Technology Journal 6(1), 2002
-)
+_SECOND_THREAD = 0.15  # what a second thread adds to a busy core's power, assumed
 _WAKES_AT = 0.02  # load at which the package spends most of its time awake
 
 

@@ -207,7 +207,6 @@ def _gap_labels(summary: Summary, scale: float) -> list[dict[str, Any]]:
             "textangle": -90 if end - start < 0.2 * summary.duration_s else 0,
             "showarrow": False,
             "font": {"size": 11},
-            "meta": "gap",
         }
         for start, end, domains in found
     ]

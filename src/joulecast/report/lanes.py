@@ -39,9 +39,11 @@ def lanes(summary: Summary) -> list[Lane]:
     ends: list[float] = []  # where each lane is taken up to
     members: list[list[SpanEnergy]] = []
     lane_of: dict[int, int] = {}
+    home: dict[tuple[int, str], int] = {}  # spans of one kind stay in one lane where they can
     for s in everything:
         parent = s.span.parent
-        row = lane_of[parent] + 1 if parent is not None and parent in lane_of else 0
+        least = lane_of[parent] + 1 if parent is not None and parent in lane_of else 0
+        row = max(least, home.get((least, s.span.kind), 0))
         while row < len(ends) and s.span.start_s < ends[row] - 1e-6:
             row += 1
         while row >= len(ends):
@@ -49,7 +51,7 @@ def lanes(summary: Summary) -> list[Lane]:
             members.append([])
         ends[row] = s.span.start_s + s.duration_s
         members[row].append(s)
-        lane_of[s.span.id] = row
+        lane_of[s.span.id] = home[least, s.span.kind] = row
     return [_lane(row, found) for row, found in enumerate(members[:MOST_LANES]) if found]
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pytest
 
 from joulecast.meters.base import Kind, Source, Uncertainty
 from joulecast.recording.model import (
@@ -184,18 +183,6 @@ def training(
     return recording
 
 
-@pytest.fixture
-def make_training() -> Callable[..., Recording]:
-    """Builds a recording of a training; see `training`."""
-    return training
-
-
-@pytest.fixture
-def make_source() -> Callable[..., Source]:
-    """Builds a source; see `source`."""
-    return source
-
-
 def without_samples(**header: Any) -> Recording:
     """A run that ended before anything was read."""
     recording = training(epochs=0, **header)
@@ -203,9 +190,3 @@ def without_samples(**header: Any) -> Recording:
     recording.spans, recording.metrics = [], []
     recording.footer = Footer(Status.FINISHED, 0.02, 0)
     return recording
-
-
-@pytest.fixture
-def make_empty() -> Callable[..., Recording]:
-    """Builds a recording with no samples at all."""
-    return without_samples

@@ -1,1 +1,24 @@
-""""""
+"""Where recordings live. Names are loaded when first used: the database library is not light."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .sink import LedgerSink
+    from .store import Ledger, RunRow, open_ledger
+
+_HOMES = {
+    "Ledger": ".store",
+    "LedgerSink": ".sink",
+    "RunRow": ".store",
+    "open_ledger": ".store",
+}
+
+__all__ = ["Ledger", "LedgerSink", "RunRow", "open_ledger"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES[name], __name__), name)

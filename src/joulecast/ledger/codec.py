@@ -68,7 +68,8 @@ def encode(samples: Samples) -> bytes:
         payload = b"".join(column.astype("<f8").tobytes() for column in columns.values())
         return _HEAD.pack(VERSION, _RAW, n) + zlib.compress(payload, 1)
 
-    descriptors, payload = [], []
+    descriptors: list[bytes] = []
+    columns_bytes: list[bytes] = []
     decoded: dict[str, Array] = {}
     for name, column in columns.items():
         reference = decoded.get(_REFERENCE.get(name, ""))
@@ -80,8 +81,8 @@ def encode(samples: Samples) -> bytes:
         decoded[name] = ticks / TICKS_PER_UNIT
         descriptor, steps = _encode_ticks(ticks)
         descriptors.append(descriptor)
-        payload.append(steps)
-    packed = zlib.compress(b"".join(payload), 1)
+        columns_bytes.append(steps)
+    packed = zlib.compress(b"".join(columns_bytes), 1)
     return _HEAD.pack(VERSION, _PACKED, n) + b"".join(descriptors) + packed
 
 

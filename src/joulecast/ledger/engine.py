@@ -1,0 +1,157 @@
+"""A connection to the database, and the schema brought up to date, by one process at a time."""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.pool import NullPool
+
+from ..errors import LedgerError, MissingExtraError
+from .location import VARIABLE, Location
+from .schema import REVISION, VERSION_TABLE
+from .trouble import explained
+
+BUSY_S = 60.0  # how long to wait for other writers
+_MIGRATION_LOCK = 0x6A6F756C65  # "joule": a PostgreSQL advisory lock
+
+
+def connect(location: Location, create: bool) -> Engine:
+    """An engine for the ledger at `location`, its tables in place.
+
+    Raises `LedgerError` where that cannot be: among others where there is none and `create` is
+    false. Raises `MissingExtraError` for PostgreSQL without its driver.
+    """
+    if location.path is None:
+        engine = _postgres(location)
+    else:
+        if location.path.is_dir():
+            raise LedgerError(f"ledger {location}: this is a folder: name a file in it")
+        if not location.path.exists():
+            _create_file(location.path, location, create)
+        engine = _sqlite(location.path)
+    with explained(location):
+        if location.path is not None:
+            _use_wal(engine)
+        _bring_up_to_date(engine, location)
+    return engine
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A transaction that only reads: it waits for nobody."""
+    with engine.connect().execution_options(joulecast_reads=True) as connection:
+        yield connection
+
+
+def _postgres(location: Location) -> Engine:
+    try:
+        import psycopg  # noqa: F401 - only to say what is missing
+    except ImportError as error:
+        raise MissingExtraError("a ledger in PostgreSQL", "postgres") from error
+    assert location.url is not None
+    url = make_url(location.url)
+    timeout = {} if "connect_timeout" in url.query else {"connect_timeout": 10}
+    return create_engine(url, poolclass=NullPool, connect_args=timeout)
+
+
+def _create_file(path: Path, location: Location, create: bool) -> None:
+    """An empty file that only its owner may read; SQLite gives its side files the same mode."""
+    if not create:
+        raise LedgerError(
+            f"ledger {location}: there is no such file: correct the name, or record into it with "
+            f"joulecast run --ledger {location} -- COMMAND"
+        )
+    with explained(location):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except FileExistsError:
+            pass  # another process was first
+
+
+def _sqlite(path: Path) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        poolclass=NullPool,  # nothing is left open for a fork to inherit
+        connect_args={"timeout": BUSY_S, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _: Any) -> None:
+        # Transactions begin below, not where the driver thinks fit.
+        connection.isolation_level = None
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A writer takes its place in the queue at once: one that reads first could not wait.
+        reads = connection.get_execution_options().get("joulecast_reads", False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _use_wal(engine: Engine) -> None:
+    """Write-ahead logging, which the file remembers: readers and the writer do not wait."""
+    deadline = time.monotonic() + BUSY_S
+    while True:
+        raw = engine.raw_connection()
+        try:
+            if raw.cursor().execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                raw.cursor().execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            # SQLite does not wait for this lock by itself.
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(random.uniform(0.005, 0.05))
+        finally:
+            raw.close()
+
+
+def _bring_up_to_date(engine: Engine, location: Location) -> None:
+    with reading(engine) as connection:
+        if _revision(connection, location) == REVISION:
+            return
+    with engine.begin() as connection:  # on SQLite this is the lock
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+        if _revision(connection, location) != REVISION:  # nobody else did it while we waited
+            _migrate(connection)
+
+
+def _revision(connection: Connection, location: Location) -> str | None:
+    """The schema's version, None where there is none yet."""
+    tables = inspect(connection).get_table_names()
+    if VERSION_TABLE not in tables:
+        if tables and location.path is not None:
+            raise LedgerError(
+                f"ledger {location}: this is the database of another program: "
+                f"name another file with --ledger or {VARIABLE}"
+            )
+        return None
+    found = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()
+    if found is not None and found > REVISION:
+        raise LedgerError(
+            f"ledger {location}: a newer joulecast wrote it (schema {found}, this one knows "
+            f"{REVISION}): pip install --upgrade joulecast"
+        )
+    return found
+
+
+def _migrate(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,93 @@
+"""Where a ledger is: what the user named, the environment, or the user's data folder."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import LedgerError, UsageError
+
+VARIABLE = "JOULECAST_LEDGER"
+_POSTGRES = ("postgresql", "postgres", "postgresql+psycopg")
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A file, or the URL of a PostgreSQL database; the other is None."""
+
+    path: Path | None = None
+    url: str | None = None  # "postgresql+psycopg://..."
+
+    def __str__(self) -> str:
+        """For people: never with the password."""
+        if self.url is None:
+            return str(self.path)
+        from sqlalchemy import make_url
+
+        return make_url(self.url).set(drivername="postgresql").render_as_string(hide_password=True)
+
+
+def locate(
+    where: str | Path | None, env: Mapping[str, str], platform: str = sys.platform
+) -> Location:
+    """The ledger meant by `where`, or else by `JOULECAST_LEDGER`, or the user's own.
+
+    Raises `UsageError` for a URL that names no database joulecast can use.
+    """
+    where = where or env.get(VARIABLE) or None
+    if where is None:
+        return Location(path=_own(env, platform))
+    if isinstance(where, Path) or "://" not in where:
+        return Location(path=_expanded(Path(where), env))
+    scheme, _, rest = where.partition("://")
+    if scheme == "sqlite":
+        return Location(path=_expanded(Path(rest.removeprefix("/")), env))
+    if scheme not in _POSTGRES:
+        raise UsageError(
+            f"a ledger cannot be at a {scheme}:// address: "
+            "name a file, or postgresql://user@host/database"
+        )
+    url = f"postgresql+psycopg://{rest}"
+    _check(url)
+    return Location(url=url)
+
+
+def _check(url: str) -> None:
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise UsageError(
+            "the ledger's address cannot be read: write it as "
+            "postgresql://user:password@host:5432/database"
+        ) from error
+
+
+def _own(env: Mapping[str, str], platform: str) -> Path:
+    home = _home(env)
+    if platform == "darwin":
+        return home / "Library" / "Application Support" / "joulecast" / "ledger.sqlite"
+    data = Path(env.get("XDG_DATA_HOME", ""))
+    # An XDG folder that is not absolute is to be ignored (XDG Base Directory Specification).
+    return (data if data.is_absolute() else home / ".local/share") / "joulecast" / "ledger.sqlite"
+
+
+def _home(env: Mapping[str, str]) -> Path:
+    if env.get("HOME"):
+        return Path(env["HOME"])
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise LedgerError(
+            f"no home folder to keep the ledger in: name a file with --ledger or {VARIABLE}"
+        ) from error
+
+
+def _expanded(path: Path, env: Mapping[str, str]) -> Path:
+    if path.parts[:1] == ("~",):
+        path = _home(env).joinpath(*path.parts[1:])
+    return path.absolute()

@@ -1,0 +1,165 @@
+"""What the database's rows hold, to and from the recording's plain data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, insert
+
+from ..errors import LedgerError
+from ..recording.model import Footer, Gap, Header, Metric, Samples, Span
+from . import schema
+from .codec import encode
+from .document import dumps, footer_to_json, header_to_json, plain_text
+from .liveness import Recorder
+
+CHUNK = 8192  # samples; larger ones compress little better
+
+Row = dict[str, Any]
+
+
+def run_row(header: Header, recorder: Recorder | None, now: float) -> Row:
+    """The row of a run that has started."""
+    return {
+        "run_id": header.run_id,
+        "name": plain_text(header.name),
+        "started_at": header.started_at,
+        "job": None if header.group is None else plain_text(header.group),
+        "status": "running",
+        "tags": dumps(header.tags),
+        "header": dumps(header_to_json(header)),
+        "heartbeat": now,
+        "recorder": None if recorder is None else dumps(recorder.to_json()),
+    }
+
+
+def end_row(footer: Footer) -> Row:
+    """What the row of a run gets when the run has ended."""
+    return {
+        "status": str(footer.status),
+        "duration_s": footer.duration_s,
+        "footer": dumps(footer_to_json(footer)),
+    }
+
+
+def chunk_rows(run_id: str, domain: str, samples: Samples, first_seq: int) -> Iterator[Row]:
+    """Samples in chunks of at most `CHUNK`. Raises `LedgerError` for what is not finite."""
+    for start in range(0, max(1, len(samples)), CHUNK):
+        part = part_of(samples, start, start + CHUNK)
+        try:
+            data = encode(part)
+        except ValueError as error:
+            raise LedgerError(
+                f"run {run_id}, {domain}: samples cannot be stored: {error}"
+            ) from error
+        seq = first_seq + start // CHUNK
+        yield {"run_id": run_id, "domain": domain, "seq": seq, "count": len(part), "data": data}
+
+
+def part_of(samples: Samples, start: int, stop: int) -> Samples:
+    """Some of the samples, as a slice would."""
+    at = slice(start, stop)
+    return Samples(
+        samples.t_s[at], samples.value[at], samples.low[at], samples.high[at], samples.held_s[at]
+    )
+
+
+def write_spans(connection: Connection, run_id: str, spans: Iterable[Span]) -> None:
+    """Store spans; one that comes again takes the place of what was known of it."""
+    last = {span.id: span for span in spans}
+    table = schema.spans
+    _replace(
+        connection,
+        table,
+        ("run_id", "id"),
+        [
+            {
+                "run_id": run_id,
+                "id": s.id,
+                "parent": s.parent,
+                "kind": plain_text(s.kind),
+                "name": plain_text(s.name),
+                "start_s": s.start_s,
+                "end_s": s.end_s,
+                "index": s.index,
+                "origin": s.origin,
+            }
+            for s in last.values()
+        ],
+    )
+
+
+def write_gaps(connection: Connection, run_id: str, gaps: Iterable[Gap]) -> None:
+    """Store gaps; one that comes again has its end."""
+    last = {(gap.domain, gap.start_s, gap.reason): gap for gap in gaps}
+    _replace(
+        connection,
+        schema.gaps,
+        ("run_id", "domain", "start_s", "reason"),
+        [
+            {
+                "run_id": run_id,
+                "domain": g.domain,
+                "start_s": g.start_s,
+                "end_s": g.end_s,
+                "reason": plain_text(g.reason),
+            }
+            for g in last.values()
+        ],
+    )
+
+
+def write_metrics(
+    connection: Connection, run_id: str, metrics: list[Metric], first_seq: int
+) -> None:
+    """Store metrics, numbered from `first_seq` on."""
+    rows = [
+        {
+            "run_id": run_id,
+            "seq": first_seq + i,
+            "t_s": m.t_s,
+            "name": plain_text(m.name),
+            "value": None if math.isnan(m.value) else m.value,
+            "span": m.span,
+        }
+        for i, m in enumerate(metrics)
+    ]
+    if rows:
+        connection.execute(insert(schema.metrics), rows)
+
+
+def span_of(row: RowMapping) -> Span:
+    """Inverse of what `write_spans` stores."""
+    return Span(
+        row["id"],
+        row["parent"],
+        row["kind"],
+        row["name"],
+        row["start_s"],
+        row["end_s"],
+        row["index"],
+        row["origin"],
+    )
+
+
+def metric_of(row: RowMapping) -> Metric:
+    """Inverse of what `write_metrics` stores."""
+    value = math.nan if row["value"] is None else row["value"]
+    return Metric(row["t_s"], row["name"], value, row["span"])
+
+
+def gap_of(row: RowMapping) -> Gap:
+    """Inverse of what `write_gaps` stores."""
+    return Gap(row["domain"], row["start_s"], row["end_s"], row["reason"])
+
+
+def _replace(connection: Connection, table: Any, key: tuple[str, ...], rows: list[Row]) -> None:
+    if not rows:
+        return
+    # Databases differ in how they spell "insert or update"; all can delete and insert.
+    fits = and_(*(table.c[name] == bindparam(f"old_{name}") for name in key))
+    old = [{f"old_{name}": row[name] for name in key} for row in rows]
+    connection.execute(delete(table).where(fits), old)
+    connection.execute(insert(table), rows)

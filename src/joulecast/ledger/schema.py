@@ -1,0 +1,97 @@
+"""The ledger's tables.
+
+Every table carries the program's name, so that a ledger may share a PostgreSQL database with
+others. Documents are JSON text, which reads the same on both databases. Whatever changes here
+needs a migration in `migrations/versions` and a new `REVISION`.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+REVISION = "0001"  # the newest migration; known here so that a ledger opens without Alembic
+VERSION_TABLE = "joulecast_version"
+
+metadata = MetaData()
+
+runs = Table(
+    "joulecast_runs",
+    metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("started_at", Double, nullable=False),  # seconds since 1970, UTC
+    Column("job", Text),  # the group of a distributed job's runs
+    Column("status", String(16), nullable=False),
+    Column("tags", Text, nullable=False),  # JSON object
+    Column("header", Text, nullable=False),  # JSON, all of `Header`
+    Column("duration_s", Double),  # null until the run has ended
+    Column("footer", Text),  # JSON, all of `Footer`; null until the run has ended
+    Column("heartbeat", Double, nullable=False),  # when the recorder last wrote
+    Column("recorder", Text),  # JSON, the process that records; null for imported runs
+    Index("joulecast_runs_started_at", "started_at"),
+    Index("joulecast_runs_name", "name"),
+    Index("joulecast_runs_job", "job"),
+)
+
+
+def _run_id() -> Column[str]:
+    key = ForeignKey("joulecast_runs.run_id", ondelete="CASCADE")
+    return Column("run_id", String(64), key, primary_key=True)
+
+
+chunks = Table(
+    "joulecast_chunks",
+    metadata,
+    _run_id(),
+    Column("domain", String(64), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("count", Integer, nullable=False),  # of samples
+    Column("data", LargeBinary, nullable=False),  # see codec.py
+)
+
+spans = Table(
+    "joulecast_spans",
+    metadata,
+    _run_id(),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("parent", BigInteger),
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("start_s", Double, nullable=False),
+    Column("end_s", Double),
+    Column("index", BigInteger),
+    Column("origin", BigInteger, nullable=False),
+)
+
+metrics = Table(
+    "joulecast_metrics",
+    metadata,
+    _run_id(),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("t_s", Double, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("value", Double),  # null is not-a-number, which SQLite cannot hold
+    Column("span", BigInteger),
+)
+
+gaps = Table(
+    "joulecast_gaps",
+    metadata,
+    _run_id(),
+    Column("domain", String(64), primary_key=True),
+    Column("start_s", Double, primary_key=True),
+    Column("reason", Text, primary_key=True),
+    Column("end_s", Double),
+)

@@ -1,0 +1,161 @@
+"""Recording into the ledger: a short transaction each second, tidied into larger chunks."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine, delete, insert, update
+from sqlalchemy.exc import IntegrityError
+
+from ..errors import LedgerError
+from ..recording.model import Footer, Gap, Header, Metric, Samples, Span
+from . import rows, schema
+from .liveness import this_recorder
+from .location import Location
+from .trouble import explained
+
+TIDY_EVERY = 60  # flushes, about a minute
+
+
+@dataclass(frozen=True, slots=True)
+class _Tail:
+    """A domain's youngest samples: stored already, kept to be stored again as one chunk."""
+
+    seq: int  # of the first chunk that holds them
+    chunks: int  # that hold them
+    parts: tuple[Samples, ...]
+
+
+class LedgerSink:
+    """One run's way into the ledger; see `recording.model.Sink`.
+
+    Each flush stores its samples as small chunks of their own. Once a minute, and at the end, those
+    become one; a chunk that has grown to `rows.CHUNK` samples is left as it is.
+    """
+
+    def __init__(self, engine: Engine, location: Location, clock: Callable[[], float]) -> None:
+        self._engine = engine
+        self._location = location
+        self._clock = clock
+        self._run_id = ""
+        self._connection: Connection | None = None
+        self._pid = os.getpid()
+        self._tails: dict[str, _Tail] = {}
+        self._metrics = 0
+        _sinks.add(self)
+
+    def open(self, header: Header) -> None:
+        """Store that the run has started. Raises `LedgerError`."""
+        row = rows.run_row(header, this_recorder(), self._clock())
+        with explained(self._location):
+            # Held open: SQLite would write all back to the file each time the last one closes.
+            self._connection = self._engine.connect()
+            try:
+                with self._connection.begin():
+                    self._connection.execute(insert(schema.runs), row)
+            except IntegrityError as error:
+                self._leave()
+                raise LedgerError(
+                    f"ledger {self._location}: run {header.run_id} is in it already"
+                ) from error
+            except BaseException:
+                self._leave()
+                raise
+        self._run_id = header.run_id
+
+    def flush(
+        self,
+        samples: dict[str, Samples],
+        spans: list[Span],
+        metrics: list[Metric],
+        gaps: list[Gap],
+    ) -> None:
+        """Store what is new, all of it or nothing. Raises `LedgerError`."""
+        connection = self._open_connection()
+        tails = {}
+        with explained(self._location), connection.begin():
+            for domain, part in samples.items():
+                if len(part):
+                    tails[domain] = self._store(connection, domain, part)
+            rows.write_spans(connection, self._run_id, spans)
+            rows.write_metrics(connection, self._run_id, metrics, self._metrics)
+            rows.write_gaps(connection, self._run_id, gaps)
+            self._update(connection, {"heartbeat": self._clock()})
+        self._tails |= tails
+        self._metrics += len(metrics)
+
+    def close(self, footer: Footer) -> None:
+        """Store that the run has ended. Raises `LedgerError`; its connection is closed anyway."""
+        try:
+            connection = self._open_connection()
+            with explained(self._location), connection.begin():
+                for domain, tail in self._tails.items():
+                    if tail.chunks > 1:
+                        self._join(connection, domain, tail.seq, tail.parts)
+                self._update(connection, {"heartbeat": self._clock(), **rows.end_row(footer)})
+        finally:
+            self._leave()
+
+    def _store(self, connection: Connection, domain: str, part: Samples) -> _Tail:
+        """Store samples of one domain; the tail that this leaves, valid once it is committed."""
+        tail = self._tails.get(domain, _Tail(0, 0, ()))
+        parts = (*tail.parts, part)
+        if tail.chunks + 1 >= TIDY_EVERY or len(part) > rows.CHUNK:
+            return self._join(connection, domain, tail.seq, parts)
+        chunk = rows.chunk_rows(self._run_id, domain, part, tail.seq + tail.chunks)
+        connection.execute(insert(schema.chunks), list(chunk))
+        return _Tail(tail.seq, tail.chunks + 1, parts)
+
+    def _join(
+        self, connection: Connection, domain: str, seq: int, parts: tuple[Samples, ...]
+    ) -> _Tail:
+        """Put the chunks from `seq` on, whose samples `parts` are, into as few as can be."""
+        table = schema.chunks
+        mine = (table.c.run_id == self._run_id) & (table.c.domain == domain) & (table.c.seq >= seq)
+        connection.execute(delete(table).where(mine))
+        joined = Samples.concat(list(parts))
+        connection.execute(insert(table), list(rows.chunk_rows(self._run_id, domain, joined, seq)))
+        full, rest = divmod(len(joined), rows.CHUNK)
+        left = (rows.part_of(joined, full * rows.CHUNK, len(joined)),) if rest else ()
+        return _Tail(seq + full, len(left), left)
+
+    def _update(self, connection: Connection, values: rows.Row) -> None:
+        mine = schema.runs.c.run_id == self._run_id
+        done = connection.execute(update(schema.runs).where(mine).values(values))
+        if done.rowcount != 1:
+            raise LedgerError(
+                f"ledger {self._location}: run {self._run_id} was deleted while it is recorded"
+            )
+
+    def _open_connection(self) -> Connection:
+        if os.getpid() != self._pid:
+            problem = f"process {self._pid} records this run: a process forked from it cannot"
+        elif self._connection is None:
+            problem = "this run is not being recorded: it was not opened, or it has ended"
+        else:
+            return self._connection
+        raise LedgerError(f"ledger {self._location}: {problem}")
+
+    def _leave(self) -> None:
+        if self._connection is not None and os.getpid() == self._pid:
+            with explained(self._location):
+                self._connection.close()
+        self._connection = None
+
+
+_sinks: weakref.WeakSet[LedgerSink] = weakref.WeakSet()
+_inherited: list[Connection | None] = []
+
+
+def _forget_in_child() -> None:
+    # A forked process must neither use nor close its parent's connections (sqlite.org/howtocorrupt
+    # section 2.6; libpq): they are kept where nothing ever finalises them.
+    for sink in _sinks:
+        _inherited.append(sink._connection)
+        sink._connection = None
+
+
+os.register_at_fork(after_in_child=_forget_in_child)

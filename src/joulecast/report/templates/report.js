@@ -2,7 +2,10 @@
 (function () {
   "use strict";
   var figures = JSON.parse(document.getElementById("figures").textContent);
-  if (typeof Plotly === "undefined") return;
+  if (typeof Plotly === "undefined") { // a run without figures comes without it
+    document.body.dataset.drawn = "0";
+    return;
+  }
   var coarse = matchMedia("(pointer: coarse)").matches;
   var printing = false;
   var draw = "stacked";

@@ -1,0 +1,194 @@
+"""The HTML report in a real browser: it draws, it is true, it fetches nothing, it runs no guest."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC
+from pathlib import Path
+
+import pytest
+
+from fakes.recordings import training, without_samples
+from joulecast.recording.model import Gap, Metric, Recording
+from joulecast.recording.summary import Summary, summarise
+from joulecast.report.html import render_html
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+HOSTILE = "</script><script>window.pwned=1</script><img src=x onerror='window.pwned=1'>"
+QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+QUIET += ["--disable-component-update", "--disable-sync"]
+
+
+@dataclass
+class Opened:
+    """A report in the browser, and what the browser did for it."""
+
+    page: playwright.Page
+    summary: Summary
+    url: str
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[playwright.BrowserContext]:
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("no chromium on this machine")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch_persistent_context(
+            str(tmp_path_factory.mktemp("profile")),
+            executable_path=path,
+            args=QUIET,
+            viewport={"width": 1200, "height": 900},
+        )
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def show(context, tmp_path: Path):
+    """Writes the report of a recording and opens it from the disk."""
+    pages = []
+
+    def opened(recording: Recording) -> Opened:
+        summary = summarise(recording)
+        path = tmp_path / "report.html"
+        path.write_text(render_html(recording, summary, UTC), encoding="utf-8")
+        found = Opened(context.new_page(), summary, path.as_uri())
+        pages.append(found.page)
+        found.page.on("request", lambda r: found.requests.append(r.url))
+        found.page.on("console", lambda m: found.complaints.append(f"{m.type}: {m.text}"))
+        found.page.on("pageerror", lambda e: found.complaints.append(str(e)))
+        found.page.goto(found.url)
+        found.page.wait_for_selector("body[data-drawn]", state="attached", timeout=20_000)
+        return found
+
+    yield opened
+    for page in pages:
+        page.close()
+
+
+def number(page, selector: str) -> float:
+    return float(page.get_attribute(selector, "value"))
+
+
+def drawn(page, name: str) -> list[dict]:
+    """The traces plotly has drawn in one chart."""
+    return page.evaluate(
+        """name => document.querySelector(`[data-figure="${name}"]`)._fullData
+              .map(t => ({type: t.type, name: t.name, n: t.x.length, stacked: !!t.stackgroup}))""",
+        name,
+    )
+
+
+def test_it_draws_what_was_measured_and_fetches_nothing(show):
+    opened = show(training(epochs=6, gaps=(Gap("gpu:0", 20, 31, "GPU is lost"),)))
+    page, summary = opened.page, opened.summary
+    assert opened.requests == [opened.url]
+    assert opened.complaints == []
+    assert page.get_attribute("body", "data-drawn") == "5"  # power, domains, epochs, two metrics
+    power = [t for t in drawn(page, "power") if t["stacked"]]
+    assert [t["name"] for t in power] == [d.source.domain for d in summary.domains]
+    assert min(t["n"] for t in power) > 50
+    assert len(drawn(page, "domains")) == len(summary.domains)
+    bars = page.locator('[data-figure="epochs"] .barlayer .point path')
+    assert bars.count() == len(summary.epochs) * len(summary.domains)
+    assert page.locator('[data-figure="domains"] .errorbar').count() == len(summary.domains)
+    assert page.locator('[data-figure="metric:accuracy"] .points path').count() == 6
+    assert "gpu:0 not measured" in page.inner_text('[data-figure="power"]')
+
+
+def test_its_figures_are_the_summary_s(show):
+    opened = show(training())
+    page, summary = opened.page, opened.summary
+    assert number(page, "#total") == summary.total.value
+    assert page.inner_text("#total") == str(summary.total).partition(" (")[0]
+    assert number(page, "#above-idle") == summary.above_idle.value
+    assert number(page, "#duration") == summary.duration_s
+    rows = page.locator("section", has_text="Energy by domain").locator("tbody tr")
+    for i, d in enumerate(summary.domains):
+        assert float(rows.nth(i).locator("data").get_attribute("value")) == d.energy.value
+        assert str(d.energy.provenance) in rows.nth(i).inner_text()
+    widths = page.evaluate(
+        """() => document.querySelector('[data-figure="domains"]')._fullData.map(t => t.x[0])"""
+    )
+    assert [w * 1000 for w in widths] == pytest.approx([d.energy.value for d in summary.domains])
+
+
+def test_a_script_in_a_name_does_not_run(show):
+    recording = training(
+        epochs=2,
+        name=HOSTILE,
+        tags={HOSTILE: HOSTILE},
+        command=["python", HOSTILE],
+        warnings=[HOSTILE],
+    )
+    for span in recording.spans:
+        span.name = HOSTILE
+    recording.metrics = [Metric(m.t_s, HOSTILE, m.value, m.span) for m in recording.metrics]
+    opened = show(recording)
+    assert opened.page.evaluate("window.pwned") is None
+    assert opened.page.inner_text("h1") == HOSTILE
+    assert opened.page.locator("img").count() == 0
+    assert opened.requests == [opened.url]
+    assert opened.complaints == []
+    opened.page.hover('[data-figure="power"] .nsewdrag')  # hover texts are drawn late
+    assert opened.page.evaluate("window.pwned") is None
+
+
+def test_the_policy_stops_a_script_that_got_in(show):
+    opened = show(training(epochs=1))
+    opened.page.evaluate(
+        """() => { const s = document.createElement('script');
+                   s.textContent = 'window.pwned = 1'; document.body.append(s); }"""
+    )
+    assert opened.page.evaluate("window.pwned") is None
+
+
+def test_domains_can_be_drawn_side_by_side(show):
+    page = show(training(epochs=3)).page
+    page.click("text=side by side")
+    page.wait_for_function(
+        """() => document.querySelector('[data-figure="power"]')._fullData
+                  .every(t => !t.stackgroup)"""
+    )
+    assert page.get_attribute('[data-draw="lines"]', "aria-pressed") == "true"
+
+
+def test_dark_and_light_have_their_own_colours(show):
+    page = show(training(epochs=1)).page
+    colours = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_timeout(300)
+        colours.append(
+            page.evaluate(
+                """() => [getComputedStyle(document.body).backgroundColor,
+                     document.querySelector('[data-figure="power"]')._fullLayout.xaxis.gridcolor]"""
+            )
+        )
+    assert colours[0][0] != colours[1][0]
+    assert colours[0][1] != colours[1][1]
+
+
+def test_a_phone_needs_no_sideways_scrolling(show):
+    page = show(training(epochs=3, name="x" * 200)).page
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.wait_for_timeout(500)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_it_prints(show):
+    page = show(training(epochs=3)).page
+    assert page.pdf().startswith(b"%PDF")
+
+
+def test_an_empty_run_has_a_page_too(show):
+    opened = show(without_samples(sources=[], environment={}))
+    assert opened.complaints == []
+    assert "no meter was found" in opened.page.inner_text("main")
+    assert opened.page.locator(".chart").count() == 0

@@ -14,7 +14,7 @@ from ..units import Provenance
 from .base import Kind, Meter, Reading, Source, Uncertainty
 from .cpu_curve import Knowledge, PowerSpec, package_power, power_spec
 from .cpu_time import CpuSample, CpuTime
-from .share import SPLIT_UNCERTAINTY, share_interval, tree_share
+from .share import SPLIT_UNCERTAINTY, TICK_S, share_interval, tree_share
 
 Scope = Literal["process", "machine"]
 
@@ -64,16 +64,18 @@ class CpuModelMeter(Meter):
             return last
         load = (sample.machine_busy_s - before.machine_busy_s) / total
         watts, low, high = package_power(self._spec, load)
-        share, share_low, share_high = 1.0, 1.0, 1.0
+        share, share_low, share_high, unseen = 1.0, 1.0, 1.0, 0.0
         if self._scope == "process":
             share = tree_share(before, sample)
             share_low, share_high = share_interval(share)
+            if last.high == 0.0:  # once: the tick under way stays the same one
+                unseen = TICK_S * self._spec.full_w * seconds / total
         self._before = sample
         self._reading = Reading(
             t_s=sample.t_s,
             value=last.value + watts * share * seconds,
             low=last.low + low * share_low * seconds,
-            high=last.high + high * share_high * seconds,
+            high=last.high + high * share_high * seconds + unseen,
             held_s=last.held_s + share * seconds,
         )
         return self._reading
@@ -142,14 +144,13 @@ def choose_spec(
             family, cpu=cpu, cores=each, tdp_w=tdp_w, sockets=packages, knowledge=knowledge
         )
     tdp = tdp_w or (cpu.tdp_w if cpu else None)
-    who = cpu.name if cpu else name or "unknown CPU"
     basis = f"TDP {tdp:g} W" if tdp else "no TDP known"
     curve = f"{family.name} " + ("SPECpower curve" if family.results else "curve")
     if knowledge is Knowledge.NOTHING:
         curve = f"curve of {family.name}, its kind is not known"
     times = f", {packages} packages" if packages > 1 and not is_virtual else ""
     held = f", {threads or 1} of {host_threads} host threads" if is_virtual else ""
-    return spec, f"model: {who}, {basis}{times}, {curve}{held}"
+    return spec, f"CPU load x {curve}, {basis}{times}{held}"
 
 
 def _find(name: str | None) -> Cpu | None:

@@ -35,7 +35,7 @@ class RamModelMeter(Meter):
         whose = "all of it" if scope == "machine" else "resident part of the process tree"
         self.source = Source(
             domain="dram:0",
-            source=f"assumed: {WATTS_PER_GB} W/GB, {whose}",
+            source=f"{WATTS_PER_GB} W/GB, {whose}",
             kind=Kind.COUNTER,
             provenance=Provenance.ASSUMED,
             update_period_s=0.2,

@@ -18,6 +18,11 @@ from .cpu_time import CpuSample, CpuTime
 SPLIT_UNCERTAINTY = 0.3  # of the share, where all the rest of the machine's load is others'
 
 
+TICK_S = 0.01
+"""CPU time is counted in ticks (Linux: 10 ms). A tree that used less than one shows none, so the
+upper bound of its energy allows for one tick more than was counted."""
+
+
 def tree_share(before: CpuSample, after: CpuSample) -> float:
     """The tree's part of the machine's busy time between two samples, from 0 to 1.
 
@@ -75,12 +80,17 @@ class ShareMeter(Meter):
         share = tree_share(sample_then, sample)
         low, high = share_interval(share)
         last = self._reading
+        joules = max(0.0, whole.value - then.value)
+        unseen = 0.0
+        if last.held_s == 0.0 and last.high == 0.0:  # once: the tick under way stays the same one
+            busy = max(TICK_S, sample.machine_busy_s - sample_then.machine_busy_s)
+            unseen = joules * TICK_S / busy
         self._before = (whole, sample)
         self._reading = Reading(
             t_s=whole.t_s,
-            value=last.value + max(0.0, whole.value - then.value) * share,
+            value=last.value + joules * share,
             low=last.low + max(0.0, whole.low - then.low) * low,
-            high=last.high + max(0.0, whole.high - then.high) * high,
+            high=last.high + max(0.0, whole.high - then.high) * high + unseen,
             held_s=last.held_s + max(0.0, whole.held_s - then.held_s) * share,
         )
         return self._reading

@@ -8,6 +8,7 @@ from joulecast.meters.base import Kind
 from joulecast.meters.cpu_curve import Knowledge, package_power
 from joulecast.meters.cpu_model import CpuModelMeter, choose_spec, cpu_model_meter
 from joulecast.meters.cpu_time import CpuSample, CpuTime
+from joulecast.meters.share import TICK_S
 from joulecast.units import Provenance
 
 
@@ -44,15 +45,23 @@ def test_process_scope_takes_the_share_of_cpu_time():
     watts, low, high = package_power(SPEC, 0.25)
     assert last.value == pytest.approx(2 * watts * 0.25)
     assert last.low == pytest.approx(2 * low * 0.25 * (1 - 0.3 * 0.75))
-    assert last.high == pytest.approx(2 * high * 0.25 * (1 + 0.3 * 0.75))
+    tick = TICK_S * SPEC.full_w / 128  # one of 128 CPUs, busy and not seen yet
+    assert last.high == pytest.approx(2 * high * 0.25 * (1 + 0.3 * 0.75) + tick)
     assert last.held_s == pytest.approx(0.5)
+
+
+def test_less_than_a_tick_of_cpu_time_is_not_surely_nothing():
+    last = read_all(CpuModelMeter(SPEC, Times((0, 0, 0, 0), (1, 64, 128, 0)), "process", "m"), 2)
+    assert (last.value, last.low) == (0, 0)
+    assert last.high > 0
 
 
 def test_a_run_alone_on_the_machine_is_not_less_sure_for_the_split():
     rows = [(0, 0, 0, 0), (1, 64, 128, 64)]
     alone = read_all(CpuModelMeter(SPEC, Times(*rows), "process", "m"), 2)
     whole = read_all(CpuModelMeter(SPEC, Times(*rows), "machine", "m"), 2)
-    assert (alone.value, alone.low, alone.high) == (whole.value, whole.low, whole.high)
+    assert (alone.value, alone.low) == (whole.value, whole.low)
+    assert alone.high - whole.high == pytest.approx(TICK_S * SPEC.full_w / 128)
 
 
 def test_a_window_without_ticks_waits_for_the_next():
@@ -68,7 +77,10 @@ def test_what_the_source_says():
     source = meter.source
     assert source.kind is Kind.COUNTER
     assert source.provenance is Provenance.MODELLED
-    assert "EPYC 7742, TDP 225 W, 2 packages, Zen 2 server SPECpower curve" in source.source
+    assert source.source.startswith(
+        "CPU load x Zen 2 server SPECpower curve, TDP 225 W, 2 packages"
+    )
+    assert "7742" in source.device
     assert 0 < source.uncertainty.low <= 1
     assert source.uncertainty.high > 0
 

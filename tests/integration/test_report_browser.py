@@ -182,9 +182,18 @@ def test_a_phone_needs_no_sideways_scrolling(show):
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def test_it_prints(show):
+def test_it_prints_dark_on_white(show):
     page = show(training(epochs=3)).page
+    page.emulate_media(color_scheme="dark")
+    page.evaluate(
+        """() => addEventListener('beforeprint', () => {
+             const layout = document.querySelector('[data-figure="power"]')._fullLayout;
+             window.printed = [layout.width, layout.xaxis.gridcolor]; })"""
+    )
     assert page.pdf().startswith(b"%PDF")
+    width, grid = page.evaluate("window.printed")
+    assert width < 700  # an A4 page's
+    assert grid == "#e8ebef"  # the light one
 
 
 def test_an_empty_run_has_a_page_too(show):

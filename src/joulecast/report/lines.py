@@ -55,8 +55,9 @@ def _domains(summary: Summary) -> list[str]:
         energy = add_independent(d.energy for d in found)
         power = format_quantity(sum(d.mean_power_w for d in found), "W")
         source = found[0].source
-        about = ", ".join(filter(None, (source.source, source.device)))
-        rows.append((label, str(energy), power, f"{energy.provenance if energy else ''}: {about}"))
+        provenance = str(energy.provenance) if energy else ""
+        about = ", ".join(filter(None, (provenance, source.device[:40])))
+        rows.append((label, str(energy), power, about))
     widths = [max((len(row[i]) for row in rows), default=0) for i in range(3)]
     lines = [
         f"  {label:<{widths[0]}}  {energy:<{widths[1]}}  {power:>{widths[2]}}  {about}"

@@ -102,7 +102,8 @@ def uncertainty_text(source: Source) -> str:
 def percent(fraction: float) -> str:
     """A fraction as people read it: `5 %`, `0.3 %`."""
     value = fraction * 100
-    return f"{value:.1f} %" if 0 < abs(value) < 9.95 and round(value) != value else f"{value:.0f} %"
+    fine = 0 < abs(value) < 9.95 or 99 < abs(value) < 100  # almost nothing, or almost all
+    return f"{value:.1f} %" if fine and round(value, 1) != round(value) else f"{value:.0f} %"
 
 
 def kind_text(source: Source) -> str:

@@ -54,7 +54,15 @@ def test_uncertainty():
 
 @pytest.mark.parametrize(
     ("fraction", "text"),
-    [(0.05, "5 %"), (0.003, "0.3 %"), (0.621, "62 %"), (0, "0 %"), (1, "100 %")],
+    [
+        (0.05, "5 %"),
+        (0.003, "0.3 %"),
+        (0.621, "62 %"),
+        (0.996, "99.6 %"),
+        (0.9999, "100 %"),
+        (0, "0 %"),
+        (1, "100 %"),
+    ],
 )
 def test_percent(fraction, text):
     assert words.percent(fraction) == text

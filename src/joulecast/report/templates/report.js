@@ -79,7 +79,12 @@
     });
   }
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showAll);
-  addEventListener("beforeprint", function () { printing = true; showAll(); });
-  addEventListener("afterprint", function () { printing = false; showAll(); });
+  function print(on) {
+    printing = on;
+    document.documentElement.toggleAttribute("data-printing", on); // paper is white
+    showAll();
+  }
+  addEventListener("beforeprint", function () { print(true); });
+  addEventListener("afterprint", function () { print(false); });
   showAll().then(function () { document.body.dataset.drawn = String(charts.length); });
 })();

@@ -54,7 +54,7 @@
   function show(element) {
     var figure = JSON.parse(JSON.stringify(figures[element.dataset.figure]));
     if (element.dataset.figure === "power" && draw === "lines") apart(figure.data);
-    theme(figure.layout, figure.data, printing ? 660 : 0);
+    theme(figure.layout, figure.data, printing ? 640 : 0);
     return Plotly.react(element, figure.data, figure.layout, {
       responsive: !printing, displaylogo: false, displayModeBar: coarse ? false : "hover",
       modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],

@@ -1,0 +1,131 @@
+"""`joulecast show`, `report` and `doctor` on a real run of a real command."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fakes.nvml import A100
+
+SCRIPT = """
+import joulecast, time
+with joulecast.record("inner", epochs=3) as run:
+    for epoch in run.epochs():
+        end = time.monotonic() + 0.4
+        while time.monotonic() < end:
+            pass
+        run.log(accuracy=0.5 + epoch / 10)
+"""
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    """A ledger with one run, and the run's figures as `joulecast run` wrote them."""
+    folder = tmp_path_factory.mktemp("report")
+    (folder / "train.py").write_text(SCRIPT)
+    env = os.environ | {"JOULECAST_LEDGER": str(folder / "ledger.sqlite"), "COLUMNS": "100"}
+    done = joulecast(
+        ("run", "--name", "my <run>", "--json", "run.json", "--", sys.executable, "train.py"),
+        folder,
+        env,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder, env, json.loads((folder / "run.json").read_text())
+
+
+def joulecast(arguments, folder: Path, env) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "joulecast", *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_show_tells_the_same_figures_as_the_run(recorded):
+    folder, env, figures = recorded
+    done = joulecast(("show", "my <run>", "--json"), folder, env)
+    assert done.returncode == 0, done.stderr
+    shown = json.loads(done.stdout)
+    assert next(iter(shown)) == "schema"
+    assert shown["energy"] == figures["energy"]
+    assert [e["index"] for e in shown["epochs"]] == [0, 1, 2]
+
+
+def test_show_and_report_text_are_one(recorded):
+    folder, env, figures = recorded
+    shown = joulecast(("show", figures["run_id"]), folder, env)
+    text = joulecast(("report", figures["run_id"], "--text"), folder, env)
+    assert shown.returncode == text.returncode == 0
+    assert shown.stdout == text.stdout
+    assert "Energy by epoch" in shown.stdout and "accuracy" in shown.stdout
+    assert not list(folder.glob("*.html"))
+
+
+def test_report_writes_a_page_and_names_it(recorded, tmp_path):
+    _, env, figures = recorded
+    first = joulecast(("report", "my <run>"), tmp_path, env)
+    assert first.returncode == 0, first.stderr
+    page = tmp_path / first.stdout.strip()
+    assert page.name == f"my-run-{figures['run_id'][:8]}.html"
+    assert f'value="{figures["energy"]["total"]["value"]}"' in page.read_text()
+
+    page.write_text("mine")
+    again = joulecast(("report", "my <run>"), tmp_path, env)
+    assert again.returncode == 1
+    assert "exists" in again.stderr and "-o" in again.stderr
+    assert page.read_text() == "mine"
+
+    named = joulecast(("report", "my <run>", "-o", page.name), tmp_path, env)
+    assert named.returncode == 0
+    assert page.read_text().startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("report", "nobody"), 1, "nobody"),
+        (("show", "nobody"), 1, "nobody"),
+        (("report", "my <run>", "-o", "no/such/folder/x.html"), 1, "cannot write"),
+        (("report", "my <run>", "--text", "--json"), 2, "choose one"),
+    ],
+)
+def test_mistakes_are_one_line(recorded, arguments, code, says):
+    folder, env, _ = recorded
+    done = joulecast(arguments, folder, env)
+    assert done.returncode == code
+    assert says in done.stderr and "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert done.stdout == ""
+
+
+def test_doctor_reads_real_power(recorded):
+    folder, env, _ = recorded
+    done = joulecast(("doctor", "--json"), folder, env)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["schema"] == "joulecast/doctor/1"
+    assert found["domains"], "every machine has at least the models"
+    for domain in found["domains"]:
+        power = domain["power"]
+        assert power is None or power["low"] <= power["value"] <= power["high"]
+        assert power is not None or domain["reason"]
+    assert found["environment"]["software"]["python"]
+    shown = joulecast(("doctor",), folder, env)
+    assert shown.returncode == 0
+    for domain in found["domains"]:
+        assert domain["domain"] in shown.stdout
+
+
+def test_doctor_on_an_nvidia_machine(recorded, fake_nvml):
+    folder, env, _ = recorded
+    fake_nvml.write_state(A100)
+    done = joulecast(("doctor", "--json"), folder, env | fake_nvml.env)
+    found = json.loads(done.stdout)
+    (gpu,) = (d for d in found["domains"] if d["domain"] == "gpu:0")
+    assert gpu["device"] == A100["name"]
+    assert gpu["provenance"] == "measured"
+    assert gpu["power"]["unit"] == "W"

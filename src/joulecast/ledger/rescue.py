@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..errors import LedgerError, RunNotFoundError
+from ..errors import JoulecastError, LedgerError, RunNotFoundError
 from ..recording.memory import MemorySink
 from ..recording.model import Footer, Gap, Header, Metric, Recording, Samples, Sink, Span
-from .store import Ledger, open_ledger
+from .location import locate
+
+if TYPE_CHECKING:  # the database library is loaded by the thread that writes
+    from .store import Ledger
 
 
 class RescueSink:
@@ -18,23 +23,31 @@ class RescueSink:
     `on_trouble` gets one line for the user each time it has to move.
     """
 
-    def __init__(self, where: str | Path | None, on_trouble: Callable[[str], None]) -> None:
-        self._where = where
+    def __init__(
+        self,
+        where: str | Path | None,
+        on_trouble: Callable[[str], None],
+        env: Mapping[str, str] = os.environ,
+    ) -> None:
+        """Raises `UsageError` where `where` can be no ledger."""
+        self._location = locate(where, env)
         self._on_trouble = on_trouble
         self._ledger: Ledger | None = None
         self._sink: Sink = MemorySink()
         self._header: Header | None = None
-        self._failed = False
         self._tried: set[Path] = set()
 
     def open(self, header: Header) -> None:
         """See `Sink`. Never raises `LedgerError`."""
+        from .store import open_ledger
+
         self._header = header
+        place = self._location.url or self._location.path
         try:
-            self._ledger = open_ledger(self._where)
+            self._ledger = open_ledger(place)
             self._sink = self._ledger.sink()
             self._sink.open(header)
-        except LedgerError as error:
+        except JoulecastError as error:  # the database's, or its driver is not installed
             self._move(error, Recording(header))
 
     def flush(
@@ -85,7 +98,7 @@ class RescueSink:
             self._on_trouble(f"what was recorded so far cannot be read back: {error}")
             return Recording(self._header)
 
-    def _move(self, error: LedgerError, so_far: Recording) -> None:
+    def _move(self, error: JoulecastError, so_far: Recording) -> None:
         self.release()
         if not self._rescue(so_far, str(error)):
             self._sink, self._ledger = MemorySink(), None
@@ -93,6 +106,8 @@ class RescueSink:
             self._on_trouble(f"{error}; the recording is kept in memory for now")
 
     def _rescue(self, so_far: Recording, why: str) -> bool:
+        from .store import open_ledger
+
         for path in self._places(so_far.header.run_id):
             if path in self._tried:
                 continue
@@ -112,9 +127,8 @@ class RescueSink:
 
     def _places(self, run_id: str) -> Iterator[Path]:
         name = f"joulecast-rescue-{run_id}.sqlite"
-        where = str(self._where) if self._where is not None else ""
-        if where and "://" not in where:
-            yield Path(where).absolute().parent / name
+        if self._location.path is not None:
+            yield self._location.path.parent / name
         yield Path.cwd() / name
         yield Path(tempfile.gettempdir()) / name
 

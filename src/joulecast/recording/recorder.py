@@ -55,7 +55,8 @@ class Recorder:
         self._edges: list[tuple[Span, bool]] = []  # epochs' edges whose energy is not known yet
         self._gaps_flushed = 0
         self._warnings: list[str] = []
-        self._stop, self._threads = threading.Event(), list[threading.Thread]()
+        self._stop = threading.Event()
+        self._threads: dict[str, threading.Thread] = {}
         self._closed = False
 
     # --- events ----------------------------------------------------------------------------------
@@ -116,6 +117,11 @@ class Recorder:
                 self._warnings.append(text)
 
     @property
+    def warnings(self) -> list[str]:
+        """What was warned of so far."""
+        return list(self._warnings)
+
+    @property
     def energy(self) -> Estimate | None:
         """What was used so far, up to the last reading."""
         return self._energy_up_to(self.now())
@@ -136,7 +142,7 @@ class Recorder:
                 thread = threading.Thread(target=target, name=f"joulecast-{target.__name__}")
                 thread.daemon = True  # a training that dies must not hang on its own metering
                 thread.start()
-                self._threads.append(thread)
+                self._threads[target.__name__] = thread
         else:
             self._to_sink(lambda sink: sink.open(self.header))
 
@@ -205,25 +211,26 @@ class Recorder:
             self._sink = None
             self.warn(f"the recording could not be stored: {error}")
 
-    def stop(self, status: Status, exit_code: int | None = None) -> Footer:
-        """Take the last reading, close what is open, and the sink. Safe to call twice."""
+    def stop(self, status: Status, exit_code: int | None = None) -> None:
+        """Take the last reading, close what is open, and the sink. A second call does nothing."""
+        duration = self.now()  # before anything that takes time: the run has ended
         with self._lock:
-            first, self._closed = not self._closed, True
+            if self._closed:
+                return
+            self._closed = True
         self._stop.set()
-        for thread in self._threads:
-            if thread is not threading.current_thread():
-                thread.join()
-        duration = self.now()
-        footer = Footer(status, duration, exit_code, self._warnings)
-        if not first:
-            return footer
-        with self._lock:
-            for span in list(self._open):
-                self.end(span, t_s=duration)
+        self._join(self._sample)
+        for span in list(self._open):
+            self.end(span, t_s=duration)
         self.tick(everything=True, last=True)
+        self._join(self._write)
         self.flush()
         total = self._energy_up_to(duration)
-        footer = replace(footer, total=total, warnings=list(self._warnings))
+        footer = Footer(status, duration, exit_code, self.warnings, total)
         self._to_sink(lambda sink: sink.close(footer))
         self._sampler.close()
-        return footer
+
+    def _join(self, target: Callable[[], None]) -> None:
+        thread = self._threads.pop(target.__name__, None)
+        if thread is not None:
+            thread.join()

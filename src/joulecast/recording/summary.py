@@ -8,7 +8,7 @@ from typing import Any
 
 from ..meters.base import Source
 from ..units import Estimate, add_independent, format_duration
-from .integrate import Curve, curve, is_resolved, with_edges
+from .integrate import UPDATES_TO_RESOLVE, Curve, curve, is_resolved, with_edges
 from .model import Gap, Recording, Span
 
 SCHEMA = "joulecast/recording/1"
@@ -138,7 +138,7 @@ def summarise(recording: Recording) -> Summary:
     first = epochs[0].span.origin if epochs else None
     warnings += _unresolved(epochs, curves)
     if not domains:
-        warnings.append("no energy was measured: `joulecast doctor` says why and what to do")
+        warnings.append(_why_unknown(recording))
     last = {m.name: m.value for m in sorted(recording.metrics, key=lambda m: m.t_s)}
     return Summary(
         recording=recording,
@@ -151,6 +151,14 @@ def summarise(recording: Recording) -> Summary:
         metrics=last,
         warnings=warnings,
     )
+
+
+def _why_unknown(recording: Recording) -> str:
+    longest = max((s.update_period_s for s in recording.header.sources), default=0.0)
+    if 0 < recording.duration_s < UPDATES_TO_RESOLVE * longest:
+        length = format_duration(recording.duration_s)
+        return f"energy unknown: {length} is too short for the meters, which update more slowly"
+    return "energy unknown: no meter gave a reading; `joulecast doctor` says why and what to do"
 
 
 def _curves(recording: Recording) -> Curves:

@@ -103,7 +103,7 @@ class Watch:
             idle_power_w=idle,
             warnings=list(found.warnings),
         )
-        self._sink = RescueSink(options.ledger, self._trouble)
+        self._sink = RescueSink(options.ledger, self._trouble, env)
         self._join = join.JoinFile()
         self._epochs: list[SpanEnergy] = []
         self.recorder = Recorder(

@@ -58,8 +58,10 @@ def _postgres(location: Location) -> Engine:
         raise MissingExtraError("a ledger in PostgreSQL", "postgres") from error
     assert location.url is not None
     url = make_url(location.url)
-    timeout = {} if "connect_timeout" in url.query else {"connect_timeout": 10}
-    return create_engine(url, poolclass=NullPool, connect_args=timeout)
+    # A server set up without an encoding (SQL_ASCII) would hand out bytes instead of text.
+    ours = {"connect_timeout": 10, "client_encoding": "utf8"}
+    arguments = {name: value for name, value in ours.items() if name not in url.query}
+    return create_engine(url, poolclass=NullPool, connect_args=arguments)
 
 
 def _create_file(path: Path, location: Location, create: bool) -> None:

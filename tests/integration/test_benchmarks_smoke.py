@@ -113,7 +113,7 @@ def test_startup(tmp_path: Path) -> None:
 def test_storage(tmp_path: Path) -> None:
     figures = figures_of("storage.py", tmp_path)
     assert figures["an hour of 8 GPUs at 10 Hz, on disk"]["reached"] > 0
-    assert figures["joulecast report of an hour"]["reached"] > 0
+    assert figures["joulecast report --text of an hour"]["reached"] > 0
     assert figures["joulecast report -o FILE.html of an hour"]["reached"] > 0
 
 

@@ -39,7 +39,7 @@ def command(
         raise UsageError("--text and --json: choose one")
     if output is not None and (as_text or as_json):
         raise UsageError("-o names the HTML page: leave out --text and --json to write it")
-    with open_ledger(ledger) as opened:
+    with open_ledger(ledger, create=False) as opened:
         recording = opened.load(run)
     summary = summarise(recording)
     if as_json:

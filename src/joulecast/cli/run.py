@@ -136,7 +136,7 @@ def _record(
     def at_end(ended: Exit) -> None:
         status = Status.FINISHED if ended.shell_code == 0 else Status.FAILED
         try:
-            _tell(watch.stop(status, ended.shell_code), json_file, quiet)
+            _tell(watch, watch.stop(status, ended.shell_code), json_file, quiet)
         except Exception as error:  # the command's exit code comes through whatever happens here
             _say(f"the recording could not be ended: {type(error).__name__}: {error}")
 
@@ -149,7 +149,7 @@ def _record(
     ended.leave()
 
 
-def _tell(summary: Summary, json_file: Path | None, quiet: bool) -> None:
+def _tell(watch: Watch, summary: Summary, json_file: Path | None, quiet: bool) -> None:
     from ..report.lines import summary_lines
 
     if json_file is not None:
@@ -158,7 +158,8 @@ def _tell(summary: Summary, json_file: Path | None, quiet: bool) -> None:
         except OSError as error:
             _say(f"cannot write {json_file}: {error.strerror}")
     if not quiet:
-        click.echo("\n".join(summary_lines(summary)), err=True)
+        lines = summary_lines(summary, said=watch.said, ledger=watch.ledger)
+        click.echo("\n".join(lines), err=True)
 
 
 def _say(text: str) -> None:

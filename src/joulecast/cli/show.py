@@ -18,7 +18,7 @@ def command(run: str, as_json: bool, ledger: str | None) -> None:
     from ..ledger import open_ledger
     from ..recording.summary import Summary, summarise
 
-    with open_ledger(ledger) as opened:
+    with open_ledger(ledger, create=False) as opened:
         summary: Summary = summarise(opened.load(run))
     if as_json:
         click.echo(json.dumps(summary.to_json(), indent=2))

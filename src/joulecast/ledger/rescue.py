@@ -73,6 +73,11 @@ class RescueSink:
         """What was recorded, from wherever it is kept."""
         return self._read_back()
 
+    @property
+    def place(self) -> str | None:
+        """The file or URL (without its password) that holds the run; None while none does."""
+        return str(self._ledger.location) if self._ledger is not None else None
+
     def release(self) -> None:
         """Close the ledger."""
         if self._ledger is not None:

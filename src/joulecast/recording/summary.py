@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..meters.base import Source
+from ..meters.base import Kind, Source
 from ..units import Estimate, add_independent, format_duration
 from .integrate import UPDATES_TO_RESOLVE, Curve, curve, is_resolved, with_edges
 from .model import Gap, Recording, Span
@@ -174,16 +174,18 @@ def _curves(recording: Recording) -> Curves:
 
 
 def _domain(source: Source, c: Curve, recording: Recording, duration: float) -> DomainEnergy:
-    missing = sum(
-        max(0.0, min(duration, g.end_s if g.end_s is not None else duration) - g.start_s)
-        for g in recording.gaps
-        if g.domain == source.domain
-    )
-    measured = max(0.0, duration - missing)
+    unseen = uncounted = 0.0
+    for gap in recording.gaps:
+        if gap.domain == source.domain:
+            end = duration if gap.end_s is None else min(duration, gap.end_s)
+            unseen += max(0.0, end - gap.start_s)
+            if source.kind is Kind.POWER or gap.end_s is None:  # a counter goes on by itself
+                uncounted += max(0.0, end - gap.start_s)
+    measured = max(0.0, duration - uncounted)
     value, low, high = c.between(0.0, duration)
     mean = value / measured if measured else 0.0
     # A gap is never filled, but the truth may lie above what was seen: the upper bound says so.
-    energy = with_edges((value, low, high + mean * (duration - measured)), duration, source)
+    energy = with_edges((value, low, high + mean * unseen), duration, source)
     assert energy is not None  # duration > 0
     idle_w = (recording.header.idle_power_w or {}).get(source.domain)
     above = None if idle_w is None else _less(energy, idle_w * c.held(0.0, duration))

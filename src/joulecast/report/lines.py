@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
+from collections.abc import Collection
 
 from ..recording.summary import DomainEnergy, Summary
 from ..units import add_independent, format_duration, format_quantity
@@ -11,8 +13,14 @@ from .words import epoch_estimate, status_text
 MOST_DOMAINS = 3
 
 
-def summary_lines(summary: Summary) -> list[str]:
-    """Two to eight plain lines: total, domains, epochs, first warning, and what to type next."""
+def summary_lines(
+    summary: Summary, *, said: Collection[str] = (), ledger: str | None = None
+) -> list[str]:
+    """Two to eight plain lines: total, domains, epochs, first warning, and what to type next.
+
+    Warnings that were `said` already are left out; `ledger` is where the run is, if that must be
+    typed to find it.
+    """
     header = summary.recording.header
     name = header.name or header.run_id
     lead = f"joulecast: {name} {status_text(summary)} after {format_duration(summary.duration_s)}"
@@ -26,10 +34,12 @@ def summary_lines(summary: Summary) -> list[str]:
         lines.append(f"  {_count(len(summary.epochs), 'epoch')}: {each}")
     if summary.above_idle is not None:
         lines.append(f"  above idle: {summary.above_idle}")
-    if summary.warnings:
-        more = len(summary.warnings) - 1
-        lines.append(f"  warning: {summary.warnings[0]}" + (f" (and {more} more)" if more else ""))
-    lines.append(f"  more: joulecast show {header.run_id}")
+    warnings = [warning for warning in summary.warnings if warning not in said]
+    if warnings:
+        more = f" (and {len(warnings) - 1} more)" if len(warnings) > 1 else ""
+        lines.append(f"  warning: {warnings[0]}{more}")
+    where = f" --ledger {shlex.quote(ledger)}" if ledger else ""
+    lines.append(f"  more: joulecast show {header.run_id[:8]}{where}")
     return lines
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import shlex
 import sys
 import weakref
 from collections.abc import Iterator, Mapping
@@ -77,7 +78,7 @@ class Run(ContextDecorator, AbstractContextManager["Run"]):
             self.summary = watch.stop(Status.FAILED if failed else Status.FINISHED)
             self._tracker.events = NoEvents()
             if not self._quiet:
-                say(_last_line(self.summary))
+                say(_last_line(self.summary, watch.ledger))
         return self.summary
 
     def __enter__(self) -> Run:
@@ -150,13 +151,14 @@ def _outer_recording(path: str | None) -> Events | None:
         return None
 
 
-def _last_line(summary: Summary) -> str:
+def _last_line(summary: Summary, ledger: str | None) -> str:
     header = summary.recording.header
     energy = format_estimate(summary.total) if summary.total else "energy not measured"
     how = f", {summary.total.provenance}" if summary.total else ""
+    where = f" --ledger {shlex.quote(ledger)}" if ledger else ""
     return (
         f"{header.name}: {energy}{how}, in {format_duration(summary.duration_s)} "
-        f"(joulecast show {header.run_id[:8]})"
+        f"(joulecast show {header.run_id[:8]}{where})"
     )
 
 

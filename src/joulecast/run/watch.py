@@ -13,6 +13,7 @@ from pathlib import Path
 from ..errors import UsageError
 from ..forecast.step import step_energy
 from ..hardware.environment import Environment
+from ..ledger.location import locate
 from ..ledger.rescue import RescueSink
 from ..meters.cpu_time import NOT_STARTED, CpuTime
 from ..meters.discovery import discover
@@ -78,7 +79,8 @@ class Watch:
         clock: Callable[[], float] = time.monotonic,
         talk: Callable[[str], None] = say,
     ) -> None:
-        self._talk, self._live = talk, options.live
+        self._env, self._talk, self._live = env, talk, options.live
+        self.said: list[str] = []  # of the warnings, those the user has read already
         environment = Environment.detect(env=env)
         if root_pid is None:  # another program's run: its packages count, not ours
             environment = environment.of_program(command[0])
@@ -160,7 +162,14 @@ class Watch:
         except OSError as error:
             self.recorder.warn(f"the script's own events cannot be read: {error.strerror}")
 
+    @property
+    def ledger(self) -> str | None:
+        """What to give to `--ledger` to find the run, None where nothing need be given."""
+        place = self._sink.place
+        return None if place == str(locate(None, self._env)) else place
+
     def _trouble(self, text: str) -> None:
+        self.said.append(text)
         self._talk(text)
         self.recorder.warn(text)
 

@@ -1,7 +1,7 @@
 """Samples of one domain to bytes and back: small, fast, and never unpickled.
 
 A chunk is `HEAD`, five column descriptors, and one zlib stream with the columns' bytes. Figures are
-rounded to whole ticks of 1e-5 (10 us, 10 uJ, 10 uW; the finest RAPL counter steps by 15 uJ), and
+rounded to whole ticks of 1e-6 (1 us, 1 uJ, 1 uW; the finest RAPL counter steps by 15 uJ), and
 each is rounded from the cumulative figure itself, so that rounding never adds up. A column is then
 
 - `TICKS`: the first tick, and the steps from tick to tick less their least, over their greatest
@@ -9,7 +9,7 @@ each is rounded from the cumulative figure itself, so that rounding never adds u
 - `OFFSET` or `RATIO`: a constant apart from, or a constant multiple of, its reference column
   (bounds follow the value, `held_s` follows `t_s`), where that holds within a tick.
 
-Chunks with figures beyond 2**61 ticks (2.3e13 J) keep their 64-bit floats (`RAW`).
+Chunks with figures beyond 2**61 ticks (2.3e12 J) keep their 64-bit floats (`RAW`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import numpy.typing as npt
 from ..recording.model import Array, Samples
 
 VERSION = 1
-TICKS_PER_UNIT = 1e5
+TICKS_PER_UNIT = 1e6
 TOLERANCE = 1 / TICKS_PER_UNIT  # of a column that follows another one
 RELATIVE_TOLERANCE = 1e-12
 
@@ -72,8 +72,8 @@ def encode(samples: Samples) -> bytes:
     columns_bytes: list[bytes] = []
     decoded: dict[str, Array] = {}
     for name, column in columns.items():
-        reference = decoded.get(_REFERENCE.get(name, ""))
-        follows = None if reference is None else _follow(column, reference)
+        other = _REFERENCE.get(name, "")
+        follows = _follow(column, columns[other], decoded[other]) if other in decoded else None
         if follows is not None:
             descriptors.append(_FOLLOWS.pack(follows[0], 0, follows[1]))
             continue
@@ -126,17 +126,20 @@ def decode(chunk: bytes) -> Samples:
     return _checked(columns)
 
 
-def _follow(column: Array, reference: Array) -> tuple[int, float] | None:
-    """How `column` follows the (decoded) `reference` for all samples, if it does."""
+def _follow(column: Array, reference: Array, decoded: Array) -> tuple[int, float] | None:
+    """How `column` follows `reference` (as it will be decoded) for all samples, if it does.
+
+    The constants are those of the figures before rounding: a bound below its value stays below.
+    """
     room = TOLERANCE + RELATIVE_TOLERANCE * np.abs(column)
     offset = float(column[0] - reference[0])
-    if bool((np.abs(reference + offset - column) <= room).all()):
+    if bool((np.abs(decoded + offset - column) <= room).all()):
         return _MODE_OFFSET, offset
     largest = int(np.argmax(np.abs(reference)))
-    if reference[largest] == 0:
+    if abs(reference[largest]) <= TOLERANCE:
         return None
     ratio = float(column[largest] / reference[largest])
-    if np.isfinite(ratio) and bool((np.abs(reference * ratio - column) <= room).all()):
+    if bool((np.abs(decoded * ratio - column) <= room).all()):
         return _MODE_RATIO, ratio
     return None
 

@@ -21,6 +21,7 @@ from . import rows, schema
 from .codec import CodecError, decode
 from .document import footer_from_json, header_from_json
 from .engine import connect, reading
+from .joining import joined
 from .liveness import Recorder, is_interrupted
 from .location import Location, locate
 from .sink import LedgerSink
@@ -163,51 +164,28 @@ class Ledger:
         it. Raises `RunNotFoundError`.
         """
         with explained(self.location), reading(self._engine) as connection:
-            found = self._find(connection, ref)
-            run_id = found["run_id"]
-            row = connection.execute(_of(schema.runs, run_id)).mappings().one()
-            spans = connection.execute(_of(schema.spans, run_id, "start_s", "id")).mappings()
-            metrics = connection.execute(_of(schema.metrics, run_id, "seq")).mappings()
-            gaps = connection.execute(_of(schema.gaps, run_id, "start_s", "domain")).mappings()
-            try:
-                header = header_from_json(json.loads(row["header"]))
-                footer = row["footer"] and footer_from_json(json.loads(row["footer"]))
-            except (KeyError, TypeError, ValueError) as error:
-                raise self._damaged(run_id, f"its description cannot be read: {error}") from error
-            return Recording(
-                header=header,
-                spans=[rows.span_of(span) for span in spans],
-                metrics=[rows.metric_of(metric) for metric in metrics],
-                gaps=[rows.gap_of(gap) for gap in gaps],
-                samples=self._samples(connection, run_id),
-                footer=footer,
-                status=self._status(row),
-            )
+            return self._load(connection, self._find(connection, ref)["run_id"])
 
-    def add(self, recording: Recording, replace: bool = False) -> None:
+    def add(self, recording: Recording, replace: bool = False, join: bool = False) -> None:
         """Store a whole recording. One that has no end is taken to be interrupted.
 
-        Raises `LedgerError` if the run is in the ledger already, unless `replace` is given.
+        A run that is in the ledger already gives way with `replace`. With `join` one that was
+        interrupted takes in what it lacks: a rescued recording comes home.
+
+        Raises `LedgerError` if the run is in the ledger already, and stays.
         """
-        header, run_id = recording.header, recording.header.run_id
-        row = rows.run_row(header, None, header.started_at + recording.duration_s)
-        if recording.footer is not None:
-            row |= rows.end_row(recording.footer)
+        run_id = recording.header.run_id
         with explained(self.location), self._engine.begin() as connection:
-            known = connection.execute(_of(schema.runs, run_id)).first()
+            known = connection.execute(_of(schema.runs, run_id)).mappings().first()
             if known is not None and not replace:
-                raise LedgerError(
-                    f"ledger {self.location}: run {run_id} ({known.name}) is in it already: "
-                    "nothing was changed; replace it explicitly if this one is better"
-                )
+                if not join or self._status(known) is not Status.INTERRUPTED:
+                    raise LedgerError(
+                        f"ledger {self.location}: run {run_id} ({known['name']}) is in it already: "
+                        "nothing was changed (joulecast import --replace puts this one there)"
+                    )
+                recording = joined(self._load(connection, run_id), recording)
             _delete(connection, run_id)
-            connection.execute(insert(schema.runs), row)
-            for domain, samples in recording.samples.items():
-                chunks = list(rows.chunk_rows(run_id, domain, samples, 0))
-                connection.execute(insert(schema.chunks), chunks)
-            rows.write_spans(connection, run_id, recording.spans)
-            rows.write_metrics(connection, run_id, recording.metrics, 0)
-            rows.write_gaps(connection, run_id, recording.gaps)
+            _insert(connection, recording)
 
     def delete(self, ref: str) -> RunRow:
         """Forget a run and all that belongs to it; what it was. Raises `RunNotFoundError`."""
@@ -252,6 +230,26 @@ class Ledger:
         near = get_close_matches(ref, names, n=3, cutoff=0.5)
         hint = f"the nearest are {', '.join(near)}" if near else f"the latest is {known[0].name}"
         return RunNotFoundError(f"no run {ref!r} in ledger {self.location}: {hint}")
+
+    def _load(self, connection: Connection, run_id: str) -> Recording:
+        row = connection.execute(_of(schema.runs, run_id)).mappings().one()
+        spans = connection.execute(_of(schema.spans, run_id, "start_s", "id")).mappings()
+        metrics = connection.execute(_of(schema.metrics, run_id, "seq")).mappings()
+        gaps = connection.execute(_of(schema.gaps, run_id, "start_s", "domain")).mappings()
+        try:
+            header = header_from_json(json.loads(row["header"]))
+            footer = row["footer"] and footer_from_json(json.loads(row["footer"]))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise self._damaged(run_id, f"its description cannot be read: {error}") from error
+        return Recording(
+            header=header,
+            spans=[rows.span_of(span) for span in spans],
+            metrics=[rows.metric_of(metric) for metric in metrics],
+            gaps=[rows.gap_of(gap) for gap in gaps],
+            samples=self._samples(connection, run_id),
+            footer=footer,
+            status=self._status(row),
+        )
 
     def _samples(self, connection: Connection, run_id: str) -> dict[str, Samples]:
         parts: dict[str, list[Samples]] = {}
@@ -301,6 +299,20 @@ def _of(table: Any, run_id: str, *order: str) -> Select[Any]:
     return (
         select(table).where(table.c.run_id == run_id).order_by(*(table.c[name] for name in order))
     )
+
+
+def _insert(connection: Connection, recording: Recording) -> None:
+    header, run_id = recording.header, recording.header.run_id
+    row = rows.run_row(header, None, header.started_at + recording.duration_s)
+    if recording.footer is not None:
+        row |= rows.end_row(recording.footer)
+    connection.execute(insert(schema.runs), row)
+    for domain, samples in recording.samples.items():
+        chunks = list(rows.chunk_rows(run_id, domain, samples, 0))
+        connection.execute(insert(schema.chunks), chunks)
+    rows.write_spans(connection, run_id, recording.spans)
+    rows.write_metrics(connection, run_id, recording.metrics, 0)
+    rows.write_gaps(connection, run_id, recording.gaps)
 
 
 def _delete(connection: Connection, run_id: str) -> None:

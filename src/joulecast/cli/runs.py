@@ -1,0 +1,138 @@
+"""`joulecast runs`: the list of recorded runs."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import LedgerError, UsageError
+from ..units import format_duration, format_estimate, parse_duration
+from . import options
+
+if TYPE_CHECKING:
+    from ..ledger import Ledger, RunRow
+
+SCHEMA = "joulecast/runs/1"
+_STATUSES = ("running", "finished", "failed", "interrupted")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def parse_instant(text: str, now: float, end_of_day: bool = False) -> float:
+    """Seconds since 1970 from `2026-01-31`, `2026-01-31 14:30` (local time), or `7d` (ago).
+
+    Raises `UsageError`.
+    """
+    if not _DAY.match(text):
+        return now - parse_duration(text)
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(
+            f"{text!r} is no date: write 2026-01-31, 2026-01-31 14:30, or 7d"
+        ) from error
+    if end_of_day and _DAY.fullmatch(text):
+        instant += timedelta(days=1)
+    return instant.timestamp()
+
+
+def short_ids(ids: Sequence[str], least: int = 8) -> list[str]:
+    """The beginning of each id, as long as it takes to tell them apart."""
+    longest = max((len(i) for i in ids), default=0)
+    length = next(
+        (n for n in range(least, longest) if len({i[:n] for i in ids}) == len(set(ids))), longest
+    )
+    return [i[:length] for i in ids]
+
+
+@click.command("runs")
+@click.option("--name", metavar="GLOB", help="Of the run; * and ? as in a shell.")
+@options.tags
+@click.option("--since", metavar="WHEN", help="Started at or after 2026-01-31, or 7d ago.")
+@click.option("--until", metavar="WHEN", help="Started before; a date includes its day.")
+@click.option("--status", type=click.Choice(_STATUSES), help="That it has now.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the newest N.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@options.ledger
+def command(
+    name: str | None,
+    tags: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    status: str | None,
+    limit: int | None,
+    as_json: bool,
+    ledger: str | None,
+) -> None:
+    """List the recorded runs, newest first."""
+    from ..ledger import open_ledger
+    from ..recording.model import Status
+
+    now = time.time()
+    with open_ledger(ledger, create=ledger is None) as opened:
+        runs = opened.runs(
+            name=name,
+            tags=options.parse_tags(tags),
+            since=None if since is None else parse_instant(since, now),
+            until=None if until is None else parse_instant(until, now, end_of_day=True),
+            status=None if status is None else Status(status),
+            limit=limit,
+        )
+        runs = [_summed(opened, run) for run in runs]
+        where = opened.location
+    if as_json:
+        click.echo(json.dumps({"schema": SCHEMA, "runs": [run.to_json() for run in runs]}))
+    elif runs:
+        _print_table(runs)
+    else:
+        click.echo(f"no runs in {where} match, or none is recorded yet", err=True)
+
+
+def _summed(ledger: Ledger, run: RunRow) -> RunRow:
+    """The run with its energy so far, where it has no end that could have told it."""
+    from ..recording.model import Status
+    from ..recording.summary import summarise
+
+    if run.total is not None or run.status not in (Status.RUNNING, Status.INTERRUPTED):
+        return run
+    try:
+        return replace(run, total=summarise(ledger.load(run.run_id)).total)
+    except LedgerError:  # damaged samples: `show` says so, the list goes on
+        return run
+
+
+def _print_table(runs: Sequence[RunRow]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("id", "name", "started", "duration", "energy", "", "status", "tags"):
+        table.add_column(heading, no_wrap=heading in ("id", "started", "status"))
+    for short, run in zip(short_ids([run.run_id for run in runs]), runs, strict=True):
+        cells = (
+            short,
+            run.name,
+            f"{datetime.fromtimestamp(run.started_at):%Y-%m-%d %H:%M}",
+            format_duration(run.duration_s),
+            "not measured" if run.total is None else format_estimate(run.total),
+            "" if run.total is None else str(run.total.provenance),
+            str(run.status),
+            " ".join(f"{key}={value}" for key, value in run.tags.items()),
+        )
+        table.add_row(*(Text(printable(cell)) for cell in cells))
+    # Into a file or a pipe, lines are not broken to the width of a terminal that is not there.
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def printable(text: str) -> str:
+    """Text that cannot steer the terminal: what a run was named by is not ours."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

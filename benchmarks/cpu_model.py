@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import SHARED_DATA, Figure, run
-from joulecast.hardware.cpus import Cpu, find_cpu, find_family
-from joulecast.meters.cpu_curve import package_power, power_spec
+from joulecast.hardware.cpus import find_cpu
+from joulecast.meters.cpu_curve import package_power
+from joulecast.meters.cpu_model import choose_spec
 
 DATA = SHARED_DATA / "hardware" / "cpu_load_rapl"
 MACHINES = {"EPYC 8024P": "amd_epyc_8024p", "Xeon E3-1240 v2": "intel_e3_1240v2"}
@@ -27,7 +28,7 @@ KWH_J = 3.6e6
 class Point:
     """One load, held for half a minute on one machine."""
 
-    cpu: Cpu
+    cpu: str  # as the machine names it
     load: float
     power_w: float
 
@@ -37,17 +38,17 @@ Model = Callable[[Point], float]
 
 def tdp_times_load(point: Point) -> float:
     """Watts by Green Algorithms' rule."""
-    return point.cpu.tdp_w * point.load
+    return find_cpu(point.cpu).tdp_w * point.load
 
 
 def codecarbon(point: Point) -> float:
     """Watts by CodeCarbon's load mode."""
-    return point.cpu.tdp_w * (0.1 + 0.9 * point.load**3)
+    return find_cpu(point.cpu).tdp_w * (0.1 + 0.9 * point.load**3)
 
 
 def ours(point: Point) -> tuple[float, float, float]:
     """Watts and their 90 % interval by joulecast's model."""
-    spec = power_spec(find_family(point.cpu.family), cpu=point.cpu)
+    spec, _ = choose_spec(name=point.cpu)
     watts, low, high = package_power(spec, point.load)
     return watts, low, high
 
@@ -61,8 +62,8 @@ def read(path: Path, by_energy: bool) -> list[Point]:
             power = float(row["rapl_power"])
             if by_energy:
                 power = float(row["rapl_energy"]) * KWH_J / float(row["duration"])
-            if round(load, 1) >= 0.1:
-                points.append(Point(find_cpu(row["cpu_name"]), load, power))
+            if load >= 0.0995:
+                points.append(Point(row["cpu_name"], load, power))
     return points
 
 

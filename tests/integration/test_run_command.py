@@ -1,0 +1,315 @@
+"""`joulecast run` beside the bare command: the same in every respect a user can see."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+PYTHON = sys.executable
+JOULECAST = [PYTHON, "-m", "joulecast"]
+
+
+@pytest.fixture
+def env(tmp_path):
+    return os.environ | {"JOULECAST_LEDGER": str(tmp_path / "ledger.sqlite")}
+
+
+def wrapped(*command, env, options=(), **more):
+    return subprocess.run(
+        [*JOULECAST, "run", *options, "--", *command],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        **more,
+    )
+
+
+def figures(tmp_path, *command, env, options=(), **more):
+    path = tmp_path / "figures.json"
+    done = wrapped(*command, env=env, options=("--json", str(path), *options), **more)
+    return done, json.loads(path.read_text())
+
+
+def test_exit_code_and_figures(env, tmp_path):
+    done, found = figures(
+        tmp_path, "sh", "-c", "echo out; echo err >&2; sleep 0.5; exit 7", env=env
+    )
+    assert done.returncode == 7
+    assert done.stdout == "out\n"
+    assert done.stderr.startswith("err\n")
+    assert found["schema"] == "joulecast/recording/1"
+    assert next(iter(found)) == "schema"
+    assert found["exit_code"] == 7
+    assert found["status"] == "failed"
+    assert found["duration_s"] >= 0.5
+    total = found["energy"]["total"]
+    assert total["unit"] == "J"
+    assert total["low"] <= total["value"] <= total["high"]
+    assert found["energy"]["above_idle"] is None
+    assert found["energy"]["domains"]
+    for domain in found["energy"]["domains"]:
+        assert {"domain", "energy", "mean_power_w", "source"} <= set(domain)
+
+
+def test_death_by_a_signal_is_seen_as_such(env, tmp_path):
+    code = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
+    bare = subprocess.run([PYTHON, "-c", code])
+    done, found = figures(tmp_path, PYTHON, "-c", code, env=env)
+    assert done.returncode == bare.returncode == -signal.SIGSEGV
+    assert found["exit_code"] == 139
+
+
+def test_stdin_is_the_commands_own(env):
+    done = wrapped("cat", env=env, input="three\nlines\nin\n")
+    assert done.stdout == "three\nlines\nin\n"
+
+
+def test_nothing_is_written_to_stdout(env):
+    assert wrapped("true", env=env).stdout == ""
+
+
+@pytest.mark.parametrize(("command", "code"), [("no-such-program", 127), ("/etc/passwd", 127)])
+def test_a_command_that_cannot_be_run(env, command, code):
+    done = wrapped(command, env=env)
+    assert done.returncode == code
+    assert done.stderr.count("\n") == 1
+    assert command in done.stderr
+
+
+def test_multiprocessing_counts_and_behaves(env, tmp_path):
+    script = tmp_path / "pool.py"
+    script.write_text(
+        "import multiprocessing as mp, time\n"
+        "def work(i):\n"
+        "    end = time.process_time() + 0.6\n"
+        "    while time.process_time() < end: pass\n"
+        "    return i\n"
+        "if __name__ == '__main__':\n"
+        "    for method in ('fork', 'spawn'):\n"
+        "        with mp.get_context(method).Pool(2) as pool:\n"
+        "            print(method, pool.map(work, range(2)))\n"
+    )
+    done, found = figures(tmp_path, PYTHON, str(script), env=env)
+    assert done.stdout == "fork [0, 1]\nspawn [0, 1]\n"
+    assert done.returncode == 0
+    assert found["energy"]["total"]["value"] > 0
+
+
+def in_terminal(command, env, keys=(), timeout=60):
+    """Runs it on a pseudo-terminal, types `keys` ((after this text, bytes), ...); output, code."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execvpe(command[0], command, env)
+    output, waiting = b"", list(keys)
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if select.select([fd], [], [], 0.1)[0]:
+            try:
+                data = os.read(fd, 65536)
+            except OSError:
+                break
+            if not data:
+                break
+            output += data
+        if waiting and waiting[0][0] in output:
+            os.write(fd, waiting.pop(0)[1])
+    os.close(fd)
+    _, status = os.waitpid(pid, 0)
+    return output, status
+
+
+def test_ctrl_c_reaches_the_command_once_and_its_answer_counts(env, tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import signal, sys, time\n"
+        "count = 0\n"
+        "def stop(*_):\n"
+        "    global count; count += 1\n"
+        "signal.signal(signal.SIGINT, stop)\n"
+        "print('ready', flush=True)\n"
+        "end = time.monotonic() + 1.5\n"
+        "while time.monotonic() < end: time.sleep(0.05)\n"
+        "print('interrupted', count, flush=True)\n"
+        "sys.exit(9)\n"
+    )
+    bare = in_terminal([PYTHON, str(script)], env, [(b"ready", b"\x03")])
+    ours = in_terminal([*JOULECAST, "run", "--", PYTHON, str(script)], env, [(b"ready", b"\x03")])
+    assert b"interrupted 1" in bare[0]
+    assert b"interrupted 1" in ours[0]
+    assert os.waitstatus_to_exitcode(ours[1]) == os.waitstatus_to_exitcode(bare[1]) == 9
+
+
+def test_ctrl_c_on_a_command_that_dies_of_it(env):
+    code = "import time; print('ready', flush=True); time.sleep(30)"
+    bare = in_terminal([PYTHON, "-c", code], env, [(b"ready", b"\x03")])
+    ours = in_terminal([*JOULECAST, "run", "--", PYTHON, "-c", code], env, [(b"ready", b"\x03")])
+    assert os.waitstatus_to_exitcode(ours[1]) == os.waitstatus_to_exitcode(bare[1])
+    assert b"KeyboardInterrupt" in ours[0]
+    assert b"joulecast" in ours[0], "the recording is summed up all the same"
+
+
+def test_a_signal_sent_to_joulecast_alone_is_passed_on(env):
+    code = (
+        "import signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))\n"
+        "print('ready', flush=True); time.sleep(30)"
+    )
+    process = subprocess.Popen(
+        [*JOULECAST, "run", "--", PYTHON, "-c", code], env=env, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=30) == 5
+    process.stdout.close()
+
+
+def test_a_bar_is_painted_as_without_us(env, tmp_path):
+    """tqdm asks the terminal for its size and paints with carriage returns, on stderr."""
+    script = tmp_path / "bar.py"
+    script.write_text(
+        "import sys, tqdm\n"
+        "print(sys.stdout.isatty(), sys.stderr.isatty(), sys.stdin.isatty())\n"
+        "for _ in tqdm.tqdm(range(5), mininterval=0, bar_format='{l_bar}{bar}|{n}/{total}'): pass\n"
+    )
+    bare, _ = in_terminal([PYTHON, str(script)], env)
+    ours, _ = in_terminal([*JOULECAST, "run", "--quiet", "--", PYTHON, str(script)], env)
+    assert b"True True True" in bare
+    assert ours == bare
+
+
+def test_a_broken_pipe_kills_the_command_as_it_should(env):
+    """Python ignores SIGPIPE for itself; the command must not inherit that."""
+    bare = subprocess.run("yes | head -1; echo ${PIPESTATUS[0]}", **_bash(env))
+    ours = subprocess.run(
+        f"{PYTHON} -m joulecast run -q -- yes | head -1; echo ${{PIPESTATUS[0]}}", **_bash(env)
+    )
+    assert ours.stdout == bare.stdout == "y\n141\n"
+
+
+def _bash(env):
+    return {
+        "shell": True,
+        "executable": "/bin/bash",
+        "env": env,
+        "capture_output": True,
+        "text": True,
+        "timeout": 60,
+    }
+
+
+def test_a_signal_that_was_ignored_stays_ignored(env):
+    """`nohup joulecast run ...` must leave the command deaf to SIGHUP."""
+    code = (
+        "import signal; print(signal.getsignal(signal.SIGHUP) == signal.SIG_IGN, "
+        "signal.getsignal(signal.SIGINT) == signal.default_int_handler, "
+        "signal.pthread_sigmask(signal.SIG_BLOCK, []))"
+    )
+    done = subprocess.run(
+        f"trap '' HUP; exec {PYTHON} -m joulecast run -q -- {PYTHON} -c '{code}'", **_bash(env)
+    )
+    assert done.stdout == "True True set()\n"
+
+
+def test_file_descriptors_given_by_the_shell_arrive(env, tmp_path):
+    target = tmp_path / "third"
+    subprocess.run(
+        f"{PYTHON} -m joulecast run -q -- sh -c 'echo hello >&3' 3>{target}", **_bash(env)
+    )
+    assert target.read_text() == "hello\n"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--interval", "5s"), ("--interval", "1ms"), ("--tag", "novalue"), ("--idle-power", "x")],
+)
+def test_misuse_is_one_line_and_runs_nothing(env, options, tmp_path):
+    target = tmp_path / "ran"
+    done = wrapped("touch", str(target), env=env, options=options)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert not target.exists()
+
+
+def test_a_script_that_records_itself_joins(env, tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import joulecast, time\n"
+        "with joulecast.record('inner', epochs=3) as run:\n"
+        "    assert not run.recording\n"
+        "    for epoch in run.epochs():\n"
+        "        time.sleep(0.25)\n"
+        "        with run.span('validate'):\n"
+        "            run.log(accuracy=epoch / 10)\n"
+        "        run.log(loss=1.0)\n"
+    )
+    done, found = figures(tmp_path, PYTHON, str(script), env=env, options=("--live",))
+    assert done.returncode == 0, done.stderr
+    assert [e["index"] for e in found["epochs"]] == [0, 1, 2]
+    assert found["epochs"][0]["metrics"] == {"loss": 1.0}
+    assert all(e["energy"]["value"] >= 0 for e in found["epochs"])
+    assert [s["name"] for s in found["spans"]] == ["inner", *["validate"] * 3]
+    assert found["metrics"]["accuracy"] == 0.2
+    assert done.stderr.count("joulecast: epoch ") == 3
+    runs = json.loads(subprocess.check_output([*JOULECAST, "runs", "--json"], env=env))
+    assert len(runs["runs"]) == 1
+
+
+def test_only_one_rank_of_a_node_records(env, tmp_path):
+    ranks = [
+        wrapped("true", env=env | {"LOCAL_RANK": rank, "TORCHELASTIC_RUN_ID": "j"})
+        for rank in ("0", "1")
+    ]
+    assert [r.returncode for r in ranks] == [0, 0]
+    assert [bool(r.stderr) for r in ranks] == [True, False]
+    runs = json.loads(subprocess.check_output([*JOULECAST, "runs", "--json"], env=env))["runs"]
+    assert len(runs) == 1
+
+
+def test_the_energy_of_the_commands_cpu_time_is_counted_and_no_other(env, tmp_path):
+    """The process scope: a busy neighbour does not raise our bill by its own CPU time."""
+    busy = [PYTHON, "-c", "import time\nend = time.time() + 4\nwhile time.time() < end: pass"]
+    neighbour = subprocess.Popen(busy)
+    try:
+        _, idle = figures(tmp_path, "sleep", "1.5", env=env)
+        _, work = figures(
+            tmp_path,
+            PYTHON,
+            "-c",
+            "import time\nend = time.process_time() + 1\nwhile time.process_time() < end: pass",
+            env=env,
+        )
+    finally:
+        neighbour.kill()
+        neighbour.wait()
+    cpu = [
+        next(d for d in f["energy"]["domains"] if d["domain"] == "cpu:0")["energy"]["value"]
+        for f in (idle, work)
+    ]
+    assert cpu[0] < 0.2 * cpu[1]
+
+
+def test_a_kill_of_the_recorder_shows_the_run_as_interrupted(env, tmp_path):
+    process = subprocess.Popen(
+        [*JOULECAST, "run", "--name", "victim", "--", "sleep", "60"], env=env, cwd=tmp_path
+    )
+    time.sleep(5)
+    child = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    process.kill()
+    process.wait()
+    for pid in child:
+        os.kill(int(pid), signal.SIGKILL)
+    found = json.loads(subprocess.check_output([*JOULECAST, "runs", "--json"], env=env))["runs"]
+    assert [(r["name"], r["status"]) for r in found] == [("victim", "interrupted")]
+    shown = json.loads(subprocess.check_output([*JOULECAST, "show", "victim", "--json"], env=env))
+    assert shown["duration_s"] > 2.5
+    assert shown["energy"]["total"]["value"] > 0

@@ -53,3 +53,19 @@ def nvml_here(fake_nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch) -> FakeNvml:
     monkeypatch.setenv("FAKE_NVML_STATE", fake_nvml.env["FAKE_NVML_STATE"])
     fake_nvml.load()
     return fake_nvml
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip, with the reason, what needs a GPU where there is none."""
+    needy = [item for item in items if item.get_closest_marker("gpu")]
+    if needy and not _has_cuda():
+        for item in needy:
+            item.add_marker(pytest.mark.skip(reason="no CUDA device here"))
+
+
+def _has_cuda() -> bool:
+    try:
+        import torch
+    except ImportError:
+        return False
+    return bool(torch.cuda.is_available())

@@ -1,0 +1,64 @@
+"""On a machine with a CUDA GPU: the real driver, the real counter."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+import joulecast
+from joulecast.hardware.gpus import find_gpu
+from joulecast.meters.cpu_time import CpuTime
+from joulecast.meters.discovery import discover
+
+pytestmark = pytest.mark.gpu
+
+
+def multiply(seconds):
+    """Keeps the GPU busy; mean watts that NVML's power reading shows meanwhile."""
+    import pynvml
+    import torch
+
+    pynvml.nvmlInit()
+    handle = pynvml.nvmlDeviceGetHandleByIndex(0)
+    a = torch.randn(4096, 4096, device="cuda", dtype=torch.float16)
+    watts, end = [], time.monotonic() + seconds
+    while time.monotonic() < end:
+        for _ in range(20):
+            a @ a
+        torch.cuda.synchronize()
+        watts.append(pynvml.nvmlDeviceGetPowerUsage(handle) / 1000)
+    pynvml.nvmlShutdown()
+    return sum(watts) / len(watts)
+
+
+def test_the_gpu_is_found_and_known():
+    environment = joulecast.Environment.detect()
+    gpu = environment.gpus[0]
+    assert gpu.name
+    assert gpu.memory_bytes > 0
+    assert find_gpu(gpu.name).tdp_w > 0
+
+
+def test_the_counter_agrees_with_the_power_reading(tmp_path):
+    with joulecast.record("multiply", ledger=tmp_path / "ledger.sqlite", quiet=True) as run:
+        with run.span("warm up"):
+            multiply(2)
+        with run.span("multiply"):
+            watts = multiply(6)
+    spans = {s.span.name: s for s in run.summary.spans}
+    found = spans["multiply"]
+    mean_w = found.domains["gpu:0"].value / found.duration_s
+    assert mean_w == pytest.approx(watts, rel=0.15)
+    assert found.domains["gpu:0"].provenance is joulecast.Provenance.MEASURED
+
+
+def test_a_hidden_gpu_is_not_counted():
+    env = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+    found = discover(
+        "process", time.monotonic, env=env, cpu_time=CpuTime(time.monotonic, os.getpid())
+    )
+    for meter in found.meters:
+        assert not meter.source.domain.startswith("gpu")
+        meter.close()

@@ -41,10 +41,10 @@ _POSTGRES = {
     "timeout": "it does not answer: check that the host can be reached",
     "permission denied": "this user may not write there: GRANT CREATE, USAGE ON SCHEMA public",
     "no space left": "no space is left on the server's disk",
-    "connection failed": "nothing answers there: start PostgreSQL, or correct the URL",
     "server closed the connection": "the server ended the connection: is it being restarted?",
     "terminating connection": "the server ended the connection: is it being restarted?",
     "does not exist": "it does not exist: create it with createdb, or correct the URL",
+    "connection failed": "nothing answers there: start PostgreSQL, or correct the URL",
 }
 
 

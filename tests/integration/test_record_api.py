@@ -233,7 +233,7 @@ def test_many_threads(script):
     ["interval=5", "interval='1ms'", "scope='world'", "epochs=-1", "idle=1, idle_power=3"],
 )
 def test_misuse_is_told_before_the_training_starts(script, call):
-    script(
+    _, runs = script(
         f"""
         import joulecast
         try:
@@ -244,6 +244,7 @@ def test_misuse_is_told_before_the_training_starts(script, call):
             raise SystemExit("not refused")
         """
     )
+    assert runs == []
 
 
 def test_importing_costs_nothing_heavy():

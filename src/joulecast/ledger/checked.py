@@ -12,6 +12,8 @@ import numpy as np
 from ..errors import BadInputError
 from ..recording.model import Array
 
+_DEEPEST = 50
+
 
 class Value:
     """A value in a JSON document, and the path to it. Every method raises `BadInputError`."""
@@ -48,6 +50,16 @@ class Value:
         if not isinstance(self._value, dict):
             self._expected("an object")
         return self._value
+
+    def document(self) -> dict[str, Any]:
+        """The value as an object of whatever shape, if it is not nested so deep as to harm."""
+        level: list[Any] = [self.mapping()]
+        for _ in range(_DEEPEST):
+            inner = [v.values() if isinstance(v, dict) else v for v in level]
+            level = [v for values in inner for v in values if isinstance(v, dict | list)]
+            if not level:
+                return self.mapping()
+        self.refuse(f"it is nested deeper than {_DEEPEST} levels")
 
     def items(self) -> Iterator[tuple[str, Value]]:
         """The keys and values of an object."""

@@ -147,7 +147,7 @@ def _header(value: Value) -> Header:
         command=value["command"].texts(),
         scope=value["scope"].text(),
         interval_s=value["interval_s"].number(0),
-        environment=value["environment"].mapping(),
+        environment=value["environment"].document(),
         sources=sources,
         group=None if group is None else group.text(),
         tags={key: tag.text() for key, tag in value["tags"].items()},

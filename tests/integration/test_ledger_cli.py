@@ -1,0 +1,222 @@
+"""`joulecast runs`, `export` and `import`, as a person types them."""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fakes.stored_runs import assert_same, header, recording, samples
+from joulecast.cli.runs import parse_instant, short_ids
+from joulecast.errors import UsageError
+from joulecast.ledger import open_ledger
+from joulecast.recording.model import Recording, Status
+
+Joulecast = Callable[..., subprocess.CompletedProcess]
+
+
+@pytest.fixture
+def joulecast(tmp_path: Path) -> Joulecast:
+    def run(*arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+        done = subprocess.run(
+            [sys.executable, "-m", "joulecast", *arguments],
+            env=os.environ | {"XDG_DATA_HOME": str(tmp_path / "data"), "JOULECAST_LEDGER": ""},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        if check:
+            assert done.returncode == 0, done.stderr
+        assert "Traceback" not in done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def filled(where: str) -> str:
+    with open_ledger(where) as ledger:
+        now = time.time()
+        ledger.add(recording("aaaa000000000001", "digits", started_at=now - 3600))
+        ledger.add(recording("aaaa000000000002", "wine [red]", started_at=now - 30 * 86400))
+        half = Recording(header("bbbb000000000003", "\x1b[31mhalf"), samples={"gpu:0": samples()})
+        ledger.add(half)
+    return where
+
+
+def test_before_the_first_run(joulecast: Joulecast) -> None:
+    done = joulecast("runs")
+    assert done.stdout == ""
+    assert "none is recorded yet" in done.stderr
+    document = json.loads(joulecast("runs", "--json").stdout)
+    assert document == {"schema": "joulecast/runs/1", "runs": []}
+
+
+def test_the_list(joulecast: Joulecast, filled: str) -> None:
+    shown = joulecast("runs", "--ledger", filled).stdout
+    lines = {line.split()[0]: line for line in shown.splitlines() if line.strip()}
+    first = lines["aaaa000000000001"]  # as long as it takes to tell them apart
+    for part in ("digits", "10.5 s", "2.99 kJ (2.84 to 3.14)", "measured", "failed", "model=cnn"):
+        assert part in first
+    assert "wine [red]" in shown
+    assert "\x1b" not in shown
+    assert "3.00 kJ" in lines["bbbb000000000003"] or "2.97 kJ" in lines["bbbb000000000003"]
+    assert "interrupted" in lines["bbbb000000000003"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ids"),
+    [
+        (["--name", "dig*"], {"1"}),
+        (["--since", "7d", "--status", "failed"], {"1"}),
+        (["--until", "7d"], {"2"}),
+        (["--tag", "model=cnn", "--limit", "1", "--name", "*"], {"3"}),
+        (["--tag", "model=mlp"], set()),
+        (["--status", "interrupted"], {"3"}),
+    ],
+)
+def test_filters(joulecast: Joulecast, filled: str, arguments: list[str], ids: set[str]) -> None:
+    document = json.loads(joulecast("runs", "--ledger", filled, "--json", *arguments).stdout)
+    assert next(iter(document)) == "schema"
+    assert {run["run_id"][-1] for run in document["runs"]} == ids
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--since", "soon"], ["--tag", "x"], ["--since", "2026-13-40"]]
+)
+def test_misuse(joulecast: Joulecast, arguments: list[str]) -> None:
+    done = joulecast("runs", *arguments, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_ledger_that_is_not_there(joulecast: Joulecast, tmp_path: Path) -> None:
+    for verb in (["runs"], ["export", "last"]):
+        done = joulecast(*verb, "--ledger", "typo.sqlite", check=False)
+        assert done.returncode == 1
+        assert "there is no such file" in done.stderr
+    assert not (tmp_path / "typo.sqlite").exists()
+
+
+def test_json_moves_a_run_exactly(joulecast: Joulecast, filled: str, tmp_path: Path) -> None:
+    joulecast("export", "digits", "-o", "run.json", "--ledger", filled)
+    assert joulecast("import", "run.json").stdout == "aaaa000000000001\n"
+    with open_ledger(filled) as there, open_ledger(own(tmp_path)) as here:
+        assert_same(here.load("last"), there.load("digits"), within=0)
+
+
+def own(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "joulecast" / "ledger.sqlite"
+
+
+def test_to_stdout_and_packed(joulecast: Joulecast, filled: str, tmp_path: Path) -> None:
+    text = joulecast("export", "aaaa000000000001", "--ledger", filled).stdout
+    (tmp_path / "run.json.gz").write_bytes(gzip.compress(text.encode()))
+    done = joulecast("import", "run.json.gz", "--json", "--tag", "from=there", "--name", "moved")
+    document = json.loads(done.stdout)
+    assert document["schema"] == "joulecast/import/1"
+    assert document["runs"][0]["name"] == "moved"
+    assert document["runs"][0]["tags"] == {"model": "cnn", "seed": "1", "from": "there"}
+
+
+def test_csv_moves_its_series(joulecast: Joulecast, filled: str, tmp_path: Path) -> None:
+    joulecast("export", "digits", "-o", "run.csv", "--ledger", filled)
+    run_id = joulecast("import", "run.csv").stdout.strip()
+    with open_ledger(filled) as there, open_ledger(own(tmp_path)) as here:
+        back, made = here.load(run_id), there.load("digits")
+    assert back.header.name == "run"
+    for domain, series in made.samples.items():
+        assert np.array_equal(back.samples[domain].value, series.value)
+        assert np.array_equal(back.samples[domain].high, series.high)
+    again = joulecast("export", run_id, "--format", "csv").stdout
+    assert again == (tmp_path / "run.csv").read_text()
+
+
+def test_a_run_is_imported_once_unless_asked(joulecast: Joulecast, filled: str) -> None:
+    joulecast("export", "digits", "-o", "run.json", "--ledger", filled)
+    done = joulecast("import", "run.json", "--ledger", filled, check=False)
+    assert done.returncode == 1
+    assert "is in it already" in done.stderr
+    joulecast("import", "run.json", "--ledger", filled, "--replace", "--name", "anew")
+    with open_ledger(filled) as ledger:
+        assert ledger.load("aaaa000000000001").header.name == "anew"
+
+
+def test_a_rescued_ledger_comes_home(joulecast: Joulecast, filled: str, tmp_path: Path) -> None:
+    rescue = tmp_path / "joulecast-rescue.sqlite"
+    with open_ledger(rescue) as ledger:
+        whole = recording("bbbb000000000003", "half")
+        whole.samples["gpu:0"] = samples(20)
+        ledger.add(whole)
+        ledger.add(recording("cccc000000000004", "other"))
+    done = joulecast("import", str(rescue), "--ledger", filled)
+    assert sorted(done.stdout.split()) == ["bbbb000000000003", "cccc000000000004"]
+    with open_ledger(filled) as ledger:
+        assert ledger.load("bbbb000000000003").status is Status.FAILED
+        assert len(ledger.load("bbbb000000000003").samples["gpu:0"]) == 200
+
+
+def test_a_power_trace(joulecast: Joulecast, tmp_path: Path) -> None:
+    rows = "".join(f"{i},{100 + i % 2}\n" for i in range(61))
+    (tmp_path / "meter.csv").write_text(f"t_s,power_w\n{rows}")
+    joulecast("import", "meter.csv", "--domain", "node", "--uncertainty", "0.02")
+    run = json.loads(joulecast("runs", "--json").stdout)["runs"][0]
+    assert (run["name"], run["duration_s"]) == ("meter", 60)
+    assert run["energy"]["value"] == pytest.approx(60 * 100.5, rel=1e-3)
+    assert run["energy"]["provenance"] == "measured"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'{"schema": "other"}', "is not joulecast/export/1"),
+        (b"{", "this is not JSON"),
+        (b"\x80\x81\x82", "not a CSV text file"),
+        (b"SQLite format 3\0" + bytes(100), "SQLite"),
+        (b"", "no column"),
+    ],
+)
+def test_what_is_no_run(joulecast: Joulecast, tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "file").write_bytes(content)
+    done = joulecast("import", "file", check=False)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert said in done.stderr
+
+
+def test_export_where_nothing_can_be_written(joulecast: Joulecast, filled: str) -> None:
+    done = joulecast(
+        "export", "digits", "-o", "no/such/folder.json", "--ledger", filled, check=False
+    )
+    assert "cannot be written" in done.stderr
+    done = joulecast("export", "digitz", "--ledger", filled, check=False)
+    assert "the nearest are digits" in done.stderr
+
+
+def test_instants() -> None:
+    now = 1_800_000_000.0
+    assert parse_instant("7d", now) == now - 7 * 86400
+    assert parse_instant("90 min", now) == now - 5400
+    day = datetime(2026, 1, 31).timestamp()
+    assert parse_instant("2026-01-31", now) == day
+    assert parse_instant("2026-01-31", now, end_of_day=True) == datetime(2026, 2, 1).timestamp()
+    assert parse_instant("2026-01-31 14:30", now, end_of_day=True) == day + 14.5 * 3600
+    assert parse_instant("2026-01-31T00:00Z", now) == 1_769_817_600
+    for text in ("2026-02-30", "later", "2026-01-31 25:00"):
+        with pytest.raises(UsageError):
+            parse_instant(text, now)
+
+
+def test_short_ids() -> None:
+    assert short_ids([]) == []
+    assert short_ids(["abcdefghijkl", "zbcdefghijkl"]) == ["abcdefgh", "zbcdefgh"]
+    assert short_ids(["abcdefghij1x", "abcdefghij2x"]) == ["abcdefghij1", "abcdefghij2"]
+    assert short_ids(["abc", "abc"]) == ["abc", "abc"]

@@ -54,12 +54,14 @@ class Value:
     def document(self) -> dict[str, Any]:
         """The value as an object of whatever shape, if it is not nested so deep as to harm."""
         level: list[Any] = [self.mapping()]
-        for _ in range(_DEEPEST):
+        depth = 0
+        while level:
+            depth += 1
+            if depth > _DEEPEST:
+                self.refuse(f"it is nested deeper than {_DEEPEST} levels")
             inner = [v.values() if isinstance(v, dict) else v for v in level]
             level = [v for values in inner for v in values if isinstance(v, dict | list)]
-            if not level:
-                return self.mapping()
-        self.refuse(f"it is nested deeper than {_DEEPEST} levels")
+        return self.mapping()
 
     def items(self) -> Iterator[tuple[str, Value]]:
         """The keys and values of an object."""

@@ -91,13 +91,27 @@ def run_command(
     """
     pid = _spawn(command, env, held.before)
     on_start(pid)
-    while (ended := os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is None:
+    while (result := _ended(pid)) is None:
         _next_signal(pid, held.watched)
-    by_itself = ended.si_code == os.CLD_EXITED
-    result = Exit(ended.si_status, None) if by_itself else Exit(None, ended.si_status)
     on_end(result)
-    os.waitpid(pid, 0)
+    if hasattr(os, "waitid"):
+        os.waitpid(pid, 0)
     return result
+
+
+def _ended(pid: int) -> Exit | None:
+    """How the command ended, or None while it runs; it stays listed where the system lets it."""
+    if hasattr(os, "waitid"):
+        found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if found is None:
+            return None
+        by_itself = found.si_code == os.CLD_EXITED
+        return Exit(found.si_status, None) if by_itself else Exit(None, found.si_status)
+    done, status = os.waitpid(pid, os.WNOHANG)  # macOS before Python 3.13
+    if not done:
+        return None
+    code = os.waitstatus_to_exitcode(status)
+    return Exit(code, None) if code >= 0 else Exit(None, -code)
 
 
 def _spawn(command: Sequence[str], env: Mapping[str, str], mask: set[int]) -> int:

@@ -13,6 +13,8 @@ import click
 from ..errors import UsageError
 from . import options
 
+_MANY = 500_000  # samples that take a while to write
+
 
 @click.command("export")
 @click.argument("run", metavar="RUN")
@@ -38,8 +40,12 @@ def command(run: str, form: str | None, output: Path | None, ledger: str | None)
     with open_ledger(ledger, create=ledger is None) as opened:
         recording = opened.load(run)
     pieces = export_csv(recording) if form == "csv" else export_text(recording)
-    with _writing(output) as file:
-        for piece in pieces:
+    many = sum(map(len, recording.samples.values())) > _MANY
+    with (
+        _writing(output) as file,
+        click.progressbar(pieces, label="writing", file=sys.stderr, hidden=not many) as shown,
+    ):
+        for piece in shown:
             file.write(piece)
 
 

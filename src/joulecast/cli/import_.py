@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "joulecast/import/1"
 _SQLITE = b"SQLite format 3\0"
+_LARGE = 20_000_000  # bytes of a file that takes a while to read
 
 
 @click.command("import")
@@ -92,7 +94,12 @@ def _read(path: Path, assumed: Assumed) -> Iterator[Recording]:
     elif begins.lstrip().startswith(b"{"):
         yield read_json(path)
     else:
-        yield import_csv(path, assumed)
+        size = path.stat().st_size
+        hidden = size < _LARGE
+        with click.progressbar(length=size, label="reading", file=sys.stderr, hidden=hidden) as bar:
+            found = import_csv(path, assumed, bar.update)
+            bar.update(size - bar.pos)
+        yield found
 
 
 def _beginning(path: Path) -> bytes:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "joulecast/runs/1"
 _STATUSES = ("running", "finished", "failed", "interrupted")
+_WIDE = 110  # columns of a terminal that has room for every column
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -114,23 +115,33 @@ def _print_table(runs: Sequence[RunRow]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("id", "name", "started", "duration", "energy", "", "status", "tags"):
-        table.add_column(heading, no_wrap=heading in ("id", "started", "status"))
-    for short, run in zip(short_ids([run.run_id for run in runs]), runs, strict=True):
-        cells = (
-            short,
-            run.name,
-            f"{datetime.fromtimestamp(run.started_at):%Y-%m-%d %H:%M}",
-            format_duration(run.duration_s),
-            "not measured" if run.total is None else format_estimate(run.total),
-            "" if run.total is None else str(run.total.provenance),
-            str(run.status),
-            " ".join(f"{key}={value}" for key, value in run.tags.items()),
-        )
-        table.add_row(*(Text(printable(cell)) for cell in cells))
     # Into a file or a pipe, lines are not broken to the width of a terminal that is not there.
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    rows = [_cells(run) for run in runs]
+    shown = [name for name in rows[0] if console.width >= _WIDE or name not in ("started", "tags")]
+    table.add_column("id", no_wrap=True)
+    for name in shown:
+        # These two give way where the terminal is narrow; a name may be a whole command line.
+        gives_way = name in ("name", "tags")
+        heading = "" if name == "provenance" else name
+        table.add_column(heading, no_wrap=not gives_way, max_width=40 if gives_way else None)
+    for short, cells in zip(short_ids([run.run_id for run in runs]), rows, strict=True):
+        texts = [short, *(cells[name] for name in shown)]
+        table.add_row(*(Text(printable(t), no_wrap=True, overflow="ellipsis") for t in texts))
+    console.print(table)
+
+
+def _cells(run: RunRow) -> dict[str, str]:
+    return {
+        "name": run.name,
+        "started": f"{datetime.fromtimestamp(run.started_at):%Y-%m-%d %H:%M}",
+        "duration": format_duration(run.duration_s),
+        "energy": "not measured" if run.total is None else format_estimate(run.total),
+        "provenance": "" if run.total is None else str(run.total.provenance),
+        "status": str(run.status),
+        "tags": " ".join(f"{key}={value}" for key, value in run.tags.items()),
+    }
 
 
 def printable(text: str) -> str:

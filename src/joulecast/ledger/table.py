@@ -13,7 +13,7 @@ import io
 import math
 import secrets
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
@@ -35,7 +35,7 @@ HEADER = ("domain", "t_s", "energy_j", "power_w", "low", "high", "held_s", "prov
 # most common source (NVML API reference, nvmlDeviceGetPowerUsage: "accurate to within +/- 5%").
 DEFAULT_UNCERTAINTY = 0.05
 
-_ROWS = 10_000  # to write at a time
+_ROWS = 10_000  # to write, or to read between two words of progress
 _CALENDAR = 1e9  # times beyond it (2001) are seconds since 1970
 
 
@@ -70,20 +70,31 @@ def export_csv(recording: Recording) -> Iterator[str]:
             )
 
 
-def import_csv(path: Path, assumed: Assumed) -> Recording:
+def import_csv(
+    path: Path, assumed: Assumed, progress: Callable[[int], object] = lambda _: None
+) -> Recording:
     """The recording in a table, or in a power trace with the columns `t_s,power_w`.
 
-    The file may be packed with gzip (`.gz`). Raises `BadInputError` naming the line.
+    The file may be packed with gzip (`.gz`). `progress` is told now and then how many more of its
+    bytes were read. Raises `BadInputError` naming the line.
     """
     fraction = DEFAULT_UNCERTAINTY if assumed.uncertainty is None else assumed.uncertainty
     if not 0 <= fraction < 1:
         raise UsageError(f"an uncertainty of {fraction:g}: write a fraction below 1 (0.05 is 5 %)")
     try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as raw:
-            text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
+        with path.open("rb") as raw:
+            data = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+            text = io.TextIOWrapper(data, encoding="utf-8-sig", newline="")
             names = [cell.strip().lower() for cell in next(csv.reader(text), [])]
             if "domain" in names:
-                return _recording(path, _series(text, names, path), fraction, assumed, False)
+                told = 0
+
+                def tell() -> None:
+                    nonlocal told
+                    progress(raw.tell() - told)
+                    told = raw.tell()
+
+                return _recording(path, _series(text, names, path, tell), fraction, assumed, False)
     except OSError as error:
         raise BadInputError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (UnicodeDecodeError, EOFError, csv.Error) as error:
@@ -111,7 +122,9 @@ class _Series:
         ]
 
 
-def _series(text: TextIO, names: list[str], path: Path) -> dict[str, _Series]:
+def _series(
+    text: TextIO, names: list[str], path: Path, tell: Callable[[], None]
+) -> dict[str, _Series]:
     if "t_s" not in names or not {"energy_j", "power_w"} & set(names):
         raise BadInputError(
             f"{path}, line 1: the header needs domain, t_s, and energy_j or power_w, "
@@ -125,6 +138,8 @@ def _series(text: TextIO, names: list[str], path: Path) -> dict[str, _Series]:
             _add_row(found, {key: (row.get(key) or "").strip() for key in HEADER})
         except ValueError as error:
             raise BadInputError(f"{where}: {error}") from error
+        if reader.line_num % _ROWS == 0:
+            tell()
     return found
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import JoulecastError, LedgerError, RunNotFoundError
+from ..errors import LedgerError, RunNotFoundError
 from ..recording.memory import MemorySink
 from ..recording.model import Footer, Gap, Header, Metric, Recording, Samples, Sink, Span
 from .location import locate
@@ -47,7 +48,7 @@ class RescueSink:
             self._ledger = open_ledger(place)
             self._sink = self._ledger.sink()
             self._sink.open(header)
-        except JoulecastError as error:  # the database's, or its driver is not installed
+        except Exception as error:  # the database's, or its driver is not installed
             self._move(error, Recording(header))
 
     def flush(
@@ -84,12 +85,14 @@ class RescueSink:
             self._ledger.close()
 
     def _do(self, action: Callable[[Sink], None]) -> None:
-        while True:
+        for try_again in (True, False):
             try:
                 action(self._sink)
                 return
-            except LedgerError as error:
-                self._move(error, self._read_back())
+            except Exception as error:  # whatever a database driver raises: nothing may be lost
+                if not try_again:  # a server that was restarted has taken it by now
+                    self._move(error, self._read_back())
+                    action(self._sink)
 
     def _read_back(self) -> Recording:
         if isinstance(self._sink, MemorySink):
@@ -99,11 +102,11 @@ class RescueSink:
             return self._ledger.load(self._header.run_id)
         except RunNotFoundError:
             return Recording(self._header)
-        except LedgerError as error:
+        except Exception as error:
             self._on_trouble(f"what was recorded so far cannot be read back: {error}")
             return Recording(self._header)
 
-    def _move(self, error: JoulecastError, so_far: Recording) -> None:
+    def _move(self, error: Exception, so_far: Recording) -> None:
         self.release()
         if not self._rescue(so_far, str(error)):
             self._sink, self._ledger = MemorySink(), None
@@ -122,6 +125,8 @@ class RescueSink:
                 sink = ledger.sink()
                 _copy(so_far, sink)
             except LedgerError:
+                for leftover in path.parent.glob(path.name + "*"):  # and its -wal, -shm
+                    leftover.unlink(missing_ok=True)
                 continue
             self._ledger, self._sink = ledger, sink
             self._on_trouble(
@@ -130,12 +135,13 @@ class RescueSink:
             return True
         return False
 
-    def _places(self, run_id: str) -> Iterator[Path]:
+    def _places(self, run_id: str) -> list[Path]:
         name = f"joulecast-rescue-{run_id}.sqlite"
-        if self._location.path is not None:
-            yield self._location.path.parent / name
-        yield Path.cwd() / name
-        yield Path(tempfile.gettempdir()) / name
+        folders = [] if self._location.path is None else [self._location.path.parent]
+        with suppress(OSError):  # the working folder was removed, there is no temporary one
+            folders.append(Path.cwd())
+            folders.append(Path(tempfile.gettempdir()))
+        return [folder / name for folder in folders]
 
 
 def _copy(recording: Recording, sink: Sink) -> None:

@@ -58,7 +58,7 @@ class LiveEnergy:
         """Energy of all domains between two marks, or None where nothing was read."""
         parts = []
         for name, domain in self._domains.items():
-            if domain.window and name in start:
+            if len(domain.window) > 1 and name in start:  # one reading tells no energy
                 value, low, high = (float(x) for x in end[name] - start[name])
                 parts.append(with_edges((value, low, high), duration_s, domain.source))
         return add_independent(p for p in parts if p is not None)

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from ..errors import LedgerError
 from ..meters.base import Meter
 from ..units import Estimate
 from .live import LiveEnergy, Mark
@@ -207,7 +206,7 @@ class Recorder:
             return
         try:
             action(self._sink)
-        except LedgerError as error:
+        except Exception as error:  # the training must not stop because its record does
             self._sink = None
             self.warn(f"the recording could not be stored: {error}")
 

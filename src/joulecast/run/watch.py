@@ -7,6 +7,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,8 +59,9 @@ class Options:
 
 def say(text: str) -> None:
     """One line to the person at the terminal, never to the program's output."""
-    sys.stderr.write(f"joulecast: {text}\n")
-    sys.stderr.flush()
+    with suppress(OSError, ValueError, AttributeError):  # nobody listens: stderr is closed
+        sys.stderr.write(f"joulecast: {text}\n")
+        sys.stderr.flush()
 
 
 class Watch:

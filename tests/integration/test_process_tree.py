@@ -20,7 +20,7 @@ def watch(script, *, scan=False, seconds=20.0):
     child = subprocess.Popen([sys.executable, "-c", script])
     cpu = CpuTime(time.monotonic, child.pid)
     if scan:
-        cpu._reader._has_children_files = lambda pid: False
+        cpu._reader._children_files = False
     totals = []
     deadline = time.monotonic() + seconds
     status = 0

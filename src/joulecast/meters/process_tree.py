@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+_MANY_THREADS = 200
 _REFRESH_S = 0.2  # how often new descendants are looked for; known ones are read every time
 
 
@@ -98,6 +99,7 @@ class ProcTreeReader:
         self._page = os.sysconf("SC_PAGE_SIZE")
         self._members: dict[int, float] = {}  # pid -> start time
         self._refreshed_s: float | None = None
+        self._children_files: bool | None = None
 
     def read(self, now_s: float) -> list[ProcessTimes]:
         """See `TreeReader`."""
@@ -123,9 +125,10 @@ class ProcTreeReader:
         """Descendants not yet known: by the kernel's lists of children, or by one scan of all."""
         if not live:
             return []
-        everyone = [int(name) for name in os.listdir(self._proc) if name.isdigit()]  # noqa: PTH208
-        lists_cost = sum(p.threads for p in live.values())
-        if lists_cost > len(everyone) or not self._has_children_files(next(iter(live))):
+        # A list for each thread: with many of them one look at every process costs less.
+        threads = sum(p.threads for p in live.values())
+        if threads > _MANY_THREADS or not self._has_children_files():
+            everyone = [int(name) for name in os.listdir(self._proc) if name.isdigit()]  # noqa: PTH208
             return self._by_scan(everyone, set(live))
         found: dict[int, ProcessTimes] = {}
         todo = list(live)
@@ -150,8 +153,11 @@ class ProcTreeReader:
                 found.append(others.pop(process.pid))
         return found
 
-    def _has_children_files(self, pid: int) -> bool:
-        return (self._proc / str(pid) / "task" / str(pid) / "children").exists()
+    def _has_children_files(self) -> bool:
+        """Whether the kernel was built with lists of children (CONFIG_PROC_CHILDREN)."""
+        if self._children_files is None:
+            self._children_files = (self._proc / "thread-self" / "children").exists()
+        return self._children_files
 
     def _children(self, pid: int) -> list[int]:
         tasks = f"{self._proc}/{pid}/task"

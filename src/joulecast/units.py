@@ -118,7 +118,8 @@ def _parse(text: str, kind: str) -> float:
         raise UsageError(f"{text!r} is not {_an(kind)}: write a number and a unit ({example})")
     number, unit = float(match[1]), match[2].replace("µ", "u") or _BASE[kind]
     scale = scales.get(unit)
-    if scale is None:  # tolerate case where that is unambiguous: kwh, KWH, w; never mW against MW
+    if scale is None and kind != "duration":
+        # Tolerate case where that is unambiguous: kwh, KWH, w; never mW against MW.
         nearby = {v for k, v in scales.items() if k.lower() == unit.lower()}
         scale = nearby.pop() if len(nearby) == 1 else None
     if scale is None:

@@ -52,6 +52,12 @@ def test_milli_and_mega_are_never_taken_for_each_other():
         parse_energy("5 mWH")  # mWh or MWh? nobody knows
 
 
+@pytest.mark.parametrize("text", ["1Ms", "1M", "1 H"])
+def test_durations_are_read_as_written(text):
+    with pytest.raises(UsageError):
+        parse_duration(text)
+
+
 @pytest.mark.parametrize(
     ("value", "unit", "text"),
     [

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..units import Estimate
+from ..units import Estimate, Provenance, weakest
 
 WINDOW = 5  # epochs, as in the paper
 WARM_UP = 1  # epochs left out of the mean. The paper waits for ten; that wastes the forecast.
@@ -43,4 +43,7 @@ def step_energy(epochs: Sequence[Estimate], planned: int) -> Estimate | None:
     high = value + math.hypot(value * above, spread)
     # What was spent is spent: no forecast of the whole lies below it.
     floor = min(value, math.fsum(e.low for e in epochs))
-    return Estimate(value, max(floor, low), high, epochs[0].unit, epochs[-1].provenance)
+    provenance = weakest(e.provenance for e in epochs)
+    if remaining:  # what is still to come was not measured
+        provenance = weakest([provenance, Provenance.MODELLED])
+    return Estimate(value, max(floor, low), high, epochs[0].unit, provenance)

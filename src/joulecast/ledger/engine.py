@@ -15,6 +15,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, m
 from sqlalchemy.pool import NullPool
 
 from ..errors import LedgerError, MissingExtraError
+from .loading import loading
 from .location import VARIABLE, Location
 from .schema import REVISION, VERSION_TABLE
 from .trouble import explained
@@ -53,7 +54,8 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 def _postgres(location: Location) -> Engine:
     try:
-        import psycopg  # noqa: F401 - only to say what is missing
+        with loading:
+            import psycopg  # noqa: F401 - only to say what is missing
     except ImportError as error:
         raise MissingExtraError("a ledger in PostgreSQL", "postgres") from error
     assert location.url is not None
@@ -150,8 +152,9 @@ def _revision(connection: Connection, location: Location) -> str | None:
 
 
 def _migrate(connection: Connection) -> None:
-    from alembic import command
-    from alembic.config import Config
+    with loading:
+        from alembic import command
+        from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))

@@ -68,12 +68,12 @@ def _check(url: str) -> None:
 
 
 def _own(env: Mapping[str, str], platform: str) -> Path:
-    home = _home(env)
     if platform == "darwin":
-        return home / "Library" / "Application Support" / "joulecast" / "ledger.sqlite"
+        return _home(env) / "Library" / "Application Support" / "joulecast" / "ledger.sqlite"
     data = Path(env.get("XDG_DATA_HOME", ""))
     # An XDG folder that is not absolute is to be ignored (XDG Base Directory Specification).
-    return (data if data.is_absolute() else home / ".local/share") / "joulecast" / "ledger.sqlite"
+    share = data if data.is_absolute() else _home(env) / ".local/share"
+    return share / "joulecast" / "ledger.sqlite"
 
 
 def _home(env: Mapping[str, str]) -> Path:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from ..errors import LedgerError, RunNotFoundError
 from ..recording.memory import MemorySink
 from ..recording.model import Footer, Gap, Header, Metric, Recording, Samples, Sink, Span
-from .location import locate
+from .loading import loading
+from .location import Location, locate
 
 if TYPE_CHECKING:  # the database library is loaded by the thread that writes
     from .store import Ledger
@@ -31,7 +32,11 @@ class RescueSink:
         env: Mapping[str, str] = os.environ,
     ) -> None:
         """Raises `UsageError` where `where` can be no ledger."""
-        self._location = locate(where, env)
+        self._nowhere: LedgerError | None = None
+        try:
+            self._location = locate(where, env)
+        except LedgerError as error:  # no home folder: told when the run opens, and rescued
+            self._location, self._nowhere = Location(), error
         self._on_trouble = on_trouble
         self._ledger: Ledger | None = None
         self._sink: Sink = MemorySink()
@@ -40,12 +45,11 @@ class RescueSink:
 
     def open(self, header: Header) -> None:
         """See `Sink`. Never raises `LedgerError`."""
-        from .store import open_ledger
-
         self._header = header
-        place = self._location.url or self._location.path
         try:
-            self._ledger = open_ledger(place)
+            if self._nowhere is not None:
+                raise self._nowhere
+            self._ledger = _open(self._location.url or self._location.path)
             self._sink = self._ledger.sink()
             self._sink.open(header)
         except Exception as error:  # the database's, or its driver is not installed
@@ -85,14 +89,17 @@ class RescueSink:
             self._ledger.close()
 
     def _do(self, action: Callable[[Sink], None]) -> None:
-        for try_again in (True, False):
+        tried_again = False
+        while True:
             try:
                 action(self._sink)
                 return
             except Exception as error:  # whatever a database driver raises: nothing may be lost
-                if not try_again:  # a server that was restarted has taken it by now
+                if isinstance(self._sink, MemorySink):
+                    raise
+                if tried_again:
                     self._move(error, self._read_back())
-                    action(self._sink)
+                tried_again = True  # a server that was restarted takes it the second time
 
     def _read_back(self) -> Recording:
         if isinstance(self._sink, MemorySink):
@@ -114,17 +121,15 @@ class RescueSink:
             self._on_trouble(f"{error}; the recording is kept in memory for now")
 
     def _rescue(self, so_far: Recording, why: str) -> bool:
-        from .store import open_ledger
-
         for path in self._places(so_far.header.run_id):
             if path in self._tried:
                 continue
             self._tried.add(path)
             try:
-                ledger = open_ledger(path)
+                ledger = _open(path)
                 sink = ledger.sink()
                 _copy(so_far, sink)
-            except LedgerError:
+            except Exception:  # this place is no better: the next
                 for leftover in path.parent.glob(path.name + "*"):  # and its -wal, -shm
                     leftover.unlink(missing_ok=True)
                 continue
@@ -138,10 +143,17 @@ class RescueSink:
     def _places(self, run_id: str) -> list[Path]:
         name = f"joulecast-rescue-{run_id}.sqlite"
         folders = [] if self._location.path is None else [self._location.path.parent]
-        with suppress(OSError):  # the working folder was removed, there is no temporary one
+        with suppress(OSError):  # the working folder was removed
             folders.append(Path.cwd())
+        with suppress(OSError):  # no temporary folder can be written to
             folders.append(Path(tempfile.gettempdir()))
         return [folder / name for folder in folders]
+
+
+def _open(where: str | Path | None) -> Ledger:
+    with loading:
+        from . import store
+    return store.open_ledger(where)
 
 
 def _copy(recording: Recording, sink: Sink) -> None:

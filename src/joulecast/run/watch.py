@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 import sys
@@ -11,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import UsageError
+from ..errors import JoulecastError, UsageError
 from ..forecast.step import step_energy
 from ..hardware.environment import Environment
 from ..ledger.location import locate
@@ -53,6 +54,11 @@ class Options:
             raise UsageError(f"scope {self.scope!r}: use 'process' or 'machine'")
         if self.epochs is not None and self.epochs < 0:
             raise UsageError(f"epochs={self.epochs}: cannot be negative")
+        if not (math.isfinite(self.idle_s) and self.idle_s >= 0):
+            raise UsageError(f"idle={self.idle_s:g}: must be finite and not negative")
+        for watts in (self.idle_power_w or {}).values():
+            if not (math.isfinite(watts) and watts >= 0):
+                raise UsageError(f"idle_power={watts:g}: must be finite and not negative")
         if self.idle_s and self.idle_power_w:
             raise UsageError("the idle baseline is either measured or given, not both")
 
@@ -168,7 +174,10 @@ class Watch:
     def ledger(self) -> str | None:
         """What to give to `--ledger` to find the run, None where nothing need be given."""
         place = self._sink.place
-        return None if place == str(locate(None, self._env)) else place
+        try:
+            return None if place == str(locate(None, self._env)) else place
+        except JoulecastError:  # the user has no ledger of their own: no home folder
+            return place
 
     def _trouble(self, text: str) -> None:
         self.said.append(text)

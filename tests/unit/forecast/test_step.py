@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from joulecast.forecast.step import step_energy
-from joulecast.units import Estimate
+from joulecast.units import Estimate, Provenance
 
 
 def epochs(values, error=0.0):
@@ -12,6 +12,13 @@ def epochs(values, error=0.0):
 def test_spent_plus_the_mean_of_the_window_for_each_to_come():
     forecast = step_energy(epochs([30, 10, 12, 10, 12]), planned=10)
     assert forecast.value == pytest.approx(74 + 5 * 11)
+
+
+def test_what_is_still_to_come_is_modelled_whatever_the_meters():
+    assert step_energy(epochs([30, 10, 12]), 10).provenance is Provenance.MODELLED
+    assert step_energy(epochs([30, 10, 12]), 3).provenance is Provenance.MEASURED
+    assumed = Estimate(10, 10, 10, "J", Provenance.ASSUMED)
+    assert step_energy([*epochs([30]), assumed, *epochs([10])], 10).provenance is Provenance.ASSUMED
 
 
 def test_it_waits_for_two_stable_epochs():

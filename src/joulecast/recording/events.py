@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -27,6 +27,9 @@ class Events(Protocol):
     def plan(self, epochs: int) -> None:
         """So many epochs are to come."""
 
+    def warn(self, text: str) -> None:
+        """Something the reader of the recording must know."""
+
 
 class NoEvents:
     """Says nothing to anyone: where another process of the job records."""
@@ -44,6 +47,9 @@ class NoEvents:
     def plan(self, epochs: int) -> None:
         """Nothing."""
 
+    def warn(self, text: str) -> None:
+        """Nothing."""
+
 
 class Tracker:
     """Turns a training's own words (`epochs`, `span`, `log`) into events; safe in any thread.
@@ -52,8 +58,7 @@ class Tracker:
     has open: a logger thread's metrics belong to the epoch under way.
     """
 
-    def __init__(self, events: Events, on_bad_metric: Callable[[str], None]) -> None:
-        self._on_bad_metric = on_bad_metric
+    def __init__(self, events: Events) -> None:
         self.restart(events)
 
     def restart(self, events: Events) -> None:
@@ -105,9 +110,14 @@ class Tracker:
         for name, value in metrics.items():
             try:
                 number = float(value)
-            except (TypeError, ValueError):
-                raise UsageError(f"log({name}=...): not a number: {value!r}") from None
+            except (TypeError, ValueError, OverflowError):
+                raise UsageError(f"log({name}=...): not a number: {_brief(value)}") from None
             if math.isfinite(number):
                 self.events.metric(name, number, span)
             else:
-                self._on_bad_metric(f"metric {name} was {number}: not kept")
+                self.events.warn(f"metric {name} was {number}: not kept")
+
+
+def _brief(value: object) -> str:
+    """What a message can show of a value; Python itself refuses to print integers that are huge."""
+    return "too large" if isinstance(value, int) else repr(value)[:80]

@@ -21,8 +21,8 @@ from typing import Any
 from .recorder import Recorder
 
 VARIABLE = "JOULECAST_JOIN"
-_MAX_LINE = 4000  # appends up to this size are atomic on every local file system
-_MAX_NAME = 200
+_MAX_LINE = 8000  # holds the longest text, every character of it escaped
+_MAX_NAME, _MAX_TEXT = 200, 500
 
 
 class EventWriter:
@@ -55,6 +55,10 @@ class EventWriter:
     def plan(self, epochs: int) -> None:
         """See `Events`."""
         self._send(op="plan", epochs=epochs)
+
+    def warn(self, text: str) -> None:
+        """See `Events`."""
+        self._send(op="warn", text=text[:_MAX_TEXT])
 
     def _send(self, **event: Any) -> None:
         line = json.dumps(event | {"pid": os.getpid(), "t": time.monotonic()}) + "\n"
@@ -114,6 +118,8 @@ class EventTail:
                     recorder.metric(str(event["name"]), value, mine, t_s=t_s)
             case "plan":
                 recorder.plan(int(event["epochs"]))
+            case "warn":
+                recorder.warn(str(event["text"])[:_MAX_TEXT])
 
 
 class JoinFile:

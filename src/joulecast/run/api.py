@@ -31,7 +31,7 @@ class Run(ContextDecorator, AbstractContextManager["Run"]):
         self._options, self._quiet = options, quiet
         self._pid = os.getpid()
         self._watch: Watch | None = None  # None where another run holds the recording
-        self._tracker = Tracker(NoEvents(), self._warn)
+        self._tracker = Tracker(NoEvents())
         self._span: AbstractContextManager[None] | None = None
         self.summary: Summary | None = None
 
@@ -51,11 +51,11 @@ class Run(ContextDecorator, AbstractContextManager["Run"]):
         if around is not None:
             self._tracker = around._tracker
         elif outside is not None:
-            self._tracker = Tracker(outside, self._warn)
+            self._tracker = Tracker(outside)
         else:
             command = [sys.executable, *sys.argv]
             self._watch = Watch(self._options, command, job.tree_root(), job)
-            self._tracker = Tracker(self._watch.recorder, self._warn)
+            self._tracker = Tracker(self._watch.recorder)
             os.environ[join.VARIABLE] = str(self._watch.join_path)
             self._watch.start()
         if self._watch is None:

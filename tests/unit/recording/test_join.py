@@ -48,6 +48,15 @@ def test_spans_and_metrics_of_an_inner_script_appear_in_the_outer_run(outer, clo
     assert not file.path.exists()
 
 
+def test_what_an_inner_script_warns_of_reaches_the_outer_run(outer):
+    recorder, sink = outer
+    file = JoinFile()
+    EventWriter(file.path).warn("\U0001f525" * 1000)
+    file.tail.pump(recorder)
+    file.close()
+    assert finish(recorder, sink).warnings == ["\U0001f525" * 500]
+
+
 def test_times_are_those_of_the_event_not_of_its_arrival(outer, clock, tmp_path):
     recorder, sink = outer
     path = tmp_path / "events"

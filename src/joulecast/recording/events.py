@@ -25,7 +25,7 @@ class Events(Protocol):
         """A value was logged in a span, or in none."""
 
     def plan(self, epochs: int) -> None:
-        """So many epochs are to come."""
+        """So many epochs are still to come."""
 
     def warn(self, text: str) -> None:
         """Something the reader of the recording must know."""
@@ -99,7 +99,7 @@ class Tracker:
         if n is not None:
             if n < 0 or start < 0:
                 raise UsageError(f"epochs={n}, start={start}: neither can be negative")
-            self.events.plan(n)
+            self.events.plan(max(0, n - start))
         for index in itertools.count(start) if n is None else range(start, n):
             with self.span(f"epoch {index}", "epoch", index):
                 yield index

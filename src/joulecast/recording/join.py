@@ -117,7 +117,7 @@ class EventTail:
                 if math.isfinite(value):
                     recorder.metric(str(event["name"]), value, mine, t_s=t_s)
             case "plan":
-                recorder.plan(int(event["epochs"]))
+                recorder.plan(int(event["epochs"]), origin=pid)
             case "warn":
                 recorder.warn(str(event["text"])[:_MAX_TEXT])
 

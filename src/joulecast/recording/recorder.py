@@ -38,7 +38,9 @@ class Recorder:
     ) -> None:
         self.header = header
         self.clock = clock
-        self.planned_epochs = header.planned_epochs
+        self.planned_epochs = header.planned_epochs  # of this run in all, begun or to come
+        self._epochs_begun = 0
+        self._epochs_of: int | None = None  # the process that began the first epoch
         self._sink: Sink | None = sink
         self._on_epoch, self._on_tick = on_epoch, on_tick
         self._sampler = Sampler(meters, clock, header.interval_s)
@@ -83,6 +85,9 @@ class Recorder:
             self._open[span.id] = self._dirty[span.id] = span
             if kind == "epoch":
                 self._edges.append((span, False))
+                if self._counts(owner):
+                    self._epochs_of = owner
+                    self._epochs_begun += 1
             return span.id
 
     def end(self, span: int, *, t_s: float | None = None) -> None:
@@ -105,9 +110,15 @@ class Recorder:
             if span is not None:
                 self._epoch_metrics.setdefault(span, {})[name] = value
 
-    def plan(self, epochs: int) -> None:
-        """So many epochs are to come."""
-        self.planned_epochs = epochs
+    def plan(self, epochs: int, *, origin: int | None = None) -> None:
+        """So many epochs are still to come, after those that have begun."""
+        with self._lock:
+            if self._counts(origin):
+                self.planned_epochs = self._epochs_begun + epochs
+
+    def _counts(self, origin: int | None) -> bool:
+        """Whether a process's epochs count: ranks of one job all tell the same ones."""
+        return self._epochs_of in (None, os.getpid() if origin is None else origin)
 
     def warn(self, text: str) -> None:
         """Something the reader of the recording must know; the same text is kept once."""

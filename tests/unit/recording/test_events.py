@@ -50,7 +50,9 @@ def test_epochs_are_planned_numbered_and_closed_also_when_left_early():
 
 @pytest.mark.parametrize(("n", "start", "numbers"), [(0, 0, []), (3, 1, [1, 2]), (2, 5, [])])
 def test_no_epochs_and_resumed_ones(n, start, numbers):
-    assert list(tracker()[0].epochs(n, start)) == numbers
+    t, journal = tracker()
+    assert list(t.epochs(n, start)) == numbers
+    assert journal.entries[0] == ("plan", len(numbers))
 
 
 def test_endless_epochs():

@@ -4,6 +4,7 @@ import pytest
 from fakes.meters import FunctionMeter, header, source
 from joulecast.errors import LedgerError
 from joulecast.meters.base import Kind
+from joulecast.recording.events import Tracker
 from joulecast.recording.memory import MemorySink
 from joulecast.recording.model import Status
 from joulecast.recording.recorder import Recorder
@@ -207,3 +208,26 @@ def test_long_runs_keep_little_in_memory_and_stay_right(clock):
     recorder.stop(Status.FINISHED)
     assert [e.energy.value for e in epochs] == pytest.approx([200] * 20, rel=1e-6)
     assert summarise(sink.recording()).total.value == pytest.approx(4000, rel=1e-6)
+
+
+def test_the_planned_epochs_are_those_begun_and_those_still_to_come(clock):
+    recorder, _, _ = record(clock, [], planned_epochs=30)
+    assert recorder.planned_epochs == 30
+    tracker = Tracker(recorder)
+    for _ in tracker.epochs(30, start=24):  # a training that was resumed
+        assert recorder.planned_epochs == 6
+    for epoch in tracker.epochs(3):  # another fold, stopped early
+        assert recorder.planned_epochs == 9
+        if epoch == 1:
+            break
+    assert list(tracker.epochs(2)) == [0, 1]
+    assert recorder.planned_epochs == 10
+
+
+def test_ranks_that_tell_the_same_epochs_plan_them_once(clock):
+    recorder, _, _ = record(clock, [])
+    for rank in (7, 8):
+        recorder.plan(3, origin=rank)
+        for index in range(2):
+            recorder.end(recorder.begin("epoch", "", index, origin=rank))
+    assert recorder.planned_epochs == 3

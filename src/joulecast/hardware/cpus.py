@@ -168,3 +168,17 @@ def family_of(
 def typical_family(server: bool) -> CpuFamily:
     """What is assumed of a CPU of which nothing is known."""
     return find_family("any server" if server else "any computer")
+
+
+def nearest_in_family(family: CpuFamily, cores: int) -> Cpu | None:
+    """The catalog's model of a family whose number of cores comes nearest, None if it has none.
+
+    Stands in for a model whose name is hidden, as clouds do ("AMD EPYC"). Of several, the median
+    by TDP.
+    """
+    rows = [cpu for cpu in cpus() if cpu.family == family.name]
+    if not rows:
+        return None
+    distance = min(abs(cpu.cores - cores) for cpu in rows)
+    near = sorted((c for c in rows if abs(c.cores - cores) == distance), key=lambda c: c.tdp_w)
+    return near[(len(near) - 1) // 2]

@@ -11,7 +11,15 @@ from typing import Literal
 import numpy as np
 
 from ..errors import UnknownHardwareError
-from ..hardware.cpus import Cpu, CpuFamily, family_of, find_cpu, find_family, typical_family
+from ..hardware.cpus import (
+    Cpu,
+    CpuFamily,
+    family_of,
+    find_cpu,
+    find_family,
+    nearest_in_family,
+    typical_family,
+)
 from ..units import Provenance
 from .base import Kind, Meter, Reading, Source, Uncertainty
 from .cpu_curve import Knowledge, PowerSpec, package_power, power_spec
@@ -140,22 +148,35 @@ def choose_spec(
         knowledge = Knowledge.MODEL
     packages = max(1, sockets or 1)
     if is_virtual:  # the guest's topology is invented; its host is a package of the model or family
-        spec = power_spec(family, cpu=cpu, tdp_w=tdp_w, knowledge=knowledge)
+        each = cpu.cores if cpu else family.cores
+    else:
+        all_cores = cores or (threads // (2 if family.smt else 1) if threads else None)
+        each = max(1, all_cores // packages) if all_cores else family.cores
+    like = None  # the model that lends its TDP to one whose name is hidden
+    if cpu is None and tdp_w is None and knowledge is Knowledge.FAMILY:
+        like = nearest_in_family(family, each)
+    tdp = tdp_w or (cpu.tdp_w if cpu else like.tdp_w if like else None)
+    spec = power_spec(
+        family,
+        cpu=cpu,
+        cores=each,
+        tdp_w=tdp,
+        sockets=1 if is_virtual else packages,
+        knowledge=knowledge,
+    )
+    held = times = ""
+    if is_virtual:
         host_threads = cpu.threads if cpu else family.cores * (2 if family.smt else 1)
         spec = spec.part((threads or 1) / host_threads)
-    else:
-        cores = cores or (threads // (2 if family.smt else 1) if threads else None)
-        each = max(1, cores // packages) if cores else None
-        spec = power_spec(
-            family, cpu=cpu, cores=each, tdp_w=tdp_w, sockets=packages, knowledge=knowledge
-        )
-    tdp = tdp_w or (cpu.tdp_w if cpu else None)
-    basis = f"TDP {tdp:g} W" if tdp else "no TDP known"
+        held = f", {threads or 1} of {host_threads} host threads"
+    elif packages > 1:
+        times = f", {packages} packages"
+    basis = "no TDP known" if tdp is None else f"TDP {tdp:g} W"
+    if like is not None:
+        basis += f" taken from {like.name}"
     curve = f"{family.name} " + ("SPECpower curve" if family.results else "curve")
     if knowledge is Knowledge.NOTHING:
         curve = f"curve of {family.name}, its kind is not known"
-    times = f", {packages} packages" if packages > 1 and not is_virtual else ""
-    held = f", {threads or 1} of {host_threads} host threads" if is_virtual else ""
     return spec, f"CPU load x {curve}, {basis}{times}{held}"
 
 

@@ -90,7 +90,7 @@ def test_an_unknown_model_of_a_known_family():
         name="AMD EPYC 9999", microarchitecture="Zen 4", codename="Genoa", cores=48, threads=96
     )
     assert spec.knowledge is Knowledge.FAMILY
-    assert "no TDP known" in words
+    assert "TDP 290 W taken from EPYC 9454" in words
     assert 100 < spec.full_w < 300
 
 

@@ -41,12 +41,13 @@ class Environment:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def detect(cls, root: Path = Path("/"), env: Mapping[str, str] = os.environ) -> Environment:
+    def detect(cls, root: Path = Path("/"), env: Mapping[str, str] | None = None) -> Environment:
         """Look at the machine whose files are under `root`, from a process with variables `env`.
 
         Never raises: a part that fails is left unknown, with a note. Starts no process, sends
         nothing, imports no framework. Drivers' libraries are asked only where `root` is "/".
         """
+        env = os.environ if env is None else env
         notes: list[str] = []
         tree = Tree(root)
         if tree.live and sys.platform == "darwin":

@@ -29,12 +29,12 @@ class RescueSink:
         self,
         where: str | Path | None,
         on_trouble: Callable[[str], None],
-        env: Mapping[str, str] = os.environ,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         """Raises `UsageError` where `where` can be no ledger."""
         self._nowhere: LedgerError | None = None
         try:
-            self._location = locate(where, env)
+            self._location = locate(where, os.environ if env is None else env)
         except LedgerError as error:  # no home folder: told when the run opens, and rescued
             self._location, self._nowhere = Location(), error
         self._on_trouble = on_trouble

@@ -62,7 +62,7 @@ class RunRow:
 
 def open_ledger(
     where: str | Path | None = None,
-    env: Mapping[str, str] = os.environ,
+    env: Mapping[str, str] | None = None,
     *,
     create: bool = True,
     clock: Callable[[], float] = time.time,
@@ -80,7 +80,7 @@ def open_ledger(
         MissingExtraError: PostgreSQL without its driver.
         UsageError: a URL of another kind.
     """
-    location = locate(where, env)
+    location = locate(where, os.environ if env is None else env)
     return Ledger(connect(location, create), location, clock)
 
 

@@ -36,7 +36,7 @@ _REPLAY = re.compile(
 def discover(
     scope: str,
     clock: Clock,
-    env: Mapping[str, str] = os.environ,
+    env: Mapping[str, str] | None = None,
     root: Path = Path("/"),
     *,
     cpu_time: CpuTime,
@@ -55,6 +55,7 @@ def discover(
         cpu_time: follows the run's process tree; None's for the whole machine.
         environment: what the machine is; detected where it is not given.
     """
+    env = os.environ if env is None else env
     if replay := env.get("JOULECAST_REPLAY"):
         return _replayed(replay, clock)
     found = Discovery()

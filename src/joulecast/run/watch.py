@@ -17,6 +17,7 @@ from ..forecast.step import step_energy
 from ..hardware.environment import Environment
 from ..ledger.location import locate
 from ..ledger.rescue import RescueSink
+from ..meters.base import Unavailable
 from ..meters.cpu_time import NOT_STARTED, CpuTime
 from ..meters.discovery import discover
 from ..recording import join
@@ -83,16 +84,18 @@ class Watch:
         command: list[str],
         root_pid: int | None,
         job: Job,
-        env: Mapping[str, str] = os.environ,
+        env: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.monotonic,
         talk: Callable[[str], None] = say,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        env = os.environ if env is None else env
         self._env, self._talk, self._live = env, talk, options.live
         self.said: list[str] = []  # of the warnings, those the user has read already
         environment = Environment.detect(env=env)
         if root_pid is None:  # another program's run: its packages count, not ours
             environment = environment.of_program(command[0])
-        idle = self._idle(options, environment, env, clock)
+        idle = self._idle(options, environment, env, clock, sleep)
         follows = None if options.scope == "machine" else (root_pid or NOT_STARTED)
         self._cpu_time = CpuTime(clock, follows)
         found = discover(
@@ -111,7 +114,7 @@ class Watch:
             tags=dict(options.tags),
             planned_epochs=options.epochs,
             idle_power_w=idle,
-            warnings=list(found.warnings),
+            warnings=found.warnings + ([] if found.meters else _reasons(found.unavailable)),
         )
         self._sink = RescueSink(options.ledger, self._trouble, env)
         self._join = join.JoinFile()
@@ -126,6 +129,7 @@ class Watch:
         environment: Environment,
         env: Mapping[str, str],
         clock: Callable[[], float],
+        sleep: Callable[[float], None],
     ) -> dict[str, float] | None:
         if options.idle_power_w is not None:
             return dict(options.idle_power_w)
@@ -137,7 +141,7 @@ class Watch:
             "machine", clock, env=env, cpu_time=CpuTime(clock, None), environment=environment
         )
         try:
-            return measure_idle(whole.meters, options.idle_s, clock, time.sleep)
+            return measure_idle(whole.meters, options.idle_s, clock, sleep)
         finally:
             for meter in whole.meters:
                 meter.close()
@@ -189,7 +193,8 @@ class Watch:
             return  # another rank's view of the same epochs
         self._epochs.append(epoch)
         if self._live:
-            self._talk(_epoch_line(epoch, self.recorder.planned_epochs, self.forecast()))
+            planned = self.recorder.planned_epochs
+            self._talk(_epoch_line(epoch, len(self._epochs), planned, self.forecast()))
 
     def forecast(self) -> Estimate | None:
         """Energy of all planned epochs (STEP, energy form), None before it can be told."""
@@ -200,11 +205,16 @@ class Watch:
         return step_energy(energies, planned)
 
 
-def _epoch_line(epoch: SpanEnergy, planned: int | None, forecast: Estimate | None) -> str:
-    number = (epoch.span.index or 0) + 1
-    of = f"/{planned}" if planned else ""
+def _reasons(unavailable: list[Unavailable]) -> list[str]:
+    return [f"{u.domain} ({u.source}): {u.reason}" for u in unavailable]
+
+
+def _epoch_line(
+    epoch: SpanEnergy, seen: int, planned: int | None, forecast: Estimate | None
+) -> str:
+    of = f" ({seen} of {planned})" if planned else ""
     energy = format_estimate(epoch.energy) if epoch.energy else "not measured"
-    text = f"epoch {number}{of}: {energy} in {format_duration(epoch.duration_s)}"
-    if forecast is not None and number < (planned or 0):
-        text += f"; all {planned} epochs: {format_estimate(forecast)}"
+    text = f"epoch {epoch.span.index}{of}: {energy} in {format_duration(epoch.duration_s)}"
+    if forecast is not None and seen < (planned or 0):
+        text += f"; all {planned}: {format_estimate(forecast)}"
     return text

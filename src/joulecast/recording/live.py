@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +13,7 @@ from .integrate import curve, with_edges
 from .model import Array, Gap
 from .sampler import to_samples
 
-_WINDOW = 64  # readings kept to place an edge among; edges that come late fall within it
+_SLACK = 32  # readings kept before the oldest instant that will be asked for: some edges come late
 
 Mark = dict[str, Array]
 """Joules (value, low, high) of each domain up to one instant."""
@@ -23,19 +24,25 @@ class _Domain:
         self.source = source
         self.before = np.zeros(3)  # joules up to the window's first reading
         self.window: list[Reading] = []
+        self.gaps: list[Gap] = []  # those that touch the window
 
-    def push(self, reading: Reading, gaps: Sequence[Gap]) -> None:
-        if len(self.window) >= _WINDOW:
-            keep = self.window[_WINDOW // 2 :]
-            self.before = self.at(keep[0].t_s, gaps)
-            self.window = keep
-        self.window.append(reading)
+    def forget(self, t_s: float) -> None:
+        if len(self.window) < 2 * _SLACK:
+            return
+        older = bisect_right(self.window, t_s, key=lambda r: r.t_s) - 1
+        older = min(older, len(self.window) - _SLACK)
+        if older < _SLACK:  # not worth the copying yet
+            return
+        first = self.window[older].t_s
+        self.before = self.at(np.array([first]))[:, 0]
+        self.window = self.window[older:]
+        self.gaps = [g for g in self.gaps if g.end_s is None or g.end_s > first]
 
-    def at(self, t_s: float, gaps: Sequence[Gap]) -> Array:
+    def at(self, t_s: Array) -> Array:
         if not self.window:
-            return np.zeros(3)
-        mine = [g for g in gaps if g.domain == self.source.domain]
-        joules: Array = self.before + curve(to_samples(self.window), self.source.kind, mine).at(t_s)
+            return np.zeros((3, len(t_s)))
+        c = curve(to_samples(self.window), self.source.kind, self.gaps)
+        joules: Array = self.before[:, None] + c.at(t_s)
         return joules
 
 
@@ -45,20 +52,34 @@ class LiveEnergy:
     def __init__(self, sources: Sequence[Source]) -> None:
         self._domains = {source.domain: _Domain(source) for source in sources}
 
-    def push(self, readings: dict[str, Reading], gaps: Sequence[Gap]) -> None:
-        """One round of readings, times in seconds since the start of the run."""
+    def push(self, readings: dict[str, Reading], gaps: Sequence[Gap] = ()) -> None:
+        """One round: its readings and gaps, times in seconds since the start of the run."""
+        for gap in gaps:
+            self._domains[gap.domain].gaps.append(gap)
         for domain, reading in readings.items():
-            self._domains[domain].push(reading, gaps)
+            self._domains[domain].window.append(reading)
 
-    def mark(self, t_s: float, gaps: Sequence[Gap]) -> Mark:
-        """Joules of each domain up to `t_s`, a recent instant."""
-        return {name: domain.at(t_s, gaps) for name, domain in self._domains.items()}
+    def forget(self, t_s: float) -> None:
+        """No instant before `t_s` will be asked for, but for a few that come a little late."""
+        for domain in self._domains.values():
+            domain.forget(t_s)
+
+    def marks(self, times_s: Sequence[float]) -> list[Mark]:
+        """For each of some recent instants, the joules of each domain up to it."""
+        found = {name: d.at(np.array(times_s)) for name, d in self._domains.items()}
+        return [{name: j[:, i] for name, j in found.items()} for i in range(len(times_s))]
 
     def between(self, start: Mark, end: Mark, duration_s: float) -> Estimate | None:
         """Energy of all domains between two marks, or None where nothing was read."""
         parts = []
         for name, domain in self._domains.items():
-            if len(domain.window) > 1 and name in start:  # one reading tells no energy
+            if len(domain.window) > 1:  # one reading tells no energy
                 value, low, high = (float(x) for x in end[name] - start[name])
                 parts.append(with_edges((value, low, high), duration_s, domain.source))
         return add_independent(p for p in parts if p is not None)
+
+    def total(self, t_s: float) -> Estimate | None:
+        """Energy of all domains from the start up to a recent instant."""
+        (end,) = self.marks([t_s])
+        nothing = {name: np.zeros(3) for name in end}
+        return self.between(nothing, end, t_s)

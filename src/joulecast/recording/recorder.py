@@ -7,8 +7,9 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
-from ..meters.base import Meter
+from ..meters.base import Meter, Reading
 from ..units import Estimate
 from .live import LiveEnergy, Mark
 from .model import Footer, Gap, Header, Metric, Sink, Span, Status
@@ -16,14 +17,16 @@ from .sampler import Sampler
 from .summary import SpanEnergy
 
 FLUSH_S = 1.0
+_LOOK_S = 0.1  # how often `stop` looks whether a driver hangs
 
 
 class Recorder:
     """One run under way. Implements `Events`; all methods may be called from any thread.
 
     `start` begins two threads: one samples, one writes, so that a slow disk never costs a sample.
+    The first owns the meters, to the last reading: a driver that hangs holds up nobody else.
     `on_epoch` is called from the sampling thread with each epoch, once its energy is known.
-    `on_tick` is called once a round, before the meters are read.
+    `on_tick` is called once a round, before the meters are read; `ending` tells the last.
     """
 
     def __init__(
@@ -45,20 +48,21 @@ class Recorder:
         self._on_epoch, self._on_tick = on_epoch, on_tick
         self._sampler = Sampler(meters, clock, header.interval_s)
         self._live = LiveEnergy([meter.source for meter in meters])
-        self._lock = threading.RLock()
-        self._tick_lock = threading.Lock()
+        self._lock = threading.RLock()  # never held while a meter or the sink is at work
         self._next_id = 1
         self._open: dict[int, Span] = {}
         self._dirty: dict[int, Span] = {}  # opened or closed since the last flush
         self._metrics: list[Metric] = []
-        self._epoch_metrics: dict[int, dict[str, float]] = {}
+        self._epoch_metrics: dict[int, dict[str, float]] = {}  # of epochs not finished yet
         self._marks: dict[int, Mark] = {}  # of epochs that are open
-        self._edges: list[tuple[Span, bool]] = []  # epochs' edges whose energy is not known yet
-        self._gaps_flushed = 0
+        self._edges: list[Span] = []  # epochs' begins and ends whose energy is not known yet
+        self._gaps: list[Gap] = []  # not flushed yet
         self._warnings: list[str] = []
         self._stop = threading.Event()
-        self._threads: dict[str, threading.Thread] = {}
-        self._closed = False
+        self._sampling: threading.Thread | None = None
+        self._writing: threading.Thread | None = None
+        self._end_s: float | None = None  # set once the run ends
+        self._abandoned = False  # a driver hangs: what it says later comes too late
 
     # --- events ----------------------------------------------------------------------------------
 
@@ -84,7 +88,8 @@ class Recorder:
             self._next_id += 1
             self._open[span.id] = self._dirty[span.id] = span
             if kind == "epoch":
-                self._edges.append((span, False))
+                self._edges.append(span)
+                self._epoch_metrics[span.id] = {}
                 if self._counts(owner):
                     self._epochs_of = owner
                     self._epochs_begun += 1
@@ -99,7 +104,7 @@ class Recorder:
             closed = replace(opened, end_s=max(opened.start_s, self.now() if t_s is None else t_s))
             self._dirty[span] = closed
             if closed.kind == "epoch":
-                self._edges.append((closed, True))
+                self._edges.append(closed)
 
     def metric(
         self, name: str, value: float, span: int | None = None, *, t_s: float | None = None
@@ -107,8 +112,8 @@ class Recorder:
         """A number was logged."""
         with self._lock:
             self._metrics.append(Metric(self.now() if t_s is None else t_s, name, value, span))
-            if span is not None:
-                self._epoch_metrics.setdefault(span, {})[name] = value
+            if span in self._epoch_metrics:
+                self._epoch_metrics[span][name] = value
 
     def plan(self, epochs: int, *, origin: int | None = None) -> None:
         """So many epochs are still to come, after those that have begun."""
@@ -134,63 +139,104 @@ class Recorder:
     @property
     def energy(self) -> Estimate | None:
         """What was used so far, up to the last reading."""
-        return self._energy_up_to(self.now())
-
-    def _energy_up_to(self, t_s: float) -> Estimate | None:
-        with self._tick_lock:
-            end = self._live.mark(t_s, self._sampler.gaps)
-            start = {name: joules * 0.0 for name, joules in end.items()}
-            return self._live.between(start, end, t_s)
+        with self._lock:
+            return self._live.total(self.now())
 
     # --- the rounds ------------------------------------------------------------------------------
+
+    @property
+    def ending(self) -> bool:
+        """Whether the run has ended and the last round is under way, or over."""
+        return self._end_s is not None
 
     def start(self, *, threads: bool = True) -> None:
         """Take the first reading and begin. Without threads the caller calls `tick` and `flush`."""
         self.tick(everything=True)
         if threads:
-            for target in (self._sample, self._write):
-                thread = threading.Thread(target=target, name=f"joulecast-{target.__name__}")
-                thread.daemon = True  # a training that dies must not hang on its own metering
-                thread.start()
-                self._threads[target.__name__] = thread
-        else:
+            self._sampling = self._thread(self._sample)
+            self._writing = self._thread(self._write)
+        if self._writing is None:
             self._to_sink(lambda sink: sink.open(self.header))
+
+    def _thread(self, target: Callable[[], None]) -> threading.Thread | None:
+        thread = threading.Thread(target=target, name=f"joulecast-{target.__name__}")
+        thread.daemon = True  # a training that dies must not hang on its own metering
+        try:
+            thread.start()
+        except RuntimeError as error:  # the system gives no more: first and last readings remain
+            self.warn(f"the run was not followed all along: {error}")
+            return None
+        return thread
 
     def _sample(self) -> None:
         due = self.clock()
         while True:
             due = max(due + self.header.interval_s, self.clock())
             if self._stop.wait(max(0.0, due - self.clock())):
-                return
-            self.tick()
+                break
+            self._guarded(self.tick)
+        self._guarded(self._last_round)
 
     def _write(self) -> None:
         self._to_sink(lambda sink: sink.open(self.header))
         while not self._stop.wait(FLUSH_S):
-            self.flush()
+            self._guarded(self.flush)
 
-    def tick(self, *, everything: bool = False, last: bool = False) -> None:
-        """One round of readings; after the `last` no edge waits any longer."""
+    def _guarded(self, action: Callable[[], None]) -> None:
+        """Whatever goes wrong in one round, the next one comes."""
+        try:
+            action()
+        except Exception as error:
+            self.warn(f"a fault in the recorder, which goes on: {type(error).__name__}: {error}")
+
+    def tick(self, *, everything: bool = False) -> None:
+        """One round of readings."""
         if self._on_tick is not None:
-            self._on_tick()
-        with self._tick_lock:
-            readings = self._sampler.tick(everything=everything)
-            self._live.push(readings, self._sampler.gaps)
-            finished = self._settle_edges(math.inf if last else self._sampler.horizon_s())
+            self._guarded(self._on_tick)
+        readings = self._sampler.tick(everything=everything)
+        if not self._abandoned:
+            self._take_in(readings)
+
+    def _last_round(self) -> None:
+        if not self._abandoned:
+            self._close_spans()
+            self._take_in(self._sampler.tick(everything=True), last=True)
+        for trouble in self._sampler.close():
+            self.warn(trouble)
+
+    def _close_spans(self) -> None:
+        if self._on_tick is not None:
+            self._guarded(self._on_tick)
+        for span in list(self._open):
+            self.end(span, t_s=self._end_s)
+
+    def _take_in(self, readings: dict[str, Reading], *, last: bool = False) -> None:
+        """What a round found; after the `last` no edge waits any longer."""
+        with self._lock:
+            if last and self._end_s is not None:
+                self._sampler.mark_silent(self._end_s)
+            gaps = self._sampler.take_gaps()
+            self._gaps += gaps
+            self._live.push(readings, gaps)
+            horizon_s = math.inf if last else self._sampler.horizon_s()
+            finished = self._settle_edges(horizon_s)
+            if math.isfinite(horizon_s):
+                self._live.forget(horizon_s)
         if self._on_epoch is not None:
             for epoch in finished:
-                self._on_epoch(epoch)
+                self._guarded(partial(self._on_epoch, epoch))
 
     def _settle_edges(self, horizon_s: float) -> list[SpanEnergy]:
         """The epochs whose both edges all meters have now passed."""
-        with self._lock:
-            known = [e for e in self._edges if (e[0].end_s or e[0].start_s) <= horizon_s]
-            self._edges = [e for e in self._edges if (e[0].end_s or e[0].start_s) > horizon_s]
+        edges = [(s, s.start_s if s.end_s is None else s.end_s) for s in self._edges]
+        known = [(span, at) for span, at in edges if at <= horizon_s]
+        if not known:
+            return []
+        self._edges = [span for span, at in edges if at > horizon_s]
         finished = []
-        for span, is_end in known:
-            at = span.end_s if is_end and span.end_s is not None else span.start_s
-            mark = self._live.mark(at, self._sampler.gaps)
-            if not is_end:
+        marks = self._live.marks([at for _, at in known])
+        for (span, at), mark in zip(known, marks, strict=True):
+            if span.end_s is None:
                 self._marks[span.id] = mark
                 continue
             start = self._marks.pop(span.id, None)
@@ -204,12 +250,11 @@ class Recorder:
 
     def flush(self) -> None:
         """Hand all that is new to the sink."""
-        with self._tick_lock, self._lock:
-            samples = self._sampler.take()
+        samples = self._sampler.take()
+        with self._lock:
             spans, self._dirty = list(self._dirty.values()), {}
             metrics, self._metrics = self._metrics, []
-            gaps: list[Gap] = self._sampler.gaps[self._gaps_flushed :]
-            self._gaps_flushed += len(gaps)
+            gaps, self._gaps = self._gaps, []
         self._to_sink(lambda sink: sink.flush(samples, spans, metrics, gaps))
 
     def _to_sink(self, action: Callable[[Sink], None]) -> None:
@@ -222,25 +267,34 @@ class Recorder:
             self.warn(f"the recording could not be stored: {error}")
 
     def stop(self, status: Status, exit_code: int | None = None) -> None:
-        """Take the last reading, close what is open, and the sink. A second call does nothing."""
-        duration = self.now()  # before anything that takes time: the run has ended
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-        self._stop.set()
-        self._join(self._sample)
-        for span in list(self._open):
-            self.end(span, t_s=duration)
-        self.tick(everything=True, last=True)
-        self._join(self._write)
-        self.flush()
-        total = self._energy_up_to(duration)
-        footer = Footer(status, duration, exit_code, self.warnings, total)
-        self._to_sink(lambda sink: sink.close(footer))
-        self._sampler.close()
+        """Take the last reading, close what is open, and the sink. A second call does nothing.
 
-    def _join(self, target: Callable[[], None]) -> None:
-        thread = self._threads.pop(target.__name__, None)
-        if thread is not None:
-            thread.join()
+        A meter that does not answer is waited for no longer than `ANSWER_S` and its own update
+        period. The sink is waited for as long as it takes: giving up on it would lose the end of
+        the recording, and a ledger has time-outs of its own.
+        """
+        with self._lock:
+            if self._end_s is not None:
+                return
+            self._end_s = duration = self.now()
+        self._stop.set()
+        if self._sampling is None:
+            self._last_round()
+        else:
+            self._await_last_round(self._sampling)
+        if self._writing is not None:
+            self._writing.join()
+        self.flush()
+        footer = Footer(status, duration, exit_code, self.warnings, self._live.total(duration))
+        self._to_sink(lambda sink: sink.close(footer))
+
+    def _await_last_round(self, sampling: threading.Thread) -> None:
+        while sampling.is_alive():
+            sampling.join(_LOOK_S)
+            domain = self._sampler.hanging()
+            if domain is not None:
+                self._abandoned = True
+                self.warn(f"{domain}: its meter does not answer; the last readings are missing")
+                self._close_spans()
+                self._take_in({}, last=True)
+                return

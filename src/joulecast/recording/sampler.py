@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,6 +19,9 @@ MAX_CPU_SHARE = 0.005
 """A meter whose reading takes long is read less often, so that it costs at most this share of one
 core: ten meters of a slow driver must not eat the training's CPU."""
 
+ANSWER_S = 5.0
+"""A driver that takes this much longer than its meter's update period is taken to hang."""
+
 
 def max_gap_s(source: Source, interval_s: float) -> float:
     """A longer silence of a power meter is a gap: nobody knows what was drawn meanwhile."""
@@ -26,16 +31,25 @@ def max_gap_s(source: Source, interval_s: float) -> float:
 class _Pace:
     """One meter, when it is due, and what it said last."""
 
-    def __init__(self, meter: Meter) -> None:
+    def __init__(self, meter: Meter, interval_s: float) -> None:
         self.meter = meter
-        self.due_s = -np.inf
+        self.domain = meter.source.domain
+        self.max_gap_s = max_gap_s(meter.source, interval_s)
+        self.due_s = -np.inf  # by the clock
+        self.cost_s = 0.0  # CPU time of the last reading
         self.last: Reading | None = None
+
+    @property
+    def last_s(self) -> float:
+        """When it spoke last; the start of the run where it never did."""
+        return self.last.t_s if self.last else 0.0
 
 
 class Sampler:
     """Reads `meters` at most every `interval_s`; times are seconds since `start_s` of the clock.
 
-    Holds no thread: `tick` does one round. `take` hands over what was gathered.
+    Holds no thread: `tick` does one round. `take` hands over what was gathered, to any thread, also
+    while a driver hangs in a round: no lock is held while a meter is read.
     """
 
     def __init__(
@@ -45,12 +59,14 @@ class Sampler:
         interval_s: float,
         cpu_clock: Callable[[], float] = time.thread_time,
     ) -> None:
-        self._paces = [_Pace(meter) for meter in meters]
+        self._paces = [_Pace(meter, interval_s) for meter in meters]
         self._clock, self._cpu_clock = clock, cpu_clock
         self._interval_s = interval_s
         self.start_s = clock()
-        self.gaps: list[Gap] = []  # all of them, oldest first
+        self.gaps: list[Gap] = []  # those not taken yet, oldest first
         self._pending: dict[str, list[Reading]] = {}
+        self._lock = threading.Lock()
+        self._busy: tuple[str, float] | None = None  # a driver at work: its domain, since when
 
     def tick(self, *, everything: bool = False) -> dict[str, Reading]:
         """One round: reads every meter that is due (or all of them); the new readings by domain."""
@@ -61,16 +77,20 @@ class Sampler:
                 continue
             reading = self._read(pace)
             if reading is not None:
-                domain = pace.meter.source.domain
+                found[pace.domain] = reading
+        with self._lock:
+            for domain, reading in found.items():
                 self._pending.setdefault(domain, []).append(reading)
-                found[domain] = reading
         return found
 
     def _read(self, pace: _Pace) -> Reading | None:
         source = pace.meter.source
         cpu_before = self._cpu_clock()
+        self._busy = pace.domain, self._clock()
         try:
             reading = pace.meter.read()
+            if not _is_finite(reading):
+                return None  # as if nothing had been said; a long silence becomes a gap
             note = pace.meter.note()
         except MeterLostError as error:
             self._lose(pace, str(error))
@@ -78,19 +98,22 @@ class Sampler:
         except Exception as error:  # a fault in one meter's driver must not end the recording
             self._lose(pace, f"{type(error).__name__}: {error}")
             return None
-        cost = self._cpu_clock() - cpu_before
+        finally:
+            self._busy = None
+        # Of two costs the lower: one slow reading (garbage was collected in it) is no slow driver.
+        cost, pace.cost_s = pace.cost_s, self._cpu_clock() - cpu_before
+        cost = min(cost, pace.cost_s)
         reading = replace(reading, t_s=reading.t_s - self.start_s)
-        last = pace.last
-        if last is not None and reading.t_s <= last.t_s:
+        since = pace.last_s
+        if pace.last is not None and reading.t_s <= since:
             return None  # the meter had nothing new
-        since = last.t_s if last else 0.0
         if note:
-            self.gaps.append(Gap(source.domain, since, reading.t_s, note))
+            self.gaps.append(Gap(pace.domain, since, reading.t_s, note))
         elif source.kind is Kind.POWER:
             silence = reading.t_s - since
-            if silence > max_gap_s(source, self._interval_s):
+            if silence > pace.max_gap_s:
                 why = f"no reading for {format_duration(silence)} (the sampler was held up)"
-                self.gaps.append(Gap(source.domain, since, reading.t_s, why))
+                self.gaps.append(Gap(pace.domain, since, reading.t_s, why))
         pace.last = reading
         pace.due_s = self._clock() + max(
             self._interval_s, source.update_period_s, cost / MAX_CPU_SHARE
@@ -98,25 +121,62 @@ class Sampler:
         return reading
 
     def _lose(self, pace: _Pace, reason: str) -> None:
-        since = pace.last.t_s if pace.last else 0.0
-        self.gaps.append(Gap(pace.meter.source.domain, since, None, reason))
         self._paces.remove(pace)
-        pace.meter.close()
+        trouble = self._close(pace)
+        reason = f"{reason}; {trouble}" if trouble else reason
+        self.gaps.append(Gap(pace.domain, pace.last_s, None, reason))
 
     def horizon_s(self) -> float:
-        """All that happened up to this time has been read by every meter still alive."""
-        times = [p.last.t_s if p.last else 0.0 for p in self._paces]
-        return min(times, default=np.inf)
+        """All that happened up to this time has been read by every meter that still speaks."""
+        now = self._clock()
+        speak = [p.last_s for p in self._paces if now <= p.due_s + p.max_gap_s]
+        return min(speak, default=np.inf)
 
     def take(self) -> dict[str, Samples]:
         """The readings gathered since the last call, by domain."""
-        pending, self._pending = self._pending, {}
+        with self._lock:
+            pending, self._pending = self._pending, {}
         return {domain: to_samples(readings) for domain, readings in pending.items()}
 
-    def close(self) -> None:
-        """Close every meter."""
+    def take_gaps(self) -> list[Gap]:
+        """The gaps found since the last call; to be called between rounds."""
+        gaps, self.gaps = self.gaps, []
+        return gaps
+
+    def hanging(self) -> str | None:
+        """The domain whose driver does not come back, if one does not."""
+        busy = self._busy
+        if busy is None:
+            return None
+        domain, since = busy
+        period = next(
+            (p.meter.source.update_period_s for p in self._paces if p.domain == domain), 0
+        )
+        return domain if self._clock() - since > ANSWER_S + period else None
+
+    def mark_silent(self, end_s: float) -> None:
+        """The run has ended: who had gone silent before is marked."""
         for pace in self._paces:
+            if end_s - pace.last_s > pace.max_gap_s:
+                self.gaps.append(Gap(pace.domain, pace.last_s, None, "it gave no more readings"))
+
+    def close(self) -> list[str]:
+        """Close every meter; what went wrong."""
+        return [trouble for pace in self._paces if (trouble := self._close(pace))]
+
+    def _close(self, pace: _Pace) -> str | None:
+        self._busy = pace.domain, self._clock()
+        try:
             pace.meter.close()
+        except Exception as error:  # a fault in one meter's driver must not end the recording
+            return f"{pace.domain}: closing its meter failed: {type(error).__name__}: {error}"
+        finally:
+            self._busy = None
+        return None
+
+
+def _is_finite(r: Reading) -> bool:
+    return all(math.isfinite(x) for x in (r.t_s, r.value, r.low, r.high, r.held_s))
 
 
 def to_samples(readings: Sequence[Reading]) -> Samples:

@@ -231,3 +231,82 @@ def test_ranks_that_tell_the_same_epochs_plan_them_once(clock):
         for index in range(2):
             recorder.end(recorder.begin("epoch", "", index, origin=rank))
     assert recorder.planned_epochs == 3
+
+
+def test_a_meter_that_took_long_once_is_not_read_less_often(clock):
+    cpu = {"s": 0.0}
+
+    def once_slow(t):
+        cpu["s"] += 0.05 if 1.0 < t < 1.1 else 0.0
+        return t
+
+    meter = FunctionMeter(clock, once_slow, source(kind=Kind.POWER))
+    sampler = Sampler([meter], clock, 0.1, cpu_clock=lambda: cpu["s"])
+    for _ in range(100):
+        clock.now += 0.1
+        sampler.tick()
+    assert meter.reads == 100
+    assert sampler.gaps == []
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_a_slow_meter_beside_a_quick_one_leaves_the_live_epochs_right(clock, kind):
+    quick = FunctionMeter(clock, lambda t: 100 * t, source("gpu:0", period_s=0.01))
+    slow = FunctionMeter(clock, lambda t: 50 * t if kind is Kind.COUNTER else 50, source("node"))
+    slow.source = source("node", kind, 2.0)
+    recorder, sink, epochs = record(clock, [quick, slow], interval_s=0.01)
+    for index in range(6):
+        span = recorder.begin("epoch", "", index)
+        advance(recorder, clock, 2.6, step=0.01)
+        recorder.end(span)
+    recorder.flush()
+    recorder.stop(Status.FINISHED)
+    assert [e.energy.value for e in epochs] == pytest.approx([150 * 2.6] * 6, rel=0.01)
+    summary = summarise(sink.recording())
+    assert [e.energy.value for e in epochs] == pytest.approx(
+        [e.energy.value for e in summary.epochs]
+    )
+
+
+def test_live_epochs_leave_gaps_out_as_the_summary_does(clock):
+    meter = FunctionMeter(clock, lambda t: 50.0, source(kind=Kind.POWER))
+    recorder, sink, epochs = record(clock, [meter])
+    for index in range(8):
+        span = recorder.begin("epoch", "", index)
+        advance(recorder, clock, 5)
+        if index % 2:
+            clock.now += 30  # the machine hung
+        recorder.end(span)
+    recorder.stop(Status.FINISHED)
+    summary = summarise(sink.recording())
+    assert len(summary.recording.gaps) == 4
+    assert [e.energy.value for e in epochs] == pytest.approx(
+        [e.energy.value for e in summary.epochs]
+    )
+
+
+def test_epochs_do_not_wait_for_a_meter_that_fell_silent(clock):
+    mute = FunctionMeter(clock, lambda t: t if t < 1 else float("nan"))
+    meter = FunctionMeter(clock, lambda t: 10 * t, source("cpu:0"))
+    recorder, sink, epochs = record(clock, [mute, meter])
+    for index in range(5):
+        span = recorder.begin("epoch", "", index)
+        advance(recorder, clock, 4)
+        recorder.end(span)
+    assert len(epochs) == 4
+    recorder.stop(Status.FINISHED)
+    (gap,) = sink.recording().gaps
+    assert (gap.domain, gap.end_s) == ("gpu:0", None)
+    assert gap.start_s == pytest.approx(0.9, abs=0.11)
+
+
+def test_many_spans_and_metrics_leave_nothing_behind(clock):
+    recorder, _, _ = record(clock, [FunctionMeter(clock, lambda t: t)])
+    for index in range(50):
+        span = recorder.begin("epoch" if index % 2 else "step", "", index)
+        recorder.metric("loss", 1.0, span)
+        recorder.end(span)
+        advance(recorder, clock, 0.5)
+        recorder.flush()
+    kept = [v for v in vars(recorder).values() if isinstance(v, dict | list)]
+    assert all(len(v) <= 2 for v in kept)

@@ -8,11 +8,13 @@ which all processes of a machine share.
 
 from __future__ import annotations
 
+import ctypes
+import itertools
 import json
 import math
 import os
+import shutil
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +25,8 @@ from .recorder import Recorder
 VARIABLE = "JOULECAST_JOIN"
 _MAX_LINE = 8000  # holds the longest text, every character of it escaped
 _MAX_NAME, _MAX_TEXT = 200, 500
+_PER_ROUND = 512 * 1024  # bytes, some 5000 events: reading them holds a sample up by 20 ms
+_GIVE_BACK = 16 * 1024 * 1024  # bytes read before their disk space is freed
 
 
 class EventWriter:
@@ -30,16 +34,14 @@ class EventWriter:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Raises `OSError` where the file cannot be written (another user's run, say)."""
-        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
-        self._lock = threading.Lock()
+        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        self._file = os.fdopen(fd, "ab", buffering=0)
         # A forked child may close spans its parent opened: its own ids must not be taken for them.
-        self._next_id = 1 << 32
+        self._ids = itertools.count(1 << 32)  # no lock: one held in a fork would never be released
 
     def begin(self, kind: str, name: str, index: int | None, parent: int | None) -> int:
         """See `Events`."""
-        with self._lock:
-            span = self._next_id
-            self._next_id += 1
+        span = next(self._ids)
         name = name[:_MAX_NAME]
         self._send(op="begin", id=span, kind=kind, name=name, index=index, parent=parent)
         return span
@@ -63,9 +65,13 @@ class EventWriter:
     def _send(self, **event: Any) -> None:
         line = json.dumps(event | {"pid": os.getpid(), "t": time.monotonic()}) + "\n"
         try:
-            os.write(self._fd, line.encode())
-        except OSError:  # the disk is full, say: the training matters more than its spans
+            self._file.write(line.encode())
+        except (OSError, ValueError):  # the disk is full, or it was closed: the training goes on
             return
+
+    def close(self) -> None:
+        """Give the file back; what is said later goes nowhere. Safe to call twice."""
+        self._file.close()
 
 
 class EventTail:
@@ -75,31 +81,41 @@ class EventTail:
         self._path, self._clock = str(path), clock
         self._offset = 0
         self._partial = b""
+        self._given_back = 0
         self._spans: dict[tuple[int, int], int] = {}  # (process, its id) -> the recorder's id
 
     def pump(self, recorder: Recorder) -> None:
-        """Pass on every event that came since the last call."""
+        """Pass on the events that came since the last call: so many, and all once the run ends."""
         if os.stat(self._path).st_size == self._offset:  # noqa: PTH116 - ten times a second
             return
         with open(self._path, "rb") as file:  # noqa: PTH123
             file.seek(self._offset)
-            data = file.read()
-        self._offset += len(data)
-        *lines, self._partial = (self._partial + data).split(b"\n")
-        for line in lines:
-            try:
-                self._apply(json.loads(line[:_MAX_LINE]), recorder)
-            except (ValueError, KeyError, TypeError, AttributeError):
-                recorder.warn("the script's own events were damaged: some spans are missing")
+            while data := file.read(_PER_ROUND):
+                self._offset += len(data)
+                *lines, rest = (self._partial + data).split(b"\n")
+                self._partial = rest[:_MAX_LINE]
+                for line in lines:
+                    self._pass_on(line, recorder)
+                if not recorder.ending:
+                    break
+        if self._offset - self._given_back >= _GIVE_BACK:
+            _free_space(self._path, self._offset)
+            self._given_back = self._offset
+
+    def _pass_on(self, line: bytes, recorder: Recorder) -> None:
+        try:
+            self._apply(json.loads(line[:_MAX_LINE]), recorder)
+        except Exception:  # whatever a damaged line leads to, the next may be whole
+            recorder.warn("the script's own events were damaged: some spans are missing")
 
     def _apply(self, event: dict[str, Any], recorder: Recorder) -> None:
         pid, now = int(event["pid"]), recorder.now()
         t_s = now - (self._clock() - float(event["t"]))
         if not 0 <= t_s <= now:  # another clock (a container's time namespace): use the arrival
             t_s = now
-        span = event.get("id")
+        op, span = event["op"], event.get("id")
         mine = None if span is None else self._spans.get((pid, int(span)))
-        match event["op"]:
+        match op:
             case "begin":
                 parent, index = event["parent"], event["index"]
                 self._spans[pid, int(event["id"])] = recorder.begin(
@@ -112,6 +128,7 @@ class EventTail:
                 )
             case "end" if mine is not None:
                 recorder.end(mine, t_s=t_s)
+                del self._spans[pid, int(event["id"])]
             case "metric":
                 value = float(event["value"])
                 if math.isfinite(value):
@@ -126,11 +143,25 @@ class JoinFile:
     """The file through which inner scripts join, in a folder only this user can enter."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="joulecast-", ignore_cleanup_errors=True)
-        self.path = Path(self._folder.name) / "events.jsonl"
+        # Not a TemporaryDirectory: that of a forked child would remove the parent's folder.
+        self._owner = os.getpid()
+        self.path = Path(tempfile.mkdtemp(prefix="joulecast-")) / "events.jsonl"
         self.path.touch(mode=0o600)
         self.tail = EventTail(self.path)
 
     def close(self) -> None:
-        """Remove it."""
-        self._folder.cleanup()
+        """Remove it; in a forked child, leave it to the parent."""
+        if os.getpid() == self._owner:
+            shutil.rmtree(self.path.parent, ignore_errors=True)
+
+
+def _free_space(path: str, end: int) -> None:
+    """Give back the disk space of the bytes before `end`, which stay where they are, as zeros.
+
+    A file cannot be cut at its front while others append to it. Linux alone can do this
+    (`fallocate(2)`, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE), and not on every file system.
+    """
+    fallocate = getattr(ctypes.CDLL(None), "fallocate64", None)
+    if fallocate is not None:
+        with open(path, "r+b") as file:  # noqa: PTH123
+            fallocate(file.fileno(), 0x02 | 0x01, ctypes.c_int64(0), ctypes.c_int64(end))

@@ -1,5 +1,7 @@
+import gc
 import json
 import os
+import sys
 
 import pytest
 
@@ -57,6 +59,69 @@ def test_what_an_inner_script_warns_of_reaches_the_outer_run(outer):
     assert finish(recorder, sink).warnings == ["\U0001f525" * 500]
 
 
+def test_a_writer_that_was_closed_says_nothing_more(outer):
+    recorder, sink = outer
+    file = JoinFile()
+    writer = EventWriter(file.path)
+    writer.end(writer.begin("phase", "a", None, None))
+    writer.close()
+    writer.close()
+    writer.end(writer.begin("phase", "b", None, None))
+    file.tail.pump(recorder)
+    file.close()
+    assert [span.name for span in finish(recorder, sink).spans] == ["a"]
+
+
+def test_a_forked_child_leaves_the_folder_to_its_parent():
+    file = JoinFile()
+    child = os.fork()
+    if child == 0:
+        file.close()
+        del file
+        gc.collect()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert file.path.exists()
+    file.close()
+    assert not file.path.parent.exists()
+
+
+def test_a_burst_is_read_in_parts_and_all_of_it_at_the_end(clock):
+    file, sink = JoinFile(), MemorySink()
+    recorder = Recorder(header([]), [], sink, clock, on_tick=lambda: file.tail.pump(recorder))
+    recorder.start(threads=False)
+    writer = EventWriter(file.path)
+    for index in range(5000):
+        writer.end(writer.begin("step", "step", index, None))
+    recorder.tick()
+    recorder.flush()
+    assert 0 < len(sink.recording().spans) < 5000
+    spans = finish(recorder, sink).spans
+    file.close()
+    assert [span.index for span in spans] == list(range(5000))
+    assert all(span.end_s is not None for span in spans)
+    assert file.tail._spans == {}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can free the front of a file")
+def test_what_was_read_takes_no_space_any_longer(outer):
+    recorder, sink = outer
+    file = JoinFile()
+    writer = EventWriter(file.path)
+    line = json.dumps({"op": "end", "id": 1, "pid": 7, "t": 0.0, "x": "x" * 7000}) + "\n"
+    with file.path.open("a") as out:
+        out.writelines(line for _ in range(3000))
+    full = file.path.stat().st_blocks
+    while file.tail._offset < file.path.stat().st_size:
+        file.tail.pump(recorder)
+    assert file.path.stat().st_blocks < full / 2
+    writer.plan(4)
+    file.tail.pump(recorder)
+    file.close()
+    assert recorder.planned_epochs == 4
+    assert finish(recorder, sink).warnings == []
+
+
 def test_times_are_those_of_the_event_not_of_its_arrival(outer, clock, tmp_path):
     recorder, sink = outer
     path = tmp_path / "events"
@@ -88,7 +153,16 @@ def test_a_line_that_comes_in_two_pieces_is_one(outer, tmp_path, clock):
 
 @pytest.mark.parametrize(
     "garbage",
-    [b"\x00\xff\n", b"[]\n", b"{}\n", b'{"op": "end"}\n', b'{"op":"begin","pid":"x"}\n', b"1\n"],
+    [
+        b"\x00\xff\n",
+        b"[]\n",
+        b"{}\n",
+        b'{"op": "end"}\n',
+        b'{"op":"begin","pid":"x"}\n',
+        b"1\n",
+        b"[" * 7900 + b"\n",
+        b'{"op":"plan","pid":7,"t":0,"epochs":Infinity}\n',
+    ],
 )
 def test_garbage_is_warned_of_and_loses_nothing_else(outer, tmp_path, clock, garbage):
     recorder, sink = outer

@@ -88,14 +88,18 @@ def with_edges(
     Where the window begins and ends within an update of the meter is unknown (`EDGE_FACTOR`). None
     for an empty window.
     """
-    value, low, high = joules
     if duration_s <= 0:
         return None
+    value, low, high = (float(x) for x in widened(np.array(joules), duration_s, source))
+    return Estimate(value, low, high, "J", source.provenance)
+
+
+def widened(joules: Array, duration_s: float | Array, source: Source) -> Array:
+    """The same for windows of positive length, many at once: rows value, low, high."""
+    value, low, high = joules
     edge = EDGE_FACTOR * source.update_period_s * value / duration_s
     below, above = np.hypot(value - low, edge), np.hypot(high - value, edge)
-    return Estimate(
-        value, min(value, max(0.0, value - below)), value + above, "J", source.provenance
-    )
+    return np.stack([value, np.minimum(value, np.maximum(0.0, value - below)), value + above])
 
 
 def is_resolved(duration_s: float, source: Source) -> bool:

@@ -6,9 +6,11 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from ..meters.base import Kind, Source
 from ..units import Estimate, add_independent, format_duration
-from .integrate import UPDATES_TO_RESOLVE, Curve, curve, is_resolved, with_edges
+from .integrate import UPDATES_TO_RESOLVE, Curve, curve, is_resolved, widened, with_edges
 from .model import Gap, Recording, Span
 
 SCHEMA = "joulecast/recording/1"
@@ -131,8 +133,7 @@ def summarise(recording: Recording) -> Summary:
     above, why = _above_idle(domains, recording, total)
     if why:
         warnings.append(why)
-    metrics = _metrics_by_span(recording)
-    spans = [_span(s, curves, metrics, duration) for s in recording.spans]
+    spans = _spans(recording, curves, duration)
     epochs = [s for s in spans if s.span.kind == "epoch"]
     # Ranks of one job log the same epochs; the first that spoke counts, the others stay spans.
     first = epochs[0].span.origin if epochs else None
@@ -235,22 +236,23 @@ def _metrics_by_span(recording: Recording) -> dict[int | None, dict[str, float]]
     return found
 
 
-def _span(
-    span: Span, curves: Curves, metrics: dict[int | None, dict[str, float]], duration: float
-) -> SpanEnergy:
-    end = duration if span.end_s is None else span.end_s
-    domains = {}
+def _spans(recording: Recording, curves: Curves, duration: float) -> list[SpanEnergy]:
+    """The energies of all spans, each domain's at once."""
+    metrics = _metrics_by_span(recording)
+    starts = np.array([s.start_s for s in recording.spans])
+    ends = np.array([duration if s.end_s is None else s.end_s for s in recording.spans])
+    lengths = ends - starts
+    parts: list[dict[str, Estimate]] = [{} for _ in recording.spans]
     for name, (source, c) in curves.items():
-        energy = with_edges(c.between(span.start_s, end), end - span.start_s, source)
-        if energy is not None and span.start_s < c.t_s[-1]:
-            domains[name] = energy
-    return SpanEnergy(
-        span,
-        max(0.0, end - span.start_s),
-        add_independent(domains.values()),
-        domains,
-        metrics.get(span.id, {}),
-    )
+        seen = np.flatnonzero((lengths > 0) & (starts < c.t_s[-1]))
+        joules = c.at(ends[seen]) - c.at(starts[seen])
+        rows = widened(joules, lengths[seen], source).T.tolist()
+        for i, (value, low, high) in zip(seen.tolist(), rows, strict=True):
+            parts[i][name] = Estimate(value, low, high, "J", source.provenance)
+    return [
+        SpanEnergy(span, max(0.0, length), add_independent(p.values()), p, metrics.get(span.id, {}))
+        for span, length, p in zip(recording.spans, lengths.tolist(), parts, strict=True)
+    ]
 
 
 def _gap_text(gap: Gap, duration: float) -> str:

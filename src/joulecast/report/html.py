@@ -17,7 +17,7 @@ import numpy as np
 from .._version import __version__
 from ..errors import MissingExtraError
 from ..recording.model import Metric, Recording
-from ..recording.summary import Summary
+from ..recording.summary import DomainEnergy, Summary
 from ..units import Estimate, format_duration, format_quantity
 from . import words
 from .environment import environment_rows
@@ -36,6 +36,8 @@ from .spans import ends, group_spans
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_ROWS = 200
 """Rows of a table in the page before the middle is left out."""
+NOTHING = 0.005
+"""The part of a domain's energy below which its energy above idle is shown as none."""
 
 
 def render_html(recording: Recording, summary: Summary, zone: tzinfo | None = None) -> str:
@@ -58,6 +60,7 @@ def render_html(recording: Recording, summary: Summary, zone: tzinfo | None = No
         undefined=jinja2.StrictUndefined,
     )
     page.globals = {"words": words, "duration": format_duration, "quantity": format_quantity}
+    page.globals["above_idle"] = _above_idle
     page.filters |= {"lead": _lead, "range": words.range_text}
     figures = _figures(summary, series, found)
     scripts = {"plotly": get_plotlyjs() if figures else "", "page": _read("report.js")}
@@ -148,6 +151,18 @@ def _chart_notes(summary: Summary, series: PowerSeries | None) -> dict[str, str]
 def _lead(estimate: Estimate) -> str:
     """The value alone, with its unit."""
     return str(estimate).partition(" (")[0]
+
+
+def _above_idle(domain: DomainEnergy) -> str:
+    """A domain's energy above idle, `≈ 0 J` where it is lost in the energy it is the rest of.
+
+    It is a difference of two like figures there, whose digits (and sign) are rounding.
+    """
+    if domain.above_idle is None:
+        return "unknown"
+    if abs(domain.above_idle.value) < NOTHING * abs(domain.energy.value):
+        return "≈ 0 J"
+    return _lead(domain.above_idle)
 
 
 @cache

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC
 from html.parser import HTMLParser
 
@@ -13,6 +14,7 @@ from joulecast.meters.base import Uncertainty
 from joulecast.recording.model import Metric, Status
 from joulecast.recording.summary import summarise
 from joulecast.report.html import render_html
+from joulecast.units import Estimate
 
 HOSTILE = "</script><script>window.pwned=1</script><img src=x onerror=alert(1)>"
 
@@ -85,6 +87,28 @@ def test_figures_are_those_of_the_summary():
     assert f'<data id="total" value="{summary.total.value}">' in text
     for e in [*(d.energy for d in summary.domains), *(x.energy for x in summary.epochs)]:
         assert f'<data value="{e.value}">{str(e).partition(" (")[0]}</data>' in text
+
+
+@pytest.mark.parametrize(
+    ("above_j", "says"),
+    [
+        (-2.84e-6, "≈ 0 J"),
+        (0.0, "≈ 0 J"),
+        (4.9, "≈ 0 J"),
+        (-4.9, "≈ 0 J"),
+        (5.1, "5.10 J"),
+        (-5.1, "-5.10 J"),
+        (None, "unknown"),
+    ],
+)
+def test_above_idle_is_called_nothing_where_it_is_lost_in_the_domain_s_energy(above_j, says):
+    recording = training(epochs=2, domains=("dram:0",))
+    summary = summarise(recording)
+    above = None if above_j is None else Estimate(above_j, above_j - 9, above_j + 9)
+    found = replace(summary.domains[0], energy=Estimate(1000, 900, 1100), above_idle=above)
+    text = render_html(recording, replace(summary, domains=[found]), UTC)
+    row = re.search(r'<th scope="row">dram:0</th>.*?</tr>', text, flags=re.DOTALL)
+    assert re.findall(r'<td class="n">([^<]*)</td>', row[0])[0] == says
 
 
 @pytest.mark.parametrize(

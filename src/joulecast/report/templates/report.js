@@ -9,6 +9,7 @@
   var coarse = matchMedia("(pointer: coarse)").matches;
   var printing = false;
   var draw = "stacked";
+  var PAPER = { alone: 700, beside: 345 }; // widths in print, px; the style sheet scales to the page
 
   function theme(layout, data, width) {
     var css = getComputedStyle(document.documentElement);
@@ -54,10 +55,19 @@
   function show(element) {
     var figure = JSON.parse(JSON.stringify(figures[element.dataset.figure]));
     if (element.dataset.figure === "power" && draw === "lines") apart(figure.data);
-    theme(figure.layout, figure.data, printing ? 640 : 0);
+    var width = printing ? (element.closest("figure:not(:only-child)") ? PAPER.beside : PAPER.alone) : 0;
+    theme(figure.layout, figure.data, width);
+    var height = figure.layout.height;
+    element.style.height = printing ? "auto" : height + "px"; // a resize asks the element, not the layout
+    element.style.aspectRatio = printing ? width + " / " + height : "";
     return Plotly.react(element, figure.data, figure.layout, {
       responsive: !printing, displaylogo: false, displayModeBar: coarse ? false : "hover",
       modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+    }).then(function () {
+      if (!printing) return;
+      element.querySelectorAll(".main-svg").forEach(function (svg) {
+        svg.setAttribute("viewBox", "0 0 " + width + " " + height);
+      });
     });
   }
 

@@ -203,3 +203,9 @@ def format_estimate(estimate: Estimate) -> str:
     scale, prefix = _prefix(e.value or e.high)
     figures = [_digits(x / scale) for x in (e.value, e.low, e.high)]
     return f"{figures[0]} {prefix}{e.unit} ({figures[1]} to {figures[2]})"
+
+
+def one_line(text: str, longest: int = 60) -> str:
+    """A name as a terminal may show it: no line breaks or control characters, not too long."""
+    clean = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return clean if len(clean) <= longest else f"{clean[: longest - 1]}\u2026"

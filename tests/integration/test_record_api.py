@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -73,6 +74,19 @@ def test_a_decorated_function_is_a_run_each_time(script):
         """
     )
     assert [r["name"] for r in runs] == ["job", "job"]
+
+
+def test_a_decorator_without_brackets(script):
+    _, (run,) = script(
+        """
+        import joulecast
+        @joulecast.record
+        def train(x):
+            return x + 1
+        assert train(1) == 2
+        """
+    )
+    assert run["name"] == "train"
 
 
 def test_cells_of_a_notebook(script):
@@ -228,9 +242,112 @@ def test_many_threads(script):
     assert all(s["complete"] for s in run["spans"])
 
 
+def test_a_clean_exit_is_no_failure(script):
+    _, (run,) = script(
+        """
+        import sys, joulecast
+        with joulecast.record("exits"):
+            sys.exit(0)
+        """
+    )
+    assert run["status"] == "finished"
+
+
+def test_coroutines_are_recorded_to_their_end_and_generators_refused(script):
+    _, (run,) = script(
+        """
+        import asyncio, joulecast
+        @joulecast.record("async")
+        async def job():
+            await asyncio.sleep(1.2)
+            return 7
+        assert asyncio.run(job()) == 7
+        try:
+            @joulecast.record("generator")
+            def steps():
+                yield 1
+        except joulecast.JoulecastError as error:
+            assert "steps" in str(error)
+        else:
+            raise SystemExit("not refused")
+        """
+    )
+    assert run["duration_s"] > 1.1
+
+
+def test_threads_that_start_at_once_make_one_run(script):
+    _, runs = script(
+        """
+        import threading, time, joulecast
+        def job(i):
+            with joulecast.record(f"job {i}", quiet=True):
+                time.sleep(1.5)
+        threads = [threading.Thread(target=job, args=(i,)) for i in range(4)]
+        [t.start() for t in threads]
+        [t.join() for t in threads]
+        """
+    )
+    assert len(runs) == 1
+    assert len(runs[0]["spans"]) == 3
+
+
+def test_a_cell_that_is_run_again_ends_the_run_it_began_before(script):
+    done, runs = script(
+        """
+        import joulecast
+        for _ in range(2):
+            joulecast.record("cell").start()  # not even bound to a name
+        """
+    )
+    assert [r["status"] for r in runs] == ["finished", "finished"]
+    assert "still being recorded" in done.stderr
+
+
+def test_many_short_runs_that_join_leave_no_files_open(script):
+    """The outer recording is that of `joulecast run`, in another process."""
+    outer = [sys.executable, "-m", "joulecast", "run", "--name", "outer", "--", sys.executable]
+    _, (run,) = script(
+        """
+        import os, joulecast
+        @joulecast.record("inner")
+        def job():
+            return len(os.listdir("/proc/self/fd"))
+        files = [job() for _ in range(60)]
+        assert files[-1] <= files[0], files
+        """,
+        launcher=outer,
+    )
+    assert run["name"] == "outer"
+    assert [s["name"] for s in run["spans"]] == ["inner"] * 60
+
+
+def test_without_a_home_folder_the_training_goes_on(tmp_path):
+    code = "import joulecast\nwith joulecast.record('x') as run: print('trained')"
+    if os.getuid() != 0 or shutil.which("setpriv") is None:
+        pytest.skip("only root can become a user without a home folder")
+    nobody = ["setpriv", "--reuid", "54321", "--regid", "54321", "--clear-groups"]
+    nobody += ["--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search"]
+    tmp_path.chmod(0o777)
+    done = subprocess.run(
+        [*nobody, sys.executable, "-c", code],
+        env={"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "trained\n"
+    assert "no home folder" in done.stderr
+
+
 @pytest.mark.parametrize(
     "call",
-    ["interval=5", "interval='1ms'", "scope='world'", "epochs=-1", "idle=1, idle_power=3"],
+    [
+        *("interval=5", "interval='1ms'", "interval=None", "scope='world'"),
+        *("epochs=-1", "epochs=2.5", "epochs='x'", "tags=['a']", "ledger=5"),
+        *("idle=-1", "idle_power=-1", "idle_power=[3]", "idle=1, idle_power=3"),
+    ],
 )
 def test_misuse_is_told_before_the_training_starts(script, call):
     _, runs = script(

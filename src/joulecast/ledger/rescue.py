@@ -6,12 +6,14 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import LedgerError, RunNotFoundError
 from ..recording.memory import MemorySink
 from ..recording.model import Footer, Gap, Header, Metric, Recording, Samples, Sink, Span
+from ..recording.summary import summarise
 from .loading import loading
 from .location import Location, locate
 
@@ -42,6 +44,7 @@ class RescueSink:
         self._sink: Sink = MemorySink()
         self._header: Header | None = None
         self._tried: set[Path] = set()
+        self._ended: Recording | None = None
 
     def open(self, header: Header) -> None:
         """See `Sink`. Never raises `LedgerError`."""
@@ -66,17 +69,21 @@ class RescueSink:
         self._do(lambda sink: sink.flush(samples, spans, metrics, gaps))
 
     def close(self, footer: Footer) -> None:
-        """See `Sink`. Never raises `LedgerError`."""
+        """See `Sink`. Never raises `LedgerError`. The total is stored as the reports tell it."""
         if isinstance(self._sink, MemorySink):  # there may be room again by now
             self._tried.clear()
             self._rescue(self._sink.recording(), "the recording was kept in memory until its end")
+        ended = self._read_back()
+        ended.footer, ended.status = footer, footer.status
+        ended.footer = footer = replace(footer, total=summarise(ended).total)
+        self._ended = ended
         self._do(lambda sink: sink.close(footer))
         if isinstance(self._sink, MemorySink):
             self._on_trouble("the recording is not stored: no place could be written to")
 
     def recording(self) -> Recording:
         """What was recorded, from wherever it is kept."""
-        return self._read_back()
+        return self._ended or self._read_back()
 
     @property
     def place(self) -> str | None:

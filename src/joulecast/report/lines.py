@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection
 
 from ..recording.summary import DomainEnergy, Summary
-from ..units import add_independent, format_duration, format_quantity
+from ..units import add_independent, format_duration, format_quantity, one_line
 from .words import epoch_estimate, status_text
 
 MOST_DOMAINS = 3
@@ -22,7 +22,7 @@ def summary_lines(
     typed to find it.
     """
     header = summary.recording.header
-    name = header.name or header.run_id
+    name = one_line(header.name) or header.run_id
     lead = f"joulecast: {name} {status_text(summary)} after {format_duration(summary.duration_s)}"
     if summary.total is None:
         lines = [f"{lead}, energy unknown"]

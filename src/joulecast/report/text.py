@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ..recording.summary import Summary
-from ..units import Estimate, Provenance, format_duration, format_quantity
+from ..units import Estimate, Provenance, format_duration, format_quantity, one_line
 from .environment import brief
 from .spans import Elided, ends, group_spans
 from .words import (
@@ -81,7 +81,7 @@ def _headline(summary: Summary, console: Console) -> None:
     header = summary.recording.header
     style = _STATUS_STYLE[str(summary.recording.status)]
     title = Text.assemble(
-        (header.name or "(no name)", "bold"), "  ", (status_text(summary), style), "  "
+        (one_line(header.name) or "(no name)", "bold"), "  ", (status_text(summary), style), "  "
     )
     title.append(f"{when(header.started_at)}, {format_duration(summary.duration_s)}", "dim")
     console.print(title)

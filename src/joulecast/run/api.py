@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import atexit
+import functools
+import inspect
+import operator
 import os
 import shlex
 import sys
-import weakref
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ContextDecorator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar, cast, overload
 
+from ..errors import UsageError
 from ..recording import join
-from ..recording.distributed import detect_job
-from ..recording.events import Events, NoEvents, Tracker
+from ..recording.distributed import Job, detect_job
+from ..recording.events import NoEvents, Tracker
 from ..recording.model import Status
 from ..recording.summary import Summary
-from ..units import Estimate, format_duration, format_estimate, parse_duration
+from ..units import (
+    Estimate,
+    format_duration,
+    format_estimate,
+    one_line,
+    parse_duration,
+    parse_power,
+)
 from .watch import Options, Watch, say
 
-_active: weakref.WeakSet[Run] = weakref.WeakSet()
+F = TypeVar("F", bound=Callable[..., Any])
+
+_active: set[Run] = set()  # started in this process and not stopped yet
+_starting = threading.RLock()  # two threads that start at once must not both record
 
 
 class Run(ContextDecorator, AbstractContextManager["Run"]):
@@ -31,38 +45,77 @@ class Run(ContextDecorator, AbstractContextManager["Run"]):
         self._options, self._quiet = options, quiet
         self._pid = os.getpid()
         self._watch: Watch | None = None  # None where another run holds the recording
+        self._outside: join.EventWriter | None = None  # the way into the run around this process
         self._tracker = Tracker(NoEvents())
         self._span: AbstractContextManager[None] | None = None
+        self._by_hand = False  # started by `start`, in a notebook
         self.summary: Summary | None = None
 
     def _recreate_cm(self) -> Run:  # a decorated function opens a new run each time it is called
         return Run(self._options, quiet=self._quiet)
 
+    def __call__(self, function: F) -> F:
+        """The function as it was, each call of it a run; coroutine functions too."""
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise UsageError(
+                f"record() cannot decorate the generator {function.__name__}: "
+                "write `with joulecast.record(...)` inside it"
+            )
+        if not inspect.iscoroutinefunction(function):
+            return super().__call__(function)
+
+        @functools.wraps(function)
+        async def watched(*args: Any, **kwargs: Any) -> Any:
+            with self._recreate_cm():
+                return await function(*args, **kwargs)
+
+        return cast(F, watched)
+
     # starting and stopping
 
     def start(self) -> Run:
-        """Begin; for notebooks, where a `with` block cannot span cells. Ends with `stop`."""
+        """Begin; for notebooks, where a `with` block cannot span cells. Ends with `stop`.
+
+        A run that an earlier cell began like this, and never ended, is ended first.
+        """
+        self._by_hand = True
+        for run in [run for run in _active if run._by_hand and run.recording and run is not self]:
+            say(f"{run._options.name} was still being recorded: it ends here")
+            run.stop()
+        return self._begin()
+
+    def _begin(self) -> Run:
         self._pid = os.getpid()
         job = detect_job(os.environ)
-        if not job.records:
-            return self
+        if job.records:
+            with _starting:
+                try:
+                    self._record_or_join(job)
+                except UsageError:
+                    raise
+                except Exception as error:  # a fault of ours must not cost the user the training
+                    say(f"not recording, because of a fault: {type(error).__name__}: {error}")
+                    self._watch, self._tracker = None, Tracker(NoEvents())
+        return self
+
+    def _record_or_join(self, job: Job) -> None:
         around = next((run for run in _active if run._pid == self._pid), None)
-        outside = _outer_recording(os.environ.get(join.VARIABLE))
         if around is not None:
             self._tracker = around._tracker
-        elif outside is not None:
-            self._tracker = Tracker(outside)
+        elif (outside := _outer_recording(os.environ.get(join.VARIABLE))) is not None:
+            self._outside, self._tracker = outside, Tracker(outside)
         else:
+            from ..ledger import store  # noqa: F401 - loaded before the run, not charged to it
+
             command = [sys.executable, *sys.argv]
             self._watch = Watch(self._options, command, job.tree_root(), job)
+            self._watch.start()
             self._tracker = Tracker(self._watch.recorder)
             os.environ[join.VARIABLE] = str(self._watch.join_path)
-            self._watch.start()
         if self._watch is None:
             self._span = self._tracker.span(self._options.name, "run")
             self._span.__enter__()
         _active.add(self)
-        return self
 
     def stop(self, *, failed: bool = False) -> Summary | None:
         """End the run; its figures, or None where an outer run holds them. Safe to call twice."""
@@ -72,17 +125,27 @@ class Run(ContextDecorator, AbstractContextManager["Run"]):
         if self._span is not None:
             self._span.__exit__(None, None, None)
             self._span = None
+        if self._outside is not None:
+            self._outside.close()
         if self._watch is not None:
             os.environ.pop(join.VARIABLE, None)
             watch, self._watch = self._watch, None
-            self.summary = watch.stop(Status.FAILED if failed else Status.FINISHED)
-            self._tracker.events = NoEvents()
-            if not self._quiet:
-                say(_last_line(self.summary, watch.ledger))
+            self._finish(watch, Status.FAILED if failed else Status.FINISHED)
         return self.summary
 
+    def _finish(self, watch: Watch, status: Status) -> None:
+        try:
+            self.summary = watch.stop(status)
+        except Exception as error:
+            say(f"the recording could not be ended: {type(error).__name__}: {error}")
+            return
+        finally:
+            self._tracker.events = NoEvents()
+        if not self._quiet:
+            say(_last_line(self.summary, watch.ledger))
+
     def __enter__(self) -> Run:
-        return self.start()
+        return self._begin()
 
     def __exit__(
         self,
@@ -90,9 +153,12 @@ class Run(ContextDecorator, AbstractContextManager["Run"]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is not None:
-            self._warn(f"ended by {kind.__name__}")
-        self.stop(failed=kind is not None)
+        failed = kind is not None
+        if isinstance(error, SystemExit) and error.code in (None, 0):
+            failed = False
+        if failed and kind is not None:
+            self._tracker.events.warn(f"ended by {kind.__name__}")
+        self.stop(failed=failed)
 
     # what a training says
 
@@ -132,10 +198,6 @@ class Run(ContextDecorator, AbstractContextManager["Run"]):
         """Energy of all planned epochs, J, or None before it can be told."""
         return self._watch.forecast() if self._watch and self.recording else None
 
-    def _warn(self, text: str) -> None:
-        if self._watch is not None and os.getpid() == self._pid:
-            self._watch.recorder.warn(text)
-
     def _after_fork(self) -> None:
         """In a forked child: its events travel to the parent, which alone records."""
         if self._watch is not None:
@@ -143,12 +205,16 @@ class Run(ContextDecorator, AbstractContextManager["Run"]):
             self._tracker.restart(_outer_recording(path) or NoEvents())
 
 
-def _outer_recording(path: str | None) -> Events | None:
+def _outer_recording(path: str | None) -> join.EventWriter | None:
     """The way into the recording around this process; None where there is none any more."""
     try:
         return join.EventWriter(path) if path else None
     except OSError:
         return None
+
+
+def _script_name() -> str:
+    return Path(sys.argv[0]).name if sys.argv and sys.argv[0] else "python"
 
 
 def _last_line(summary: Summary, ledger: str | None) -> str:
@@ -157,14 +223,17 @@ def _last_line(summary: Summary, ledger: str | None) -> str:
     how = f", {summary.total.provenance}" if summary.total else ""
     where = f" --ledger {shlex.quote(ledger)}" if ledger else ""
     return (
-        f"{header.name}: {energy}{how}, in {format_duration(summary.duration_s)} "
+        f"{one_line(header.name)}: {energy}{how}, in {format_duration(summary.duration_s)} "
         f"(joulecast show {header.run_id[:8]}{where})"
     )
 
 
 def _fork_all() -> None:
+    global _starting
+    _starting = threading.RLock()
     for run in list(_active):
         run._after_fork()
+    _active.clear()  # they are the parent's; a run begun here joins it
 
 
 def _stop_all() -> None:
@@ -178,6 +247,11 @@ atexit.register(
 )  # a notebook that was never told to stop keeps its recording all the same
 
 
+@overload
+def record(name: F) -> F: ...
+
+
+@overload
 def record(
     name: str | None = None,
     *,
@@ -187,10 +261,25 @@ def record(
     scope: str = "process",
     ledger: str | Path | None = None,
     idle: float | str = 0.0,
-    idle_power: float | Mapping[str, float] | None = None,
+    idle_power: float | str | Mapping[str, float] | None = None,
     live: bool = False,
     quiet: bool = False,
-) -> Run:
+) -> Run: ...
+
+
+def record(
+    name: str | F | None = None,
+    *,
+    epochs: int | None = None,
+    tags: Mapping[str, str] | None = None,
+    interval: float | str = 0.1,
+    scope: str = "process",
+    ledger: str | Path | None = None,
+    idle: float | str = 0.0,
+    idle_power: float | str | Mapping[str, float] | None = None,
+    live: bool = False,
+    quiet: bool = False,
+) -> Run | F:
     """Record the energy of a training.
 
     As a context manager or a decorator::
@@ -202,7 +291,7 @@ def record(
                     run.log(accuracy=validate(...))
 
     Inside a process that is itself recorded (by `joulecast run`, or by another `record`), it joins
-    that run: its spans and metrics appear there.
+    that run: its spans and metrics appear there, and `run.energy` is None here.
 
     Args:
         name: what the run is called; the script's name by default.
@@ -213,7 +302,8 @@ def record(
             `"machine"`.
         ledger: a file or a PostgreSQL URL; `JOULECAST_LEDGER` or the user's data folder by default.
         idle: measure the idle baseline for so many seconds (or text, `"10s"`) before the run.
-        idle_power: or give it: watts of the whole machine, or by domain `{"gpu:0": 25.0}`.
+        idle_power: or give it: watts of the whole machine (or text, `"40W"`), or by domain
+            `{"gpu:0": 25.0}`.
         live: print a line for each epoch, with a forecast of the whole, on stderr.
         quiet: print nothing at the end.
 
@@ -221,16 +311,36 @@ def record(
         UsageError: for figures that make no sense. Trouble with meters or the ledger never raises:
             it is said on stderr and in the recording's warnings, and the training goes on.
     """
-    watts: Any = {"total": float(idle_power)} if isinstance(idle_power, int | float) else idle_power
-    options = Options(
-        name=name or (Path(sys.argv[0]).name if sys.argv and sys.argv[0] else "python"),
-        epochs=epochs,
-        tags=tags or {},
-        interval_s=parse_duration(interval) if isinstance(interval, str) else float(interval),
-        scope=scope,
-        ledger=ledger,
-        idle_s=parse_duration(idle) if isinstance(idle, str) else float(idle),
-        idle_power_w=watts,
-        live=live,
-    )
+    if callable(name):  # written @joulecast.record, without brackets
+        return record(name.__name__)(name)
+    try:
+        options = Options(
+            name=str(name) if name is not None else _script_name(),
+            epochs=None if epochs is None else operator.index(epochs),
+            tags={str(key): str(value) for key, value in dict(tags or {}).items()},
+            interval_s=_number(interval, parse_duration),
+            scope=scope,
+            ledger=None if ledger is None else Path(ledger) if not _is_url(ledger) else str(ledger),
+            idle_s=_number(idle, parse_duration),
+            idle_power_w=_watts(idle_power),
+            live=bool(live),
+        )
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"joulecast.record: an argument of the wrong kind: {error}") from None
     return Run(options, quiet=quiet)
+
+
+def _number(given: float | str, parse: Callable[[str], float]) -> float:
+    return parse(given) if isinstance(given, str) else float(given)
+
+
+def _watts(given: float | str | Mapping[str, float] | None) -> dict[str, float] | None:
+    if given is None:
+        return None
+    if isinstance(given, Mapping):
+        return {str(domain): _number(watts, parse_power) for domain, watts in given.items()}
+    return {"total": _number(given, parse_power)}
+
+
+def _is_url(ledger: str | Path) -> bool:
+    return isinstance(ledger, str) and "://" in ledger

@@ -14,14 +14,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import BadInputError, MeterLostError
-from ..units import Provenance
-from .base import Kind, Source, Uncertainty
-from .sensor import Clock, SensorMeter
+from ..units import Provenance, format_duration
+from .base import Kind, Meter, Reading, Source, Uncertainty
+from .sensor import Clock
 
 Array = npt.NDArray[np.float64]
 Rows = Iterable[tuple[float, float]]
 HEADER = ("t_s", "power_w")
 _ROUNDING_S = 1e-6  # of a clock that stands exactly at the end
+
+LEAVE_OUT = "leave the row out: a long silence becomes a gap"
+"""The cure for a row without a figure, which this and other readers of tables name."""
 
 AS_RECORDED = Uncertainty(0.0, 0.0, "the trace as it was recorded; its own error is not known here")
 
@@ -46,8 +49,16 @@ def read_trace(path: str | Path) -> tuple[Array, Array]:
 
 def _read(file: TextIO, name: str) -> tuple[Array, Array]:
     reader = csv.reader(file)
-    header = [cell.strip().lower() for cell in next(reader, [])]
+    first = next(reader, None)
+    if first is None:
+        raise BadInputError(f"{name}: the file is empty")
+    header = [cell.strip().lower() for cell in first]
     missing = [column for column in HEADER if column not in header]
+    for mark, called in ((";", "semicolons"), ("\t", "tabs")):
+        if missing and any(mark in cell for cell in first):
+            raise BadInputError(
+                f"{name}, line 1: columns must be separated by commas, not {called}"
+            )
     if missing:
         raise BadInputError(
             f"{name}, line 1: no column {', '.join(missing)}; the header must hold t_s,power_w"
@@ -60,6 +71,9 @@ def _read(file: TextIO, name: str) -> tuple[Array, Array]:
         where = f"{name}, line {reader.line_num}"
         if len(cells) <= max(at):
             raise BadInputError(f"{where}: {len(cells)} cells where the header has {len(header)}")
+        for column, i in zip(HEADER, at, strict=True):
+            if not cells[i].strip():
+                raise BadInputError(f"{where}: {column} is blank: {LEAVE_OUT}")
         try:
             row = float(cells[at[0]]), float(cells[at[1]])
         except ValueError as error:
@@ -72,7 +86,9 @@ def _read(file: TextIO, name: str) -> tuple[Array, Array]:
 def _check(row: tuple[float, float], before: tuple[float, float] | None, where: str) -> None:
     t_s, power_w = row
     if not (math.isfinite(t_s) and math.isfinite(power_w)):
-        raise BadInputError(f"{where}: t_s and power_w must be finite, not {t_s}, {power_w}")
+        raise BadInputError(
+            f"{where}: t_s and power_w must be finite, not {t_s}, {power_w}: {LEAVE_OUT}"
+        )
     if power_w < 0:
         raise BadInputError(f"{where}: power_w is negative: {power_w}")
     if before is not None and t_s <= before[0]:
@@ -86,8 +102,12 @@ def _arrays(rows: list[tuple[float, float]], name: str) -> tuple[Array, Array]:
     return table[:, 0], table[:, 1]
 
 
-class ReplayMeter(SensorMeter):
+class ReplayMeter(Meter):
     """Plays a power trace from the moment it is opened; linear between the trace's points.
+
+    A hole in the trace (a silence of more than five of its periods and more than 1 s) is not
+    played: until it ends the reading stays that of its start, and a note then says that there was
+    one, so that a recording marks a gap.
 
     At `speed` 10 ten seconds of the trace pass in one of the clock: the watts are the trace's, the
     joules over the clock's time a tenth. Past the end of the trace `read` raises `MeterLostError`.
@@ -114,22 +134,46 @@ class ReplayMeter(SensorMeter):
             name = "rows"
             self._t_s, self._power_w = _checked(trace)
         self._speed = speed
-        source = Source(
+        steps = np.diff(self._t_s)
+        period_s = float(np.median(steps))
+        # The rule of the recording for power meters, in the trace's own time.
+        self._holes = np.flatnonzero(steps > max(1.0, 5 * period_s))  # the rows they follow
+        self._row = 0  # that the last reading followed
+        self._note: str | None = None
+        self.source = Source(
             domain=domain,
             source=f"replay of {name}",
             kind=Kind.POWER,
             provenance=Provenance.MEASURED,
-            update_period_s=float(np.median(np.diff(self._t_s))) / speed,
+            update_period_s=period_s / speed,
             uncertainty=AS_RECORDED,
             device="recorded power trace",
         )
-        super().__init__(source, clock)
+        self._clock = clock
+        self._opened_s = clock()
 
-    def _value(self, t_s: float) -> float:
+    def read(self) -> Reading:
+        """The trace's power now, or where a hole in it began. Raises `MeterLostError`."""
+        t_s = self._clock()
         at_s = self._t_s[0] + (t_s - self._opened_s) * self._speed
         if at_s > self._t_s[-1] + _ROUNDING_S:
             raise MeterLostError(f"trace ended: {self.source.source}, {self._t_s[-1]:g} s")
-        return float(np.interp(at_s, self._t_s, self._power_w))
+        row = int(np.searchsorted(self._t_s, at_s, side="right")) - 1
+        if row in self._holes:
+            at_s = self._t_s[row]
+            t_s = self._opened_s + float(at_s - self._t_s[0]) / self._speed
+        passed = self._holes[(self._holes >= self._row) & (self._holes < row)]
+        if len(passed):
+            silent_s = float((self._t_s[passed + 1] - self._t_s[passed]).sum())
+            self._note = f"the trace has no rows for {format_duration(silent_s)}"
+        self._row = row
+        power_w = float(np.interp(at_s, self._t_s, self._power_w))
+        return Reading(t_s, power_w, power_w, power_w, held_s=t_s - self._opened_s)
+
+    def note(self) -> str | None:
+        """That a hole of the trace has passed, once."""
+        note, self._note = self._note, None
+        return note
 
 
 def _checked(rows: Rows) -> tuple[Array, Array]:

@@ -6,6 +6,8 @@ import pytest
 from joulecast.errors import BadInputError, MeterLostError
 from joulecast.meters.base import Kind
 from joulecast.meters.replay import ReplayMeter, read_trace
+from joulecast.recording.integrate import energy_between
+from joulecast.recording.sampler import Sampler, max_gap_s
 
 TRACE = "t_s,power_w\n5,100\n6,200\n8,50\n"
 
@@ -30,10 +32,14 @@ def test_reads_plain_and_gzip_and_other_columns(tmp_path):
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("", "line 1: no column t_s, power_w"),
+        ("", "the file is empty"),
+        ("\n", "line 1: no column t_s, power_w"),
+        ("t_s;power_w\n1;2\n", "line 1: columns must be separated by commas, not semicolons"),
+        ("t_s\tpower_w\n1\t2\n", "line 1: columns must be separated by commas, not tabs"),
+        ("t_s,power_w\n1,2\n2, \n", "line 3: power_w is blank: leave the row out"),
         ("t_s,watts\n1,2\n", "line 1: no column power_w"),
         ("t_s,power_w\n1,2\n2,x\n", "line 3: t_s and power_w must be numbers"),
-        ("t_s,power_w\n1,2\n2,nan\n", "line 3: .* must be finite"),
+        ("t_s,power_w\n1,2\n2,nan\n", "line 3: .* must be finite.*: leave the row out"),
         ("t_s,power_w\n1,2\n2,inf\n", "line 3: .* must be finite"),
         ("t_s,power_w\n1,2\n2,-3\n", "line 3: power_w is negative"),
         ("t_s,power_w\n1,2\n1,3\n", "line 3: t_s must increase"),
@@ -79,6 +85,54 @@ def test_speed_moves_through_the_trace_faster(clock):
     assert meter.read().value == pytest.approx(500.0)
     assert meter.source.update_period_s == pytest.approx(5.0)
     assert meter.source.domain == "node"
+
+
+@pytest.mark.parametrize("speed", [1.0, 60.0])
+def test_a_hole_in_the_trace_is_a_gap_of_the_recording(clock, speed):
+    rows = [(t, 251.0) for t in (*range(100), *range(400, 500))]
+    meter = ReplayMeter(rows, clock, speed=speed)
+    sampler = Sampler([meter], clock, 0.1 / speed)
+    start = clock.now
+    for step in range(int(499 / 0.13)):
+        clock.now = start + step * 0.13 / speed
+        sampler.tick()
+    (gap,) = sampler.take_gaps()
+    samples = sampler.take()["gpu:0"]
+    assert gap.start_s * speed == pytest.approx(99)
+    assert gap.end_s * speed == pytest.approx(400, abs=0.2)
+    assert gap.reason == "the trace has no rows for 5 min 01 s"
+    assert not np.any((samples.t_s > gap.start_s) & (samples.t_s < gap.end_s))
+    energy = energy_between(samples, meter.source, 0, 499 / speed, [gap])
+    assert energy.value * speed == pytest.approx(251 * 198, rel=0.003)
+
+
+def test_in_a_hole_there_is_nothing_new_to_read(clock):
+    meter = ReplayMeter([(0, 10), (1, 20), (2, 30), (20, 40), (21, 50)], clock)
+    start = clock.now
+    meter.read()
+    seen = []
+    for after_s in (5, 19.9, 20.5):
+        clock.now = start + after_s
+        seen.append((meter.read(), meter.note()))
+    (at_start, early), (still, late), (after, told) = seen
+    assert at_start == still
+    assert (at_start.t_s - start, at_start.value, at_start.held_s) == (2, 30, 2)
+    assert early is late is None
+    assert after.value == 45
+    assert told == "the trace has no rows for 18.0 s"
+    assert meter.note() is None
+
+
+def test_a_hole_is_what_a_recording_takes_for_a_gap(clock):
+    for period_s in (0.1, 1.0, 30.0):
+        times = [period_s * i for i in range(10)]
+        longest = max_gap_s(ReplayMeter([(t, 1) for t in times], clock).source, period_s)
+        for silence_s, is_hole in ((longest * 0.99, False), (longest * 1.01, True)):
+            clock.now = 0.0
+            meter = ReplayMeter([(t, 1) for t in (*times, times[-1] + silence_s)], clock)
+            clock.now = times[-1] + silence_s
+            meter.read()
+            assert bool(meter.note()) is is_hole
 
 
 @pytest.mark.parametrize("speed", [0.0, -1.0, float("nan"), float("inf")])

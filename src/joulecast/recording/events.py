@@ -84,7 +84,7 @@ class Tracker:
     @contextmanager
     def span(self, name: str, kind: str = "phase", index: int | None = None) -> Iterator[None]:
         """A named stretch of time; nests."""
-        span = self.events.begin(kind, name, index, self._current())
+        span = self.events.begin(kind, str(name), index, self._current())
         stack = self._stack
         stack.append(span)
         try:
@@ -108,8 +108,8 @@ class Tracker:
         """Keeps numbers (accuracy, loss) with the span that is open here."""
         span = self._current()
         for name, value in metrics.items():
-            try:
-                number = float(value)
+            try:  # a tensor that still carries its gradient's history warns where it is a number
+                number = float(value.detach() if hasattr(value, "detach") else value)
             except (TypeError, ValueError, OverflowError):
                 raise UsageError(f"log({name}=...): not a number: {_brief(value)}") from None
             if math.isfinite(number):

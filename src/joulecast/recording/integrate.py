@@ -24,6 +24,11 @@ EDGE_FACTOR = 0.68
 uniform errors of width `p` is triangular, and 90 % of it lies within p (1 - sqrt(0.1)) = 0.68 p."""
 
 
+SLACK_S = 1e-5
+"""Times are stored to the microsecond: a gap that begins at a reading does not touch the stretch
+before it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Curve:
     """Cumulative energy of one domain at the instants of its readings; arrays of shape (n,).
@@ -74,7 +79,8 @@ def curve(samples: Samples, kind: Kind, gaps: Iterable[Gap] = ()) -> Curve:
         return Curve(samples.t_s, bounds - bounds[:, :1], samples.held_s, None, measured)
     for gap in gaps:
         end = np.inf if gap.end_s is None else gap.end_s
-        measured[(samples.t_s[:-1] < end) & (samples.t_s[1:] > gap.start_s)] = 0.0
+        touched = (samples.t_s[:-1] < end - SLACK_S) & (samples.t_s[1:] > gap.start_s + SLACK_S)
+        measured[touched] = 0.0
     area = step * measured * (bounds[:, :-1] + bounds[:, 1:]) / 2
     energy = np.concatenate([np.zeros((3, 1)), np.cumsum(area, axis=1)], axis=1)
     return Curve(samples.t_s, energy, samples.held_s, bounds, measured)
@@ -94,10 +100,16 @@ def with_edges(
     return Estimate(value, low, high, "J", source.provenance)
 
 
-def widened(joules: Array, duration_s: float | Array, source: Source) -> Array:
-    """The same for windows of positive length, many at once: rows value, low, high."""
+def widened(
+    joules: Array, duration_s: float | Array, source: Source, around_w: float = 0.0
+) -> Array:
+    """The same for windows of positive length, many at once: rows value, low, high.
+
+    `around_w` is the mean power of the stretch the windows lie in: a window that seems to have used
+    nothing may have lost to its neighbours what it did use.
+    """
     value, low, high = joules
-    edge = EDGE_FACTOR * source.update_period_s * value / duration_s
+    edge = EDGE_FACTOR * source.update_period_s * np.maximum(value / duration_s, around_w)
     below, above = np.hypot(value - low, edge), np.hypot(high - value, edge)
     return np.stack([value, np.minimum(value, np.maximum(0.0, value - below)), value + above])
 

@@ -124,10 +124,14 @@ def summarise(recording: Recording) -> Summary:
     """All figures of a recording, of one that is still running too."""
     curves = _curves(recording)
     duration = recording.duration_s
-    domains = [
-        _domain(source, c, recording, duration) for source, c in curves.values() if duration > 0
-    ]
     warnings = list(recording.warnings)
+    domains = []
+    for name, (source, c) in list(curves.items()):
+        domain = _domain(source, c, recording, duration) if duration > 0 else None
+        if domain is None or (domain.energy.high == 0 and not is_resolved(duration, source)):
+            del curves[name]  # a zero that only means that the meter could not see so little
+        else:
+            domains.append(domain)
     warnings += [_gap_text(gap, duration) for gap in recording.gaps]
     total = add_independent(d.energy for d in domains)
     above, why = _above_idle(domains, recording, total)
@@ -137,7 +141,7 @@ def summarise(recording: Recording) -> Summary:
     epochs = [s for s in spans if s.span.kind == "epoch"]
     # Ranks of one job log the same epochs; the first that spoke counts, the others stay spans.
     first = epochs[0].span.origin if epochs else None
-    warnings += _unresolved(epochs, curves)
+    warnings += _unresolved(epochs, curves, duration)
     if not domains:
         warnings.append(_why_unknown(recording))
     last = {m.name: m.value for m in sorted(recording.metrics, key=lambda m: m.t_s)}
@@ -230,9 +234,16 @@ def _held_fraction(d: DomainEnergy, recording: Recording) -> float:
 
 
 def _metrics_by_span(recording: Recording) -> dict[int | None, dict[str, float]]:
+    """The last value of each metric, by the span it was logged in and by the epoch around that."""
+    spans = {span.id: span for span in recording.spans}
     found: dict[int | None, dict[str, float]] = defaultdict(dict)
     for m in sorted(recording.metrics, key=lambda m: m.t_s):
         found[m.span][m.name] = m.value
+        around = spans.get(m.span) if m.span is not None else None
+        while around is not None and around.kind != "epoch":
+            around = spans.get(around.parent) if around.parent is not None else None
+        if around is not None:
+            found[around.id][m.name] = m.value
     return found
 
 
@@ -246,7 +257,8 @@ def _spans(recording: Recording, curves: Curves, duration: float) -> list[SpanEn
     for name, (source, c) in curves.items():
         seen = np.flatnonzero((lengths > 0) & (starts < c.t_s[-1]))
         joules = c.at(ends[seen]) - c.at(starts[seen])
-        rows = widened(joules, lengths[seen], source).T.tolist()
+        mean_w = c.between(0.0, duration)[0] / duration
+        rows = widened(joules, lengths[seen], source, mean_w).T.tolist()
         for i, (value, low, high) in zip(seen.tolist(), rows, strict=True):
             parts[i][name] = Estimate(value, low, high, "J", source.provenance)
     return [
@@ -264,15 +276,21 @@ def _gap_text(gap: Gap, duration: float) -> str:
     )
 
 
-def _unresolved(epochs: list[SpanEnergy], curves: Curves) -> list[str]:
+def _unresolved(epochs: list[SpanEnergy], curves: Curves, duration: float) -> list[str]:
+    """What the meters were too slow for, one line for each that was."""
     found = []
     for name, (source, _) in curves.items():
-        short = [e for e in epochs if e.span.end_s is not None]
-        short = [e for e in short if not is_resolved(e.duration_s, source)]
-        if short:
-            found.append(
-                f"{name}: {len(short)} of {len(epochs)} epochs are shorter than five updates of "
-                f"this meter ({format_duration(source.update_period_s)} each): not resolved, "
-                "their intervals are wide"
-            )
+        ended = [e for e in epochs if e.span.end_s is not None]
+        short = [e for e in ended if not is_resolved(e.duration_s, source)]
+        if not is_resolved(duration, source):
+            what = f"the run ({format_duration(duration)}) is"
+        elif short:
+            what = f"{len(short)} of {len(epochs)} epochs are"
+        else:
+            continue
+        period = format_duration(source.update_period_s)
+        found.append(
+            f"{name}: {what} shorter than five updates of this meter ({period} each): "
+            "not resolved, which the interval allows for"
+        )
     return found

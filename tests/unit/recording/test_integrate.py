@@ -43,6 +43,13 @@ def test_a_gap_contributes_nothing_and_the_rest_is_whole():
     assert energy_between(s, source(Kind.POWER), 0, 11, [open_end]).value == pytest.approx(100)
 
 
+def test_a_gap_from_the_last_reading_on_takes_nothing_from_before_it():
+    """Readings are stored to the microsecond, gaps to the last bit."""
+    s = samples([0, 1, 2.000001], [50] * 3)
+    gap = Gap("gpu:0", 2.0000004, None, "lost")
+    assert energy_between(s, source(Kind.POWER), 0, 5, [gap]).value == pytest.approx(100)
+
+
 def test_a_counter_needs_no_filling_in_a_gap():
     s = samples([0, 1, 10], [0, 10, 100])
     gap = Gap("gpu:0", 1, 10, "asleep")

@@ -65,7 +65,10 @@ def test_epochs_steps_and_phases_get_their_energy_live_and_later(clock):
     assert [e.energy.value for e in epochs] == pytest.approx(
         [e.energy.value for e in summary.epochs]
     )
-    assert [e.metrics for e in summary.epochs] == [{"loss": 1.0 - i / 10} for i in range(3)]
+    # What was logged in a span inside an epoch belongs to the epoch too.
+    assert [e.metrics for e in summary.epochs] == [
+        {"loss": 1.0 - i / 10, "accuracy": 0.5 + i / 10} for i in range(3)
+    ]
     assert [s.span.name for s in summary.spans] == ["validate"] * 3
     assert [s.metrics["accuracy"] for s in summary.spans] == [0.5, 0.6, 0.7]
     assert {s.span.parent for s in summary.spans} == {e.span.id for e in summary.epochs}
@@ -310,3 +313,27 @@ def test_many_spans_and_metrics_leave_nothing_behind(clock):
         recorder.flush()
     kept = [v for v in vars(recorder).values() if isinstance(v, dict | list)]
     assert all(len(v) <= 2 for v in kept)
+
+
+def test_a_zero_that_only_means_too_short_is_unknown(clock):
+    idle = FunctionMeter(clock, lambda t: 0.0, source("dram:0", period_s=0.2))
+    busy = FunctionMeter(clock, lambda t: 10 * t, source("cpu:0", period_s=0.2))
+    recorder, sink, _ = record(clock, [idle, busy])
+    advance(recorder, clock, 0.5)
+    recorder.stop(Status.FINISHED)
+    summary = summarise(sink.recording())
+    assert [d.source.domain for d in summary.domains] == ["cpu:0"]
+    assert any("cpu:0: the run (500 ms) is shorter" in w for w in summary.warnings)
+
+
+def test_a_span_that_seems_to_have_used_nothing_may_have_used_something(clock):
+    meter = FunctionMeter(clock, lambda t: 10.0 * (t > 5) * (t - 5), source(period_s=0.2))
+    recorder, sink, _ = record(clock, [meter])
+    span = recorder.begin("phase", "idle")
+    advance(recorder, clock, 1)
+    recorder.end(span)
+    advance(recorder, clock, 9)
+    recorder.stop(Status.FINISHED)
+    (idle,) = summarise(sink.recording()).spans
+    assert idle.energy.value == 0
+    assert idle.energy.high > 0

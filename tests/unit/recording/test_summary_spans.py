@@ -52,7 +52,7 @@ def test_each_span_has_the_energy_it_would_have_alone():
             # It may have lost to its neighbours in the run what it did use: it is less sure.
             assert together[name].low <= energy.low + 1e-9
             assert together[name].high >= energy.high - 1e-9
-        assert found[span.id].energy == add_independent(alone.values())
+        assert found[span.id].energy == add_independent(together.values())
         assert found[span.id].duration_s == max(0.0, end - span.start_s)
     assert found[200].energy is None
     assert found[201].energy is None

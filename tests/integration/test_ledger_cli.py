@@ -181,7 +181,8 @@ def test_a_power_trace(joulecast: Joulecast, tmp_path: Path) -> None:
         (b"{", "this is not JSON"),
         (b"\x80\x81\x82", "not a CSV text file"),
         (b"SQLite format 3\0" + bytes(100), "SQLite"),
-        (b"", "no column"),
+        (b"", "the file is empty"),
+        (b'{"schema": "joulecast/recording/1"}', "import what `joulecast export RUN` wrote"),
     ],
 )
 def test_what_is_no_run(joulecast: Joulecast, tmp_path: Path, content: bytes, said: str) -> None:

@@ -3,6 +3,8 @@
 The table has a row for each reading: `domain,t_s,energy_j,power_w,low,high,held_s,provenance`. A
 counter fills `energy_j` (joules since the meter was opened), a power meter `power_w`; `low` and
 `high` bound whichever it is. Only `domain`, `t_s` and one of the two figures are needed to read it.
+What the table does not keep: spans, metrics, the environment, tags, and reasons of gaps. A long
+silence of a power meter is a gap again when it is read.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import io
 import math
 import secrets
 from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
@@ -22,8 +24,9 @@ import numpy as np
 
 from ..errors import BadInputError, UsageError
 from ..meters.base import Kind, Source, Uncertainty
-from ..meters.replay import read_trace
-from ..recording.model import Array, Footer, Header, Recording, Samples, Status
+from ..meters.replay import LEAVE_OUT, read_trace
+from ..recording.model import Array, Footer, Gap, Header, Recording, Samples, Status
+from ..recording.sampler import max_gap_s
 from ..recording.summary import summarise
 from ..units import Provenance
 from .checked import Value
@@ -50,24 +53,55 @@ class Assumed:
 
 
 def export_csv(recording: Recording) -> Iterator[str]:
-    """The table of a recording's samples, some rows at a time."""
+    """The table of a recording's samples from its start to its end, some rows at a time."""
     yield ",".join(HEADER) + "\n"
     sources = {source.domain: source for source in recording.header.sources}
-    for domain, samples in recording.samples.items():
+    for domain, read in recording.samples.items():
         source = sources.get(domain)
         counts = source is None or source.kind is Kind.COUNTER
         origin = str(source.provenance) if source else ""
+        gaps = [] if counts else [gap for gap in recording.gaps if gap.domain == domain]
+        samples = _within_run(read, recording.duration_s, gaps)
         for start in range(0, len(samples), _ROWS):
             at = slice(start, start + _ROWS)
-            columns = (samples.t_s, samples.value, samples.low, samples.high, samples.held_s)
             yield "".join(
                 f"{domain},{t!r},{value!r},,{low!r},{high!r},{held!r},{origin}\n"
                 if counts
                 else f"{domain},{t!r},,{value!r},{low!r},{high!r},{held!r},{origin}\n"
                 for t, value, low, high, held in zip(
-                    *(column[at].tolist() for column in columns), strict=True
+                    *(column[at].tolist() for column in _columns(samples)), strict=True
                 )
             )
+
+
+def _within_run(samples: Samples, end_s: float, gaps: Sequence[Gap]) -> Samples:
+    """The samples from 0 to `end_s`, and what the line between two of them says at these edges.
+
+    The first and last readings of a run lie a little outside of it, and a table has no other place
+    for where it begins and ends. Nothing is said of an edge that falls into one of `gaps`.
+    """
+    t_s = samples.t_s
+    if not len(t_s) or (t_s[0] >= 0 and t_s[-1] <= end_s):
+        return samples
+    inside = slice(np.searchsorted(t_s, 0.0), np.searchsorted(t_s, end_s, side="right"))
+    kept = Samples(*(column[inside] for column in _columns(samples)))
+    return Samples.concat([_at(samples, 0.0, gaps), kept, _at(samples, end_s, gaps)])
+
+
+def _at(samples: Samples, edge_s: float, gaps: Sequence[Gap]) -> Samples:
+    """One sample at an edge that lies between two, or none."""
+    t_s = samples.t_s
+    after = int(np.searchsorted(t_s, edge_s))  # the first that is not earlier
+    if after in (0, len(t_s)) or t_s[after] == edge_s:
+        return Samples.empty()
+    for gap in gaps:
+        if t_s[after] > gap.start_s and (gap.end_s is None or t_s[after - 1] < gap.end_s):
+            return Samples.empty()
+    return Samples(*(np.interp([edge_s], t_s, column) for column in _columns(samples)))
+
+
+def _columns(samples: Samples) -> tuple[Array, ...]:
+    return (samples.t_s, samples.value, samples.low, samples.high, samples.held_s)
 
 
 def import_csv(
@@ -147,7 +181,8 @@ def _add_row(found: dict[str, _Series], row: Mapping[str, str]) -> None:
     """Take in one row. Raises `ValueError`, saying what is wrong with it."""
     energy, power = row["energy_j"], row["power_w"]
     if bool(energy) == bool(power):
-        raise ValueError("one of energy_j and power_w is expected, and not both")
+        cure = ", and not both" if energy else f": {LEAVE_OUT}"
+        raise ValueError(f"one of energy_j and power_w is expected{cure}")
     kind = Kind.COUNTER if energy else Kind.POWER
     series = found.get(row["domain"])
     if series is None:
@@ -158,9 +193,9 @@ def _add_row(found: dict[str, _Series], row: Mapping[str, str]) -> None:
     figures = [row["t_s"], energy or power, row["low"], row["high"], row["held_s"]]
     numbers = [float(figure) if figure else math.nan for figure in figures]
     if any(not math.isfinite(n) for n, figure in zip(numbers, figures, strict=True) if figure):
-        raise ValueError("a figure is not finite")
+        raise ValueError(f"a figure is not finite: {LEAVE_OUT}")
     if not figures[0]:
-        raise ValueError("t_s is empty")
+        raise ValueError(f"t_s is blank: {LEAVE_OUT}")
     for column, number in zip(series.columns, numbers, strict=True):
         column.append(number)
 
@@ -192,20 +227,22 @@ def _recording(
         check_samples(samples[domain], f"{path}: {domain}")
         uncertainty = _stated(samples[domain]) if stated else _unstated(fraction, assumed)
         sources.append(_source(path, domain, series, t_s, uncertainty))
+    end_s = max(float(s.t_s[-1]) for s in samples.values())
     recording = Recording(
         header=Header(
             run_id=secrets.token_hex(8),
             name=assumed.name,
             started_at=first if dated else assumed.now,
             command=[],
-            scope="machine",
+            scope="unknown",
             interval_s=max(source.update_period_s for source in sources),
             environment={},
             sources=sources,
             warnings=[] if dated else [f"{path.name} has no date: its start is that of the import"],
         ),
+        gaps=[gap for s in sources for gap in _gaps(s, samples[s.domain].t_s, end_s)],
         samples=samples,
-        footer=Footer(Status.FINISHED, max(float(s.t_s[-1]) for s in samples.values())),
+        footer=Footer(Status.FINISHED, end_s),
         status=Status.FINISHED,
     )
     return _totalled(recording)
@@ -222,6 +259,16 @@ def _source(
         update_period_s=float(np.median(np.diff(t_s))) if len(t_s) > 1 else 0.0,
         uncertainty=uncertainty,
     )
+
+
+def _gaps(source: Source, t_s: Array, end_s: float) -> list[Gap]:
+    """The silences of a power meter that a recording would have marked, too."""
+    if source.kind is not Kind.POWER:
+        return []
+    times = np.concatenate([[0.0], t_s, [end_s]])
+    silent = np.flatnonzero(np.diff(times) > max_gap_s(source, source.update_period_s))
+    reason = f"{source.source} has no rows there"
+    return [Gap(source.domain, float(times[i]), float(times[i + 1]), reason) for i in silent]
 
 
 def _stated(samples: Samples) -> Uncertainty:

@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import BadInputError
 from ..meters.base import Kind, Source, Uncertainty
 from ..recording.model import Footer, Gap, Header, Metric, Recording, Samples, Span, Status
+from ..recording.summary import SCHEMA as FIGURES
 from ..units import Estimate, Provenance
 from .checked import Value
 from .document import footer_to_json, header_to_json
@@ -110,6 +111,11 @@ def import_json(document: Any) -> Recording:
     """
     root = Value(document)
     schema = root["schema"].text()
+    if schema == FIGURES:
+        raise BadInputError(
+            "these are the figures of a run, not its recording: "
+            "import what `joulecast export RUN` wrote"
+        )
     if schema != SCHEMA:
         root["schema"].refuse(f"{schema!r} is not {SCHEMA}, which this joulecast reads")
     header = _header(root["header"])

@@ -4,11 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fakes.stored_runs import recording
+from fakes.stored_runs import header, recording
 from joulecast.errors import BadInputError, UsageError
 from joulecast.ledger.table import Assumed, export_csv, import_csv
 from joulecast.meters.base import Kind
-from joulecast.recording.model import Status
+from joulecast.recording.model import Footer, Gap, Recording, Samples, Status
 from joulecast.recording.summary import summarise
 from joulecast.units import Provenance
 
@@ -35,6 +35,7 @@ def test_the_samples_come_back_exactly(tmp_path: Path) -> None:
     assert (cpu.kind, cpu.provenance) == (Kind.POWER, Provenance.MODELLED)
     assert gpu.uncertainty.low == pytest.approx(0.05)
     assert back.status is Status.FINISHED
+    assert back.header.scope == "unknown"
 
 
 def test_the_header_names_the_columns() -> None:
@@ -91,6 +92,77 @@ def test_a_table_keeps_its_distance_from_the_start(tmp_path: Path) -> None:
     assert back.samples["gpu:0"].high[1] == pytest.approx(315)
 
 
+def test_holes_are_gaps_and_never_filled(tmp_path: Path) -> None:
+    times = [*range(100), *range(400, 500)]
+    trace = "t_s,power_w\n" + "".join(f"{t},251\n" for t in times)
+    table = "domain,t_s,power_w\n" + "".join(f"gpu:0,{t},251\n" for t in times)
+    for text in (trace, table):
+        back = import_csv(write(tmp_path, text), ASSUMED)
+        assert back.gaps == [Gap("gpu:0", 99, 400, "imported trace trace.csv has no rows there")]
+        summary = summarise(back)
+        assert summary.total == back.footer.total
+        assert summary.total.value == pytest.approx(251 * 198)
+        assert summary.total.high > 251 * 499  # the truth may lie above what was seen
+        assert any("5 min 01 s of 8 min 19 s not measured" in w for w in summary.warnings)
+
+
+def test_short_silences_and_counters_have_no_gap(tmp_path: Path) -> None:
+    power = "t_s,power_w\n0,100\n1,100\n2,100\n7,100\n"
+    assert import_csv(write(tmp_path, power), ASSUMED).gaps == []
+    counter = "domain,t_s,energy_j\ngpu:0,0,0\ngpu:0,1,100\ngpu:0,2,200\ngpu:0,90,9000\n"
+    back = import_csv(write(tmp_path, counter), ASSUMED)
+    assert back.gaps == []
+    assert back.footer.total.value == pytest.approx(9000)
+
+
+def test_a_meter_that_came_late_or_fell_silent_has_a_gap_at_the_edge(tmp_path: Path) -> None:
+    whole = "".join(f"gpu:0,{t},100\n" for t in range(61))
+    part = "".join(f"gpu:1,{t},100\n" for t in range(20, 41))
+    back = import_csv(write(tmp_path, f"domain,t_s,power_w\n{whole}{part}"), ASSUMED)
+    assert [(g.domain, g.start_s, g.end_s) for g in back.gaps] == [
+        ("gpu:1", 0, 20),
+        ("gpu:1", 40, 60),
+    ]
+
+
+def ragged(gaps: list[Gap]) -> Recording:
+    """A run whose first and last readings lie a little outside of it, as they do."""
+    t_s = -0.0371 + np.arange(56) * 0.1013
+    watts = 40 + 10 * np.sin(3 * t_s)
+    joules = np.cumsum(300 + 50 * np.cos(t_s)) * 0.1
+    footer = Footer(Status.FINISHED, 5.3456)
+    return Recording(
+        header=header(),
+        gaps=gaps,
+        samples={
+            "gpu:0": Samples(t_s, joules, joules * 0.95, joules * 1.05, t_s.copy()),
+            "cpu:0": Samples(t_s, watts, watts * 0.7, watts * 1.4, t_s / 2),
+        },
+        footer=footer,
+        status=footer.status,
+    )
+
+
+def test_a_table_begins_and_ends_with_its_run(tmp_path: Path) -> None:
+    made = ragged([])
+    assert made.samples["gpu:0"].t_s[-1] > made.duration_s
+    back = import_csv(write(tmp_path, "".join(export_csv(made))), ASSUMED)
+    assert back.duration_s == made.duration_s
+    for one, other in zip(summarise(made).domains, summarise(back).domains, strict=True):
+        assert one.energy.value == pytest.approx(other.energy.value, rel=1e-9)
+    for series in back.samples.values():
+        assert (series.t_s[0], series.t_s[-1]) == (0, made.duration_s)
+
+
+def test_no_sample_is_made_up_within_a_gap(tmp_path: Path) -> None:
+    last_s = float(ragged([]).samples["cpu:0"].t_s[53])
+    made = ragged([Gap("cpu:0", last_s, None, "gone")])
+    back = import_csv(write(tmp_path, "".join(export_csv(made))), ASSUMED)
+    assert back.samples["cpu:0"].t_s[-1] == last_s < made.duration_s
+    mine, other = (summarise(r).domains[1].energy.value for r in (made, back))
+    assert mine == pytest.approx(other, rel=1e-9)
+
+
 def test_packed(tmp_path: Path) -> None:
     path = tmp_path / "run.csv.gz"
     path.write_bytes(gzip.compress("".join(export_csv(recording())).encode()))
@@ -100,7 +172,8 @@ def test_packed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "no column"),
+        ("", "the file is empty"),
+        ("domain;t_s;power_w\ngpu:0;0;1\n", "line 1: columns must be separated by commas"),
         ("a,b\n1,2\n", "no column"),
         ("t_s,power_w\n0,1\n0,2\n", "line 3"),
         ("t_s,power_w\n0,nan\n1,2\n", "line 2"),
@@ -108,10 +181,16 @@ def test_packed(tmp_path: Path) -> None:
         ("domain,t_s\ngpu:0,1\n", "line 1: the header needs"),
         ("domain,t_s,power_w\n", "it has a header and no rows"),
         ("domain,t_s,power_w\ngpu:0,0,1\ngpu:0,1,watt\n", "line 3: could not convert"),
-        ("domain,t_s,power_w\ngpu:0,0,1\ngpu:0,1,inf\n", "line 3: a figure is not finite"),
-        ("domain,t_s,power_w\ngpu:0,0,1\ngpu:0,,1\n", "line 3: t_s is empty"),
-        ("domain,t_s,power_w\ngpu:0,0\n", "line 2: one of energy_j and power_w"),
-        ("domain,t_s,power_w,energy_j\ngpu:0,0,1,1\n", "line 2: one of energy_j and power_w"),
+        (
+            "domain,t_s,power_w\ngpu:0,0,1\ngpu:0,1,inf\n",
+            "line 3: a figure is not finite: leave the row out",
+        ),
+        ("domain,t_s,power_w\ngpu:0,0,1\ngpu:0,,1\n", "line 3: t_s is blank: leave the row out"),
+        ("domain,t_s,power_w\ngpu:0,0\n", "line 2: one of energy_j and power_w is expected: leave"),
+        (
+            "domain,t_s,power_w,energy_j\ngpu:0,0,1,1\n",
+            "line 2: one of energy_j and power_w .*not both",
+        ),
         ("domain,t_s,power_w,energy_j\ngpu:0,0,1,\ngpu:0,1,,1\n", "line 3: gpu:0 has energy_j"),
         ("domain,t_s,power_w\n<b>,0,1\n", "domain: a text of the form"),
         ("domain,t_s,power_w,provenance\ngpu:0,0,1,guess\n", "line 2: 'guess' is not"),

@@ -98,6 +98,44 @@ def test_misuse(joulecast: Joulecast, arguments: list[str]) -> None:
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["runs", "--foo"], "No such option '--foo' (see: joulecast runs --help)"),
+        (["export"], "Missing argument 'RUN' (see: joulecast export --help)"),
+        (["watts"], "No such command 'watts' (see: joulecast --help)"),
+        (["--foo"], "No such option '--foo' (see: joulecast --help)"),
+        (["runs", "--since", "yesterday"], "write 2026-01-31, 2026-01-31T12:00, or 7d or 12h"),
+    ],
+)
+def test_misuse_is_told_in_one_line(joulecast: Joulecast, arguments: list[str], said: str) -> None:
+    done = joulecast(*arguments, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("joulecast: ")
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_without_a_verb_the_help_is_shown(joulecast: Joulecast) -> None:
+    done = joulecast(check=False)
+    assert "Verbs:" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["runs", "--foo"], ["export", "nothing"]])
+def test_debug_shows_the_traceback(tmp_path: Path, arguments: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "joulecast", "--debug", *arguments],
+        env=os.environ | {"XDG_DATA_HOME": str(tmp_path), "JOULECAST_LEDGER": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "Traceback" in done.stderr
+
+
 def test_a_ledger_that_is_not_there(joulecast: Joulecast, tmp_path: Path) -> None:
     for verb in (["runs"], ["export", "last"]):
         done = joulecast(*verb, "--ledger", "typo.sqlite", check=False)

@@ -62,18 +62,30 @@ def main() -> NoReturn:
     except click.exceptions.Exit as error:
         _leave(error.exit_code)
     except click.ClickException as error:
-        error.show()
+        if _debugged():
+            raise
+        if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):  # click 8.2 on
+            error.show()
+            _leave(error.exit_code)
+        text = " ".join(error.format_message().split()).removesuffix(".")
+        context = getattr(error, "ctx", None)
+        see = f" (see: {context.command_path} --help)" if context else ""
+        click.echo(f"joulecast: {text}{see}", err=True)
         _leave(error.exit_code)
     except click.Abort:
         _leave(130)
     except JoulecastError as error:
-        if "--debug" in sys.argv[1:2]:
+        if _debugged():
             raise
         click.echo(f"joulecast: {error}", err=True)
         _leave(error.exit_code)
     except BrokenPipeError:  # `joulecast runs | head`: nobody listens any more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _leave(1)
+
+
+def _debugged() -> bool:
+    return "--debug" in sys.argv[1:2]
 
 
 def _leave(code: int) -> NoReturn:

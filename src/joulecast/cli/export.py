@@ -30,6 +30,9 @@ def command(run: str, form: str | None, output: Path | None, ledger: str | None)
     """Write one run as JSON (all of it) or CSV (its samples).
 
     RUN is an id, the beginning of one, a name, or `last`.
+
+    CSV keeps the curves of power and energy; JSON keeps everything, the epochs, the metrics and
+    the environment, too.
     """
     from ..ledger import open_ledger
     from ..ledger.table import export_csv

@@ -6,10 +6,10 @@ import json
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -22,22 +22,31 @@ if TYPE_CHECKING:
 
 SCHEMA = "joulecast/runs/1"
 _STATUSES = ("running", "finished", "failed", "interrupted")
-_WIDE = 110  # columns of a terminal that has room for every column
+_LAYOUTS: tuple[dict[str, int], ...] = (  # the most that columns may take, from wide to narrow
+    {"name": 40, "tags": 40},
+    {"name": 24, "tags": 24},
+    {"name": 24, "tags": 0},
+    {"name": 24, "tags": 0, "started": len("2026-01-31")},
+    {"name": 12, "tags": 0, "started": len("2026-01-31")},
+    {"name": 8, "tags": 0, "started": len("2026-01-31")},
+    {"name": 24, "tags": 0, "started": 0},
+    {"name": 8, "tags": 0, "started": 0},
+)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def parse_instant(text: str, now: float, end_of_day: bool = False) -> float:
-    """Seconds since 1970 from `2026-01-31`, `2026-01-31 14:30` (local time), or `7d` (ago).
+    """Seconds since 1970 from `2026-01-31`, `2026-01-31T14:30` (local time), or `7d` (ago).
 
     Raises `UsageError`.
     """
-    if not _DAY.match(text):
-        return now - parse_duration(text)
     try:
+        if not _DAY.match(text):
+            return now - parse_duration(text)
         instant = datetime.fromisoformat(text)
-    except ValueError as error:
+    except (ValueError, UsageError) as error:
         raise UsageError(
-            f"{text!r} is no date: write 2026-01-31, 2026-01-31 14:30, or 7d"
+            f"{text!r} is no time: write 2026-01-31, 2026-01-31T12:00, or 7d or 12h (ago)"
         ) from error
     if end_of_day and _DAY.fullmatch(text):
         instant += timedelta(days=1)
@@ -117,19 +126,37 @@ def _print_table(runs: Sequence[RunRow]) -> None:
 
     # Into a file or a pipe, lines are not broken to the width of a terminal that is not there.
     console = Console(width=None if sys.stdout.isatty() else 200)
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    rows = [_cells(run) for run in runs]
-    shown = [name for name in rows[0] if console.width >= _WIDE or name not in ("started", "tags")]
-    table.add_column("id", no_wrap=True)
-    for name in shown:
-        # These two give way where the terminal is narrow; a name may be a whole command line.
-        gives_way = name in ("name", "tags")
-        heading = "" if name == "provenance" else name
-        table.add_column(heading, no_wrap=not gives_way, max_width=40 if gives_way else None)
-    for short, cells in zip(short_ids([run.run_id for run in runs]), rows, strict=True):
-        texts = [short, *(cells[name] for name in shown)]
-        table.add_row(*(Text(printable(t), no_wrap=True, overflow="ellipsis") for t in texts))
+    ids = short_ids([run.run_id for run in runs])
+    rows = [{"id": short} | _cells(run) for short, run in zip(ids, runs, strict=True)]
+    texts = [{column: Text(printable(text)) for column, text in row.items()} for row in rows]
+    headings = {column: "" if column == "provenance" else column for column in rows[0]}
+    longest = {
+        column: max(len(heading), *(row[column].cell_len for row in texts))
+        for column, heading in headings.items()
+    }
+    widths, space = fitted(longest, console.width)
+    padding = (0, space - 1, 0, 0)  # the box itself parts columns by one space
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=padding)
+    for column, width in widths.items():
+        overflow: Literal["crop", "ellipsis"] = "crop" if column == "started" else "ellipsis"
+        table.add_column(headings[column], width=width, no_wrap=True, overflow=overflow)
+    for row in texts:
+        table.add_row(*(row[column] for column in widths))
     console.print(table)
+
+
+def fitted(longest: Mapping[str, int], room: int) -> tuple[dict[str, int], int]:
+    """The columns to show in `room`, how wide, and the space between them; from their longest text.
+
+    Tags give way first, then the end of long names, the hour of the start, the date at last.
+    """
+    for most in _LAYOUTS:
+        widths = {column: min(size, most.get(column, size)) for column, size in longest.items()}
+        widths = {column: width for column, width in widths.items() if width}
+        for space in (2, 1):
+            if sum(widths.values()) + space * (len(widths) - 1) <= room:
+                return widths, space
+    return widths, 1
 
 
 def _cells(run: RunRow) -> dict[str, str]:

@@ -44,7 +44,6 @@ class RescueSink:
         self._sink: Sink = MemorySink()
         self._header: Header | None = None
         self._tried: set[Path] = set()
-        self._ended: Recording | None = None
 
     def open(self, header: Header) -> None:
         """See `Sink`. Never raises `LedgerError`."""
@@ -75,15 +74,14 @@ class RescueSink:
             self._rescue(self._sink.recording(), "the recording was kept in memory until its end")
         ended = self._read_back()
         ended.footer, ended.status = footer, footer.status
-        ended.footer = footer = replace(footer, total=summarise(ended).total)
-        self._ended = ended
+        footer = replace(footer, total=summarise(ended).total)
         self._do(lambda sink: sink.close(footer))
         if isinstance(self._sink, MemorySink):
             self._on_trouble("the recording is not stored: no place could be written to")
 
     def recording(self) -> Recording:
-        """What was recorded, from wherever it is kept."""
-        return self._ended or self._read_back()
+        """What was recorded, read from where it is kept: the very figures that reports will tell."""
+        return self._read_back()
 
     @property
     def place(self) -> str | None:

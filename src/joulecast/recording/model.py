@@ -100,7 +100,7 @@ class Header:
     name: str
     started_at: float  # seconds since 1970, UTC
     command: list[str]
-    scope: str  # "process" or "machine"
+    scope: str  # "process" or "machine"; "unknown" of an imported table
     interval_s: float
     environment: dict[str, Any]
     sources: list[Source]

@@ -80,7 +80,7 @@ class RescueSink:
             self._on_trouble("the recording is not stored: no place could be written to")
 
     def recording(self) -> Recording:
-        """What was recorded, read from where it is kept: the very figures that reports will tell."""
+        """What was recorded, read from where it is kept: the figures that reports will tell."""
         return self._read_back()
 
     @property

@@ -7,6 +7,7 @@ import os
 import pty
 import select
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -78,7 +79,9 @@ def test_nothing_is_written_to_stdout(env):
     assert wrapped("true", env=env).stdout == ""
 
 
-@pytest.mark.parametrize(("command", "code"), [("no-such-program", 127), ("/etc/passwd", 127)])
+@pytest.mark.parametrize(
+    ("command", "code"), [("no-such-program", 127), ("/etc/passwd", 126), ("/etc", 126)]
+)
 def test_a_command_that_cannot_be_run(env, command, code):
     done = wrapped(command, env=env)
     assert done.returncode == code
@@ -255,7 +258,7 @@ def test_a_script_that_records_itself_joins(env, tmp_path):
     done, found = figures(tmp_path, PYTHON, str(script), env=env, options=("--live",))
     assert done.returncode == 0, done.stderr
     assert [e["index"] for e in found["epochs"]] == [0, 1, 2]
-    assert found["epochs"][0]["metrics"] == {"loss": 1.0}
+    assert found["epochs"][0]["metrics"] == {"loss": 1.0, "accuracy": 0.0}
     assert all(e["energy"]["value"] >= 0 for e in found["epochs"])
     assert [s["name"] for s in found["spans"]] == ["inner", *["validate"] * 3]
     assert found["metrics"]["accuracy"] == 0.2
@@ -313,3 +316,295 @@ def test_a_kill_of_the_recorder_shows_the_run_as_interrupted(env, tmp_path):
     shown = json.loads(subprocess.check_output([*JOULECAST, "show", "victim", "--json"], env=env))
     assert shown["duration_s"] > 2.5
     assert shown["energy"]["total"]["value"] > 0
+
+
+def recorded(env):
+    found = json.loads(subprocess.check_output([*JOULECAST, "runs", "--json"], env=env))
+    return found["runs"]
+
+
+def started(*command, env, options=(), **more):
+    """Under way, its first line of output read."""
+    process = subprocess.Popen(
+        [*JOULECAST, "run", *options, "--", *command],
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **more,
+    )
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def within(seconds, process):
+    """Its exit code; it must not take longer."""
+    try:
+        return process.wait(timeout=seconds)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+# A trainer that counts a signal for a while.
+COUNT = """
+import os, signal, sys, time
+count = 0
+def heard(*_):
+    global count; count += 1
+number = getattr(signal, sys.argv[1], None) or signal.SIGRTMIN + 1
+signal.signal(number, heard)
+print('ready', flush=True)
+end = time.monotonic() + 1.5
+while time.monotonic() < end:
+    time.sleep(0.05)
+    if sys.argv[2:] and count < 5:
+        os.killpg(0, number)
+sys.exit(count)
+"""
+
+
+def test_a_script_without_an_interpreter_is_run_by_sh(env, tmp_path):
+    script = tmp_path / "train"
+    script.write_text("echo $1; exit 3\n")
+    script.chmod(0o755)
+    for options in ((), ("--tag", "a=b")):
+        done = wrapped(str(script), "hello", env=env, options=options)
+        assert (done.returncode, done.stdout) == (3, "hello\n")
+
+
+def test_sigchld_ignored_by_whoever_started_us(env):
+    code = (
+        "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); "
+        "os.execvp(sys.argv[1], sys.argv[1:])"
+    )
+    done = subprocess.run(
+        [PYTHON, "-c", code, *JOULECAST, "run", "--", "sh", "-c", "exit 3"],
+        env=env,
+        capture_output=True,
+        timeout=30,
+    )
+    assert done.returncode == 3
+
+
+@pytest.mark.parametrize("streams", [">&-", "2>&-", ">&- 2>&-", "2>/dev/full", "2> >(exit 0)"])
+@pytest.mark.parametrize("command", ["sh -c 'sleep 0.3; exit 7'", "no-such-program"])
+def test_the_exit_code_survives_streams_that_take_nothing(env, streams, command):
+    script = f"{PYTHON} -m joulecast run -- {command} {streams}; exit $?"
+    done = subprocess.run(script, **_bash(env))
+    assert done.returncode == (7 if "7" in command else 127)
+
+
+def test_the_exit_code_survives_a_terminal_that_is_gone(env, tmp_path):
+    target = tmp_path / "figures.json"
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*JOULECAST, "run", "--json", str(target), "--", "sh", "-c", "sleep 1; exit 7"],
+        env=env,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    os.close(ours)
+    assert process.wait(timeout=30) == 7
+    assert json.loads(target.read_text())["exit_code"] == 7
+
+
+def test_a_window_that_is_closed_hangs_up_the_command(env, tmp_path):
+    """The kernel tells only the leader of the session, which is joulecast itself."""
+    target = tmp_path / "figures.json"
+    command = [*JOULECAST, "run", "--json", str(target), "--", "sh", "-c", "echo ready; sleep 20"]
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execvpe(command[0], command, env)
+    assert b"ready" in os.read(fd, 100)
+    os.close(fd)
+    began = time.monotonic()
+    _, status = os.waitpid(pid, 0)
+    assert time.monotonic() - began < 10
+    assert os.waitstatus_to_exitcode(status) == -signal.SIGHUP
+    assert json.loads(target.read_text())["exit_code"] == 128 + signal.SIGHUP
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_idling_ends_joulecast_and_starts_nothing(env, tmp_path, number):
+    target = tmp_path / "ran"
+    process = subprocess.Popen(
+        [*JOULECAST, "run", "--idle", "20s", "--", "touch", str(target)],
+        env=env,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert "measuring the idle machine" in process.stderr.readline()
+    process.send_signal(number)
+    assert within(5, process) == -number
+    assert not target.exists()
+
+
+def test_a_signal_during_the_start_up_starts_nothing(env, tmp_path):
+    """Sent as soon as it is held: the preparations end, and the command is not begun."""
+    target = tmp_path / "ran"
+    process = subprocess.Popen([*JOULECAST, "run", "--", "touch", str(target)], env=env)
+    status = Path(f"/proc/{process.pid}/status")
+    held = 1 << (signal.SIGTERM - 1)
+    while not int(status.read_text().partition("SigBlk:")[2].split()[0], 16) & held:
+        time.sleep(0.001)
+    process.send_signal(signal.SIGTERM)
+    assert within(20, process) == -signal.SIGTERM
+    assert not target.exists()
+
+
+def test_a_signal_while_the_recording_is_stored_ends_the_wait(env):
+    wrapped("true", env=env)  # makes the ledger
+    process = started("sh", "-c", "echo ready; sleep 3; exit 5", env=env, options=("--name", "x"))
+    time.sleep(2)
+    lock = sqlite3.connect(env["JOULECAST_LEDGER"], isolation_level=None, timeout=20)
+    lock.execute("BEGIN EXCLUSIVE")
+    time.sleep(2.5)
+    assert process.poll() is None, "it waits for the ledger"
+    process.send_signal(signal.SIGTERM)
+    assert within(3, process) == 5
+    lock.rollback()
+    lock.close()
+    assert {r["name"]: r["status"] for r in recorded(env)}["x"] == "interrupted"
+
+
+def test_a_process_of_another_user_cannot_be_signalled_and_that_is_no_fault():
+    code = (
+        "import os\n"
+        "from joulecast.recording.signals import Received\n"
+        "if os.getuid() == 0: os.setuid(65534)\n"
+        "try: os.kill(1, 0)\n"
+        "except PermissionError: Received(15, 0, False).pass_on(1); print('kept calm')\n"
+    )
+    assert subprocess.check_output([PYTHON, "-c", code]) == b"kept calm\n"
+
+
+@pytest.mark.parametrize("name", ["SIGABRT", "SIGXCPU", "SIGUSR2", "SIGCONT", "SIGRTMIN+1"])
+def test_every_signal_sent_to_joulecast_alone_arrives_once(env, name):
+    process = started(PYTHON, "-c", COUNT, name, env=env)
+    process.send_signal(getattr(signal, name, None) or signal.SIGRTMIN + 1)
+    assert within(20, process) == 1
+
+
+@pytest.mark.parametrize("name", ["SIGUSR1", "SIGTERM", "SIGRTMIN+1"])
+def test_a_signal_the_command_sends_to_its_group_arrives_once(env, name):
+    bare = subprocess.run([PYTHON, "-c", COUNT, name, "group"], start_new_session=True)
+    done = wrapped(PYTHON, "-c", COUNT, name, "group", env=env, start_new_session=True)
+    assert done.returncode == bare.returncode == 5
+
+
+def test_an_alarm_set_before_us_reaches_the_command(env):
+    """`perl -e 'alarm 5; exec @ARGV' joulecast run ...` is a common way to set a time limit."""
+    code = "import os, signal, sys; signal.alarm(3); os.execvp(sys.argv[1], sys.argv[1:])"
+    began = time.monotonic()
+    done = subprocess.run(
+        [PYTHON, "-c", code, *JOULECAST, "run", "-q", "--", "sleep", "20"], env=env, timeout=30
+    )
+    assert done.returncode == -signal.SIGALRM
+    assert time.monotonic() - began < 15
+
+
+def stops(pid):
+    """Wait until it stops; by which signal, or None where it ended instead."""
+    _, status = os.waitpid(pid, os.WUNTRACED)
+    return os.WSTOPSIG(status) if os.WIFSTOPPED(status) else None
+
+
+@pytest.mark.parametrize("wake_group", [True, False])
+def test_a_command_that_stops_itself_stops_joulecast(env, wake_group):
+    process = subprocess.Popen(
+        [*JOULECAST, "run", "-q", "--", "sh", "-c", "kill -STOP $$; exit 5"],
+        env=env,
+        process_group=0,
+    )
+    assert stops(process.pid) == signal.SIGSTOP
+    (os.killpg if wake_group else os.kill)(process.pid, signal.SIGCONT)
+    assert process.wait(timeout=20) == 5
+
+
+SLOW = "import sys, time; print('ready', flush=True); time.sleep(1); sys.exit(5)"
+
+
+@pytest.mark.parametrize("send", [os.kill, os.killpg])
+def test_tstp_stops_both_once(env, send):
+    process = started(PYTHON, "-c", SLOW, env=env, process_group=0)
+    send(process.pid, signal.SIGTSTP)
+    assert stops(process.pid) == signal.SIGTSTP
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    states = [Path(f"/proc/{child}/stat").read_text().split()[2] for child in children]
+    assert states == ["T"]
+    send(process.pid, signal.SIGCONT)
+    assert within(20, process) == 5
+
+
+def test_ctrl_z_and_fg_in_a_shell(env, tmp_path):
+    script = tmp_path / "train.py"  # a shell could be stopped amid a vfork, which hangs it
+    script.write_text(SLOW)
+    command = f"{PYTHON} -m joulecast run -q -- {PYTHON} {script}\n"
+    keys = [
+        (b"$ ", command.encode()),
+        (b"ready", b"\x1a"),
+        (b"Stopped", b"fg; echo code=$?\n"),
+        (b"code=5", b"exit\n"),
+    ]
+    shell = ["bash", "--norc", "--noprofile", "-i"]
+    output, _ = in_terminal(shell, env | {"PS1": "$ "}, keys)
+    assert b"Stopped" in output
+    assert b"code=5" in output
+
+
+def test_variables_that_cannot_be_passed_on_are_left_out(env):
+    done = subprocess.run(["env", "=x=y", *JOULECAST, "run", "-q", "--", "true"], env=env)
+    assert done.returncode == 0
+
+
+FAULTY = """
+import sys, threading, tempfile
+from joulecast.run import watch
+{fault}
+sys.argv = ["joulecast", "run", "--", "sh", "-c", "echo ran; exit 5"]
+from joulecast.cli import main
+main()
+"""
+NO_HOME = """
+from joulecast.errors import LedgerError
+def refuse(*_): raise LedgerError("no home folder")
+watch.RescueSink = refuse
+"""
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "watch.Watch.start = lambda self: threading.Thread(target=1).start(2)",
+        "tempfile.tempdir = '/nowhere'",
+        NO_HOME,
+    ],
+)
+def test_a_fault_of_ours_costs_the_recording_only(env, fault):
+    done = subprocess.run(
+        [PYTHON, "-c", FAULTY.format(fault=fault)],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (done.returncode, done.stdout) == (5, "ran\n")
+    assert done.stderr.count("\n") == 1
+    assert "not recording" in done.stderr
+
+
+def test_one_inside_another_is_part_of_it(env, tmp_path):
+    target = tmp_path / "inner.json"
+    inner = [*JOULECAST, "run", "--json", str(target), "--", "sh", "-c", "exit 4"]
+    done = wrapped(*inner, env=env)
+    assert done.returncode == 4
+    assert "part of the run already being recorded" in done.stderr
+    assert f"{target} is not written" in done.stderr
+    assert len(recorded(env)) == 1
+
+
+def test_a_join_file_that_is_gone_is_no_run(env, tmp_path):
+    gone = str(tmp_path / "gone")
+    assert wrapped("true", env=env | {"JOULECAST_JOIN": gone}).returncode == 0
+    assert len(recorded(env)) == 1

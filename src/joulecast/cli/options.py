@@ -14,7 +14,13 @@ ledger = click.option(
     metavar="FILE|URL",
     help="Ledger file or PostgreSQL URL. [default: $JOULECAST_LEDGER, or the user's data folder]",
 )
-tags = click.option("--tag", "tags", multiple=True, metavar="K=V", help="May be given many times.")
+tags = click.option(
+    "--tag",
+    "tags",
+    multiple=True,
+    metavar="K=V",
+    help="Words to find the run by; may be given many times.",
+)
 
 
 def parse_tags(texts: tuple[str, ...]) -> dict[str, str]:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import JoulecastError, UsageError
+from ..errors import UsageError
 from ..recording.command import (
     CommandNotFoundError,
     Exit,
-    HeldSignals,
-    hold_signals,
+    become_command,
+    check_command,
     run_command,
 )
+from ..recording.signals import HeldSignals, hold_signals
 from ..units import parse_duration, parse_power
 from . import options
 
@@ -33,7 +34,11 @@ if TYPE_CHECKING:
 @options.tags
 @click.option("--epochs", type=click.IntRange(min=0), help="How many are planned, to forecast by.")
 @click.option(
-    "--json", "json_file", type=click.Path(path_type=Path), help="Also write the figures."
+    "--json",
+    "json_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write the figures to this file, as JSON.",
 )
 @click.option(
     "--interval",
@@ -74,23 +79,38 @@ def command(command: tuple[str, ...], json_file: Path | None, quiet: bool, **giv
 
         joulecast run --name resnet --tag lr=0.1 -- python train.py
     """
-    if shutil.which(command[0]) is None:
-        raise CommandNotFoundError(command[0], "no such program", 127)
     held = hold_signals()  # before anything that starts threads is imported
     try:
-        watch = _watch(command, given)
-    except JoulecastError:
+        check_command(command[0])
+        watch = _started(command, held, json_file, given)
+        if watch is None:
+            become_command(command, os.environ, held)
+        _record(watch, command, held, json_file, quiet).leave()
+    except CommandNotFoundError as error:
+        _say(str(error))
+        Exit(error.exit_code, None).leave()
+
+
+def _started(
+    command: tuple[str, ...], held: HeldSignals, json_file: Path | None, given: dict[str, Any]
+) -> Watch | None:
+    """The recording under way, or None where there is to be none. Raises `UsageError`."""
+    try:
+        watch = _watch(command, held, json_file, given)
+        if watch is not None:
+            watch.start()
+        return watch
+    except UsageError:
         raise
     except Exception as error:  # a fault of ours must not cost the user the training
         _say(f"not recording, because of a fault: {type(error).__name__}: {error}")
-        watch = None
-    if watch is None:
-        _become(command, held)
-    _record(watch, command, held, json_file, quiet)
+        return None
 
 
-def _watch(command: tuple[str, ...], given: dict[str, Any]) -> Watch | None:
-    """The recording to be, or None where another process of this node records the job."""
+def _watch(
+    command: tuple[str, ...], held: HeldSignals, json_file: Path | None, given: dict[str, Any]
+) -> Watch | None:
+    """The recording to be, or None where another process records this one too."""
     from ..recording.distributed import detect_job
     from ..run.watch import Options, Watch
 
@@ -108,7 +128,18 @@ def _watch(command: tuple[str, ...], given: dict[str, Any]) -> Watch | None:
     )
     if not job.records:
         return None
-    return Watch(run_options, list(command), None, job)
+    if _is_inside_a_run():
+        unwritten = "" if json_file is None else f"; {json_file} is not written"
+        _say(f"part of the run already being recorded{unwritten}")
+        return None
+    return Watch(run_options, list(command), None, job, sleep=held.act)
+
+
+def _is_inside_a_run() -> bool:
+    from ..recording import join
+
+    path = os.environ.get(join.VARIABLE, "")
+    return Path(path).is_file() and os.access(path, os.W_OK)
 
 
 def _idle_power(texts: tuple[str, ...]) -> dict[str, float] | None:
@@ -121,17 +152,17 @@ def _idle_power(texts: tuple[str, ...]) -> dict[str, float] | None:
     return found or None
 
 
-def _become(command: tuple[str, ...], held: HeldSignals) -> NoReturn:
-    run_command(command, os.environ, held, lambda _: None, lambda _: None).leave()
-
-
 def _record(
     watch: Watch, command: tuple[str, ...], held: HeldSignals, json_file: Path | None, quiet: bool
-) -> NoReturn:
+) -> Exit:
     from ..recording import join
     from ..recording.model import Status
 
-    env = os.environ | {join.VARIABLE: str(watch.join_path)}
+    def follow(pid: int) -> None:
+        try:
+            watch.follow(pid)
+        except Exception as error:  # the command runs, and is not to be left alone
+            _say(f"the command's CPU time is not recorded: {type(error).__name__}: {error}")
 
     def at_end(ended: Exit) -> None:
         status = Status.FINISHED if ended.shell_code == 0 else Status.FAILED
@@ -140,13 +171,15 @@ def _record(
         except Exception as error:  # the command's exit code comes through whatever happens here
             _say(f"the recording could not be ended: {type(error).__name__}: {error}")
 
-    watch.start()
+    if (number := held.deadly()) is not None:  # Ctrl-C before the command was started
+        watch.stop(Status.FAILED, 128 + number)
+        return Exit(None, number)
+    env = os.environ | {join.VARIABLE: str(watch.join_path)}
     try:
-        ended = run_command(command, env, held, watch.follow, at_end)
-    except JoulecastError as error:
+        return run_command(command, env, held, follow, at_end)
+    except CommandNotFoundError as error:
         watch.stop(Status.FAILED, error.exit_code)
         raise
-    ended.leave()
 
 
 def _tell(watch: Watch, summary: Summary, json_file: Path | None, quiet: bool) -> None:
@@ -159,8 +192,13 @@ def _tell(watch: Watch, summary: Summary, json_file: Path | None, quiet: bool) -
             _say(f"cannot write {json_file}: {error.strerror}")
     if not quiet:
         lines = summary_lines(summary, said=watch.said, ledger=watch.ledger)
-        click.echo("\n".join(lines), err=True)
+        _write("\n".join(lines))
 
 
 def _say(text: str) -> None:
-    click.echo(f"joulecast: {text}", err=True)
+    _write(f"joulecast: {text}")
+
+
+def _write(text: str) -> None:
+    with suppress(OSError, ValueError):  # nobody listens: stderr is closed, its terminal gone
+        click.echo(text, err=True)

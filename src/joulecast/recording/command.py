@@ -1,31 +1,29 @@
-"""Runs a command as if joulecast were not there: its streams, terminal and signals are its own.
-
-The child shares our process group and terminal, so what is typed (Ctrl-C, Ctrl-Z, Ctrl-\\) reaches
-it directly. Signals that somebody sends to us alone are passed on.
-"""
+"""Runs a command as if joulecast were not there: its streams, terminal and signals are its own."""
 
 from __future__ import annotations
 
 import errno
 import os
 import resource
+import shutil
 import signal
-import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
 from ..errors import JoulecastError
+from .signals import HeldSignals, stop_like
 
-_FORWARDED = frozenset(
-    getattr(signal, name)
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM")
-)
-_FROM_KERNEL = 0x80  # si_code of a signal that the terminal sent to the whole group
+# What Python changed for itself, and the command must find as it was.
+_PYTHON_IGNORES = (signal.SIGPIPE, signal.SIGXFSZ)
+_IMPATIENT = {signal.SIGINT, signal.SIGTERM, signal.SIGQUIT}
 
 
 class CommandNotFoundError(JoulecastError):
-    """The command cannot be started; exits as a shell does."""
+    """The command cannot be started; exits as a shell does: 127 not found, 126 not executable."""
 
     def __init__(self, command: str, reason: str, exit_code: int) -> None:
         super().__init__(f"cannot run {command!r}: {reason}")
@@ -46,35 +44,38 @@ class Exit:
 
     def leave(self) -> NoReturn:
         """End this process exactly as the command ended, by the same signal if by one."""
-        sys.stdout.flush()
-        sys.stderr.flush()
         if self.signal is not None:
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the command left its own core
-            if self.signal not in (signal.SIGKILL, signal.SIGSTOP):
+            if self.signal != signal.SIGKILL and _in_main_thread():
                 signal.signal(self.signal, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {self.signal})
             os.kill(os.getpid(), self.signal)
         os._exit(self.shell_code)
 
 
-@dataclass(frozen=True, slots=True)
-class HeldSignals:
-    """Signals kept waiting for `run_command`, and the mask to give to the command."""
-
-    watched: frozenset[int]
-    before: set[int]
+def _in_main_thread() -> bool:  # only there can Python change what a signal does
+    return threading.current_thread() is threading.main_thread()
 
 
-def hold_signals() -> HeldSignals:
-    """Keep signals waiting, in this thread and all it will start.
+def check_command(command: str) -> None:
+    """Raises `CommandNotFoundError` where there is no such program."""
+    if shutil.which(command) is not None:
+        return
+    if "/" in command and Path(command).is_dir():
+        raise CommandNotFoundError(command, "it is a folder", 126)
+    places = [command] if "/" in command else [f"{path}/{command}" for path in os.get_exec_path()]
+    if any(Path(place).is_file() for place in places):
+        raise CommandNotFoundError(command, "it is not executable", 126)
+    raise CommandNotFoundError(command, "no such program", 127)
 
-    To be called before anything starts threads (numpy's linear algebra does when imported): a
-    signal that found an unprepared thread would end this process and leave the command orphaned.
-    """
-    watched: set[int] = {*_FORWARDED, signal.SIGCHLD}
-    # A signal ignored by whoever started us (nohup) stays ignored, for us and for the command.
-    watched = {s for s in watched if signal.getsignal(s) is not signal.SIG_IGN}
-    return HeldSignals(frozenset(watched), signal.pthread_sigmask(signal.SIG_BLOCK, watched))
+
+def become_command(command: Sequence[str], env: Mapping[str, str], held: HeldSignals) -> NoReturn:
+    """Replace this process by the command. Raises `CommandNotFoundError`."""
+    for number in _PYTHON_IGNORES:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, held.before)
+    _start(command, lambda argv: os.execvpe(argv[0], argv, _passable(env)))
+    raise AssertionError
 
 
 def run_command(
@@ -86,17 +87,38 @@ def run_command(
 ) -> Exit:
     """Start the command, tell `on_start` its process id, wait for its end, tell `on_end` how.
 
-    At `on_end` the dead process is still listed, so that its last CPU time can be read. Raises
+    At `on_end` the dead process is still listed, so that its last CPU time can be read. A Ctrl-C
+    or SIGTERM that comes during `on_end` ends this process at once, as the command ended. Raises
     `CommandNotFoundError`.
     """
-    pid = _spawn(command, env, held.before)
+    held.act()  # Ctrl-Z, typed before there was a command
+    pid = _start(
+        command,
+        lambda argv: os.posix_spawnp(
+            argv[0], argv, _passable(env), setsigmask=held.before, setsigdef=_PYTHON_IGNORES
+        ),
+    )
     on_start(pid)
     while (result := _ended(pid)) is None:
-        _next_signal(pid, held.watched)
+        if (number := _stopped(pid)) is not None:
+            _stop_with(pid, number)
+            continue
+        received = held.next()
+        if received.concerns(pid):
+            received.pass_on(pid)
+    held.forget()
+    with suppress(RuntimeError):  # no thread can be started
+        threading.Thread(target=_leave_when_told, args=(held, result), daemon=True).start()
     on_end(result)
     if hasattr(os, "waitid"):
         os.waitpid(pid, 0)
     return result
+
+
+def _leave_when_told(held: HeldSignals, result: Exit) -> None:
+    """Storing may wait for long (a locked ledger), somewhere no handler of Python's would run."""
+    signal.sigwait(_IMPATIENT & held.watched)
+    result.leave()
 
 
 def _ended(pid: int) -> Exit | None:
@@ -114,28 +136,41 @@ def _ended(pid: int) -> Exit | None:
     return Exit(code, None) if code >= 0 else Exit(None, -code)
 
 
-def _spawn(command: Sequence[str], env: Mapping[str, str], mask: set[int]) -> int:
-    # What Python changed for itself is set back: it ignores SIGPIPE and SIGXFSZ, catches SIGINT.
-    python_own = {signal.SIGPIPE, signal.SIGXFSZ}
+def _stopped(pid: int) -> int | None:
+    """The signal that stopped the command, told once for each time."""
+    if not hasattr(os, "waitid"):
+        return None
     try:
-        return os.posix_spawnp(
-            command[0], list(command), dict(env), setsigmask=mask, setsigdef=python_own
-        )
+        found = os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG)
+    except ChildProcessError:  # it has ended just now: nothing more to stop
+        return None
+    return None if found is None else found.si_status
+
+
+def _stop_with(pid: int, number: int) -> None:
+    """Stop as the command did, so that the shell sees it; wake it where only we are woken."""
+    stop_like(number)
+    any_change = os.WEXITED | os.WSTOPPED | os.WCONTINUED
+    if os.waitid(os.P_PID, pid, any_change | os.WNOHANG | os.WNOWAIT) is None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGCONT)
+
+
+def _start(command: Sequence[str], start: Callable[[list[str]], int]) -> int:
+    argv = list(command)
+    try:
+        try:
+            return start(argv)
+        except OSError as error:
+            program = shutil.which(argv[0])
+            if error.errno != errno.ENOEXEC or program is None:
+                raise
+            return start(["/bin/sh", program, *argv[1:]])  # a script that names no interpreter
     except OSError as error:
         code = 127 if error.errno == errno.ENOENT else 126
         raise CommandNotFoundError(command[0], error.strerror or str(error), code) from None
 
 
-def _next_signal(pid: int, watched: frozenset[int]) -> None:
-    """Sleep until a signal comes, and pass it on if the terminal has not done so already."""
-    if hasattr(signal, "sigwaitinfo"):
-        info = signal.sigwaitinfo(watched)
-        number, from_terminal = info.si_signo, info.si_code == _FROM_KERNEL
-    else:  # macOS cannot tell who sent it: what is typed is what a terminal sends
-        number = int(signal.sigwait(watched))
-        from_terminal = number in (signal.SIGINT, signal.SIGQUIT) and os.isatty(0)
-    if number != signal.SIGCHLD and not from_terminal:
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            return
+def _passable(env: Mapping[str, str]) -> dict[str, str]:
+    """Without the names that Python cannot pass on: `env =x=y` makes one that is empty."""
+    return {name: value for name, value in env.items() if name and "=" not in name}

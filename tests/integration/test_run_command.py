@@ -233,7 +233,13 @@ def test_file_descriptors_given_by_the_shell_arrive(env, tmp_path):
 
 @pytest.mark.parametrize(
     "options",
-    [("--interval", "5s"), ("--interval", "1ms"), ("--tag", "novalue"), ("--idle-power", "x")],
+    [
+        ("--json", "no/such/folder.json"),
+        ("--interval", "5s"),
+        ("--interval", "1ms"),
+        ("--tag", "novalue"),
+        ("--idle-power", "x"),
+    ],
 )
 def test_misuse_is_one_line_and_runs_nothing(env, options, tmp_path):
     target = tmp_path / "ran"

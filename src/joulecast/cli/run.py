@@ -114,6 +114,8 @@ def _watch(
     from ..recording.distributed import detect_job
     from ..run.watch import Options, Watch
 
+    if json_file is not None and not json_file.absolute().parent.is_dir():
+        raise UsageError(f"--json {json_file}: there is no such folder: create it first")
     job: Job = detect_job(os.environ)
     run_options = Options(
         name=given["name"] or shlex.join(command)[:200],
@@ -189,7 +191,8 @@ def _tell(watch: Watch, summary: Summary, json_file: Path | None, quiet: bool) -
         try:
             json_file.write_text(json.dumps(summary.to_json(), indent=2) + "\n")
         except OSError as error:
-            _say(f"cannot write {json_file}: {error.strerror}")
+            run = summary.recording.header.run_id
+            _say(f"cannot write {json_file}: {error.strerror} (joulecast show {run} --json has it)")
     if not quiet:
         lines = summary_lines(summary, said=watch.said, ledger=watch.ledger)
         _write("\n".join(lines))

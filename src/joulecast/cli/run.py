@@ -111,6 +111,7 @@ def _watch(
     command: tuple[str, ...], held: HeldSignals, json_file: Path | None, given: dict[str, Any]
 ) -> Watch | None:
     """The recording to be, or None where another process records this one too."""
+    from ..recording import join
     from ..recording.distributed import detect_job
     from ..run.watch import Options, Watch
 
@@ -130,18 +131,11 @@ def _watch(
     )
     if not job.records:
         return None
-    if _is_inside_a_run():
+    if join.outer_file(os.environ) is not None:
         unwritten = "" if json_file is None else f"; {json_file} is not written"
         _say(f"part of the run already being recorded{unwritten}")
         return None
     return Watch(run_options, list(command), None, job, sleep=held.act)
-
-
-def _is_inside_a_run() -> bool:
-    from ..recording import join
-
-    path = os.environ.get(join.VARIABLE, "")
-    return Path(path).is_file() and os.access(path, os.W_OK)
 
 
 def _idle_power(texts: tuple[str, ...]) -> dict[str, float] | None:
@@ -176,7 +170,7 @@ def _record(
     if (number := held.deadly()) is not None:  # Ctrl-C before the command was started
         watch.stop(Status.FAILED, 128 + number)
         return Exit(None, number)
-    env = os.environ | {join.VARIABLE: str(watch.join_path)}
+    env = os.environ | {join.VARIABLE: watch.join_file.variable}
     try:
         return run_command(command, env, held, follow, at_end)
     except CommandNotFoundError as error:

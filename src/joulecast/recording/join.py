@@ -1,9 +1,9 @@
 """A script inside a run that is already recorded joins it: its events travel through a file.
 
-The recorder names the file in `JOULECAST_JOIN`; each event is one line of JSON, appended with one
-write, so that processes never tear each other's lines. A file needs no server, survives the death
-of either side, and costs the training a few microseconds an event. Times are `time.monotonic`,
-which all processes of a machine share.
+The recorder names itself and the file in `JOULECAST_JOIN`; each event is one line of JSON, appended
+with one write, so that processes never tear each other's lines. A file needs no server, survives
+the death of either side, and costs the training a few microseconds an event. Times are
+`time.monotonic`, which all processes of a machine share.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +139,19 @@ class EventTail:
                 recorder.warn(str(event["text"])[:_MAX_TEXT])
 
 
+def outer_file(env: Mapping[str, str]) -> Path | None:
+    """The file of the recording around a process with variables `env`.
+
+    None where there is none, where its recorder has died, or where it is another user's.
+    """
+    pid, _, path = env.get(VARIABLE, "").partition(":")
+    try:
+        os.kill(int(pid), 0)  # asks whether it lives
+    except (ValueError, OverflowError, OSError):
+        return None
+    return Path(path) if os.access(path, os.W_OK) else None
+
+
 class JoinFile:
     """The file through which inner scripts join, in a folder only this user can enter."""
 
@@ -148,6 +161,11 @@ class JoinFile:
         self.path = Path(tempfile.mkdtemp(prefix="joulecast-")) / "events.jsonl"
         self.path.touch(mode=0o600)
         self.tail = EventTail(self.path)
+
+    @property
+    def variable(self) -> str:
+        """What `JOULECAST_JOIN` is to hold: who records, and where."""
+        return f"{self._owner}:{self.path}"
 
     def close(self) -> None:
         """Remove it; in a forked child, leave it to the parent."""

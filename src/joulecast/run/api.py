@@ -102,7 +102,7 @@ class Run(ContextDecorator, AbstractContextManager["Run"]):
         around = next((run for run in _active if run._pid == self._pid), None)
         if around is not None:
             self._tracker = around._tracker
-        elif (outside := _outer_recording(os.environ.get(join.VARIABLE))) is not None:
+        elif (outside := _writer(join.outer_file(os.environ))) is not None:
             self._outside, self._tracker = outside, Tracker(outside)
         else:
             from ..ledger import store  # noqa: F401 - loaded before the run, not charged to it
@@ -111,7 +111,7 @@ class Run(ContextDecorator, AbstractContextManager["Run"]):
             self._watch = Watch(self._options, command, job.tree_root(), job)
             self._watch.start()
             self._tracker = Tracker(self._watch.recorder)
-            os.environ[join.VARIABLE] = str(self._watch.join_path)
+            os.environ[join.VARIABLE] = self._watch.join_file.variable
         if self._watch is None:
             self._span = self._tracker.span(self._options.name, "run")
             self._span.__enter__()
@@ -201,12 +201,11 @@ class Run(ContextDecorator, AbstractContextManager["Run"]):
     def _after_fork(self) -> None:
         """In a forked child: its events travel to the parent, which alone records."""
         if self._watch is not None:
-            path, self._watch = str(self._watch.join_path), None
-            self._tracker.restart(_outer_recording(path) or NoEvents())
+            path, self._watch = self._watch.join_file.path, None
+            self._tracker.restart(_writer(path) or NoEvents())
 
 
-def _outer_recording(path: str | None) -> join.EventWriter | None:
-    """The way into the recording around this process; None where there is none any more."""
+def _writer(path: Path | None) -> join.EventWriter | None:
     try:
         return join.EventWriter(path) if path else None
     except OSError:

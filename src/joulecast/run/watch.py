@@ -147,9 +147,9 @@ class Watch:
                 meter.close()
 
     @property
-    def join_path(self) -> Path:
+    def join_file(self) -> join.JoinFile:
         """The file through which scripts inside this run join it."""
-        return self._join.path
+        return self._join
 
     def start(self) -> None:
         """Begin to sample."""

@@ -1,12 +1,13 @@
 import gc
 import json
 import os
+import subprocess
 import sys
 
 import pytest
 
 from fakes.meters import header
-from joulecast.recording.join import EventTail, EventWriter, JoinFile
+from joulecast.recording.join import VARIABLE, EventTail, EventWriter, JoinFile, outer_file
 from joulecast.recording.memory import MemorySink
 from joulecast.recording.model import Status
 from joulecast.recording.recorder import Recorder
@@ -198,3 +199,15 @@ def test_two_processes_may_use_the_same_numbers(outer, clock, tmp_path):
     clock.now += 5
     ends = {span.name: span.end_s for span in finish(recorder, sink).spans}
     assert ends["p7"] < 1 < ends["p8"]
+
+
+def test_a_recording_is_joined_only_while_its_recorder_lives():
+    assert outer_file({}) is None
+    file = JoinFile()
+    assert outer_file({VARIABLE: file.variable}) == file.path
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    for left_over in (f"{dead.pid}:{file.path}", str(file.path), "x:y", f"{10**30}:{file.path}"):
+        assert outer_file({VARIABLE: left_over}) is None
+    file.close()
+    assert outer_file({VARIABLE: file.variable}) is None

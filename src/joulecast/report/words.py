@@ -54,11 +54,12 @@ def watt_hours(estimate: Estimate) -> str:
 
 
 def mean_power(summary: Summary) -> Estimate | None:
-    """Total energy over the whole duration, W; None where either is unknown."""
-    if summary.total is None or summary.duration_s <= 0:
+    """Power of all domains, each averaged over the time it was measured, W; None where unknown."""
+    if summary.total is None or summary.total.value <= 0:
         return None
-    e, s = summary.total, summary.duration_s
-    return Estimate(e.value / s, e.low / s, e.high / s, "W", e.provenance)
+    watts = sum(domain.mean_power_w for domain in summary.domains)
+    per_joule = summary.total.scaled(watts / summary.total.value)
+    return Estimate(per_joule.value, per_joule.low, per_joule.high, "W", per_joule.provenance)
 
 
 def share(domain: DomainEnergy, summary: Summary) -> float:

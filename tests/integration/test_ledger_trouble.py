@@ -73,7 +73,9 @@ def test_a_folder(tmp_path: Path) -> None:
 
 def test_a_file_where_a_folder_should_be(path: Path) -> None:
     path.write_text("")
-    refused(lambda: open_ledger(path / "ledger.sqlite"))
+    said = refused(lambda: open_ledger(path / "ledger.sqlite"))
+    assert f"ledger {path}/ledger.sqlite: " in said
+    assert path.read_text() == ""
 
 
 def test_none_where_one_is_expected(path: Path) -> None:
@@ -253,7 +255,8 @@ class TestPostgres:
         assert "ledger postgresql://joule:***@127.0.0.1:1/joule: nothing answers there" in said
 
     def test_no_such_host(self) -> None:
-        refused(lambda: open_ledger("postgresql://joule@nowhere.invalid/joule"))
+        said = refused(lambda: open_ledger("postgresql://joule@nowhere.invalid/joule"))
+        assert "ledger postgresql://joule@nowhere.invalid/joule: " in said
 
     def test_no_such_database(self, postgres: str) -> None:
         said = refused(lambda: open_ledger(f"{postgres}_not"))

@@ -1,0 +1,152 @@
+"""Past runs of a real ledger, as forecasters see them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from fakes.recordings import ENVIRONMENT, training, without_samples
+from joulecast.forecast.base import Work
+from joulecast.forecast.histories import histories, of_summary, same_machine
+from joulecast.ledger import Ledger, open_ledger
+from joulecast.recording.model import Recording, Span, Status
+from joulecast.recording.summary import summarise
+
+DAY_S = 86400.0
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with open_ledger(tmp_path / "ledger.sqlite") as opened:
+        yield opened
+
+
+class Reasons(dict[str, str]):
+    """What was left out, by run."""
+
+    def __call__(self, run_id: str, reason: str) -> None:
+        self[run_id] = reason
+
+
+def run(day: int, **facts: Any) -> Recording:
+    """A short training; later days are newer runs."""
+    header = {"epochs": 3, "epoch_s": 2.0, "domains": ("gpu:0",), "run_id": f"day{day}"}
+    return training(started_at=1.7e9 + day * DAY_S, **(header | facts))
+
+
+def test_epochs_are_those_of_the_report(ledger: Ledger) -> None:
+    made = training(epochs=5, planned_epochs=40)
+    ledger.add(made)
+    (history,) = histories(ledger)
+    assert history.run_id == made.header.run_id and history.planned == 40
+    document = summarise(ledger.load("last")).to_json()
+    assert history.epochs == tuple(
+        Work(1.0, e["duration_s"], e["energy"]["value"]) for e in document["epochs"]
+    )
+    assert len(history.epochs) == 5 and all(e.energy_j > 1000 for e in history.epochs)
+
+
+def test_newest_first_and_no_more_than_asked(ledger: Ledger) -> None:
+    for day in (2, 0, 3, 1):
+        ledger.add(run(day))
+    assert [h.run_id for h in histories(ledger)] == ["day3", "day2", "day1", "day0"]
+    assert [h.run_id for h in histories(ledger, limit=2)] == ["day3", "day2"]
+    assert histories(ledger, limit=0) == []
+
+
+def test_runs_of_the_same_name_come_first(ledger: Ledger) -> None:
+    for day, name in enumerate(("mine", "other", "mine", "other")):
+        ledger.add(run(day, name=name))
+    assert [h.run_id for h in histories(ledger, first="mine")] == ["day2", "day0", "day3", "day1"]
+    assert [h.run_id for h in histories(ledger, name="m*")] == ["day2", "day0"]
+    assert [h.run_id for h in histories(ledger, first="mine", limit=1)] == ["day2"]
+
+
+def test_what_cannot_be_used_is_named_and_passed_over(ledger: Ledger) -> None:
+    def unseen(made: Recording) -> Recording:
+        made.samples = {d: s for d, s in made.samples.items() if d != "gpu:0"}
+        return made
+
+    ledger.add(run(0))
+    ledger.add(run(1, epochs=1))
+    ledger.add(unseen(run(2)))
+    ledger.add(without_samples(run_id="day3"))
+    ledger.add(run(4, status=Status.FAILED))
+    ledger.add(run(5))
+    with ledger._engine.begin() as connection:
+        connection.execute(text("UPDATE joulecast_chunks SET data = x'00' WHERE run_id = 'day5'"))
+    reasons = Reasons()
+    assert [h.run_id for h in histories(ledger, left_out=reasons)] == ["day0"]
+    assert reasons["day1"] == "it has one epoch only"
+    assert reasons["day2"] == "the energy of its epoch 0 is not known"
+    assert reasons["day3"] == "it has no epochs"
+    assert "damaged" in reasons["day5"]
+    assert set(reasons) == {"day1", "day2", "day3", "day5"}  # a failed run is not asked for
+
+
+def test_no_more_is_read_than_allowed(ledger: Ledger) -> None:
+    for day in range(3):
+        ledger.add(run(day))
+    one = run(0).duration_s
+    reasons = Reasons()
+    assert len(histories(ledger, longest_read_s=2.5 * one, left_out=reasons)) == 2
+    assert set(reasons) == {"day0"}
+
+
+def test_only_this_machine(ledger: Ledger) -> None:
+    elsewhere = copy.deepcopy(ENVIRONMENT)
+    elsewhere["cpu"]["name"] = "AMD EPYC 9654 96-Core Processor"
+    ledger.add(run(0))
+    ledger.add(run(1, environment=elsewhere))
+    ledger.add(run(2, environment={}))
+    assert [h.run_id for h in histories(ledger, machine=ENVIRONMENT)] == ["day0"]
+    assert [h.run_id for h in histories(ledger, machine=elsewhere)] == ["day1"]
+    assert histories(ledger, machine={}) == []
+
+
+def test_the_same_machine_has_the_same_cpu_and_visible_gpus() -> None:
+    other = copy.deepcopy(ENVIRONMENT)
+    other["host"]["kernel"], other["container"] = "6.12", None
+    assert same_machine(ENVIRONMENT, other)
+    other["gpus"][1]["visible"] = True
+    assert not same_machine(ENVIRONMENT, other)
+    assert not same_machine({}, {})
+    assert not same_machine({"cpu": None, "gpus": None}, {"cpu": None})
+    assert same_machine({"cpu": {"name": "x"}}, {"cpu": {"name": "x"}, "gpus": [], "notes": ["?"]})
+
+
+def test_an_epoch_that_never_ended_does_not_count() -> None:
+    made = run(0)
+    made.spans.append(Span(99, None, "epoch", "epoch", made.duration_s - 0.5, None, 3))
+    history, reason = of_summary(summarise(made))
+    assert reason == "" and history is not None and len(history.epochs) == 3
+
+
+def test_the_first_of_several_ranks_counts() -> None:
+    made = run(0)
+    once = [s for s in made.spans if s.kind == "epoch"]
+    made.spans += [
+        Span(100 + s.id, None, "epoch", "e", s.start_s, s.end_s, s.index, 7) for s in once
+    ]
+    history, _ = of_summary(summarise(made))
+    assert history is not None and len(history.epochs) == 3
+
+
+def test_more_epochs_than_planned_were_planned() -> None:
+    history, _ = of_summary(summarise(run(0, planned_epochs=2)))
+    assert history is not None and history.planned == 3
+
+
+def test_an_epoch_that_the_meter_cannot_see() -> None:
+    made = run(0)
+    end = next(s.end_s for s in made.spans if s.kind == "epoch")
+    seen = made.samples["gpu:0"]
+    for readings in (seen.value, seen.low, seen.high):
+        readings[seen.t_s < end + 0.2] = 0.0  # it does not count so little
+    history, reason = of_summary(summarise(made))
+    assert history is None and reason.startswith("its epoch 0 is too short")

@@ -5,11 +5,16 @@ from __future__ import annotations
 import itertools
 import math
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from ..errors import UsageError
+
+T = TypeVar("T")
+
+_STEP_S = 0.1  # steps are told no more often: they only say how far the run is
 
 
 class Events(Protocol):
@@ -26,6 +31,9 @@ class Events(Protocol):
 
     def plan(self, epochs: int) -> None:
         """So many epochs are still to come."""
+
+    def step(self, part: float) -> None:
+        """So much of the epoch under way is done, 0 to 1; of the run where there is no epoch."""
 
     def warn(self, text: str) -> None:
         """Something the reader of the recording must know."""
@@ -47,6 +55,9 @@ class NoEvents:
     def plan(self, epochs: int) -> None:
         """Nothing."""
 
+    def step(self, part: float) -> None:
+        """Nothing."""
+
     def warn(self, text: str) -> None:
         """Nothing."""
 
@@ -58,7 +69,8 @@ class Tracker:
     has open: a logger thread's metrics belong to the epoch under way.
     """
 
-    def __init__(self, events: Events) -> None:
+    def __init__(self, events: Events, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self.restart(events)
 
     def restart(self, events: Events) -> None:
@@ -103,6 +115,20 @@ class Tracker:
         for index in itertools.count(start) if n is None else range(start, n):
             with self.span(f"epoch {index}", "epoch", index):
                 yield index
+
+    def steps(self, batches: Iterable[T], n: int | None = None) -> Iterator[T]:
+        """Yields the batches of an epoch, and tells how many of them are done.
+
+        `n` is their number where `len(batches)` does not know it; without either nothing is told.
+        """
+        if n is None:
+            n = len(batches) if isinstance(batches, Sized) else None
+        told = self._clock()
+        for done, batch in enumerate(batches, start=1):
+            yield batch
+            if n and done < n and (now := self._clock()) - told >= _STEP_S:
+                told = now
+                self.events.step(done / n)
 
     def log(self, **metrics: float) -> None:
         """Keeps numbers (accuracy, loss) with the span that is open here."""

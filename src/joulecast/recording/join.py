@@ -58,6 +58,10 @@ class EventWriter:
         """See `Events`."""
         self._send(op="plan", epochs=epochs)
 
+    def step(self, part: float) -> None:
+        """See `Events`."""
+        self._send(op="step", part=part)
+
     def warn(self, text: str) -> None:
         """See `Events`."""
         self._send(op="warn", text=text[:_MAX_TEXT])
@@ -135,6 +139,10 @@ class EventTail:
                     recorder.metric(str(event["name"]), value, mine, t_s=t_s)
             case "plan":
                 recorder.plan(int(event["epochs"]), origin=pid)
+            case "step":
+                part = float(event["part"])
+                if 0 <= part <= 1:
+                    recorder.step(part, t_s=t_s, origin=pid)
             case "warn":
                 recorder.warn(str(event["text"])[:_MAX_TEXT])
 

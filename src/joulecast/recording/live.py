@@ -81,5 +81,9 @@ class LiveEnergy:
     def total(self, t_s: float) -> Estimate | None:
         """Energy of all domains from the start up to a recent instant."""
         (end,) = self.marks([t_s])
+        return self.up_to(end, t_s)
+
+    def up_to(self, end: Mark, t_s: float) -> Estimate | None:
+        """Energy of all domains from the start up to the mark `end`, taken at `t_s`."""
         nothing = {name: np.zeros(3) for name in end}
         return self.between(nothing, end, t_s)

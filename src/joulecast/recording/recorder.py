@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 from ..meters.base import Meter, Reading
@@ -20,12 +20,33 @@ FLUSH_S = 1.0
 _LOOK_S = 0.1  # how often `stop` looks whether a driver hangs
 
 
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """A moment of the run, and the energy used up to then (None where nothing was read yet)."""
+
+    t_s: float
+    energy: Estimate | None
+    mark: Mark  # the same by domain, for the energy between two instants
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far the run was at one instant, and the energy used up to then."""
+
+    done: float  # epochs, with the part done of the one under way; of the run where it has none
+    planned: float | None
+    t_s: float
+    energy: Estimate | None  # None where nothing was read yet
+    epoch: SpanEnergy | None = None  # the epoch that ended here
+
+
 class Recorder:
     """One run under way. Implements `Events`; all methods may be called from any thread.
 
     `start` begins two threads: one samples, one writes, so that a slow disk never costs a sample.
     The first owns the meters, to the last reading: a driver that hangs holds up nobody else.
-    `on_epoch` is called from the sampling thread with each epoch, once its energy is known.
+    `on_reached` is called from the sampling thread where an epoch begins or ends, and at steps in
+    between, once the energy up to there is known.
     `on_tick` is called once a round, before the meters are read; `ending` tells the last.
     """
 
@@ -36,7 +57,7 @@ class Recorder:
         sink: Sink,
         clock: Callable[[], float],
         *,
-        on_epoch: Callable[[SpanEnergy], None] | None = None,
+        on_reached: Callable[[Reached], None] | None = None,
         on_tick: Callable[[], None] | None = None,
     ) -> None:
         self.header = header
@@ -44,8 +65,9 @@ class Recorder:
         self.planned_epochs = header.planned_epochs  # of this run in all, begun or to come
         self._epochs_begun = 0
         self._epochs_of: int | None = None  # the process that began the first epoch
+        self._numbers: dict[int, int | None] = {}  # of epochs that are open; None: not counted
         self._sink: Sink | None = sink
-        self._on_epoch, self._on_tick = on_epoch, on_tick
+        self._on_reached, self._on_tick = on_reached, on_tick
         self._sampler = Sampler(meters, clock, header.interval_s)
         self._live = LiveEnergy([meter.source for meter in meters])
         self._lock = threading.RLock()  # never held while a meter or the sink is at work
@@ -55,7 +77,7 @@ class Recorder:
         self._metrics: list[Metric] = []
         self._epoch_metrics: dict[int, dict[str, float]] = {}  # of epochs not finished yet
         self._marks: dict[int, Mark] = {}  # of epochs that are open
-        self._edges: list[Span] = []  # epochs' begins and ends whose energy is not known yet
+        self._asked: list[tuple[float, Callable[[Mark], None]]] = []  # not all meters are there yet
         self._gaps: list[Gap] = []  # not flushed yet
         self._warnings: list[str] = []
         self._stop = threading.Event()
@@ -68,7 +90,16 @@ class Recorder:
 
     def now(self) -> float:
         """Seconds since the start of the run."""
-        return self.clock() - self._sampler.start_s
+        return self.since_start(self.clock())
+
+    def since_start(self, t: float) -> float:
+        """The clock's time `t` in seconds since the start of the run."""
+        return t - self._sampler.start_s
+
+    @property
+    def counts_epochs(self) -> bool:
+        """Whether the training itself tells its epochs."""
+        return self._epochs_begun > 0
 
     def begin(
         self,
@@ -88,11 +119,14 @@ class Recorder:
             self._next_id += 1
             self._open[span.id] = self._dirty[span.id] = span
             if kind == "epoch":
-                self._edges.append(span)
                 self._epoch_metrics[span.id] = {}
+                number = None  # how many came before it
                 if self._counts(owner):
+                    number = self._epochs_begun
                     self._epochs_of = owner
                     self._epochs_begun += 1
+                self._numbers[span.id] = number
+                self._asked.append((at, partial(self._epoch_begun, span, number)))
             return span.id
 
     def end(self, span: int, *, t_s: float | None = None) -> None:
@@ -103,8 +137,44 @@ class Recorder:
                 return
             closed = replace(opened, end_s=max(opened.start_s, self.now() if t_s is None else t_s))
             self._dirty[span] = closed
-            if closed.kind == "epoch":
-                self._edges.append(closed)
+            if closed.kind == "epoch" and closed.end_s is not None:
+                number = self._numbers.pop(span)
+                self._asked.append((closed.end_s, partial(self._epoch_ended, closed, number)))
+
+    def add_epoch(
+        self, index: int, start: Instant, end: Instant, metrics: Mapping[str, float]
+    ) -> SpanEnergy:
+        """An epoch that is over, told of by what the command printed; and its metrics."""
+        with self._lock:
+            name = f"epoch {index}"
+            span = Span(self._next_id, None, "epoch", name, start.t_s, end.t_s, index, os.getpid())
+            self._next_id += 1
+            self._dirty[span.id] = span
+            self._metrics += [Metric(end.t_s, *metric, span.id) for metric in metrics.items()]
+            duration = end.t_s - start.t_s
+            energy = self._live.between(start.mark, end.mark, duration)
+            return SpanEnergy(span, duration, energy, {}, dict(metrics))
+
+    def step(self, part: float, *, t_s: float | None = None, origin: int | None = None) -> None:
+        """So much is done, from 0 to 1, of the epoch under way; of the run where it has none."""
+        with self._lock:
+            if not self._counts(origin):
+                return
+            done, planned = part, 1.0 if self._epochs_begun == 0 else None
+            if self._epochs_begun:
+                done += self._epochs_begun - 1
+            at = self.now() if t_s is None else t_s
+            self._asked.append((at, partial(self._tell, done, planned, at)))
+
+    def ask(self, t_s: float, then: Callable[[Instant], None]) -> None:
+        """Call `then` with the energy from the start up to `t_s`, now or a little ago.
+
+        From the sampling thread, as soon as all meters have passed that instant.
+        """
+        with self._lock:
+            self._asked.append(
+                (t_s, lambda mark: then(Instant(t_s, self._live.up_to(mark, t_s), mark)))
+            )
 
     def metric(
         self, name: str, value: float, span: int | None = None, *, t_s: float | None = None
@@ -219,32 +289,49 @@ class Recorder:
             self._gaps += gaps
             self._live.push(readings, gaps)
             horizon_s = math.inf if last else self._sampler.horizon_s()
-            finished = self._settle_edges(horizon_s)
+            answers = self._settled(horizon_s)
             if math.isfinite(horizon_s):
                 self._live.forget(horizon_s)
-        if self._on_epoch is not None:
-            for epoch in finished:
-                self._guarded(partial(self._on_epoch, epoch))
+        for answer in answers:
+            self._guarded(answer)
 
-    def _settle_edges(self, horizon_s: float) -> list[SpanEnergy]:
-        """The epochs whose both edges all meters have now passed."""
-        edges = [(s, s.start_s if s.end_s is None else s.end_s) for s in self._edges]
-        known = [(span, at) for span, at in edges if at <= horizon_s]
+    def _settled(self, horizon_s: float) -> list[Callable[[], None]]:
+        """Those who asked for an instant that all meters have now passed, ready to be told."""
+        known = [(at, then) for at, then in self._asked if at <= horizon_s]
         if not known:
             return []
-        self._edges = [span for span, at in edges if at > horizon_s]
-        finished = []
-        marks = self._live.marks([at for _, at in known])
-        for (span, at), mark in zip(known, marks, strict=True):
-            if span.end_s is None:
-                self._marks[span.id] = mark
-                continue
-            start = self._marks.pop(span.id, None)
-            duration = at - span.start_s
-            energy = self._live.between(start, mark, duration) if start else None
+        self._asked = [(at, then) for at, then in self._asked if at > horizon_s]
+        marks = self._live.marks([at for at, _ in known])
+        return [partial(then, mark) for (_, then), mark in zip(known, marks, strict=True)]
+
+    def _epoch_begun(self, span: Span, number: int | None, mark: Mark) -> None:
+        self._marks[span.id] = mark
+        if number is not None:
+            self._tell(float(number), None, span.start_s, mark)
+
+    def _epoch_ended(self, span: Span, number: int | None, mark: Mark) -> None:
+        start, end_s = self._marks.pop(span.id, None), float(span.end_s or 0.0)
+        with self._lock:
             metrics = self._epoch_metrics.pop(span.id, {})
-            finished.append(SpanEnergy(span, duration, energy, {}, metrics))
-        return finished
+        duration = end_s - span.start_s
+        energy = self._live.between(start, mark, duration) if start else None
+        if number is not None:
+            epoch = SpanEnergy(span, duration, energy, {}, metrics)
+            self._tell(float(number + 1), None, end_s, mark, epoch)
+
+    def _tell(
+        self,
+        done: float,
+        planned: float | None,
+        t_s: float,
+        mark: Mark,
+        epoch: SpanEnergy | None = None,
+    ) -> None:
+        if self._on_reached is None:
+            return
+        of = self.planned_epochs if planned is None else planned
+        energy = self._live.up_to(mark, t_s)
+        self._on_reached(Reached(done, of, t_s, energy, epoch))
 
     # --- the sink --------------------------------------------------------------------------------
 

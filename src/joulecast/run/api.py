@@ -10,7 +10,7 @@ import os
 import shlex
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ContextDecorator
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +33,7 @@ from ..units import (
 from .watch import Options, Watch, say
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 _active: set[Run] = set()  # started in this process and not stopped yet
 _starting = threading.RLock()  # two threads that start at once must not both record
@@ -169,6 +170,14 @@ class Run(ContextDecorator, AbstractContextManager["Run"]):
         the first number, for a training that was resumed.
         """
         return self._tracker.epochs(self._options.epochs if n is None else n, start)
+
+    def steps(self, batches: Iterable[T], n: int | None = None) -> Iterator[T]:
+        """Yields the batches of an epoch, and tells the forecast how many are done.
+
+        `for batch in run.steps(loader)` lets the run be forecast within its first epoch. `n` is
+        their number where `len(batches)` does not know it. Without epochs they are the whole run.
+        """
+        return self._tracker.steps(batches, n)
 
     def span(self, name: str) -> AbstractContextManager[None]:
         """A named stretch of time, `with run.span("validate"): ...`; spans nest."""

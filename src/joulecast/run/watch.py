@@ -24,7 +24,7 @@ from ..recording import join
 from ..recording.baseline import measure_idle
 from ..recording.distributed import Job
 from ..recording.model import Header, Status
-from ..recording.recorder import Recorder
+from ..recording.recorder import Reached, Recorder
 from ..recording.summary import SpanEnergy, Summary, summarise
 from ..units import Estimate, format_duration, format_estimate
 
@@ -120,7 +120,7 @@ class Watch:
         self._join = join.JoinFile()
         self._epochs: list[SpanEnergy] = []
         self.recorder = Recorder(
-            header, found.meters, self._sink, clock, on_epoch=self._on_epoch, on_tick=self._pump
+            header, found.meters, self._sink, clock, on_reached=self._on_reached, on_tick=self._pump
         )
 
     def _idle(
@@ -188,9 +188,10 @@ class Watch:
         self._talk(text)
         self.recorder.warn(text)
 
-    def _on_epoch(self, epoch: SpanEnergy) -> None:
-        if self._epochs and epoch.span.origin != self._epochs[0].span.origin:
-            return  # another rank's view of the same epochs
+    def _on_reached(self, place: Reached) -> None:
+        epoch = place.epoch
+        if epoch is None:
+            return
         self._epochs.append(epoch)
         if self._live:
             planned = self.recorder.planned_epochs

@@ -116,3 +116,19 @@ def test_what_is_no_number_is_refused_and_nan_is_not_kept():
             t.log(accuracy=bad)
     t.log(loss=float("nan"))
     assert journal.entries == [("warn", "metric loss was nan: not kept")]
+
+
+def test_steps_tell_how_much_of_the_epoch_is_done(clock):
+    told = []
+
+    class Events(NoEvents):
+        def step(self, part):
+            told.append(part)
+
+    tracker = Tracker(Events(), clock)
+    for _ in tracker.steps(range(8)):
+        clock.now += 0.06
+    assert told == [0.25, 0.5, 0.75]  # no more often than ten times a second
+    assert list(tracker.steps(iter("abc"))) == ["a", "b", "c"]  # of unknown length: nothing is told
+    assert told == [0.25, 0.5, 0.75]
+    assert list(tracker.steps([])) == []

@@ -21,7 +21,12 @@ def advance(recorder, clock, seconds, step=0.1):
 def record(clock, meters, **more):
     sink = MemorySink()
     epochs = []
-    recorder = Recorder(header(meters, **more), meters, sink, clock, on_epoch=epochs.append)
+
+    def reached(place):
+        if place.epoch is not None:
+            epochs.append(place.epoch)
+
+    recorder = Recorder(header(meters, **more), meters, sink, clock, on_reached=reached)
     recorder.start(threads=False)
     return recorder, sink, epochs
 
@@ -337,3 +342,69 @@ def test_a_span_that_seems_to_have_used_nothing_may_have_used_something(clock):
     (idle,) = summarise(sink.recording()).spans
     assert idle.energy.value == 0
     assert idle.energy.high > 0
+
+
+def test_places_reached_are_told_with_the_energy_up_to_there(clock):
+    meter = FunctionMeter(clock, lambda t: 100 * t)
+    places, asked = [], []
+    sink = MemorySink()
+    recorder = Recorder(
+        header([meter], planned_epochs=2), [meter], sink, clock, on_reached=places.append
+    )
+    recorder.start(threads=False)
+    advance(recorder, clock, 1)  # set-up
+    tracker = Tracker(recorder)
+    for _ in tracker.epochs(2):
+        advance(recorder, clock, 1)
+        recorder.step(0.5)
+        recorder.ask(recorder.now(), asked.append)
+        advance(recorder, clock, 1)
+    recorder.stop(Status.FINISHED)
+    assert [(p.done, p.planned) for p in places] == [
+        (0, 2),
+        (0.5, 2),
+        (1, 2),
+        (1, 2),
+        (1.5, 2),
+        (2, 2),
+    ]
+    assert [p.t_s for p in places] == pytest.approx([1, 2, 3, 3, 4, 5])
+    assert [p.energy.value for p in places] == pytest.approx([100, 200, 300, 300, 400, 500])
+    assert [i.energy.value for i in asked] == pytest.approx([200, 400])
+
+
+def test_steps_without_epochs_are_parts_of_the_run(clock):
+    places = []
+    recorder = Recorder(header([]), [], MemorySink(), clock, on_reached=places.append)
+    recorder.start(threads=False)
+    clock.now += 5
+    recorder.step(0.25)
+    recorder.stop(Status.FINISHED)
+    assert [(p.done, p.planned, p.t_s, p.energy) for p in places] == [(0.25, 1.0, 5, None)]
+
+
+def test_steps_of_another_rank_are_not_counted_twice(clock):
+    places = []
+    recorder = Recorder(header([]), [], MemorySink(), clock, on_reached=places.append)
+    recorder.start(threads=False)
+    recorder.begin("epoch", "epoch 0", 0, origin=11)
+    recorder.begin("epoch", "epoch 0", 0, origin=12)
+    recorder.step(0.5, origin=11)
+    recorder.step(0.6, origin=12)
+    recorder.stop(Status.FINISHED)
+    assert [p.done for p in places] == [0, 0.5, 1]
+
+
+def test_an_epoch_told_of_afterwards_is_kept(clock):
+    meter = FunctionMeter(clock, lambda t: 100 * t)
+    recorder, sink, _ = record(clock, [meter])
+    instants = []
+    recorder.ask(1.0, instants.append)
+    recorder.ask(3.0, instants.append)
+    advance(recorder, clock, 4)
+    live = recorder.add_epoch(0, *instants, {"loss": 0.5})
+    recorder.stop(Status.FINISHED)
+    (epoch,) = summarise(sink.recording()).epochs
+    assert epoch.span.index == 0 and epoch.duration_s == pytest.approx(2)
+    assert epoch.energy.value == pytest.approx(200) == live.energy.value
+    assert epoch.metrics == {"loss": 0.5}

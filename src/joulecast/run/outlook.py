@@ -1,0 +1,147 @@
+"""How far a run is, what it has used, and what all of it will: kept up to date while it goes on."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..forecast.base import Forecast, OnlineForecaster, Prediction, Work
+from ..recording.recorder import Reached
+from ..units import Estimate, Provenance, weakest
+
+_SHORTEST_S = 0.2  # a step in less is joined with the next: its energy would not be resolved
+_POWER_S = 5.0  # the power shown is the mean over so long
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A run under way, at one instant. Energies J, durations s; None where it cannot be told."""
+
+    t_s: float
+    energy: Estimate | None  # used so far
+    power_w: float | None  # mean of the last seconds
+    done: float | None  # epochs, with the part of the one under way
+    planned: float | None
+    total_energy: Estimate | None  # forecast of the whole run
+    total_duration: Estimate | None
+    notes: tuple[str, ...] = ()  # how the forecast arose
+    reason: str | None = None  # why there is no forecast
+
+    @property
+    def left_s(self) -> float | None:
+        """Forecast time to the end."""
+        if self.total_duration is None:
+            return None
+        return max(0.0, self.total_duration.value - self.t_s)
+
+
+class Outlook:
+    """Fed with the places a run has reached; tells at any time how it stands. Thread-safe.
+
+    `new` makes a forecaster: one for the run, and a fresh one where its progress begins again.
+    """
+
+    def __init__(self, new: Callable[[], OnlineForecaster], planned: int | None = None) -> None:
+        self._new, self._forecaster = new, new()
+        self._planned: float | None = planned
+        self._lock = threading.Lock()
+        self._last: Reached | None = None
+        self._recent: deque[tuple[float, float]] = deque()  # time and energy, for the power
+
+    def reached(self, place: Reached) -> None:
+        """The run is at `place`. One that lies before the last begins a new count."""
+        with self._lock:
+            last = self._last
+            if last is not None and (place.done < last.done or _other_unit(place, last)):
+                self._forecaster, last = self._new(), None
+            if last is not None:
+                if place.done == last.done:
+                    self._planned = place.planned
+                    return  # time between two epochs counts with the second
+                whole = place.done == math.floor(place.done)
+                if not whole and place.t_s - last.t_s < _SHORTEST_S:
+                    return
+            self._forecaster.add(_between(last, place))
+            self._last, self._planned = place, place.planned
+
+    def at(self, t_s: float, energy: Estimate | None) -> Snapshot:
+        """The run at an instant, with the energy used up to then."""
+        with self._lock:
+            power_w = self._power(t_s, energy)
+            planned = self._planned
+            done = None if self._last is None else self._last.done
+            forecast = reason = None
+            if done is None:
+                reason = "no progress seen yet"
+            elif planned is None:
+                reason = "the number of epochs is not known"
+            else:
+                forecast = self._forecaster.forecast(planned, self._pending(t_s, energy))
+                reason = None if forecast else "too little is done"
+        total, duration = _estimates(forecast, t_s, energy) if forecast else (None, None)
+        if forecast and total is None:
+            reason = "no energy is measured"
+        notes = forecast.notes if forecast else ()
+        return Snapshot(t_s, energy, power_w, done, planned, total, duration, notes, reason)
+
+    def _pending(self, t_s: float, energy: Estimate | None) -> Work:
+        last = self._last
+        before_s, before_j = (last.t_s, _value(last.energy)) if last else (0.0, 0.0)
+        return Work(0.0, max(0.0, t_s - before_s), max(0.0, _value(energy) - before_j))
+
+    def _power(self, t_s: float, energy: Estimate | None) -> float | None:
+        if energy is None:
+            return None
+        self._recent.append((t_s, energy.value))
+        while len(self._recent) > 2 and self._recent[1][0] <= t_s - _POWER_S:
+            self._recent.popleft()
+        (start_s, start_j), (end_s, end_j) = self._recent[0], self._recent[-1]
+        return max(0.0, end_j - start_j) / (end_s - start_s) if end_s > start_s else None
+
+
+def _other_unit(place: Reached, last: Reached) -> bool:
+    """Whether parts of the run were told first, and now epochs of it are."""
+    return last.planned == 1.0 and 0 < last.done < 1 and place.planned != 1.0
+
+
+def _between(last: Reached | None, place: Reached) -> Work:
+    if last is None:  # what came before the first epoch is spent and no part of any
+        return Work(place.done, place.t_s, _value(place.energy))
+    duration = max(0.0, place.t_s - last.t_s)
+    return Work(
+        place.done - last.done, duration, max(0.0, _value(place.energy) - _value(last.energy))
+    )
+
+
+def _value(energy: Estimate | None) -> float:
+    return energy.value if energy else 0.0
+
+
+def _estimates(
+    forecast: Forecast, t_s: float, energy: Estimate | None
+) -> tuple[Estimate | None, Estimate]:
+    duration = _estimate(forecast.duration, t_s, 0.0, 0.0, "s", Provenance.MODELLED)
+    if energy is None or energy.value <= 0:
+        return None, duration
+    below = (energy.value - energy.low) / energy.value
+    above = (energy.high - energy.value) / energy.value
+    provenance = weakest([energy.provenance, Provenance.MODELLED])  # the rest was not measured
+    return _estimate(forecast.energy, energy.low, below, above, "J", provenance), duration
+
+
+def _estimate(
+    p: Prediction, floor: float, below: float, above: float, unit: str, provenance: Provenance
+) -> Estimate:
+    """The forecast's own interval joined with the meters' relative error (independent).
+
+    What was spent is spent: no forecast of the whole lies below `floor`.
+    """
+    value = max(p.value, floor)
+    low = value - math.hypot(value * below, max(0.0, value - (value if p.low is None else p.low)))
+    high = value + math.hypot(
+        value * above, max(0.0, (value if p.high is None else p.high) - value)
+    )
+    return Estimate(value, min(value, max(floor, low)), high, unit, provenance)

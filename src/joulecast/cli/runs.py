@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..ledger import Ledger, RunRow
 
 SCHEMA = "joulecast/runs/1"
-_STATUSES = ("running", "finished", "failed", "interrupted")
+_STATUSES = ("running", "finished", "failed", "stopped", "interrupted")
 _LAYOUTS: tuple[dict[str, int], ...] = (  # the most that columns may take, from wide to narrow
     {"name": 40, "tags": 40},
     {"name": 24, "tags": 24},

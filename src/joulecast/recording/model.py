@@ -24,6 +24,7 @@ class Status(StrEnum):
     RUNNING = "running"
     FINISHED = "finished"
     FAILED = "failed"  # ended with an error, a signal or a non-zero exit code
+    STOPPED = "stopped"  # at its energy budget
     INTERRUPTED = "interrupted"  # the recorder itself died; the end is unknown
 
 

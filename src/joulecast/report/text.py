@@ -36,7 +36,13 @@ if TYPE_CHECKING:
 MOST_ROWS = 30
 """Rows of a table of spans before the middle is left out."""
 
-_STATUS_STYLE = {"running": "cyan", "finished": "green", "failed": "red", "interrupted": "yellow"}
+_STATUS_STYLE = {
+    "running": "cyan",
+    "finished": "green",
+    "failed": "red",
+    "stopped": "yellow",
+    "interrupted": "yellow",
+}
 _PROVENANCE_STYLE = {
     Provenance.MEASURED: "green",
     Provenance.MODELLED: "yellow",

@@ -24,6 +24,7 @@ _STATUS = {
     Status.RUNNING: "still running",
     Status.FINISHED: "finished",
     Status.FAILED: "failed",
+    Status.STOPPED: "stopped at its budget",
     Status.INTERRUPTED: "interrupted",
 }
 

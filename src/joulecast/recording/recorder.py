@@ -38,6 +38,7 @@ class Reached:
     t_s: float
     energy: Estimate | None  # None where nothing was read yet
     epoch: SpanEnergy | None = None  # the epoch that ended here
+    source: str = "the training itself"  # who says so, in words
 
 
 class Recorder:

@@ -13,6 +13,7 @@ from ..recording.recorder import Reached
 from ..units import Estimate, Provenance, weakest
 
 _SHORTEST_S = 0.2  # a step in less is joined with the next: its energy would not be resolved
+_REMEMBERED = 1000  # stretches of work that another forecaster may still be fed with
 _POWER_S = 5.0  # the power shown is the mean over so long
 
 
@@ -29,6 +30,7 @@ class Snapshot:
     total_duration: Estimate | None
     notes: tuple[str, ...] = ()  # how the forecast arose
     reason: str | None = None  # why there is no forecast
+    source: str | None = None  # who tells the progress, in words
 
     @property
     def left_s(self) -> float | None:
@@ -49,14 +51,15 @@ class Outlook:
         self._planned: float | None = planned
         self._lock = threading.Lock()
         self._last: Reached | None = None
+        self._works: list[Work] = []
         self._recent: deque[tuple[float, float]] = deque()  # time and energy, for the power
 
     def reached(self, place: Reached) -> None:
         """The run is at `place`. One that lies before the last begins a new count."""
         with self._lock:
             last = self._last
-            if last is not None and (place.done < last.done or _other_unit(place, last)):
-                self._forecaster, last = self._new(), None
+            if last is not None and _begins_anew(place, last):
+                self._forecaster, self._works, last = self._new(), [], None
             if last is not None:
                 if place.done == last.done:
                     self._planned = place.planned
@@ -64,8 +67,23 @@ class Outlook:
                 whole = place.done == math.floor(place.done)
                 if not whole and place.t_s - last.t_s < _SHORTEST_S:
                     return
-            self._forecaster.add(_between(last, place))
+            work = _between(last, place)
+            self._forecaster.add(work)
+            if len(self._works) < _REMEMBERED:
+                self._works.append(work)
             self._last, self._planned = place, place.planned
+
+    def learn(self, new: Callable[[], OnlineForecaster]) -> None:
+        """Forecast by another from now on, fed with what was seen so far.
+
+        Where that is too much, the run goes on as it was: it has itself to learn from.
+        """
+        with self._lock:
+            self._new = new
+            if len(self._works) < _REMEMBERED:
+                self._forecaster = new()
+                for work in self._works:
+                    self._forecaster.add(work)
 
     def at(self, t_s: float, energy: Estimate | None) -> Snapshot:
         """The run at an instant, with the energy used up to then."""
@@ -73,6 +91,7 @@ class Outlook:
             power_w = self._power(t_s, energy)
             planned = self._planned
             done = None if self._last is None else self._last.done
+            source = None if self._last is None else self._last.source
             forecast = reason = None
             if done is None:
                 reason = "no progress seen yet"
@@ -85,7 +104,7 @@ class Outlook:
         if forecast and total is None:
             reason = "no energy is measured"
         notes = forecast.notes if forecast else ()
-        return Snapshot(t_s, energy, power_w, done, planned, total, duration, notes, reason)
+        return Snapshot(t_s, energy, power_w, done, planned, total, duration, notes, reason, source)
 
     def _pending(self, t_s: float, energy: Estimate | None) -> Work:
         last = self._last
@@ -102,9 +121,11 @@ class Outlook:
         return max(0.0, end_j - start_j) / (end_s - start_s) if end_s > start_s else None
 
 
-def _other_unit(place: Reached, last: Reached) -> bool:
-    """Whether parts of the run were told first, and now epochs of it are."""
-    return last.planned == 1.0 and 0 < last.done < 1 and place.planned != 1.0
+def _begins_anew(place: Reached, last: Reached) -> bool:
+    """Whether progress fell back, or is told by another, or in epochs after parts of the run."""
+    in_parts = last.planned == 1.0 and 0 < last.done < 1
+    other_unit = in_parts and place.planned != 1.0
+    return place.done < last.done or place.source != last.source or other_unit
 
 
 def _between(last: Reached | None, place: Reached) -> Work:

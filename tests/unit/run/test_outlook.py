@@ -150,3 +150,21 @@ def test_power_is_the_mean_of_the_last_seconds():
     for t in range(1, 21):
         seen = view.at(t, joules(100 * t if t <= 10 else 1000 + 40 * (t - 10)))
     assert seen.power_w == pytest.approx(40)
+
+
+def test_another_forecaster_takes_over_what_was_seen():
+    view, made = outlook()
+    view.reached(place(0, 1, 10))
+    view.reached(place(1, 2, 20))
+    other = MeanRate()
+    view.learn(lambda: other)
+    view.reached(place(2, 3, 30))
+    assert [w.energy_j for w in other.works] == [10, 10, 10]
+    assert len(made[0].works) == 2
+
+
+def test_progress_told_by_another_is_a_new_count():
+    view, made = outlook()
+    view.reached(place(0, 1, 10))
+    view.reached(Reached(3, 10, 2, joules(20), source="tqdm's bar"))
+    assert len(made) == 2 and view.at(2, joules(20)).source == "tqdm's bar"

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .units import Estimate
+
 
 class JoulecastError(Exception):
     """Base of all errors raised on purpose; its text is one line a user can act on."""
@@ -41,3 +46,21 @@ class RunNotFoundError(LedgerError):
 
 class BadInputError(JoulecastError):
     """A file given by the user does not hold what it should; the text names the place."""
+
+
+class BudgetExceeded(JoulecastError):
+    """A run has spent its budget (exit code 3).
+
+    `budget` is the budget as written ("30 g CO2e"), `limit_j` its energy in joules, and `spent`
+    the energy spent when it was noticed, J.
+    """
+
+    exit_code = 3
+
+    def __init__(self, text: str, budget: str, limit_j: float, spent: Estimate) -> None:
+        # All of them are `args`, so that it comes whole out of a worker process.
+        super().__init__(text, budget, limit_j, spent)
+        self.budget, self.limit_j, self.spent = budget, limit_j, spent
+
+    def __str__(self) -> str:
+        return str(self.args[0])

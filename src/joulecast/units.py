@@ -105,8 +105,9 @@ _SCALES: dict[str, dict[str, float]] = {
     | {"Wh": 3600, "mWh": 3.6, "kWh": 3.6e6, "MWh": 3.6e9, "GWh": 3.6e12},
     "power": {"W": 1, "mW": 1e-3, "kW": 1e3, "MW": 1e6},
     "duration": {"s": 1, "ms": 1e-3, "us": 1e-6, "min": 60, "m": 60, "h": 3600, "d": 86400},
+    "mass of CO2": {"g": 1, "mg": 1e-3, "kg": 1e3, "t": 1e6},
 }
-_BASE = {"energy": "J", "power": "W", "duration": "s"}
+_BASE = {"energy": "J", "power": "W", "duration": "s", "mass of CO2": "g"}
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([a-zA-Zµ]*)\s*")
 
 
@@ -147,6 +148,39 @@ def parse_power(text: str) -> float:
 def parse_duration(text: str) -> float:
     """Seconds from `1.5 h`, `200ms`, `30` (s). Raises `UsageError`."""
     return _parse(text, "duration")
+
+
+_CO2 = re.compile(r"\s*CO[2₂](?:-?eq?)?\s*$", re.IGNORECASE)
+
+
+def parse_carbon(text: str) -> float:
+    """Grams from `30 gCO2`, `1.2 kg CO2e`, `0.5 t`, `30` (g). Raises `UsageError`."""
+    return _parse(_CO2.sub("", text), "mass of CO2")
+
+
+_SYMBOLS = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR", "₩": "KRW"}
+# ISO 4217, the currencies of countries and their unions (2025).
+_CURRENCIES = """
+    AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN
+    BZD CAD CDF CHF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS
+    GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW
+    KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD
+    NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD
+    SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VES
+    VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWL
+"""
+_MONEY = re.compile(r"\s*([A-Za-z]{3}|[^\w\s.+-])?\s*([\d.]+)\s*([A-Za-z]{3}|[^\w\s.+-])?\s*")
+
+
+def parse_money(text: str) -> tuple[float, str]:
+    """Amount and ISO 4217 code from `5 EUR`, `€5`, `$0.50` (USD). Raises `UsageError`."""
+    match = _MONEY.fullmatch(text)
+    if match and bool(match[1]) != bool(match[3]):
+        unit = match[1] or match[3]
+        code = _SYMBOLS.get(unit, unit.upper())
+        if code in _CURRENCIES.split() and _QUANTITY.fullmatch(match[2]):
+            return float(match[2]), code
+    raise UsageError(f"{text!r} is not an amount of money: write 5EUR, $0.50 or another currency")
 
 
 # --- writing what people read --------------------------------------------------------------------

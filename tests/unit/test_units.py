@@ -12,8 +12,10 @@ from joulecast.units import (
     format_duration,
     format_estimate,
     format_quantity,
+    parse_carbon,
     parse_duration,
     parse_energy,
+    parse_money,
     parse_power,
     weakest,
 )
@@ -34,6 +36,11 @@ from joulecast.units import (
         (parse_duration, "200ms", 0.2),
         (parse_duration, "30", 30),
         (parse_duration, "7d", 604800),
+        (parse_carbon, "30gCO2", 30),
+        (parse_carbon, "30 g CO2e", 30),
+        (parse_carbon, "1.2 kgCO2eq", 1200),
+        (parse_carbon, "250 mg co₂", 0.25),
+        (parse_carbon, "0.5 t", 5e5),
     ],
 )
 def test_what_people_write_is_read(parse, text, value):
@@ -56,6 +63,34 @@ def test_milli_and_mega_are_never_taken_for_each_other():
 def test_durations_are_read_as_written(text):
     with pytest.raises(UsageError):
         parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "money"),
+    [
+        ("5 EUR", (5, "EUR")),
+        ("5eur", (5, "EUR")),
+        ("EUR 5", (5, "EUR")),
+        ("€5", (5, "EUR")),
+        ("5.50€", (5.5, "EUR")),
+        ("$0.50", (0.5, "USD")),
+        (" .5 CHF ", (0.5, "CHF")),
+    ],
+)
+def test_amounts_of_money(text, money):
+    assert parse_money(text) == money
+
+
+@pytest.mark.parametrize("text", ["5", "EUR", "5 XQZ", "€5 EUR", "-5 EUR", "1.2.3 EUR", "5 %", ""])
+def test_what_is_no_money(text):
+    with pytest.raises(UsageError, match="not an amount of money"):
+        parse_money(text)
+
+
+@pytest.mark.parametrize("text", ["30 gCO2 kg", "CO2", "-3 g", "30 kJ", "30 CO3"])
+def test_what_is_no_mass_of_co2(text):
+    with pytest.raises(UsageError, match="CO2"):
+        parse_carbon(text)
 
 
 @pytest.mark.parametrize(

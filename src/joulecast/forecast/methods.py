@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 
 from .base import History, OnlineForecaster
@@ -85,17 +86,24 @@ def _mlco2(known: Known) -> OnlineForecaster:
 
 
 def _without_power(known: Known) -> str | None:
-    return None if known.tdp_w is not None else "the rated power of the devices is not known"
+    return (
+        None if known.tdp_w is not None else "the rated power of the devices is not known (--tdp)"
+    )
 
 
 def _without_memory(known: Known) -> str | None:
     if known.ram_gb is not None:
         return _without_power(known)
-    return _without_power(known) or "the memory of the machine is not known"
+    return _without_power(known) or "the memory of the machine is not known (--ram)"
+
+
+@cache
+def _has_stumpy() -> bool:
+    return find_spec("stumpy") is not None
 
 
 def _without_stumpy(_: Known) -> str | None:
-    if find_spec("stumpy"):
+    if _has_stumpy():
         return None
     return 'finding the stabilising point needs an extra: pip install "joulecast[analysis]"'
 

@@ -12,10 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from ..errors import JoulecastError
 from .signals import HeldSignals, stop_like
+
+if TYPE_CHECKING:
+    from .relay import Relay
 
 # What Python changed for itself, and the command must find as it was.
 _PYTHON_IGNORES = (signal.SIGPIPE, signal.SIGXFSZ)
@@ -84,9 +87,11 @@ def run_command(
     held: HeldSignals,
     on_start: Callable[[int], None],
     on_end: Callable[[Exit], None],
+    relay: Relay | None = None,
 ) -> Exit:
     """Start the command, tell `on_start` its process id, wait for its end, tell `on_end` how.
 
+    With a `relay` the command's output goes through it; at `on_end` all of it has been passed on.
     At `on_end` the dead process is still listed, so that its last CPU time can be read. A Ctrl-C
     or SIGTERM that comes during `on_end` ends this process at once, as the command ended. Raises
     `CommandNotFoundError`.
@@ -95,13 +100,24 @@ def run_command(
     pid = _start(
         command,
         lambda argv: os.posix_spawnp(
-            argv[0], argv, _passable(env), setsigmask=held.before, setsigdef=_PYTHON_IGNORES
+            argv[0],
+            argv,
+            _passable(env),
+            file_actions=[] if relay is None else relay.file_actions,
+            setsigmask=held.before,
+            setsigdef=_PYTHON_IGNORES,
         ),
     )
+    if relay is not None:
+        relay.started()
     on_start(pid)
     while (result := _ended(pid)) is None:
         if (number := _stopped(pid)) is not None:
+            if relay is not None:
+                relay.pause()
             _stop_with(pid, number)
+            if relay is not None:
+                relay.resume()
             continue
         received = held.next()
         if received.concerns(pid):
@@ -109,6 +125,8 @@ def run_command(
     held.forget()
     with suppress(RuntimeError):  # no thread can be started
         threading.Thread(target=_leave_when_told, args=(held, result), daemon=True).start()
+    if relay is not None:
+        relay.finish()
     on_end(result)
     if hasattr(os, "waitid"):
         os.waitpid(pid, 0)

@@ -1,0 +1,231 @@
+"""One line kept at the bottom of a terminal that a command writes to: which bytes to write when.
+
+The last row is taken out of the scroll region (DECSTBM), as apt does, so that the command's output
+scrolls above it wherever its cursor was left. Pure: bytes and sizes in, bytes out. The sequences
+are those of ECMA-48 and the VT100 (https://vt100.net/docs/vt510-rm/).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+SMALLEST = (5, 40)
+"""Rows and columns below which a terminal has no room for the line."""
+
+_HOLD_S = 1.0  # for so long a cursor position that the command saved is left alone
+
+_SEQUENCE = re.compile(
+    rb"\x1b(?:\[(?P<args>[0-?]*)(?P<middle>[ -/]*)(?P<final>[@-~])"  # CSI
+    rb"|[\]PX^_][^\x07\x18\x1a\x1b]*(?:[\x07\x18\x1a]|\x1b\\)"  # OSC and the other strings
+    rb"|[ -/]*(?P<single>[0-OQ-WYZ\\`-~]))"
+)
+_BEGUN = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x18\x1a\x1b]*\x1b?|[ -/]*)")
+_ALTERNATE = re.compile(rb"\?(?:.*;)?(?:47|1047|1049)(?:;.*)?")
+
+
+def fit(text: str, columns: int) -> str:
+    """One line of printable characters no wider than `columns`; what does not fit is cut, with …"""
+    shown, width = "", 0
+    for character in text:
+        if unicodedata.category(character) in ("Cf", "Cs", "Cn", "Co"):
+            continue  # marks that reorder or hide the text around them
+        plain = " " if unicodedata.category(character) in ("Cc", "Zl", "Zp") else character
+        if width + _width(plain) > columns:
+            break
+        shown += plain
+        width += _width(plain)
+    else:
+        return shown
+    while shown and width > columns - 1:
+        shown, last = shown[:-1], shown[-1]
+        width -= _width(last)
+    return shown + "…"
+
+
+def _width(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def unfinished(text: bytes) -> bytes:
+    """The character or escape sequence that `text` ends inside of, b"" where it ends between two.
+
+    Of a long string (a window's title, an image) only its beginning.
+    """
+    start = text.rfind(b"\x1b")
+    if start > 0 and text[start:] == b"\x1b":  # it may end a string
+        opened = text.rfind(b"\x1b", 0, start)
+        if opened >= 0 and _BEGUN.fullmatch(text, opened):
+            start = opened
+    if start >= 0 and _BEGUN.fullmatch(text, start):
+        tail = text[start:]
+        is_string = tail[1:2] in (b"]", b"P", b"X", b"^", b"_")
+        if not is_string:
+            return tail
+        return tail[:2] + (b"\x1b" if tail.endswith(b"\x1b") else b"")
+    for back in range(1, min(3, len(text)) + 1):
+        byte = text[-back]
+        if byte & 0xC0 == 0x80:  # inside a character of UTF-8
+            continue
+        needed = 2 if byte >> 5 == 0b110 else 3 if byte >> 4 == 0b1110 else 4
+        return text[-back:] if byte >= 0xC0 and byte < 0xF8 and needed > back else b""
+    return b""
+
+
+class StatusLine:
+    """What to write to the terminal, beside the command's own bytes, for its last row to be ours.
+
+    The command is to be told that the terminal is one row smaller (`command_rows`). All methods
+    that return bytes expect them to be written, in the order of the calls.
+    """
+
+    def __init__(self, rows: int, columns: int) -> None:
+        self.text: str | None = None
+        """What is to be shown; None for no line."""
+        self._rows, self._columns = rows, columns
+        self._reserved = False  # the scroll region is ours
+        self._drawn: str | None = None  # what the last row shows
+        self._foreign = False  # the command has a scroll region of its own
+        self._aside = False  # the command shows the alternate screen
+        self._saved_s: float | None = None  # since when the command holds a saved cursor
+        self._unfinished = b""
+
+    @property
+    def fits(self) -> bool:
+        """Whether the terminal is large enough for a line."""
+        return self._rows >= SMALLEST[0] and self._columns >= SMALLEST[1]
+
+    @property
+    def command_rows(self) -> int:
+        """Rows of the terminal as the command is to see it."""
+        return self._rows - 1 if self.fits else self._rows
+
+    @property
+    def stale(self) -> bool:
+        """Whether the terminal shows something else than it should."""
+        if self._aside:
+            return False
+        wanted = self._wanted()
+        return wanted != self._drawn or (wanted is not None and not self._guarded)
+
+    @property
+    def between(self) -> bool:
+        """Whether the output so far ends between two characters, outside escape sequences."""
+        return not self._unfinished
+
+    @property
+    def shown(self) -> bool:
+        """Whether the terminal's last row is ours."""
+        return self._reserved or self._drawn is not None
+
+    @property
+    def _guarded(self) -> bool:
+        return self._reserved or self._foreign
+
+    def _wanted(self) -> str | None:
+        return fit(self.text, self._columns - 1) if self.text is not None and self.fits else None
+
+    def output(self, data: bytes, now_s: float) -> bytes:
+        """What to write for `data` of the command: `data`, with our repairs where it needs any."""
+        before = len(self._unfinished)
+        text = self._unfinished + data
+        pieces, done = [], 0
+        for found in _SEQUENCE.finditer(text):
+            repair = self._notice(found, now_s)
+            if repair:
+                at = found.end() - before
+                pieces += [data[done:at], repair]
+                done = at
+        self._unfinished = unfinished(text)
+        return b"".join([*pieces, data[done:]])
+
+    def _notice(self, found: re.Match[bytes], now_s: float) -> bytes:
+        """What one escape sequence of the command does to the line, and the cure for it."""
+        single, final, args = found["single"], found["final"], found["args"]
+        if single == b"c":
+            self._drawn, self._aside, self._foreign, self._saved_s = None, False, False, None
+            return self._region_again()
+        if single == b"7" or (final == b"s" and not args):
+            self._saved_s = now_s
+        elif single == b"8" or (final == b"u" and not args):
+            self._saved_s = None
+        elif final == b"J":
+            self._drawn = None
+        elif final == b"p" and found["middle"] == b"!":
+            return self._region_again()
+        elif final == b"r" and args[:1] != b"?":
+            self._foreign = not self._whole(args)
+            return b"" if self._foreign else self._region_again()
+        elif final in (b"h", b"l") and _ALTERNATE.fullmatch(args):
+            return self._switch(final == b"h")
+        return b""
+
+    def _whole(self, args: bytes) -> bool:
+        """Whether a scroll region is all of the screen that the command knows of."""
+        top, _, bottom = args.partition(b";")
+        first = int(top) if top.isdigit() else 1
+        last = int(bottom) if bottom.isdigit() else 0
+        return first <= 1 and (last == 0 or last >= self.command_rows)
+
+    def _switch(self, alternate: bool) -> bytes:
+        """A full-screen program has the whole screen to itself."""
+        was_reserved, self._aside = self._reserved, alternate
+        self._reserved = self._foreign = False
+        if alternate:
+            return _kept(b"\x1b[r") if was_reserved else b""
+        self._drawn = None if self._drawn is None else ""  # what was there may have come back
+        return b""
+
+    def _region_again(self) -> bytes:
+        return _kept(self._region()) if self._reserved else b""
+
+    def _region(self) -> bytes:
+        return b"\x1b[1;%dr" % (self._rows - 1)
+
+    def refresh(self, now_s: float) -> bytes:
+        """Bring the line up to date; b"" where it is, or where the output may not be cut into."""
+        held = self._saved_s is not None and now_s - self._saved_s < _HOLD_S
+        if not self.between or held or not self.stale:
+            return b""
+        wanted = self._wanted()
+        if wanted is None:
+            return self.hide()
+        reserve = b""
+        if not self._guarded:
+            # Down and up again: on the last row this scrolls the screen, elsewhere nothing moves.
+            reserve = b"\x1bD\x1b[A" + _kept(self._region())
+            self._reserved = True
+        self._drawn = wanted
+        return reserve + _kept(self._row() + wanted.encode())
+
+    def _row(self) -> bytes:
+        """To the last row, without colours, and empty it."""
+        return b"\x1b[%d;1H\x1b[0m\x1b[2K" % self._rows
+
+    def hide(self) -> bytes:
+        """Give the last row back: when the command ends, is stopped, goes to the background.
+
+        To be called where `between` is true, or where it does not matter any more. `refresh` shows
+        the line again.
+        """
+        if not self.shown or self._aside:
+            return b""
+        self._reserved, self._drawn = False, None
+        return _kept((b"" if self._foreign else b"\x1b[r") + self._row())
+
+    def resize(self, rows: int, columns: int) -> bytes:
+        """The terminal has another size; what it did to the old line differs between terminals.
+
+        Erased from the cursor on: a bar below it is painted again by its owner.
+        """
+        shown = self.shown
+        self._rows, self._columns = rows, columns
+        self._reserved, self._foreign, self._drawn = False, False, None
+        return _kept(b"\x1b[r") + b"\x1b[J" if shown and not self._aside else b""
+
+
+def _kept(sequence: bytes) -> bytes:
+    """`sequence`, with the cursor and its colours kept."""
+    return b"\x1b7" + sequence + b"\x1b8"

@@ -1,0 +1,55 @@
+"""Reads what a command writes to a file that is its stdout or stderr, from the file itself.
+
+The command keeps the file as it was given: its errors (a full disk), its size and its position are
+its own. How far it has written is told by the position, which all who were given the file share.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+_MOST = 1 << 16  # bytes at once
+
+
+class Tail:
+    """What is written from now on to the file behind `fds` (1, 2, or both where they are one).
+
+    Raises `OSError` where the file cannot be read.
+    """
+
+    def __init__(self, fds: Sequence[int]) -> None:
+        self._fds = list(fds)
+        self._file = os.open(_path(fds[0]), os.O_RDONLY)
+        at_end = fcntl.fcntl(fds[0], fcntl.F_GETFL) & os.O_APPEND
+        self._done = os.fstat(fds[0]).st_size if at_end else self._position()
+
+    def _position(self) -> int:
+        return max(os.lseek(fd, 0, os.SEEK_CUR) for fd in self._fds)
+
+    def read(self) -> bytes:
+        """The next bytes, b"" where there are none yet. Raises `OSError`."""
+        end = self._position()
+        if end < self._done:
+            # Emptied by someone (a log that is rotated), or nothing was appended to it yet.
+            if os.fstat(self._file).st_size >= self._done:
+                return b""
+            self._done = 0
+        data = os.pread(self._file, min(_MOST, end - self._done), self._done)
+        self._done += len(data)
+        return data
+
+    def close(self) -> None:
+        """Read no more."""
+        with suppress(OSError):
+            os.close(self._file)
+
+
+def _path(fd: int) -> str:
+    if sys.platform == "darwin":
+        path = fcntl.fcntl(fd, fcntl.F_GETPATH, bytes(1024))
+        return os.fsdecode(path.rstrip(b"\0"))
+    return f"/proc/self/fd/{fd}"

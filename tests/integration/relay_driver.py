@@ -1,0 +1,67 @@
+"""`joulecast run` without the recording: a command behind the relay, what was read in a file.
+
+    relay_driver.py OPTIONS-AS-JSON COMMAND...
+
+Options: `copy` (a file for the bytes read), `reads` (one for what is read at all), `line` (text of
+the status line; {n} counts its updates), `slow_s` (how long each piece of output is thought over),
+`raises`, `say` (text said once the command prints), `words` (the last line on stderr), `pid` (a
+file for the process ids).
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+from joulecast.recording import relay as relays
+from joulecast.recording.command import Exit, check_command, run_command
+from joulecast.recording.signals import hold_signals
+
+
+def main():
+    options, command = json.loads(sys.argv[1]), sys.argv[2:]
+    held = hold_signals()
+    relay = relays.start(status_line="line" in options, env=os.environ)
+    check_command(command[0])
+    copy = open(options.get("copy", os.devnull), "ab", buffering=0)
+    said = []
+
+    def on_output(stream, data, t_s):
+        assert stream in (1, 2) and abs(time.monotonic() - t_s) < 60
+        if "raises" in options:
+            raise ValueError("a fault of ours")
+        time.sleep(options.get("slow_s", 0))
+        copy.write(data)
+        if "say" in options and not said:
+            said.append(relay.say(options["say"]))
+
+    def keep_line():
+        for n in range(1, 1_000_000):
+            relay.status(options["line"].format(n=n))
+            if ended.wait(0.02):
+                return
+
+    ended = threading.Event()
+    relay.listen(on_output)
+    if "line" in options:
+        threading.Thread(target=keep_line, daemon=True).start()
+    if "reads" in options:
+        found = {"reads": sorted(relay.reads), "line": relay.has_line}
+        Path(options["reads"]).write_text(json.dumps(found))
+
+    def on_start(pid):
+        if "pid" in options:
+            Path(options["pid"]).write_text(f"{os.getpid()} {pid}")
+
+    def on_end(result: Exit):
+        ended.set()
+        if "words" in options:
+            words = options["words"].format(lost=relay.lost, fault=relay.fault)
+            os.write(2, (words + "\n").encode())
+
+    run_command(command, relay.environment(os.environ), held, on_start, on_end, relay).leave()
+
+
+main()

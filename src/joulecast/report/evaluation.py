@@ -85,6 +85,8 @@ def _table(found: Sequence[Score], width: int) -> Table:
 
     columns = [column for column in _COLUMNS if width >= column.least]
     table = plain_table()
+    table.padding = (0, 1, 0, 0)  # all of it fits 80 columns
+    table.pad_edge = False
     table.add_column("epochs seen", no_wrap=True)
     for column in columns:
         table.add_column(column.title, justify="right", no_wrap=True)

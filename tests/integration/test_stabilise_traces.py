@@ -1,0 +1,60 @@
+"""Where power becomes stable, by stumpy itself: on made traces and on measured ones."""
+
+import csv
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from joulecast.forecast.base import Work
+from joulecast.forecast.stabilise import stabilising_time
+from joulecast.forecast.step_fluss import StepEnergyFluss
+
+pytest.importorskip("stumpy", reason="stumpy is not installed: joulecast[analysis]")
+
+TRACES = Path(__file__).parents[2].parent / "shared" / "data" / "seaa" / "power_1hz.csv.gz"
+
+
+def trace(change: int, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Loading of data up to `change`, then training: another level and another rhythm."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(count, dtype=float)
+    slow = 100 + 8 * np.sin(2 * np.pi * t / 23)
+    quick = 300 + 15 * np.sign(np.sin(2 * np.pi * t / 7))
+    return t, np.where(t < change, slow, quick) + rng.normal(0, 1, count)
+
+
+@pytest.mark.parametrize("change", [60, 150, 300])
+def test_the_change_of_regime_is_found(change: int) -> None:
+    found = stabilising_time(*trace(change, 600))
+    assert found == pytest.approx(change, abs=25)
+
+
+def test_a_forecast_from_the_point_that_was_found() -> None:
+    _, power_w = trace(100, 400)
+    forecaster = StepEnergyFluss()
+    for watts in power_w:  # an epoch takes 20 s
+        forecaster.add(Work(1 / 20, 1.0, float(watts)))
+    forecast = forecaster.forecast(100)
+    assert forecast is not None
+    assert forecast.energy.value == pytest.approx(power_w.sum() + 80 * 20 * 300, rel=0.02)
+
+
+@pytest.mark.skipif(not TRACES.is_file(), reason=f"the traces are not here: {TRACES.name}")
+def test_on_measured_traces_power_is_that_of_the_rest_from_there_on() -> None:
+    """MobileNetV2 on an RTX 3090: the first epochs draw a fifth less than all that follow."""
+    runs: dict[str, list[tuple[float, float]]] = {}
+    with gzip.open(TRACES, "rt", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if (row["env"], row["arch"]) != ("cloud", "mobilenet_v2") or len(runs) > 5:
+                break
+            runs.setdefault(row["run_ts"], []).append((float(row["t_s"]), float(row["power_W"])))
+    for rows in list(runs.values())[:5]:
+        t, power_w = np.array(rows).T
+        found = stabilising_time(t, power_w)
+        assert found is not None
+        before, after = power_w[t < found], power_w[t >= found]
+        window = after[:100].mean()
+        assert abs(window - after.mean()) < 0.1 * after.mean()
+        assert before.mean() < 0.9 * after.mean()

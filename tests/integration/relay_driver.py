@@ -25,7 +25,7 @@ def main():
     held = hold_signals()
     relay = relays.start(status_line="line" in options, env=os.environ)
     check_command(command[0])
-    copy = open(options.get("copy", os.devnull), "ab", buffering=0)
+    copy = os.open(options.get("copy", os.devnull), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     said = []
 
     def on_output(stream, data, t_s):
@@ -33,7 +33,7 @@ def main():
         if "raises" in options:
             raise ValueError("a fault of ours")
         time.sleep(options.get("slow_s", 0))
-        copy.write(data)
+        os.write(copy, data)
         if "say" in options and not said:
             said.append(relay.say(options["say"]))
 

@@ -1,0 +1,85 @@
+"""What the words beside a counter say it counts: training, epochs, or something else."""
+
+from __future__ import annotations
+
+import re
+
+# Bars of what is not training. Whole words, as authors and libraries label them.
+_OTHER = re.compile(
+    r"(?i)(?<![a-z])(?:val|valid\w*|test\w*|eval\w*|predict\w*|infer\w*|sanity|scor(?:e|ing)"
+    r"|download\w*|upload\w*|load\w*|fetch\w*|read\w*|writ\w*|sav\w*|extract\w*|unpack\w*"
+    r"|map|filter|tokeni\w*|prepar\w*|preprocess\w*|generat\w*|build\w*|scan\w*|cach\w*|index\w*"
+    r"|comput\w*|convert\w*|encod\w*|embed\w*|materiali\w*|shards?|files?|warm\w*|sampl\w*"
+    r"|compil\w*|collect\w*|install\w*|transform\w*|verif\w*|check\w*|analy\w*|benchmark\w*)"
+    r"(?![a-z])"
+)
+_OTHER_UNIT = re.compile(
+    r"(?i)(?:[kmgtp]?i?b|\w*bytes?|examples?|files?|docs?|rows?|records?|tok(?:en)?s?|shards?"
+    r"|img|images?|models?|words?)"
+)
+_TRAINING = re.compile(r"(?i)(?<![a-z])(?:train\w*|fit\w*|learn\w*|optimi\w*|steps?|iter\w*)")
+_OVERALL = re.compile(r"(?i)(?<![a-z])(?:progress|overall|total|steps?|global)")
+
+
+def is_other(label: str, unit: str = "") -> bool:
+    """A bar of downloading, preparing, validating and the like."""
+    return bool(_OTHER.search(label) or (unit and _OTHER_UNIT.fullmatch(unit)))
+
+
+def is_overall(label: str) -> bool:
+    """A counter whose words speak of the whole run rather than of one epoch."""
+    return bool(_OVERALL.search(label))
+
+
+# --- the word before "epoch" ----------------------------------------------------------------
+
+# "best epoch 7", "resumed from epoch 12": an epoch is spoken of, none is reported.
+_SPOKEN_OF = re.compile(
+    r"(?i)(?<![a-z])(?:best|from|resum\w*|restor\w*|load\w*|sav\w*|checkpoint\w*|early|stop\w*|until"
+    r"|since|last|latest|previous|prev|next|per|every|each|total|num|max|min|number|at|for|warm\w*"
+    r"|by|before|if|when|patience|expected|remaining|skip\w*|config\w*|arg\w*|namespace|default"
+    r"|settings?|params?|hparams?|option\w*|usage|error|traceback|eta)(?![a-z])"
+)
+_REPORTED = re.compile(
+    r"(?i)(?:train(?:ing|er)?|tr|start(?:ing|ed)?|begin(?:ning)?|begun|running|new|end|ended|of|the"
+    r"|after|finished|finishing|completed?|done|current|fold|run|stage|phase|trial|seed|rank|gpu|cpu"
+    r"|cuda|device|worker|info|debug|root|main|summary|results?|model|split|client|round)"
+)
+_CLAUSE = re.compile(
+    r"[\])}|>:\u2013\u2014;=*#]|\s-+\s|,\s"
+)  # what ends the part of a line before it
+_OVER = re.compile(r"(?i)(?<![a-z])(?:end|ended|finish(?:ed|ing)|completed?|done|after)(?![a-z])")
+_BEGINS = re.compile(r"(?i)(?<![a-z])(?:start\w*|begin\w*|begun|running)(?![a-z])")
+_NO_REPORT_AFTER = re.compile(
+    r"(?i)improved from|not improve|reducing|early.?stop|saving|saved|restor|\bwas\b"
+    r"|\.(?:pth?|ckpt|h5|keras|safetensors|bin|npz|pkl)\b"
+    r"|^\W*(?:s|secs?|seconds?|min|minutes?|hours?|ms|days?)\b|^\s*[*x+]"
+)
+
+
+def reports_an_epoch(before: str) -> bool:
+    """Whether what stands before the word "epoch" lets it be a report of progress."""
+    if _SPOKEN_OF.search(before):
+        return False
+    clause = _CLAUSE.split(before)[-1]
+    return all(_REPORTED.fullmatch(word) for word in re.findall(r"[A-Za-z_]+", clause))
+
+
+def speaks_otherwise(after: str) -> bool:
+    """Whether what follows the number shows that it is no report: "3: val_loss improved from"."""
+    return bool(_NO_REPORT_AFTER.search(after))
+
+
+def says_over(text: str) -> bool:
+    """ "End of", "finished", "after"."""
+    return bool(_OVER.search(text))
+
+
+def says_begins(text: str) -> bool:
+    """ "Starting", "beginning"."""
+    return bool(_BEGINS.search(text))
+
+
+def shape_of(text: str) -> str:
+    """The words of a line without its numbers, shortened."""
+    return " ".join(re.findall(r"[A-Za-z_]+", text))[:200]

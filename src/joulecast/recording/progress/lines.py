@@ -1,0 +1,75 @@
+"""Bytes of a stream into the lines that may hold progress, cheaply and in bounded memory.
+
+A terminal line is redrawn in many ways (carriage return, backspaces, cursor moves); each redrawing
+counts as a line here, so nothing need be emulated.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+LONGEST = 4096  # bytes of a line that are looked at
+
+_BREAK = re.compile(rb"[\r\n\b]|\x1b\[[\d;]*[ABEFGHfJ]")
+_ESCAPE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_=>])")
+
+
+class Lines:
+    """The lines of one stream that contain what `hint` finds (or all, with `every_line`)."""
+
+    def __init__(self, hint: re.Pattern[bytes]) -> None:
+        self.every_line = False  # may be changed between two lines
+        self._hint = hint
+        self._rest = b""  # of a line not ended yet, at most LONGEST
+        self._cut = False  # that line is longer already
+
+    def feed(self, data: bytes) -> Iterator[tuple[str, str]]:
+        """Lines as (text, how it ended): `\\n`, `\\r` (redrawn), or nothing (it may go on)."""
+        if self._cut:
+            if (found := _BREAK.search(data)) is None:
+                return
+            data = data[found.start() :]
+        data, self._rest, self._cut = self._rest + data, b"", False
+        at = 0
+        while at < len(data):
+            hit = at
+            if not self.every_line:
+                if (match := self._hint.search(data, at)) is None:
+                    break
+                hit = match.start()
+                at = _line_start(data, at, hit)
+            found = _BREAK.search(data, hit)
+            if found is None:
+                break
+            if found.end() > at + 1 and hit - at <= LONGEST:
+                end = "\n" if data[found.start()] == 0x0A or _ends_line(data, found) else "\r"
+                yield _text(data[at : min(found.start(), at + LONGEST)]), end
+            at = found.end()
+        self._keep(data, at)
+        if self._rest and (self.every_line or self._hint.search(self._rest)):
+            yield _text(self._rest), ""
+
+    def _keep(self, data: bytes, at: int) -> None:
+        start = _line_start(data, at, len(data))
+        self._cut = len(data) - start > LONGEST
+        self._rest = data[start : start + LONGEST]
+
+
+def _line_start(data: bytes, low: int, at: int) -> int:
+    """Where the line that holds `at` begins, not before `low`."""
+    start = max(data.rfind(b"\n", low, at), data.rfind(b"\r", low, at), data.rfind(b"\b", low, at))
+    start = max(start + 1, low)
+    for move in _BREAK.finditer(data, max(start, at - LONGEST), at):
+        start = move.end()
+    return start
+
+
+def _ends_line(data: bytes, found: re.Match[bytes]) -> bool:
+    return data[found.start() : found.start() + 2] == b"\r\n"
+
+
+def _text(line: bytes) -> str:
+    if b"\x1b" in line:
+        line = _ESCAPE.sub(b"", line)
+    return line.decode("utf-8", "replace").rstrip()

@@ -1,0 +1,321 @@
+"""The lines of each tool: one small parser each, tried in turn.
+
+A parser returns a sighting, None where the line is not its tool's, or `NOTHING` where it is but
+says nothing about training (a bar of a download, of a validation).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from . import labels
+from .sighting import Moment, Sighting, metrics_in
+
+NOTHING = Sighting("")
+
+# Bytes of which every line below holds at least one; all that is looked for in most output.
+HINT = re.compile(
+    rb"poch|POCH|%|\xe2\x94\x81|[Ss]tep|STEP|[Ii]ter|Ep |EP |ep |\]\t|it \[|/\d+ (?:- \d|\[)"
+)
+
+_COUNT = r"[\d.]+[kMGTP]?"
+_SCALE = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15}
+
+
+def parse(text: str, end: str) -> Sighting | None:
+    """The sighting on a line, if any. `end` is how the line ended: nothing while it may go on."""
+    for parser in _PARSERS:
+        sighting = parser(text, end)
+        if sighting is not None:
+            return None if sighting is NOTHING else sighting
+    return None
+
+
+# --- bars -----------------------------------------------------------------------------------
+
+_TQDM = re.compile(
+    rf"(?P<label>.*?):?\s*\d{{1,3}}%\|[^|]*\|\s*(?P<n>{_COUNT})/(?P<total>{_COUNT})\s*"
+    r"\[[\d:]+<[^,\]]*,\s*[\d.?e+-]*[kMGTP]?(?P<rate>[^,\]]*)(?P<more>.*)\]?"
+)
+
+
+def _tqdm(text: str, _end: str) -> Sighting | None:
+    match = _TQDM.match(text)
+    if match is None:
+        return None
+    unit = match["rate"].strip().removesuffix("/s").removeprefix("s/")
+    return _bar(
+        "tqdm",
+        match["label"].strip(),
+        unit,
+        _number(match["n"]),
+        _number(match["total"]),
+        match["more"],
+    )
+
+
+_RICH = re.compile(r"(?P<label>.*?)\s*[━╸╺]{5,}\s+(?:(?P<n>\d+)/(?P<total>\d+)|(?P<percent>\d+)%)")
+
+
+def _rich(text: str, _end: str) -> Sighting | None:
+    match = _RICH.match(text)
+    if match is None:
+        return None
+    label, more = match["label"].strip(), text[match.end() :]
+    if match["total"]:
+        return _bar("rich", label, "", float(match["n"]), float(match["total"]), more)
+    return _bar("rich", label, "", float(match["percent"]), None, more)
+
+
+def _bar(tool: str, label: str, unit: str, n: float, total: float | None, more: str) -> Sighting:
+    """A bar at `n` of `total`, or at `n` percent where the total is not printed."""
+    if labels.is_other(label, unit) or total == 0 or n > (total or 100):
+        return NOTHING
+    metrics = metrics_in(more)
+    if "v_num" in more:
+        tool = "lightning"
+    form = f"{tool} bar {labels.shape_of(label)}"
+    step, fraction = (n, None) if total is not None else (None, n / 100)
+    if (spoken := _EPOCH.search(label)) is not None:
+        number, epochs = _numbers(spoken)
+        return Sighting(
+            tool, form, Moment.WITHIN, number, epochs, step, total, fraction, metrics=metrics
+        )
+    if unit.startswith("epoch") or re.search(r"(?i)(?<![a-z])epochs?(?![a-z])", label):
+        epochs = None if total is None else int(total)
+        return Sighting(
+            tool, form, Moment.COUNT, step, epochs, None, None, fraction, metrics=metrics
+        )
+    return Sighting(
+        tool, form, Moment.WITHIN, None, None, step, total, fraction, label, metrics=metrics
+    )
+
+
+_KERAS = re.compile(r"\s*(\d+)/(\d+)\s+(?:━+|\[[=>.]+\]|- \d+m?s)\s")
+
+
+def _keras(text: str, end: str) -> Sighting | None:
+    """`12/32 ━━━━ 2s 20ms/step - loss: 1.2`; the line stands, complete, when the epoch is over."""
+    match = _KERAS.match(text)
+    if match is None:
+        return None
+    step, steps = float(match[1]), float(match[2])
+    if not 0 < steps >= step:
+        return NOTHING
+    over = end == "\n" and step == steps
+    return Sighting(
+        "keras",
+        "keras bar",
+        Moment.END if over else Moment.WITHIN,
+        step=step,
+        steps=steps,
+        metrics=metrics_in(text[match.end() :]) if end else {},
+    )
+
+
+_ULTRALYTICS = re.compile(
+    r"\s*(\d+)/(\d+)\s+[\d.]+[MG]?B?\s+\d[^%|]*:\s*\d+%\s*[|━─╸╺][^\d]*(\d+)/(\d+)"
+)
+
+
+def _ultralytics(text: str, _end: str) -> Sighting | None:
+    """`1/30  0G  1.2  3.4  0.9  12  640: 45%|####  | 4/8`."""
+    match = _ULTRALYTICS.match(text)
+    if match is None:
+        return None
+    epoch, epochs, step, steps = (int(number) for number in match.groups())
+    return _within("ultralytics", "ultralytics", epoch, epochs, step, steps, {})
+
+
+def _within(
+    tool: str,
+    form: str,
+    epoch: float,
+    epochs: int | None,
+    step: float,
+    steps: float,
+    metrics: dict[str, float],
+) -> Sighting:
+    if not 0 < steps >= step:
+        return NOTHING
+    return Sighting(tool, form, Moment.WITHIN, epoch, epochs, step, steps, metrics=metrics)
+
+
+# --- lines of data --------------------------------------------------------------------------
+
+_DICT_EPOCH = re.compile(r"""["']epoch["']\s*:\s*["']?(\d+(?:\.\d+)?)["']?\s*[,}]""")
+
+
+def _dictionary(text: str, _end: str) -> Sighting | None:
+    """`{'loss': 0.5, 'epoch': 1.23}` of transformers, and JSON lines."""
+    text = text.lstrip()
+    if not text.startswith("{"):
+        return None
+    match = _DICT_EPOCH.search(text)
+    if match is None or not text.endswith("}"):
+        return NOTHING
+    metrics = metrics_in(text)
+    if text.startswith("{'"):
+        epoch = float(match[1])
+        return Sighting("transformers", "transformers", Moment.COUNT, epoch, metrics=metrics)
+    if "." in match[1]:
+        return Sighting("json", "json", Moment.COUNT, float(match[1]), metrics=metrics)
+    return Sighting(
+        "json",
+        "json",
+        Moment.END if metrics else Moment.START,
+        float(match[1]),
+        shape=labels.shape_of(text),
+        metrics=metrics,
+    )
+
+
+_BOOSTING = re.compile(r"\[(\d+)\]\t+\S.*?:\s*[-+\d.]")
+
+
+def _boosting(text: str, _end: str) -> Sighting | None:
+    """`[12]\\ttrain-rmse:0.3` of XGBoost (from 0) and LightGBM (from 1): a round is an epoch."""
+    match = _BOOSTING.match(text)
+    if match is None:
+        return None
+    return Sighting(
+        "boosting",
+        "boosting",
+        Moment.END,
+        float(match[1]),
+        metrics=metrics_in(text[match.end(1) :]),
+    )
+
+
+_TIMM = re.compile(r"(?:.*\s)?Train: (\d+) \[\s*(\d+)/(\d+)\s")
+
+
+def _timm(text: str, _end: str) -> Sighting | None:
+    """`Train: 0 [  50/1251 (  4%)]  Loss: 6.9`, epochs from 0."""
+    match = _TIMM.match(text)
+    if match is None:
+        return None
+    epoch, step, steps = (int(number) for number in match.groups())
+    metrics = metrics_in(text[match.end() :])
+    return _within("epoch line", "timm", epoch, None, step, steps, metrics)
+
+
+# --- words ----------------------------------------------------------------------------------
+
+_EPOCH = re.compile(
+    r"""(?ix) (?<![\w./\\-]) ep(?P<word>och(?P<plural>s)?)? (?:\(train\))?
+    \s* (?:no\.?|\#|number)? [\s:=\[\(\#"']* (?P<n>\d{1,7}) (?![\w-]|\.\d)
+    (?: \s* [\])]? \s* (?:/|of|out\ of) \s* [\[(]? (?P<total>\d{1,7}) (?![\w-]|\.\d) )?"""
+)
+_STEP = re.compile(
+    r"(?i)[^\w(]*(?:(?:step|batch|iter|iteration|it|train|training|minibatch)\w*\W*)?"
+    r"\[?\s*(\d+)\s*(?:/|of)\s*(\d+)"
+)
+_STEP_ALONE = re.compile(r"(?i)(?<![a-z])(?:step|batch|iter|iteration|minibatch)\W*\d")
+_TIMING = re.compile(
+    r"(?i)(?<![a-z])(?:took|time|elapsed|duration|done|finished|completed?)(?![a-z])"
+)
+
+
+def _numbers(match: re.Match[str]) -> tuple[float, int | None]:
+    return float(match["n"]), int(match["total"]) if match["total"] else None
+
+
+def _epoch_line(text: str, end: str) -> Sighting | None:
+    """`Epoch 3/30` and its relatives, with or without steps and results behind it."""
+    match = _EPOCH.search(text)
+    if match is None:
+        return None
+    before, after = text[: match.start()], text[match.end() :]
+    number, epochs = _numbers(match)
+    vague = epochs is None
+    if not end and not after:  # "Epoch 1" may become "Epoch 10", "1/3" become "1/30"
+        return NOTHING
+    if vague and (match["plural"] or not match["word"] or labels.speaks_otherwise(after)):
+        return NOTHING
+    if not labels.reports_an_epoch(before) or (epochs is not None and number > epochs):
+        return NOTHING
+    if labels.is_other(f"{before} {after[:12]}") and not after.strip(" |,:-"):
+        return NOTHING
+    form = f"epoch line {labels.shape_of(before)}{'' if vague else ' of'}"
+    metrics = metrics_in(after) if end else {}
+    steps = _STEP.match(after)
+    if steps is not None and 0 < float(steps[2]) >= float(steps[1]):
+        return _within(
+            "epoch line", form, number, epochs, float(steps[1]), float(steps[2]), metrics
+        )
+    moment = Moment.START
+    if _STEP_ALONE.search(after):
+        moment = Moment.WITHIN
+    elif labels.says_over(before) or metrics or (end and _TIMING.search(after)):
+        moment = Moment.END
+    if labels.says_begins(before) or labels.says_begins(after):
+        moment = Moment.START
+    shape = labels.shape_of(after)
+    return Sighting(
+        "epoch line", f"{form} {moment}", moment, number, epochs, shape=shape, metrics=metrics
+    )
+
+
+_STEPS = re.compile(
+    r"(?i)(?<![\w./-])(?:global[ _])?(?:step|iter|iteration)s?\b[\s:=\[(#]*(\d+)\s*\]?\s*"
+    r"(?:/|of)\s*\[?(\d+)(?![\w.])"
+)
+
+
+def _step_line(text: str, end: str) -> Sighting | None:
+    """`step 100/5000`, of an epoch or of the whole run."""
+    match = _STEPS.search(text)
+    if match is None:
+        return None
+    before, after = text[: match.start()], text[match.end() :]
+    if (not end and not after) or labels.is_other(before) or not labels.reports_an_epoch(before):
+        return NOTHING
+    step, steps = float(match[1]), float(match[2])
+    if not 0 < steps >= step:
+        return NOTHING
+    metrics = metrics_in(after) if end else {}
+    form = f"step line {labels.shape_of(before)}"
+    return Sighting("step line", form, step=step, steps=steps, shape="steps", metrics=metrics)
+
+
+_PERCENT = re.compile(
+    r"(?i)\W*((?:(?:training|train|progress|overall|completed?|total)\W*)*)(?<![.\d])"
+    r"(\d{1,3}(?:\.\d+)?)\s?%(?:$|\s*(?:[|\[█#=▉-▏.(,-]|complete|done|trained|finished))"
+)
+
+
+def _percent(text: str, end: str) -> Sighting | None:
+    """`Progress: 12%`, `12%|`, `12% complete`."""
+    match = _PERCENT.match(text)
+    if match is None or not end:
+        return None
+    fraction = float(match[2]) / 100
+    if fraction > 1:
+        return NOTHING
+    words = match[1] or "progress"
+    form = f"percent {labels.shape_of(match[1])}"
+    return Sighting("percent", form, fraction=fraction, shape=words)
+
+
+_PARSERS: tuple[Callable[[str, str], Sighting | None], ...] = (
+    _tqdm,
+    _keras,
+    _ultralytics,
+    _rich,
+    _dictionary,
+    _boosting,
+    _timm,
+    _epoch_line,
+    _step_line,
+    _percent,
+)
+
+
+def _number(text: str) -> float:
+    scale = _SCALE.get(text[-1], 1.0)
+    try:
+        return float(text.rstrip("kMGTP")) * scale
+    except ValueError:  # "1.2.3"
+        return 0.0

@@ -1,0 +1,133 @@
+"""Bytes of the streams of a run -> sightings."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from ...errors import UsageError
+from .lines import Lines
+from .patterns import HINT, parse
+from .sighting import Moment, Sighting, metrics_in
+from .table import Table
+
+
+class Reader:
+    """Finds what may be progress in the bytes of one or several streams.
+
+    `pattern` is a regular expression to look for instead of everything known. Its groups may be
+    named epoch, epochs, step, steps, fraction or percent; of unnamed ones the first is the epoch
+    and the second how many there are. Raises `UsageError` where it is no such expression.
+    """
+
+    def __init__(self, pattern: str | None = None) -> None:
+        self._pattern = None if pattern is None else _Pattern(pattern)
+        self._lines: dict[int, Lines] = {}
+        self._tables: dict[int, Table] = {}
+        self._lightning = False
+
+    def feed(self, stream: int, data: bytes) -> list[Sighting]:
+        """What the next bytes of a stream show. Costs little where they show nothing."""
+        lines = self._lines.get(stream)
+        if lines is None:
+            lines = self._lines[stream] = Lines(HINT)
+            lines.every_line = self._pattern is not None
+            self._tables[stream] = Table()
+        table = self._tables[stream]
+        found: list[Sighting] = []
+        for text, end in lines.feed(data):
+            if self._pattern is not None:
+                sighting = self._pattern.parse(text, end)
+            elif (sighting := parse(text, end)) is None and end == "\n":
+                sighting = table.parse(text)
+                lines.every_line = table.open
+            self._lightning = self._lightning or any(words in text for words in _LIGHTNING)
+            if sighting is not None and self._lightning and sighting.tool in ("tqdm", "rich"):
+                sighting = replace(sighting, tool="lightning")
+            if sighting is not None and (not found or found[-1] != sighting):
+                found.append(sighting)
+        return found
+
+
+_LIGHTNING = ("Sanity Checking", "Validation DataLoader")  # its bars are those of tqdm or rich
+_GROUPS = {"epoch", "epochs", "step", "steps", "fraction", "percent"}
+
+
+class _Pattern:
+    """`--progress-pattern`."""
+
+    def __init__(self, pattern: str) -> None:
+        try:
+            self._regex = re.compile(pattern)
+        except re.error as error:
+            where = "" if error.pos is None else f" at character {error.pos + 1}"
+            raise UsageError(
+                f"--progress-pattern {pattern!r}: {error.msg}{where}: write a Python regular "
+                r"expression such as 'round (\d+) of (\d+)'"
+            ) from None
+        names = set(self._regex.groupindex)
+        if unknown := sorted(names - _GROUPS):
+            raise UsageError(
+                f"--progress-pattern {pattern!r}: no group is called {unknown[0]!r}: use one of "
+                + ", ".join(sorted(_GROUPS))
+            )
+        if not names & {"epoch", "step", "fraction", "percent"} and (
+            names or self._regex.groups == 0
+        ):
+            raise UsageError(
+                f"--progress-pattern {pattern!r}: it captures no progress: put the epoch's number "
+                r"in a group, as in 'round (\d+)' or 'round (?P<epoch>\d+) of (?P<epochs>\d+)'"
+            )
+        self._named = bool(names)
+
+    def parse(self, text: str, end: str) -> Sighting | None:
+        match = self._regex.search(text)
+        # A number at the very end of a line not ended yet may go on.
+        if match is None or (not end and match.end() == len(text)):
+            return None
+        if self._named:
+            given = match.groupdict()
+        else:
+            given = dict(zip(("epoch", "epochs"), match.groups(), strict=False))
+        values = {
+            name: value for name, text in given.items() if (value := _float(text)) is not None
+        }
+        fraction = values.get("fraction")
+        if "percent" in values:
+            fraction = values["percent"] / 100
+        step, steps = values.get("step"), values.get("steps")
+        if fraction is not None and not 0 <= fraction <= 1:
+            return None
+        if step is not None and steps is not None and not 0 < steps >= step:
+            return None
+        epoch, epochs = values.get("epoch"), values.get("epochs")
+        if epoch is None and fraction is None and (step is None or steps is None):
+            return None
+        metrics = metrics_in(text[match.end() :]) if end else {}
+        moment = Moment.START
+        if (step is not None and steps is not None) or fraction is not None:
+            moment = Moment.WITHIN
+        elif epoch is not None and not epoch.is_integer():
+            moment = Moment.COUNT
+        elif metrics:
+            moment = Moment.END
+        return Sighting(
+            "pattern",
+            "pattern",
+            moment,
+            epoch,
+            None if epochs is None else int(epochs),
+            step if steps is not None else None,
+            steps,
+            fraction,
+            shape="overall",
+            metrics=metrics,
+        )
+
+
+def _float(text: str | None) -> float | None:
+    try:
+        value = float(text) if text else None
+    except ValueError:
+        return None
+    return value if value is not None and 0 <= value < 1e9 else None

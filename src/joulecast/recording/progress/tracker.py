@@ -1,0 +1,294 @@
+"""Sightings into positions that can be believed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil, floor
+from typing import Generic, TypeVar
+
+from . import labels
+from .loop import Loop
+from .series import Seen, Series
+from .sighting import TOOLS, Moment, Sighting, within
+
+T = TypeVar("T")
+
+_MOST_SERIES = 32  # kinds of lines followed at once; further ones are not progress
+_MOST_METRICS = 100_000
+_TINY = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Position(Generic[T]):
+    """How far the run is: `done` of `planned` epochs (None: unknown), or of 1 as a whole.
+
+    `stamp` is that of the sighting it stems from.
+    """
+
+    done: float
+    planned: float | None
+    stamp: T
+
+
+class Tracker(Generic[T]):
+    """Decides which of the sightings are the run's progress, and where in the run each is.
+
+    `planned` is what the caller knows of the number of epochs; it wins over what is printed.
+    `clock` gives the seconds since the start of the run of a stamp; with it, lines printed at the
+    start of an epoch are told from those at its end by their timing too. `done` never falls, except
+    where `restarts` has grown: another fit or fold began, or what was followed proved to be
+    something else, and the positions since then are a new count.
+    """
+
+    def __init__(
+        self, planned: int | None = None, clock: Callable[[T], float] | None = None
+    ) -> None:
+        self.restarts = 0
+        self._given = planned
+        self._clock = clock
+        self._series: dict[str, Series[T]] = {}
+        self._loops: dict[tuple[str, float | None], Loop[T]] = {}
+        self._lead: str | None = None  # the form of the series that is followed
+        self._inner: tuple[str, float | None] | None = None  # the loop within its epochs
+        self._whole: tuple[str, float | None] | None = None  # or the loop that is the whole run
+        self._rounds: tuple[str, float | None] | None = None  # or the loop that is an epoch
+        self._tool: str | None = None
+        self._base = 0.0  # whole epochs done
+        self._done = -1.0
+        self._ended = False  # the epoch last reported is over
+        self._metrics: dict[tuple[int, str], float] = {}
+
+    # --- what came out -----------------------------------------------------------------------
+
+    @property
+    def source(self) -> str | None:
+        """What the positions are read from, in words; None before there are any."""
+        return None if self._tool is None else TOOLS[self._tool]
+
+    @property
+    def metrics(self) -> list[tuple[int, str, float]]:
+        """(epoch from 1, name, value), the last value of each epoch, as seen."""
+        return [(epoch, name, value) for (epoch, name), value in self._metrics.items()]
+
+    @property
+    def planned(self) -> float | None:
+        """Epochs planned for this run, or 1 where only its fraction as a whole is known."""
+        lead = self._series[self._lead] if self._lead is not None else None
+        if lead is not None:
+            total = lead.total
+            if self._given is None or (lead.offset and self._given == total):
+                return None if total is None else max(total - lead.offset, 0)
+            if lead.offset and total is None and self._given > lead.offset:
+                return self._given - lead.offset
+        if self._given is not None:
+            return self._given
+        return 1.0 if self._whole is not None else None
+
+    # --- what comes in -----------------------------------------------------------------------
+
+    def see(self, sighting: Sighting, stamp: T) -> list[Position[T]]:
+        """Positions that are now believed, oldest first; often none."""
+        if sighting.epoch is not None:
+            found = self._see_epoch(Seen(sighting, stamp))
+        elif sighting.moment is Moment.COUNT:
+            found = self._see_whole((sighting.form, None), sighting, stamp)
+        else:
+            found = self._see_loop(sighting, stamp)
+        self._note_metrics(sighting)
+        return found
+
+    def finish(self, stamp: T) -> list[Position[T]]:
+        """The run ended well, so its last epoch is done (fewer than planned, if it stopped early)."""
+        if self._done < 0 or self._ended:
+            return []
+        if self._whole is not None:
+            return self._reach(self.planned or 1.0, stamp) if self._share() > 0.9 else []
+        return self._reach(floor(self._done + _TINY) + 1.0, stamp)
+
+    # --- lines with an epoch's number --------------------------------------------------------
+
+    def _see_epoch(self, seen: Seen[T]) -> list[Position[T]]:
+        s = seen.sighting
+        if s.moment is Moment.COUNT and self._is_loop_of_epoch(s):
+            return self._see_loop(
+                Sighting(s.tool, s.form, step=s.epoch, steps=s.epochs, metrics=s.metrics),
+                seen.stamp,
+            )
+        series = self._series.get(s.form)
+        if series is None:
+            if len(self._series) >= _MOST_SERIES:
+                return []
+            series = self._series[s.form] = Series(self._clock)
+        # One line will do where it names the total or the caller did; else it takes two.
+        taken = series.take(seen, s.epochs is not None or self._given is not None)
+        if not taken:
+            return []
+        if self._whole is not None and s.tool == "transformers":
+            self._tool = s.tool  # whose bar that is
+            return []
+        if s.form != self._lead:
+            if self._lead is None or self._rank(s.form) > self._rank(self._lead):
+                return self._follow(s, taken)
+            if taken[-1][0] > self._base + 1 + _TINY:  # of something else
+                return []
+        elif series.restarted:
+            self._anew()
+        return [position for done, stamp in taken for position in self._epoch_at(s, done, stamp)]
+
+    def _epoch_at(self, s: Sighting, done: float, stamp: T) -> list[Position[T]]:
+        if floor(done + _TINY) > self._base:
+            self._turn(floor(done + _TINY))
+        reached = self._reach(done, stamp)
+        if reached:
+            self._ended = s.moment in (Moment.END, Moment.COUNT) and done == self._done > 0
+        return reached
+
+    def _follow(self, s: Sighting, taken: list[tuple[float, T]]) -> list[Position[T]]:
+        """Take up a series; what another source said before is void."""
+        fresh = self._done < 0
+        before = self._whole or self._rounds
+        if not fresh and (before is not None or abs(taken[-1][0] - self._done) > 1):
+            self._anew()
+        trail = self._loops[before].trail if before is not None and before in self._loops else []
+        self._lead, self._tool = s.form, s.tool
+        self._whole = self._rounds = None
+        found: list[Position[T]] = []
+        if before is not None and len(taken) == 1 and taken[0][0] == 1 and trail:
+            found += self._reach(0.0, trail[0][1])  # the first epoch began with the first bar
+        return found + [p for done, stamp in taken for p in self._epoch_at(s, done, stamp)]
+
+    def _rank(self, form: str) -> int:
+        series = self._series[form]
+        if series.printed is not None:
+            return 2 + (series.total == self._given)
+        return int(series.count > 2)
+
+    def _is_loop_of_epoch(self, s: Sighting) -> bool:
+        """`tqdm(loader, desc="Epoch")`: its total is not that of the epochs."""
+        return self._given is not None and s.epochs is not None and s.epochs != self._given
+
+    # --- loops without one -------------------------------------------------------------------
+
+    def _see_loop(self, s: Sighting, stamp: T) -> list[Position[T]]:
+        key = (s.form, s.steps)
+        loop = self._loops.get(key)
+        if loop is None:
+            if len(self._loops) >= _MOST_SERIES:
+                return []
+            loop = self._loops[key] = Loop()
+        again = loop.take(s, stamp)
+        if self._lead is not None:
+            return self._see_inner(key, loop, s, stamp)
+        if self._rounds is not None:
+            return self._see_round(s, stamp) if key == self._rounds else []
+        if again and loop.rounds == 1 and (self._given is None or self._given > 1):
+            return self._take_rounds(key, s)
+        if self._given is not None and s.steps == self._given:
+            counted = Sighting(s.tool, s.form, Moment.COUNT, s.step, self._given, metrics=s.metrics)
+            return self._see_epoch(Seen(counted, stamp))
+        if self._whole is None and not self._may_be_whole(s):
+            return []
+        return self._see_whole(key, s, stamp)
+
+    def _see_inner(
+        self, key: tuple[str, float | None], loop: Loop[T], s: Sighting, stamp: T
+    ) -> list[Position[T]]:
+        """The steps within an epoch whose number is known from elsewhere."""
+        if self._inner is None:
+            self._inner = key
+        if s.tool == "keras":
+            self._tool = s.tool
+        if key != self._inner:
+            return []
+        if s.moment is Moment.END:
+            self._ended = True
+            return self._reach(self._base + 1, stamp)
+        reached = self._reach(self._base + loop.fraction, stamp)
+        self._ended = self._ended and not reached
+        return reached
+
+    def _take_rounds(self, key: tuple[str, float | None], s: Sighting) -> list[Position[T]]:
+        """A loop began again: it is no run but an epoch, and so it was from the beginning on."""
+        if self._whole is not None and key != self._whole:
+            return []
+        if self._done >= 0:
+            self._anew()
+        self._whole, self._rounds, self._tool = None, key, s.tool
+        return [p for done, stamp in self._loops[key].trail for p in self._reach(done, stamp)]
+
+    def _see_round(self, s: Sighting, stamp: T) -> list[Position[T]]:
+        loop = self._loops[self._rounds] if self._rounds else Loop[T]()
+        self._base = loop.rounds
+        return self._reach(loop.rounds + loop.fraction, stamp)
+
+    def _may_be_whole(self, s: Sighting) -> bool:
+        """Whether a loop is the whole run rather than an epoch of it, before it has shown.
+
+        With n epochs planned, steps of the whole run are a multiple of n, and a bar over the whole
+        run (the Trainer's) has neither a name nor results. Otherwise its second round will tell.
+        """
+        if self._given is None or self._given == 1:
+            return True
+        if s.tool == "keras":
+            return False
+        if s.steps is None:
+            return labels.is_overall(s.shape)
+        if s.steps % self._given:
+            return False
+        bare = not s.shape and not s.metrics
+        return self._given >= (3 if bare else 5)
+
+    def _see_whole(self, key: tuple[str, float | None], s: Sighting, stamp: T) -> list[Position[T]]:
+        if self._lead is not None or self._rounds is not None:
+            return []
+        if self._whole is None:
+            self._whole, self._tool = key, s.tool
+        if key != self._whole:
+            return []
+        fraction = within(s)
+        if s.step is not None and s.step == s.steps:
+            fraction = 1.0
+        return self._reach((self.planned or 1.0) * fraction, stamp)
+
+    # --- the count ---------------------------------------------------------------------------
+
+    def _share(self) -> float:
+        planned = self.planned
+        return self._done / planned if planned else 0.0
+
+    def _anew(self) -> None:
+        if self._done >= 0:
+            self.restarts += 1
+        self._base, self._done, self._ended = 0.0, -1.0, False
+        for loop in self._loops.values():
+            loop.turn()
+
+    def _turn(self, base: float) -> None:
+        """A new epoch: of the loops that filled the one before, the longest shows its steps."""
+        full = [key for key, loop in self._loops.items() if loop.full]
+        self._inner = max(full, key=lambda key: key[1] or 0) if full else None
+        self._base = base
+        for loop in self._loops.values():
+            loop.turn()
+
+    def _reach(self, done: float, stamp: T) -> list[Position[T]]:
+        planned = self.planned
+        if planned is not None:
+            done = min(done, planned)
+        if done <= self._done + _TINY:
+            return []
+        self._done = done
+        return [Position(done, planned, stamp)]
+
+    def _note_metrics(self, s: Sighting) -> None:
+        if not s.metrics or len(self._metrics) > _MOST_METRICS:
+            return
+        if s.moment is Moment.COUNT and s.epoch is not None:
+            epoch = ceil(s.epoch)
+        elif s.epoch is not None and s.form in self._series:
+            epoch = self._series[s.form].index(s.epoch)
+        else:
+            epoch = floor(self._done - (1 if self._ended else 0) + _TINY) + 1
+        for name, value in s.metrics.items():
+            self._metrics[max(epoch, 1), name] = value

@@ -94,9 +94,11 @@ def unusable(history: History) -> str | None:
         return "it has no epochs"
     if len(history.epochs) == 1:
         return "it has one epoch: nothing is left to forecast"
-    energy_j = math.fsum(work.energy_j for work in history.epochs)
+    energy_j = sum(work.energy_j for work in history.epochs)  # fsum raises where this is infinite
     if not math.isfinite(energy_j):
         return "its energy is not finite"
+    if not math.isfinite(sum(work.duration_s for work in history.epochs)):
+        return "its duration is not finite"
     if energy_j <= 0:
         return "its energy is zero: an error relative to it has no meaning"
     return None
@@ -135,6 +137,7 @@ def scores(found: Iterable[Attempt]) -> list[Score]:
     return [_score(name, seen, groups[seen, name]) for seen, name in keys]
 
 
+@np.errstate(over="ignore", invalid="ignore")  # of a truth of next to nothing
 def _score(name: str, seen: int, group: Sequence[Attempt]) -> Score:
     truth = np.array([a.energy_j for a in group])
     said = np.array([a.forecast.energy.value for a in group])

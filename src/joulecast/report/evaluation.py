@@ -53,7 +53,7 @@ def render_evaluation(board: Scoreboard, title: str, console: Console) -> None:
     from rich.text import Text
 
     what = f"{board.runs:,} run{'s' * (board.runs != 1)}, {board.epochs:,} epochs"
-    console.print(Text.assemble((one_line(title), "bold"), f"  {what}"))
+    console.print(Text.assemble((one_line(title, 200), "bold"), f"  {what}"))
     console.print()
     if board.results:
         console.print(_table(board.results, console.width))

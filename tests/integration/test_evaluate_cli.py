@@ -1,0 +1,228 @@
+"""`joulecast evaluate`, as a person types it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fakes.stored_runs import GPU, header, samples
+from joulecast.forecast.methods import METHODS
+from joulecast.ledger import open_ledger
+from joulecast.recording.model import Footer, Recording, Span, Status
+
+MLPERF = Path(__file__).parents[2].parent / "shared" / "data" / "mlperf_training" / "epochs.csv"
+FIELDS = {"forecaster", "epochs_seen", "runs", "mape_pct", "median_pct", "p90_pct", "rmse_kj"}
+FIELDS |= {"coverage_pct", "width_pct"}
+FIELDS |= {"duration_mape_pct", "duration_coverage_pct", "duration_width_pct"}
+HEAD = "run_id,epoch,duration_s,energy_j"
+
+Joulecast = Callable[..., subprocess.CompletedProcess]
+
+
+@pytest.fixture
+def joulecast(tmp_path: Path) -> Joulecast:
+    def run(*arguments: object, code: int = 0, columns: int = 80) -> subprocess.CompletedProcess:
+        done = subprocess.run(
+            [sys.executable, "-m", "joulecast", "evaluate", *map(str, arguments)],
+            env=os.environ
+            | {"XDG_DATA_HOME": str(tmp_path / "data"), "JOULECAST_LEDGER": ""}
+            | {"COLUMNS": str(columns)},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """Two workloads; first epochs cost more; one run stopped before its time."""
+    path = tmp_path / "epochs.csv"
+    rows = [f"{HEAD},planned_epochs,workload,tdp_w"]
+    for i in range(8):
+        kind, each = ("bert", 4000) if i % 2 else ("ssd", 900)
+        for epoch in range(20 if i else 12):
+            energy = each * (1.8 if epoch == 0 else 1) * (1 + 0.01 * ((i * 7 + epoch * 3) % 5))
+            rows.append(f"{kind}-{i},{epoch},{each / 300:.3f},{energy:.1f},20,{kind},400")
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def test_json_has_a_result_for_each_method_and_number_of_epochs(
+    joulecast: Joulecast, table: Path
+) -> None:
+    done = joulecast(table, "--at", "1,2,15", "--json", "--ram", "64")
+    document = json.loads(done.stdout)
+    assert next(iter(document)) == "schema"
+    assert document["schema"] == "joulecast/evaluate/1"
+    results = document["results"]
+    assert all(set(result) == FIELDS for result in results)
+    told = {(r["forecaster"], r["epochs_seen"]) for r in results}
+    always = {"online", "carbontracker", "green-algorithms", "mlco2"}
+    expected = {(name, k) for name in always for k in (1, 2, 15)}
+    assert told == expected | {("step-energy", 15), ("step-power", 15)}
+    assert {r["runs"] for r in results if r["epochs_seen"] < 15} == {8}
+    assert {r["runs"] for r in results if r["epochs_seen"] == 15} == {7}
+    for result in results:
+        assert (result["coverage_pct"] is None) == (result["forecaster"] != "online")
+    assert {entry["forecaster"] for entry in document["skipped"]} == {
+        "step-energy-fluss",
+        "step-power-fluss",
+    }
+    assert "1 of 8 runs did not run the epochs they planned" in document["notes"][0]
+    assert done.stderr == ""
+
+
+def test_groups_by_a_column(joulecast: Joulecast, table: Path) -> None:
+    done = joulecast(table, "--by", "workload", "--at", "2", "--method", "carbontracker", "--json")
+    groups = json.loads(done.stdout)["groups"]
+    assert [(g["group"], g["results"][0]["runs"]) for g in groups] == [("bert", 4), ("ssd", 4)]
+
+
+@pytest.mark.parametrize("columns", [60, 80, 130])
+def test_the_table_fits_the_terminal_and_cuts_nothing(
+    joulecast: Joulecast, table: Path, columns: int
+) -> None:
+    text = joulecast(table, "--by", "workload", "--ram", "64", columns=columns).stdout
+    assert max(map(len, text.splitlines())) <= columns
+    assert "…" not in text
+    for name in METHODS:
+        assert name in text
+    assert "15  (7 runs)" in text
+    assert ("time: MAPE" in text) == (columns >= 110)
+    assert "*" in text
+
+
+def test_why_a_method_has_no_score(joulecast: Joulecast, table: Path) -> None:
+    bare = table.with_name("bare.csv")
+    lines = table.read_text().splitlines()
+    bare.write_text("\n".join(line.rsplit(",", 1)[0] for line in lines))
+    text = " ".join(joulecast(bare, columns=200).stdout.split())
+    assert "mlco2: the rated power of the devices is not known (--tdp)" in text
+    results = json.loads(joulecast(bare, "--json", "--tdp", "400 W").stdout)["results"]
+    assert "mlco2" in {r["forecaster"] for r in results}
+
+
+def test_one_clear_line_names_the_row(joulecast: Joulecast, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.csv"
+    bad.write_text(f"{HEAD}\nr,0,10,100\nr,1,10,-3\n")
+    done = joulecast("bad.csv", code=1)
+    assert done.stdout == ""
+    assert done.stderr == (
+        "joulecast: bad.csv, line 3: run 'r', epoch 1: energy_j is negative (-3): "
+        "mend the figure, or leave the run out\n"
+    )
+    assert len(joulecast("none.csv", code=1).stderr.splitlines()) == 1
+    assert len(joulecast(".", code=1).stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--at", "0"),
+        ("--at", "1,,2"),
+        ("--at", "two"),
+        ("--method", "tea-leaves"),
+        ("--tdp", "-5 W"),
+        ("--utilisation", "1.5"),
+        ("--ledger", "runs.sqlite"),
+    ],
+)
+def test_misuse(joulecast: Joulecast, table: Path, arguments: tuple[str, ...]) -> None:
+    assert len(joulecast(table, *arguments, code=2).stderr.splitlines()) == 1
+
+
+def test_runs_with_nothing_left_to_forecast(joulecast: Joulecast, tmp_path: Path) -> None:
+    single = tmp_path / "single.csv"
+    single.write_text(f"{HEAD}\n" + "".join(f"r{i},0,10,100\n" for i in range(9)))
+    done = joulecast(single)
+    assert "Nothing could be scored" in done.stdout
+    assert "r0: it has one epoch: nothing is left to forecast" in done.stdout
+    assert "4 more" in done.stdout
+    document = json.loads(joulecast(single, "--json").stdout)
+    assert (document["results"], len(document["left_out"])) == ([], 9)
+
+
+def test_a_hundred_thousand_rows(joulecast: Joulecast, tmp_path: Path) -> None:
+    large = tmp_path / "large.csv"
+    with large.open("w") as file:
+        file.write(HEAD + "\n")
+        for run in range(100):
+            file.writelines(f"r{run},{epoch},10,{1000 + epoch % 7}\n" for epoch in range(1000))
+    results = json.loads(joulecast(large, "--json").stdout)["results"]
+    assert {r["runs"] for r in results} == {100}
+
+
+def stored(run_id: str, epochs: int, age_s: float, **changes: object) -> Recording:
+    """A finished run with so many epochs of 2 s on one GPU."""
+    environment = {"gpus": [{"index": 0, "vendor": "NVIDIA", "name": GPU.device}]}
+    environment["host"] = {"ram_bytes": 64 * 10**9}
+    duration_s = 2.0 * epochs + 0.5
+    head = header(
+        run_id,
+        started_at=time.time() - age_s,
+        sources=[replace(GPU, device="NVIDIA A100-SXM4-80GB")],
+        environment=environment,
+        planned_epochs=epochs,
+        **changes,
+    )
+    spans = [Span(i + 1, None, "epoch", "epoch", 2.0 * i, 2.0 * i + 2, i) for i in range(epochs)]
+    footer = Footer(Status.FINISHED, duration_s, 0)
+    return Recording(
+        head,
+        spans,
+        samples={"gpu:0": samples(duration_s)},
+        footer=footer,
+        status=Status.FINISHED,
+    )
+
+
+def test_recorded_runs(joulecast: Joulecast, tmp_path: Path) -> None:
+    where = tmp_path / "runs.sqlite"
+    with open_ledger(where) as ledger:
+        for i in range(4):
+            ledger.add(stored(f"{i:016x}", 12, 1000 - i))
+        ledger.add(stored(f"{9:016x}", 1, 10))
+    document = json.loads(joulecast("--ledger", where, "--at", "1,3", "--json").stdout)
+    told = {r["forecaster"]: r for r in document["results"] if r["epochs_seen"] == 3}
+    assert set(told) == {"online", "carbontracker", "green-algorithms", "mlco2"}
+    assert told["carbontracker"]["runs"] == 4
+    assert told["carbontracker"]["mape_pct"] < 2
+    assert told["mlco2"]["mape_pct"] == pytest.approx(100 * (400 / 300 - 1), abs=2)
+    with_ram = 400 + 64 * 0.3725
+    assert told["green-algorithms"]["mape_pct"] == pytest.approx(100 * (with_ram / 300 - 1), abs=2)
+    assert document["left_out"] == [{"run_id": f"{9:016x}", "reason": "it has one epoch only"}]
+    assert "4 runs" in joulecast("--ledger", where).stdout
+    few = json.loads(joulecast("--ledger", where, "--limit", "3", "--at", "1", "--json").stdout)
+    assert few["runs"] == 2
+    none = json.loads(joulecast("--ledger", where, "--name", "other*", "--json").stdout)
+    assert none["results"] == []
+
+
+def test_a_ledger_without_runs(joulecast: Joulecast, tmp_path: Path) -> None:
+    assert json.loads(joulecast("--json").stdout)["results"] == []
+    assert "Nothing could be scored" in joulecast().stdout
+    assert len(joulecast("--ledger", tmp_path / "none.sqlite", code=1).stderr.splitlines()) == 1
+
+
+def test_columns_are_those_of_files(joulecast: Joulecast) -> None:
+    assert "needs a FILE" in joulecast("--by", "workload", code=2).stderr
+
+
+@pytest.mark.skipif(not MLPERF.is_file(), reason="shared/data/mlperf_training is not here")
+def test_the_reference_on_measured_runs(joulecast: Joulecast) -> None:
+    done = joulecast(MLPERF, "--at", "1,2,3,5", "--method", "carbontracker", "--json")
+    results = json.loads(done.stdout)["results"]
+    assert [r["runs"] for r in results] == [100, 100, 100, 70]
+    assert [round(r["mape_pct"], 1) for r in results] == [33.6, 12.7, 7.4, 5.2]

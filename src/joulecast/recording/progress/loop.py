@@ -18,6 +18,7 @@ class Loop(Generic[T]):
     def __init__(self) -> None:
         self.rounds = 0  # finished
         self.fraction = 0.0  # of the one under way
+        self.results = False  # are shown beside it
         self.reached = 0.0  # the furthest since it was last asked
         self._over = False  # its lines are of the epoch before
         self.trail: list[tuple[float, T]] = []  # rounds done, with a fraction
@@ -25,6 +26,7 @@ class Loop(Generic[T]):
     def take(self, sighting: Sighting, stamp: T) -> bool:
         """Note where the loop is. True where it began again."""
         fraction = within(sighting)
+        self.results = self.results or bool(sighting.metrics)
         if self._over:
             if fraction >= self.fraction:
                 return False

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 
 from . import labels
-from .sighting import Moment, Sighting, metrics_in
+from .sighting import SURE, Moment, Sighting, metrics_in
 
 NOTHING = Sighting("")
 
@@ -84,8 +84,16 @@ def _bar(tool: str, label: str, unit: str, n: float, total: float | None, more: 
         )
     if unit.startswith("epoch") or re.search(r"(?i)(?<![a-z])epochs?(?![a-z])", label):
         epochs = None if total is None else int(total)
+        sure = unit.startswith("epoch") or "epochs" in label.lower()
         return Sighting(
-            tool, form, Moment.COUNT, step, epochs, None, None, fraction, metrics=metrics
+            tool,
+            form,
+            Moment.COUNT,
+            step,
+            epochs,
+            fraction=fraction,
+            shape=SURE if sure else "",
+            metrics=metrics,
         )
     return Sighting(
         tool, form, Moment.WITHIN, None, None, step, total, fraction, label, metrics=metrics

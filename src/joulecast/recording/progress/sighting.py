@@ -61,6 +61,8 @@ TOOLS: dict[str, str] = {
     "percent": "percentages",
 }  # in words for people
 
+SURE = "epochs"  # the shape of a bar that counts epochs by its own words
+
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _PAIR = re.compile(
     r"""["']?([A-Za-z][A-Za-z_./@-]*\d*(?:\ [A-Za-z_]+\d*)?)["']?\s*(?:[:=]\s*["']?\s*|\s)"""
@@ -69,8 +71,9 @@ _PAIR = re.compile(
 _MOST_METRICS = 32  # of one line
 # What is printed beside an epoch and says nothing of its result.
 _SETTINGS = re.compile(
-    r"(?i)^(?:.*[ _])?(?:lr|learning.?rate|batch(?:_?size)?|epochs?|steps?|iter\w*|seed|fold|rank|eta"
-    r"|time|data|gpu|mem\w*|v_num|size|instances|elapsed|speed|.*runtime|.*per_second|dur|took|in|of|to|at|ms)$"
+    r"(?i)^(?:.*[ _])?(?:lr|learning.?rate|batch(?:_?size)?|epochs?|steps?|iter\w*|seed|fold|rank"
+    r"|eta|time|data|gpu|mem\w*|v_num|size|instances|elapsed|speed|.*runtime|.*per_second|dur"
+    r"|took|in|of|to|at|ms)$"
 )
 
 

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from . import labels
 from .loop import Loop
 from .series import Seen, Series
-from .sighting import TOOLS, Moment, Sighting, within
+from .sighting import SURE, TOOLS, Moment, Sighting, within
 
 T = TypeVar("T")
 
@@ -56,6 +56,7 @@ class Tracker(Generic[T]):
         self._tool: str | None = None
         self._base = 0.0  # whole epochs done
         self._done = -1.0
+        self._carried = 0.0  # of it, in loops that are over
         self._ended = False  # the epoch last reported is over
         self._metrics: dict[tuple[int, str], float] = {}
 
@@ -99,7 +100,7 @@ class Tracker(Generic[T]):
         return found
 
     def finish(self, stamp: T) -> list[Position[T]]:
-        """The run ended well, so its last epoch is done (fewer than planned, if it stopped early)."""
+        """The run ended well, so its last epoch is done, were it before the last planned."""
         if self._done < 0 or self._ended:
             return []
         if self._whole is not None:
@@ -130,11 +131,23 @@ class Tracker(Generic[T]):
         if s.form != self._lead:
             if self._lead is None or self._rank(s.form) > self._rank(self._lead):
                 return self._follow(s, taken)
-            if taken[-1][0] > self._base + 1 + _TINY:  # of something else
+            if taken[-1][0] + self._carried > self._base + 1 + _TINY:  # of something else
                 return []
         elif series.restarted:
+            self._restart(series)
+        return [
+            position
+            for done, stamp in taken
+            for position in self._epoch_at(s, done + self._carried, stamp)
+        ]
+
+    def _restart(self, series: Series[T]) -> None:
+        """Folds: their epochs add up where the caller planned a multiple of those of one."""
+        total = series.total
+        if total and self._given and self._given > total and self._given % total == 0:
+            self._carried = min(self._carried + total, self._given - total)
+        else:
             self._anew()
-        return [position for done, stamp in taken for position in self._epoch_at(s, done, stamp)]
 
     def _epoch_at(self, s: Sighting, done: float, stamp: T) -> list[Position[T]]:
         if floor(done + _TINY) > self._base:
@@ -166,7 +179,7 @@ class Tracker(Generic[T]):
 
     def _is_loop_of_epoch(self, s: Sighting) -> bool:
         """`tqdm(loader, desc="Epoch")`: its total is not that of the epochs."""
-        return self._given is not None and s.epochs is not None and s.epochs != self._given
+        return s.shape != SURE and self._given is not None and s.epochs not in (None, self._given)
 
     # --- loops without one -------------------------------------------------------------------
 
@@ -187,7 +200,7 @@ class Tracker(Generic[T]):
         if self._given is not None and s.steps == self._given:
             counted = Sighting(s.tool, s.form, Moment.COUNT, s.step, self._given, metrics=s.metrics)
             return self._see_epoch(Seen(counted, stamp))
-        if self._whole is None and not self._may_be_whole(s):
+        if self._whole is None and not self._may_be_whole(s, loop):
             return []
         return self._see_whole(key, s, stamp)
 
@@ -222,7 +235,7 @@ class Tracker(Generic[T]):
         self._base = loop.rounds
         return self._reach(loop.rounds + loop.fraction, stamp)
 
-    def _may_be_whole(self, s: Sighting) -> bool:
+    def _may_be_whole(self, s: Sighting, loop: Loop[T]) -> bool:
         """Whether a loop is the whole run rather than an epoch of it, before it has shown.
 
         With n epochs planned, steps of the whole run are a multiple of n, and a bar over the whole
@@ -234,22 +247,27 @@ class Tracker(Generic[T]):
             return False
         if s.steps is None:
             return labels.is_overall(s.shape)
-        if s.steps % self._given:
+        if s.steps % self._given or not s.step:
             return False
-        bare = not s.shape and not s.metrics
-        return self._given >= (3 if bare else 5)
+        bare = not s.shape and not loop.results
+        return self._given >= (3 if bare or labels.is_overall(s.shape) else 10)
 
     def _see_whole(self, key: tuple[str, float | None], s: Sighting, stamp: T) -> list[Position[T]]:
         if self._lead is not None or self._rounds is not None:
             return []
+        trail: list[tuple[float, T]] = []
         if self._whole is None:
             self._whole, self._tool = key, s.tool
+            trail = self._loops[key].trail if key in self._loops else []
         if key != self._whole:
             return []
-        fraction = within(s)
-        if s.step is not None and s.step == s.steps:
-            fraction = 1.0
-        return self._reach((self.planned or 1.0) * fraction, stamp)
+        fraction = 1.0 if s.fraction == 1 or (s.steps and s.step == s.steps) else within(s)
+        planned = self.planned or 1.0
+        return [
+            position
+            for part, at in [*trail, (fraction, stamp)]
+            for position in self._reach(planned * part, at)
+        ]
 
     # --- the count ---------------------------------------------------------------------------
 
@@ -260,7 +278,7 @@ class Tracker(Generic[T]):
     def _anew(self) -> None:
         if self._done >= 0:
             self.restarts += 1
-        self._base, self._done, self._ended = 0.0, -1.0, False
+        self._base, self._carried, self._done, self._ended = 0.0, 0.0, -1.0, False
         for loop in self._loops.values():
             loop.turn()
 

@@ -65,6 +65,12 @@ class BudgetWatch:
         news = self._news(t_s, spent, forecast)
         return BudgetStatus(self.budget, *news, spent, forecast) if news else None
 
+    def overspent(self, spent: Estimate | None, forecast: Estimate | None) -> BudgetStatus | None:
+        """The status by which to decide, with today's figures, each time; None while within."""
+        if spent is None or not self.budget.exceeded(spent):
+            return None
+        return BudgetStatus(self.budget, Action.EXCEEDED, self._spent_text(spent), spent, forecast)
+
     def _news(
         self, t_s: float, spent: Estimate | None, forecast: Estimate | None
     ) -> tuple[Action, str] | None:
@@ -73,7 +79,7 @@ class BudgetWatch:
             return None
         if spent is not None and budget.exceeded(spent):
             self._spent = True
-            return Action.EXCEEDED, f"the budget of {budget} is spent: {self._figure(spent)}"
+            return Action.EXCEEDED, self._spent_text(spent)
         if spent is None and not self._unknown and (not self._metered or t_s >= _PATIENCE_S):
             self._unknown = True
             return Action.UNKNOWN, f"the budget of {budget} cannot be kept: no energy is measured"
@@ -87,6 +93,9 @@ class BudgetWatch:
             self._over = False
             return Action.WITHIN, f"{whole}, now within the budget of {budget}"
         return None
+
+    def _spent_text(self, spent: Estimate) -> str:
+        return f"the budget of {self.budget} is spent: {self._figure(spent)}"
 
     def _figure(self, energy: Estimate) -> str:
         basis = f", {self.budget.basis}" if self.budget.basis else ""

@@ -224,6 +224,15 @@ def test_it_is_spent_when_the_value_reaches_it_whatever_the_bounds(watch):
     assert news == [None, Action.EXCEEDED, None]
 
 
+def test_who_decides_is_asked_with_the_figures_of_the_day(watch):
+    assert watch.overspent(None, None) is watch.overspent(joules(49_999), None) is None
+    watch.update(1.0, joules(50_100), None)
+    later = watch.overspent(joules(55e3, 54e3, 56e3), joules(90e3))
+    assert later.action is Action.EXCEEDED
+    assert (later.spent.value, later.forecast.value) == (55e3, 90e3)
+    assert later.text == "the budget of 50 kJ is spent: 55.0 kJ (54.0 to 56.0)"
+
+
 def test_what_is_spent_is_told_in_the_units_of_the_budget():
     watch = BudgetWatch(parse_budget("30gCO2", carbon_intensity=360, pue=1.5))
     status = watch.update(9.0, joules(0.2e6 + 1, 0.18e6, 0.22e6), None)

@@ -40,87 +40,6 @@ _LOOK_S = 0.2  # between looks at the terminal: its size, who is in the foregrou
 _REDRAW_S = 0.1  # between two drawings of the status line
 
 
-class Sink:
-    """Where output goes: the terminal, the pipe or the device that we were given.
-
-    Its open file is shared with others, so that it must not be made non-blocking: it is written to
-    only when it has room, no more than it has room for.
-    """
-
-    def __init__(self, fd: int) -> None:
-        self.fd = fd
-        self.terminal = os.isatty(fd)
-        self.line: StatusLine | None = None
-        mode = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE
-        # To wait for a pipe's writing end "to be readable" is to wait for its readers to leave.
-        self.tells_its_end = stat.S_ISFIFO(os.fstat(fd).st_mode) and mode == os.O_WRONLY
-        self.broken = False
-        self.last = b"\n"  # the last byte written
-        self._waiting = memoryview(b"")
-
-    @property
-    def busy(self) -> bool:
-        """Whether bytes wait to be written."""
-        return len(self._waiting) > 0
-
-    def put(self, data: bytes) -> None:
-        """Write this next."""
-        if data and not self.broken:
-            self._waiting = memoryview(bytes(self._waiting) + data if self.busy else data)
-
-    def flush(self) -> None:
-        """Write what there is room for."""
-        while self.busy and _writable(self.fd):
-            try:
-                done = os.write(self.fd, self._waiting[: select.PIPE_BUF])
-            except BlockingIOError:  # someone else made it so
-                return
-            except OSError:
-                self.break_off()
-                return
-            self._waiting = self._waiting[done:]
-
-    def write_out(self) -> None:
-        """Write all, and wait for it."""
-        while self.busy:
-            select.select([], [self.fd], [])
-            self.flush()
-
-    def break_off(self) -> None:
-        """Nothing can be written any more."""
-        self.broken, self._waiting = True, memoryview(b"")
-
-
-@dataclass(eq=False, slots=True)
-class Channel:
-    """One way out of the command: a pipe's end or a terminal of our own, and its sink."""
-
-    source: int
-    streams: Sequence[int]  # 1, 2, or both where they are one
-    sink: Sink
-    size: tuple[int, int] = (0, 0)  # of the sink's terminal, as last told to the command
-    passed: int = 0  # bytes
-
-    @property
-    def stream(self) -> int:
-        """The stream that its bytes are called; 1 where it is both."""
-        return self.streams[0]
-
-    def drained(self, since: int) -> bool:
-        """Whether all is written that waited when `passed` was `since`."""
-        if self.sink.busy:
-            return False
-        return self.passed - since > _DRAIN or not _readable(self.source)
-
-
-def _readable(fd: int) -> bool:
-    return bool(select.select([fd], [], [], 0)[0])
-
-
-def _writable(fd: int) -> bool:
-    return bool(select.select([], [fd], [], 0)[1])
-
-
 class Relay:
     """Copies until all channels have ended and joulecast has gone, or has no more to ask."""
 
@@ -239,11 +158,15 @@ class Relay:
         now = time.monotonic()
         most = select.PIPE_BUF - FRAME.size
         for start in range(0, len(data), most):
-            if self._lost:
-                self._lost = not self._send(LOST, b"", now)
-            if self._lost or not self._send(stream, data[start : start + most], now):
+            piece = data[start : start + most]
+            if not (self._told_of_loss(now) and self._send(stream, piece, now)):
                 self._lost = True
                 return
+
+    def _told_of_loss(self, now: float) -> bool:
+        """Whether joulecast knows of all that was dropped so far."""
+        self._lost = self._lost and not self._send(LOST, b"", now)
+        return not self._lost
 
     def _send(self, kind: int, data: bytes, now: float) -> bool:
         if self._report < 0:
@@ -310,7 +233,8 @@ class Relay:
             if self._stderr is not None:
                 self._draw(self._stderr)
         flushed = self._stderr is None or not self._stderr.busy
-        if self._answers and flushed and self._send(DONE, b"", time.monotonic()):
+        now = time.monotonic()
+        if self._answers and flushed and self._told_of_loss(now) and self._send(DONE, b"", now):
             self._answers -= 1
 
     # --- the terminal ----------------------------------------------------------------------------
@@ -405,15 +329,3 @@ def _close_all_but(kept: set[int]) -> None:
         if int(name) not in kept:
             with suppress(OSError):
                 os.close(int(name))
-
-
-def window_size(terminal: int) -> tuple[int, int]:
-    """Rows and columns. Raises `OSError`."""
-    size = os.get_terminal_size(terminal)
-    return size.lines, size.columns
-
-
-def set_window_size(terminal: int, size: tuple[int, int], line: StatusLine | None) -> None:
-    """Tell whoever uses this terminal of ours its size: without the status line's row."""
-    rows, columns = (size[0] if line is None else line.command_rows), size[1]
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))

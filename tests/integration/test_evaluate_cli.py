@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import subprocess
 import sys
 import time
@@ -162,6 +163,31 @@ def test_a_hundred_thousand_rows(joulecast: Joulecast, tmp_path: Path) -> None:
             file.writelines(f"r{run},{epoch},10,{1000 + epoch % 7}\n" for epoch in range(1000))
     results = json.loads(joulecast(large, "--json").stdout)["results"]
     assert {r["runs"] for r in results} == {100}
+
+
+def test_a_terminal_shows_what_takes_long(tmp_path: Path) -> None:
+    """The file is a pipe that the test keeps open until the bar is there."""
+    pipe = tmp_path / "slow.csv"
+    os.mkfifo(pipe)
+    ours, theirs = pty.openpty()
+    run = subprocess.Popen(
+        [sys.executable, "-m", "joulecast", "evaluate", str(pipe), "--json"],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        text=True,
+        env=os.environ | {"TERM": "xterm"},
+    )
+    os.close(theirs)
+    with pipe.open("w") as file:
+        file.write(f"{HEAD}\nr,0,10,100\nr,1,10,100\n")
+        file.flush()
+        shown = b""
+        while b"reading" not in shown:
+            shown += os.read(ours, 4096)
+    stdout, _ = run.communicate(timeout=60)
+    os.close(ours)
+    assert run.returncode == 0
+    assert json.loads(stdout)["runs"] == 1
 
 
 def stored(run_id: str, epochs: int, age_s: float, **changes: object) -> Recording:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-import time
-from collections.abc import Callable
+import threading
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -133,7 +132,7 @@ def _of_table(file: Path, by: str | None, given: Known) -> _Found:
     from ..forecast.epochs_csv import read_epochs
     from ..forecast.scoreboard import Subject
 
-    size = file.stat().st_size if file.is_file() and file.suffix != ".gz" else 0
+    size = file.stat().st_size if file.is_file() and file.suffix != ".gz" else None
     with _LateBar("reading", size) as bar:
         runs = read_epochs(file, by, bar.advance)
     subjects = [Subject(run.history, _or(given, run.tdp_w), run.group) for run in runs]
@@ -179,15 +178,21 @@ def _or(given: Known, tdp_w: float | None, ram_gb: float | None = None) -> Known
 
 
 class _LateBar:
-    """A progress bar on a terminal's stderr, of what takes longer than one waits for."""
+    """A progress bar on a terminal's stderr, of what takes longer than one waits for.
 
-    def __init__(self, label: str, total: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._label, self._total, self._clock = label, total, clock
-        self._start_s = clock()
+    A timer shows it, for the first step may be the long one. `total` None: not known.
+    """
+
+    def __init__(self, label: str, total: int | None) -> None:
+        self._label, self._total = label, total
         self._done = 0
         self._bar: Progress | None = None
+        self._timer = threading.Timer(_PATIENCE_S, self._show)
+        self._timer.daemon = True
 
     def __enter__(self) -> _LateBar:
+        if sys.stderr.isatty():
+            self._timer.start()
         return self
 
     def __exit__(
@@ -196,6 +201,9 @@ class _LateBar:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._timer.cancel()
+        if self._timer.ident is not None:
+            self._timer.join()
         if self._bar is not None:
             self._bar.stop()
 
@@ -204,10 +212,12 @@ class _LateBar:
         self._done += amount
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=self._done)
-        elif self._clock() - self._start_s > _PATIENCE_S and sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import Progress
 
-            self._bar = Progress(console=Console(stderr=True), transient=True)
-            self._bar.add_task(self._label, total=self._total, completed=self._done)
-            self._bar.start()
+    def _show(self) -> None:
+        from rich.console import Console
+        from rich.progress import Progress
+
+        bar = Progress(console=Console(stderr=True), transient=True)
+        bar.add_task(self._label, total=self._total, completed=self._done)
+        bar.start()
+        self._bar = bar

@@ -111,6 +111,6 @@ def _cell(column: _Column, score: Score, rows: Sequence[Score]) -> Text:
         return Text("- ", "dim")
     figure = format_quantity(value * 1e3, "J") if column.field == "rmse_kj" else f"{value:.1f} %"
     others = [v for r in rows if (v := getattr(r, column.field)) is not None]
-    if column.best and len(others) > 1 and value == min(others):
+    if column.best and len(others) > 1 and math.isclose(value, min(others)):  # or as good as it
         return Text(f"{figure}*", "bold green")
     return Text(f"{figure} ")

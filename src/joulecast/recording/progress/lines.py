@@ -7,7 +7,7 @@ counts as a line here, so nothing need be emulated.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 LONGEST = 4096  # bytes of a line that are looked at
 
@@ -16,11 +16,12 @@ _ESCAPE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)
 
 
 class Lines:
-    """The lines of one stream that contain what `hint` finds (or all, with `every_line`)."""
+    """The lines of one stream that contain one of the needles (or all, with `every_line`)."""
 
-    def __init__(self, hint: re.Pattern[bytes]) -> None:
+    def __init__(self, needles: Sequence[bytes]) -> None:
         self.every_line = False  # may be changed between two lines
-        self._hint = hint
+        self._needles = needles
+        self._hint = re.compile(b"|".join(re.escape(needle) for needle in needles))
         self._rest = b""  # of a line not ended yet, at most LONGEST
         self._cut = False  # that line is longer already
 
@@ -32,6 +33,10 @@ class Lines:
             data = data[found.start() :]
         data, self._rest, self._cut = self._rest + data, b"", False
         at = 0
+        # Far faster than the regular expression where there is none, as in most output.
+        if not self.every_line and not any(needle in data for needle in self._needles):
+            self._keep(data, 0)
+            return
         while at < len(data):
             hit = at
             if not self.every_line:

@@ -15,8 +15,10 @@ from .sighting import SURE, Moment, Sighting, metrics_in
 NOTHING = Sighting("")
 
 # Bytes of which every line below holds at least one; all that is looked for in most output.
-HINT = re.compile(
-    rb"poch|POCH|%|\xe2\x94\x81|[Ss]tep|STEP|[Ii]ter|Ep |EP |ep |\]\t|it \[|/\d+ (?:- \d|\[)"
+NEEDLES = tuple(
+    word.encode()
+    for word in ("poch", "POCH", "%", "━", "step", "Step", "STEP", "iter", "Iter", "ITER")
+    + ("Ep ", "EP ", "ep ", "]\t", "Train: ")
 )
 
 _COUNT = r"[\d.]+[kMGTP]?"
@@ -25,10 +27,11 @@ _SCALE = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15}
 
 def parse(text: str, end: str) -> Sighting | None:
     """The sighting on a line, if any. `end` is how the line ended: nothing while it may go on."""
-    for parser in _PARSERS:
-        sighting = parser(text, end)
-        if sighting is not None:
-            return None if sighting is NOTHING else sighting
+    for needles, parser in _PARSERS:
+        if any(needle in text for needle in needles):
+            sighting = parser(text, end)
+            if sighting is not None:
+                return None if sighting is NOTHING else sighting
     return None
 
 
@@ -307,17 +310,18 @@ def _percent(text: str, end: str) -> Sighting | None:
     return Sighting("percent", form, fraction=fraction, shape=words)
 
 
-_PARSERS: tuple[Callable[[str, str], Sighting | None], ...] = (
-    _tqdm,
-    _keras,
-    _ultralytics,
-    _rich,
-    _dictionary,
-    _boosting,
-    _timm,
-    _epoch_line,
-    _step_line,
-    _percent,
+# Each with what a line of it contains, one of which is looked for first.
+_PARSERS: tuple[tuple[tuple[str, ...], Callable[[str, str], Sighting | None]], ...] = (
+    (("%|",), _tqdm),
+    (("━", "/step"), _keras),
+    (("% ", "%|"), _ultralytics),
+    (("━",), _rich),
+    (('epoch"', "epoch'"), _dictionary),
+    (("]\t",), _boosting),
+    (("Train: ",), _timm),
+    (("poch", "POCH", "Ep", "EP", "ep"), _epoch_line),
+    (("tep", "TEP", "iter", "Iter", "ITER"), _step_line),
+    (("%",), _percent),
 )
 
 

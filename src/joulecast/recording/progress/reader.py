@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ...errors import UsageError
 from .lines import Lines
-from .patterns import HINT, parse
+from .patterns import NEEDLES, parse
 from .sighting import Moment, Sighting, metrics_in
 from .table import Table
 
@@ -30,7 +30,7 @@ class Reader:
         """What the next bytes of a stream show. Costs little where they show nothing."""
         lines = self._lines.get(stream)
         if lines is None:
-            lines = self._lines[stream] = Lines(HINT)
+            lines = self._lines[stream] = Lines(NEEDLES)
             lines.every_line = self._pattern is not None
             self._tables[stream] = Table()
         table = self._tables[stream]

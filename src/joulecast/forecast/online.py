@@ -15,8 +15,8 @@ import numpy as np
 
 from .base import NOTHING, Forecast, History, OnlineForecaster, Prediction, Work
 from .prior import Experience
-from .rates import LIFT, LIFT_HIGH, Rate, later_epochs, later_stretches
-from .stretches import Stretches
+from .rates import Rate, later_epochs
+from .stretches import Stretches, later_stretches
 
 WHOLE = 1 - 1e-6  # progress that makes an epoch, tolerant of sums of steps
 STEPS = 4  # stretches from which a rate is read within the first epoch
@@ -93,31 +93,33 @@ class Online(OnlineForecaster):
 
     def _rates(self, planned: float, remaining: float) -> tuple[Rate, Rate, tuple[str, ...]] | None:
         """Rates of duration and energy of what is left, from the best source there is."""
-        if self._epochs:
+        if self._first and self._epochs:
             recent = np.array(self._epochs[-RECENT:])
-            durations = recent[:, 0]
-            quick, joules = (later_epochs(recent[:, i], durations, remaining) for i in (0, 1))
-            return quick, joules, (f"from {self._finished} epochs, the first one left out",)
+            seconds = float(np.median(recent[:, 0]))
+            first = self._first.duration_s, self._first.energy_j
+            quick, joules = (
+                later_epochs(first[i], recent[:, i], seconds, self._done, remaining) for i in (0, 1)
+            )
+            return quick, joules, (f"from {self._finished} epochs",)
         if len(self._stretches) >= STEPS:
             p, t, e = self._stretches.arrays()
-            quick, joules, start = later_stretches(p, t, e, self._done / planned)
+            quick, joules, warming = later_stretches(p, t, e, self._done / planned)
             notes = [f"from {len(p)} stretches within the first epoch"]
-            if start:
-                notes.append(f"warm-up of {start} stretches left out")
+            if warming:
+                notes.append(f"warm-up of {warming} stretches left out")
             return quick, joules, tuple(notes)
         if self._done <= 0:
             return None
-        first = self._first or Work(
-            1.0, self._spent[0].value / self._done, self._spent[1].value / self._done
-        )
-        far = math.log1p(remaining / max(self._done, 1e-12))
+        return self._by_experience()
+
+    def _by_experience(self) -> tuple[Rate, Rate, tuple[str, ...]]:
+        """Rates of duration and energy from the first epoch (or so much of it) alone."""
+        seconds = self._spent[0].value
+        start = self._first or Work(1.0, seconds / self._done, self._spent[1].value / self._done)
         rates = []
-        for energy, value in ((False, first.duration_s), (True, first.energy_j)):
-            ratio = self._experience.ratio(first, energy)
-            lift, high = math.exp(LIFT * far), math.exp(LIFT_HIGH * far)
-            rates.append(
-                Rate(value * ratio.middle * lift, value * ratio.low, value * ratio.high * high)
-            )
+        for energy, value in ((False, start.duration_s), (True, start.energy_j)):
+            ratio = self._experience.ratio(start, seconds, energy)
+            rates.append(Rate(value * ratio.middle, value * ratio.low, value * ratio.high))
         note = "from the first epoch, by how later ones usually relate to it"
         if self._experience.runs:
             note = (

@@ -20,11 +20,11 @@ from .base import History, Work
 
 Array = NDArray[np.float64]
 
-START_UP_S = (0.1, 0.3, 0.6, 1.0, 2.0, 4.0, 12.0)
+START_UP_S = (0.1, 0.3, 0.6, 1.0, 2.0, 5.0, 20.0, 60.0)
 """Seconds a first epoch spends on what is done once; equally likely."""
-START_UP_POWER = 0.7
+START_UP_POWER = 0.3
 """Power during the start-up over that of the rest: compiling and loading leave the device idle."""
-LATER = (0.22, 0.6, 0.9, 0.95, 0.97, 0.98, 1.0, 1.0, 1.02, 1.08)
+LATER = (0.1, 0.25, 0.9, 0.95, 0.97, 0.98, 1.0, 1.0, 1.05, 1.15)
 """Ratios later / first of what is left (caches, data read once, evaluations); equally likely."""
 LEAST = 1 / 20
 """No first epoch is taken for more than 20 times a later one."""
@@ -54,7 +54,7 @@ def weighted_quantiles(values: Array, weights: Array, at: Sequence[float]) -> li
 
 
 def shipped(duration_s: float, energy: bool) -> Array:
-    """The shipped sample of ratios later / first for a first epoch of this duration."""
+    """The shipped sample of ratios later / first, after so many seconds of the first epoch."""
     start_up = np.array(START_UP_S) * (START_UP_POWER if energy else 1.0)
     share = 1 / (1 + start_up / max(duration_s, 1e-3))
     return np.maximum(np.outer(share, np.array(LATER)).ravel(), LEAST)
@@ -93,9 +93,12 @@ class Experience:
         self._firsts = np.array([(r.first.duration_s, r.first.energy_j) for r in runs])
         self._ratios = np.array([(r.later_duration, r.later_energy) for r in runs])
 
-    def ratio(self, first: Work, energy: bool) -> Ratio:
-        """Later epochs over a first epoch like this one (rates per unit of progress)."""
-        values = shipped(first.duration_s, energy)
+    def ratio(self, first: Work, seconds: float, energy: bool) -> Ratio:
+        """Later epochs over a first epoch like this one (its rates per unit of progress).
+
+        `seconds` is what was spent on it: less than its duration where it is not finished yet.
+        """
+        values = shipped(seconds, energy)
         weights = np.full(len(values), SHIPPED_WEIGHT / len(values))
         if self.runs:
             here = np.array([max(first.duration_s, 1e-9), max(first.energy_j, 1e-9)])

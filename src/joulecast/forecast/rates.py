@@ -1,9 +1,4 @@
-"""The rate of what is still to come (joules or seconds per unit of progress) from what was seen.
-
-Two sources. Whole epochs, once a second one is finished: their level, found on the longest recent
-stretch without a change of level. And before that the stretches within the first epoch, or of a run
-of which only a fraction is known: their rate after the warm-up.
-"""
+"""The rate of the epochs to come (joules or seconds per epoch) from those that are finished."""
 
 from __future__ import annotations
 
@@ -15,20 +10,35 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-LIFT = 0.03
-"""Rise of the later level per unit of ln(1 + remaining / seen).
 
-What has not been seen yet is, on average, dearer: evaluations and checkpoints that are yet to come,
-layers that are yet to be unfrozen, a device that warms up. A change is as likely between 1 and 10 %
-of a run as between 10 and 100 %, hence the logarithm.
-"""
-LIFT_HIGH = 0.075
-LIFT_LOW = -0.012
-"""95th and 5th percentile of the same."""
-NOISE = 0.01
-"""Relative deviation of an epoch taken for granted before deviations are seen, ..."""
-NOISE_S = 0.3
-"""... plus that of a sensor read once a second: this many seconds over the epoch's duration."""
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """What is taken for granted of the epochs of a run (benchmarks/fit_online.py chose the values).
+
+    Attributes:
+        lift: rise of the later level per unit of ln(1 + remaining / seen). What has not been seen
+            yet is, on average, dearer: evaluations and checkpoints yet to come, layers yet to be
+            unfrozen, a device that warms up. A change is as likely between 1 and 10 % of a run as
+            between 10 and 100 %, hence the logarithm.
+        most_lift: and no more than this.
+        up, down: the same for the upper and the lower bound of the 90 % interval.
+        alike: ln(first / later) at which the first epoch counts e^-1/2 of a later one. A first
+            epoch much longer than the others is start-up; one that is a little longer may as well
+            be noise, or an evaluation that will come again.
+        noise: relative deviation of an epoch before deviations are seen, ...
+        noise_s: ... plus that of a sensor read once a second: so many seconds over the duration.
+    """
+
+    lift: float = 0.01
+    most_lift: float = 0.03
+    up: float = 0.0375
+    down: float = 0.005
+    alike: float = 0.25
+    noise: float = 0.0015
+    noise_s: float = 0.12
+
+
+HABITS = Habits()
 NOISE_WEIGHT = 2.0
 """The deviation taken for granted counts like this many epochs."""
 
@@ -73,92 +83,46 @@ def steady(x: Array) -> int:
     return len(x)
 
 
-def level(x: Array) -> tuple[float, float]:
-    """Mean and standard deviation of one level, a single outlier counted half.
+def level(x: Array) -> float:
+    """Between the median of a few values and the mean of many.
 
-    An epoch much longer than the others may recur (a checkpoint) or not (a hiccup); seen once, it
-    is taken to recur half as often as it was seen.
+    A value far off the others is noise or a hiccup while it was seen once, and a habit of the run
+    (an evaluation every n epochs) when it is seen often: then the mean is what it costs.
     """
-    mean = float(x.mean())
-    deviation = float(x.std(ddof=1)) if len(x) > 1 else 0.0
-    if len(x) >= 3:
-        middle = float(np.median(x))
-        largest = float(x.max())
-        others = np.delete(x, int(x.argmax()))
-        spread = float(np.abs(others - middle).mean())
-        if largest > middle + max(6 * spread, 0.2 * middle):
-            mean -= (largest - middle) / (2 * len(x))
-    return mean, deviation
+    middle = float(np.median(x))
+    return middle + (float(x.mean()) - middle) * len(x) / (len(x) + 10)
 
 
-def later_epochs(x: Array, durations: Array, remaining: float) -> Rate:
-    """The rate of the epochs to come from those after the first (`x`, at least one)."""
+def later_epochs(
+    first: float,
+    x: Array,
+    seconds: float,
+    seen: float,
+    remaining: float,
+    habits: Habits = HABITS,
+) -> Rate:
+    """The rate of the epochs to come from the first one and those after it (`x`, at least one).
+
+    `seconds` is the duration of a usual epoch; `seen` and `remaining` are progress, in epochs.
+    """
     window = steady(x)
     recent = x[-window:]
-    mean, deviation = level(recent)
-    seen = len(x) + 1
+    usual = level(recent)
+    mean = usual
+    ratio = first / usual if usual > 0 else 0.0
+    if window == len(x) and 0 < ratio < math.inf:
+        # With one later epoch there is no majority: then the first is taken for the odd one.
+        weight = math.exp(-0.5 * (math.log(ratio) / habits.alike) ** 2)
+        weight *= (len(x) - 1) / len(x)
+        mean = (usual * window + first * weight) / (window + weight)
     # Deviation of one epoch: what was seen, shrunk to what is usual while little was seen.
-    usual = mean * (NOISE + NOISE_S / max(1.0, float(np.median(durations))))
     freedom = NOISE_WEIGHT + window - 1
-    variance = (NOISE_WEIGHT * usual**2 + (window - 1) * deviation**2) / freedom
-    spread = t95(freedom) * math.sqrt(variance * (1 / window + 1 / max(1.0, remaining)))
+    granted = usual * (habits.noise + habits.noise_s / max(1.0, seconds))
+    squares = NOISE_WEIGHT * granted**2 + float(((recent - recent.mean()) ** 2).sum())
+    spread = t95(freedom) * math.sqrt(squares / freedom * (1 / window + 1 / max(1.0, remaining)))
     far = math.log1p(remaining / seen)
-    value = mean * math.exp(LIFT * far)
-    below = math.hypot(spread, mean * (LIFT - LIFT_LOW) * far)
-    above = math.hypot(spread, mean * (LIFT_HIGH - LIFT) * far)
-    return Rate(value, max(0.0, value - below), value + above)
-
-
-# --- within the first epoch, or where only a fraction of the run is known ------------------------
-
-QUANTILE = 0.9
-"""Quantile of the recent power that the rest of a run is near to, while little of it was seen: the
-device is not yet as busy as it will be, but has shown in its peaks what it draws when it is."""
-SEEN = 0.15
-"""Fraction of the run after which the mean of the recent power is as good as that quantile."""
-
-
-def later_stretches(
-    progress: Array, duration: Array, energy: Array, fraction: float
-) -> tuple[Rate, Rate, int]:
-    """Rates of duration and energy of the rest of the run, and how many stretches were warm-up.
-
-    `fraction` of the run was seen. The stretches are in order and of some progress each.
-    """
-    pace = duration / progress
-    start = warm_up(pace)
-    p, t, e = progress[start:], duration[start:], energy[start:]
-    time = float(t.sum() / p.sum())
-    half = len(p) // 2
-    power = np.divide(e, t, out=np.zeros_like(e), where=t > 0)[half:]
-    weight = min(1.0, fraction / SEEN)
-    mean = float(e[half:].sum() / t[half:].sum()) if t[half:].sum() > 0 else 0.0
-    peak = float(np.quantile(power, QUANTILE))
-    watts = weight * mean + (1 - weight) * peak
-    joules = watts * time if t[half:].sum() > 0 else float(e.sum() / p.sum())
-    n = len(p)
-    noise = float(pace[start:].std()) / math.sqrt(n) if n > 1 else time
-    left = 1 - min(1.0, fraction)
-    doubt = left * (0.03 + 0.04 * math.log(1 / max(fraction, 1e-6)))
-    below, above = time * doubt, time * doubt
-    quick = Rate(
-        time, max(0.0, time - math.hypot(below, 1.7 * noise)), time + math.hypot(above, 1.7 * noise)
-    )
-    return quick, Rate(joules, joules * math.exp(-1.2 * doubt), joules * math.exp(doubt)), start
-
-
-def warm_up(pace: Array) -> int:
-    """How many of the first stretches were slower than the rest: at most half of them.
-
-    Compilation, autotuning and the first reading of the data make steps several times as long, one
-    after the other from the start on; they end with the first step that is as fast as the slower
-    ones of the later half.
-    """
-    half = len(pace) // 2
-    if half < 2:
-        return 0
-    later = pace[half:]
-    usual = float(np.median(later))
-    limit = max(float(np.quantile(later, 0.9)), 1.25 * usual)
-    fast = np.flatnonzero(pace[:half] <= limit)
-    return int(fast[0]) if len(fast) else half
+    value = mean * math.exp(min(habits.most_lift, habits.lift * far))
+    # Downwards from the level that was seen: the rise is only expected. Upwards from the value.
+    below = math.hypot(spread, usual * habits.down * far)
+    above = math.hypot(spread, mean * habits.up * far)
+    return Rate(value, min(value, max(0.0, usual - below)), value + above)

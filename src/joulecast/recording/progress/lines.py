@@ -45,7 +45,7 @@ class Lines:
                 hit = match.start()
                 at = _line_start(data, at, hit)
             found = _BREAK.search(data, hit)
-            if found is None:
+            if found is None or data[found.start() :] == b"\r":  # half of a line end, perhaps
                 break
             if found.end() > at + 1 and hit - at <= LONGEST:
                 end = "\n" if data[found.start()] == 0x0A or _ends_line(data, found) else "\r"
@@ -56,7 +56,7 @@ class Lines:
             yield _text(self._rest), ""
 
     def _keep(self, data: bytes, at: int) -> None:
-        start = _line_start(data, at, len(data))
+        start = _line_start(data, at, len(data) - data.endswith(b"\r"))
         self._cut = len(data) - start > LONGEST
         self._rest = data[start : start + LONGEST]
 

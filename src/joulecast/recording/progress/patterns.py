@@ -15,10 +15,9 @@ from .sighting import SURE, Moment, Sighting, metrics_in
 NOTHING = Sighting("")
 
 # Bytes of which every line below holds at least one; all that is looked for in most output.
-NEEDLES = tuple(
-    word.encode()
-    for word in ("poch", "POCH", "%", "━", "step", "Step", "STEP", "iter", "Iter", "ITER")
-    + ("Ep ", "EP ", "ep ", "]\t", "Train: ")
+NEEDLES = (
+    *(b"poch", b"POCH", b"%", "━".encode(), b"step", b"Step", b"STEP", b"iter", b"Iter", b"ITER"),
+    *(b"Ep ", b"EP ", b"ep ", b"]\t", b"Train: "),
 )
 
 _COUNT = r"[\d.]+[kMGTP]?"
@@ -43,9 +42,9 @@ _TQDM = re.compile(
 )
 
 
-def _tqdm(text: str, _end: str) -> Sighting | None:
+def _tqdm(text: str, end: str) -> Sighting | None:
     match = _TQDM.match(text)
-    if match is None:
+    if match is None or not (end or text.endswith("]")):
         return None
     unit = match["rate"].strip().removesuffix("/s").removeprefix("s/")
     return _bar(
@@ -61,9 +60,9 @@ def _tqdm(text: str, _end: str) -> Sighting | None:
 _RICH = re.compile(r"(?P<label>.*?)\s*[━╸╺]{5,}\s+(?:(?P<n>\d+)/(?P<total>\d+)|(?P<percent>\d+)%)")
 
 
-def _rich(text: str, _end: str) -> Sighting | None:
+def _rich(text: str, end: str) -> Sighting | None:
     match = _RICH.match(text)
-    if match is None:
+    if match is None or not (end or match.end() < len(text)):  # "4/4" may become "4/40"
         return None
     label, more = match["label"].strip(), text[match.end() :]
     if match["total"]:
@@ -130,10 +129,10 @@ _ULTRALYTICS = re.compile(
 )
 
 
-def _ultralytics(text: str, _end: str) -> Sighting | None:
+def _ultralytics(text: str, end: str) -> Sighting | None:
     """`1/30  0G  1.2  3.4  0.9  12  640: 45%|####  | 4/8`."""
     match = _ULTRALYTICS.match(text)
-    if match is None:
+    if match is None or not (end or match.end() < len(text)):
         return None
     epoch, epochs, step, steps = (int(number) for number in match.groups())
     return _within("ultralytics", "ultralytics", epoch, epochs, step, steps, {})
@@ -235,14 +234,14 @@ def _numbers(match: re.Match[str]) -> tuple[float, int | None]:
 
 def _epoch_line(text: str, end: str) -> Sighting | None:
     """`Epoch 3/30` and its relatives, with or without steps and results behind it."""
+    if not end:  # "1/3" may become "1/30", and results may follow
+        return None
     match = _EPOCH.search(text)
     if match is None:
         return None
     before, after = text[: match.start()], text[match.end() :]
     number, epochs = _numbers(match)
     vague = epochs is None
-    if not end and not after:  # "Epoch 1" may become "Epoch 10", "1/3" become "1/30"
-        return NOTHING
     if vague and (match["plural"] or not match["word"] or labels.speaks_otherwise(after)):
         return NOTHING
     if not labels.reports_an_epoch(before) or (epochs is not None and number > epochs):
@@ -250,7 +249,7 @@ def _epoch_line(text: str, end: str) -> Sighting | None:
     if labels.is_other(f"{before} {after[:12]}") and not after.strip(" |,:-"):
         return NOTHING
     form = f"epoch line {labels.shape_of(before)}{'' if vague else ' of'}"
-    metrics = metrics_in(after) if end else {}
+    metrics = metrics_in(after)
     steps = _STEP.match(after)
     if steps is not None and 0 < float(steps[2]) >= float(steps[1]):
         return _within(
@@ -259,7 +258,7 @@ def _epoch_line(text: str, end: str) -> Sighting | None:
     moment = Moment.START
     if _STEP_ALONE.search(after):
         moment = Moment.WITHIN
-    elif labels.says_over(before) or metrics or (end and _TIMING.search(after)):
+    elif labels.says_over(before) or metrics or _TIMING.search(after):
         moment = Moment.END
     if labels.says_begins(before) or labels.says_begins(after):
         moment = Moment.START
@@ -277,16 +276,16 @@ _STEPS = re.compile(
 
 def _step_line(text: str, end: str) -> Sighting | None:
     """`step 100/5000`, of an epoch or of the whole run."""
-    match = _STEPS.search(text)
+    match = _STEPS.search(text) if end else None
     if match is None:
         return None
     before, after = text[: match.start()], text[match.end() :]
-    if (not end and not after) or labels.is_other(before) or not labels.reports_an_epoch(before):
+    if labels.is_other(before) or not labels.reports_an_epoch(before):
         return NOTHING
     step, steps = float(match[1]), float(match[2])
     if not 0 < steps >= step:
         return NOTHING
-    metrics = metrics_in(after) if end else {}
+    metrics = metrics_in(after)
     form = f"step line {labels.shape_of(before)}"
     return Sighting("step line", form, step=step, steps=steps, shape="steps", metrics=metrics)
 

@@ -17,6 +17,7 @@ import sys
 import termios
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pyte
@@ -349,6 +350,49 @@ def test_file_descriptors_of_the_shell_arrive_and_ours_do_not(tmp_path):
     assert done.stdout == b"[0, 1, 2, 3, 7]\n", "3 is the folder that it lists"
 
 
+FAULTY = """
+import os, sys
+from joulecast.recording import relay, outputs
+from joulecast.recording.command import run_command
+from joulecast.recording.signals import hold_signals
+fails = 3
+def fail(self):
+    global fails
+    fails -= 1
+    if not fails: raise ValueError('a fault of ours')
+relay.process.Relay._speak = fail
+held = hold_signals()
+ours = relay.start(status_line=True, env=os.environ)
+ours.listen(lambda *_: None)
+run_command(sys.argv[1:], os.environ, held, lambda pid: None, lambda e: None, ours).leave()
+"""
+
+
+def test_a_fault_in_the_relay_costs_no_output():
+    done = run(PYTHON, "-c", FAULTY, "sh", "-c", "seq 100000; sleep 0.2; echo err >&2; exit 7")
+    assert done.returncode == 7
+    assert done.stdout == b"".join(b"%d\n" % n for n in range(1, 100001))
+    assert done.stderr == b"err\n"
+
+
+CANCELLED = """
+import os
+from joulecast.recording import relay
+before = os.listdir('/proc/self/fd')
+relay.start(status_line=True, env=os.environ).cancel()
+assert os.listdir('/proc/self/fd') == before
+assert open(f'/proc/self/task/{os.getpid()}/children').read() == ''
+print('nothing is left')
+"""
+
+
+def test_a_relay_that_is_not_needed_leaves_nothing(terminal):
+    assert run(PYTHON, "-c", CANCELLED).stdout == b"nothing is left\n"
+    shown = terminal([PYTHON, "-c", CANCELLED])
+    assert shown.until_end() == 0
+    assert shown.output == b"nothing is left\r\n"
+
+
 # --- how it ends ---------------------------------------------------------------------------------
 
 
@@ -581,6 +625,46 @@ def test_input_and_echo_are_as_alone(terminal, script):
     assert ours.output == bare.output
 
 
+MODES = """
+import os, sys, termios, tty
+fd = int(sys.argv[1])
+before = termios.tcgetattr(fd)
+tty.setcbreak(fd)
+print('press', flush=True)
+print('got', os.read(0, 1), flush=True)
+termios.tcsetattr(fd, termios.TCSADRAIN, before)
+print('type', flush=True)
+print('got', os.read(0, 100), flush=True)
+"""
+
+
+@pytest.mark.parametrize("fd", ["0", "1"])
+def test_modes_that_the_command_sets_on_its_terminal_take_effect(terminal, script, fd):
+    """Full-screen programs (curses) set them on stdout, for the keys that they read from stdin."""
+    bare, ours = (terminal(c) for c in ([*script(MODES), fd], behind(*script(MODES), fd)))
+    for shown in (bare, ours):
+        shown.until_printed(b"press")
+        shown.until(partial(takes_keys, shown.fd), "single keys")
+        shown.type(b"k")
+        shown.until_printed(b"type")
+        shown.until(partial(takes_lines, shown.fd), "lines")
+        shown.type(b"lx\x7fine\n")
+        shown.until_end()
+    assert b"got b'k'\r\n" in ours.output
+    assert b"got b'line\\n'" in ours.output
+    assert ours.output == bare.output
+
+
+def takes_lines(fd):
+    modes = termios.tcgetattr(fd)
+    return bool(modes[3] & termios.ICANON and modes[3] & termios.ECHO)
+
+
+def takes_keys(fd):
+    modes = termios.tcgetattr(fd)
+    return not modes[3] & termios.ICANON and not modes[3] & termios.ECHO
+
+
 def in_shell(terminal, **more):
     shell = ["bash", "--norc", "--noprofile", "-i"]
     return terminal(shell, env=dict(os.environ) | {"PS1": "$ "}, **more)
@@ -674,7 +758,7 @@ def test_a_window_that_is_closed(terminal, script, tmp_path):
 
 SIZES = (
     "import os, signal, time\n"
-    "def tell(*_): print('size', *os.get_terminal_size(2), flush=True)\n"
+    "def tell(*_): os.write(1, b'size %d %d\\n' % os.get_terminal_size(2))\n"
     "signal.signal(signal.SIGWINCH, tell)\n"
     "tell()\n"
     "while True: time.sleep(0.05)\n"
@@ -743,6 +827,11 @@ def test_words_of_joulecast_stand_on_a_line_of_their_own(terminal, script):
     shown = terminal(behind(*command, say="joulecast: the budget is spent", line="status {n}"))
     assert shown.until_end() == 0
     assert shown.rows[:3] == ["bar 10%", "joulecast: the budget is spent", "bar 20%"]
+
+
+def test_words_of_joulecast_go_with_stderr_where_that_is_a_pipe():
+    command = behind("sh", "-c", "printf part >&2; sleep 0.5; echo end >&2", say="joulecast: so")
+    assert run(*command).stderr == b"part\njoulecast: so\nend\n"
 
 
 BARS = """

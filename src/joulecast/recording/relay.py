@@ -5,10 +5,10 @@ by another pipe, and what comes out is copied by a small process (`relay_process
 should joulecast be killed; a file stays the command's, and is read beside it (`tail`). Other
 devices, and what is closed, stay as they are and are not read.
 
-What the command can tell: its terminal has another name and, with a status line, one row less; the
-modes of its terminal are to be set on stdin or /dev/tty, not on stdout; up to 64 KiB more fit
-between it and a slow reader. Errors of a terminal or a pipe (nobody reads any more) reach it as
-they did, those of /dev/full and the like because it keeps them.
+What the command can tell: its terminal has another name and, with a status line, one row less, is
+no source of keys (those come from stdin or /dev/tty), and belongs to no job (`stty tostop` has no
+effect); between it and a slow reader fits as much again. That nobody reads any more it learns as
+it did; errors of a file and of a device like /dev/full it meets itself.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ from __future__ import annotations
 import fcntl
 import os
 import select
-import stat
-import termios
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -25,9 +23,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from . import relay_process as process
-from .relay_process import FRAME, Channel, Sink
-from .status_line import StatusLine
-from .tail import Tail
+from .outputs import Outputs, above_stderr, prepare
+from .relay_process import FRAME
 
 OnOutput = Callable[[int, bytes, float], None]
 """Called with the stream (1 or 2; 1 where they are one), its bytes, and their monotonic time."""
@@ -35,19 +32,6 @@ OnOutput = Callable[[int, bytes, float], None]
 _PIPE_BYTES = 1 << 20  # of the copy, where the system gives so much
 _TAIL_S = 0.05  # between looks at a file: how late its bytes may be seen
 _PATIENCE_S = 1.0  # a terminal that is held (Ctrl-S) must not keep Ctrl-Z from working
-_ABOVE_STDERR = 3
-
-
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """One way out of the command, as it is now."""
-
-    streams: tuple[int, ...]
-    kind: str  # terminal, pipe, file, or own: to be left alone
-
-    @property
-    def fd(self) -> int:
-        return self.streams[0]
 
 
 def start(*, status_line: bool, env: Mapping[str, str]) -> Relay:
@@ -57,126 +41,14 @@ def start(*, status_line: bool, env: Mapping[str, str]) -> Relay:
     line where stderr is a terminal that can. What cannot be read stays the command's own; nothing
     is raised.
     """
-    made = _Made()
-    for way in _ways():
-        try:
-            made.add(way, status_line and env.get("TERM", "dumb") not in ("", "dumb"))
-        except (OSError, termios.error):  # no terminals, no more files: it goes on unread
-            continue
-    if not made.channels:
-        return Relay(made, None)
+    outputs = prepare(status_line=status_line and env.get("TERM", "dumb") not in ("", "dumb"))
+    if not outputs.channels:
+        return Relay(outputs, None)
     try:
-        return Relay(made, _fork(made))
+        return Relay(outputs, _fork(outputs))
     except OSError:
-        made.close()
-        return Relay(_Made(), None)
-
-
-def _ways() -> list[_Way]:
-    here = [fd for fd in (1, 2) if _is_open(fd)]
-    if len(here) == 2 and _same(1, 2):
-        return [_Way((1, 2), _kind(1))]
-    return [_Way((fd,), _kind(fd)) for fd in here]
-
-
-def _is_open(fd: int) -> bool:
-    try:
-        return os.get_inheritable(fd)  # else a file of ours took the number of one that was closed
-    except OSError:
-        return False
-
-
-def _same(one: int, other: int) -> bool:
-    a, b = os.fstat(one), os.fstat(other)
-    return (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)
-
-
-def _kind(fd: int) -> str:
-    found = os.fstat(fd)
-    if fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
-        return "own"
-    if os.isatty(fd):
-        return "terminal"
-    if stat.S_ISREG(found.st_mode):
-        return "file"
-    if stat.S_ISFIFO(found.st_mode) or stat.S_ISSOCK(found.st_mode):
-        return "pipe"
-    return "pipe" if found.st_rdev == os.stat(os.devnull).st_rdev else "own"  # noqa: PTH116
-
-
-class _Made:
-    """What stands ready between the command and its output."""
-
-    def __init__(self) -> None:
-        self.channels: list[Channel] = []
-        self.tails: list[tuple[int, Tail]] = []  # by stream
-        self.has_line = False
-        self.ends: list[tuple[int, tuple[int, ...]]] = []  # the command's, and for which streams
-        self.terminals: set[int] = set()  # streams that are one
-
-    def add(self, way: _Way, status_line: bool) -> None:
-        """Raises `OSError`, `termios.error`."""
-        if way.kind == "terminal":
-            self.terminals |= set(way.streams)
-            self._terminal(way, status_line and 2 in way.streams)
-        elif way.kind == "file":
-            try:
-                self.tails.append((way.fd, Tail(way.streams)))
-            except OSError:  # we may write it and not read it
-                self._pipe(way)
-        elif way.kind == "pipe":
-            self._pipe(way)
-
-    def _pipe(self, way: _Way) -> None:
-        ours, theirs = (_above(fd) for fd in os.pipe())
-        self._channel(way, ours, theirs, Sink(way.fd))
-
-    def _terminal(self, way: _Way, status_line: bool) -> None:
-        modes = termios.tcgetattr(way.fd)
-        modes[1] &= ~termios.OPOST  # the real one does that
-        sink, size = Sink(way.fd), process.window_size(way.fd)
-        if status_line:
-            sink.line = StatusLine(*size)
-        ours, theirs = (_above(fd) for fd in os.openpty())
-        try:
-            termios.tcsetattr(theirs, termios.TCSANOW, modes)
-            process.set_window_size(ours, size, sink.line)
-        except (OSError, termios.error):
-            os.close(ours)
-            os.close(theirs)
-            raise
-        self._channel(way, ours, theirs, sink)
-        self.channels[-1].size = size
-        if status_line:
-            self.has_line = True
-
-    def _channel(self, way: _Way, ours: int, theirs: int, sink: Sink) -> None:
-        self.channels.append(Channel(ours, way.streams, sink))
-        self.ends.append((theirs, way.streams))
-
-    def close_sources(self) -> None:
-        for channel in self.channels:
-            os.close(channel.source)
-
-    def close_ends(self) -> None:
-        for end, _ in self.ends:
-            os.close(end)
-        self.ends = []
-
-    def close(self) -> None:
-        self.close_sources()
-        self.close_ends()
-        for _, tail in self.tails:
-            tail.close()
-
-
-def _above(fd: int) -> int:
-    """`fd` where it stands for none of the three streams: those may be closed, and stay so."""
-    if fd >= _ABOVE_STDERR:
-        return fd
-    higher = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _ABOVE_STDERR)
-    os.close(fd)
-    return higher
+        outputs.close()
+        return Relay(Outputs(), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +58,9 @@ class _Process:
     report: int  # we read
 
 
-def _fork(made: _Made) -> _Process:
-    control, orders = (_above(fd) for fd in os.pipe())
-    report, reports = (_above(fd) for fd in os.pipe())
+def _fork(outputs: Outputs) -> _Process:
+    control, orders = (above_stderr(fd) for fd in os.pipe())
+    report, reports = (above_stderr(fd) for fd in os.pipe())
     with suppress(OSError, AttributeError):
         fcntl.fcntl(report, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     os.set_blocking(orders, False)
@@ -201,31 +73,33 @@ def _fork(made: _Made) -> _Process:
             os.close(fd)
         raise
     if pid == 0:
-        process.serve(made.channels, control, reports, job)
+        process.serve(outputs.channels, control, reports, job)
     os.close(control)
     os.close(reports)
-    made.close_sources()
+    outputs.close_sources()
     return _Process(pid, orders, report)
 
 
 class Relay:
     """The reading of one command's output; made by `start`."""
 
-    def __init__(self, made: _Made, relay: _Process | None) -> None:
-        self._made, self._process = made, relay
+    def __init__(self, outputs: Outputs, relay: _Process | None) -> None:
+        self._outputs, self._process = outputs, relay
         self._file_actions = [
-            (os.POSIX_SPAWN_DUP2, end, stream) for end, streams in made.ends for stream in streams
+            (os.POSIX_SPAWN_DUP2, end, stream)
+            for end, streams in outputs.ends
+            for stream in streams
         ]
         self._on_output: OnOutput | None = None
         self._lock = threading.Lock()  # `on_output` is called by one thread at a time
-        self._answered = threading.Event()  # or there will be no answer
+        self._ordering = threading.Lock()
+        self._answered = threading.Event()
+        self._listening = False  # an answer can come
         self._ended = threading.Event()
         self._threads: list[threading.Thread] = []
-        self.reads = frozenset(
-            [s for c in made.channels for s in c.streams] + [s for s, _ in made.tails]
-        )
-        """The streams that are read; 1 alone where both are one file."""
-        self.has_line = made.has_line and relay is not None
+        self.reads = frozenset(outputs.reads)
+        """The streams that are read."""
+        self.has_line = outputs.has_line and relay is not None
         """Whether there is a terminal for the status line."""
         self.lost = 0
         """How often bytes of the copy were dropped, because they came too fast for `on_output`."""
@@ -244,7 +118,7 @@ class Relay:
 
         Its bytes are the same. A PYTHONUNBUFFERED that is set already is kept.
         """
-        held_back = 1 in self.reads and 1 not in self._made.terminals
+        held_back = 1 in self.reads and 1 not in self._outputs.terminals
         return ({"PYTHONUNBUFFERED": "1"} if held_back else {}) | dict(env)
 
     def listen(self, on_output: OnOutput) -> None:
@@ -259,23 +133,25 @@ class Relay:
         if self._threads:
             return
         if self._process is not None:
-            self._thread(self._read_reports)
-        if self._made.tails and self._on_output is not None:
+            self._listening = True
+            if not self._thread(self._read_reports):
+                self._listening = False
+        if self._outputs.tails and self._on_output is not None:
             self._thread(self._follow_files)
 
-    def _thread(self, target: Callable[[], None]) -> None:
+    def _thread(self, target: Callable[[], None]) -> bool:
         thread = threading.Thread(target=target, name=f"joulecast-{target.__name__}", daemon=True)
         try:
             thread.start()
         except RuntimeError as error:  # the system gives no more: the output goes on unread
             self.fault = str(error)
-            self._answered.set()
-            return
+            return False
         self._threads.append(thread)
+        return True
 
     def started(self) -> None:
         """The command has its ends now: ours are closed, so that its end can be seen."""
-        self._made.close_ends()
+        self._outputs.close_ends()
 
     # --- while it runs ---------------------------------------------------------------------------
 
@@ -290,7 +166,7 @@ class Relay:
 
         False where stderr is none of ours, and the caller writes it itself.
         """
-        if self._process is None or not any(2 in c.streams for c in self._made.channels):
+        if self._process is None or not any(2 in c.streams for c in self._outputs.channels):
             return False
         return self._insist(process.SAY + _one_line(text))
 
@@ -310,27 +186,28 @@ class Relay:
         The line is gone then, and what comes next on the terminal comes below the output. What is
         left of the command in the background keeps its relay. Safe to call twice.
         """
-        self._made.close_ends()
+        self._outputs.close_ends()
         self._begin()
         self._still(None)
         self._end(os.WNOHANG)
 
     def cancel(self) -> None:
         """No command is started here: leaves neither process nor open file behind."""
-        self._made.close_ends()
+        self._outputs.close_ends()
         self._end(0)
 
     def _end(self, wait: int) -> None:
         self._ended.set()
-        relay, self._process = self._process, None
-        if relay is not None:
-            os.close(relay.control)  # it answers by closing its report
+        with self._ordering:  # a status may be coming, from another thread
+            relay, self._process = self._process, None
+            if relay is not None:
+                os.close(relay.control)  # it answers by closing its report
         for thread in self._threads:
             thread.join()
         self._threads = []
-        for _, tail in self._made.tails:
+        for _, tail in self._outputs.tails:
             tail.close()
-        self._made.tails = []
+        self._outputs.tails = []
         if relay is not None:
             os.close(relay.report)
             with suppress(ChildProcessError):
@@ -340,29 +217,31 @@ class Relay:
 
     def _still(self, patience_s: float | None) -> None:
         self._answered.clear()
-        if self._threads and self._insist(process.STILL):
+        if self._listening and self._insist(process.STILL):
             self._answered.wait(patience_s)
 
     def _insist(self, order: bytes) -> bool:
         """Give an order that must arrive; False where there is no relay any more."""
         while self._process is not None:
             try:
-                self._order(order)
-                return self._process is not None
-            except BlockingIOError:
-                select.select([], [self._process.control], [], _PATIENCE_S)
+                return self._order(order)
+            except BlockingIOError:  # the terminal is held, and texts have piled up
+                time.sleep(_TAIL_S)
         return False
 
-    def _order(self, order: bytes) -> None:
-        if self._process is None:
-            return
-        with suppress(BrokenPipeError):
-            os.write(self._process.control, order + b"\n")
+    def _order(self, order: bytes) -> bool:
+        """Whether it was given. Raises `BlockingIOError`."""
+        with self._ordering, suppress(BrokenPipeError):
+            if self._process is not None:
+                os.write(self._process.control, order + b"\n")
+                return True
+        return False
 
     def _read_reports(self) -> None:
         relay, data = self._process, b""
         while relay is not None and (more := os.read(relay.report, _PIPE_BYTES)):
             data = self._take_in(data + more)
+        self._listening = False
         self._answered.set()
 
     def _take_in(self, data: bytes) -> bytes:
@@ -387,7 +266,7 @@ class Relay:
         ending = False
         while not ending:
             ending = self._ended.wait(_TAIL_S)
-            for stream, tail in self._made.tails:
+            for stream, tail in self._outputs.tails:
                 with suppress(OSError):
                     while data := tail.read():
                         self._hand_over(stream, data, time.monotonic())

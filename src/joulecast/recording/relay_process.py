@@ -8,20 +8,17 @@ it is forked before joulecast has loaded anything.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import select
 import signal
-import stat
 import struct
 import termios
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import NoReturn
 
-from .status_line import StatusLine
+from .outputs import Channel, Sink
 
 FRAME = struct.Struct("=BHd")
 """Head of what goes to joulecast: kind (1 or 2: bytes of that stream), length, monotonic time."""
@@ -35,7 +32,6 @@ Show the line again. Write this line among the output.
 """
 
 _CHUNK = 1 << 16
-_DRAIN = 1 << 18  # more than a pipe or a terminal holds: what was in it before has passed
 _LOOK_S = 0.2  # between looks at the terminal: its size, who is in the foreground
 _REDRAW_S = 0.1  # between two drawings of the status line
 
@@ -137,6 +133,8 @@ class Relay:
         sink.last = data[-1:]
         sink.flush()
         self._tap(channel.stream, data)
+        if sink.terminal:
+            self._follow(channel)
 
     def _close(self, channel: Channel) -> None:
         os.close(channel.source)
@@ -194,8 +192,9 @@ class Relay:
     def _carry_out(self, order: bytes, text: bytes) -> None:
         if order == STILL:
             self._waiting = {channel: channel.passed for channel in self._channels}
+            self._look_s = 0.0  # what the command did to its terminal last
         elif order == GO_ON:
-            self._still = False
+            self._still, self._waiting = False, None
         elif order == SAY:
             self._says.append(text)
         elif self._stderr is not None and self._stderr.line is not None:
@@ -253,22 +252,18 @@ class Relay:
         self._look_s = now + _LOOK_S
         for channel in self._channels:
             if channel.sink.terminal:
-                self._follow_size(channel)
+                self._follow(channel)
 
-    def _follow_size(self, channel: Channel) -> None:
-        sink = channel.sink
+    def _follow(self, channel: Channel) -> None:
+        """Keep the command's terminal and the real one in step."""
         try:
-            size = window_size(sink.fd)
-            if size == channel.size:
-                return
-            if sink.line is not None:
-                sink.put(sink.line.resize(*size))
-            channel.size = size
-            set_window_size(channel.source, size, sink.line)
-            if self._in_foreground(sink):
+            in_foreground = self._in_foreground(channel.sink)
+            if channel.follow_size() and in_foreground:
                 # The kernel's own SIGWINCH may have come before the new size.
                 os.killpg(self._job, signal.SIGWINCH)
-        except OSError:  # the terminal is gone, or its processes
+            if in_foreground:
+                channel.follow_modes()
+        except (OSError, termios.error):  # the terminal is gone, or its processes
             return
 
     def _in_foreground(self, sink: Sink) -> bool:

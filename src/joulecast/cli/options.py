@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from ..errors import UsageError
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 ledger = click.option(
     "--ledger",
@@ -21,6 +23,28 @@ tags = click.option(
     metavar="K=V",
     help="Words to find the run by; may be given many times.",
 )
+
+_SITE = (
+    click.option("--tariff", metavar="PRICE", help="Of electricity: 0.32 (per kWh), 0.32EUR/kWh."),
+    click.option("--region", metavar="COUNTRY", help="Whose grid it is. [default: the world's]"),
+    click.option(
+        "--carbon-intensity", type=float, metavar="G", help="Or its g CO2e per kWh, where known."
+    ),
+    click.option(
+        "--pue",
+        type=float,
+        default=1.0,
+        show_default=True,
+        help="What the site takes over what the machine takes.",
+    ),
+)
+
+
+def site(command: F) -> F:
+    """What turns energy into money and CO2: `--tariff`, `--region`, ..."""
+    for option in reversed(_SITE):
+        command = option(command)
+    return command
 
 
 def parse_tags(texts: tuple[str, ...]) -> dict[str, str]:

@@ -5,28 +5,29 @@ from __future__ import annotations
 import json
 import os
 import shlex
+from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import UsageError
-from ..recording.command import (
-    CommandNotFoundError,
-    Exit,
-    become_command,
-    check_command,
-    run_command,
-)
+from ..recording.command import CommandNotFoundError, Exit, become_command, check_command
 from ..recording.signals import HeldSignals, hold_signals
 from ..units import parse_duration, parse_power
 from . import options
 
 if TYPE_CHECKING:
-    from ..recording.distributed import Job
+    from ..recording.relay import Relay
     from ..recording.summary import Summary
+    from ..run.options import Options
     from ..run.watch import Watch
+    from ..run.wrapped import WrappedCommand
+
+# Any of these, and the command's output is read for its progress.
+_AHEAD = ("epochs", "pattern", "budget", "early_stopping", "live")
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -68,7 +69,46 @@ if TYPE_CHECKING:
     metavar="[DOMAIN=]WATTS",
     help="Or give its power: of the whole machine, or by domain (gpu:0=25W).",
 )
-@click.option("--live", is_flag=True, help="Print each epoch's energy and a forecast, on stderr.")
+@click.option(
+    "--progress-pattern",
+    "pattern",
+    metavar="REGEX",
+    help="How the command prints its progress, where that is not known: (?P<epoch>\\d+), and "
+    "(?P<epochs>), (?P<step>), (?P<steps>) or (?P<percent>).",
+)
+@click.option(
+    "--budget",
+    metavar="AMOUNT",
+    help="What the run may use: 50kJ, 0.3kWh, 30gCO2, or 5EUR with a tariff.",
+)
+@click.option(
+    "--on-budget",
+    type=click.Choice(["stop", "warn"]),
+    default="stop",
+    show_default=True,
+    help="Once it is used up, stop the command (exit code 3), or only say so.",
+)
+@click.option(
+    "--grace",
+    "grace_s",
+    metavar="DURATION",
+    default="10s",
+    show_default=True,
+    callback=options.parsed(parse_duration),
+    help="What a command that is stopped gets to end by itself.",
+)
+@options.site
+@click.option(
+    "--early-stopping",
+    metavar="METRIC[:patience=N]",
+    help="The rule that may end the training early; adds what it is expected to cost then.",
+)
+@click.option(
+    "--live/--no-live",
+    default=None,
+    help="Show the run while it goes on: a line on a terminal, else one for each epoch. "
+    "[default: on a terminal, with any of --epochs, --budget, --progress-pattern]",
+)
 @click.option("--quiet", "-q", is_flag=True, help="Print no summary.")
 @options.ledger
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
@@ -78,28 +118,70 @@ def command(command: tuple[str, ...], json_file: Path | None, quiet: bool, **giv
     The command's streams, terminal, signals and exit code are its own. A summary follows on stderr.
 
         joulecast run --name resnet --tag lr=0.1 -- python train.py
+
+    With the number of epochs its progress is read from what it prints, and all of it is forecast.
+
+        joulecast run --epochs 30 --budget 0.2kWh -- python train.py
     """
     held = hold_signals()  # before anything that starts threads is imported
+    relay: Relay | None = None
     try:
         check_command(command[0])
-        watch = _started(command, held, json_file, given)
-        if watch is None:
+        relay = _relay(given)
+        wrapped = _wrapped(command, held, relay, json_file, given)
+        if wrapped is None:
+            if relay is not None:
+                relay.cancel()
             become_command(command, os.environ, held)
-        _record(watch, command, held, json_file, quiet).leave()
+        wrapped.run(os.environ, partial(_tell, wrapped.watch, json_file, quiet)).leave()
     except CommandNotFoundError as error:
         _say(str(error))
         Exit(error.exit_code, None).leave()
+    except UsageError:
+        if relay is not None:
+            relay.cancel()
+        raise
 
 
-def _started(
-    command: tuple[str, ...], held: HeldSignals, json_file: Path | None, given: dict[str, Any]
-) -> Watch | None:
+def _relay(given: Mapping[str, Any]) -> Relay | None:
+    """What reads the command's output, where that is wanted: forked off, so before any thread."""
+    if not any(given[wish] is not None and given[wish] is not False for wish in _AHEAD):
+        return None
+    from ..recording import relay
+
+    return relay.start(status_line=given["live"] is not False, env=os.environ)
+
+
+def _wrapped(
+    command: tuple[str, ...],
+    held: HeldSignals,
+    relay: Relay | None,
+    json_file: Path | None,
+    given: Mapping[str, Any],
+) -> WrappedCommand | None:
     """The recording under way, or None where there is to be none. Raises `UsageError`."""
+    from ..recording import join
+    from ..recording.distributed import detect_job
+
+    if json_file is not None and not json_file.absolute().parent.is_dir():
+        raise UsageError(f"--json {json_file}: there is no such folder: create it first")
     try:
-        watch = _watch(command, held, json_file, given)
-        if watch is not None:
-            watch.start()
-        return watch
+        job = detect_job(os.environ)
+        run_options = _options(command, relay, given)
+        if not job.records:
+            return None
+        if join.outer_file(os.environ) is not None:
+            unwritten = "" if json_file is None else f"; {json_file} is not written"
+            _say(f"part of the run already being recorded{unwritten}")
+            return None
+        from ..report.live import live_line
+        from ..run.wrapped import WrappedCommand
+
+        wrapped = WrappedCommand(
+            command, run_options, job, held, relay, live_line, given["grace_s"]
+        )
+        wrapped.watch.start()
+        return wrapped
     except UsageError:
         raise
     except Exception as error:  # a fault of ours must not cost the user the training
@@ -107,18 +189,18 @@ def _started(
         return None
 
 
-def _watch(
-    command: tuple[str, ...], held: HeldSignals, json_file: Path | None, given: dict[str, Any]
-) -> Watch | None:
-    """The recording to be, or None where another process records this one too."""
-    from ..recording import join
-    from ..recording.distributed import detect_job
-    from ..run.watch import Options, Watch
+def _options(command: tuple[str, ...], relay: Relay | None, given: Mapping[str, Any]) -> Options:
+    """Raises `UsageError`."""
+    from ..forecast import early_stopping
+    from ..run.budget import parse_budget
+    from ..run.budget_watch import Policy
+    from ..run.options import Options
 
-    if json_file is not None and not json_file.absolute().parent.is_dir():
-        raise UsageError(f"--json {json_file}: there is no such folder: create it first")
-    job: Job = detect_job(os.environ)
-    run_options = Options(
+    budget, rule = given["budget"], given["early_stopping"]
+    if budget is not None:
+        site = {name: given[name] for name in ("tariff", "region", "carbon_intensity", "pue")}
+        budget = parse_budget(budget, **site)
+    return Options(
         name=given["name"] or shlex.join(command)[:200],
         epochs=given["epochs"],
         tags=options.parse_tags(given["tags"]),
@@ -127,15 +209,13 @@ def _watch(
         ledger=given["ledger"],
         idle_s=given["idle"],
         idle_power_w=_idle_power(given["idle_power"]),
-        live=given["live"],
+        live=bool(given["live"]) and not (relay and relay.has_line),
+        reads_output=relay is not None,
+        pattern=given["pattern"],
+        early_stopping=None if rule is None else early_stopping.parse(rule),
+        budget=budget,
+        on_budget=Policy(given["on_budget"]),
     )
-    if not job.records:
-        return None
-    if join.outer_file(os.environ) is not None:
-        unwritten = "" if json_file is None else f"; {json_file} is not written"
-        _say(f"part of the run already being recorded{unwritten}")
-        return None
-    return Watch(run_options, list(command), None, job, sleep=held.act)
 
 
 def _idle_power(texts: tuple[str, ...]) -> dict[str, float] | None:
@@ -148,37 +228,7 @@ def _idle_power(texts: tuple[str, ...]) -> dict[str, float] | None:
     return found or None
 
 
-def _record(
-    watch: Watch, command: tuple[str, ...], held: HeldSignals, json_file: Path | None, quiet: bool
-) -> Exit:
-    from ..recording import join
-    from ..recording.model import Status
-
-    def follow(pid: int) -> None:
-        try:
-            watch.follow(pid)
-        except Exception as error:  # the command runs, and is not to be left alone
-            _say(f"the command's CPU time is not recorded: {type(error).__name__}: {error}")
-
-    def at_end(ended: Exit) -> None:
-        status = Status.FINISHED if ended.shell_code == 0 else Status.FAILED
-        try:
-            _tell(watch, watch.stop(status, ended.shell_code), json_file, quiet)
-        except Exception as error:  # the command's exit code comes through whatever happens here
-            _say(f"the recording could not be ended: {type(error).__name__}: {error}")
-
-    if (number := held.deadly()) is not None:  # Ctrl-C before the command was started
-        watch.stop(Status.FAILED, 128 + number)
-        return Exit(None, number)
-    env = os.environ | {join.VARIABLE: watch.join_file.variable}
-    try:
-        return run_command(command, env, held, follow, at_end)
-    except CommandNotFoundError as error:
-        watch.stop(Status.FAILED, error.exit_code)
-        raise
-
-
-def _tell(watch: Watch, summary: Summary, json_file: Path | None, quiet: bool) -> None:
+def _tell(watch: Watch, json_file: Path | None, quiet: bool, summary: Summary) -> None:
     from ..report.lines import summary_lines
 
     if json_file is not None:

@@ -106,13 +106,23 @@ class Tracker:
                 stack.remove(span)
             self.events.end(span)
 
-    def epochs(self, n: int | None = None, start: int = 0) -> Iterator[int]:
-        """Yields epoch numbers `start` to `n - 1`, each a span; endless where `n` is unknown."""
+    def epochs(
+        self,
+        n: int | None = None,
+        start: int = 0,
+        between: Callable[[], None] = lambda: None,
+    ) -> Iterator[int]:
+        """Yields epoch numbers `start` to `n - 1`, each a span; endless where `n` is unknown.
+
+        `between` is called before each but the first, and may raise.
+        """
         if n is not None:
             if n < 0 or start < 0:
                 raise UsageError(f"epochs={n}, start={start}: neither can be negative")
             self.events.plan(max(0, n - start))
         for index in itertools.count(start) if n is None else range(start, n):
+            if index > start:
+                between()
             with self.span(f"epoch {index}", "epoch", index):
                 yield index
 

@@ -17,6 +17,7 @@ from .sampler import Sampler
 from .summary import SpanEnergy
 
 FLUSH_S = 1.0
+OWN = "the training itself"
 _LOOK_S = 0.1  # how often `stop` looks whether a driver hangs
 
 
@@ -38,7 +39,7 @@ class Reached:
     t_s: float
     energy: Estimate | None  # None where nothing was read yet
     epoch: SpanEnergy | None = None  # the epoch that ended here
-    source: str = "the training itself"  # who says so, in words
+    source: str = OWN  # who says so, in words
 
 
 class Recorder:

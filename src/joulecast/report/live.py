@@ -16,6 +16,8 @@ def live_line(seen: Snapshot, budget: str | None = None) -> str:
         parts.append(f"forecast {format_estimate(seen.total_energy)}")
     if seen.left_s is not None:
         parts.append(f"{format_duration(seen.left_s)} left")
+    if seen.early is not None:
+        parts.append(str(seen.early))
     parts.append(_place(seen))
     if budget:
         parts.append(budget)

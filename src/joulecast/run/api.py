@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ContextDecorator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
-from ..errors import UsageError
+from ..errors import BudgetExceeded, UsageError
 from ..recording import join
 from ..recording.distributed import Job, detect_job
 from ..recording.events import NoEvents, Tracker
@@ -30,7 +30,14 @@ from ..units import (
     parse_duration,
     parse_power,
 )
-from .watch import Options, Watch, say
+from .budget import parse_budget
+from .budget_watch import BudgetStatus, parse_policy
+from .options import Options
+from .outlook import Snapshot
+from .watch import Watch, say
+
+if TYPE_CHECKING:
+    from ..forecast.early_stopping import EarlyStopping
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -113,6 +120,8 @@ class Run(ContextDecorator, AbstractContextManager["Run"]):
             self._watch.start()
             self._tracker = Tracker(self._watch.recorder)
             os.environ[join.VARIABLE] = self._watch.join_file.variable
+        if self._watch is None and self._options.budget is not None:
+            say(f"the budget of {self._options.budget} is not kept: give it to the run around this")
         if self._watch is None:
             self._span = self._tracker.span(self._options.name, "run")
             self._span.__enter__()
@@ -120,6 +129,9 @@ class Run(ContextDecorator, AbstractContextManager["Run"]):
 
     def stop(self, *, failed: bool = False) -> Summary | None:
         """End the run; its figures, or None where an outer run holds them. Safe to call twice."""
+        return self._stop(Status.FAILED if failed else Status.FINISHED)
+
+    def _stop(self, status: Status) -> Summary | None:
         if os.getpid() != self._pid:  # a forked worker leaves its parent's run alone
             return None
         _active.discard(self)
@@ -131,7 +143,7 @@ class Run(ContextDecorator, AbstractContextManager["Run"]):
         if self._watch is not None:
             os.environ.pop(join.VARIABLE, None)
             watch, self._watch = self._watch, None
-            self._finish(watch, Status.FAILED if failed else Status.FINISHED)
+            self._finish(watch, status)
         return self.summary
 
     def _finish(self, watch: Watch, status: Status) -> None:
@@ -154,12 +166,13 @@ class Run(ContextDecorator, AbstractContextManager["Run"]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        failed = kind is not None
-        if isinstance(error, SystemExit) and error.code in (None, 0):
-            failed = False
-        if failed and kind is not None:
+        if kind is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
+            self._stop(Status.FINISHED)
+        elif isinstance(error, BudgetExceeded):
+            self._stop(Status.STOPPED)
+        else:
             self._tracker.events.warn(f"ended by {kind.__name__}")
-        self.stop(failed=failed)
+            self._stop(Status.FAILED)
 
     # what a training says
 
@@ -167,9 +180,11 @@ class Run(ContextDecorator, AbstractContextManager["Run"]):
         """Yields epoch numbers, each recorded as a span.
 
         `n` defaults to the `epochs` given to `record`; endless where neither is known. `start` is
-        the first number, for a training that was resumed.
+        the first number, for a training that was resumed. Raises `BudgetExceeded` between two
+        epochs where the budget is spent.
         """
-        return self._tracker.epochs(self._options.epochs if n is None else n, start)
+        count = self._options.epochs if n is None else n
+        return self._tracker.epochs(count, start, self.check_budget)
 
     def steps(self, batches: Iterable[T], n: int | None = None) -> Iterator[T]:
         """Yields the batches of an epoch, and tells the forecast how many are done.
@@ -178,6 +193,14 @@ class Run(ContextDecorator, AbstractContextManager["Run"]):
         their number where `len(batches)` does not know it. Without epochs they are the whole run.
         """
         return self._tracker.steps(batches, n)
+
+    def check_budget(self) -> None:
+        """Raises `BudgetExceeded` where the budget is spent and the run is not to go on.
+
+        `epochs` calls it after each epoch; a training with a loop of its own calls it there.
+        """
+        if self._watch is not None and self.recording:
+            self._watch.lookout.check_budget()
 
     def span(self, name: str) -> AbstractContextManager[None]:
         """A named stretch of time, `with run.span("validate"): ...`; spans nest."""
@@ -204,8 +227,14 @@ class Run(ContextDecorator, AbstractContextManager["Run"]):
 
     @property
     def forecast(self) -> Estimate | None:
-        """Energy of all planned epochs, J, or None before it can be told."""
-        return self._watch.forecast() if self._watch and self.recording else None
+        """Energy of the whole run, J, or None before it can be told."""
+        seen = self.snapshot
+        return seen.total_energy if seen else None
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """How the run stands: energy, power, progress, forecasts; None where it is not recorded."""
+        return self._watch.lookout.snapshot() if self._watch and self.recording else None
 
     def _after_fork(self) -> None:
         """In a forked child: its events travel to the parent, which alone records."""
@@ -272,6 +301,13 @@ def record(
     idle_power: float | str | Mapping[str, float] | None = None,
     live: bool = False,
     quiet: bool = False,
+    budget: float | str | None = None,
+    on_budget: str | Callable[[BudgetStatus], bool | None] = "stop",
+    tariff: float | str | None = None,
+    region: str | None = None,
+    carbon_intensity: float | None = None,
+    pue: float = 1.0,
+    early_stopping: str | EarlyStopping | None = None,
 ) -> Run: ...
 
 
@@ -287,6 +323,13 @@ def record(
     idle_power: float | str | Mapping[str, float] | None = None,
     live: bool = False,
     quiet: bool = False,
+    budget: float | str | None = None,
+    on_budget: str | Callable[[BudgetStatus], bool | None] = "stop",
+    tariff: float | str | None = None,
+    region: str | None = None,
+    carbon_intensity: float | None = None,
+    pue: float = 1.0,
+    early_stopping: str | EarlyStopping | None = None,
 ) -> Run | F:
     """Record the energy of a training.
 
@@ -314,8 +357,20 @@ def record(
             `{"gpu:0": 25.0}`.
         live: print a line for each epoch, with a forecast of the whole, on stderr.
         quiet: print nothing at the end.
+        budget: what the run may spend: joules, or text (`"50kJ"`, `"0.3kWh"`, `"30gCO2"`,
+            `"5EUR"`). A forecast over it is said on stderr.
+        on_budget: once it is spent, `"stop"` raises `BudgetExceeded` after the epoch, `"warn"` says
+            so and goes on; a function is given a `BudgetStatus` after each epoch from then on, and
+            the run goes on where it returns True.
+        tariff: price of electricity, for a budget in money: `0.32` (per kWh) or `"0.32EUR/kWh"`.
+        region: country of the grid, for a budget in CO2; the world's average by default.
+        carbon_intensity: or its intensity, g CO2e per kWh.
+        pue: what the site takes over what the machine takes, for both.
+        early_stopping: the rule that may end the training early, by a metric given to `log`:
+            `"val_loss:patience=5"`. The forecast then says what it is expected to cost, too.
 
     Raises:
+        BudgetExceeded: after an epoch, see `budget`.
         UsageError: for figures that make no sense. Trouble with meters or the ledger never raises:
             it is said on stderr and in the recording's warnings, and the training goes on.
     """
@@ -332,6 +387,17 @@ def record(
             idle_s=_number(idle, parse_duration),
             idle_power_w=_watts(idle_power),
             live=bool(live),
+            budget=None
+            if budget is None
+            else parse_budget(
+                budget,
+                tariff=tariff,
+                region=region,
+                carbon_intensity=carbon_intensity,
+                pue=pue,
+            ),
+            on_budget=parse_policy(on_budget),
+            early_stopping=_rule(early_stopping),
         )
     except (TypeError, ValueError) as error:
         raise UsageError(f"joulecast.record: an argument of the wrong kind: {error}") from None
@@ -348,6 +414,14 @@ def _watts(given: float | str | Mapping[str, float] | None) -> dict[str, float] 
     if isinstance(given, Mapping):
         return {str(domain): _number(watts, parse_power) for domain, watts in given.items()}
     return {"total": _number(given, parse_power)}
+
+
+def _rule(given: str | EarlyStopping | None) -> EarlyStopping | None:
+    if not isinstance(given, str):
+        return given
+    from ..forecast import early_stopping
+
+    return early_stopping.parse(given)
 
 
 def _is_url(ledger: str | Path) -> bool:

@@ -9,12 +9,34 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..forecast.base import Forecast, OnlineForecaster, Prediction, Work
+from ..forecast.early_stopping import (
+    EarlyStopping,
+    Stopping,
+    describe,
+    expected_energy,
+    stopping,
+)
 from ..recording.recorder import Reached
-from ..units import Estimate, Provenance, weakest
+from ..units import Estimate, Provenance, format_estimate, weakest
 
 _SHORTEST_S = 0.2  # a step in less is joined with the next: its energy would not be resolved
 _REMEMBERED = 1000  # stretches of work that another forecaster may still be fed with
 _POWER_S = 5.0  # the power shown is the mean over so long
+
+
+@dataclass(frozen=True, slots=True)
+class Early:
+    """What a run costs if it may stop early: expected values and 90 % intervals."""
+
+    epoch: Estimate  # the last one; unit "epochs"
+    energy: Estimate | None
+    duration: Estimate
+    text: str  # all that is known of it
+
+    def __str__(self) -> str:
+        low, high = int(self.epoch.low), int(self.epoch.high)
+        energy = f", {format_estimate(self.energy)}" if self.energy else ""
+        return f"may stop at epoch {self.epoch.value:.0f} ({low} to {high}){energy}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +53,7 @@ class Snapshot:
     notes: tuple[str, ...] = ()  # how the forecast arose
     reason: str | None = None  # why there is no forecast
     source: str | None = None  # who tells the progress, in words
+    early: Early | None = None  # the run if it stops early, where there is a rule for that
 
     @property
     def left_s(self) -> float | None:
@@ -46,8 +69,16 @@ class Outlook:
     `new` makes a forecaster: one for the run, and a fresh one where its progress begins again.
     """
 
-    def __init__(self, new: Callable[[], OnlineForecaster], planned: int | None = None) -> None:
+    def __init__(
+        self,
+        new: Callable[[], OnlineForecaster],
+        planned: int | None = None,
+        rule: EarlyStopping | None = None,
+    ) -> None:
         self._new, self._forecaster = new, new()
+        self._rule = rule
+        self._curve: list[float | None] = []  # of the rule's metric, by epoch
+        self._stopping: Stopping | None = None  # after the last epoch of the curve
         self._planned: float | None = planned
         self._lock = threading.Lock()
         self._last: Reached | None = None
@@ -60,6 +91,10 @@ class Outlook:
             last = self._last
             if last is not None and _begins_anew(place, last):
                 self._forecaster, self._works, last = self._new(), [], None
+                self._curve, self._stopping = [], None
+            if place.epoch is not None and self._rule is not None:
+                self._curve.append(place.epoch.metrics.get(self._rule.metric))
+                self._stopping = None
             if last is not None:
                 if place.done == last.done:
                     self._planned = place.planned
@@ -92,7 +127,7 @@ class Outlook:
             planned = self._planned
             done = None if self._last is None else self._last.done
             source = None if self._last is None else self._last.source
-            forecast = reason = None
+            forecast = reason = when = None
             if done is None:
                 reason = "no progress seen yet"
             elif planned is None:
@@ -100,11 +135,26 @@ class Outlook:
             else:
                 forecast = self._forecaster.forecast(planned, self._pending(t_s, energy))
                 reason = None if forecast else "too little is done"
+            when = self._stops(planned) if forecast else None
         total, duration = _estimates(forecast, t_s, energy) if forecast else (None, None)
         if forecast and total is None:
             reason = "no energy is measured"
+        early = None
+        if forecast and when:
+            early = _early(when, forecast, Work(done or 0.0, t_s, _value(energy)), energy)
         notes = forecast.notes if forecast else ()
-        return Snapshot(t_s, energy, power_w, done, planned, total, duration, notes, reason, source)
+        return Snapshot(
+            *(t_s, energy, power_w, done, planned, total, duration),
+            *(notes, reason, source, early),
+        )
+
+    def _stops(self, planned: float | None) -> Stopping | None:
+        """When the rule ends the run; None where there is none, or no curve yet."""
+        if self._rule is None or planned is None or not self._curve:
+            return None
+        if self._stopping is None or self._stopping.planned != max(planned, len(self._curve)):
+            self._stopping = stopping(self._curve, self._rule, int(planned))
+        return self._stopping
 
     def _pending(self, t_s: float, energy: Estimate | None) -> Work:
         last = self._last
@@ -139,6 +189,15 @@ def _between(last: Reached | None, place: Reached) -> Work:
 
 def _value(energy: Estimate | None) -> float:
     return energy.value if energy else 0.0
+
+
+def _early(when: Stopping, whole: Forecast, spent: Work, energy: Estimate | None) -> Early:
+    expected = expected_energy(when, whole, spent)
+    joules, duration = _estimates(expected, spent.duration_s, energy)
+    low, high = when.interval
+    middle = min(max(when.expected, low), high)
+    epoch = Estimate(middle, low, high, "epochs", Provenance.MODELLED)
+    return Early(epoch, joules, duration, describe(when, expected.energy))
 
 
 def _estimates(

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import os
 import secrets
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import Path
 
-from ..errors import JoulecastError, UsageError
-from ..forecast.step import step_energy
+from ..errors import JoulecastError
 from ..hardware.environment import Environment
 from ..ledger.location import locate
 from ..ledger.rescue import RescueSink
@@ -25,43 +22,16 @@ from ..recording.baseline import measure_idle
 from ..recording.distributed import Job
 from ..recording.model import Header, Status
 from ..recording.recorder import Reached, Recorder
-from ..recording.summary import SpanEnergy, Summary, summarise
-from ..units import Estimate, format_duration, format_estimate
+from ..recording.summary import Summary, summarise
+from ..units import format_duration
+from .lookout import Lookout
+from .options import Options
+from .outlook import Snapshot
 
-SLOWEST_S, FASTEST_S = 1.0, 0.01
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a run is recorded. Raises `UsageError` where the figures make no sense."""
-
-    name: str
-    epochs: int | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
-    interval_s: float = 0.1
-    scope: str = "process"
-    ledger: str | Path | None = None
-    idle_s: float = 0.0  # measure the idle baseline for so long before the run
-    idle_power_w: Mapping[str, float] | None = None  # or it is given: by domain, or "total"
-    live: bool = False  # a line on stderr for each epoch, with a forecast
-
-    def __post_init__(self) -> None:
-        if not FASTEST_S <= self.interval_s <= SLOWEST_S:
-            raise UsageError(
-                f"interval {self.interval_s:g} s: sample between 100 times a second (0.01 s) "
-                "and once (1 s)"
-            )
-        if self.scope not in ("process", "machine"):
-            raise UsageError(f"scope {self.scope!r}: use 'process' or 'machine'")
-        if self.epochs is not None and self.epochs < 0:
-            raise UsageError(f"epochs={self.epochs}: cannot be negative")
-        if not (math.isfinite(self.idle_s) and self.idle_s >= 0):
-            raise UsageError(f"idle={self.idle_s:g}: must be finite and not negative")
-        for watts in (self.idle_power_w or {}).values():
-            if not (math.isfinite(watts) and watts >= 0):
-                raise UsageError(f"idle_power={watts:g}: must be finite and not negative")
-        if self.idle_s and self.idle_power_w:
-            raise UsageError("the idle baseline is either measured or given, not both")
+_PAST_RUNS, _PAST_S = (
+    20,
+    86400.0,
+)  # that are learned from, beside the run: in a fraction of a second
 
 
 def say(text: str) -> None:
@@ -75,7 +45,7 @@ class Watch:
     """The recording of one run, from the meters to the ledger.
 
     `root_pid` is the process whose tree the run is; None where it is still to be started, and
-    named in `start`.
+    named in `follow`. `show` and `over_budget`: see `Lookout`.
     """
 
     def __init__(
@@ -88,9 +58,12 @@ class Watch:
         clock: Callable[[], float] = time.monotonic,
         talk: Callable[[str], None] = say,
         sleep: Callable[[float], None] = time.sleep,
+        *,
+        show: Callable[[Snapshot, str | None], None] | None = None,
+        over_budget: Callable[[], None] | None = None,
     ) -> None:
         env = os.environ if env is None else env
-        self._env, self._talk, self._live = env, talk, options.live
+        self._env, self._talk, self._where = env, talk, options.ledger
         self.said: list[str] = []  # of the warnings, those the user has read already
         environment = Environment.detect(env=env)
         if root_pid is None:  # another program's run: its packages count, not ours
@@ -118,10 +91,10 @@ class Watch:
         )
         self._sink = RescueSink(options.ledger, self._trouble, env)
         self._join = join.JoinFile()
-        self._epochs: list[SpanEnergy] = []
         self.recorder = Recorder(
-            header, found.meters, self._sink, clock, on_reached=self._on_reached, on_tick=self._pump
+            header, found.meters, self._sink, clock, on_reached=self._reached, on_tick=self._tick
         )
+        self.lookout = Lookout(options, self.recorder, talk, show, over_budget)
 
     def _idle(
         self,
@@ -154,6 +127,27 @@ class Watch:
     def start(self) -> None:
         """Begin to sample."""
         self.recorder.start()
+        if self.lookout.active:
+            learning = threading.Thread(target=self._learn, name="joulecast-learn", daemon=True)
+            with suppress(RuntimeError):  # no thread can be started: it forecasts without
+                learning.start()
+
+    def _learn(self) -> None:
+        """Tell the forecast of past runs on this machine; a ledger that cannot be read has none."""
+        from ..forecast.histories import histories
+        from ..ledger import open_ledger
+
+        header = self.recorder.header
+        with suppress(JoulecastError), open_ledger(self._where, self._env, create=False) as ledger:
+            self.lookout.learn(
+                histories(
+                    ledger,
+                    limit=_PAST_RUNS,
+                    first=header.name,
+                    machine=header.environment,
+                    longest_read_s=_PAST_S,
+                )
+            )
 
     def follow(self, pid: int) -> None:
         """The process whose tree the run is has been started."""
@@ -168,11 +162,15 @@ class Watch:
         finally:
             self._sink.release()
 
-    def _pump(self) -> None:
+    def _reached(self, place: Reached) -> None:
+        self.lookout.reached(place)
+
+    def _tick(self) -> None:
         try:
             self._join.tail.pump(self.recorder)
         except OSError as error:
             self.recorder.warn(f"the script's own events cannot be read: {error.strerror}")
+        self.lookout.look()
 
     @property
     def ledger(self) -> str | None:
@@ -188,34 +186,6 @@ class Watch:
         self._talk(text)
         self.recorder.warn(text)
 
-    def _on_reached(self, place: Reached) -> None:
-        epoch = place.epoch
-        if epoch is None:
-            return
-        self._epochs.append(epoch)
-        if self._live:
-            planned = self.recorder.planned_epochs
-            self._talk(_epoch_line(epoch, len(self._epochs), planned, self.forecast()))
-
-    def forecast(self) -> Estimate | None:
-        """Energy of all planned epochs (STEP, energy form), None before it can be told."""
-        planned = self.recorder.planned_epochs
-        energies = [e.energy for e in self._epochs if e.energy is not None]
-        if planned is None or len(energies) != len(self._epochs):
-            return None
-        return step_energy(energies, planned)
-
 
 def _reasons(unavailable: list[Unavailable]) -> list[str]:
     return [f"{u.domain} ({u.source}): {u.reason}" for u in unavailable]
-
-
-def _epoch_line(
-    epoch: SpanEnergy, seen: int, planned: int | None, forecast: Estimate | None
-) -> str:
-    of = f" ({seen} of {planned})" if planned else ""
-    energy = format_estimate(epoch.energy) if epoch.energy else "not measured"
-    text = f"epoch {epoch.span.index}{of}: {energy} in {format_duration(epoch.duration_s)}"
-    if forecast is not None and seen < (planned or 0):
-        text += f"; all {planned}: {format_estimate(forecast)}"
-    return text

@@ -1,0 +1,148 @@
+"""Looks ahead while a run goes on: its progress, the forecast of all of it, and its budget."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from ..forecast.base import History
+from ..forecast.online import Online
+from ..recording.recorder import OWN, Reached, Recorder
+from ..recording.summary import SpanEnergy
+from ..units import Estimate, format_duration, format_estimate
+from .budget_watch import Action, BudgetWatch, Policy, goes_on
+from .options import Options
+from .outlook import Outlook, Snapshot
+from .printed import Printed
+from .pulse import Pulse
+
+LOOK_S = 0.5  # between two looks
+_SILENT_S = 20.0  # without a word of progress: then its power is searched for a rhythm
+
+
+class Lookout:
+    """Told by the recorder where the run is; tells `talk` what is news, and `show` how it stands.
+
+    `over_budget` is called once, from the recorder's thread, when the budget is spent and the
+    policy is to stop.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        recorder: Recorder,
+        talk: Callable[[str], None],
+        show: Callable[[Snapshot, str | None], None] | None = None,
+        over_budget: Callable[[], None] | None = None,
+    ) -> None:
+        """Raises `UsageError` for a progress pattern that is none."""
+        self._recorder, self._talk, self._show = recorder, talk, show
+        self._live, self._over_budget = options.live, over_budget
+        self._outlook = Outlook(Online, options.epochs, options.early_stopping)
+        self._printed = Printed(recorder, self.reached, options.epochs, options.pattern)
+        self._pulse = Pulse(options.epochs) if options.epochs and options.reads_output else None
+        self._policy = options.on_budget
+        metered = bool(recorder.header.sources)
+        self._budget = None
+        if options.budget is not None:
+            self._budget = BudgetWatch(options.budget, metered=metered)
+            for note in options.budget.notes:
+                recorder.warn(note)
+                talk(note)
+        self._judging = threading.Lock()  # the training's thread asks at the end of an epoch
+        self.active = options.live or self._budget is not None or show is not None
+        self._next_s = 0.0
+        self._epochs = 0
+        self.source: str | None = None
+
+    def reached(self, place: Reached) -> None:
+        """The run is at a place, as its training tells, or what it prints, or its power."""
+        if place.source != self.source:
+            self.source = place.source
+            if place.source != OWN:  # its epochs are not as certain as those it would tell itself
+                self._recorder.warn(f"its epochs were read from {place.source}")
+        self._outlook.reached(place)
+        if place.epoch is not None:
+            self._epochs += 1
+            if self._live:
+                self._talk(self._epoch_line(place.epoch))
+
+    def learn(self, past: Sequence[History]) -> None:
+        """Forecast with what past runs teach, too."""
+        if past:
+            self._outlook.learn(partial(Online, past))
+
+    def output(self, stream: int, data: bytes, t: float) -> None:
+        """The command wrote `data` to descriptor `stream`, at the clock's time `t`."""
+        self._printed.feed(stream, data, t)
+
+    def finish(self) -> None:
+        """The command has ended well, and so has its last epoch."""
+        self._printed.finish()
+
+    def look(self) -> None:
+        """One round: called with each reading of the meters, looks twice a second."""
+        now = self._recorder.now()
+        if self._pulse is not None and self.source in (None, self._pulse.source):
+            place = self._pulse.push(now, self._recorder.energy)
+            if place is not None and (self.source or now >= _SILENT_S):
+                self.reached(place)
+        if not self.active or now < self._next_s:
+            return
+        self._next_s = now + LOOK_S
+        seen = self.snapshot()
+        if self._budget is not None:
+            self._judge(seen)
+        if self._show is not None:
+            self._show(seen, self._budget_text(seen.energy))
+
+    def snapshot(self) -> Snapshot:
+        """How the run stands now."""
+        return self._outlook.at(self._recorder.now(), self._recorder.energy)
+
+    # the budget
+
+    def check_budget(self) -> None:
+        """At the end of an epoch: raises `BudgetExceeded` where the run is not to go on."""
+        if self._budget is None:
+            return
+        seen = self.snapshot()
+        self._judge(seen)
+        spent = self._budget.overspent(seen.energy, seen.total_energy)
+        if spent is not None and not goes_on(self._policy, spent):
+            raise spent.error()
+
+    def _judge(self, seen: Snapshot) -> None:
+        if self._budget is None:
+            return
+        with self._judging:
+            news = self._budget.update(seen.t_s, seen.energy, seen.total_energy)
+            if news is None:
+                return
+        self._recorder.warn(news.text)
+        self._talk(news.text)
+        spent = news.action is Action.EXCEEDED
+        if spent and self._over_budget and self._policy is Policy.STOP:
+            self._over_budget()
+
+    def _budget_text(self, energy: Estimate | None) -> str | None:
+        if self._budget is None or energy is None:
+            return None
+        budget = self._budget.budget
+        return f"{100 * budget.share(energy):.0f} % of the budget of {budget}"
+
+    # words
+
+    def _epoch_line(self, epoch: SpanEnergy) -> str:
+        seen = self.snapshot()
+        planned = seen.planned
+        of = f" ({self._epochs} of {planned:g})" if planned else ""
+        energy = format_estimate(epoch.energy) if epoch.energy else "not measured"
+        text = f"epoch {epoch.span.index}{of}: {energy} in {format_duration(epoch.duration_s)}"
+        if seen.total_energy is not None and planned and self._epochs < planned:
+            text += f"; all {planned:g}: {format_estimate(seen.total_energy)}"
+            text += f", {format_duration(seen.left_s or 0.0)} left"
+        if seen.early is not None:
+            text += f"; {seen.early}"
+        return text

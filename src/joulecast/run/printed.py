@@ -1,0 +1,75 @@
+"""The progress of a run whose training tells us nothing: read from what it prints."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from functools import partial
+
+from ..recording.progress.reader import Reader
+from ..recording.progress.sighting import Sighting
+from ..recording.progress.tracker import Position, Tracker
+from ..recording.recorder import Instant, Reached, Recorder
+from ..recording.summary import SpanEnergy
+
+
+class Printed:
+    """Fed with a command's output; tells `reached` where the run is, and keeps its epochs.
+
+    Steps aside where the training tells its epochs itself.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        reached: Callable[[Reached], None],
+        planned: int | None = None,
+        pattern: str | None = None,
+    ) -> None:
+        """Raises `UsageError` for a pattern that is none."""
+        self._recorder, self._reached = recorder, reached
+        self._reader = Reader(pattern)
+        self._tracker: Tracker[Instant] = Tracker(planned, lambda instant: instant.t_s)
+        self._lock = threading.Lock()  # the last sightings may come from another thread
+        self._began: tuple[int, Instant] | None = None  # the epoch under way, and since when
+
+    def feed(self, stream: int, data: bytes, t: float) -> None:
+        """The command wrote `data` to descriptor `stream` at the clock's time `t`."""
+        if self._recorder.counts_epochs:
+            return
+        t_s = self._recorder.since_start(t)
+        for sighting in self._reader.feed(stream, data):
+            self._recorder.ask(t_s, partial(self._see, sighting))
+
+    def finish(self) -> None:
+        """The command has ended well: its last epoch is done."""
+        self._recorder.ask(self._recorder.now(), self._end)
+
+    def _see(self, sighting: Sighting, instant: Instant) -> None:
+        with self._lock:
+            self._go(self._tracker.see(sighting, instant))
+
+    def _end(self, instant: Instant) -> None:
+        with self._lock:
+            self._go(self._tracker.finish(instant))
+
+    def _go(self, positions: list[Position[Instant]]) -> None:
+        if self._recorder.counts_epochs:
+            return
+        for place in positions:
+            at, source = place.stamp, self._tracker.source or "what it prints"
+            epoch = self._epoch(place)
+            self._reached(Reached(place.done, place.planned, at.t_s, at.energy, epoch, source))
+
+    def _epoch(self, place: Position[Instant]) -> SpanEnergy | None:
+        """The epoch that ended here, kept with the recording."""
+        number = math.floor(place.done)
+        began, ended = self._began, None
+        if began is not None and number == began[0]:
+            return None
+        if began is not None and number == began[0] + 1:
+            metrics = {name: v for n, name, v in self._tracker.metrics if n == began[0] + 1}
+            ended = self._recorder.add_epoch(began[0], began[1], place.stamp, metrics)
+        self._began = (number, place.stamp)
+        return ended

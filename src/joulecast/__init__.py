@@ -15,22 +15,28 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from .errors import JoulecastError
+    from .errors import BudgetExceeded, JoulecastError
     from .hardware.environment import Environment
     from .ledger import Ledger, open_ledger
     from .recording.model import Recording
     from .recording.summary import Summary, summarise
-    from .run.api import Run, record
+    from .run.api import record
+    from .run.budget_watch import BudgetStatus
+    from .run.outlook import Snapshot
+    from .run.training import Run
     from .units import Estimate, Provenance
 
 _HOMES = {
+    "BudgetExceeded": ".errors",
+    "BudgetStatus": ".run.budget_watch",
     "Environment": ".hardware.environment",
     "Estimate": ".units",
     "JoulecastError": ".errors",
     "Ledger": ".ledger",
     "Provenance": ".units",
     "Recording": ".recording.model",
-    "Run": ".run.api",
+    "Run": ".run.training",
+    "Snapshot": ".run.outlook",
     "Summary": ".recording.summary",
     "open_ledger": ".ledger",
     "record": ".run.api",
@@ -38,6 +44,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "BudgetExceeded",
+    "BudgetStatus",
     "Environment",
     "Estimate",
     "JoulecastError",
@@ -45,6 +53,7 @@ __all__ = [
     "Provenance",
     "Recording",
     "Run",
+    "Snapshot",
     "Summary",
     "__version__",
     "open_ledger",

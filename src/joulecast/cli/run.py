@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..run.watch import Watch
     from ..run.wrapped import WrappedCommand
 
+NO_PROGRESS = "no progress was found in what it printed: name it with --progress-pattern"
 # Any of these, and the command's output is read for its progress.
 _AHEAD = ("epochs", "pattern", "budget", "early_stopping", "live")
 
@@ -229,6 +230,7 @@ def _idle_power(texts: tuple[str, ...]) -> dict[str, float] | None:
 
 
 def _tell(watch: Watch, json_file: Path | None, quiet: bool, summary: Summary) -> None:
+    from ..recording.recorder import OWN
     from ..report.lines import summary_lines
 
     if json_file is not None:
@@ -238,7 +240,13 @@ def _tell(watch: Watch, json_file: Path | None, quiet: bool, summary: Summary) -
             run = summary.recording.header.run_id
             _say(f"cannot write {json_file}: {error.strerror} (joulecast show {run} --json has it)")
     if not quiet:
-        lines = summary_lines(summary, said=watch.said, ledger=watch.ledger)
+        source = watch.lookout.source
+        told = None if source == OWN else source
+        lines = summary_lines(
+            summary, said=[*watch.said, *watch.lookout.said], ledger=watch.ledger, epochs_from=told
+        )
+        if watch.lookout.unheard:
+            lines.insert(-1, f"  {NO_PROGRESS}")
         _write("\n".join(lines))
 
 

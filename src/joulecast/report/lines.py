@@ -14,12 +14,16 @@ MOST_DOMAINS = 3
 
 
 def summary_lines(
-    summary: Summary, *, said: Collection[str] = (), ledger: str | None = None
+    summary: Summary,
+    *,
+    said: Collection[str] = (),
+    ledger: str | None = None,
+    epochs_from: str | None = None,
 ) -> list[str]:
     """Two to eight plain lines: total, domains, epochs, first warning, and what to type next.
 
     Warnings that were `said` already are left out; `ledger` is where the run is, if that must be
-    typed to find it.
+    typed to find it; `epochs_from` is what told them, if not the training itself.
     """
     header = summary.recording.header
     name = one_line(header.name) or header.run_id
@@ -31,7 +35,8 @@ def summary_lines(
     lines += _domains(summary)
     each = epoch_estimate(summary.epochs)
     if each:
-        lines.append(f"  {_count(len(summary.epochs), 'epoch')}: {each}")
+        source = f", read from {epochs_from}" if epochs_from else ""
+        lines.append(f"  {_count(len(summary.epochs), 'epoch')}: {each}{source}")
     if summary.above_idle is not None:
         lines.append(f"  above idle: {summary.above_idle}")
     warnings = [warning for warning in summary.warnings if warning not in said]

@@ -18,7 +18,6 @@ from .printed import Printed
 from .pulse import Pulse
 
 LOOK_S = 0.5  # between two looks
-_SILENT_S = 20.0  # without a word of progress: then its power is searched for a rhythm
 
 
 class Lookout:
@@ -43,25 +42,28 @@ class Lookout:
         self._printed = Printed(recorder, self.reached, options.epochs, options.pattern)
         self._pulse = Pulse(options.epochs) if options.epochs and options.reads_output else None
         self._policy = options.on_budget
+        self.said: list[str] = []  # of the warnings, those that were told on the way
         metered = bool(recorder.header.sources)
         self._budget = None
         if options.budget is not None:
             self._budget = BudgetWatch(options.budget, metered=metered)
             for note in options.budget.notes:
-                recorder.warn(note)
-                talk(note)
+                self._tell(note)
         self._judging = threading.Lock()  # the training's thread asks at the end of an epoch
         self.active = options.live or self._budget is not None or show is not None
         self._next_s = 0.0
         self._epochs = 0
-        self.source: str | None = None
+        self.source: str | None = None  # who tells the progress, in words
+        self._reads = options.reads_output
 
     def reached(self, place: Reached) -> None:
         """The run is at a place, as its training tells, or what it prints, or its power."""
         if place.source != self.source:
             self.source = place.source
             if place.source != OWN:  # its epochs are not as certain as those it would tell itself
-                self._recorder.warn(f"its epochs were read from {place.source}")
+                text = f"its epochs were read from {place.source}"
+                self._recorder.warn(text)
+                self.said.append(text)
         self._outlook.reached(place)
         if place.epoch is not None:
             self._epochs += 1
@@ -85,8 +87,7 @@ class Lookout:
         """One round: called with each reading of the meters, looks twice a second."""
         now = self._recorder.now()
         if self._pulse is not None and self.source in (None, self._pulse.source):
-            place = self._pulse.push(now, self._recorder.energy)
-            if place is not None and (self.source or now >= _SILENT_S):
+            for place in self._pulse.push(now, self._recorder.energy):
                 self.reached(place)
         if not self.active or now < self._next_s:
             return
@@ -100,6 +101,11 @@ class Lookout:
     def snapshot(self) -> Snapshot:
         """How the run stands now."""
         return self._outlook.at(self._recorder.now(), self._recorder.energy)
+
+    @property
+    def unheard(self) -> bool:
+        """Whether progress was looked for, and none was found."""
+        return self._reads and self.source is None
 
     # the budget
 
@@ -120,8 +126,7 @@ class Lookout:
             news = self._budget.update(seen.t_s, seen.energy, seen.total_energy)
             if news is None:
                 return
-        self._recorder.warn(news.text)
-        self._talk(news.text)
+        self._tell(news.text)
         spent = news.action is Action.EXCEEDED
         if spent and self._over_budget and self._policy is Policy.STOP:
             self._over_budget()
@@ -133,6 +138,11 @@ class Lookout:
         return f"{100 * budget.share(energy):.0f} % of the budget of {budget}"
 
     # words
+
+    def _tell(self, text: str) -> None:
+        self.said.append(text)
+        self._recorder.warn(text)
+        self._talk(text)
 
     def _epoch_line(self, epoch: SpanEnergy) -> str:
         seen = self.snapshot()

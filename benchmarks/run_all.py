@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness import ROOT, SCHEMA, Figure, figure_from_json, machine, peer_python, say, table
 
-BENCHMARKS = ("startup", "overhead", "storage", "install_size", "cpu_model")
+BENCHMARKS = ("startup", "overhead", "storage", "install_size", "cpu_model", "early_stopping")
 
 
 def set_up_peers() -> None:

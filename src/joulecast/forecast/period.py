@@ -1,0 +1,206 @@
+"""The period of a power trace: how long an epoch is, where a run prints nothing.
+
+Training repeats itself: batches at full power, then a validation, a checkpoint, a shuffle at less.
+The autocorrelation of the power is high at the length of an epoch and at its multiples (Vlachos,
+Yu, Castelli: On periodicity detection and structural periodic similarity, SDM 2005, find periods
+by the same function). A period is named only if it was seen three times and repeats beyond chance;
+a flat, a drifting or a noisy trace has none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+_MOST_POINTS = 4096  # after decimation; 10 minutes at 7 Hz, 10 hours at one per 9 s
+_LEAST_POINTS = 24
+_LEAST_PERIODS = 3
+# Shares of the trace, up to its end: a run may change its ways (a warm-up, a frozen backbone), and
+# then only its latest part repeats itself. The longest of them that repeats well is taken.
+_WINDOWS = (1.0, 0.5, 0.25, 0.125)
+_BETTER = 1.2  # a shorter part of the trace must repeat itself better by this to be taken instead
+_SHORTEST = 4  # points in a period: below, its shape is not seen
+_SAME = 0.7  # a shorter lag whose peak is as high as this share of the highest is the period
+_LEAST_STRENGTH = 0.3
+_RECURRENCE = 0.5  # share of the first peak that is left at a multiple of the lag
+_COMPARED = 5  # following periods that one is compared with: later ones may have drifted away
+_BEYOND_CHANCE = 6.0  # standard errors; the best of a thousand lags of noise reaches about 4
+_FLAT = 1e-3  # relative; sensors resolve no better
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A repetition in the power: `periods` of `period_s` each, the first from `start_s` on.
+
+    `strength` is the autocorrelation at the period, 0 to 1: the share of the power's variation
+    that repeats.
+    """
+
+    period_s: float
+    start_s: float
+    strength: float
+    periods: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoPeriod:
+    """Why none was found, in words."""
+
+    reason: str
+
+    def __bool__(self) -> bool:
+        return False
+
+
+def find_period(t_s: Array, power_w: Array) -> Period | NoPeriod:
+    """The period of a trace: times in seconds, rising, shape (n,), and watts of the same shape.
+
+    Costs a few milliseconds whatever the length. Raises `ValueError` for unequal shapes.
+    """
+    if t_s.shape != power_w.shape or t_s.ndim != 1:
+        raise ValueError(f"shapes {t_s.shape} and {power_w.shape}: one power for each time")
+    known = np.isfinite(t_s) & np.isfinite(power_w)
+    t_s, power_w = t_s[known], power_w[known]
+    if len(t_s) < _LEAST_POINTS or t_s[-1] <= t_s[0]:
+        return NoPeriod("too few readings")
+    begin = _activity(power_w)
+    t_s, power_w = t_s[begin:], power_w[begin:]
+    if len(t_s) < _LEAST_POINTS or t_s[-1] <= t_s[0]:
+        return NoPeriod("too few readings since the work began")
+    power, step_s = _evenly(t_s, power_w)
+    found: list[tuple[float, float]] = []
+    flat = True
+    for part in _WINDOWS:
+        window = power[len(power) - int(len(power) * part) :]
+        if len(window) < _LEAST_POINTS:
+            break
+        window = _without_drift(window)
+        if np.std(window) <= _FLAT * max(float(np.mean(np.abs(power))), 1e-9):
+            continue
+        flat = False
+        lag = _best_lag(_autocorrelation(window), len(window))
+        if lag is not None and lag[1] > max((s for _, s in found), default=0.0) * _BETTER:
+            found.append(lag)
+    if not found:
+        return NoPeriod("the power is flat" if flat else "the power does not repeat itself")
+    points, strength = found[-1]
+    period_s = points * step_s
+    return Period(period_s, float(t_s[0]), strength, int((t_s[-1] - t_s[0]) / period_s + 1e-9))
+
+
+class PeriodCount:
+    """Epochs done by a run that prints nothing, from the periods found as it goes on.
+
+    What is counted stays counted when the period changes, and does not fall.
+    """
+
+    def __init__(self) -> None:
+        self.done = 0.0
+        self._counted_s: float | None = None
+
+    def update(self, period: Period, now_s: float) -> float:
+        """Periods since the work began, with the fraction of the one under way, up to `now_s`."""
+        since_s = period.start_s if self._counted_s is None else self._counted_s
+        self.done += max(now_s - since_s, 0.0) / period.period_s
+        self._counted_s = max(now_s, since_s)
+        return self.done
+
+
+def _activity(power_w: Array) -> int:
+    """Index of the first reading of the work: loading and idling before it draw less.
+
+    The first above the middle of the low and the high readings; the start where all are alike.
+    """
+    low, high = np.percentile(power_w, [5, 90])
+    if high - low <= 0.2 * high:
+        return 0
+    return int(np.argmax(power_w > (low + high) / 2))
+
+
+def _evenly(t_s: Array, power_w: Array) -> tuple[Array, float]:
+    """Power averaged on an even grid of about the readings' own step, or coarser; and its step."""
+    step_s = max(float(np.median(np.diff(t_s))), float(t_s[-1] - t_s[0]) / _MOST_POINTS, 1e-9)
+    count = max(int((t_s[-1] - t_s[0]) / step_s), 1)
+    edges = t_s[0] + step_s * np.arange(count + 1)
+    energy = np.concatenate([[0.0], np.cumsum(np.diff(t_s) * (power_w[1:] + power_w[:-1]) / 2)])
+    return np.diff(np.interp(edges, t_s, energy)) / step_s, step_s
+
+
+def _without_drift(power: Array) -> Array:
+    """Less its slow part (warming up, other jobs): a parabola, robust to single outbursts."""
+    low, high = np.percentile(power, [1, 99])
+    power = np.clip(power, low, high)
+    x = np.linspace(-1, 1, len(power))
+    return np.asarray(power - np.polynomial.Polynomial.fit(x, power, 2)(x), dtype=np.float64)
+
+
+def _autocorrelation(power: Array) -> Array:
+    """Correlation of the trace with itself later, each lag over what overlaps; to 3/4 of it."""
+    n = len(power)
+    size = 1 << (2 * n - 1).bit_length()
+    spectrum = np.fft.rfft(power - power.mean(), size)
+    products = np.fft.irfft(np.abs(spectrum) ** 2, size)[: 3 * n // 4]
+    overlap = n - np.arange(len(products))
+    return np.asarray(products / overlap / (products[0] / n), dtype=np.float64)
+
+
+def _best_lag(r: Array, points: int) -> tuple[float, float] | None:
+    """The lag of the period, in points with a fraction, and how well the trace repeats itself."""
+    inner = np.arange(_SHORTEST, points // _LEAST_PERIODS)
+    peaks = inner[(r[inner] >= r[inner - 1]) & (r[inner] > r[inner + 1])]
+    valley = np.minimum.accumulate(r)
+    peaks = peaks[r[peaks] - valley[peaks] >= _LEAST_STRENGTH]  # not the flank of lag 0
+    if not len(peaks):
+        return None
+    for peak in peaks[r[peaks] >= _SAME * r[peaks].max()]:
+        lag = _refined(r, int(peak))
+        strength, beyond_chance = _strength(r, lag, points)
+        if strength >= _LEAST_STRENGTH and beyond_chance >= _BEYOND_CHANCE:
+            return lag, min(strength, 1.0)
+    return None
+
+
+def _strength(r: Array, lag: float, points: int) -> tuple[float, float]:
+    """Mean correlation of periods with the next ones, and in standard errors of no repetition.
+
+    The error is Bartlett's (J. R. Stat. Soc. Suppl. 8, 27, 1946): neighbouring points are alike,
+    so `lag` points are worth fewer.
+    """
+    periods = points / lag
+    lags = np.arange(1, min(_COMPARED, int(periods) - 1) + 1)
+    near = r[np.minimum(np.round(lags * lag).astype(int), len(r) - 1)]
+    pairs = periods - lags
+    strength = float(np.average(near, weights=pairs))
+    alike = 1 + 2 * float(np.sum(r[1 : max(int(lag / 2), 1) + 1] ** 2))
+    return strength, strength * float(np.sqrt(pairs.sum() * lag / alike))
+
+
+def _near(r: Array, lag: int) -> tuple[int, float]:
+    """The highest point about a lag."""
+    reach = max(lag // 16, 1)
+    low = max(lag - reach, 1)
+    best = low + int(np.argmax(r[low : lag + reach + 1]))
+    return best, float(r[best])
+
+
+def _refined(r: Array, lag: int) -> float:
+    """The lag, more exactly, from the farthest of its multiples that is still a peak."""
+    exact, multiple = _vertex(r, lag), 1
+    while (guess := round(exact * (multiple + 1))) < len(r) - 1:
+        best, height = _near(r, guess)
+        if best >= len(r) - 1 or height < _RECURRENCE * r[lag] or abs(best - guess) > lag / 4:
+            break
+        multiple += 1
+        exact = _vertex(r, best) / multiple
+    return exact
+
+
+def _vertex(r: Array, lag: int) -> float:
+    """The top of the parabola through a peak and its neighbours."""
+    before, at, after = r[lag - 1], r[lag], r[lag + 1]
+    bend = before - 2 * at + after
+    return lag if bend >= 0 else float(lag + np.clip((before - after) / (2 * bend), -0.5, 0.5))

@@ -15,12 +15,12 @@ import numpy as np
 
 from .base import NOTHING, Forecast, History, OnlineForecaster, Prediction, Work
 from .prior import Experience
-from .rates import Rate, later_epochs
+from .rates import DURATION_HABITS, HABITS, Rate, later_epochs, median
 from .stretches import Stretches, later_stretches
 
 WHOLE = 1 - 1e-6  # progress that makes an epoch, tolerant of sums of steps
 STEPS = 4  # stretches from which a rate is read within the first epoch
-RECENT = 512  # epochs looked at; older ones only count as spent
+RECENT = 256  # epochs looked at; older ones only count as spent
 HUGE = 1e120  # rates are computed from values up to here: squares of them are finite
 LARGEST = sys.float_info.max  # no forecast is larger
 
@@ -39,7 +39,10 @@ class Online(OnlineForecaster):
         self._done = 0.0
         self._spent = (_Sum(), _Sum())  # duration, energy
         self._open = [0.0, 0.0, 0.0]  # of the epoch under way
-        self._epochs: list[tuple[float, float]] = []  # rates of the finished ones after the first
+        self._rows = np.zeros(
+            (2 * RECENT, 2)
+        )  # duration and energy of finished epochs but the first
+        self._count = 0  # of the rows in use
         self._first: Work | None = None
         self._finished = 0
         self._last = 0.0  # progress of the last work that made any
@@ -65,9 +68,11 @@ class Online(OnlineForecaster):
         if self._first is None:
             self._first = Work(1.0, t / p, e / p)
             return
-        self._epochs.append((t / p, e / p))
-        if len(self._epochs) > 2 * RECENT:
-            del self._epochs[:RECENT]
+        if self._count == len(self._rows):
+            self._rows[:RECENT] = self._rows[RECENT:]
+            self._count = RECENT
+        self._rows[self._count] = t / p, e / p
+        self._count += 1
 
     def forecast(self, planned: float, pending: Work = NOTHING) -> Forecast | None:
         """See `OnlineForecaster.forecast`; None for an endless run and before any progress."""
@@ -93,14 +98,22 @@ class Online(OnlineForecaster):
 
     def _rates(self, planned: float, remaining: float) -> tuple[Rate, Rate, tuple[str, ...]] | None:
         """Rates of duration and energy of what is left, from the best source there is."""
-        if self._first and self._epochs:
-            recent = np.array(self._epochs[-RECENT:])
-            seconds = float(np.median(recent[:, 0]))
-            first = self._first.duration_s, self._first.energy_j
-            quick, joules = (
-                later_epochs(first[i], recent[:, i], seconds, self._done, remaining) for i in (0, 1)
+        if self._first and self._count:
+            recent = self._rows[max(0, self._count - RECENT) : self._count]
+            seconds = median(recent[:, 0])
+            sources = (
+                (self._first.duration_s, recent[:, 0], DURATION_HABITS),
+                (self._first.energy_j, recent[:, 1], HABITS),
             )
-            return quick, joules, (f"from {self._finished} epochs",)
+            quick, joules = (
+                later_epochs(first, later, seconds, self._done, remaining, habits)
+                for first, later, habits in sources
+            )
+            return (
+                quick,
+                joules,
+                (f"from {self._finished} epochs, with little weight on the first",),
+            )
         if len(self._stretches) >= STEPS:
             p, t, e = self._stretches.arrays()
             quick, joules, warming = later_stretches(p, t, e, self._done / planned)

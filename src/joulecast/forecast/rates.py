@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,8 @@ class Habits:
             unfrozen, a device that warms up. A change is as likely between 1 and 10 % of a run as
             between 10 and 100 %, hence the logarithm.
         most_lift: and no more than this.
-        up, down: the same for the upper and the lower bound of the 90 % interval.
+        up, down: the same for the bounds of the 90 % interval: up from the value, down from the
+            level that was seen.
         alike: ln(first / later) at which the first epoch counts e^-1/2 of a later one. A first
             epoch much longer than the others is start-up; one that is a little longer may as well
             be noise, or an evaluation that will come again.
@@ -39,6 +40,9 @@ class Habits:
 
 
 HABITS = Habits()
+DURATION_HABITS = replace(HABITS, up=0.045)
+"""Starting up takes time at little power: a first epoch stands out more by its duration, so it is
+counted in less, and a later rise is left to the interval."""
 NOISE_WEIGHT = 2.0
 """The deviation taken for granted counts like this many epochs."""
 
@@ -63,6 +67,12 @@ class Rate:
     high: float
 
 
+def median(x: Array) -> float:
+    """As numpy's, several times as fast on few values."""
+    x = np.sort(x)
+    return float(x[(len(x) - 1) // 2] + x[len(x) // 2]) / 2
+
+
 def steady(x: Array) -> int:
     """How many of the last values share one level.
 
@@ -75,8 +85,8 @@ def steady(x: Array) -> int:
     while window + older <= len(x):
         both, new = x[-window - older :], x[-window:]
         noise = float(np.abs(np.diff(both)).mean()) / 1.128
-        level = float(np.median(new))
-        gap = abs(float(np.median(both[:older])) - level)
+        level = median(new)
+        gap = abs(median(both[:older]) - level)
         if gap > 3 * noise * math.sqrt(1 / older + 1 / window) + 0.01 * abs(level):
             return window
         window, older = window + older, window
@@ -87,9 +97,12 @@ def level(x: Array) -> float:
     """Between the median of a few values and the mean of many.
 
     A value far off the others is noise or a hiccup while it was seen once, and a habit of the run
-    (an evaluation every n epochs) when it is seen often: then the mean is what it costs.
+    (an evaluation every n epochs) when it is seen often: then the mean is what it costs. A single
+    one beyond all measure (the machine slept) counts no more than three times the next largest.
     """
-    middle = float(np.median(x))
+    middle = median(x)
+    if len(x) > 2:
+        x = np.minimum(x, 3 * max(middle, float(np.partition(x, -2)[-2])))
     return middle + (float(x.mean()) - middle) * len(x) / (len(x) + 10)
 
 

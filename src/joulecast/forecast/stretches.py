@@ -91,7 +91,7 @@ def later_stretches(
     slower = math.hypot(noise, min(0.3, 0.05 * unseen))
     faster = math.hypot(noise, min(0.2, 0.03 * unseen) if settled else UNSETTLED)
     # In its first seconds a device may not even have been given its work.
-    dearer = math.hypot(noise, min(0.4 + 0.4 * 2 ** (-spent_s / 30), 0.035 * unseen**2))
+    dearer = math.hypot(noise, min(0.4 + 0.4 * 2 ** (-spent_s / 30), 0.039 * unseen**2))
     cheaper = math.hypot(noise, min(0.3, 0.03 * unseen) if settled else UNSETTLED)
     return _around(seconds, faster, slower), _around(joules, cheaper, dearer), start
 
@@ -100,19 +100,21 @@ def _around(value: float, below: float, above: float) -> Rate:
     return Rate(value, value * math.exp(-min(10.0, below)), value * math.exp(min(10.0, above)))
 
 
-def later_power(duration: Array, energy: Array, fraction: float) -> float:
+def later_power(
+    duration: Array, energy: Array, fraction: float, peak: float = PEAK, enough: float = SEEN
+) -> float:
     """Watts of the rest of the run from stretches of its recent part (of some duration).
 
     Between the peaks of that part, while little of the run was seen, and its mean.
     """
     mean = float(energy.sum() / duration.sum())
-    weight = min(1.0, fraction / SEEN)
+    weight = min(1.0, fraction / enough)
     edges = np.floor(np.cumsum(duration) / RESOLVED_S)
     starts = np.flatnonzero(np.diff(edges, prepend=-1.0) > 0)
     times = np.add.reduceat(duration, starts)
     sums = np.add.reduceat(energy, starts)
     power = np.divide(sums, times, out=np.full_like(sums, mean), where=times > 0)
-    return weight * mean + (1 - weight) * max(mean, float(np.quantile(power, PEAK)))
+    return weight * mean + (1 - weight) * max(mean, float(np.quantile(power, peak)))
 
 
 def warm_up(pace: Array) -> int:

@@ -1,0 +1,229 @@
+"""What the constants of `online` rest on: chosen on some runs, judged on others.
+
+Of whole epochs (`rates.Habits`): the choice is made again with each MLPerf workload left out, on
+the other workloads, made-up runs, and power traces cut into epochs, and judged on the one left out.
+Each of these groups weighs alike. Of the power within a run
+(`stretches.PEAK`, `SEEN`): chosen on the traces of one machine, judged on those of the other.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from forecast_data import (
+    EPOCHS,
+    EPOCHS_MISSING,
+    FRACTIONS,
+    MIXED,
+    TRACES,
+    TRACES_MISSING,
+    Trace,
+    in_epochs,
+    made_up,
+    mlperf,
+    traces,
+)
+from harness import Figure, run
+from joulecast.forecast.base import History, Work
+from joulecast.forecast.rates import HABITS, Habits, later_epochs
+from joulecast.forecast.stretches import PEAK, SEEN, Stretches, later_power
+
+AT = (2, 3, 5)  # epochs seen
+OTHERS = ("made-up", "traces")  # groups chosen on, beside the workloads
+CUTS = (10, 20, 50, 100)  # epochs that traces are cut into, in turn
+LIFTS = (0.0, 0.005, 0.01, 0.02, 0.03)
+ALIKE = (0.05, 0.15, 0.25, 0.4)
+UPS = (0.02, 0.03, 0.0375, 0.05, 0.075, 0.1)
+DOWNS = (0.0, 0.005, 0.01, 0.02)
+PEAKS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
+ENOUGH = (0.05, 0.1, 0.15, 0.2, 0.3)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Of one run after so many epochs, relative to the truth."""
+
+    seen: int
+    value: float
+    low: float
+    high: float
+
+    @property
+    def interval_score(self) -> float:
+        """Width, and 2 / 10 % times by how much the truth was missed (Gneiting, Raftery 2007)."""
+        return self.high - self.low + 20 * (max(0.0, self.low - 1) + max(0.0, 1 - self.high))
+
+
+def said(history: History, habits: Habits) -> Iterable[Said]:
+    """What the rule for whole epochs says of a run's energy."""
+    energy = np.array([w.energy_j for w in history.epochs])
+    duration = np.array([w.duration_s for w in history.epochs])
+    truth, count = energy.sum(), len(energy)
+    for k in AT:
+        if k < count:
+            seconds, left = float(np.median(duration[1:k])), float(count - k)
+            rate = later_epochs(float(energy[0]), energy[1:k], seconds, k, left, habits)
+            spent = energy[:k].sum()
+            yield Said(k, *((spent + left * r) / truth for r in (rate.value, rate.low, rate.high)))
+
+
+Groups = dict[str, list[History]]
+
+
+class Losses:
+    """Mean loss of habits on each group of runs, each computed once."""
+
+    def __init__(self, groups: Groups) -> None:
+        self._groups = groups
+        self._known: dict[tuple[str, Habits], tuple[float, float]] = {}
+
+    def of(self, group: str, habits: Habits) -> tuple[float, float]:
+        """Mean absolute error and interval score."""
+        if (group, habits) not in self._known:
+            rows = [s for history in self._groups[group] for s in said(history, habits)]
+            self._known[group, habits] = (
+                float(np.mean([abs(s.value - 1) for s in rows])),
+                float(np.mean([s.interval_score for s in rows])),
+            )
+        return self._known[group, habits]
+
+    def choose(self, groups: Sequence[str]) -> Habits:
+        """The best on these groups, which weigh alike: first for the value, then the interval."""
+
+        def total(which: int) -> Callable[[Habits], float]:
+            return lambda habits: sum(self.of(g, habits)[which] for g in groups)
+
+        values = [
+            replace(HABITS, lift=lift, most_lift=3 * lift, alike=alike)
+            for lift, alike in itertools.product(LIFTS, ALIKE)
+        ]
+        best = min(values, key=total(0))
+        bounds = [replace(best, up=u, down=d) for u, d in itertools.product(UPS, DOWNS)]
+        return min(bounds, key=total(1))
+
+
+def mlperf_groups(every: int, made_up_runs: int) -> Groups:
+    """MLPerf's workloads, and the others."""
+    groups: Groups = {}
+    for subject in mlperf(every):
+        groups.setdefault(str(subject.group), []).append(subject.history)
+    groups["made-up"] = made_up(MIXED, made_up_runs)
+    if TRACES.exists():
+        cuts = itertools.cycle(CUTS)
+        groups["traces"] = [in_epochs(t, next(cuts)) for t in traces(2 * every)]
+    return groups
+
+
+def by_workload(quick: bool) -> list[Figure]:
+    """Each workload with the constants chosen without it; all of them together last."""
+    if not EPOCHS.exists():
+        return [Figure("epochs, constants chosen without it", None, "%", note=EPOCHS_MISSING)]
+    groups = mlperf_groups(5 if quick else 1, 20 if quick else 150)
+    losses = Losses(groups)
+    figures, everything = [], []
+    for left_out in (g for g in groups if g not in OTHERS):
+        habits = losses.choose([g for g in groups if g != left_out])
+        rows = [s for history in groups[left_out] for s in said(history, habits)]
+        everything += rows
+        note = f"{described(habits)}; {judged(rows)}"
+        name = f"  without {left_out}: error on it, 2 to 5 epochs seen"
+        figures.append(
+            Figure(name, 100 * float(np.mean([abs(s.value - 1) for s in rows])), "%", note=note)
+        )
+    for k in AT:
+        rows = [s for s in everything if s.seen == k]
+        name = f"online, {k} epochs seen: error, constants chosen without the workload"
+        error = 100 * float(np.mean([abs(s.value - 1) for s in rows]))
+        figures.append(Figure(name, error, "%", note=judged(rows)))
+    habits = losses.choose(list(groups))
+    rows = [s for g in groups if g not in OTHERS for h in groups[g] for s in said(h, habits)]
+    note = f"{described(habits)}; shipped: {described(HABITS)}"
+    error = 100 * float(np.mean([abs(s.value - 1) for s in rows]))
+    figures.append(
+        Figure("  chosen on all: error on MLPerf, 2 to 5 epochs seen", error, "%", note=note)
+    )
+    return figures
+
+
+def described(habits: Habits) -> str:
+    """For people."""
+    return f"lift {habits.lift:g}, alike {habits.alike:g}, up {habits.up:g}, down {habits.down:g}"
+
+
+def judged(rows: Sequence[Said]) -> str:
+    """Coverage and width."""
+    inside = 100 * float(np.mean([s.low <= 1 <= s.high for s in rows]))
+    width = 100 * float(np.mean([s.high - s.low for s in rows]))
+    p90 = 100 * float(np.percentile([abs(s.value - 1) for s in rows], 90))
+    return f"90th percentile {p90:.1f} %, coverage {inside:.0f} %, width {width:.0f} %"
+
+
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """A trace after a fraction of it: what was spent, what the recent stretches took, the truth."""
+
+    fraction: float
+    spent: float
+    seconds_left: int
+    duration: np.ndarray[tuple[int], np.dtype[np.float64]]
+    energy: np.ndarray[tuple[int], np.dtype[np.float64]]
+    truth: float
+
+    def error(self, peak: float, enough: float) -> float:
+        """Of the forecast with these constants, absolute and relative."""
+        watts = later_power(self.duration, self.energy, self.fraction, peak, enough)
+        return abs((self.spent + self.seconds_left * watts) / self.truth - 1)
+
+
+def glimpses(trace: Trace) -> Iterable[Glimpse]:
+    """One at each fraction."""
+    power = trace.power
+    count = len(power)
+    marks = {max(1, math.ceil(count * f)): f for f in FRACTIONS}
+    stretches = Stretches()
+    for i in range(max(marks)):
+        stretches.add(Work(1 / count, 1.0, float(power[i])))
+        if i + 1 in marks:
+            _, t, e = stretches.arrays()
+            half = len(t) // 2
+            spent, left = float(power[: i + 1].sum()), count - i - 1
+            yield Glimpse(
+                marks[i + 1], spent, left, t[half:].copy(), e[half:].copy(), float(power.sum())
+            )
+
+
+def by_machine(quick: bool) -> list[Figure]:
+    """Each machine with the constants chosen on the other."""
+    if not TRACES.exists():
+        return [Figure("traces, constants chosen on the other", None, "%", note=TRACES_MISSING)]
+    seen: dict[str, list[Glimpse]] = {}
+    for trace in traces(10 if quick else 1):
+        seen.setdefault(trace.environment, []).extend(glimpses(trace))
+    figures = []
+    for left_out in seen:
+        train = [g for name, found in seen.items() if name != left_out for g in found]
+        peak, enough = min(
+            itertools.product(PEAKS, ENOUGH), key=lambda c: sum(g.error(*c) for g in train)
+        )
+        for fraction in FRACTIONS:
+            here = [g for g in seen[left_out] if g.fraction == fraction]
+            error = 100 * float(np.mean([g.error(peak, enough) for g in here]))
+            shipped = 100 * float(np.mean([g.error(PEAK, SEEN) for g in here]))
+            note = f"peak {peak:g}, seen {enough:g}; as shipped {shipped:.1f} %"
+            name = f"  {left_out}, {100 * fraction:g} % seen: error, constants of the other machine"
+            figures.append(Figure(name, error, "%", note=note))
+    return figures
+
+
+def benchmark(quick: bool) -> list[Figure]:
+    """Both."""
+    return [*by_workload(quick), *by_machine(quick)]
+
+
+if __name__ == "__main__":
+    run("fit_online", __doc__, benchmark)

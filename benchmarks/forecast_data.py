@@ -1,0 +1,129 @@
+"""Runs to forecast: MLPerf's epochs, power traces of one second, and made-up ones."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from harness import ROOT, SHARED_DATA
+from joulecast.forecast.base import NOTHING, Forecast, History, OnlineForecaster, Prediction, Work
+from joulecast.forecast.epochs_csv import EpochRun, read_epochs
+from joulecast.forecast.online import Online
+
+sys.path.append(str(ROOT / "tests"))
+from fakes.training_runs import MIXED, STEADY, Kind, in_steps, training_run  # noqa: F401
+
+EPOCHS = SHARED_DATA / "mlperf_training" / "epochs.csv"
+TRACES = SHARED_DATA / "seaa" / "power_1hz.csv.gz"
+EPOCHS_MISSING = "skipped: ../shared/data/mlperf_training is not here"
+TRACES_MISSING = "skipped: ../shared/data/seaa is not here"
+FRACTIONS = (0.01, 0.02, 0.05, 0.1, 0.2)
+
+
+class MedianOfLater(OnlineForecaster):
+    """What is spent, and the median of all epochs but the first for each one to come."""
+
+    name = "median of later"
+
+    def __init__(self) -> None:
+        self._epochs: list[Work] = []
+
+    def add(self, work: Work) -> None:
+        """Of one epoch."""
+        self._epochs.append(work)
+
+    def forecast(self, planned: float, pending: Work = NOTHING) -> Forecast | None:
+        """From the second epoch on."""
+        if len(self._epochs) < 2:
+            return None
+        left = planned - len(self._epochs)
+        rows = np.array([(w.energy_j, w.duration_s) for w in self._epochs])
+        energy, duration = rows.sum(axis=0) + left * np.median(rows[1:], axis=0)
+        return Forecast(Prediction(float(energy)), Prediction(float(duration)))
+
+
+def mlperf(every: int = 1) -> list[EpochRun]:
+    """The runs (or every n-th), grouped by workload."""
+    return read_epochs(EPOCHS, by="workload")[::every]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Watts of one run, one reading a second."""
+
+    environment: str
+    power: np.ndarray[tuple[int], np.dtype[np.float64]]
+
+
+def traces(every: int = 1) -> list[Trace]:
+    """The runs (or every n-th) of the 1 Hz power log."""
+    with gzip.open(TRACES, "rt", newline="") as file:
+        rows = csv.DictReader(file)
+        runs = groupby(rows, key=lambda r: (r["env"], r["arch"], r["run_ts"]))
+        found = [Trace(k[0], np.array([float(r["power_W"]) for r in g])) for k, g in runs]
+    return found[::every]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A forecast of one run's energy after a fraction of it, beside the truth, J."""
+
+    fraction: float
+    said: Prediction
+    mean_so_far: float
+    truth: float
+
+    @property
+    def error(self) -> float:
+        """Absolute and relative."""
+        return abs(self.said.value / self.truth - 1)
+
+    @property
+    def error_of_mean(self) -> float:
+        """The same, of mean power so far times the duration."""
+        return abs(self.mean_so_far / self.truth - 1)
+
+    @property
+    def inside(self) -> bool:
+        """Whether the truth lies in the interval."""
+        return (self.said.low or 0) <= self.truth <= (self.said.high or math.inf)
+
+    @property
+    def width(self) -> float:
+        """Of the interval, relative to the truth."""
+        return ((self.said.high or math.inf) - (self.said.low or 0)) / self.truth
+
+
+def watched(trace: Trace) -> Iterator[Attempt]:
+    """A trace told second by second, of which only the fraction done is known."""
+    power = trace.power
+    count, truth = len(power), float(power.sum())
+    marks = {max(1, round(count * f)): f for f in FRACTIONS}
+    online = Online()
+    for i in range(max(marks)):
+        online.add(Work(1 / count, 1.0, float(power[i])))
+        if i + 1 in marks:
+            forecast = online.forecast(1.0)
+            assert forecast is not None
+            mean = float(power[: i + 1].mean()) * count
+            yield Attempt(marks[i + 1], forecast.energy, mean, truth)
+
+
+def made_up(kind: Kind, count: int) -> list[History]:
+    """Runs of one family, the same ones each time."""
+    return [training_run(seed, kind) for seed in range(count)]
+
+
+def in_epochs(trace: Trace, count: int) -> History:
+    """A trace cut into epochs of the same length (it has no marks of its own)."""
+    at = np.linspace(0, len(trace.power), count + 1).astype(int)
+    joules = np.diff(np.concatenate([[0.0], np.cumsum(trace.power)])[at])
+    works = (Work(1.0, float(t), float(e)) for t, e in zip(np.diff(at), joules, strict=True))
+    return History(f"{trace.environment} in {count}", tuple(works), count)

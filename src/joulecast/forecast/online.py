@@ -89,7 +89,7 @@ class Online(OnlineForecaster):
         if found is None:
             return None
         duration, energy, notes = found
-        step = min(remaining, self._last if self._finished == 0 or self._last < 1 else 1.0)
+        step = min(remaining, self._last)
         return Forecast(
             _total(spent[1], waiting[1], energy, remaining, step),
             _total(spent[0], waiting[0], duration, remaining, step),

@@ -42,15 +42,14 @@ class Stretches:
         self._open[0] += work.progress
         self._open[1] += work.duration_s
         self._open[2] += work.energy_j
-        if self._open[0] <= 0 or self._open[0] < self._size * (1 - 1e-9):
-            return
         if self._count == CAPACITY:
             self._rows[: CAPACITY // 2] = self._rows[0::2] + self._rows[1::2]
             self._count = CAPACITY // 2
             self._size = float(np.median(self._rows[: self._count, 0]))
-        self._rows[self._count] = self._open
-        self._count += 1
-        self._open = [0.0, 0.0, 0.0]
+        if self._open[0] > 0 and self._open[0] >= self._size * (1 - 1e-6):
+            self._rows[self._count] = self._open
+            self._count += 1
+            self._open = [0.0, 0.0, 0.0]
 
     def arrays(self) -> tuple[Array, Array, Array]:
         """Progress, duration and energy of the stretches, in order."""

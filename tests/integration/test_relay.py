@@ -452,6 +452,20 @@ def test_the_very_next_write_after_the_reader_left_fails(script):
     assert b"BrokenPipeError" in done.stderr
 
 
+def test_the_readers_of_a_named_pipe_may_come_and_go(tmp_path, script):
+    os.mkfifo(tmp_path / "fifo")
+    go = tmp_path / "go"
+    command = script(
+        "import os, sys, time\n"
+        "print('one', flush=True)\n"
+        "while not os.path.exists(sys.argv[1]): time.sleep(0.02)\n"
+        "print('two', flush=True)\n"
+    )
+    inner = f"{quoted(behind(*command, str(go)))} > fifo & head -1 fifo; sleep 0.5; "
+    done = bash(f"{inner} exec 3<fifo; touch {go}; cat <&3; wait $!; echo $?", cwd=tmp_path)
+    assert done.stdout == b"one\ntwo\n0\n"
+
+
 def test_a_slow_reader_holds_the_command_back(tmp_path, script):
     counted = tmp_path / "counted"
     command = script(

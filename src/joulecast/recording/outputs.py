@@ -30,9 +30,7 @@ class Sink:
         self.fd = fd
         self.terminal = os.isatty(fd)
         self.line: StatusLine | None = None
-        mode = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE
-        # To wait for a pipe's writing end "to be readable" is to wait for its readers to leave.
-        self.tells_its_end = stat.S_ISFIFO(os.fstat(fd).st_mode) and mode == os.O_WRONLY
+        self.tells_its_end = False  # waiting for it to be readable is waiting for its readers' end
         self.broken = False
         self.last = b"\n"  # the last byte written
         self._waiting = memoryview(b"")
@@ -64,6 +62,12 @@ class Sink:
         while self.busy:
             select.select([], [self.fd], [])
             self.flush()
+
+    def has_readers(self) -> bool:
+        """Of a pipe: whether anyone can still read what is written."""
+        state = select.poll()
+        state.register(self.fd, 0)
+        return not state.poll(0)
 
     def break_off(self) -> None:
         """Nothing can be written any more."""
@@ -225,7 +229,13 @@ class Outputs:
 
     def _pipe(self, way: _Way) -> None:
         ours, theirs = (above_stderr(fd) for fd in os.pipe())
-        self._keep(Channel(ours, way.streams, Sink(way.fd)), theirs)
+        sink = Sink(way.fd)
+        here, given = os.fstat(ours), os.fstat(way.fd)
+        only_writes = fcntl.fcntl(way.fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY
+        # A pipe with a name is another thing: its readers may come and go.
+        same_kind = stat.S_ISFIFO(given.st_mode) and given.st_dev == here.st_dev
+        sink.tells_its_end = only_writes and same_kind
+        self._keep(Channel(ours, way.streams, sink), theirs)
 
     def _terminal(self, way: _Way, status_line: bool) -> None:
         sink = Sink(way.fd)

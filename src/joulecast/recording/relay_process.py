@@ -99,7 +99,9 @@ class Relay:
             if sink.fd in room:
                 sink.flush()
             if sink.tells_its_end and sink.fd in ready:
-                sink.break_off()
+                sink.tells_its_end = False
+                if not sink.has_readers():
+                    sink.break_off()
         for channel in list(self._channels):
             if channel.sink.broken:  # the command is to learn of it as it would have by itself
                 self._close(channel)
@@ -277,6 +279,9 @@ class Relay:
         now = self._drawn_s = time.monotonic()
         self._draw_s = now + _REDRAW_S
         line = sink.line
+        for channel in self._channels:  # not at a place where the last row was before
+            if channel.sink is sink and line is not None:
+                self._follow(channel)
         if line is not None and not sink.busy:
             if self._control >= 0 and not self._still and self._in_foreground(sink):
                 sink.put(line.refresh(now))

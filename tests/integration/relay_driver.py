@@ -57,8 +57,10 @@ def main():
 
     def on_end(result: Exit):
         ended.set()
+        copied = os.fstat(copy).st_size
+        relay.finish()
         if "words" in options:
-            words = options["words"].format(lost=relay.lost, fault=relay.fault)
+            words = options["words"].format(lost=relay.lost, fault=relay.fault, copied=copied)
             os.write(2, (words + "\n").encode())
 
     run_command(command, relay.environment(os.environ), held, on_start, on_end, relay).leave()

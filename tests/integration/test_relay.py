@@ -177,6 +177,14 @@ def test_every_byte_passes_through_pipes(tmp_path):
 ODD = b"a\r\nb\rc\n\x00\xff\xfe\xc3(\xe2\x82\x1b[31mpart\x1b]0;title\x07\x04\x03\x1a\x7f no end"
 
 
+@pytest.mark.parametrize("redirection", ["| cat >/dev/null", ">FILE", ">/dev/null"])
+def test_all_is_read_when_the_end_is_told(tmp_path, redirection):
+    """The last epoch's line counts, and the recording ends before the summary is written."""
+    command = behind("seq", "1000", copy=str(tmp_path / "copy"), words="{copied}")
+    done = bash(f"{quoted(command)} {redirection.replace('FILE', str(tmp_path / 'file'))}")
+    assert int(done.stderr) == (tmp_path / "copy").stat().st_size == 3893
+
+
 @pytest.mark.parametrize("stream", [1, 2])
 def test_odd_bytes_pass_and_are_read(tmp_path, script, stream):
     copy = tmp_path / "copy"

@@ -91,7 +91,8 @@ def run_command(
 ) -> Exit:
     """Start the command, tell `on_start` its process id, wait for its end, tell `on_end` how.
 
-    With a `relay` the command's output goes through it; at `on_end` all of it has been passed on.
+    With a `relay` the command's output goes through it, and has done so at `on_end`, unless nobody
+    takes it; what `on_end` writes below the output it writes after `relay.finish()`.
     At `on_end` the dead process is still listed, so that its last CPU time can be read. A Ctrl-C
     or SIGTERM that comes during `on_end` ends this process at once, as the command ended. Raises
     `CommandNotFoundError`.
@@ -114,7 +115,7 @@ def run_command(
     while (result := _ended(pid)) is None:
         if (number := _stopped(pid)) is not None:
             if relay is not None:
-                relay.pause()
+                relay.settle()
             _stop_with(pid, number)
             if relay is not None:
                 relay.resume()
@@ -126,8 +127,10 @@ def run_command(
     with suppress(RuntimeError):  # no thread can be started
         threading.Thread(target=_leave_when_told, args=(held, result), daemon=True).start()
     if relay is not None:
-        relay.finish()
+        relay.settle()
     on_end(result)
+    if relay is not None:
+        relay.finish()
     if hasattr(os, "waitid"):
         os.waitpid(pid, 0)
     return result

@@ -92,6 +92,7 @@ class Relay:
         ]
         self._on_output: OnOutput | None = None
         self._lock = threading.Lock()  # `on_output` is called by one thread at a time
+        self._reading = threading.Lock()  # files
         self._ordering = threading.Lock()
         self._answered = threading.Event()
         self._listening = False  # an answer can come
@@ -170,9 +171,14 @@ class Relay:
             return False
         return self._insist(process.SAY + _one_line(text))
 
-    def pause(self) -> None:
-        """The command was stopped and we will be: pass on what it wrote, take the line away."""
+    def settle(self) -> None:
+        """The command was stopped, or has ended: what it wrote is passed on, the line taken away.
+
+        `on_output` has been told of it all at the return. Waits no longer than a second, should the
+        reader of the output not take it: `less`, a terminal that is held.
+        """
         self._still(_PATIENCE_S)
+        self._read_files()
 
     def resume(self) -> None:
         """The command goes on."""
@@ -184,7 +190,8 @@ class Relay:
         """The command has ended, or was never started: returns once all it wrote is passed on.
 
         The line is gone then, and what comes next on the terminal comes below the output. What is
-        left of the command in the background keeps its relay. Safe to call twice.
+        left of the command in the background keeps its relay. Safe to call twice. Waits for as long
+        as the reader of the output does not take it.
         """
         self._outputs.close_ends()
         self._begin()
@@ -266,6 +273,10 @@ class Relay:
         ending = False
         while not ending:
             ending = self._ended.wait(_TAIL_S)
+            self._read_files()
+
+    def _read_files(self) -> None:
+        with self._reading:
             for stream, tail in self._outputs.tails:
                 with suppress(OSError):
                     while data := tail.read():

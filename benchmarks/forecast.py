@@ -15,6 +15,8 @@ import numpy as np
 
 import fit_online
 from forecast_data import (
+    CELLS,
+    CELLS_MISSING,
     EPOCHS,
     EPOCHS_MISSING,
     FRACTIONS,
@@ -24,6 +26,7 @@ from forecast_data import (
     TRACES_MISSING,
     Kind,
     MedianOfLater,
+    cells,
     in_steps,
     made_up,
     mlperf,
@@ -161,6 +164,17 @@ def on_traces(quick: bool) -> list[Figure]:
     return figures
 
 
+def on_cells() -> list[Figure]:
+    """First against four epochs of networks that no constant was chosen on."""
+    if not CELLS.exists():
+        return [Figure("EC-NAS", None, "%", note=CELLS_MISSING)]
+    builds: dict[str, Build] = {
+        "online": lambda _: Online(),
+        "carbontracker": lambda _: METHODS["carbontracker"].build(Known()),
+    }
+    return compared("EC-NAS", evaluate(cells(), [1], builds), 1, judged=False)
+
+
 def on_made_up(quick: bool) -> list[Figure]:
     """Families of made-up runs: whole epochs, then the first epochs in steps."""
     figures = []
@@ -229,6 +243,7 @@ def benchmark(quick: bool) -> list[Figure]:
     return [
         *on_mlperf(quick),
         *on_traces(quick),
+        *on_cells(),
         *on_made_up(quick),
         *update_cost(quick),
         *fit_online.benchmark(quick),

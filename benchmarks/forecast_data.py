@@ -21,8 +21,10 @@ sys.path.append(str(ROOT / "tests"))
 from fakes.training_runs import MIXED, STEADY, Kind, in_steps, training_run  # noqa: F401
 
 EPOCHS = SHARED_DATA / "mlperf_training" / "epochs.csv"
+CELLS = SHARED_DATA / "ecnas" / "ecnas_results.csv"
 TRACES = SHARED_DATA / "seaa" / "power_1hz.csv.gz"
 EPOCHS_MISSING = "skipped: ../shared/data/mlperf_training is not here"
+CELLS_MISSING = "skipped: ../shared/data/ecnas is not here"
 TRACES_MISSING = "skipped: ../shared/data/seaa is not here"
 FRACTIONS = (0.01, 0.02, 0.05, 0.1, 0.2)
 
@@ -127,3 +129,24 @@ def in_epochs(trace: Trace, count: int) -> History:
     joules = np.diff(np.concatenate([[0.0], np.cumsum(trace.power)])[at])
     works = (Work(1.0, float(t), float(e)) for t, e in zip(np.diff(at), joules, strict=True))
     return History(f"{trace.environment} in {count}", tuple(works), count)
+
+
+def cells() -> list[History]:
+    """Networks trained once for one epoch and once for four (EC-NAS, space 4V9E).
+
+    As one run of which the first epoch and the sum of the three later ones are known.
+    """
+    found: dict[tuple[str, str], dict[float, Work]] = {}
+    with CELLS.open(newline="") as file:
+        for row in csv.DictReader(file):
+            if row["space"] == "4V9E" and float(row["epochs"]) > 0:
+                joules = 3.6e6 * float(row["energy_kWh"])
+                work = Work(float(row["epochs"]), float(row["training_time_s"]), joules)
+                found.setdefault((row["arch_hash"], row["repeat"]), {})[work.progress] = work
+    runs = []
+    for (name, _), seen in found.items():
+        if 1.0 in seen and 4.0 in seen:
+            one, four = seen[1.0], seen[4.0]
+            later = Work(3.0, four.duration_s - one.duration_s, four.energy_j - one.energy_j)
+            runs.append(History(name, (one, later), 4))
+    return runs

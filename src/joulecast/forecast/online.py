@@ -14,12 +14,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from .base import NOTHING, Forecast, History, OnlineForecaster, Prediction, Work
-from .prior import Experience
+from .prior import LEAST, Experience
 from .rates import DURATION_HABITS, HABITS, Rate, later_epochs, median
-from .stretches import Stretches, later_stretches
+from .stretches import Stretches, later_stretches, warm_up
 
 WHOLE = 1 - 1e-6  # progress that makes an epoch, tolerant of sums of steps
 STEPS = 4  # stretches from which a rate is read within the first epoch
+RESOLVED = 16  # stretches of a first epoch from which its warm-up is told from the rest
 RECENT = 256  # epochs looked at; older ones only count as spent
 HUGE = 1e120  # rates are computed from values up to here: squares of them are finite
 LARGEST = sys.float_info.max  # no forecast is larger
@@ -39,11 +40,10 @@ class Online(OnlineForecaster):
         self._done = 0.0
         self._spent = (_Sum(), _Sum())  # duration, energy
         self._open = [0.0, 0.0, 0.0]  # of the epoch under way
-        self._rows = np.zeros(
-            (2 * RECENT, 2)
-        )  # duration and energy of finished epochs but the first
-        self._count = 0  # of the rows in use
         self._first: Work | None = None
+        self._warming = 0  # stretches at the start of the first epoch that were warm-up
+        self._rows = np.zeros((2 * RECENT, 2))  # duration and energy of the epochs after it
+        self._count = 0  # of the rows in use
         self._finished = 0
         self._last = 0.0  # progress of the last work that made any
         self._stretches = Stretches()
@@ -66,7 +66,7 @@ class Online(OnlineForecaster):
         self._open = [0.0, 0.0, 0.0]
         self._finished += 1
         if self._first is None:
-            self._first = Work(1.0, t / p, e / p)
+            self._first = self._without_warm_up(Work(1.0, t / p, e / p))
             return
         if self._count == len(self._rows):
             self._rows[:RECENT] = self._rows[RECENT:]
@@ -109,21 +109,32 @@ class Online(OnlineForecaster):
                 later_epochs(first, later, seconds, self._done, remaining, habits)
                 for first, later, habits in sources
             )
-            return (
-                quick,
-                joules,
-                (f"from {self._finished} epochs, with little weight on the first",),
-            )
+            first_one = "without its warm-up" if self._warming else "with little weight"
+            return quick, joules, (f"from {self._finished} epochs, the first {first_one}",)
         if len(self._stretches) >= STEPS:
             p, t, e = self._stretches.arrays()
-            quick, joules, warming = later_stretches(p, t, e, self._done / planned)
-            notes = [f"from {len(p)} stretches within the first epoch"]
+            whole = self._finished > 0
+            quick, joules, warming = later_stretches(p, t, e, self._done / planned, whole)
+            where = "since the start" if whole else "within the first epoch"
+            notes = [f"from {len(p)} stretches {where}"]
             if warming:
                 notes.append(f"warm-up of {warming} stretches left out")
             return quick, joules, tuple(notes)
         if self._done <= 0:
             return None
         return self._by_experience()
+
+    def _without_warm_up(self, first: Work) -> Work:
+        """The first epoch as it would be again, where its steps tell."""
+        if len(self._stretches) < RESOLVED:
+            return first
+        p, t, e = self._stretches.arrays()
+        start = warm_up(t / p)
+        if not 0 < start < len(p) // 2:  # none, or it never settled
+            return first
+        self._warming = start
+        progress = float(p[start:].sum())
+        return Work(1.0, float(t[start:].sum()) / progress, float(e[start:].sum()) / progress)
 
     def _by_experience(self) -> tuple[Rate, Rate, tuple[str, ...]]:
         """Rates of duration and energy from the first epoch (or so much of it) alone."""
@@ -132,7 +143,9 @@ class Online(OnlineForecaster):
         rates = []
         for energy, value in ((False, start.duration_s), (True, start.energy_j)):
             ratio = self._experience.ratio(start, seconds, energy)
-            rates.append(Rate(value * ratio.middle, value * ratio.low, value * ratio.high))
+            # The first steps may all be warm-up, and much longer than a whole epoch ever is.
+            low = ratio.low if self._first else ratio.low * LEAST
+            rates.append(Rate(value * ratio.middle, value * low, value * ratio.high))
         note = "from the first epoch, by how later ones usually relate to it"
         if self._experience.runs:
             note = (

@@ -61,13 +61,14 @@ class Stretches:
 
 
 def later_stretches(
-    progress: Array, duration: Array, energy: Array, fraction: float
+    progress: Array, duration: Array, energy: Array, fraction: float, cycle: bool = False
 ) -> tuple[Rate, Rate, int]:
     """Rates of duration and energy of the rest of the run, and how many stretches were warm-up.
 
     `fraction` of the run was seen. The stretches are in order and of some progress each. The time
     is taken from all that came after the warm-up, the power from the later half: it rises in
-    phases that have nothing to do with the pace.
+    phases that have nothing to do with the pace. Once a whole `cycle` (an epoch, its evaluation
+    with it) was seen, its mean is what counts.
     """
     pace = duration / progress
     start = warm_up(pace)
@@ -78,7 +79,7 @@ def later_stretches(
     seconds = float(t.sum() / p.sum())
     half = len(p) // 2
     joules = float(e.sum() / p.sum())
-    if t[half:].sum() > 0:
+    if not cycle and t[half:].sum() > 0:
         joules = seconds * later_power(t[half:], e[half:], fraction)
 
     # How far the truth may be off, as logarithms: 5th and 95th percentile on measured traces.
@@ -90,7 +91,8 @@ def later_stretches(
     slower = math.hypot(noise, min(0.3, 0.05 * unseen))
     faster = math.hypot(noise, min(0.2, 0.03 * unseen) if settled else UNSETTLED)
     # In its first seconds a device may not even have been given its work.
-    dearer = math.hypot(noise, min(0.4 + 0.4 * 2 ** (-spent_s / 30), 0.039 * unseen**2))
+    rise = 0.05 * unseen if cycle else 0.039 * unseen**2
+    dearer = math.hypot(noise, min(0.4 + 0.4 * 2 ** (-spent_s / 30), rise))
     cheaper = math.hypot(noise, min(0.3, 0.03 * unseen) if settled else UNSETTLED)
     return _around(seconds, faster, slower), _around(joules, cheaper, dearer), start
 

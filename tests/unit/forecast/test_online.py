@@ -117,6 +117,21 @@ def test_epochs_told_in_steps_are_as_epochs_told_whole() -> None:
     assert parts.energy.low == pytest.approx(whole.energy.low)
 
 
+def test_a_first_epoch_told_in_steps_counts_without_its_warm_up() -> None:
+    steps = [Work(0.01, 1.0, 10.0)] * 100
+    warming = [Work(0.01, 31.0, 310.0), *steps[1:]]
+    forecast = told(fed([*warming, *steps, *steps]), 4)
+    assert any("without its warm-up" in note for note in forecast.notes)
+    assert forecast.duration.value == pytest.approx(430.0, rel=0.01)
+
+
+def test_steps_told_since_the_start_count_an_evaluation_at_the_end_of_the_epoch() -> None:
+    epoch = [*[Work(0.01, 1.0, 10.0)] * 95, *[Work(0.01, 4.0, 100.0)] * 5]
+    forecast = told(fed([*epoch, *epoch[:50]]), 20)
+    assert forecast.energy.value == pytest.approx(20 * 1450.0, rel=0.25)
+    assert forecast.duration.value == pytest.approx(20 * 115.0, rel=0.1)
+
+
 def test_a_level_is_between_median_and_mean() -> None:
     assert level(np.array([1.0, 1.0, 2.5])) == pytest.approx(1 + 0.5 * 3 / 13)
     assert steady(np.array([1.0] * 10 + [2.0] * 3)) == 3

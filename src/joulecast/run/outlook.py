@@ -19,7 +19,7 @@ from ..forecast.early_stopping import (
 from ..recording.recorder import Reached
 from ..units import Estimate, Provenance, format_estimate, weakest
 
-_SHORTEST_S = 0.2  # a step in less is joined with the next: its energy would not be resolved
+_SHORTEST_S = 0.1  # a step in less is joined with the next: its energy would not be resolved
 _REMEMBERED = 1000  # stretches of work that another forecaster may still be fed with
 _POWER_S = 5.0  # the power shown is the mean over so long
 
@@ -83,7 +83,7 @@ class Outlook:
         self._lock = threading.Lock()
         self._last: Reached | None = None
         self._works: list[Work] = []
-        self._recent: deque[tuple[float, float]] = deque()  # time and energy, for the power
+        self._recent = deque([(0.0, 0.0)])  # time and energy, for the power
 
     def reached(self, place: Reached) -> None:
         """The run is at `place`. One that lies before the last begins a new count."""

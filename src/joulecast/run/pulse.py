@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..forecast.period import Period, find_period, periods_done
+from ..forecast.period import Period, PeriodCount, find_period
 from ..recording.recorder import Reached
 from ..units import Estimate
 
@@ -22,8 +22,8 @@ class Pulse:
         self._seen: list[tuple[float, Estimate]] = []
         self._apart_s = 0.0  # least time between two readings that are kept
         self._next_s = 2 * _LOOK_S
-        self._start: tuple[float, Estimate] | None = None  # of the first epoch
-        self._done = 0.0
+        self._count = PeriodCount()
+        self._begun = False
 
     def push(self, t_s: float, energy: Estimate | None) -> list[Reached]:
         """The places reached by `t_s`: none where that cannot be told (yet)."""
@@ -43,11 +43,10 @@ class Pulse:
 
     def _places(self, period: Period, t_s: float, energy: Estimate) -> list[Reached]:
         found = []
-        if self._start is None:
-            self._start = next(seen for seen in self._seen if seen[0] >= period.start_s)
-            found.append(Reached(0.0, self._planned, *self._start, source=self.source))
-        # Once told, the start stays: a later look may find that of another part of the run.
-        begun = Period(period.period_s, self._start[0], period.strength, period.periods)
-        self._done = max(self._done, min(float(self._planned), periods_done(begun, t_s)))
-        found.append(Reached(self._done, self._planned, t_s, energy, source=self.source))
+        if not self._begun:
+            self._begun = True
+            start_s, spent = next(seen for seen in self._seen if seen[0] >= period.start_s)
+            found.append(Reached(0.0, self._planned, start_s, spent, source=self.source))
+        done = min(float(self._planned), self._count.update(period, t_s))
+        found.append(Reached(done, self._planned, t_s, energy, source=self.source))
         return found

@@ -65,7 +65,7 @@ def test_steps_too_short_to_be_resolved_are_joined():
     view.reached(place(0, 0, 0))
     for i in range(1, 101):
         view.reached(place(i / 100, i * 0.01, i))
-    assert len(forecaster.works) <= 6
+    assert len(forecaster.works) <= 11
     assert sum(w.energy_j for w in forecaster.works) == pytest.approx(100)
     assert sum(w.progress for w in forecaster.works) == pytest.approx(1)
 

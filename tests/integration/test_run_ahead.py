@@ -1,0 +1,301 @@
+"""`joulecast run` looking ahead: progress of unchanged scripts, the live line, budgets."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+
+import pyte
+import pytest
+
+PYTHON = sys.executable
+JOULECAST = [PYTHON, "-m", "joulecast"]
+
+EPOCHS = """
+import sys, time
+for epoch in range(int(sys.argv[1])):
+    print(f"Epoch {epoch + 1}/{sys.argv[1]}")
+    time.sleep(float(sys.argv[2]))
+    print(f"Epoch {epoch + 1}/{sys.argv[1]}: loss: {1 / (epoch + 1):.3f}")
+"""
+BAR = """
+import time
+from tqdm import tqdm
+for epoch in range(5):
+    for batch in tqdm(range(20), desc=f"Epoch {epoch}"):
+        time.sleep(0.03)
+"""
+
+
+@pytest.fixture
+def env(tmp_path):
+    """A GPU that draws 100 W all the time, replayed from a trace."""
+    trace = tmp_path / "power.csv"
+    trace.write_text("t_s,power_w\n" + "".join(f"{t / 10},100\n" for t in range(6000)))
+    return os.environ | {
+        "JOULECAST_LEDGER": str(tmp_path / "ledger.sqlite"),
+        "JOULECAST_REPLAY": f"{trace}:gpu:0",
+        "TERM": "xterm-256color",
+    }
+
+
+def run(*command, env, options=(), **more):
+    return subprocess.run(
+        [*JOULECAST, "run", *options, "--", *command],
+        **{"env": env, "capture_output": True, "text": True, "timeout": 90} | more,
+    )
+
+
+def script(tmp_path, text):
+    path = tmp_path / "train.py"
+    path.write_text(text)
+    return str(path)
+
+
+def last(env):
+    shown = subprocess.run([*JOULECAST, "show", "last", "--json"], env=env, capture_output=True)
+    assert shown.returncode == 0, shown.stderr
+    return json.loads(shown.stdout)
+
+
+def test_epochs_of_an_unchanged_script_are_read_forecast_and_kept(env, tmp_path):
+    train = script(tmp_path, EPOCHS)
+    done = run(PYTHON, train, "6", "0.4", env=env, options=("--epochs", "6", "--live"))
+    bare = subprocess.run([PYTHON, train, "6", "0.4"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stdout == bare.stdout
+    lines = [line for line in done.stderr.splitlines() if line.startswith("joulecast: epoch ")]
+    assert len(lines) == 6
+    assert all("; all 6: " in line and " left" in line for line in lines[:-1])
+    assert "6 epochs: " in done.stderr and "read from 'Epoch 3/30' lines" in done.stderr
+    found = last(env)
+    assert [e["index"] for e in found["epochs"]] == list(range(6))
+    for epoch in found["epochs"]:
+        assert epoch["energy"]["value"] == pytest.approx(40, rel=0.35)
+        assert epoch["metrics"]["loss"] == pytest.approx(1 / (epoch["index"] + 1), abs=0.001)
+    assert any("read from" in warning for warning in found["warnings"])
+
+
+def test_without_a_terminal_it_keeps_quiet_until_the_end(env, tmp_path):
+    train = script(tmp_path, EPOCHS)
+    done = run(PYTHON, train, "3", "0.3", env=env, options=("--epochs", "3"))
+    assert done.stderr.startswith("joulecast: ") and "finished after" in done.stderr.splitlines()[0]
+
+
+def test_a_tqdm_bar_is_read(env, tmp_path):
+    done = run(PYTHON, script(tmp_path, BAR), env=env, options=("--epochs", "5"))
+    assert "5 epochs: " in done.stderr and "read from tqdm's bar" in done.stderr
+
+
+def test_a_pattern_of_the_users_own(env, tmp_path):
+    train = script(
+        tmp_path,
+        "import time\nfor i in range(4):\n    time.sleep(0.4)\n    print('done with lap', i + 1)\n",
+    )
+    pattern = r"lap (?P<epoch>\d+)"
+    options = ("--epochs", "4", "--progress-pattern", pattern)
+    done = run(PYTHON, train, env=env, options=options)
+    assert "read from the progress pattern" in done.stderr
+
+
+def test_a_pattern_that_is_none_is_misuse(env):
+    done = run("true", env=env, options=("--progress-pattern", "lap ("))
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1 and "lap (" in done.stderr
+
+
+def test_a_script_that_tells_its_epochs_itself_is_believed_before_its_prints(env, tmp_path):
+    train = script(
+        tmp_path,
+        "import joulecast, time\n"
+        "with joulecast.record('inner') as run:\n"
+        "    for epoch in run.epochs(3):\n"
+        "        print(f'Epoch {epoch + 1}/3', flush=True)\n"
+        "        time.sleep(0.5)\n",
+    )
+    done = run(PYTHON, train, env=env, options=("--epochs", "3"))
+    assert "read from" not in done.stderr
+    assert [e["index"] for e in last(env)["epochs"]] == [0, 1, 2]
+
+
+def test_no_progress_names_the_cure(env):
+    done = run("echo", "the epoch of Augustus", env=env, options=("--epochs", "3"))
+    assert done.returncode == 0
+    assert "--progress-pattern" in done.stderr
+    assert last(env)["epochs"] == []
+
+
+def test_a_rhythm_of_the_power_stands_in_for_what_is_not_printed(env, tmp_path):
+    trace = tmp_path / "rhythm.csv"
+    rows = "".join(f"{t / 10},{200 if t % 20 < 15 else 60}\n" for t in range(6000))
+    trace.write_text("t_s,power_w\n" + rows)
+    replay = env | {"JOULECAST_REPLAY": f"{trace}:gpu:0"}
+    done = run("sleep", "22", env=replay, options=("--epochs", "11"))
+    assert "--progress-pattern" not in done.stderr
+    assert any("the rhythm of its power" in w for w in last(env)["warnings"])
+
+
+# --- budgets -------------------------------------------------------------------------------------
+
+
+def test_a_spent_budget_stops_the_command_and_all_it_started(env, tmp_path):
+    pids = tmp_path / "pids"
+    train = script(
+        tmp_path,
+        "import os, signal, subprocess, sys, time\n"
+        "worker = subprocess.Popen([sys.executable, '-c', 'import signal, time; "
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)'])\n"
+        "stray = subprocess.Popen(['setsid', 'sleep', '600'])\n"
+        f"open({str(pids)!r}, 'w').write(f'{{os.getpid()}} {{worker.pid}} {{stray.pid}}')\n"
+        + EPOCHS,
+    )
+    options = ("--epochs", "100", "--budget", "150 J", "--grace", "1s")
+    done = run(PYTHON, train, "100", "0.3", env=env, options=options)
+    assert done.returncode == 3
+    assert "joulecast: the budget of 150 J is spent: " in done.stderr
+    assert "stopped at its budget after " in done.stderr
+    for pid in pids.read_text().split():
+        assert not Path(f"/proc/{pid}").exists()
+    found = last(env)
+    assert found["status"] == "stopped"
+    assert found["duration_s"] >= 1.5
+    assert found["energy"]["total"]["value"] >= 150
+    assert len(found["epochs"]) >= 3
+    assert done.stdout.count("Epoch ") >= 4  # all that it printed has come through
+
+
+def test_it_warns_when_the_whole_run_is_forecast_over_the_budget(env, tmp_path):
+    options = ("--epochs", "8", "--budget", "200J", "--on-budget", "warn")
+    done = run(PYTHON, script(tmp_path, EPOCHS), "8", "0.5", env=env, options=options)
+    assert done.returncode == 0
+    said = [line for line in done.stderr.splitlines() if "budget of 200 J" in line]
+    assert "the whole run is forecast at" in said[0] and "is spent" in said[1]
+    assert done.stderr.index(said[0]) < done.stderr.index(said[1])
+    assert last(env)["status"] == "finished"
+
+
+def test_budgets_in_co2_and_money_say_by_which_figure(env):
+    options = ("--budget", "0.001 gCO2", "--region", "DE", "--grace", "1s")
+    done = run("sleep", "30", env=env, options=options)
+    assert done.returncode == 3
+    assert "g CO2e/kWh (Germany" in done.stderr
+    options = ("--budget", "0.00001EUR", "--tariff", "0.30EUR/kWh", "--grace", "1s")
+    done = run("sleep", "30", env=env, options=options)
+    assert done.returncode == 3 and "EUR" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "cure"),
+    [
+        (("--budget", "5EUR"), "--tariff"),
+        (("--budget", "lots"), "50kJ"),
+        (("--budget", "0J"), "budget"),
+        (("--budget", "3gCO2", "--region", "Atlantis"), "Atlantis"),
+        (("--early-stopping", "val_loss:pace=3"), "patience"),
+    ],
+)
+def test_misuse_is_one_line_with_its_cure_before_anything_runs(env, tmp_path, options, cure):
+    ran = tmp_path / "ran"
+    done = run("touch", str(ran), env=env, options=options)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1 and cure in done.stderr
+    assert not ran.exists()
+
+
+def test_a_budget_from_python_ends_the_training_after_an_epoch(env, tmp_path):
+    train = script(
+        tmp_path,
+        "import joulecast, time\n"
+        "try:\n"
+        "    with joulecast.record('mine', epochs=50, budget='100J', quiet=True) as run:\n"
+        "        for epoch in run.epochs():\n"
+        "            time.sleep(0.3)\n"
+        "            done = epoch\n"
+        "except joulecast.BudgetExceeded as error:\n"
+        "    print(done, error.exit_code, error.spent.value > 100, error)\n",
+    )
+    done = subprocess.run([PYTHON, train], env=env, capture_output=True, text=True, timeout=60)
+    epoch, code, spent, *text = done.stdout.split()
+    assert 2 <= int(epoch) <= 8 and code == "3" and spent == "True"
+    assert " ".join(text).startswith("the budget of 100 J is spent")
+    assert last(env)["status"] == "stopped"
+
+
+def test_a_callback_may_decide_instead(env, tmp_path):
+    train = script(
+        tmp_path,
+        "import joulecast, time\n"
+        "asked = []\n"
+        "def decide(status):\n"
+        "    asked.append(status.spent.value)\n"
+        "    return len(asked) < 3\n"
+        "try:\n"
+        "    with joulecast.record(epochs=50, budget=50, on_budget=decide, quiet=True) as run:\n"
+        "        for epoch in run.epochs():\n"
+        "            time.sleep(0.3)\n"
+        "except joulecast.BudgetExceeded:\n"
+        "    print(len(asked), asked == sorted(asked), asked[0] > 50)\n",
+    )
+    done = subprocess.run([PYTHON, train], env=env, capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["3", "True", "True"], done.stderr
+
+
+# --- the terminal --------------------------------------------------------------------------------
+
+
+def on_terminal(command, env, columns=100, rows=12):
+    """What the screen showed: every state of it, and the exit code."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execvpe(command[0], command, env)
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    screen = pyte.Screen(columns, rows)
+    stream = pyte.ByteStream(screen)
+    states = []
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        ready, _, _ = select.select([fd], [], [], 1.0)
+        if not ready:
+            continue
+        try:
+            data = os.read(fd, 65536)
+        except OSError:  # the other side is closed
+            break
+        if not data:
+            break
+        stream.feed(data)
+        states.append([line.rstrip() for line in screen.display])
+    os.close(fd)
+    return states, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_the_live_line_stands_below_the_output_and_leaves_nothing_behind(env, tmp_path):
+    command = [*JOULECAST, "run", "--epochs", "5", "--", PYTHON, script(tmp_path, BAR)]
+    states, code = on_terminal(command, env)
+    assert code == 0
+    live = [state[-1] for state in states if " left | " in state[-1]]
+    assert live
+    assert all(re.match(r"[\d.]+ J, 1\d\d W \| forecast ", line) for line in live), live
+    end = [line for line in states[-1] if line]
+    bars = [line for line in end if line.startswith("Epoch 4: 100%")]
+    assert len(bars) == 1
+    assert end.index(bars[0]) < next(i for i, line in enumerate(end) if "finished after" in line)
+    assert not any(" left | " in line for line in end)
+
+
+def test_no_live_line_where_none_is_wanted(env, tmp_path):
+    command = [*JOULECAST, "run", "--epochs", "5", "--no-live", "--", PYTHON]
+    states, code = on_terminal([*command, script(tmp_path, BAR)], env)
+    assert code == 0
+    assert not any(" left | " in line for state in states for line in state)
+    assert any("read from tqdm's bar" in line for line in states[-1])

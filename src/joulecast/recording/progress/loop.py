@@ -20,17 +20,17 @@ class Loop(Generic[T]):
         self.fraction = 0.0  # of the one under way
         self.results = False  # are shown beside it
         self.reached = 0.0  # the furthest since it was last asked
-        self._over = False  # its lines are of the epoch before
+        self.over = False  # its lines are of the epoch before
         self.trail: list[tuple[float, T]] = []  # rounds done, with a fraction
 
     def take(self, sighting: Sighting, stamp: T) -> bool:
         """Note where the loop is. True where it began again."""
         fraction = within(sighting)
         self.results = self.results or bool(sighting.metrics)
-        if self._over:
+        if self.over:
             if fraction >= self.fraction:
                 return False
-            self._over, self.fraction = False, 0.0
+            self.over, self.fraction = False, 0.0
         again = fraction < 0.5 * self.fraction and self.fraction >= 0.5
         if again:
             self.rounds += 1
@@ -51,4 +51,4 @@ class Loop(Generic[T]):
 
     def turn(self) -> None:
         """A new epoch begins: what the loop shows counts from when it is seen to begin again."""
-        self._over, self.reached = self.fraction > 0, 0.0
+        self.over, self.reached = self.fraction > 0, 0.0

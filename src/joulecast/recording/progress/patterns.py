@@ -157,10 +157,10 @@ def _within(
 _DICT_EPOCH = re.compile(r"""["']epoch["']\s*:\s*["']?(\d+(?:\.\d+)?)["']?\s*[,}]""")
 
 
-def _dictionary(text: str, _end: str) -> Sighting | None:
+def _dictionary(text: str, end: str) -> Sighting | None:
     """`{'loss': 0.5, 'epoch': 1.23}` of transformers, and JSON lines."""
     text = text.lstrip()
-    if not text.startswith("{"):
+    if not end or not text.startswith("{"):
         return None
     match = _DICT_EPOCH.search(text)
     if match is None or not text.endswith("}"):
@@ -184,9 +184,9 @@ def _dictionary(text: str, _end: str) -> Sighting | None:
 _BOOSTING = re.compile(r"\[(\d+)\]\t+\S.*?:\s*[-+\d.]")
 
 
-def _boosting(text: str, _end: str) -> Sighting | None:
+def _boosting(text: str, end: str) -> Sighting | None:
     """`[12]\\ttrain-rmse:0.3` of XGBoost (from 0) and LightGBM (from 1): a round is an epoch."""
-    match = _BOOSTING.match(text)
+    match = _BOOSTING.match(text) if end else None
     if match is None:
         return None
     return Sighting(
@@ -215,7 +215,7 @@ def _timm(text: str, _end: str) -> Sighting | None:
 
 _EPOCH = re.compile(
     r"""(?ix) (?<![\w./\\-]) ep(?P<word>och(?P<plural>s)?)? (?:\(train\))?
-    \s* (?:no\.?|\#|number)? [\s:=\[\(\#"']* (?P<n>\d{1,7}) (?![\w-]|\.\d)
+    \s* (?:no\.?|\#|number)? [\s:=\[\(\#"']* (?P<n>\d{1,7}) (?![\w-]|\.\w)
     (?: \s* [\])]? \s* (?:/|of|out\ of) \s* [\[(]? (?P<total>\d{1,7}) (?![\w-]|\.\d) )?"""
 )
 _STEP = re.compile(

@@ -89,7 +89,8 @@ class Series(Generic[T]):
         s = seen.sighting
         number, self._tool = s.epoch, s.tool
         assert number is not None
-        if number < self._last:
+        if number < self._last:  # done again, after a crash
+            self._shapes.clear()
             return []
         if s.epochs is not None:
             self.printed = s.epochs
@@ -127,6 +128,10 @@ class Series(Generic[T]):
             else:
                 self._base, self.offset = first, first - 1
 
+    def ends(self, s: Sighting) -> bool:
+        """Whether an epoch is over with this line."""
+        return s.moment is Moment.COUNT or (s.moment is Moment.END and not self._heads)
+
     def index(self, number: float) -> int:
         """The epoch with this number, counted from 1."""
         return int(number) + int(self._zero_based)
@@ -136,7 +141,7 @@ class Series(Generic[T]):
         if s.moment is Moment.COUNT:
             return s.epoch - self.offset
         done = s.epoch - self._base
-        if s.moment is Moment.END and not self._heads:
+        if self.ends(s):
             return done + 1
         return done + within(s)
 
@@ -145,7 +150,8 @@ class Series(Generic[T]):
         if self._clock is None or self.count != 1 or self._first_of is None:
             return
         first = self._clock(self._first_of.stamp)
-        if first < _EARLY * (self._clock(seen.stamp) - first):
+        epochs = (seen.sighting.epoch or 0) - self._last
+        if first < _EARLY * (self._clock(seen.stamp) - first) / epochs:
             self._heads = True
 
     def _repeated(self, seen: Seen[T]) -> None:

@@ -105,6 +105,7 @@ class Tracker(Generic[T]):
             return []
         if self._whole is not None:
             return self._reach(self.planned or 1.0, stamp) if self._share() > 0.9 else []
+        self._ended = True
         return self._reach(floor(self._done + _TINY) + 1.0, stamp)
 
     # --- lines with an epoch's number --------------------------------------------------------
@@ -153,8 +154,9 @@ class Tracker(Generic[T]):
         if floor(done + _TINY) > self._base:
             self._turn(floor(done + _TINY))
         reached = self._reach(done, stamp)
-        if reached:
-            self._ended = s.moment in (Moment.END, Moment.COUNT) and done == self._done > 0
+        if reached or s.form == self._lead:
+            over = self._series[s.form].ends(s)
+            self._ended = over and done == floor(done) and min(done, self._done) > 0
         return reached
 
     def _follow(self, s: Sighting, taken: list[tuple[float, T]]) -> list[Position[T]]:
@@ -191,18 +193,25 @@ class Tracker(Generic[T]):
                 return []
             loop = self._loops[key] = Loop()
         again = loop.take(s, stamp)
+        free = self._rounds is None and self._lead in (None, s.form)
+        if free and self._given is not None and s.steps == self._given:
+            if again and self._given > 1:
+                return self._take_rounds(key, s)
+            return self._see_counted(s, stamp)
         if self._lead is not None:
             return self._see_inner(key, loop, s, stamp)
         if self._rounds is not None:
             return self._see_round(s, stamp) if key == self._rounds else []
         if again and loop.rounds == 1 and (self._given is None or self._given > 1):
             return self._take_rounds(key, s)
-        if self._given is not None and s.steps == self._given:
-            counted = Sighting(s.tool, s.form, Moment.COUNT, s.step, self._given, metrics=s.metrics)
-            return self._see_epoch(Seen(counted, stamp))
         if self._whole is None and not self._may_be_whole(s, loop):
             return []
         return self._see_whole(key, s, stamp)
+
+    def _see_counted(self, s: Sighting, stamp: T) -> list[Position[T]]:
+        """A bar of as many steps as epochs are planned counts these."""
+        counted = Sighting(s.tool, s.form, Moment.COUNT, s.step, self._given, metrics=s.metrics)
+        return self._see_epoch(Seen(counted, stamp))
 
     def _see_inner(
         self, key: tuple[str, float | None], loop: Loop[T], s: Sighting, stamp: T
@@ -212,7 +221,7 @@ class Tracker(Generic[T]):
             self._inner = key
         if s.tool == "keras":
             self._tool = s.tool
-        if key != self._inner:
+        if key != self._inner or (loop.over and s.moment is not Moment.END):
             return []
         if s.moment is Moment.END:
             self._ended = True
@@ -227,7 +236,7 @@ class Tracker(Generic[T]):
             return []
         if self._done >= 0:
             self._anew()
-        self._whole, self._rounds, self._tool = None, key, s.tool
+        self._lead, self._whole, self._rounds, self._tool = None, None, key, s.tool
         return [p for done, stamp in self._loops[key].trail for p in self._reach(done, stamp)]
 
     def _see_round(self, s: Sighting, stamp: T) -> list[Position[T]]:

@@ -285,7 +285,7 @@ def test_the_live_line_stands_below_the_output_and_leaves_nothing_behind(env, tm
     assert code == 0
     live = [state[-1] for state in states if " left | " in state[-1]]
     assert live
-    assert all(re.match(r"[\d.]+ J, 1\d\d W \| forecast ", line) for line in live), live
+    assert all(re.match(r"[\d.]+ J, [\d.]+ W \| forecast ", line) for line in live), live
     end = [line for line in states[-1] if line]
     bars = [line for line in end if line.startswith("Epoch 4: 100%")]
     assert len(bars) == 1

@@ -1,0 +1,1 @@
+"""What a model costs, counted without running it: FLOPs, bytes, activations, memory."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-LONGEST = 4096  # bytes of a line that are looked at
+LONGEST = 2048  # bytes of a line that are looked at
 
 _BREAK = re.compile(rb"[\r\n\b]|\x1b\[[\d;]*[ABEFGHfJ]")
+_SPACES = re.compile(rb" {2,}")
 _ESCAPE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_=>])")
 
 
@@ -77,4 +78,6 @@ def _ends_line(data: bytes, found: re.Match[bytes]) -> bool:
 def _text(line: bytes) -> str:
     if b"\x1b" in line:
         line = _ESCAPE.sub(b"", line)
+    if b"  " in line:  # columns and padding; expressions would try each of many blanks
+        line = _SPACES.sub(b" ", line)
     return line.decode("utf-8", "replace").rstrip()

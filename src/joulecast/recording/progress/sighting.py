@@ -65,7 +65,7 @@ SURE = "epochs"  # the shape of a bar that counts epochs by its own words
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _PAIR = re.compile(
-    r"""["']?([A-Za-z][A-Za-z_./@-]*\d*(?:\ [A-Za-z_]+\d*)?)["']?\s*(?:[:=]\s*["']?\s*|\s)"""
+    r"""(?<![\w./@-])["']?([A-Za-z][A-Za-z_./@-]*\d*(?:\ [A-Za-z_]+\d*)?)["']?\s*(?:[:=]\s*["']?\s*|\s)"""
     rf"({_NUMBER})(?![\w%/:]|\.\d)"
 )
 _MOST_METRICS = 32  # of one line

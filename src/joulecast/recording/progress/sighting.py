@@ -65,8 +65,8 @@ SURE = "epochs"  # the shape of a bar that counts epochs by its own words
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _PAIR = re.compile(
-    r"""(?<![\w./@-])["']?([A-Za-z][A-Za-z_./@-]*\d*(?:\ [A-Za-z_]+\d*)?)["']?\s*(?:[:=]\s*["']?\s*|\s)"""
-    rf"({_NUMBER})(?![\w%/:]|\.\d)"
+    r"""(?<![\w./@-])["']?([A-Za-z][A-Za-z_./@-]*\d*(?:\ [A-Za-z_]+\d*)?)"""
+    rf"""["']?\s*(?:[:=]\s*["']?\s*|\s)({_NUMBER})(?![\w%/:]|\.\d)"""
 )
 _MOST_METRICS = 32  # of one line
 # What is printed beside an epoch and says nothing of its result.

@@ -16,7 +16,7 @@ import numpy as np
 from .base import NOTHING, Forecast, History, OnlineForecaster, Prediction, Work
 from .prior import LEAST, Experience
 from .rates import DURATION_HABITS, HABITS, Rate, later_epochs, median
-from .stretches import Stretches, later_stretches, warm_up
+from .stretches import Stretches, later_stretches, warm_up, with_evaluation
 
 WHOLE = 1 - 1e-6  # progress that makes an epoch, tolerant of sums of steps
 STEPS = 4  # stretches from which a rate is read within the first epoch
@@ -115,6 +115,8 @@ class Online(OnlineForecaster):
             p, t, e = self._stretches.arrays()
             whole = self._finished > 0
             quick, joules, warming = later_stretches(p, t, e, self._done / planned, whole)
+            if not whole and planned > 1:
+                quick, joules = with_evaluation(quick), with_evaluation(joules)
             where = "since the start" if whole else "within the first epoch"
             notes = [f"from {len(p)} stretches {where}"]
             if warming:
@@ -142,7 +144,7 @@ class Online(OnlineForecaster):
         start = self._first or Work(1.0, seconds / self._done, self._spent[1].value / self._done)
         rates = []
         for energy, value in ((False, start.duration_s), (True, start.energy_j)):
-            ratio = self._experience.ratio(start, seconds, energy)
+            ratio = self._experience.ratio(start, seconds, energy, self._first is not None)
             # The first steps may all be warm-up, and much longer than a whole epoch ever is.
             low = ratio.low if self._first else ratio.low * LEAST
             rates.append(Rate(value * ratio.middle, value * low, value * ratio.high))

@@ -20,7 +20,7 @@ from .base import History, Work
 
 Array = NDArray[np.float64]
 
-START_UP_S = (0.1, 0.3, 0.6, 1.0, 2.0, 5.0, 20.0, 60.0)
+START_UP_S = (0.0, 0.3, 0.6, 1.0, 2.0, 5.0, 20.0, 60.0)
 """Seconds a first epoch spends on what is done once; equally likely."""
 START_UP_POWER = 0.3
 """Power during the start-up over that of the rest: compiling and loading leave the device idle."""
@@ -53,10 +53,16 @@ def weighted_quantiles(values: Array, weights: Array, at: Sequence[float]) -> li
     return [float(q) for q in np.interp(np.asarray(at) * weights.sum(), middles, values)]
 
 
-def shipped(duration_s: float, energy: bool) -> Array:
-    """The shipped sample of ratios later / first, after so many seconds of the first epoch."""
+def shipped(seconds: float, energy: bool, whole: bool = True) -> Array:
+    """The shipped sample of ratios later / first, after so many seconds of the first epoch.
+
+    Of less than a `whole` epoch (a step or two) no more is taken for start-up than for work: which
+    it was, a few more steps will tell.
+    """
     start_up = np.array(START_UP_S) * (START_UP_POWER if energy else 1.0)
-    share = 1 / (1 + start_up / max(duration_s, 1e-3))
+    if not whole:
+        start_up = np.minimum(start_up, seconds)
+    share = 1 / (1 + start_up / max(seconds, 1e-3))
     return np.maximum(np.outer(share, np.array(LATER)).ravel(), LEAST)
 
 
@@ -93,12 +99,12 @@ class Experience:
         self._firsts = np.array([(r.first.duration_s, r.first.energy_j) for r in runs])
         self._ratios = np.array([(r.later_duration, r.later_energy) for r in runs])
 
-    def ratio(self, first: Work, seconds: float, energy: bool) -> Ratio:
+    def ratio(self, first: Work, seconds: float, energy: bool, whole: bool = True) -> Ratio:
         """Later epochs over a first epoch like this one (its rates per unit of progress).
 
-        `seconds` is what was spent on it: less than its duration where it is not finished yet.
+        `seconds` is what was spent on it: less than its duration while it is not `whole`.
         """
-        values = shipped(seconds, energy)
+        values = shipped(seconds, energy, whole)
         weights = np.full(len(values), SHIPPED_WEIGHT / len(values))
         if self.runs:
             here = np.array([max(first.duration_s, 1e-9), max(first.energy_j, 1e-9)])

@@ -145,9 +145,9 @@ def test_the_warm_up_is_left_out_and_said() -> None:
     warming = [Work(0.001, s, 100 * s) for s in (30.0, 4.0, 2.0, 1.0)]
     forecast = told(fed(warming + [Work(0.001, 0.5, 100.0)] * 40), 5)
     truth_s = 37.0 + (5000 - 4) * 0.5
-    assert forecast.duration.value == pytest.approx(truth_s, rel=0.02)
+    assert forecast.duration.value == pytest.approx(truth_s, rel=0.05)
     assert any("warm-up" in note for note in forecast.notes)
-    assert forecast.energy.value == pytest.approx(3700 + 4996 * 100.0, rel=0.02)
+    assert forecast.energy.value == pytest.approx(3700 + 4996 * 100.0, rel=0.05)
 
 
 def test_steps_that_are_still_getting_faster_leave_room_below() -> None:

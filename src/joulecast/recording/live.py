@@ -85,5 +85,8 @@ class LiveEnergy:
 
     def up_to(self, end: Mark, t_s: float) -> Estimate | None:
         """Energy of all domains from the start up to the mark `end`, taken at `t_s`."""
-        nothing = {name: np.zeros(3) for name in end}
-        return self.between(nothing, end, t_s)
+        return self.between(self.nothing(), end, t_s)
+
+    def nothing(self) -> Mark:
+        """The mark of the start."""
+        return {name: np.zeros(3) for name in self._domains}

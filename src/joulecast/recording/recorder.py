@@ -40,6 +40,7 @@ class Reached:
     energy: Estimate | None  # None where nothing was read yet
     epoch: SpanEnergy | None = None  # the epoch that ended here
     source: str = OWN  # who says so, in words
+    count: int = 0  # another, and `done` begins afresh
 
 
 class Recorder:
@@ -97,6 +98,11 @@ class Recorder:
     def since_start(self, t: float) -> float:
         """The clock's time `t` in seconds since the start of the run."""
         return t - self._sampler.start_s
+
+    @property
+    def beginning(self) -> Instant:
+        """The start of the run."""
+        return Instant(0.0, None, self._live.nothing())
 
     @property
     def counts_epochs(self) -> bool:

@@ -86,6 +86,7 @@ class Lookout:
     def look(self) -> None:
         """One round: called with each reading of the meters, looks twice a second."""
         now = self._recorder.now()
+        self._printed.settle()
         if self._pulse is not None and self.source in (None, self._pulse.source):
             for place in self._pulse.push(now, self._recorder.energy):
                 self.reached(place)

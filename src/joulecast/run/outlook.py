@@ -175,7 +175,8 @@ def _begins_anew(place: Reached, last: Reached) -> bool:
     """Whether progress fell back, or is told by another, or in epochs after parts of the run."""
     in_parts = last.planned == 1.0 and 0 < last.done < 1
     other_unit = in_parts and place.planned != 1.0
-    return place.done < last.done or place.source != last.source or other_unit
+    other_count = (place.source, place.count) != (last.source, last.count)
+    return place.done < last.done or other_count or other_unit
 
 
 def _between(last: Reached | None, place: Reached) -> Work:

@@ -13,6 +13,8 @@ from ..recording.progress.tracker import Position, Tracker
 from ..recording.recorder import Instant, Reached, Recorder
 from ..recording.summary import SpanEnergy
 
+_AT_ONCE_S = 0.02
+
 
 class Printed:
     """Fed with a command's output; tells `reached` where the run is, and keeps its epochs.
@@ -32,6 +34,8 @@ class Printed:
         self._reader = Reader(pattern)
         self._tracker: Tracker[Instant] = Tracker(planned, lambda instant: instant.t_s)
         self._lock = threading.Lock()  # the last sightings may come from another thread
+        self._waiting: Position[Instant] | None = None  # the last, until time has passed
+        self._count = 0  # of the restarts
         self._began: tuple[int, Instant] | None = None  # the epoch under way, and since when
 
     def feed(self, stream: int, data: bytes, t: float) -> None:
@@ -41,6 +45,13 @@ class Printed:
         t_s = self._recorder.since_start(t)
         for sighting in self._reader.feed(stream, data):
             self._recorder.ask(t_s, partial(self._see, sighting))
+
+    def settle(self) -> None:
+        """A little time has passed: what was seen last stands."""
+        with self._lock:
+            waiting = self._waiting
+            if waiting is not None and self._recorder.now() - waiting.stamp.t_s > _AT_ONCE_S:
+                self._take(waiting)
 
     def finish(self) -> None:
         """The command has ended well: its last epoch is done."""
@@ -53,23 +64,44 @@ class Printed:
     def _end(self, instant: Instant) -> None:
         with self._lock:
             self._go(self._tracker.finish(instant))
+            if self._waiting is not None:
+                self._take(self._waiting)
 
     def _go(self, positions: list[Position[Instant]]) -> None:
+        """Lines that come at once (a program that held its output back) tell one place: the last.
+
+        Epochs between them would have taken no time.
+        """
+        for place in positions:
+            waiting = self._waiting
+            if waiting is not None and place.stamp.t_s - waiting.stamp.t_s > _AT_ONCE_S:
+                self._take(waiting)
+            self._waiting = place
+
+    def _take(self, place: Position[Instant]) -> None:
+        self._waiting = None
         if self._recorder.counts_epochs:
             return
-        for place in positions:
-            at, source = place.stamp, self._tracker.source or "what it prints"
-            epoch = self._epoch(place)
-            self._reached(Reached(place.done, place.planned, at.t_s, at.energy, epoch, source))
+        count = self._tracker.restarts
+        if count != self._count:
+            self._count, self._began = count, None
+        at, source = place.stamp, self._tracker.source or "what it prints"
+        epoch = self._epoch(place)
+        self._reached(Reached(place.done, place.planned, at.t_s, at.energy, epoch, source, count))
 
     def _epoch(self, place: Position[Instant]) -> SpanEnergy | None:
-        """The epoch that ended here, kept with the recording."""
+        """The epoch that ended here, kept with the recording.
+
+        Where only ends of epochs are printed, the first holds all that came before it.
+        """
         number = math.floor(place.done)
+        if self._began is None and number == 1 and not self._count:
+            self._began = (0, self._recorder.beginning)
         began, ended = self._began, None
         if began is not None and number == began[0]:
             return None
         if began is not None and number == began[0] + 1:
-            metrics = {name: v for n, name, v in self._tracker.metrics if n == began[0] + 1}
+            metrics = {name: v for n, name, v in self._tracker.metrics if n == number}
             ended = self._recorder.add_epoch(began[0], began[1], place.stamp, metrics)
         self._began = (number, place.stamp)
         return ended

@@ -98,9 +98,20 @@ class WrappedCommand:
                 status = Status.FINISHED if how.shell_code == 0 else Status.FAILED
             if status is Status.FINISHED:
                 self.watch.lookout.finish()
-            tell(self.watch.stop(status, how.shell_code))
+            tell(self._stopped(status, how.shell_code))
         except Exception as error:  # the command's exit code comes through whatever happens here
             say(f"the recording could not be ended: {type(error).__name__}: {error}")
+
+    def _stopped(self, status: Status, exit_code: int) -> Summary:
+        relay = self._relay
+        if relay is None:
+            return self.watch.stop(status, exit_code)
+        if relay.fault is not None:
+            self.watch.recorder.warn(f"its output was not read to the end: {relay.fault}")
+        try:
+            return self.watch.stop(status, exit_code)
+        finally:
+            relay.finish()  # after the recording: a slow reader of the output is no part of the run
 
     def _cancel(self, exit_code: int) -> None:
         self._started.set()

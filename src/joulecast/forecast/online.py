@@ -49,11 +49,16 @@ class Online(OnlineForecaster):
         self._stretches = Stretches()
 
     def add(self, work: Work) -> None:
-        """The next stretch of work is finished; values that are no numbers count as nothing."""
+        """The next stretch of work is finished; values that are no numbers count as nothing.
+
+        What makes no progress before any was made is set-up: spent, and part of no epoch.
+        """
         progress, duration, energy = map(_sane, (work.progress, work.duration_s, work.energy_j))
         self._done = min(HUGE, self._done + progress)
         self._spent[0].add(_sane(work.duration_s, LARGEST))
         self._spent[1].add(_sane(work.energy_j, LARGEST))
+        if self._done == 0:
+            return
         if self._finished < 2:
             self._stretches.add(Work(progress, duration, energy))
         if progress > 0:
@@ -140,8 +145,11 @@ class Online(OnlineForecaster):
 
     def _by_experience(self) -> tuple[Rate, Rate, tuple[str, ...]]:
         """Rates of duration and energy from the first epoch (or so much of it) alone."""
-        seconds = self._spent[0].value
-        start = self._first or Work(1.0, seconds / self._done, self._spent[1].value / self._done)
+        start, seconds = self._first, self._open[1]
+        if start is not None:
+            seconds += start.duration_s
+        else:
+            start = Work(1.0, seconds / self._done, self._open[2] / self._done)
         rates = []
         for energy, value in ((False, start.duration_s), (True, start.energy_j)):
             ratio = self._experience.ratio(start, seconds, energy, self._first is not None)

@@ -264,3 +264,15 @@ def test_a_tenth_of_the_first_epoch_is_enough_to_be_near() -> None:
         inside.append((said.low or 0) <= truth <= (said.high or 0))
     assert np.median(errors) < 0.12
     assert np.mean(inside) > 0.8
+
+
+def test_what_comes_before_the_first_epoch_is_spent_and_no_part_of_it():
+    plain, after_set_up = Online(), Online()
+    after_set_up.add(Work(0.0, 300.0, 9000.0))
+    for forecaster in (plain, after_set_up):
+        for _ in range(3):
+            forecaster.add(Work(1.0, 10.0, 1000.0))
+    one, other = plain.forecast(20), after_set_up.forecast(20)
+    assert other.energy.value == pytest.approx(one.energy.value + 9000)
+    assert other.duration.high == pytest.approx(one.duration.high + 300)
+    assert Online().forecast(20) is None

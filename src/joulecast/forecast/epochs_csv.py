@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn, TextIO
 
-from ..errors import BadInputError
 from .base import History, Work
+from .csv_table import MOST, Row, Rows, number, read_table, shown
 
 HEADER = ("run_id", "epoch", "duration_s", "energy_j")
 _OPTIONAL = ("planned_epochs", "tdp_w")
-_MOST = 1e18  # J, s or W: more than any run could; keeps sums and squares finite
-_CURE = "mend the figure, or leave the run out"
-_TICK = 2000  # lines between two calls of `read`
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,27 +40,7 @@ def read_epochs(
     Raises:
         BadInputError: the table makes no sense; the text names the line.
     """
-    path = Path(path)
-    try:
-        with path.open("rb") as raw:
-            data = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
-            with io.TextIOWrapper(data, encoding="utf-8-sig", newline="") as text:
-                return _Reader(str(path), by).read(_lines(text, read))
-    except OSError as error:
-        raise BadInputError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (UnicodeDecodeError, EOFError, csv.Error) as error:
-        raise BadInputError(f"{path}: not a CSV text file: {error}") from error
-
-
-def _lines(file: TextIO, read: Callable[[int], None]) -> Iterator[str]:
-    characters = 0
-    for number, line in enumerate(file, 1):
-        characters += len(line)
-        yield line
-        if not number % _TICK:
-            read(characters)
-            characters = 0
-    read(characters)
+    return read_table(path, lambda name, lines: _Reader(name, lines, by).runs(), read)
 
 
 @dataclass(slots=True)
@@ -82,54 +54,20 @@ class _Run:
 
 
 class _Reader:
-    """The table line by line; what is wrong is told with its line."""
+    """The table row by row, gathered into runs."""
 
-    def __init__(self, name: str, by: str | None) -> None:
-        self._name, self._by = name, by
-        self._line = 1
+    def __init__(self, name: str, lines: Iterator[str], by: str | None) -> None:
+        self._rows, self._by = Rows(name, lines, HEADER, _OPTIONAL, by), by
+        self._refuse, self._amount = self._rows.refuse, self._rows.amount
 
-    def read(self, lines: Iterator[str]) -> list[EpochRun]:
+    def runs(self) -> list[EpochRun]:
         """All runs."""
-        reader = csv.reader(lines)
-        first = next(reader, None)
-        if first is None:
-            raise BadInputError(f"{self._name}: the file is empty")
-        at = self._columns(first)
         runs: dict[str, _Run] = {}
-        for cells in reader:
-            if not any(cells):
-                continue  # a blank line
-            self._line = reader.line_num
-            if any(cell.strip() for cell in cells[len(first) :]):
-                self._refuse(f"{len(cells)} cells where the header has {len(first)}")
-            self._row({c: cells[i].strip() if i < len(cells) else "" for c, i in at.items()}, runs)
-        if not runs:
-            raise BadInputError(f"{self._name}: it has a header and no rows")
+        for row in self._rows:
+            self._row(row, runs)
         return [_finished(run_id, run) for run_id, run in runs.items()]
 
-    def _columns(self, first: list[str]) -> dict[str, int]:
-        header = [cell.strip().lower() for cell in first]
-        missing = [column for column in HEADER if column not in header]
-        for mark, called in ((";", "semicolons"), ("\t", "tabs")):
-            if missing and any(mark in cell for cell in first):
-                self._refuse(f"columns must be separated by commas, not {called}")
-        found = ", ".join(cell for cell in header if cell)[:200] or "none"
-        if missing:
-            self._refuse(
-                f"no column {', '.join(missing)} (found: {found}); "
-                f"the header must hold {','.join(HEADER)}"
-            )
-        wanted = [*HEADER, *(c for c in _OPTIONAL if c in header)]
-        if self._by is not None:
-            if self._by.lower() not in header:
-                self._refuse(f"no column {self._by} to group by (found: {found})")
-            wanted.append(self._by.lower())
-        for column in wanted:
-            if header.count(column) > 1:
-                self._refuse(f"the column {column} is there {header.count(column)} times")
-        return {column: header.index(column) for column in wanted}
-
-    def _row(self, row: dict[str, str], runs: dict[str, _Run]) -> None:
+    def _row(self, row: Row, runs: dict[str, _Run]) -> None:
         run_id = row["run_id"]
         if not run_id:
             self._refuse("run_id is missing")
@@ -154,43 +92,14 @@ class _Reader:
         if row.get("tdp_w"):
             run.tdp_w = self._amount(row, "tdp_w", of)
 
-    def _amount(self, row: dict[str, str], column: str, of: str) -> float:
+    def _whole(self, row: Row, column: str) -> int:
         text = row[column]
-        if not text:
-            self._refuse(f"{of}: {column} is missing: {_CURE}")
-        value = _number(text)
-        if value is None:
-            self._refuse(f"{of}: {column} is {_shown(text)}, not a number: {_CURE}")
-        if not math.isfinite(value):
-            self._refuse(f"{of}: {column} is {_shown(text)}, not a finite number: {_CURE}")
-        if value < 0:
-            self._refuse(f"{of}: {column} is negative ({_shown(text)}): {_CURE}")
-        if value > _MOST:
-            self._refuse(f"{of}: {column} is {_shown(text)}, more than {_MOST:g}: {_CURE}")
-        return value
-
-    def _whole(self, row: dict[str, str], column: str) -> int:
-        text = row[column]
-        value = _number(text)  # other programs write 3 as 3.0
-        if value is None or not value.is_integer() or abs(value) > _MOST:
+        value = number(text)  # other programs write 3 as 3.0
+        if value is None or not value.is_integer() or abs(value) > MOST:
             of = "" if column == "epoch" else f"run {row['run_id']!r}, epoch {row['epoch']}: "
-            what = "missing" if not text else f"{_shown(text)}, not a whole number"
+            what = "missing" if not text else f"{shown(text)}, not a whole number"
             self._refuse(f"{of}{column} is {what}")
         return int(value)
-
-    def _refuse(self, problem: str) -> NoReturn:
-        raise BadInputError(f"{self._name}, line {self._line}: {problem}")
-
-
-def _number(text: str) -> float | None:
-    try:
-        return None if "_" in text else float(text)
-    except ValueError:
-        return None
-
-
-def _shown(text: str) -> str:
-    return text if len(text) <= 40 and text.isprintable() else repr(text[:40])
 
 
 def _finished(run_id: str, run: _Run) -> EpochRun:

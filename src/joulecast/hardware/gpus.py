@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
-from ..errors import UsageError
-from .names import match
+from ..errors import UnknownHardwareError, UsageError
+from .names import match, normalise
 
 PRECISIONS = ("fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "int8", "fp4")
 _SPELLINGS = {
@@ -120,3 +120,19 @@ def find_gpu(name: str) -> Gpu:
     "A100" is four boards of 250 to 400 W, and a vGPU or MIG slice is not its board.
     """
     return match(name, _candidates(), "GPU")
+
+
+def gpu_variants(name: str) -> tuple[Gpu, ...]:
+    """The boards that `name` may mean: one where it is exact, all those that are called so else.
+
+    "A100" is boards with HBM2 and HBM2e, on PCIe and SXM. Raises `UnknownHardwareError`, with the
+    nearest names, where there is none.
+    """
+    try:
+        return (find_gpu(name),)
+    except UnknownHardwareError:
+        asked = set(normalise(name))
+        rows = [gpu for gpu in gpus() if asked and asked <= set(normalise(gpu.name))]
+        if not rows:
+            raise
+        return tuple(rows)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from joulecast.errors import UnknownHardwareError, UsageError
-from joulecast.hardware.gpus import PRECISIONS, find_gpu, gpus
+from joulecast.hardware.gpus import PRECISIONS, find_gpu, gpu_variants, gpus
 from joulecast.hardware.names import normalise
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
@@ -261,3 +261,12 @@ def test_rates_and_bandwidths_agree_with_neusight():
             if gpu.name != "NVIDIA L4":  # it counts 60 processors; the datasheet 7424 cores, 58
                 assert gpu.cores == other["Num_Sm"] * other["Core_Per_SM"]
     assert checked >= 10
+
+
+def test_variants_of_a_name_that_several_boards_share():
+    names = {gpu.name for gpu in gpu_variants("NVIDIA A100")}
+    assert {"NVIDIA A100 PCIe 40GB", "NVIDIA A100 SXM4 80GB"} <= names
+    assert all("A100" in name for name in names)
+    assert [gpu.name for gpu in gpu_variants("A100-SXM4-80GB")] == ["NVIDIA A100 SXM4 80GB"]
+    with pytest.raises(UnknownHardwareError, match="nearest"):
+        gpu_variants("NVIDIA Z9000")

@@ -12,6 +12,11 @@ from .base import NOTHING, Forecast, OnlineForecaster, Work
 from .tally import Tally
 
 
+def rated_power_w(tdp_w: float, ram_gb: float = 0.0, utilisation: float = 1.0) -> float:
+    """`TDP x utilisation + RAM_GB x 0.3725 W`, in W; ML CO2 Impact is that of the TDP alone."""
+    return tdp_w * utilisation + ram_gb * WATTS_PER_GB
+
+
 class GreenAlgorithms(OnlineForecaster):
     """What the devices are rated at, times the time.
 
@@ -24,7 +29,7 @@ class GreenAlgorithms(OnlineForecaster):
     name = "green-algorithms"
 
     def __init__(self, tdp_w: float, ram_gb: float, utilisation: float = 1.0) -> None:
-        self._power_w = tdp_w * utilisation + ram_gb * WATTS_PER_GB
+        self._power_w = rated_power_w(tdp_w, ram_gb, utilisation)
         self._spent = Tally()
 
     def add(self, work: Work) -> None:

@@ -24,8 +24,10 @@ tags = click.option(
     help="Words to find the run by; may be given many times.",
 )
 
-_SITE = (
-    click.option("--tariff", metavar="PRICE", help="Of electricity: 0.32 (per kWh), 0.32EUR/kWh."),
+_TARIFF = click.option(
+    "--tariff", metavar="PRICE", help="Of electricity: 0.32 (per kWh), 0.32EUR/kWh."
+)
+_GRID = (
     click.option("--region", metavar="COUNTRY", help="Whose grid it is. [default: the world's]"),
     click.option(
         "--carbon-intensity", type=float, metavar="G", help="Or its g CO2e per kWh, where known."
@@ -40,11 +42,16 @@ _SITE = (
 )
 
 
-def site(command: F) -> F:
-    """What turns energy into money and CO2: `--tariff`, `--region`, ..."""
-    for option in reversed(_SITE):
+def grid(command: F) -> F:
+    """What turns energy into CO2: `--region` or `--carbon-intensity`, and `--pue`."""
+    for option in reversed(_GRID):
         command = option(command)
     return command
+
+
+def site(command: F) -> F:
+    """The same, and `--tariff` for money."""
+    return _TARIFF(grid(command))
 
 
 def parse_tags(texts: tuple[str, ...]) -> dict[str, str]:

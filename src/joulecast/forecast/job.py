@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..hardware.grids import Grid
+from ..errors import UnknownHardwareError, UsageError
+from ..hardware.grids import WORLD, find_grid
 from ..units import Estimate, Provenance
 from ..workload.model import Phase, Workload
 from .base import Prediction
@@ -36,13 +37,40 @@ class Plan:
 class Site:
     """Where the machine stands: its grid, and what the site takes over what the machine takes."""
 
-    grid: Grid
+    carbon_g_per_kwh: float
+    basis: str  # "Germany, 2024"
     pue: float = 1.0
+
+    @classmethod
+    def of(
+        cls, region: str | None = None, intensity: float | None = None, pue: float = 1.0
+    ) -> Site:
+        """The site in a country, or on a grid of known intensity; the world's average else.
+
+        Raises `UsageError`.
+        """
+        if not (math.isfinite(pue) and pue >= 1):
+            raise UsageError(f"PUE {pue:g}: it is 1 or more (1.1 to 1.6 in most data centres)")
+        if intensity is not None:
+            if region is not None:
+                raise UsageError("--carbon-intensity and --region: give one of the two")
+            if not (math.isfinite(intensity) and intensity >= 0):
+                raise UsageError(f"carbon intensity {intensity:g}: give g CO2e per kWh")
+            return cls(intensity, "as given", pue)
+        try:
+            grid = find_grid(WORLD if region is None else region)
+        except UnknownHardwareError as error:
+            raise UsageError(f"--region {region}: {error}") from None
+        return cls(grid.carbon_g_per_kwh, f"{grid.name}, {grid.year}", pue)
 
     def carbon_g(self, energy: Estimate) -> Estimate:
         """Grams of CO2 equivalent of an energy (J); the grid's figure is a constant, so assumed."""
-        scaled = energy.scaled(self.grid.carbon_g_per_kwh * self.pue / KWH_J)
+        scaled = energy.scaled(self.carbon_g_per_kwh * self.pue / KWH_J)
         return replace(scaled, unit="g CO2e", provenance=Provenance.ASSUMED)
+
+    def __str__(self) -> str:
+        pue = "" if self.pue == 1 else f", PUE {self.pue:g}"
+        return f"{self.carbon_g_per_kwh:g} g CO2e/kWh ({self.basis}){pue}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +87,7 @@ class JobForecast:
     duration: Estimate
     power: Estimate
     carbon: Estimate
+    site: Site
     notes: tuple[str, ...] = ()
 
     @property
@@ -90,6 +119,8 @@ class JobForecast:
                 "power": self.power.to_json(),
                 "carbon": self.carbon.to_json(),
             },
+            "grid": {"carbon_g_per_kwh": self.site.carbon_g_per_kwh, "basis": self.site.basis},
+            "pue": self.site.pue,
             "plan": {
                 "steps": self.plan.steps,
                 "epochs": self.plan.epochs,
@@ -140,6 +171,7 @@ def forecast_job(
         duration=_estimate(whole.duration, "s"),
         power=_estimate(step.power, "W"),
         carbon=site.carbon_g(energy),
+        site=site,
         notes=tuple(dict.fromkeys((*whole.notes, *device.notes, *workload.notes))),
     )
 

@@ -1,0 +1,71 @@
+"""The devices a job may be forecast on: named ones of the catalog, and those of this machine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..errors import UnknownHardwareError
+from ..forecast.static import Device
+from ..hardware.cpus import Cpu, family_of, find_cpu, nearest_in_family, typical_family
+from ..hardware.environment import Environment
+from ..hardware.gpus import find_gpu, gpu_variants
+
+
+def gpus_named(name: str) -> tuple[Device, ...]:
+    """The GPU of that name; all that share it, the most powerful first, where it is not exact.
+
+    Raises `UnknownHardwareError`, with the nearest names.
+    """
+    boards = sorted(gpu_variants(name), key=lambda gpu: (-gpu.tdp_w, -gpu.memory_gb))
+    return tuple(Device.of_gpu(board) for board in boards)
+
+
+def gpu_here(environment: Environment) -> Device | None:
+    """The first visible GPU of this machine, None where it has none.
+
+    Raises `UnknownHardwareError` where the catalog does not know it.
+    """
+    for gpu in environment.gpus:
+        if gpu.visible is not False and gpu.name:
+            return Device.of_gpu(find_gpu(gpu.name))
+    return None
+
+
+def cpu_named(name: str) -> Device:
+    """A whole CPU of the catalog. Raises `UnknownHardwareError`, with the nearest names."""
+    return Device.of_cpu(find_cpu(name))
+
+
+def cpu_here(environment: Environment) -> Device:
+    """The CPUs that this process may use; a model whose name is hidden is taken by its family."""
+    cpu, told = environment.cpu, True
+    try:
+        model = find_cpu(cpu.name or "")
+    except UnknownHardwareError:
+        told = False
+        model = _by_family(environment)
+    per_core = model.threads / model.cores
+    threads = environment.effective_cpus or float(model.threads)
+    memory = environment.effective_memory_bytes
+    device = Device.of_cpu(
+        model,
+        cores=max(1.0, threads / per_core),
+        memory_gb=None if memory is None else memory / 1e9,
+    )
+    if told:
+        return device
+    note = f"{cpu.name or 'this CPU'} is taken for a {model.name}: its own name is not known"
+    return replace(device, name=cpu.name or model.name, notes=(*device.notes, note))
+
+
+def _by_family(environment: Environment) -> Cpu:
+    cpu = environment.cpu
+    server = bool(environment.is_virtual) or (cpu.threads or 0) >= 32
+    family = family_of(cpu.microarchitecture, cpu.name or "", cpu.codename)
+    family = family or typical_family(server)
+    like = nearest_in_family(family, family.cores)
+    if like is not None:
+        return like
+    threads = family.cores * (2 if family.smt else 1)
+    tdp_w = family.uncore_w + family.full_w_per_core * family.cores
+    return Cpu(family.name, tdp_w, family.cores, threads, None, family.name, family.source)

@@ -21,7 +21,7 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0001"  # the newest migration; known here so that a ledger opens without Alembic
+REVISION = "0002"  # the newest migration; known here so that a ledger opens without Alembic
 VERSION_TABLE = "joulecast_version"
 
 metadata = MetaData()
@@ -94,4 +94,14 @@ gaps = Table(
     Column("start_s", Double, primary_key=True),
     Column("reason", Text, primary_key=True),
     Column("end_s", Double),
+)
+
+calibrations = Table(
+    "joulecast_calibrations",
+    metadata,
+    Column("machine", String(64), primary_key=True),  # SHA-256 of `identity`
+    Column("device", String(64), primary_key=True),  # "cpu", "gpu:0", "wall"
+    Column("made_at", Double, primary_key=True),  # seconds since 1970, UTC
+    Column("identity", Text, nullable=False),  # JSON: processor, threads, GPUs
+    Column("document", Text, nullable=False),  # JSON
 )

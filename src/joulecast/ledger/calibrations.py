@@ -1,0 +1,141 @@
+"""What was found out about a machine itself: its constants, and how wall power follows its meters.
+
+They are kept by what the machine is (its processor and GPUs), not by its host name: cloud machines
+change theirs, and a ledger may be shared. The newest of each device counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import RowMapping, and_, delete, insert, select
+
+from ..errors import LedgerError
+from . import schema
+from .document import dumps
+from .engine import reading
+from .store import Ledger
+from .trouble import explained
+
+WALL = "wall"
+"""The device under which a fit of wall power is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One calibration, as plain data."""
+
+    device: str  # "cpu", "gpu:0", or `WALL`
+    made_at: float  # seconds since 1970, UTC
+    machine: str  # for people: "AMD EPYC 7763, 64 threads, 2 x NVIDIA A100"
+    document: dict[str, Any]  # JSON types; whoever saved it knows its shape
+
+
+def save(
+    ledger: Ledger,
+    environment: Mapping[str, Any],
+    device: str,
+    document: Mapping[str, Any],
+    made_at: float,
+) -> None:
+    """Keep a calibration of a device of the machine with this environment (`Header.environment`).
+
+    One of the same instant gives way. Raises `LedgerError`: also for a machine that says nothing
+    of itself, which could not be told from others.
+    """
+    identity = machine_of(environment)
+    if identity is None:
+        raise LedgerError(
+            "the calibration cannot be kept: this machine names neither its processor nor a GPU"
+        )
+    row = {
+        "machine": _key(identity),
+        "device": device,
+        "made_at": made_at,
+        "identity": dumps(identity),
+        "document": dumps(dict(document)),
+    }
+    table = schema.calibrations
+    same = and_(*(table.c[name] == row[name] for name in ("machine", "device", "made_at")))
+    with explained(ledger.location), ledger._engine.begin() as connection:
+        connection.execute(delete(table).where(same))
+        connection.execute(insert(table), row)
+
+
+def load(ledger: Ledger, environment: Mapping[str, Any], device: str) -> Stored | None:
+    """The newest calibration of a device ("cpu", "gpu:0") of this machine, None without one."""
+    found = [stored for stored in listed(ledger, environment) if stored.device == device]
+    return found[0] if found else None
+
+
+def listed(ledger: Ledger, environment: Mapping[str, Any] | None = None) -> list[Stored]:
+    """All calibrations, newest first; those of one machine if its environment is given."""
+    table = schema.calibrations
+    query = select(table).order_by(table.c.made_at.desc(), table.c.device)
+    if environment is not None:
+        identity = machine_of(environment)
+        if identity is None:
+            return []
+        query = query.where(table.c.machine == _key(identity))
+    with explained(ledger.location), reading(ledger._engine) as connection:
+        return [_stored(row, ledger) for row in connection.execute(query).mappings()]
+
+
+def forget(ledger: Ledger, environment: Mapping[str, Any], device: str | None = None) -> int:
+    """Drop the calibrations of this machine, of one device if named; how many there were."""
+    identity = machine_of(environment)
+    if identity is None:
+        return 0
+    table = schema.calibrations
+    query = delete(table).where(table.c.machine == _key(identity))
+    if device is not None:
+        query = query.where(table.c.device == device)
+    with explained(ledger.location), ledger._engine.begin() as connection:
+        return int(connection.execute(query).rowcount)
+
+
+def machine_of(environment: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What tells a machine from others: its processor, how many threads, its GPUs.
+
+    All GPUs: one that is hidden from a process is in the machine still. None where it names neither
+    processor nor GPU.
+    """
+    cpu = environment.get("cpu")
+    cpu = cpu if isinstance(cpu, Mapping) else {}
+    gpus = sorted(
+        str(gpu.get("name")) for gpu in environment.get("gpus") or () if isinstance(gpu, Mapping)
+    )
+    if cpu.get("name") is None and not gpus:
+        return None
+    return {"cpu": cpu.get("name"), "threads": cpu.get("threads"), "gpus": gpus}
+
+
+def machine_text(identity: Mapping[str, Any]) -> str:
+    """The machine for people: `AMD EPYC 7763, 64 threads, 2 x NVIDIA A100`."""
+    parts = [str(identity.get("cpu") or "unknown processor")]
+    if identity.get("threads"):
+        parts.append(f"{identity['threads']} threads")
+    gpus = list(identity.get("gpus") or ())
+    for name in dict.fromkeys(gpus):
+        count = gpus.count(name)
+        parts.append(name if count == 1 else f"{count} x {name}")
+    return ", ".join(parts)
+
+
+def _key(identity: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def _stored(row: RowMapping, ledger: Ledger) -> Stored:
+    try:
+        identity, document = json.loads(row["identity"]), json.loads(row["document"])
+        return Stored(row["device"], row["made_at"], machine_text(identity), dict(document))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise LedgerError(
+            f"ledger {ledger.location}: the calibration of {row['device']} is damaged: "
+            "joulecast calibrate --forget drops it"
+        ) from error

@@ -24,6 +24,10 @@ class Kind(StrEnum):
     OPTIMIZER = "optimizer"
 
 
+# Those made of multiply-adds, which tensor cores run.
+MULTIPLYING = (Kind.MATMUL, Kind.CONV, Kind.DEPTHWISE, Kind.ATTENTION, Kind.RECURRENT)
+
+
 class Phase(StrEnum):
     """Part of a training step; inference has the first only."""
 
@@ -85,6 +89,7 @@ class Workload:
     gradient_bytes: float
     optimizer_bytes: float
     activation_bytes: float
+    peak_bytes: float = 0.0  # height of all but weights and optimizer state, at any one time
     notes: tuple[str, ...] = field(default=())  # what could not be counted, and why
 
     def flops(self, phase: Phase | None = None, kind: Kind | None = None) -> float:
@@ -103,8 +108,16 @@ class Workload:
     @property
     def memory_bytes(self) -> float:
         """What it takes at least on the device."""
-        kept = self.weight_bytes + self.gradient_bytes + self.optimizer_bytes
-        return kept + self.activation_bytes
+        passing = max(self.peak_bytes, self.gradient_bytes + self.activation_bytes)
+        return self.weight_bytes + self.optimizer_bytes + passing
+
+    @property
+    def macs(self) -> float:
+        """Multiply-adds of the forward pass, of products, convolutions and attention alone.
+
+        This is what publications call the GMACs (often the GFLOPs) of a model, of the whole batch.
+        """
+        return sum(self.flops(Phase.FORWARD, kind) for kind in MULTIPLYING) / 2
 
 
 def _total(amounts: Iterable[tuple[float, Op]], phase: Phase | None, kind: Kind | None) -> float:

@@ -1,0 +1,156 @@
+"""Stands between a model and torch's functions while a step is traced.
+
+It hands attention, recurrent layers and dropout to their fused forms (see `fused`), and casts as
+mixed precision would: `torch.autocast` itself does nothing on meta tensors. The lists follow
+https://docs.pytorch.org/docs/stable/amp.html#cuda-op-specific-behavior
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from . import fused
+from .recorder import Recorder
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_LOWER = _words(
+    """
+    __matmul__ __rmatmul__ addbmm addmm addmv addr baddbmm bmm chain_matmul multi_dot conv1d
+    conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution gru_cell
+    linear  lstm_cell matmul mm mv prelu rnn_tanh_cell rnn_relu_cell einsum bilinear lstm gru
+    rnn_tanh  rnn_relu scaled_dot_product_attention
+    """
+)
+_WIDEN = _words(
+    """
+    __pow__ __rdiv__ __rpow__ __rtruediv__ acos asin binary_cross_entropy_with_logits cosh
+    cosine_embedding_loss cdist cosine_similarity cross_entropy cumprod cumsum dist erfinv exp
+    expm1 group_norm hinge_embedding_loss kl_div l1_loss layer_norm log log10 log_softmax
+    log1p  log2 margin_ranking_loss mse_loss multilabel_margin_loss multi_margin_loss nll_loss
+    norm  normalize pdist poisson_nll_loss pow prod reciprocal rsqrt sinh smooth_l1_loss
+    soft_margin_loss softmax softmin softplus sum renorm tan triplet_margin_loss rms_norm
+    """
+)
+_WIDEST = _words(
+    """
+    addcdiv addcmul atan2 bilinear cross dot grid_sample index_put scatter_add tensordot  cat
+    stack
+    """
+)
+_SIXTEEN = (torch.float16, torch.bfloat16)
+
+
+class Calls(TorchFunctionMode):
+    """Takes the calls of a step; `autocast` is the type of mixed precision, `None` for none.
+
+    With `plain_data`, a model on meta that asks whether all or any elements of a tensor are so
+    hears that all are and none is: the models of transformers ask so whether sequences are padded
+    or packed.
+    """
+
+    def __init__(
+        self, recorder: Recorder, autocast: torch.dtype | None = None, plain_data: bool = False
+    ) -> None:
+        super().__init__()
+        self._recorder = recorder
+        self._plain_data = plain_data
+        self._autocast = autocast
+        self._weights: dict[int, Tensor] = {}
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        name = getattr(func, "__name__", "")
+        if isinstance(func, FunctionType) and _guarded(func):
+            if self._autocast is not None and name in _WIDEN:
+                args, kwargs = self._cast(args, torch.float32), self._cast(kwargs, torch.float32)
+            # A function in Python, whose own calls must come here too.
+            with self:
+                return _unguarded(func)(*args, **kwargs)
+        if self._autocast is not None:
+            args, kwargs = self._cast_for(name, args, kwargs)
+        match name:
+            case "scaled_dot_product_attention":
+                return fused.scaled_dot_product_attention(self._recorder, *args, **kwargs)
+            case "lstm" | "gru" | "rnn_tanh" | "rnn_relu":
+                return fused.recurrent(self._recorder, name, *args, **kwargs)
+            case "dropout":
+                return fused.dropout(*args, **kwargs)
+            case "all" | "any" if self._plain_data:
+                answer = func(*args, **kwargs)
+                answer._joulecast_assumed = name == "all"
+                return answer
+            case "__bool__" if args[0].is_meta and hasattr(args[0], "_joulecast_assumed"):
+                return args[0]._joulecast_assumed
+        return func(*args, **kwargs)
+
+    def _cast_for(self, name: str, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        to: torch.dtype | None = None
+        if name in _LOWER:
+            to = self._autocast
+        elif name in _WIDEN or (
+            name in _WIDEST and any(t.dtype == torch.float32 for t in _floats(args))
+        ):
+            to = torch.float32
+        return (args, kwargs) if to is None else (self._cast(args, to), self._cast(kwargs, to))
+
+    def _cast(self, value: Any, to: torch.dtype) -> Any:
+        if isinstance(value, Tensor):
+            if value.dtype == to or value.dtype not in (torch.float32, *_SIXTEEN):
+                return value
+            if not (value.is_leaf and value.requires_grad):
+                return value.to(to)
+            # A weight is cast once a step.
+            if id(value) not in self._weights:
+                self._weights[id(value)] = value.to(to)
+            return self._weights[id(value)]
+        if type(value) in (list, tuple):
+            return type(value)(self._cast(item, to) for item in value)
+        if isinstance(value, dict):
+            return {key: self._cast(item, to) for key, item in value.items()}
+        return value
+
+
+def _floats(value: Any) -> list[Tensor]:
+    if isinstance(value, Tensor):
+        return [value] if value.dtype.is_floating_point else []
+    if isinstance(value, (list, tuple)):
+        return [tensor for item in value for tensor in _floats(item)]
+    return []
+
+
+_GUARDS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
+_copies: dict[FunctionType, Callable[..., Any]] = {}
+
+
+def _guarded(func: FunctionType) -> bool:
+    return func.__module__ == "torch.nn.functional" and any(
+        name in _GUARDS for name in func.__code__.co_names
+    )
+
+
+def _unguarded(func: FunctionType) -> Callable[..., Any]:
+    """A function of `torch.nn.functional` that does not ask whether it is overridden again."""
+    if func not in _copies:
+        names = {**func.__globals__, **dict.fromkeys(_GUARDS, _never)}
+        copy = FunctionType(
+            func.__code__, names, func.__name__, func.__defaults__, func.__closure__
+        )
+        copy.__kwdefaults__ = func.__kwdefaults__
+        _copies[func] = copy
+    return _copies[func]
+
+
+def _never(*_: Any) -> bool:
+    return False

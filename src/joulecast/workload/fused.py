@@ -1,0 +1,195 @@
+"""Operators that a GPU runs as one kernel and a meta tensor would fall apart into many.
+
+Attention and recurrent layers are stood in for by an autograd function that computes nothing: it
+returns tensors of the right shape, keeps for the backward pass what the real kernel keeps, and
+tells the recorder what the kernel costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from .kernels import Kernel, attention, dtype_of, size_of
+from .model import Kind
+from .recorder import Recorder
+
+
+def _gradients(tensors: Sequence[Tensor | None], wanted: Sequence[bool]) -> list[Tensor | None]:
+    return [
+        torch.zeros_like(tensor) if tensor is not None and needed else None
+        for tensor, needed in zip(tensors, wanted, strict=True)
+    ]
+
+
+class _Attention(torch.autograd.Function):
+    """Scaled dot-product attention as the fused kernels compute it (arXiv 2205.14135)."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        recorder: Recorder,
+        causal: bool,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        mask: Tensor | None,
+    ) -> Tensor:
+        with recorder.silence():
+            out = query.new_zeros((*query.shape[:-1], value.shape[-1]))
+            sums = query.new_zeros(query.shape[:-1], dtype=torch.float32)
+        ctx.save_for_backward(query, key, value, mask, out, sums)
+        ctx.recorder, ctx.causal = recorder, causal
+        moved = size_of((query, key, value, mask, out, sums))
+        recorder.add(attention(query, key, value, causal, moved))
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        query, key, value, mask, out, sums = ctx.saved_tensors
+        with ctx.recorder.silence():
+            results = _gradients((query, key, value, mask), ctx.needs_input_grad[2:])
+        moved = size_of((grads, query, key, value, mask, out, sums, results))
+        ctx.recorder.add(attention(query, key, value, ctx.causal, moved, products=5))
+        return (None, None, *results)
+
+
+def scaled_dot_product_attention(
+    recorder: Recorder,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
+    """In place of `torch.nn.functional.scaled_dot_product_attention`; same arguments.
+
+    Raises RuntimeError where the shapes do not fit together, as torch does.
+    """
+    if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
+        raise RuntimeError(
+            f"attention: query {tuple(query.shape)}, key {tuple(key.shape)} and value "
+            f"{tuple(value.shape)} do not fit together"
+        )
+    # Leading dimensions broadcast; with grouped queries, keys have fewer heads.
+    if not enable_gqa:
+        shapes = (query.shape[:-2], key.shape[:-2], value.shape[:-2])
+        lead = torch.broadcast_shapes(*shapes)  # type: ignore[no-untyped-call]
+        query = query.expand(*lead, *query.shape[-2:])
+    out: Tensor = _Attention.apply(recorder, is_causal, query, key, value, attn_mask)  # type: ignore[no-untyped-call]
+    return out
+
+
+class _Spec(NamedTuple):
+    """One call of a recurrent layer: sizes, and the weights of its cells in order."""
+
+    recorder: Recorder
+    gates: int  # 4 for an LSTM, 3 for a GRU, 1 for a plain cell
+    steps: int
+    batch: int
+    weights: tuple[tuple[int, int], ...]  # per cell: width of its input, of its state
+    widths: tuple[int, ...]  # per cell: what it hands on (an LSTM may project)
+    directions: int
+
+
+# FLOPs per element of the gates beside the products: sums, activations, products.
+_POINTWISE_FLOPS = 4
+
+
+def _cells(spec: _Spec, x: Tensor, backward: bool, of_input: bool = True) -> None:
+    """Records what the cells of a call cost: the input products at once, then the steps."""
+    dtype, unit = dtype_of(x), x.element_size()
+    t, b, g = spec.steps, spec.batch, spec.gates
+
+    def product(m: int, n: int, k: int, count: int = 1) -> None:
+        moved = float(unit * (m * k + k * n + m * n))
+        spec.recorder.add(
+            Kernel(Kind.RECURRENT, 2.0 * m * n * k, moved, dtype, (1, m, n, k), count)
+        )
+
+    for cell, ((width, state), handed) in enumerate(zip(spec.weights, spec.widths, strict=True)):
+        gates = g * state
+        cells = float(b * gates)
+        if of_input or cell >= spec.directions:
+            product(t * b, gates, width)
+        product(b, gates, handed, count=t)
+        if backward:  # of the input and the state above, of their weights here
+            product(gates, width, t * b)
+            product(gates, handed, t * b)
+        if handed != state:  # the projection of the state
+            product(b, handed, state, count=t)
+            if backward:
+                product(handed, state, t * b)
+        moved = unit * 3.0 * cells
+        flops = _POINTWISE_FLOPS * cells
+        spec.recorder.add(Kernel(Kind.RECURRENT, flops, moved, dtype, (), t))
+
+
+class _Recurrent(torch.autograd.Function):
+    """A recurrent layer as cuDNN runs it (arXiv 1604.01946)."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, spec: _Spec, out_shape: Any, states: int, x: Tensor, *rest: Tensor
+    ) -> tuple[Tensor, ...]:
+        _cells(spec, x, backward=False)
+        # The gates of every step are kept, and the state of an LSTM.
+        kept = spec.gates + (1 if spec.gates == 4 else 0)
+        reserve = x.new_empty(spec.steps * spec.batch * kept * sum(s for _, s in spec.weights))
+        ctx.save_for_backward(x, reserve, *rest)
+        ctx.spec = spec
+        with spec.recorder.silence():
+            return (x.new_zeros(out_shape), *(torch.zeros_like(state) for state in rest[:states]))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        x, _, *rest = ctx.saved_tensors
+        wanted = ctx.needs_input_grad[3:]
+        _cells(ctx.spec, x, backward=True, of_input=wanted[0])
+        with ctx.spec.recorder.silence():
+            return (None, None, None, *_gradients((x, *rest), wanted))
+
+
+_GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
+
+
+def recurrent(recorder: Recorder, name: str, *args: Any) -> tuple[Tensor, ...]:
+    """In place of `torch.lstm`, `torch.gru`, `torch.rnn_tanh`, `torch.rnn_relu`; same arguments."""
+    packed = isinstance(args[3], (list, tuple))
+    if packed:  # the data of all steps in a row, and how many sequences go on at each
+        x, sizes, states, parameters, _, layers, _, _, both = args[:9]
+        steps, batch = len(sizes), -(-x.shape[0] // max(1, len(sizes)))
+        lead: tuple[int, ...] = (x.shape[0],)
+    else:
+        x, states, parameters, _, layers, _, _, both, batch_first = args[:9]
+        steps, batch = (x.shape[1], x.shape[0]) if batch_first else (x.shape[0], x.shape[1])
+        lead = tuple(x.shape[:2])
+    states = list(states) if isinstance(states, (list, tuple)) else [states]
+    per_cell = len(parameters) // (layers * (2 if both else 1))
+    gates = _GATES[name]
+    inputs = list(parameters[::per_cell])
+    expected = inputs[0].shape[1]
+    if x.shape[-1] != expected:
+        raise RuntimeError(f"{name}: expected inputs of width {expected}, got {x.shape[-1]}")
+    weights = tuple((weight.shape[1], weight.shape[0] // gates) for weight in inputs)
+    handed = tuple(weight.shape[1] for weight in parameters[1::per_cell])
+    spec = _Spec(recorder, gates, steps, batch, weights, handed, 2 if both else 1)
+    out_shape = (*lead, handed[-1] * (2 if both else 1))
+    result: tuple[Tensor, ...] = _Recurrent.apply(  # type: ignore[no-untyped-call]
+        spec, out_shape, len(states), x, *states, *parameters
+    )
+    return result
+
+
+def dropout(x: Tensor, p: float, train: bool) -> Tensor:
+    """In place of `torch.dropout`: the one kernel that a GPU runs, with a mask of one byte each."""
+    if not train or p == 0 or prod(x.shape) == 0:
+        return x
+    return torch.native_dropout(x, p, train)[0]

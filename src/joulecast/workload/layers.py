@@ -1,0 +1,100 @@
+"""Which module an operator belongs to, in the forward pass and in the backward pass.
+
+Forward, it is the innermost module that runs. Backward, no module runs: autograd numbers its nodes
+in the order the forward pass made them, so the number of the node at work tells which module was
+running when it was made.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.module import (
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+)
+
+LOSS = "loss"
+
+
+class LayerTracker:
+    """Knows the running module of a model while it is entered.
+
+    After an error in a forward pass `running` still holds the modules in which it happened, each
+    with what it was given.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.modules = dict(model.named_modules())
+        self._names: dict[int, str] = {}
+        for name, module in self.modules.items():
+            self._names.setdefault(id(module), name)
+        self._owners = {
+            id(parameter): name
+            for name, module in reversed(self.modules.items())
+            for parameter in module.parameters(recurse=False)
+        }
+        self.running: list[tuple[str, nn.Module | None, tuple[Any, ...]]] = []
+        self._starts: list[int] = [-1]
+        self._layers = [""]
+
+    def __enter__(self) -> LayerTracker:
+        self._hooks = [
+            register_module_forward_pre_hook(self._enter_module),
+            register_module_forward_hook(self._leave_module),
+        ]
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for hook in self._hooks:
+            hook.remove()
+
+    def begin_loss(self) -> None:
+        """From here on the forward pass belongs to the loss."""
+        self.running = [(LOSS, None, ())]
+        self._note()
+
+    def begin_backward(self) -> None:
+        """The forward pass is over."""
+        self.running = []
+        self._note()
+
+    def current(self) -> str:
+        """Name of the module at work."""
+        if self.running:
+            name, _, _ = self.running[-1]
+            return name
+        node = torch._C._current_autograd_node()
+        if node is None:
+            return ""
+        variable: Any = getattr(node, "variable", None)
+        if variable is not None:
+            return self._owners.get(id(variable), "")
+        number: int = node._sequence_nr()
+        layer: str = self._layers[bisect_right(self._starts, number) - 1]
+        return layer
+
+    def _enter_module(self, module: nn.Module, args: tuple[Any, ...]) -> None:
+        name = self._names.get(id(module))
+        if name is None:  # made as it runs, or not the model's own: part of what runs it
+            name = self.running[-1][0] if self.running else ""
+        self.running.append((name, module, args))
+        self._note()
+
+    def _leave_module(self, module: nn.Module, args: Any, output: Any) -> None:
+        while self.running and self.running.pop()[1] is not module:
+            pass  # modules left by an error that the model itself caught
+        self._note()
+
+    def _note(self) -> None:
+        self._starts.append(torch._C._autograd._get_sequence_nr())
+        self._layers.append(self.running[-1][0] if self.running else "")

@@ -160,6 +160,7 @@ def forecast_job(
         validation_steps=plan.validation_steps,
     )
     energy = _estimate(whole.energy, "J")
+    facts = () if step.rung == "probed" else device.notes  # what was run needs none of them
     return JobForecast(
         workload,
         device,
@@ -172,7 +173,7 @@ def forecast_job(
         power=_estimate(step.power, "W"),
         carbon=site.carbon_g(energy),
         site=site,
-        notes=tuple(dict.fromkeys((*whole.notes, *device.notes, *workload.notes))),
+        notes=tuple(dict.fromkeys((*whole.notes, *facts, *workload.notes))),
     )
 
 

@@ -49,7 +49,7 @@ def memory_warning(job: JobForecast) -> str | None:
         return None
     return (
         f"needs at least {job.memory_gb:.1f} GB of memory and has "
-        f"{job.device.memory_gb:g}: take a smaller batch"
+        f"{job.device.memory_gb:.4g}: take a smaller batch"
     )
 
 
@@ -83,7 +83,7 @@ def _rows(job: JobForecast) -> list[tuple[str, str]]:
         rows.append(("goes to", shares_text(job.step.shares)))
     memory = f"at least {job.memory_gb:.2f} GB"
     if job.device.memory_gb is not None:
-        memory += f" of {job.device.memory_gb:g}"
+        memory += f" of {job.device.memory_gb:.4g}"
     return [*rows, ("memory", memory), ("method", f"{job.step.method}, from the {_rung(job)}")]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MissingExtraError
@@ -11,8 +11,39 @@ if TYPE_CHECKING:
     import torch
 
 
+Given = tuple[tuple[Any, ...], dict[str, Any]]
+"""Arguments and named arguments of the model's forward pass."""
+
+
+def steps_of(
+    model: Any,
+    shape: Any,
+    *,
+    batch: int,
+    training: bool,
+    optimizer: str | None,
+    precision: str,
+    device: str = "cpu",
+) -> Callable[[], None]:
+    """A step of a model given as to `workload.analyze`, with its parameters, on a device.
+
+    Raises `MissingExtraError` without torch, and what resolving the model raises.
+    """
+    torch = _torch()
+    from ..workload import inputs
+    from ..workload.resolve import resolve
+
+    recipe = resolve(model)
+    module = recipe.build().to(device)
+    read, _ = inputs.read(shape, batch, recipe, module)
+    given = inputs.make(read, module, device, torch.float32, training)
+    if training:
+        return training_step(module, given, optimizer, precision)
+    return inference_step(module, given, precision)
+
+
 def training_step(
-    module: torch.nn.Module, inputs: Sequence[torch.Tensor], optimizer: str, precision: str
+    module: torch.nn.Module, given: Given, optimizer: str | None, precision: str
 ) -> Callable[[], None]:
     """A step of training on made-up targets: forward, the mean of the output as loss, backward.
 
@@ -27,30 +58,32 @@ def training_step(
     }
     module.train()
     update = made[optimizer](list(module.parameters())) if optimizer in made else None
+    args, named = given
+    device = _device(module)
 
     def step() -> None:
-        with _autocast(torch, inputs, precision):
-            loss = _first_tensor(module(*inputs)).float().mean()
+        with _autocast(torch, device, precision):
+            loss = _first_tensor(module(*args, **named)).float().mean()
         module.zero_grad(set_to_none=True)
         loss.backward()
         if update is not None:
             update.step()
-        _wait(torch, inputs)
+        _wait(torch, device)
 
     return step
 
 
-def inference_step(
-    module: torch.nn.Module, inputs: Sequence[torch.Tensor], precision: str
-) -> Callable[[], None]:
+def inference_step(module: torch.nn.Module, given: Given, precision: str) -> Callable[[], None]:
     """A step of inference. Raises `MissingExtraError` without torch."""
     torch = _torch()
     module.eval()
+    args, named = given
+    device = _device(module)
 
     def step() -> None:
-        with torch.inference_mode(), _autocast(torch, inputs, precision):
-            module(*inputs)
-        _wait(torch, inputs)
+        with torch.inference_mode(), _autocast(torch, device, precision):
+            module(*args, **named)
+        _wait(torch, device)
 
     return step
 
@@ -63,15 +96,20 @@ def _torch() -> Any:
     return torch
 
 
-def _autocast(torch: Any, inputs: Sequence[Any], precision: str) -> Any:
-    kind = inputs[0].device.type
+def _device(module: torch.nn.Module) -> str:
+    for tensor in (*module.parameters(), *module.buffers()):
+        return tensor.device.type
+    return "cpu"
+
+
+def _autocast(torch: Any, device: str, precision: str) -> Any:
     types = {"bf16": torch.bfloat16, "fp16": torch.float16}
-    return torch.autocast(kind, types.get(precision), enabled=precision in types)
+    return torch.autocast(device, types.get(precision), enabled=precision in types)
 
 
-def _wait(torch: Any, inputs: Sequence[Any]) -> None:
+def _wait(torch: Any, device: str) -> None:
     """A GPU works on when the step returns: it is over only once that has ended."""
-    if inputs[0].device.type == "cuda":
+    if device == "cuda":
         torch.cuda.synchronize()
 
 

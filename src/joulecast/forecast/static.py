@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ..hardware.gpus import Gpu
     from ..workload.model import Workload
 
+# Chips with stacked memory (HBM), besides AMD's Vega and CDNA: NVIDIA's of data centres.
+_STACKED = ("6.0", "7.0", "8.0", "9.0", "10.0", "10.3")
 RUNGS = ("catalog", "calibrated", "probed")
 
 
@@ -55,6 +57,7 @@ class Device:
     memory_gb: float | None
     tdp_w: float
     processors: int  # streaming multiprocessors, compute units or cores
+    stacked_memory: bool = False  # HBM: draws little while nothing is moved
     vendor: str = ""
     architecture: str = ""
     year: int | None = None
@@ -100,6 +103,8 @@ class Device:
             memory_gb=one.memory_gb,
             tdp_w=one.tdp_w,
             processors=processors,
+            stacked_memory=gpu.compute_capability in _STACKED
+            or gpu.compute_capability.startswith("gfx9"),
             vendor=gpu.vendor,
             architecture=gpu.architecture,
             year=gpu.year,

@@ -1,0 +1,108 @@
+"""The constants of the physical model: read from `data/physical.toml`, or made by a fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from .power_model import Draw
+from .roofline import CLASSES, COLUMN, Efficiency
+
+# Which fitted constant holds for which class of operators. Classes that compute next to nothing
+# (none of their time is computing) share one.
+VECTOR = {"matmul": "matmul", "attention": "matmul", "recurrent": "matmul", "conv": "conv"}
+VECTOR |= {"winograd": "winograd", "depthwise": "depthwise"}
+TENSOR = {"matmul": "matmul", "attention": "attention", "recurrent": "recurrent", "conv": "conv"}
+MEMORY = {"matmul": "matmul", "attention": "matmul", "conv": "conv", "winograd": "conv"}
+MEMORY |= {"depthwise": "depthwise", "norm": "norm", "recurrent": "recurrent"}
+MEMORY |= {"elementwise": "elementwise", "optimizer": "elementwise"}
+OTHER = 0.5  # attained share of the peak rate by the rest
+
+# name -> (start, standard deviation of its logarithm before anything is measured)
+PRIORS: dict[str, tuple[float, float]] = {
+    "vector_matmul": (0.8, 0.3),
+    "vector_conv": (0.8, 0.3),
+    "vector_winograd": (1.4, 0.3),
+    "vector_depthwise": (0.15, 0.5),
+    "tensor_matmul": (0.5, 0.4),
+    "tensor_conv": (0.5, 0.4),
+    "tensor_attention": (0.4, 0.4),
+    "tensor_recurrent": (0.2, 0.5),
+    "memory_matmul": (0.7, 0.3),
+    "memory_conv": (0.6, 0.3),
+    "memory_depthwise": (0.5, 0.4),
+    "memory_norm": (0.6, 0.3),
+    "memory_recurrent": (0.8, 0.4),
+    "memory_elementwise": (0.85, 0.2),
+    "memory_other": (0.6, 0.3),
+    "narrow": (0.3, 0.7),
+    "latency_s": (4e-6, 0.5),
+    "latency_recurrent_s": (1e-5, 0.5),
+    "launch_s": (1.2e-5, 0.5),
+    "step_s": (1e-3, 0.7),
+    "awake_hbm": (0.15, 0.3),
+    "awake_gddr": (0.25, 0.3),
+    "power_vector": (0.7, 0.4),
+    "power_tensor": (0.8, 0.4),
+    "power_memory": (0.5, 0.4),
+    "power_latency": (0.3, 0.5),
+    "gamma": (2.0, 0.2),
+    "held": (0.92, 0.05),
+}
+CORNER = 4.0  # exponent of the soft maximum of device, host and input
+
+
+@dataclass(frozen=True, slots=True)
+class Constants:
+    """All constants of the model, of any device."""
+
+    efficiency: Efficiency
+    draw: Draw
+
+    @classmethod
+    def of(cls, values: Mapping[str, float]) -> Constants:
+        """From the named values of `PRIORS`."""
+        compute = np.full((2, len(CLASSES)), OTHER)
+        memory = np.full(len(CLASSES), values["memory_other"])
+        latency = np.full(len(CLASSES), values["latency_s"])
+        for engine, table in enumerate((VECTOR, TENSOR)):
+            prefix = ("vector", "tensor")[engine]
+            for name, constant in table.items():
+                compute[engine, COLUMN[name]] = values[f"{prefix}_{constant}"]
+        for name, constant in MEMORY.items():
+            memory[COLUMN[name]] = values[f"memory_{constant}"]
+        latency[COLUMN["recurrent"]] = values["latency_recurrent_s"]
+        efficiency = Efficiency(
+            compute=compute,
+            memory=memory,
+            narrow=values["narrow"],
+            latency_s=latency,
+            launch_s=values["launch_s"],
+            step_s=values["step_s"],
+            corner=CORNER,
+        )
+        draw = Draw(
+            awake_hbm=values["awake_hbm"],
+            awake_gddr=values["awake_gddr"],
+            compute_vector=values["power_vector"],
+            compute_tensor=values["power_tensor"],
+            memory=values["power_memory"],
+            latency=values["power_latency"],
+            gamma=values["gamma"],
+            held=values["held"],
+        )
+        return cls(efficiency, draw)
+
+
+@cache
+def shipped() -> dict[str, Any]:
+    """The whole data file: `[constants]`, and what the fit left as errors."""
+    import tomllib  # late: not needed where no forecast is made
+    from importlib.resources import files
+
+    text = files(__package__).joinpath("data", "physical.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)

@@ -1,0 +1,102 @@
+"""`physical`: energy of a step from what its operators ask of a device; a catalog row is enough.
+
+Time is a roofline per operator (`roofline`), power follows from what the device is busy with
+(`power_model`), energy is their product. What was measured on a machine (`Calibration`) takes the
+place of the constants fitted on many.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from .conformal import Spread
+from .constants import Constants, shipped
+from .novelty import novelty
+from .power_model import awake_w, run
+from .roofline import Busy, busy, demand
+from .static import Calibration, Device, Shares, StaticForecaster, StepForecast
+
+if TYPE_CHECKING:
+    from ..workload.model import Workload
+
+
+class Physical(StaticForecaster):
+    """The physical model, with the shipped constants unless others are given."""
+
+    name: ClassVar[str] = "physical"
+
+    def __init__(self, constants: Constants | None = None) -> None:
+        self._constants = constants or Constants.of(shipped()["constants"])
+
+    def step(self, workload: Workload, device: Device) -> StepForecast | None:
+        """One step on the device; None of a workload without operators."""
+        if not workload.ops:
+            return None
+        found = Calibration() if device.calibration is None else device.calibration
+        at_work = self._busy(workload, device, found)
+        draw, corner = self._constants.draw, self._constants.efficiency.corner
+        awake = awake_w(draw, device.tdp_w, device.stacked_memory)
+        if device.idle_w is not None:
+            awake = device.idle_w
+        if found.idle_w is not None:
+            awake = found.idle_w
+        dynamic = 1.0 if found.power is None else found.power
+        limit = max(device.limit_w, awake)
+        running = run(at_work, draw, corner, device.tdp_w, limit, awake, dynamic)
+        seconds, watts = float(running.step_s), float(running.power_w) * device.devices
+        rung = "catalog" if device.calibration is None else "calibrated"
+        shares = _shares(at_work, float(running.clock))
+        wider, why = novelty(workload, device, shares, shipped()["known"])
+        spread = {
+            name: Spread(half).widened(wider) for name, half in shipped()["errors"][rung].items()
+        }
+        return StepForecast(
+            duration=spread["duration"].around(seconds),
+            energy=spread["energy"].around(seconds * watts),
+            power=spread["power"].around(watts),
+            shares=shares,
+            method=self.name,
+            rung=rung,
+            notes=(*_notes(device, float(running.clock)), *why),
+        )
+
+    def _busy(self, workload: Workload, device: Device, found: Calibration) -> Busy:
+        efficiency = self._constants.efficiency
+        if device.kind == "cpu":  # the framework calls its kernels directly
+            efficiency = replace(efficiency, launch_s=0.0)
+        if found.launch_s is not None:
+            efficiency = replace(efficiency, launch_s=found.launch_s)
+        if found.step_s is not None:
+            efficiency = replace(efficiency, step_s=found.step_s)
+        if found.compute is not None:
+            efficiency = replace(efficiency, compute=efficiency.compute * found.compute)
+        if found.memory is not None:
+            efficiency = replace(efficiency, memory=efficiency.memory * found.memory)
+        input_s = 0.0
+        if found.samples_per_s:
+            input_s = workload.batch / found.samples_per_s
+        return busy(demand(workload, device), efficiency, input_s)
+
+
+def _shares(at_work: Busy, clock: float) -> Shares:
+    """What the time of a step goes to: of host and input, what the device waits for them."""
+    compute, memory = float(at_work.compute) / clock, float(at_work.memory)
+    latency, host, fed = float(at_work.latency), float(at_work.host), float(at_work.input)
+    device = compute + memory + latency
+    longest = max(device, host, fed)
+    waits = longest - device
+    parts = np.array([compute, memory, latency, 0.0])
+    parts[2 if host >= fed else 3] += waits
+    return Shares(*(float(p) for p in parts / parts.sum()))
+
+
+def _notes(device: Device, clock: float) -> tuple[str, ...]:
+    notes = [*device.notes]
+    if clock < 0.97:
+        notes.append(f"the power limit holds the clock at {100 * clock:.0f} %")
+    if device.devices > 1:
+        notes.append("exchange of gradients between devices is not counted")
+    return tuple(notes)

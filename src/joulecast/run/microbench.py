@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -88,7 +88,7 @@ def torch_device(torch: Any, name: str) -> torch.device:
     known = devices(torch)
     if name not in known:
         raise UsageError(f"--device {name}: there is {', '.join(known)} here")
-    return cast("torch.device", torch.device(name.replace("gpu", "cuda")))
+    return torch.device(name.replace("gpu", "cuda"))  # type: ignore[no-any-return]
 
 
 def waiter(torch: Any, device: torch.device) -> Callable[[], None]:
@@ -302,8 +302,8 @@ def _step(torch: Any, device: torch.device) -> Piece:
         return torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.ReLU(), torch.nn.Linear(8, 8))
 
     def make() -> Call:
-        given = ((torch.randn(8, 8, device=device),), {})
-        return training_step(module().to(device), given, "sgd", "fp32")
+        x = torch.randn(8, 8, device=device)
+        return training_step(module().to(device), ((x,), {}), "sgd", "fp32")
 
     work = analyze(module(), (8,), batch=8, training=True, optimizer="sgd", precision="fp32")
     return Piece("training step of next to nothing", STEP, make, work)

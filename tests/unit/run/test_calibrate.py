@@ -20,8 +20,8 @@ from joulecast.run.microbench import (
     LAUNCH,
     MEMORY,
     STEP,
-    Result,
     Piece,
+    Result,
     run_tests,
     timed,
 )

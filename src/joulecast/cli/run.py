@@ -230,7 +230,7 @@ def _idle_power(texts: tuple[str, ...]) -> dict[str, float] | None:
 
 
 def _tell(watch: Watch, json_file: Path | None, quiet: bool, summary: Summary) -> None:
-    from ..recording.recorder import OWN
+    from ..recording.epochs import OWN
     from ..report.lines import summary_lines
 
     if json_file is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,6 +18,15 @@ _SLACK = 32  # readings kept before the oldest instant that will be asked for: s
 
 Mark = dict[str, Array]
 """Joules (value, low, high) of each domain up to one instant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """A moment of the run, and the energy used up to then (None where nothing was read yet)."""
+
+    t_s: float
+    energy: Estimate | None
+    mark: Mark  # the same by domain, for the energy between two instants
 
 
 class _Domain:

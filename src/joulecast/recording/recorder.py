@@ -6,41 +6,19 @@ import math
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from ..meters.base import Meter, Reading
 from ..units import Estimate
-from .live import LiveEnergy, Mark
+from .epochs import Answer, Epochs, Reached
+from .live import Instant, LiveEnergy
 from .model import Footer, Gap, Header, Metric, Sink, Span, Status
 from .sampler import Sampler
 from .summary import SpanEnergy
 
 FLUSH_S = 1.0
-OWN = "the training itself"
 _LOOK_S = 0.1  # how often `stop` looks whether a driver hangs
-
-
-@dataclass(frozen=True, slots=True)
-class Instant:
-    """A moment of the run, and the energy used up to then (None where nothing was read yet)."""
-
-    t_s: float
-    energy: Estimate | None
-    mark: Mark  # the same by domain, for the energy between two instants
-
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """How far the run was at one instant, and the energy used up to then."""
-
-    done: float  # epochs, with the part done of the one under way; of the run where it has none
-    planned: float | None
-    t_s: float
-    energy: Estimate | None  # None where nothing was read yet
-    epoch: SpanEnergy | None = None  # the epoch that ended here
-    source: str = OWN  # who says so, in words
-    count: int = 0  # another, and `done` begins afresh
 
 
 class Recorder:
@@ -65,22 +43,17 @@ class Recorder:
     ) -> None:
         self.header = header
         self.clock = clock
-        self.planned_epochs = header.planned_epochs  # of this run in all, begun or to come
-        self._epochs_begun = 0
-        self._epochs_of: int | None = None  # the process that began the first epoch
-        self._numbers: dict[int, int | None] = {}  # of epochs that are open; None: not counted
         self._sink: Sink | None = sink
-        self._on_reached, self._on_tick = on_reached, on_tick
+        self._on_tick = on_tick
         self._sampler = Sampler(meters, clock, header.interval_s)
         self._live = LiveEnergy([meter.source for meter in meters])
+        self._epochs = Epochs(header.planned_epochs, self._live, on_reached)
         self._lock = threading.RLock()  # never held while a meter or the sink is at work
         self._next_id = 1
         self._open: dict[int, Span] = {}
         self._dirty: dict[int, Span] = {}  # opened or closed since the last flush
         self._metrics: list[Metric] = []
-        self._epoch_metrics: dict[int, dict[str, float]] = {}  # of epochs not finished yet
-        self._marks: dict[int, Mark] = {}  # of epochs that are open
-        self._asked: list[tuple[float, Callable[[Mark], None]]] = []  # not all meters are there yet
+        self._asked: list[tuple[float, Answer]] = []  # not all meters have passed that instant
         self._gaps: list[Gap] = []  # not flushed yet
         self._warnings: list[str] = []
         self._stop = threading.Event()
@@ -107,7 +80,12 @@ class Recorder:
     @property
     def counts_epochs(self) -> bool:
         """Whether the training itself tells its epochs."""
-        return self._epochs_begun > 0
+        return self._epochs.begun > 0
+
+    @property
+    def planned_epochs(self) -> int | None:
+        """Of this run in all, begun or to come; None where unknown."""
+        return self._epochs.planned
 
     def begin(
         self,
@@ -127,14 +105,7 @@ class Recorder:
             self._next_id += 1
             self._open[span.id] = self._dirty[span.id] = span
             if kind == "epoch":
-                self._epoch_metrics[span.id] = {}
-                number = None  # how many came before it
-                if self._counts(owner):
-                    number = self._epochs_begun
-                    self._epochs_of = owner
-                    self._epochs_begun += 1
-                self._numbers[span.id] = number
-                self._asked.append((at, partial(self._epoch_begun, span, number)))
+                self._asked.append((at, self._epochs.begin(span, owner)))
             return span.id
 
     def end(self, span: int, *, t_s: float | None = None) -> None:
@@ -146,8 +117,7 @@ class Recorder:
             closed = replace(opened, end_s=max(opened.start_s, self.now() if t_s is None else t_s))
             self._dirty[span] = closed
             if closed.kind == "epoch" and closed.end_s is not None:
-                number = self._numbers.pop(span)
-                self._asked.append((closed.end_s, partial(self._epoch_ended, closed, number)))
+                self._asked.append((closed.end_s, self._epochs.end(closed)))
 
     def add_epoch(
         self, index: int, start: Instant, end: Instant, metrics: Mapping[str, float]
@@ -166,13 +136,9 @@ class Recorder:
     def step(self, part: float, *, t_s: float | None = None, origin: int | None = None) -> None:
         """So much is done, from 0 to 1, of the epoch under way; of the run where it has none."""
         with self._lock:
-            if not self._counts(origin):
-                return
-            done, planned = part, 1.0 if self._epochs_begun == 0 else None
-            if self._epochs_begun:
-                done += self._epochs_begun - 1
-            at = self.now() if t_s is None else t_s
-            self._asked.append((at, partial(self._tell, done, planned, at)))
+            if self._epochs.counts(os.getpid() if origin is None else origin):
+                at = self.now() if t_s is None else t_s
+                self._asked.append((at, self._epochs.step(part, at)))
 
     def ask(self, t_s: float, then: Callable[[Instant], None]) -> None:
         """Call `then` with the energy from the start up to `t_s`, now or a little ago.
@@ -190,18 +156,12 @@ class Recorder:
         """A number was logged."""
         with self._lock:
             self._metrics.append(Metric(self.now() if t_s is None else t_s, name, value, span))
-            if span in self._epoch_metrics:
-                self._epoch_metrics[span][name] = value
+            self._epochs.metric(span, name, value)
 
     def plan(self, epochs: int, *, origin: int | None = None) -> None:
         """So many epochs are still to come, after those that have begun."""
         with self._lock:
-            if self._counts(origin):
-                self.planned_epochs = self._epochs_begun + epochs
-
-    def _counts(self, origin: int | None) -> bool:
-        """Whether a process's epochs count: ranks of one job all tell the same ones."""
-        return self._epochs_of in (None, os.getpid() if origin is None else origin)
+            self._epochs.plan(epochs, os.getpid() if origin is None else origin)
 
     def warn(self, text: str) -> None:
         """Something the reader of the recording must know; the same text is kept once."""
@@ -311,35 +271,6 @@ class Recorder:
         self._asked = [(at, then) for at, then in self._asked if at > horizon_s]
         marks = self._live.marks([at for at, _ in known])
         return [partial(then, mark) for (_, then), mark in zip(known, marks, strict=True)]
-
-    def _epoch_begun(self, span: Span, number: int | None, mark: Mark) -> None:
-        self._marks[span.id] = mark
-        if number is not None:
-            self._tell(float(number), None, span.start_s, mark)
-
-    def _epoch_ended(self, span: Span, number: int | None, mark: Mark) -> None:
-        start, end_s = self._marks.pop(span.id, None), float(span.end_s or 0.0)
-        with self._lock:
-            metrics = self._epoch_metrics.pop(span.id, {})
-        duration = end_s - span.start_s
-        energy = self._live.between(start, mark, duration) if start else None
-        if number is not None:
-            epoch = SpanEnergy(span, duration, energy, {}, metrics)
-            self._tell(float(number + 1), None, end_s, mark, epoch)
-
-    def _tell(
-        self,
-        done: float,
-        planned: float | None,
-        t_s: float,
-        mark: Mark,
-        epoch: SpanEnergy | None = None,
-    ) -> None:
-        if self._on_reached is None:
-            return
-        of = self.planned_epochs if planned is None else planned
-        energy = self._live.up_to(mark, t_s)
-        self._on_reached(Reached(done, of, t_s, energy, epoch))
 
     # --- the sink --------------------------------------------------------------------------------
 

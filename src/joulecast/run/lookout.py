@@ -8,7 +8,8 @@ from functools import partial
 
 from ..forecast.base import History
 from ..forecast.online import Online
-from ..recording.recorder import OWN, Reached, Recorder
+from ..recording.epochs import OWN, Reached
+from ..recording.recorder import Recorder
 from ..recording.summary import SpanEnergy
 from ..units import Estimate, format_duration, format_estimate
 from .budget_watch import Action, BudgetWatch, Policy, goes_on

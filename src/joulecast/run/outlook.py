@@ -16,7 +16,7 @@ from ..forecast.early_stopping import (
     expected_energy,
     stopping,
 )
-from ..recording.recorder import Reached
+from ..recording.epochs import Reached
 from ..units import Estimate, Provenance, format_estimate, weakest
 
 _SHORTEST_S = 0.1  # a step in less is joined with the next: its energy would not be resolved

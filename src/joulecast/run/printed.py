@@ -7,10 +7,12 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
+from ..recording.epochs import Reached
+from ..recording.live import Instant
 from ..recording.progress.reader import Reader
 from ..recording.progress.sighting import Sighting
 from ..recording.progress.tracker import Position, Tracker
-from ..recording.recorder import Instant, Reached, Recorder
+from ..recording.recorder import Recorder
 from ..recording.summary import SpanEnergy
 
 _AT_ONCE_S = 0.02

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..forecast.period import Period, PeriodCount, find_period
-from ..recording.recorder import Reached
+from ..recording.epochs import Reached
 from ..units import Estimate
 
 _LOOK_S = 5.0  # between two searches

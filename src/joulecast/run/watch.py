@@ -20,8 +20,9 @@ from ..meters.discovery import discover
 from ..recording import join
 from ..recording.baseline import measure_idle
 from ..recording.distributed import Job
+from ..recording.epochs import Reached
 from ..recording.model import Header, Status
-from ..recording.recorder import Reached, Recorder
+from ..recording.recorder import Recorder
 from ..recording.summary import Summary, summarise
 from ..units import format_duration
 from .lookout import Lookout

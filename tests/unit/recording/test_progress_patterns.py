@@ -252,3 +252,9 @@ def test_a_pattern_that_is_none(pattern, message):
         Reader(pattern)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_bytes_that_are_no_text_show_nothing():
+    reader = Reader()
+    assert reader.feed(1, b"\n\x02\xf1Epoch 3/30\n\xfe\xc3 12%\n") == []
+    assert [s.epoch for s in reader.feed(1, "█ Epoch 4/30 \x07\n".encode())] == [4]

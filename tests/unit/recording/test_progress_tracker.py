@@ -228,6 +228,7 @@ def test_steps_of_the_whole_run():
 
 
 def test_percentages():
+    assert run((1, "100%"), planned=30)[0] == []  # of a download, of anything
     positions, tracker = run(*((k, f"Progress: {k}%") for k in (10, 50)), planned=30)
     assert [(p.done, p.planned) for p in positions] == [(3, 30), (15, 30)]
     assert tracker.source == "percentages"
@@ -271,9 +272,16 @@ def test_epochs_done_again_after_a_crash_wait_until_they_are_new():
 
 
 @pytest.mark.parametrize("planned", [1, 4])
-def test_never_more_than_planned(planned):
-    positions, _ = run(*((k, f"Epoch {k} loss 0.1") for k in range(1, 9)), planned=planned)
-    assert max(p.done for p in positions) == planned
+def test_epochs_beyond_those_planned_are_epochs_too(planned):
+    positions, tracker = run(*((k, f"Epoch {k} loss 0.1") for k in range(1, 9)), planned=planned)
+    assert max(p.done for p in positions) == 8
+    assert all(p.done <= p.planned for p in positions)
+    positions, tracker = run(*((k, f"Epoch {k}/8 loss 0.1") for k in range(1, 6)), planned=planned)
+    assert positions[-1].done == 5
+    assert [p.planned for p in positions] == [
+        planned if p.done <= planned else 8 for p in positions
+    ]
+    assert tracker.planned == 8
 
 
 def test_endless_epochs():

@@ -408,3 +408,12 @@ def test_an_epoch_told_of_afterwards_is_kept(clock):
     assert epoch.span.index == 0 and epoch.duration_s == pytest.approx(2)
     assert epoch.energy.value == pytest.approx(200) == live.energy.value
     assert epoch.metrics == {"loss": 0.5}
+
+
+def test_epochs_beyond_those_planned_raise_the_plan(clock):
+    recorder, _, _ = record(clock, [], planned_epochs=1)
+    planned = []
+    for index in range(3):
+        recorder.end(recorder.begin("epoch", "", index))
+        planned.append(recorder.planned_epochs)
+    assert planned == [1, 2, 3]

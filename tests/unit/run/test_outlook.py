@@ -1,7 +1,7 @@
 import pytest
 
 from joulecast.forecast.base import Forecast, OnlineForecaster, Prediction
-from joulecast.recording.recorder import Reached
+from joulecast.recording.epochs import Reached
 from joulecast.run.outlook import Outlook
 from joulecast.units import Estimate, Provenance
 

@@ -38,6 +38,8 @@ class Reader:
         for text, end in lines.feed(data):
             if self._pattern is not None:
                 sighting = self._pattern.parse(text, end)
+            elif _BINARY.search(text):
+                continue
             elif (sighting := parse(text, end)) is None and end == "\n":
                 sighting = table.parse(text)
                 lines.every_line = table.open
@@ -49,6 +51,7 @@ class Reader:
         return found
 
 
+_BINARY = re.compile(r"[\x00-\x06\x0e-\x1a\x1c-\x1f]|\ufffd(?!\ufffd*$)")  # letters may be cut
 _LIGHTNING = ("Sanity Checking", "Validation DataLoader")  # its bars are those of tqdm or rich
 _GROUPS = {"epoch", "epochs", "step", "steps", "fraction", "percent"}
 

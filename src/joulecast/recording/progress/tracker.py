@@ -34,7 +34,8 @@ class Position(Generic[T]):
 class Tracker(Generic[T]):
     """Decides which of the sightings are the run's progress, and where in the run each is.
 
-    `planned` is what the caller knows of the number of epochs; it wins over what is printed.
+    `planned` is what the caller knows of the number of epochs; it wins over what is printed, until
+    the run goes on beyond it.
     `clock` gives the seconds since the start of the run of a stamp; with it, lines printed at the
     start of an epoch are told from those at its end by their timing too. `done` never falls, except
     where `restarts` has grown: another fit or fold began, or what was followed proved to be
@@ -151,6 +152,8 @@ class Tracker(Generic[T]):
             self._anew()
 
     def _epoch_at(self, s: Sighting, done: float, stamp: T) -> list[Position[T]]:
+        if s.form == self._lead and self._given and done > (self.planned or done) + _TINY:
+            self._outrun(done)
         if floor(done + _TINY) > self._base:
             self._turn(floor(done + _TINY))
         reached = self._reach(done, stamp)
@@ -158,6 +161,14 @@ class Tracker(Generic[T]):
             over = self._series[s.form].ends(s)
             self._ended = over and done == floor(done) and min(done, self._done) > 0
         return reached
+
+    def _outrun(self, done: float) -> None:
+        """More epochs than the caller knew of: as many as are printed, or one after the other."""
+        lead = self._series[self._lead or ""]
+        if lead.total is not None and done <= lead.total - lead.offset:
+            self._given = None
+        else:
+            self._given = ceil(done - _TINY) + (int(lead.offset) if lead.total is None else 0)
 
     def _follow(self, s: Sighting, taken: list[tuple[float, T]]) -> list[Position[T]]:
         """Take up a series; what another source said before is void."""
@@ -249,7 +260,10 @@ class Tracker(Generic[T]):
 
         With n epochs planned, steps of the whole run are a multiple of n, and a bar over the whole
         run (the Trainer's) has neither a name nor results. Otherwise its second round will tell.
+        A percentage alone may be of anything.
         """
+        if s.tool == "percent" and loop.trail[0][0] == loop.trail[-1][0]:
+            return False
         if self._given is None or self._given == 1:
             return True
         if s.tool == "keras":

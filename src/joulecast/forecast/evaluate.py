@@ -32,6 +32,21 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Accuracy:
+    """Errors relative to the truth, %; RMSE, kJ; coverage and width of the intervals, %.
+
+    The last two are None where one prediction has no interval.
+    """
+
+    mape_pct: float
+    median_pct: float
+    p90_pct: float
+    rmse_kj: float
+    coverage_pct: float | None
+    width_pct: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """How near a forecaster came, over all runs it spoke of after so many epochs.
 
@@ -138,11 +153,25 @@ def scores(found: Iterable[Attempt]) -> list[Score]:
 
 
 @np.errstate(over="ignore", invalid="ignore")  # of a truth of next to nothing
+def accuracy(said: Sequence[Prediction], truth_j: Sequence[float]) -> Accuracy:
+    """How near predictions of energies (J) come to the truth; there must be some."""
+    truth = np.array(truth_j)
+    value = np.array([p.value for p in said])
+    error_pct = 100 * np.abs(value - truth) / truth
+    coverage_pct, width_pct = _interval(said, truth)
+    return Accuracy(
+        mape_pct=float(error_pct.mean()),
+        median_pct=float(np.median(error_pct)),
+        p90_pct=float(np.percentile(error_pct, 90)),
+        rmse_kj=float(np.sqrt(np.mean((value - truth) ** 2))) / 1e3,
+        coverage_pct=coverage_pct,
+        width_pct=width_pct,
+    )
+
+
+@np.errstate(over="ignore", invalid="ignore")
 def _score(name: str, seen: int, group: Sequence[Attempt]) -> Score:
-    truth = np.array([a.energy_j for a in group])
-    said = np.array([a.forecast.energy.value for a in group])
-    error_pct = 100 * np.abs(said - truth) / truth
-    coverage_pct, width_pct = _interval([a.forecast.energy for a in group], truth)
+    near = accuracy([a.forecast.energy for a in group], [a.energy_j for a in group])
     timed = all(a.duration_s > 0 for a in group)
     lasted = np.array([a.duration_s for a in group])
     length = np.array([a.forecast.duration.value for a in group])
@@ -151,12 +180,12 @@ def _score(name: str, seen: int, group: Sequence[Attempt]) -> Score:
         forecaster=name,
         epochs_seen=seen,
         runs=len(group),
-        mape_pct=float(error_pct.mean()),
-        median_pct=float(np.median(error_pct)),
-        p90_pct=float(np.percentile(error_pct, 90)),
-        rmse_kj=float(np.sqrt(np.mean((said - truth) ** 2))) / 1e3,
-        coverage_pct=coverage_pct,
-        width_pct=width_pct,
+        mape_pct=near.mape_pct,
+        median_pct=near.median_pct,
+        p90_pct=near.p90_pct,
+        rmse_kj=near.rmse_kj,
+        coverage_pct=near.coverage_pct,
+        width_pct=near.width_pct,
         duration_mape_pct=float(np.mean(100 * np.abs(length - lasted) / lasted)) if timed else None,
         duration_coverage_pct=timing[0],
         duration_width_pct=timing[1],

@@ -53,9 +53,9 @@ _SIXTEEN = (torch.float16, torch.bfloat16)
 class Calls(TorchFunctionMode):
     """Takes the calls of a step; `autocast` is the type of mixed precision, `None` for none.
 
-    With `plain_data`, a model on meta that asks whether all or any elements of a tensor are so
-    hears that all are and none is: the models of transformers ask so whether sequences are padded
-    or packed.
+    With `plain_data`, a model on meta that asks something of a tensor hears no, and yes where it
+    asks it of all elements: the models of transformers ask so whether sequences are padded or
+    packed and whether chance drops a layer. `assumed` tells whether one did.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class Calls(TorchFunctionMode):
         super().__init__()
         self._recorder = recorder
         self._plain_data = plain_data
+        self.assumed = False
         self._autocast = autocast
         self._weights: dict[int, Tensor] = {}
 
@@ -85,14 +86,17 @@ class Calls(TorchFunctionMode):
                 return fused.scaled_dot_product_attention(self._recorder, *args, **kwargs)
             case "lstm" | "gru" | "rnn_tanh" | "rnn_relu":
                 return fused.recurrent(self._recorder, name, *args, **kwargs)
+            case "grouped_mm" | "_grouped_mm" if fused.by_expert(*args, **kwargs):
+                return fused.grouped_mm(self._recorder, *args, **kwargs)
             case "dropout":
                 return fused.dropout(*args, **kwargs)
-            case "all" | "any" if self._plain_data:
+            case "all" if self._plain_data:
                 answer = func(*args, **kwargs)
-                answer._joulecast_assumed = name == "all"
+                answer._of_all = True
                 return answer
-            case "__bool__" if args[0].is_meta and hasattr(args[0], "_joulecast_assumed"):
-                return args[0]._joulecast_assumed
+            case "__bool__" if self._plain_data and args[0].is_meta:
+                self.assumed = True
+                return hasattr(args[0], "_of_all")
         return func(*args, **kwargs)
 
     def _cast_for(self, name: str, args: Any, kwargs: Any) -> tuple[Any, Any]:

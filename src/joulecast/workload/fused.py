@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .kernels import Kernel, attention, dtype_of, size_of
+from .kernels import Kernel, attention, dtype_of, matmul, size_of
 from .model import Kind
 from .recorder import Recorder
 
@@ -186,6 +186,44 @@ def recurrent(recorder: Recorder, name: str, *args: Any) -> tuple[Tensor, ...]:
         spec, out_shape, len(states), x, *states, *parameters
     )
     return result
+
+
+class _GroupedMm(torch.autograd.Function):
+    """Rows of one matrix, each group of them times a matrix of its own (a mixture of experts)."""
+
+    @staticmethod
+    def forward(ctx: Any, recorder: Recorder, rows: Tensor, matrices: Tensor) -> Tensor:
+        ctx.save_for_backward(rows, matrices)
+        ctx.recorder = recorder
+        with recorder.silence():
+            out = rows.new_zeros((rows.shape[0], matrices.shape[2]))
+        _grouped(recorder, rows, matrices, out)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        rows, matrices = ctx.saved_tensors
+        for wanted in ctx.needs_input_grad[1:]:
+            if wanted:  # each gradient is as many products again
+                _grouped(ctx.recorder, rows, matrices, grads[0])
+        with ctx.recorder.silence():
+            return (None, *_gradients((rows, matrices), ctx.needs_input_grad[1:]))
+
+
+def _grouped(recorder: Recorder, rows: Tensor, matrices: Tensor, out: Tensor) -> None:
+    (m, k), n = rows.shape, matrices.shape[2]
+    recorder.add(matmul(1, m, n, k, size_of((rows, matrices, out)), dtype_of(rows)))
+
+
+def by_expert(rows: Tensor, matrices: Tensor, *_: Any, **__: Any) -> bool:
+    """Whether a grouped product is one of rows by a matrix for each group."""
+    return rows.dim() == 2 and matrices.dim() == 3
+
+
+def grouped_mm(recorder: Recorder, rows: Tensor, matrices: Tensor, *_: Any, **__: Any) -> Tensor:
+    """In place of `torch.nn.functional.grouped_mm`, which on meta takes bf16 alone."""
+    out: Tensor = _GroupedMm.apply(recorder, rows, matrices)  # type: ignore[no-untyped-call]
+    return out
 
 
 def dropout(x: Tensor, p: float, train: bool) -> Tensor:

@@ -29,11 +29,11 @@ class LayerTracker:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self.modules = dict(model.named_modules())
+        self.modules: dict[str, nn.Module] = dict(model.named_modules())
         self._names: dict[int, str] = {}
         for name, module in self.modules.items():
             self._names.setdefault(id(module), name)
-        self._owners = {
+        self._owners: dict[int, str] = {
             id(parameter): name
             for name, module in reversed(self.modules.items())
             for parameter in module.parameters(recurse=False)

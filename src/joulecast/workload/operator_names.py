@@ -55,7 +55,8 @@ SCATTERS = _words(
 # One FLOP per element of the output; beside those that torch marks as pointwise.
 ELEMENTWISE = _words(
     """
-    threshold_backward gelu_backward silu_backward hardswish hardswish_backward native_dropout
+    floor_divide threshold_backward gelu_backward silu_backward hardswish hardswish_backward
+    native_dropout
     native_dropout_backward log_sigmoid_forward log_sigmoid_backward _prelu_kernel
     _prelu_kernel_backward glu_backward masked_fill masked_fill_ lerp addcmul addcdiv where
     cumsum cumprod logcumsumexp _fused_dropout isnan isinf mse_loss_backward
@@ -79,7 +80,7 @@ ELEMENTWISE = _words(
 # One FLOP per element of the first argument.
 REDUCTIONS = _words(
     """
-    sum mean var std var_mean std_mean amax amin max min argmax argmin prod norm
+    histc sum mean var std var_mean std_mean amax amin max min argmax argmin prod norm
     linalg_vector_norm logsumexp any all nansum count_nonzero cummax cummin _linalg_det trace
     aminmax dist mse_loss smooth_l1_loss huber_loss _aminmax
     """

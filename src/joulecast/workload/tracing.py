@@ -177,6 +177,10 @@ def _traced(
         ):
             raise _NeedsData(_place(tracker) or first_line(error)) from error
         raise UsageError(_misfit(name, inputs, tracker, error)) from error
+    if calls.assumed:
+        notes.append(
+            "where it looks at its data: taken for unpadded and unpacked, no layer dropped"
+        )
     return _workload(name, model, inputs, settings, notes, tracker, recorder)
 
 
@@ -192,7 +196,9 @@ def _place(tracker: LayerTracker) -> str:
 def _misfit(name: str, inputs: tensors.Inputs, tracker: LayerTracker, error: Exception) -> str:
     """One line on a forward pass that failed: the layer, what it is and what it was given."""
     shape = ", ".join("x".join(map(str, shape)) for shape in inputs.shapes)
-    text = first_line(error).removeprefix("RuntimeError: ")
+    text = first_line(error).removeprefix("RuntimeError: ").removeprefix("ValueError: ")
+    if "more than 1 value per channel" in text:
+        text += "; give a batch of 2 or more"
     if not tracker.running:
         return f"{name} fails on an input of {shape}: {text}"
     layer, module, args = tracker.running[-1]

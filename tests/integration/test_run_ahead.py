@@ -250,6 +250,29 @@ def test_a_callback_may_decide_instead(env, tmp_path):
     assert done.stdout.split() == ["3", "True", "True"], done.stderr
 
 
+def test_an_inner_loop_keeps_the_budget_of_the_run_around_it(env, tmp_path):
+    train = script(
+        tmp_path,
+        "import joulecast, time\n"
+        "try:\n"
+        "    with joulecast.record('outer', budget='50J', quiet=True):\n"
+        "        with joulecast.record('inner') as run:\n"
+        "            for epoch in run.epochs(20):\n"
+        "                time.sleep(0.3)\n"
+        "except joulecast.BudgetExceeded:\n"
+        "    print(epoch)\n",
+    )
+    done = subprocess.run([PYTHON, train], env=env, capture_output=True, text=True, timeout=60)
+    assert 1 <= int(done.stdout) < 10, done.stderr
+    assert last(env)["status"] == "stopped"
+
+
+def test_the_exit_code_and_the_status_agree_where_the_end_and_the_stop_meet(env):
+    done = run("sleep", "0.3", env=env, options=("--budget", "5J"))
+    assert "the budget of 5 J is spent" in done.stderr
+    assert (done.returncode, last(env)["status"]) in {(0, "finished"), (3, "stopped")}
+
+
 # --- the terminal --------------------------------------------------------------------------------
 
 

@@ -180,6 +180,11 @@ class Recorder:
         with self._lock:
             return self._live.total(self.now())
 
+    @property
+    def read_s(self) -> float:
+        """Seconds since the start up to which all meters were read; infinite without any."""
+        return self._sampler.horizon_s()
+
     # --- the rounds ------------------------------------------------------------------------------
 
     @property

@@ -19,6 +19,7 @@ from .printed import Printed
 from .pulse import Pulse
 
 LOOK_S = 0.5  # between two looks
+_METRIC_BY = 2  # epochs by which the metric of early stopping should have been logged
 
 
 class Lookout:
@@ -54,6 +55,8 @@ class Lookout:
         self.active = options.live or self._budget is not None or show is not None
         self._next_s = 0.0
         self._epochs = 0
+        self._rule = options.early_stopping
+        self._metrics: set[str] = set()  # of the first epochs
         self.source: str | None = None  # who tells the progress, in words
         self._reads = options.reads_output
 
@@ -68,8 +71,19 @@ class Lookout:
         self._outlook.reached(place)
         if place.epoch is not None:
             self._epochs += 1
+            self._look_for_metric(place.epoch)
             if self._live:
                 self._talk(self._epoch_line(place.epoch))
+
+    def _look_for_metric(self, epoch: SpanEnergy) -> None:
+        """Early stopping by a metric that nobody logs is never foreseen: a slip of the pen, say."""
+        rule = self._rule
+        if rule is None or self._epochs > _METRIC_BY:
+            return
+        self._metrics |= set(epoch.metrics)
+        if self._epochs == _METRIC_BY and rule.metric not in self._metrics:
+            there = ", ".join(sorted(self._metrics)) or "none"
+            self._tell(f"early stopping: {rule.metric} was not logged yet (metrics seen: {there})")
 
     def learn(self, past: Sequence[History]) -> None:
         """Forecast with what past runs teach, too."""
@@ -85,24 +99,27 @@ class Lookout:
         self._printed.finish()
 
     def look(self) -> None:
-        """One round: called with each reading of the meters, looks twice a second."""
+        """Called before each round of readings; looks twice a second, and at the end."""
         now = self._recorder.now()
         self._printed.settle()
         if self._pulse is not None and self.source in (None, self._pulse.source):
             for place in self._pulse.push(now, self._recorder.energy):
                 self.reached(place)
-        if not self.active or now < self._next_s:
+        ending = self._recorder.ending
+        if not self.active or (now < self._next_s and not ending):
             return
         self._next_s = now + LOOK_S
         seen = self.snapshot()
         if self._budget is not None:
             self._judge(seen)
-        if self._show is not None:
+        if self._show is not None and not ending:
             self._show(seen, self._budget_text(seen.energy))
 
     def snapshot(self) -> Snapshot:
         """How the run stands now."""
-        return self._outlook.at(self._recorder.now(), self._recorder.energy)
+        recorder = self._recorder
+        now = recorder.now()
+        return self._outlook.at(now, recorder.energy, min(now, recorder.read_s))
 
     @property
     def unheard(self) -> bool:
@@ -155,6 +172,6 @@ class Lookout:
         if seen.total_energy is not None and planned and self._epochs < planned:
             text += f"; all {planned:g}: {format_estimate(seen.total_energy)}"
             text += f", {format_duration(seen.left_s or 0.0)} left"
-        if seen.early is not None:
+        if seen.early is not None and not (planned and self._epochs >= planned):
             text += f"; {seen.early}"
         return text

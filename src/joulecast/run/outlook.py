@@ -120,10 +120,10 @@ class Outlook:
                 for work in self._works:
                     self._forecaster.add(work)
 
-    def at(self, t_s: float, energy: Estimate | None) -> Snapshot:
-        """The run at an instant, with the energy used up to then."""
+    def at(self, t_s: float, energy: Estimate | None, read_s: float | None = None) -> Snapshot:
+        """The run at an instant, with the energy used up to then, as last read at `read_s`."""
         with self._lock:
-            power_w = self._power(t_s, energy)
+            power_w = self._power(t_s if read_s is None else read_s, energy)
             planned = self._planned
             done = None if self._last is None else self._last.done
             source = None if self._last is None else self._last.source
@@ -149,8 +149,8 @@ class Outlook:
         )
 
     def _stops(self, planned: float | None) -> Stopping | None:
-        """When the rule ends the run; None where there is none, or no curve yet."""
-        if self._rule is None or planned is None or not self._curve:
+        """When the rule ends the run; None where there is none, or nothing it could look at yet."""
+        if self._rule is None or planned is None or all(v is None for v in self._curve):
             return None
         if self._stopping is None or self._stopping.planned != max(planned, len(self._curve)):
             self._stopping = stopping(self._curve, self._rule, int(planned))
@@ -161,11 +161,12 @@ class Outlook:
         before_s, before_j = (last.t_s, _value(last.energy)) if last else (0.0, 0.0)
         return Work(0.0, max(0.0, t_s - before_s), max(0.0, _value(energy) - before_j))
 
-    def _power(self, t_s: float, energy: Estimate | None) -> float | None:
+    def _power(self, read_s: float, energy: Estimate | None) -> float | None:
         if energy is None:
             return None
-        self._recent.append((t_s, energy.value))
-        while len(self._recent) > 2 and self._recent[1][0] <= t_s - _POWER_S:
+        if read_s > self._recent[-1][0]:
+            self._recent.append((read_s, energy.value))
+        while len(self._recent) > 2 and self._recent[1][0] <= read_s - _POWER_S:
             self._recent.popleft()
         (start_s, start_j), (end_s, end_j) = self._recent[0], self._recent[-1]
         return max(0.0, end_j - start_j) / (end_s - start_s) if end_s > start_s else None

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ContextDecorator
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from ..errors import BudgetExceeded, UsageError
 from ..recording import join
@@ -21,18 +21,10 @@ from ..recording.distributed import Job, detect_job
 from ..recording.events import NoEvents, Tracker
 from ..recording.model import Status
 from ..recording.summary import Summary
-from ..units import (
-    Estimate,
-    format_duration,
-    format_estimate,
-    one_line,
-)
+from ..units import Estimate, format_duration, format_estimate, one_line
 from .options import Options
 from .outlook import Snapshot
 from .watch import Watch, say
-
-if TYPE_CHECKING:
-    pass
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -48,6 +40,7 @@ class Run(ContextDecorator, AbstractContextManager["Run"]):
         self._options, self._quiet = options, quiet
         self._pid = os.getpid()
         self._watch: Watch | None = None  # None where another run holds the recording
+        self._around: Run | None = None  # that holds it, in this process
         self._outside: join.EventWriter | None = None  # the way into the run around this process
         self._tracker = Tracker(NoEvents())
         self._span: AbstractContextManager[None] | None = None
@@ -104,7 +97,7 @@ class Run(ContextDecorator, AbstractContextManager["Run"]):
     def _record_or_join(self, job: Job) -> None:
         around = next((run for run in _active if run._pid == self._pid), None)
         if around is not None:
-            self._tracker = around._tracker
+            self._around, self._tracker = around._around or around, around._tracker
         elif (outside := _writer(join.outer_file(os.environ))) is not None:
             self._outside, self._tracker = outside, Tracker(outside)
         else:
@@ -196,6 +189,8 @@ class Run(ContextDecorator, AbstractContextManager["Run"]):
         """
         if self._watch is not None and self.recording:
             self._watch.lookout.check_budget()
+        elif self._around is not None:
+            self._around.check_budget()
 
     def span(self, name: str) -> AbstractContextManager[None]:
         """A named stretch of time, `with run.span("validate"): ...`; spans nest."""
@@ -270,6 +265,4 @@ def _stop_all() -> None:
 
 
 os.register_at_fork(after_in_child=_fork_all)
-atexit.register(
-    _stop_all
-)  # a notebook that was never told to stop keeps its recording all the same
+atexit.register(_stop_all)  # a notebook that was never told to stop keeps its recording

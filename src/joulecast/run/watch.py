@@ -29,10 +29,8 @@ from .lookout import Lookout
 from .options import Options
 from .outlook import Snapshot
 
-_PAST_RUNS, _PAST_S = (
-    20,
-    86400.0,
-)  # that are learned from, beside the run: in a fraction of a second
+# Past runs that are learned from, and how long they may be together: a fraction of a second.
+_PAST_RUNS, _PAST_S = 20, 86400.0
 
 
 def say(text: str) -> None:

@@ -50,6 +50,8 @@ class WrappedCommand:
         self._stopper = Stopper() if stops else None
         self._started = threading.Event()  # the command has been; or never will be
         self._stopping: threading.Thread | None = None
+        self._ended = False  # by itself: there is nothing left to stop
+        self._ending = threading.Lock()
         self.watch = Watch(
             *(options, self._command, None, job),
             talk=self._talk,
@@ -90,6 +92,8 @@ class WrappedCommand:
         self._started.set()
 
     def _end(self, how: Exit, tell: Callable[[Summary], None]) -> None:
+        with self._ending:
+            self._ended = self._stopping is None
         try:
             if self._stopping is not None:  # what it left behind ends too, and is still measured
                 self._stopping.join()
@@ -132,12 +136,13 @@ class WrappedCommand:
             say(text)
 
     def _over_budget(self) -> None:
-        if self._stopper is None or self._stopping is not None:
-            return
-        stopping = threading.Thread(target=self._stop, name="joulecast-stop", daemon=True)
-        with suppress(RuntimeError):  # no thread can be started: it goes on, and that was said
-            stopping.start()
-            self._stopping = stopping
+        with self._ending:
+            if self._stopper is None or self._stopping is not None or self._ended:
+                return
+            stopping = threading.Thread(target=self._stop, name="joulecast-stop", daemon=True)
+            with suppress(RuntimeError):  # no thread can be started: it goes on, and that was said
+                stopping.start()
+                self._stopping = stopping
 
     def _stop(self) -> None:
         self._started.wait()

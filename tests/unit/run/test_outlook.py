@@ -152,6 +152,13 @@ def test_power_is_the_mean_of_the_last_seconds():
     assert seen.power_w == pytest.approx(40)
 
 
+def test_power_does_not_depend_on_how_long_ago_the_meters_were_read():
+    view, _ = outlook()
+    for t, read_s in [(0.5, 0.4), (1.0, 0.92), (1.01, 0.92), (1.5, 1.41)]:
+        seen = view.at(t, joules(100 * read_s), read_s)
+        assert seen.power_w == pytest.approx(100)
+
+
 def test_another_forecaster_takes_over_what_was_seen():
     view, made = outlook()
     view.reached(place(0, 1, 10))

@@ -20,6 +20,7 @@ VERBS = {
     "report": ("report", "Write one run as a self-contained HTML page."),
     "export": ("export", "Write one run as JSON or CSV."),
     "import": ("import_", "Read runs, or a power trace, into the ledger."),
+    "forecast": ("forecast", "Say what a model costs to train or to run, before it runs."),
     "evaluate": ("evaluate", "Score the forecasters on runs that are over."),
     "doctor": ("doctor", "Say what can be measured here, and what to do about the rest."),
 }

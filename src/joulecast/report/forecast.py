@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from ..forecast.job import JobForecast
 from ..forecast.static import Shares
-from ..units import Estimate, format_estimate, format_quantity, one_line
-from .text import notes, pairs, plain_table, section
+from ..units import Estimate, format_duration, format_estimate, format_quantity, one_line
+from .text import lead, notes, pairs, plain_table, section
+from .words import range_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,7 +35,7 @@ def render_forecast(jobs: Sequence[JobForecast], console: Console) -> None:
         pairs(console, _rows(first))
     else:
         section(console, "On each device")
-        console.print(_comparison(jobs))
+        console.print(_comparison(jobs, console.width >= 110))
     for job in jobs:
         warning = memory_warning(job)
         if warning:
@@ -107,15 +108,31 @@ def _wh(energy: Estimate) -> str:
     return format_quantity(energy.value / 3600, "Wh")
 
 
-def _comparison(jobs: Sequence[JobForecast]) -> Table:
+def _comparison(jobs: Sequence[JobForecast], wide: bool) -> Table:
+    """The cheapest in bold; intervals of all but the energy only where there is room."""
     table = plain_table()
-    for title in ("device", "energy", "duration", "power", "carbon", "most goes to", "memory"):
-        table.add_column(title, justify="left" if title in ("device", "most goes to") else "right")
+    titles = ["device", "energy", "90 % interval", "duration", "power", "carbon"]
+    for title in titles + (["most goes to"] if wide else []):
+        left = title in ("device", "most goes to")
+        table.add_column(title, justify="left" if left else "right", no_wrap=title != "device")
     cheapest = min(job.energy.value for job in jobs)
     for job in jobs:
-        mark = "bold" if job.energy.value == cheapest else ""
-        fits = {True: "fits", False: "too small", None: "?"}[job.fits]
-        most = _PARTS[job.step.shares.dominant] if job.step.shares else "?"
-        cells = (job.energy, job.duration, job.power, job.carbon)
-        table.add_row(job.device.name, *(format_estimate(c) for c in cells), most, fits, style=mark)
+        most = _PARTS[job.step.shares.dominant] if job.step.shares else ""
+        cells = [
+            _short(job.device.name),
+            lead(job.energy),
+            range_text(job.energy),
+            format_duration(job.duration.value),
+            lead(job.power),
+            lead(job.carbon),
+        ]
+        style = "bold" if job.energy.value == cheapest else ""
+        table.add_row(*cells, *([most] if wide else []), style=style)
     return table
+
+
+def _short(name: str) -> str:
+    """`A100 SXM4 80GB`: in a row of devices, vendors and series are known."""
+    for word in ("NVIDIA ", "AMD ", "GeForce ", "Tesla ", "Intel "):
+        name = name.removeprefix(word)
+    return name

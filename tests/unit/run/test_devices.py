@@ -1,0 +1,40 @@
+import pytest
+
+from joulecast.errors import UnknownHardwareError
+from joulecast.hardware.detect_cpu import Cpu
+from joulecast.hardware.detect_machine import Machine
+from joulecast.hardware.environment import Environment
+from joulecast.run.devices import cpu_here, cpu_named, gpu_here, gpus_named
+
+
+def test_a_shared_name_is_all_its_boards_the_most_powerful_first():
+    devices = gpus_named("NVIDIA A100")
+    assert devices[0].name == "NVIDIA A100 SXM4 80GB" and len(devices) > 2
+    assert [d.name for d in gpus_named("A100-PCIE-40GB")] == ["NVIDIA A100 PCIe 40GB"]
+
+
+def test_nothing_is_invented():
+    with pytest.raises(UnknownHardwareError, match="nearest"):
+        gpus_named("RTX 9999")
+    with pytest.raises(UnknownHardwareError):
+        cpu_named("Pentagon 3")
+    assert gpu_here(Environment()) is None
+
+
+def test_a_cpu_counts_for_the_threads_held():
+    name = "Intel(R) Xeon(R) Gold 6248 CPU @ 2.50GHz"
+    whole = cpu_here(Environment(cpu=Cpu(name=name, threads=40, cores=20)))
+    part = cpu_here(Environment(cpu=Cpu(name=name, threads=40, cores=20, usable_threads=10)))
+    assert part.tdp_w == pytest.approx(whole.tdp_w / 4, rel=0.01)
+    assert part.processors == 5
+
+
+def test_a_hidden_name_is_taken_by_its_family_and_that_is_said():
+    hidden = Environment(
+        cpu=Cpu(name="AMD EPYC", microarchitecture="Zen 4", codename="Genoa", threads=8),
+        machine=Machine(virtual=True),
+    )
+    device = cpu_here(hidden)
+    assert device.name == "AMD EPYC"
+    assert any("is taken for a EPYC 9" in note for note in device.notes)
+    assert cpu_here(Environment()).tdp_w > 0

@@ -224,7 +224,7 @@ class Run(ContextDecorator, AbstractContextManager["Run"]):
     @property
     def snapshot(self) -> Snapshot | None:
         """How the run stands: energy, power, progress, forecasts; None where it is not recorded."""
-        return self._watch.lookout.snapshot() if self._watch and self.recording else None
+        return self._watch.snapshot() if self._watch and self.recording else None
 
     def _after_fork(self) -> None:
         """In a forked child: its events travel to the parent, which alone records."""

@@ -64,6 +64,7 @@ class Watch:
         env = os.environ if env is None else env
         self._env, self._talk, self._where = env, talk, options.ledger
         self.said: list[str] = []  # of the warnings, those the user has read already
+        self._learns = False  # from past runs
         environment = Environment.detect(env=env)
         if root_pid is None:  # another program's run: its packages count, not ours
             environment = environment.of_program(command[0])
@@ -126,10 +127,19 @@ class Watch:
     def start(self) -> None:
         """Begin to sample."""
         self.recorder.start()
-        if self.lookout.active:
-            learning = threading.Thread(target=self._learn, name="joulecast-learn", daemon=True)
-            with suppress(RuntimeError):  # no thread can be started: it forecasts without
-                learning.start()
+
+    def snapshot(self) -> Snapshot:
+        """How the run stands now."""
+        self._begin_to_learn()
+        return self.lookout.snapshot()
+
+    def _begin_to_learn(self) -> None:
+        if self._learns:
+            return
+        self._learns = True
+        learning = threading.Thread(target=self._learn, name="joulecast-learn", daemon=True)
+        with suppress(RuntimeError):  # no thread can be started: it forecasts without
+            learning.start()
 
     def _learn(self) -> None:
         """Tell the forecast of past runs on this machine; a ledger that cannot be read has none."""
@@ -170,6 +180,8 @@ class Watch:
         except OSError as error:
             self.recorder.warn(f"the script's own events cannot be read: {error.strerror}")
         self.lookout.look()
+        if self.lookout.active and self.lookout.source is not None:  # a forecast is due
+            self._begin_to_learn()
 
     @property
     def ledger(self) -> str | None:

@@ -7,6 +7,7 @@ running when it was made.
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_right
 from types import TracebackType
 from typing import Any
@@ -20,12 +21,14 @@ from torch.nn.modules.module import (
 
 LOSS = "loss"
 
+Running = tuple[str, nn.Module | None, tuple[Any, ...]]
+
 
 class LayerTracker:
     """Knows the running module of a model while it is entered.
 
-    After an error in a forward pass `running` still holds the modules in which it happened, each
-    with what it was given.
+    `failed` holds, after an error, the modules in which it happened, outermost first, each with
+    what it was given.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -38,14 +41,17 @@ class LayerTracker:
             for name, module in reversed(self.modules.items())
             for parameter in module.parameters(recurse=False)
         }
-        self.running: list[tuple[str, nn.Module | None, tuple[Any, ...]]] = []
+        self.running: list[Running] = []
+        self.failed: list[Running] = []
+        self._error = sys.exc_info()[1]  # one that is being handled as this begins
+        self._rest = ""  # what belongs to no module
         self._starts: list[int] = [-1]
         self._layers = [""]
 
     def __enter__(self) -> LayerTracker:
         self._hooks = [
             register_module_forward_pre_hook(self._enter_module),
-            register_module_forward_hook(self._leave_module),
+            register_module_forward_hook(self._leave_module, always_call=True),
         ]
         return self
 
@@ -66,6 +72,7 @@ class LayerTracker:
     def begin_backward(self) -> None:
         """The forward pass is over."""
         self.running = []
+        self._rest = LOSS
         self._note()
 
     def current(self) -> str:
@@ -75,10 +82,10 @@ class LayerTracker:
             return name
         node = torch._C._current_autograd_node()
         if node is None:
-            return ""
+            return self._rest
         variable: Any = getattr(node, "variable", None)
         if variable is not None:
-            return self._owners.get(id(variable), "")
+            return self._owners.get(id(variable), self._rest)
         number: int = node._sequence_nr()
         layer: str = self._layers[bisect_right(self._starts, number) - 1]
         return layer
@@ -91,8 +98,11 @@ class LayerTracker:
         self._note()
 
     def _leave_module(self, module: nn.Module, args: Any, output: Any) -> None:
-        while self.running and self.running.pop()[1] is not module:
-            pass  # modules left by an error that the model itself caught
+        error = sys.exc_info()[1]
+        if error is not None and error is not self._error:  # left by it; the innermost comes first
+            self._error, self.failed = error, list(self.running)
+        if self.running:
+            self.running.pop()
         self._note()
 
     def _note(self) -> None:

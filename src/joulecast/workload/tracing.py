@@ -123,19 +123,25 @@ def _emptied(model: nn.Module) -> nn.Module:
     """A copy of a model on meta; its weights are never copied."""
     memo: dict[int, Any] = {}
     for tensor in persistent_tensors(model):
-        if is_lazy(tensor):
-            continue  # of a lazy module: it takes its size and device from its input
-        empty: Tensor = tensor.detach().to("meta")
-        if isinstance(tensor, nn.Parameter):
-            empty = nn.Parameter(empty, requires_grad=tensor.requires_grad)
+        empty: Any
+        if is_lazy(tensor):  # it takes its size from the first input, and its device from here
+            empty = _unsized(tensor)
+        else:
+            empty = tensor.detach().to("meta")
+            if isinstance(tensor, nn.Parameter):
+                empty = nn.Parameter(empty, requires_grad=tensor.requires_grad)
         memo[id(tensor)] = empty
     try:
-        return copy.deepcopy(model, memo).to("meta")
+        return copy.deepcopy(model, memo)
     except Exception as error:
         raise UsageError(
             f"{type(model).__name__} cannot be copied ({first_line(error)}): "
             "give a function that builds it"
         ) from error
+
+
+def _unsized(tensor: Any) -> Any:
+    return type(tensor)(requires_grad=tensor.requires_grad, device="meta")
 
 
 def _traced(
@@ -152,6 +158,8 @@ def _traced(
     model.train(settings.training)
     args, kwargs = tensors.make(inputs, model, device, settings.inputs_in, settings.training)
     tracker = LayerTracker(model)
+    if any(is_lazy(parameter) for parameter in model.parameters()):
+        _settle(name, model, device, inputs, tracker, args, kwargs)
     recorder = Recorder(tracker, persistent_tensors(model), settings.precision.tf32)
     of_transformers = any("transformers." in cls.__module__ for cls in type(model).__mro__)
     calls = Calls(recorder, half if settings.training else None, plain_data=of_transformers)
@@ -184,11 +192,28 @@ def _traced(
     return _workload(name, model, inputs, settings, notes, tracker, recorder)
 
 
+def _settle(
+    name: str,
+    model: nn.Module,
+    device: str,
+    inputs: tensors.Inputs,
+    tracker: LayerTracker,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> None:
+    """One forward pass that nobody counts, in which lazy modules take their sizes."""
+    try:
+        with torch.device(device), torch.no_grad(), tracker:
+            model(*args, **kwargs)
+    except Exception as error:
+        raise UsageError(_misfit(name, inputs, tracker, error)) from error
+
+
 def _place(tracker: LayerTracker) -> str:
     """The innermost module running, as its name and type."""
-    if not tracker.running:
+    if not tracker.failed:
         return ""
-    layer, module, _ = tracker.running[-1]
+    layer, module, _ = tracker.failed[-1]
     kind = "" if module is None else f" ({type(module).__name__})"
     return f"at {layer}{kind}" if layer else f"in {type(module).__name__}"
 
@@ -199,14 +224,15 @@ def _misfit(name: str, inputs: tensors.Inputs, tracker: LayerTracker, error: Exc
     text = first_line(error).removeprefix("RuntimeError: ").removeprefix("ValueError: ")
     if "more than 1 value per channel" in text:
         text += "; give a batch of 2 or more"
-    if not tracker.running:
-        return f"{name} fails on an input of {shape}: {text}"
-    layer, module, args = tracker.running[-1]
-    if module is None:
+    if tracker.running and tracker.running[-1][0] == LOSS:
         return f"{name}: the loss fails on what the model returns: {text}; choose another"
+    if not tracker.failed:
+        return f"{name} fails on an input of {shape}: {text}"
+    layer, module, args = tracker.failed[-1]
     given = [f"{'x'.join(map(str, arg.shape))}" for arg in args if isinstance(arg, Tensor)]
-    described = repr(module).splitlines()[0] if not list(module.children()) else ""
-    described = described or type(module).__name__
+    described = type(module).__name__
+    if module is not None and next(module.children(), None) is None:
+        described = repr(module).splitlines()[0]
     got = f" got {', '.join(given)} and" if given else ""
     return (
         f"an input of {shape} does not fit {name}: layer {layer or '(the model itself)'}, "

@@ -10,6 +10,7 @@ Shelly Gen2 and later (https://shelly-api-docs.shelly.cloud/gen2/), `/rpc/Switch
 
 from __future__ import annotations
 
+import http.client
 import json
 import math
 import urllib.error
@@ -48,15 +49,15 @@ class Address:
 
 def parse_plug(text: str) -> Address:
     """The address of a plug. Raises `UsageError`."""
-    parts = urlsplit(text)
     example = "shelly://192.168.1.20 or tasmota://192.168.1.21"
     # What was typed is not repeated: a password may stand in it.
-    if parts.scheme not in SCHEMES:
-        raise UsageError(f"--plug: write it as {example}")
     try:
+        parts = urlsplit(text)
         port = parts.port
     except ValueError:
-        raise UsageError(f"--plug: its port is no number: write it as {example}") from None
+        raise UsageError(f"--plug: it cannot be read: write it as {example}") from None
+    if parts.scheme not in SCHEMES:
+        raise UsageError(f"--plug: write it as {example}")
     channel = parts.path.strip("/") or "0"
     if not parts.hostname or not channel.isdecimal() or parts.query or parts.fragment:
         raise UsageError(f"--plug: write it as {example}, with /1 behind it for the second channel")
@@ -168,7 +169,7 @@ class Plug:
             if isinstance(reason, TimeoutError):
                 raise self._silent("it does not answer") from None
             raise self._silent(getattr(reason, "strerror", None) or str(reason)) from None
-        except Exception as error:  # http.client has many ways to say that this is not HTTP
+        except http.client.HTTPException as error:
             raise self._silent(f"this is not HTTP: {type(error).__name__}") from None
         try:
             answer = json.loads(body) if len(body) <= _LARGEST else None

@@ -21,6 +21,7 @@ VERBS = {
     "export": ("export", "Write one run as JSON or CSV."),
     "import": ("import_", "Read runs, or a power trace, into the ledger."),
     "forecast": ("forecast", "Say what a model costs to train or to run, before it runs."),
+    "calibrate": ("calibrate", "Measure this machine's own constants, for forecasts on it."),
     "evaluate": ("evaluate", "Score the forecasters on runs that are over."),
     "doctor": ("doctor", "Say what can be measured here, and what to do about the rest."),
 }

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
-import threading
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 import click
@@ -16,14 +13,11 @@ from ..errors import UsageError
 from ..forecast.methods import METHODS, Known
 from ..units import one_line, parse_power
 from . import options
+from .evaluate_static import SCHEMA, STATIC, evaluate_static_file
+from .late_bar import LateBar
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from ..forecast.scoreboard import Subject
-
-SCHEMA = "joulecast/evaluate/1"
-_PATIENCE_S = 2.0  # before a progress bar appears
 
 
 def parse_counts(text: str) -> list[int]:
@@ -39,6 +33,7 @@ def parse_counts(text: str) -> list[int]:
 
 @click.command("evaluate")
 @click.argument("file", required=False, type=click.Path(path_type=Path), metavar="[FILE.csv]")
+@click.option("--static", is_flag=True, help="Forecasts made before the runs; FILE is of runs.")
 @click.option(
     "--at",
     metavar="N,N,...",
@@ -51,9 +46,10 @@ def parse_counts(text: str) -> list[int]:
     "--method",
     "names",
     multiple=True,
-    type=click.Choice(list(METHODS)),
+    type=click.Choice(list(dict.fromkeys([*METHODS, *STATIC]))),
     metavar="NAME",
-    help=f"Only this one; may be given many times. One of {', '.join(METHODS)}.",
+    help=f"Only this one; may be given many times. One of {', '.join(METHODS)}; "
+    f"with --static, of {', '.join(STATIC)}.",
 )
 @click.option("--by", metavar="COLUMN", help="Scores for each value of a column of FILE, too.")
 @click.option(
@@ -84,6 +80,7 @@ def parse_counts(text: str) -> list[int]:
 @options.ledger
 def command(
     file: Path | None,
+    static: bool,
     at: list[int],
     names: tuple[str, ...],
     by: str | None,
@@ -95,12 +92,23 @@ def command(
     as_json: bool,
     ledger: str | None,
 ) -> None:
-    """Score the online forecasters on runs that are over.
+    """Score the forecasters on runs that are over: the online ones, or --static.
 
     FILE.csv has a row for each epoch: run_id,epoch,duration_s,energy_j and, where known,
     planned_epochs and tdp_w; other columns are passed over. Without it, the finished runs of the
     ledger that have epochs are taken.
+
+    With --static, FILE.csv has a row for each run: architecture,gpu,energy_j,duration_s and what
+    was known of it before: batch, epochs, training_size, gflops, ... (docs/evaluating.md).
     """
+    kind, known = ("static", STATIC) if static else ("online", tuple(METHODS))
+    strange = [method for method in names if method not in known]
+    if strange:
+        raise UsageError(f"--method {strange[0]} is not {kind}: use one of {', '.join(known)}")
+    if static:
+        given = Known(tdp, ram, utilisation)
+        evaluate_static_file(file, names or STATIC, by, given, as_json, ledger or name)
+        return
     from ..forecast.scoreboard import score_all
 
     if file is not None and (ledger is not None or name is not None):
@@ -111,7 +119,7 @@ def command(
     title, subjects, left_out, notes = (
         _of_ledger(ledger, name, limit, given) if file is None else _of_table(file, by, given)
     )
-    with _LateBar("scoring", len(subjects)) as bar:
+    with LateBar("scoring", len(subjects)) as bar:
         board = score_all(subjects, at, names or tuple(METHODS), lambda: bar.advance(1))
     board = replace(board, left_out=(*left_out, *board.left_out), notes=(*notes, *board.notes))
     if as_json:
@@ -133,7 +141,7 @@ def _of_table(file: Path, by: str | None, given: Known) -> _Found:
     from ..forecast.scoreboard import Subject
 
     size = file.stat().st_size if file.is_file() and file.suffix != ".gz" else None
-    with _LateBar("reading", size) as bar:
+    with LateBar("reading", size) as bar:
         runs = read_epochs(file, by, bar.advance)
     subjects = [Subject(run.history, _or(given, run.tdp_w), run.group) for run in runs]
     gapped = [run for run in runs if run.absent]
@@ -175,49 +183,3 @@ def _or(given: Known, tdp_w: float | None, ram_gb: float | None = None) -> Known
         tdp_w=tdp_w if given.tdp_w is None else given.tdp_w,
         ram_gb=ram_gb if given.ram_gb is None else given.ram_gb,
     )
-
-
-class _LateBar:
-    """A progress bar on a terminal's stderr, of what takes longer than one waits for.
-
-    A timer shows it, for the first step may be the long one. `total` None: not known.
-    """
-
-    def __init__(self, label: str, total: int | None) -> None:
-        self._label, self._total = label, total
-        self._done = 0
-        self._bar: Progress | None = None
-        self._timer = threading.Timer(_PATIENCE_S, self._show)
-        self._timer.daemon = True
-
-    def __enter__(self) -> _LateBar:
-        if sys.stderr.isatty():
-            self._timer.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._timer.cancel()
-        if self._timer.ident is not None:
-            self._timer.join()
-        if self._bar is not None:
-            self._bar.stop()
-
-    def advance(self, amount: int) -> None:
-        """So much more is done."""
-        self._done += amount
-        if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], completed=self._done)
-
-    def _show(self) -> None:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        bar = Progress(console=Console(stderr=True), transient=True)
-        bar.add_task(self._label, total=self._total, completed=self._done)
-        bar.start()
-        self._bar = bar

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from ..errors import BadInputError, MissingExtraError
 from .base import Prediction
+from .conformal import Spread
 from .static import Device, StaticForecaster, StepForecast
 
 if TYPE_CHECKING:
@@ -62,12 +63,12 @@ class Layerwise(StaticForecaster):
         self,
         coefficients: dict[str, Array],
         clock: StaticForecaster | None = None,
-        spread: float | None = None,
+        spread: Spread | None = None,
     ) -> None:
         """Of coefficients by layer type (and `ANY`), each of shape (`TERMS`,).
 
         `clock` gives the time of a step, which this method does not predict; without one, a step
-        is said to draw the rated power. `spread`: half-width of the 90 % interval, in logarithms.
+        is said to draw the rated power. `spread` is its 90 % interval.
         """
         self.coefficients, self._clock, self._spread = coefficients, clock, spread
 
@@ -120,7 +121,7 @@ class Layerwise(StaticForecaster):
             }
         )
 
-    def with_clock(self, clock: StaticForecaster, spread: float | None = None) -> Layerwise:
+    def with_clock(self, clock: StaticForecaster, spread: Spread | None = None) -> Layerwise:
         """A copy that takes the time of a step from another method, and has an interval."""
         return Layerwise(self.coefficients, clock, spread)
 
@@ -159,16 +160,8 @@ class Layerwise(StaticForecaster):
             duration = timed.duration
             power = Prediction(energy_j / duration.value) if duration.value > 0 else timed.power
             notes.append(f"the time of a step is that of {timed.method}")
-        energy = by_factor(energy_j, self._spread)
+        energy = Prediction(energy_j) if self._spread is None else self._spread.around(energy_j)
         return StepForecast(duration, energy, power, None, self.name, "catalog", tuple(notes))
-
-
-def by_factor(energy_j: float, spread: float | None) -> Prediction:
-    """With an interval of the same ratio to both sides, `spread` its logarithm (None: without)."""
-    if spread is None:
-        return Prediction(energy_j)
-    factor = math.exp(min(spread, 700.0))
-    return Prediction(energy_j, energy_j / factor, energy_j * factor)
 
 
 def _terms(layer: Layer, workload: Workload) -> Array:

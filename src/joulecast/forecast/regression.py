@@ -62,31 +62,52 @@ def search(
         MissingExtraError: scikit-learn or scipy is not installed.
     """
     try:
-        from sklearn.model_selection import KFold, RandomizedSearchCV
+        from sklearn import config_context
+        from sklearn.model_selection import KFold, ParameterSampler
         from threadpoolctl import threadpool_limits
     except ImportError:
         raise MissingExtraError("learning from runs", "analysis") from None
 
     x, y = _drawn(rows, targets, MOST_SEARCHED, seed)
-    folds = KFold(min(FOLDS, len(y)), shuffle=True, random_state=seed)
+    parts = KFold(min(FOLDS, len(y)), shuffle=True, random_state=seed).split(x)
+    folds = [_scaled(x[train], y[train], x[test], y[test]) for train, test in parts]
     rmse: dict[str, float] = {}
     best: dict[str, Any] = {}
-    for kind, (pipeline, settings) in _kinds().items():
-        trials = RandomizedSearchCV(
-            pipeline,
-            settings,
-            n_iter=iterations if settings else 1,
-            cv=folds,
-            scoring="neg_root_mean_squared_error",
-            random_state=seed,
-            refit=False,
-        )
-        with threadpool_limits(1):  # the matrices are small: threads would only wait for another
-            found = trials.fit(x, y)
-        rmse[kind] = -float(found.best_score_)
-        best[kind] = pipeline.set_params(**found.best_params_)
+    # The matrices are small: threads would wait for another, and checks cost more than fits.
+    with threadpool_limits(1), config_context(assume_finite=True, skip_parameter_validation=True):
+        for kind, (model, drawn) in _kinds().items():
+            trials = ParameterSampler(drawn, iterations if drawn else 1, random_state=seed)
+            found = [(_rmse(model, settings, folds), settings) for settings in trials]
+            rmse[kind], settings = min(found, key=lambda trial: trial[0])
+            best[kind] = model.set_params(**settings)
     kind = min(rmse, key=lambda name: rmse[name])
-    return Regression(columns, kind, rmse, _fitted(best[kind], rows, targets, seed))
+    return Regression(columns, kind, rmse, _fitted(_pipeline(best[kind]), rows, targets, seed))
+
+
+def _scaled(train: Any, y_train: Any, test: Any, y_test: Any) -> tuple[Any, Any, Any, Any]:
+    """A fold, standardised by what is fitted."""
+    from sklearn.preprocessing import StandardScaler
+
+    scale = StandardScaler().fit(train)
+    return scale.transform(train), y_train, scale.transform(test), y_test
+
+
+def _rmse(model: Any, settings: Mapping[str, Any], folds: Sequence[tuple[Any, ...]]) -> float:
+    """Root mean square error of a model with these settings, mean over the folds."""
+    from sklearn.base import clone
+
+    errors = []
+    for x_train, y_train, x_test, y_test in folds:
+        said = clone(model).set_params(**settings).fit(x_train, y_train).predict(x_test)
+        errors.append(float(np.sqrt(np.mean((said - y_test) ** 2))))
+    return float(np.mean(errors))
+
+
+def _pipeline(model: Any) -> Any:
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return Pipeline([("scale", StandardScaler()), ("model", model)])
 
 
 def _kinds() -> dict[str, tuple[Any, dict[str, Any]]]:
@@ -94,20 +115,15 @@ def _kinds() -> dict[str, tuple[Any, dict[str, Any]]]:
     from scipy.stats import expon
     from sklearn.kernel_ridge import KernelRidge
     from sklearn.linear_model import LinearRegression, Ridge
-    from sklearn.pipeline import Pipeline
-    from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVR
 
-    def scaled(model: Any) -> Any:
-        return Pipeline([("scale", StandardScaler()), ("model", model)])
-
-    kernel = {"model__alpha": expon(scale=0.01), "model__gamma": expon(scale=0.01)}
-    vectors = {"model__C": expon(scale=300), "model__epsilon": expon(scale=1)}
+    kernel = {"alpha": expon(scale=0.01), "gamma": expon(scale=0.01)}
+    vectors = {"C": expon(scale=300), "epsilon": expon(scale=1), "gamma": expon(scale=0.01)}
     return {
-        "linear": (scaled(LinearRegression()), {}),
-        "ridge": (scaled(Ridge()), {"model__alpha": expon(scale=0.1)}),
-        "kernel ridge": (scaled(KernelRidge(kernel="rbf")), kernel),
-        "svr": (scaled(SVR(kernel="rbf")), vectors | {"model__gamma": expon(scale=0.01)}),
+        "linear": (LinearRegression(), {}),
+        "ridge": (Ridge(), {"alpha": expon(scale=0.1)}),
+        "kernel ridge": (KernelRidge(kernel="rbf"), kernel),
+        "svr": (SVR(kernel="rbf"), vectors),
     }
 
 

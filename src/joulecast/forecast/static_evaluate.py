@@ -198,4 +198,4 @@ def _notes(methods: Mapping[str, StaticMethod], spoke: set[str]) -> list[str]:
     timed = [name for name, method in methods.items() if method.timed and name in spoke]
     if not timed:
         return []
-    return [f"{', '.join(timed)} predict power, and are told how long each run took, as published"]
+    return [f"told how long each run took, as published: {', '.join(timed)}"]

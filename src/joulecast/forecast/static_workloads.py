@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from ..errors import JoulecastError, UnknownHardwareError
 from ..hardware.gpus import find_gpu
 from .base import Prediction
-from .layerwise import Layerwise, Measured, Part, by_factor
+from .conformal import Spread
+from .layerwise import Layerwise, Measured, Part
 from .static import Device, StaticForecaster, total
 from .static_methods import StaticMethod
 from .static_run import Facts, StaticRun
@@ -137,12 +138,14 @@ class _Layers:
 
     workloads: Workloads
     fitted: Layerwise
-    spread: float | None = None
+    spread: Spread | None = None
 
     def predict(self, facts: Facts, duration_s: float) -> Prediction | None:
         """The sum over the layers of all steps."""
         energy_j = self.fitted.energy_j(self.workloads.parts(facts), device_of(facts))
-        return None if energy_j is None else by_factor(energy_j, self.spread)
+        if energy_j is None or self.spread is None:
+            return None if energy_j is None else Prediction(energy_j)
+        return self.spread.around(energy_j)
 
     def again(self, runs: Sequence[StaticRun]) -> _Layers:
         """Taught by other runs."""
@@ -157,4 +160,4 @@ class _Layers:
 
     def with_spread(self, half: float | None) -> _Layers:
         """With an interval."""
-        return replace(self, spread=half)
+        return replace(self, spread=None if half is None else Spread(half))

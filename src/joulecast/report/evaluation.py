@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from ..forecast.evaluate import Score
 from ..forecast.scoreboard import Scoreboard
+from ..forecast.static_evaluate import StaticBoard, StaticScore
 from ..units import format_quantity, one_line
 from .text import notes, plain_table, section
 
@@ -29,6 +30,16 @@ class _Column:
     least: int = 0  # columns of a terminal that shows it
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A score as a row of its block."""
+
+    block: str
+    name: str
+    runs: int
+    figures: dict[str, float | None]
+
+
 _COLUMNS = (
     _Column("MAPE", "mape_pct", best=True),
     _Column("median", "median_pct", best=True, least=80),
@@ -46,71 +57,124 @@ LEGEND = (
     "interval; width: of that interval, relative to the truth; - where a method gives none. "
     "* is the best of its block."
 )
+HELD_OUT = (
+    " random: 30 % of the runs, drawn at random, are forecast by methods that learnt from the "
+    "others; leave-one-out: each architecture (GPU) by methods that have not seen it."
+)
 
 
 def render_evaluation(board: Scoreboard, title: str, console: Console) -> None:
     """Print the scores by epochs seen, those of each group, and what could not be scored."""
+    what = f"{_runs(board.runs)}, {board.epochs:,} epochs"
+    groups = {group: [_online(s) for s in found] for group, found in board.groups.items()}
+    results = [_online(score) for score in board.results]
+    _scores("epochs seen", results, groups, f"{one_line(title, 200)}  ", what, LEGEND, console)
+    _remarks(board.notes, board.skipped, board.left_out, console)
+
+
+def render_static(board: StaticBoard, title: str, console: Console) -> None:
+    """Print the scores of static forecasters by split, those of each group, and what is amiss."""
+    counts = (board.runs, "run"), (board.architectures, "architecture"), (board.gpus, "GPU")
+    what = ", ".join(f"{count:,} {name}{'s' * (count != 1)}" for count, name in counts)
+    groups = {group: [_static(s) for s in found] for group, found in board.groups.items()}
+    results = [_static(score) for score in board.results]
+    legend = LEGEND + HELD_OUT
+    _scores("left out", results, groups, f"{one_line(title, 200)}  ", what, legend, console)
+    _remarks(board.notes, board.skipped, (), console)
+
+
+def _runs(count: int) -> str:
+    return f"{count:,} run{'s' * (count != 1)}"
+
+
+def _online(score: Score) -> _Line:
+    return _Line(f"{score.epochs_seen:,}", score.forecaster, score.runs, asdict(score))
+
+
+def _static(score: StaticScore) -> _Line:
+    block = str(score.split).removeprefix("leave-one-").removesuffix("-out")
+    return _Line(block.replace("gpu", "GPU"), score.forecaster, score.runs, asdict(score.accuracy))
+
+
+def _scores(
+    first: str,
+    results: Sequence[_Line],
+    groups: Mapping[str, Sequence[_Line]],
+    title: str,
+    what: str,
+    legend: str,
+    console: Console,
+) -> None:
     from rich.text import Text
 
-    what = f"{board.runs:,} run{'s' * (board.runs != 1)}, {board.epochs:,} epochs"
-    console.print(Text.assemble((one_line(title, 200), "bold"), f"  {what}"))
+    console.print(Text.assemble((title, "bold"), what))
     console.print()
-    if board.results:
-        console.print(_table(board.results, console.width))
+    if results:
+        console.print(_table(first, results, console.width))
         console.print()
-        console.print(Text(LEGEND, "dim"))
+        console.print(Text(legend, "dim"))
     else:
         console.print(Text("Nothing could be scored.", "bold yellow"))
-    for group, found in board.groups.items():
-        runs = max((score.runs for score in found), default=0)
-        section(console, f"{one_line(group) or '(blank)'}, {runs:,} run{'s' * (runs != 1)}")
+    for group, found in groups.items():
+        runs = max((line.runs for line in found), default=0)
+        section(console, f"{one_line(group) or '(blank)'}, {_runs(runs)}")
         if found:
-            console.print(_table(found, console.width))
+            console.print(_table(first, found, console.width))
         else:
             console.print(Text("Nothing could be scored.", "yellow"))
-    notes(console, "Notes", board.notes, "-", "dim")
+
+
+def _remarks(
+    remarks: Sequence[str],
+    skipped: Sequence[tuple[str, str]],
+    left_out: Sequence[tuple[str, str]],
+    console: Console,
+) -> None:
+    notes(console, "Notes", remarks, "-", "dim")
     silent: dict[str, list[str]] = {}
-    for name, why in board.skipped:
+    for name, why in skipped:
         silent.setdefault(why, []).append(name)
     lines = [f"{', '.join(names)}: {why}" for why, names in silent.items()]
     notes(console, "No score", lines, "-", "yellow")
-    left = [f"{one_line(run_id)}: {why}" for run_id, why in board.left_out]
+    left = [f"{one_line(run_id)}: {why}" for run_id, why in left_out]
     more = len(left) - MOST_LEFT_OUT
     shown = left[:MOST_LEFT_OUT] + ([f"{more:,} more"] if more > 0 else [])
     notes(console, "Runs left out", shown, "-", "yellow")
 
 
-def _table(found: Sequence[Score], width: int) -> Table:
+def _table(first: str, found: Sequence[_Line], width: int) -> Table:
     from rich.text import Text
 
-    columns = [column for column in _COLUMNS if width >= column.least]
+    there = {field for line in found for field in line.figures}
+    columns = [c for c in _COLUMNS if width >= c.least and c.field in there]
     table = plain_table()
     table.padding = (0, 1, 0, 0)  # all of it fits 80 columns
     table.pad_edge = False
-    table.add_column("epochs seen", no_wrap=True)
+    table.add_column(first, no_wrap=True)
     for column in columns:
         table.add_column(column.title, justify="right", no_wrap=True)
-    for seen, block in groupby(found, key=lambda score: score.epochs_seen):
-        rows = list(block)
-        most = max(score.runs for score in rows)
-        table.add_row(Text(f"{seen:,}  ({most:,} run{'s' * (most != 1)})", "bold"))
-        for score in rows:
-            name = Text(f"  {score.forecaster}")
-            if score.runs != most:
-                name.append(f" ({score.runs:,})", "dim")
-            table.add_row(name, *(_cell(column, score, rows) for column in columns))
+    for block, lines in groupby(found, key=lambda line: line.block):
+        rows = list(lines)
+        most = max(line.runs for line in rows)
+        table.add_row(Text(f"{block}  ({_runs(most)})", "bold"))
+        for line in rows:
+            name = Text(f"  {line.name}")
+            if line.runs != most:
+                name.append(f" ({line.runs:,})", "dim")
+            table.add_row(name, *(_cell(column, line, rows) for column in columns))
         table.add_section()
     return table
 
 
-def _cell(column: _Column, score: Score, rows: Sequence[Score]) -> Text:
+def _cell(column: _Column, line: _Line, rows: Sequence[_Line]) -> Text:
     from rich.text import Text
 
-    value = getattr(score, column.field)
+    value = line.figures[column.field]
     if value is None or not math.isfinite(value):
         return Text("- ", "dim")
-    figure = format_quantity(value * 1e3, "J") if column.field == "rmse_kj" else f"{value:.1f} %"
-    others = [v for r in rows if (v := getattr(r, column.field)) is not None]
+    percent = f"{value:,.0f} %" if value >= 99.95 else f"{value:.1f} %"
+    figure = format_quantity(value * 1e3, "J") if column.field == "rmse_kj" else percent
+    others = [v for r in rows if (v := r.figures[column.field]) is not None]
     if column.best and len(others) > 1 and math.isclose(value, min(others)):  # or as good as it
         return Text(f"{figure}*", "bold green")
     return Text(f"{figure} ")

@@ -1,0 +1,166 @@
+"""`joulecast evaluate --static`, as a person types it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+FIELDS = {"forecaster", "split", "target", "runs", "mape_pct", "median_pct", "p90_pct", "rmse_kj"}
+FIELDS |= {"coverage_pct", "width_pct"}
+SPLITS = ["random", "leave-one-architecture-out", "leave-one-gpu-out"]
+HEAD = "architecture,gpu,energy_j,duration_s,batch,training_size,epochs,gflops,ram_gb,kind"
+GPUS = {"NVIDIA GeForce RTX 3090": 1.0, "RTX 3070": 1.3, "GTX 750 Ti": 3.0}
+
+Joulecast = Callable[..., subprocess.CompletedProcess]
+
+
+@pytest.fixture
+def joulecast(tmp_path: Path) -> Joulecast:
+    def run(*arguments: object, code: int = 0, columns: int = 80) -> subprocess.CompletedProcess:
+        done = subprocess.run(
+            [sys.executable, "-m", "joulecast", "evaluate", *map(str, arguments)],
+            env=os.environ
+            | {"XDG_DATA_HOME": str(tmp_path / "data"), "JOULECAST_LEDGER": ""}
+            | {"COLUMNS": str(columns)},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=170,
+        )
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """Four architectures on three GPUs, each three times."""
+    path = tmp_path / "runs.csv"
+    rows = [HEAD]
+    for gflops in (1, 4, 9, 16):
+        for gpu, slower in GPUS.items():
+            for i in range(3):
+                energy = 1000 * gflops * slower * (5 + i)
+                kind = "small" if gflops < 5 else "large"
+                facts = f"32,3200,{5 + i},{gflops},16,{kind}"
+                rows.append(f"net{gflops},{gpu},{energy},{energy / 100 / gflops:.2f},{facts}")
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+QUICK = [f"--method={name}" for name in ("green-algorithms", "mlco2", "flops-tdp")]
+
+
+def test_json_has_a_result_for_each_method_and_split(joulecast: Joulecast, table: Path) -> None:
+    pytest.importorskip("sklearn")
+    done = joulecast("--static", table, "--json", "--method", "pre-energy", *QUICK)
+    document = json.loads(done.stdout)
+    assert next(iter(document)) == "schema"
+    assert document["schema"] == "joulecast/evaluate/1"
+    results = document["results"]
+    assert all(set(result) == FIELDS for result in results)
+    told = [(r["split"], r["forecaster"]) for r in results]
+    names = ("pre-energy", "green-algorithms", "mlco2", "flops-tdp")
+    assert told == [(split, name) for split in SPLITS for name in names]
+    assert {r["target"] for r in results} == {"energy"}
+    assert {r["runs"] for r in results if r["split"] != "random"} == {36}
+    for result in results:
+        learns = result["forecaster"] == "pre-energy"
+        assert (result["coverage_pct"] is not None) == learns
+    assert (document["runs"], document["skipped"]) == (36, [])
+    assert done.stderr == ""
+
+
+def test_every_method_has_a_score_or_a_reason(joulecast: Joulecast, table: Path) -> None:
+    chosen = [f"--method={name}" for name in ("physical", "layerwise")]
+    document = json.loads(joulecast("--static", table, "--json", *chosen, *QUICK).stdout)
+    skipped = {entry["forecaster"]: entry["reason"] for entry in document["skipped"]}
+    assert set(skipped) == {"physical", "layerwise"}
+    assert "column model" in skipped["physical"]
+
+
+def test_models_that_can_be_built_are_looked_into(joulecast: Joulecast, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("scipy")
+    (tmp_path / "nets.py").write_text(
+        "import torch\n"
+        + "".join(
+            f"def net{n}(): return torch.nn.Sequential(torch.nn.Flatten(), "
+            f"torch.nn.Linear(3 * 64, {n}), torch.nn.ReLU(), torch.nn.Linear({n}, 10))\n"
+            for n in (50, 100, 200)
+        )
+    )
+    head = "architecture,model,gpu,energy_j,duration_s,batch,image_height,image_width,steps"
+    rows = [
+        f"net{n},nets.py:net{n},{gpu},{100 + n + i},10,16,8,8,1000"
+        for n in (50, 100, 200)
+        for gpu in GPUS
+        for i in range(2)
+    ]
+    path = tmp_path / "runs.csv"
+    path.write_text("\n".join([head, *rows, ""]))
+    chosen = ("--method", "physical", "--method", "layerwise")
+    document = json.loads(joulecast("--static", path, "--json", *chosen).stdout)
+    told = {(r["split"], r["forecaster"]) for r in document["results"]}
+    assert told == {(split, name) for split in SPLITS for name in ("physical", "layerwise")}
+    for result in document["results"]:
+        assert result["coverage_pct"] is not None
+
+
+@pytest.mark.parametrize("columns", [80, 130])
+def test_the_table_fits_the_terminal_and_cuts_nothing(
+    joulecast: Joulecast, table: Path, columns: int
+) -> None:
+    text = joulecast("--static", table, "--by", "kind", *QUICK, columns=columns).stdout
+    assert max(map(len, text.splitlines())) <= columns
+    assert "…" not in text
+    assert "36 runs, 4 architectures, 3 GPUs" in " ".join(text.split())
+    for word in ("random", "architecture  (36 runs)", "GPU  (36 runs)", "small, ", "mlco2"):
+        assert word in text
+    assert "told how long each run took" in text
+
+
+def test_what_the_user_says_of_the_machine_goes_first(joulecast: Joulecast, table: Path) -> None:
+    chosen = ("--static", table, "--json", "--method", "mlco2", "--tdp", "1 kW")
+    results = json.loads(joulecast(*chosen).stdout)["results"]
+    # The runs drew 100, 400, 900 and 1600 W.
+    expected = 100 * (900 / 100 + 600 / 400 + 100 / 900 + 600 / 1600) / 4
+    assert results[-1]["mape_pct"] == pytest.approx(expected, rel=1e-3)
+
+
+def test_one_clear_line_names_the_row(joulecast: Joulecast, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.csv"
+    bad.write_text("architecture,gpu,energy_j,duration_s\nvgg,RTX 3090,5,1\nvgg,RTX 3090,-5,1\n")
+    done = joulecast("--static", "bad.csv", code=1)
+    assert done.stderr == (
+        "joulecast: bad.csv, line 3: vgg on RTX 3090: energy_j is negative (-5): "
+        "mend the figure, or leave the run out\n"
+    )
+    assert len(joulecast("--static", "none.csv", code=1).stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--static",),
+        ("--static", "runs.csv", "--method", "carbontracker"),
+        ("--static", "runs.csv", "--ledger", "runs.sqlite"),
+        ("runs.csv", "--method", "pre-power"),
+    ],
+)
+def test_misuse(joulecast: Joulecast, table: Path, arguments: tuple[str, ...]) -> None:
+    assert len(joulecast(*arguments, code=2).stderr.splitlines()) == 1
+
+
+def test_one_run_and_one_architecture(joulecast: Joulecast, tmp_path: Path) -> None:
+    path = tmp_path / "one.csv"
+    path.write_text("architecture,gpu,energy_j,duration_s\nvgg,RTX 3090,5,1\n")
+    text = joulecast("--static", path, *QUICK).stdout
+    assert "Nothing could be scored" in text
+    assert "there is one GPU only" in " ".join(text.split())

@@ -1,0 +1,181 @@
+"""Published figures of well-known models, and the largest, by name and without their weights."""
+
+import json
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import pytest
+
+from joulecast.errors import UsageError
+from joulecast.workload import Kind, Phase, analyze
+from joulecast.workload.model import MULTIPLYING
+
+# They are looked for and not imported: beside a CPU build of torch, torchvision imports only once
+# it is mended.
+for package in ("torch", "torchvision", "timm", "transformers"):
+    if find_spec(package) is None:
+        pytest.skip(f"{package} is not installed", allow_module_level=True)
+
+# Multiply-adds of one image of 224 x 224 (10^9) and parameters (10^6), as torchvision's and timm's
+# model pages print them.
+VISION = {
+    "torchvision:resnet50": (4.089, 25.557),
+    "torchvision:vgg16": (15.470, 138.358),
+    "torchvision:mobilenet_v3_large": (0.217, 5.483),
+    "torchvision:shufflenet_v2_x1_0": (0.145, 2.279),
+    "torchvision:vit_b_16": (17.564, 86.568),
+    "torchvision:convnext_tiny": (4.456, 28.589),
+    "timm:resnet50": (4.09, 25.557),
+    "timm:efficientnet_b0": (0.39, 5.289),
+    "timm:mobilenetv2_100": (0.30, 3.505),
+}
+
+# Parameters (10^6) as their papers and model pages give them.
+LANGUAGE = {
+    "bert-base-uncased": 110,
+    "gpt2": 124,
+    "gpt2-xl": 1558,
+    "t5-small": 60.5,
+    "t5-base": 223,
+    "t5-3b": 2852,
+    "bart-base": 139,
+    "opt-125m": 125,
+    "opt-1.3b": 1316,
+    "llama-7b": 6738,
+    "llama-13b": 13016,
+    "llama-3-8b": 8030,
+    "llama-3.2-1b": 1236,
+    "mistral-7b": 7242,
+    "mixtral-8x7b": 46703,
+    "qwen2.5-7b": 7616,
+    "qwen3-8b": 8191,
+    "gemma-2b": 2506,
+    "gemma-7b": 8538,
+    "phi-2": 2780,
+    "bloom-560m": 559,
+    "whisper-tiny": 37.8,
+    "vit-base-patch16-224": 86.6,
+}
+
+
+def multiplied(work, phase):
+    return sum(work.flops(phase, kind) for kind in MULTIPLYING)
+
+
+@pytest.mark.parametrize("name", VISION)
+def test_vision_models_as_published(name):
+    gmacs, parameters = VISION[name]
+    work = analyze(name, (3, 224, 224), batch=4)
+    assert work.macs / work.batch / 1e9 == pytest.approx(
+        gmacs, abs=0.005 if "timm" in name else 0.0006
+    )
+    assert work.parameters / 1e6 == pytest.approx(parameters, abs=0.001)
+    # Backward takes twice the forward, less the gradient of the image.
+    total = sum(multiplied(work, phase) for phase in (Phase.FORWARD, Phase.BACKWARD))
+    assert 2.93 <= total / multiplied(work, Phase.FORWARD) <= 3.05
+    assert not work.notes
+
+
+@pytest.mark.parametrize("name", LANGUAGE)
+def test_language_models_have_their_parameters(name):
+    work = analyze(f"transformers:{name}", training=False, precision="bf16")
+    assert work.parameters / 1e6 == pytest.approx(LANGUAGE[name], rel=0.01)
+    assert not any("run on the CPU" in note or "moved bytes" in note for note in work.notes)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama-7b"])
+def test_a_decoder_trains_for_six_flops_a_parameter_and_token(name):
+    # Kaplan et al., arXiv 2001.08361: 6 N per token, N without embeddings; the scores of a token
+    # take the vocabulary times the width again, attention the context.
+    tokens, batch = 256, 2
+    work = analyze(f"transformers:{name}", tokens, batch=batch)
+    layers, width, vocabulary = {
+        "gpt2": (12, 768, 50257),
+        "llama-7b": (32, 4096, 32000),
+    }[name]
+    inner = {"gpt2": 8 * 768**2, "llama-7b": 3 * 4096 * 11008}[name]
+    weights = layers * (4 * width**2 + inner) + vocabulary * width
+    products = work.flops(kind=Kind.MATMUL)
+    assert products == pytest.approx(6 * weights * tokens * batch, rel=1e-6)
+    # Causal: half the pairs; two products forward and five backward.
+    pairs = batch * tokens * (tokens + 1) / 2
+    assert work.flops(kind=Kind.ATTENTION) == pytest.approx(
+        layers * 7 * 2 * pairs * width, rel=1e-6
+    )
+
+
+def test_an_encoder_attends_to_all():
+    tokens, width, layers = 128, 768, 12
+    work = analyze("transformers:bert-base-uncased", tokens, training=False)
+    assert work.flops(kind=Kind.ATTENTION) == layers * 4 * tokens**2 * width
+
+
+def test_configurations_written_out_and_heads_named():
+    small = "LlamaConfig(hidden_size=64, num_hidden_layers=2, intermediate_size=128, vocab_size=99)"
+    work = analyze(f"transformers:{small}", 16)
+    assert work.parameters == 2 * 99 * 64 + 2 * (4 * 64**2 + 3 * 64 * 128 + 2 * 64) + 64
+    named = "transformers:BertForSequenceClassification:bert-base-uncased"
+    assert "classifier" in {layer.name for layer in analyze(named, 16).layers}
+    with pytest.raises(UsageError, match="LlamaConfig"):
+        analyze("transformers:LlamaConfig(__import__('os').getpid())", 16)
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("torchvision:resnet55", "resnet50"),
+        ("timm:efficientnet_bo", "efficientnet_b"),
+        ("transformers:bert-bas-uncased", "bert-base-uncased"),
+        ("transformers:LlamConfig()", "LlamaConfig"),
+        ("resnet5o", "torchvision:resnet50"),
+    ],
+)
+def test_unknown_names_give_the_nearest(name, near):
+    with pytest.raises(UsageError, match=near):
+        analyze(name)
+
+
+def test_a_bare_name_is_found_in_the_library_that_has_it():
+    assert analyze("resnet18").name == "torchvision:resnet18"
+    assert analyze("gpt2", 8).name == "transformers:gpt2"
+    assert analyze("resnet18d").name == "timm:resnet18d"
+
+
+def test_models_of_every_family_leave_nothing_uncounted():
+    names = [
+        "torchvision:densenet121",
+        "torchvision:googlenet",
+        "torchvision:swin_v2_t",
+        "torchvision:maxvit_t",
+        "torchvision:regnet_y_400mf",
+        "torchvision:deeplabv3_resnet50",
+        "torchvision:squeezenet1_0",
+        "timm:mixer_b16_224",
+        "timm:xcit_tiny_12_p8_224",
+        "timm:nfnet_f0",
+        "transformers:t5-small",
+        "transformers:albert-base-v2",
+        "transformers:bloom-560m",
+        "transformers:clip-vit-base-patch32",
+    ]
+    for name in names:
+        shapes = ((77,), (3, 224, 224)) if "clip" in name else None
+        work = analyze(name, shapes, batch=2, precision="bf16")
+        assert not any("moved bytes" in note for note in work.notes), (name, work.notes)
+        assert work.flops(Phase.BACKWARD) > work.flops(Phase.FORWARD), name
+
+
+def test_seventy_billion_parameters_fit_in_four_gigabytes():
+    code = (
+        "import json, resource\n"
+        "from joulecast.workload import analyze\n"
+        "work = analyze('transformers:llama-2-70b', 4096, precision='bf16')\n"
+        "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024\n"
+        "print(json.dumps([work.parameters, work.flops(), peak]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    parameters, flops, peak = json.loads(done.stdout.splitlines()[-1])
+    assert parameters == pytest.approx(69e9, rel=0.005)
+    assert flops == pytest.approx(6 * parameters * 4096, rel=0.1)
+    assert peak < 4e9

@@ -40,10 +40,14 @@ PRIORS: dict[str, tuple[float, float]] = {
     "memory_elementwise": (0.85, 0.2),
     "memory_other": (0.6, 0.3),
     "narrow": (0.3, 0.7),
+    "shallow": (1.0, 0.5),
     "latency_s": (4e-6, 0.5),
     "latency_recurrent_s": (1e-5, 0.5),
-    "launch_s": (1.2e-5, 0.5),
-    "step_s": (1e-3, 0.7),
+    "exposed": (0.6, 0.3),
+    "launch_s": (1.5e-5, 0.5),
+    "launch_backward": (0.7, 0.3),
+    "launch_optimizer": (0.5, 0.3),
+    "step_s": (5e-4, 0.3),
     "awake_hbm": (0.15, 0.3),
     "awake_gddr": (0.25, 0.3),
     "power_vector": (0.7, 0.4),
@@ -76,12 +80,15 @@ class Constants:
         for name, constant in MEMORY.items():
             memory[COLUMN[name]] = values[f"memory_{constant}"]
         latency[COLUMN["recurrent"]] = values["latency_recurrent_s"]
+        launches = np.array([1.0, values["launch_backward"], values["launch_optimizer"]])
         efficiency = Efficiency(
             compute=compute,
             memory=memory,
             narrow=values["narrow"],
+            shallow=values["shallow"],
             latency_s=latency,
-            launch_s=values["launch_s"],
+            exposed=min(1.0, values["exposed"]),
+            launch_s=values["launch_s"] * launches,
             step_s=values["step_s"],
             corner=CORNER,
         )

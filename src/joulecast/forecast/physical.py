@@ -66,9 +66,10 @@ class Physical(StaticForecaster):
     def _busy(self, workload: Workload, device: Device, found: Calibration) -> Busy:
         efficiency = self._constants.efficiency
         if device.kind == "cpu":  # the framework calls its kernels directly
-            efficiency = replace(efficiency, launch_s=0.0)
+            efficiency = replace(efficiency, launch_s=0.0 * efficiency.launch_s)
         if found.launch_s is not None:
-            efficiency = replace(efficiency, launch_s=found.launch_s)
+            by_phase = efficiency.launch_s / efficiency.launch_s.max()
+            efficiency = replace(efficiency, launch_s=found.launch_s * by_phase)
         if found.step_s is not None:
             efficiency = replace(efficiency, step_s=found.step_s)
         if found.compute is not None:

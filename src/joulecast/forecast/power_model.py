@@ -17,7 +17,7 @@ import numpy as np
 from .roofline import Array, Busy
 
 SLOWEST_CLOCK = 0.15  # of the full rate; below that drivers do not go
-HALVINGS = 30
+HALVINGS = 20
 
 
 @dataclass(frozen=True, slots=True)

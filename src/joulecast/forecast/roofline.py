@@ -1,11 +1,12 @@
 """The time of a step: what its operators ask of a device, and how long the device takes for it.
 
-An operator takes the device `latency + compute + memory`: a kernel's own start, its operations at
-an attained share of the peak rate, its bytes at an attained share of the peak bandwidth. (A sum,
-not the larger of both: fitted to 190,000 operators, the sum came out better.) The efficiency of a
-product or convolution falls where its output has too few tiles to fill all multiprocessors. A step
-takes as long as the slowest of device, host (which launches the kernels one by one) and input
-pipeline, with a soft corner, since none of them hides the others wholly.
+An operator takes the device a kernel's own start, and then the larger of its operations at an
+attained share of the peak rate and its bytes at an attained share of the peak bandwidth, and a part
+of the smaller, which is not wholly hidden behind. The efficiency of a product or convolution falls
+where its output has too few tiles to fill all multiprocessors, and where the sums that make an
+element of it are short, so that starting and ending a tile takes much of its time. A step takes as long as the slowest
+of device, host (which launches the kernels one by one) and input pipeline, with a soft corner,
+since none of them hides the others wholly.
 
 S. Williams et al., "Roofline", doi:10.1145/1498765.1498785; tiles and waves as in NVIDIA's "Matrix
 Multiplication Background User's Guide" and NeuSight (doi:10.1145/3669940.3707265).
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..workload.model import Kind, Op, Workload
+from ..workload.model import Kind, Op, Phase, Workload
 from .static import Device
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
@@ -33,7 +34,10 @@ COLUMN = {name: i for i, name in enumerate(CLASSES)}
 TILE = 64  # rows and columns of an output that one multiprocessor works on at a time
 ENGINES = ("vector", "tensor")
 # Recurrent layers run in the library's own loop: the host launches a layer, not its every step.
-ON_HOST = np.array([name != Kind.RECURRENT for name in CLASSES], float)
+ON_HOST = tuple(kind for kind in Kind if kind is not Kind.RECURRENT)
+PHASES = tuple(Phase)
+# Attained shares of the peaks by which it is decided whether an operator computes or moves.
+USUAL_COMPUTE, USUAL_MEMORY = 0.6, 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +45,20 @@ class Demand:
     """What a step asks of a device, by class of operator (last axis, `CLASSES`).
 
     `compute` are seconds at the peak rate, of the vector and the tensor units (axis -2); `narrow`
-    the same times multiprocessors per tile of output; `memory` seconds at the peak bandwidth.
+    the same times multiprocessors per tile of output, `shallow` the same over the length of the
+    sums that make an element of output, in tiles; `memory` seconds at the peak bandwidth.
+    Of each operator the larger is there and the smaller under `hidden_`. `launches` are those by
+    the host, by phase of the step (last axis, `PHASES`).
     """
 
     compute: Array
     narrow: Array
+    shallow: Array
     memory: Array
+    hidden_compute: Array
+    hidden_memory: Array
     kernels: Array
+    launches: Array
 
 
 def tiles(op: Op) -> float:
@@ -62,23 +73,45 @@ def tiles(op: Op) -> float:
     return math.inf
 
 
+def depth(op: Op) -> float:
+    """Length of the sums of a product or convolution; infinite where it does not matter."""
+    if op.kind is Kind.MATMUL and len(op.shape) == 4:
+        return max(1, op.shape[3])
+    if op.kind is Kind.CONV and len(op.shape) == 9:
+        _, c_in, _, _, _, k_h, k_w, _, groups = op.shape
+        return max(1.0, c_in * k_h * k_w / groups)
+    return math.inf
+
+
 def demand(workload: Workload, device: Device) -> Demand:
     """What one step of the workload asks of one device (its share of the batch)."""
-    compute, narrow = np.zeros((2, len(ENGINES), len(CLASSES)))
-    memory, kernels = np.zeros((2, len(CLASSES)))
-    bandwidth = device.memory_bandwidth_gb_s * 1e9
+    shape = len(ENGINES), len(CLASSES)
+    compute, narrow, shallow, hidden_compute = (np.zeros(shape) for _ in range(4))
+    memory, hidden_memory, kernels = (np.zeros(len(CLASSES)) for _ in range(3))
+    launches = np.zeros(len(PHASES))
+    parts = max(1, device.devices)
+    bandwidth = device.memory_bandwidth_gb_s * 1e9 * parts
     rates = {dtype: _rate(device, dtype) for dtype in {op.dtype for op in workload.ops}}
     ordinary = _rate(device, "fp32")[1]
     for op in workload.ops:
         engine, peak = rates[op.dtype] if op.kind in _ON_TENSOR else (0, ordinary)
         column = COLUMN[WINOGRAD if engine == 0 and _winograd(op) else op.kind]
-        seconds = op.flops * op.count / peak
-        compute[engine, column] += seconds
-        narrow[engine, column] += seconds * device.processors / tiles(op)
-        memory[column] += op.bytes * op.count / bandwidth
+        seconds = op.flops * op.count / (peak * parts)
+        moving = op.bytes * op.count / bandwidth
+        if seconds / USUAL_COMPUTE >= moving / USUAL_MEMORY:
+            compute[engine, column] += seconds
+            narrow[engine, column] += seconds * parts * device.processors / tiles(op)
+            shallow[engine, column] += seconds * TILE / depth(op)
+            hidden_memory[column] += moving
+        else:
+            hidden_compute[engine, column] += seconds
+            memory[column] += moving
         kernels[column] += op.count
-    parts = max(1, device.devices)
-    return Demand(compute / parts, narrow, memory / parts, kernels)
+        if op.kind in ON_HOST:
+            launches[PHASES.index(op.phase)] += op.count
+    return Demand(
+        compute, narrow, shallow, memory, hidden_compute, hidden_memory, kernels, launches
+    )
 
 
 _ON_TENSOR = (Kind.MATMUL, Kind.CONV, Kind.ATTENTION, Kind.RECURRENT)
@@ -109,8 +142,10 @@ class Efficiency:
     compute: Array  # of the peak rate, (engines, classes)
     memory: Array  # of the peak bandwidth, (classes,)
     narrow: float  # how much few tiles cost
+    shallow: float  # how much short sums cost
     latency_s: Array  # of a kernel on the device, (classes,)
-    launch_s: float  # of a kernel on the host
+    exposed: float  # part of the smaller of compute and memory that is not hidden
+    launch_s: Array  # of a kernel on the host, (phases,)
     step_s: float  # of a step on the host, besides
     corner: float  # exponent of the soft maximum
 
@@ -136,14 +171,15 @@ class Busy:
 
 def busy(need: Demand, found: Efficiency, input_s: Array | float = 0.0) -> Busy:
     """How long device, host and input pipeline are at work for one step."""
-    seconds = (need.compute + found.narrow * need.narrow) / found.compute
+    seconds = need.compute + found.narrow * need.narrow + found.shallow * need.shallow
+    seconds = (seconds + found.exposed * need.hidden_compute) / found.compute
+    memory = (need.memory + found.exposed * need.hidden_memory) / found.memory
     compute = seconds.sum((-1, -2))
-    host = (need.kernels * ON_HOST).sum(-1) * found.launch_s + found.step_s
     return Busy(
         compute=compute,
         tensor=seconds[..., 1, :].sum(-1),
-        memory=(need.memory / found.memory).sum(-1),
+        memory=memory.sum(-1),
         latency=(need.kernels * found.latency_s).sum(-1),
-        host=host,
+        host=(need.launches * found.launch_s).sum(-1) + found.step_s,
         input=np.broadcast_to(np.asarray(input_s, float), compute.shape),
     )

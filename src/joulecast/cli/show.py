@@ -17,9 +17,10 @@ def command(run: str, as_json: bool, ledger: str | None) -> None:
     """Show one run, by its id or name, in the terminal."""
     from ..ledger import open_ledger
     from ..recording.summary import Summary, summarise
+    from ..run.wall import with_wall
 
     with open_ledger(ledger, create=False) as opened:
-        summary: Summary = summarise(opened.load(run))
+        summary: Summary = with_wall(summarise(opened.load(run)), opened)
     if as_json:
         click.echo(json.dumps(summary.to_json(), indent=2))
         return

@@ -88,6 +88,11 @@ class RescueSink:
         """The file or URL (without its password) that holds the run; None while none does."""
         return str(self._ledger.location) if self._ledger is not None else None
 
+    @property
+    def ledger(self) -> Ledger | None:
+        """The ledger that holds the run, until `release`; None while none does."""
+        return self._ledger
+
     def release(self) -> None:
         """Close the ledger."""
         if self._ledger is not None:

@@ -53,6 +53,7 @@ class Summary:
     spans: list[SpanEnergy]  # all others, in order of their start
     metrics: dict[str, float]  # the last value of each over the whole run
     warnings: list[str]
+    wall: Estimate | None = None  # energy at the wall, where its fit to the meters is known
 
     def to_json(self) -> dict[str, Any]:
         """The document `joulecast/recording/1`."""
@@ -73,6 +74,7 @@ class Summary:
             "energy": {
                 "total": _json(self.total),
                 "above_idle": _json(self.above_idle),
+                "wall": _json(self.wall),
                 "domains": [_domain_json(d) for d in self.domains],
             },
             "epochs": [_epoch_json(e) for e in self.epochs],

@@ -20,7 +20,7 @@ def summary_lines(
     ledger: str | None = None,
     epochs_from: str | None = None,
 ) -> list[str]:
-    """Two to eight plain lines: total, domains, epochs, first warning, and what to type next.
+    """Two to nine plain lines: total, domains, epochs, first warning, and what to type next.
 
     Warnings that were `said` already are left out; `ledger` is where the run is, if that must be
     typed to find it; `epochs_from` is what told them, if not the training itself.
@@ -39,6 +39,8 @@ def summary_lines(
         lines.append(f"  {_count(len(summary.epochs), 'epoch')}: {each}{source}")
     if summary.above_idle is not None:
         lines.append(f"  above idle: {summary.above_idle}")
+    if summary.wall is not None:
+        lines.append(f"  at the wall: {summary.wall} {summary.wall.provenance}")
     warnings = [warning for warning in summary.warnings if warning not in said]
     if warnings:
         more = f" (and {len(warnings) - 1} more)" if len(warnings) > 1 else ""

@@ -118,6 +118,11 @@ def _headline(summary: Summary, console: Console) -> None:
     if summary.above_idle is not None:
         above = summary.above_idle
         console.print(Text.assemble((lead(above), "bold"), f"  above idle, {range_text(above)}"))
+    if summary.wall is not None:
+        wall = summary.wall
+        kind = str(wall.provenance)
+        line = Text.assemble((lead(wall), "bold"), f"  at the wall, {range_text(wall)}  ")
+        console.print(line.append(kind, provenance_style(wall.provenance)))
     each = epoch_estimate(summary.epochs)
     if each:
         planned = header.planned_epochs

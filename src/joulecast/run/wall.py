@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import LedgerError
-from ..ledger import calibrations
 from ..recording.integrate import is_resolved
 from ..recording.summary import Summary
 from ..units import Estimate, Provenance
@@ -134,11 +133,28 @@ def wall_of(summary: Summary, fit: WallFit | None) -> Estimate | None:
     return wall_energy(summary.total, summary.duration_s, fit, resolved=resolved)
 
 
+def with_wall(summary: Summary, ledger: Ledger | None) -> Summary:
+    """The figures of a run with its energy at the wall, where the ledger has a fit for it.
+
+    A fit that cannot be read is a warning.
+    """
+    if ledger is None or summary.total is None:
+        return summary
+    header = summary.recording.header
+    try:
+        fit = wall_fit(ledger, header.environment, header.scope)
+    except LedgerError as error:
+        return replace(summary, warnings=[*summary.warnings, f"no energy at the wall: {error}"])
+    return replace(summary, wall=wall_of(summary, fit))
+
+
 def wall_fit(ledger: Ledger, environment: Mapping[str, Any], scope: str) -> WallFit | None:
     """The newest fit of this machine, for recordings of a scope; None without one.
 
     Raises `LedgerError`.
     """
+    from ..ledger import calibrations  # late: loads the database library
+
     stored = calibrations.load(ledger, environment, f"{calibrations.WALL}:{scope}")
     if stored is None:
         return None
@@ -153,5 +169,7 @@ def wall_fit(ledger: Ledger, environment: Mapping[str, Any], scope: str) -> Wall
 
 def save_fit(ledger: Ledger, environment: Mapping[str, Any], fit: WallFit, made_at: float) -> None:
     """Keep a fit for this machine and its scope. Raises `LedgerError`."""
+    from ..ledger import calibrations
+
     device = f"{calibrations.WALL}:{fit.scope}"
     calibrations.save(ledger, environment, device, fit.to_json(), made_at)

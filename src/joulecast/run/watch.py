@@ -28,6 +28,7 @@ from ..units import format_duration
 from .lookout import Lookout
 from .options import Options
 from .outlook import Snapshot
+from .wall import with_wall
 
 # Past runs that are learned from, and how long they may be together: a fraction of a second.
 _PAST_RUNS, _PAST_S = 20, 86400.0
@@ -167,7 +168,7 @@ class Watch:
         self.recorder.stop(status, exit_code)
         self._join.close()
         try:
-            return summarise(self._sink.recording())
+            return with_wall(summarise(self._sink.recording()), self._sink.ledger)
         finally:
             self._sink.release()
 

@@ -68,7 +68,8 @@ class Physical(StaticForecaster):
         if device.kind == "cpu":  # the framework calls its kernels directly
             efficiency = replace(efficiency, launch_s=0.0 * efficiency.launch_s)
         if found.launch_s is not None:
-            by_phase = efficiency.launch_s / efficiency.launch_s.max()
+            shipped_s = self._constants.efficiency.launch_s  # of a CPU they were set to 0
+            by_phase = shipped_s / shipped_s.max()
             efficiency = replace(efficiency, launch_s=found.launch_s * by_phase)
         if found.step_s is not None:
             efficiency = replace(efficiency, step_s=found.step_s)

@@ -7,7 +7,7 @@ from ..units import format_duration, format_estimate, format_quantity
 
 
 def live_line(seen: Snapshot, budget: str | None = None) -> str:
-    """`12.3 kJ, 142 W | epoch 4 of 30 | all 92.1 kJ (85 to 99) | 4 min 05 s left`.
+    """`12.3 kJ, 142 W | forecast 92.1 kJ (85.0 to 99.0) | 4 min 05 s left | epoch 4 of 30`.
 
     The most important comes first: a narrow terminal cuts the end off. `budget` is its state.
     """

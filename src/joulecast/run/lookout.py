@@ -54,7 +54,7 @@ class Lookout:
         self._judging = threading.Lock()  # the training's thread asks at the end of an epoch
         self.active = options.live or self._budget is not None or show is not None
         self._next_s = 0.0
-        self._epochs = 0
+        self._count = self._epochs = 0  # of loops that began again; of epochs in this one
         self._rule = options.early_stopping
         self._metrics: set[str] = set()  # of the first epochs
         self.source: str | None = None  # who tells the progress, in words
@@ -68,6 +68,8 @@ class Lookout:
                 text = f"its epochs were read from {place.source}"
                 self._recorder.warn(text)
                 self.said.append(text)
+        if place.count != self._count:
+            self._count, self._epochs = place.count, 0
         self._outlook.reached(place)
         if place.epoch is not None:
             self._epochs += 1
@@ -170,7 +172,7 @@ class Lookout:
         energy = format_estimate(epoch.energy) if epoch.energy else "not measured"
         text = f"epoch {epoch.span.index}{of}: {energy} in {format_duration(epoch.duration_s)}"
         if seen.total_energy is not None and planned and self._epochs < planned:
-            text += f"; all {planned:g}: {format_estimate(seen.total_energy)}"
+            text += f"; forecast {format_estimate(seen.total_energy)}"
             text += f", {format_duration(seen.left_s or 0.0)} left"
         if seen.early is not None and not (planned and self._epochs >= planned):
             text += f"; {seen.early}"

@@ -38,6 +38,7 @@ class Printed:
         self._lock = threading.Lock()  # the last sightings may come from another thread
         self._waiting: Position[Instant] | None = None  # the last, until time has passed
         self._count = 0  # of the restarts
+        self._planned: float | None = None  # of the loop under way
         self._began: tuple[int, Instant] | None = None  # the epoch under way, and since when
 
     def feed(self, stream: int, data: bytes, t: float) -> None:
@@ -86,10 +87,20 @@ class Printed:
             return
         count = self._tracker.restarts
         if count != self._count:
+            self._end_loop(place.stamp)
             self._count, self._began = count, None
-        at, source = place.stamp, self._tracker.source or "what it prints"
-        epoch = self._epoch(place)
-        self._reached(Reached(place.done, place.planned, at.t_s, at.energy, epoch, source, count))
+        self._planned = place.planned
+        self._tell(place.done, place.stamp, self._epoch(place))
+
+    def _end_loop(self, at: Instant) -> None:
+        """Another loop begins: if the one before was in its last epoch, that is over."""
+        planned, began = self._planned, self._began
+        if began is not None and planned is not None and 1 < planned == began[0] + 1:
+            self._tell(planned, at, self._keep(*began, at))
+
+    def _tell(self, done: float, at: Instant, epoch: SpanEnergy | None) -> None:
+        source = self._tracker.source or "what it prints"
+        self._reached(Reached(done, self._planned, at.t_s, at.energy, epoch, source, self._count))
 
     def _epoch(self, place: Position[Instant]) -> SpanEnergy | None:
         """The epoch that ended here, kept with the recording.
@@ -103,7 +114,10 @@ class Printed:
         if began is not None and number == began[0]:
             return None
         if began is not None and number == began[0] + 1:
-            metrics = {name: v for n, name, v in self._tracker.metrics if n == number}
-            ended = self._recorder.add_epoch(began[0], began[1], place.stamp, metrics)
+            ended = self._keep(*began, place.stamp)
         self._began = (number, place.stamp)
         return ended
+
+    def _keep(self, index: int, start: Instant, end: Instant) -> SpanEnergy:
+        metrics = {name: v for n, name, v in self._tracker.metrics if n == index + 1}
+        return self._recorder.add_epoch(index, start, end, metrics)

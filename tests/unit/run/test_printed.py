@@ -77,8 +77,11 @@ def test_a_loop_that_begins_again_is_another_count(clock):
             run.prints(f"Epoch {epoch + 1}/3\n")
             run.wait(1)
     epochs = run.ends().epochs
-    assert {p.count for p in run.places} == {0, 1}
-    assert len(epochs) >= 5  # the last of the first fold ends unseen
+    assert [(p.count, p.done) for p in run.places if p.done == int(p.done)] == [
+        (count, done) for count in (0, 1) for done in range(4)
+    ]
+    assert [e.span.index for e in epochs] == [0, 1, 2] * 2
+    assert [e.duration_s for e in epochs] == pytest.approx([1] * 6, abs=0.11)
 
 
 def test_a_training_that_tells_its_own_epochs_is_not_read(clock):

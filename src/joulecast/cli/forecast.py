@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import JoulecastError, UsageError
+from ..errors import JoulecastError, LedgerError, UsageError
 from . import options
 
 if TYPE_CHECKING:
     from ..forecast.job import JobForecast, Plan, Site
     from ..forecast.static import Device, StepForecast
+    from ..hardware.environment import Environment
     from ..workload.model import Workload
 
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
@@ -124,8 +125,22 @@ def _devices(given: dict[str, Any], ledger: str | None) -> list[tuple[Device, ..
     if given["here"] or given["cpu"] == "" or not found:
         environment = Environment.detect()
         gpu = None if given["cpu"] == "" else devices.gpu_here(environment)
-        found.append((gpu or devices.cpu_here(environment),))
+        found.append((_calibrated(gpu or devices.cpu_here(environment), environment, ledger),))
     return found
+
+
+def _calibrated(device: Device, environment: Environment, ledger: str | None) -> Device:
+    """A device of this machine, with the constants that `joulecast calibrate` found of it."""
+    from ..ledger import open_ledger
+    from ..run.calibrate import calibration_of
+
+    name = "cpu" if device.kind == "cpu" else "gpu:0"
+    try:
+        with open_ledger(ledger, create=False) as opened:
+            found = calibration_of(opened, environment.to_json(), name)
+    except LedgerError:  # there is none yet
+        return device
+    return device if found is None else device.calibrated(found)
 
 
 def _forecast(

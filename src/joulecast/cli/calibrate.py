@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "joulecast/calibrate/1"
 _LEAST_S = 5.0
+_LEAST_LIVE_S = 90.0  # of a plug, which tells little in less
 _LIVE_IDLE_SHARE = 0.35  # of the time of a plug: the fit needs idle as much as load
 
 
@@ -102,6 +103,8 @@ def command(
         raise UsageError(f"{' and '.join(wishes)}: give one of them")
     if shift and wall is None:
         raise UsageError("--shift goes with --wall")
+    if plug is not None and seconds < _LEAST_LIVE_S:
+        raise UsageError(f"--plug needs --seconds {_LEAST_LIVE_S:g} or more")
     environment = Environment.detect()
     if show:
         _show(ledger, environment, as_json)

@@ -5,9 +5,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from fakes.stored_runs import GPU, header, samples
+from joulecast.ledger import open_ledger
+from joulecast.recording.model import Footer, Recording, Status
 
 FIELDS = {"forecaster", "split", "target", "runs", "mape_pct", "median_pct", "p90_pct", "rmse_kj"}
 FIELDS |= {"coverage_pct", "width_pct"}
@@ -148,7 +153,7 @@ def test_one_clear_line_names_the_row(joulecast: Joulecast, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("--static",),
+        ("--static", "--by", "kind"),
         ("--static", "runs.csv", "--method", "carbontracker"),
         ("--static", "runs.csv", "--ledger", "runs.sqlite"),
         ("runs.csv", "--method", "pre-power"),
@@ -156,6 +161,27 @@ def test_one_clear_line_names_the_row(joulecast: Joulecast, tmp_path: Path) -> N
 )
 def test_misuse(joulecast: Joulecast, table: Path, arguments: tuple[str, ...]) -> None:
     assert len(joulecast(*arguments, code=2).stderr.splitlines()) == 1
+
+
+def test_recorded_runs_have_their_facts_in_tags(joulecast: Joulecast, tmp_path: Path) -> None:
+    where = tmp_path / "runs.sqlite"
+    with open_ledger(where) as ledger:
+        for i in range(6):
+            board = replace(GPU, device="NVIDIA GeForce RTX 3090")
+            tags = {"architecture": f"net{i % 2}", "gflops": "4", "batch": "8", "steps": "100"}
+            head = header(f"{i:016x}", sources=[board], tags=tags)
+            kept = {"gpu:0": samples(10, power_w=300)}
+            footer = Footer(Status.FINISHED, 10.0, 0)
+            ledger.add(Recording(head, samples=kept, footer=footer, status=Status.FINISHED))
+        ledger.add(Recording(header("f" * 16), footer=footer, status=Status.FINISHED))
+    document = json.loads(joulecast("--static", "--ledger", where, *QUICK, "--json").stdout)
+    told = {r["forecaster"]: r for r in document["results"]}
+    assert set(told) == {"mlco2", "flops-tdp"}
+    assert told["mlco2"]["mape_pct"] == pytest.approx(100 * (350 / 300 - 1), abs=2)
+    assert (document["runs"], len(document["left_out"])) == (6, 1)
+    assert "6 runs, 2 architectures, 1 GPU" in " ".join(
+        joulecast("--static", "--ledger", where, *QUICK).stdout.split()
+    )
 
 
 def test_one_run_and_one_architecture(joulecast: Joulecast, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from ..errors import UsageError
 from ..forecast.methods import METHODS, Known
 from ..units import one_line, parse_power
 from . import options
-from .evaluate_static import SCHEMA, STATIC, evaluate_static_file
+from .evaluate_static import SCHEMA, STATIC, Recorded, evaluate_static
 from .late_bar import LateBar
 
 if TYPE_CHECKING:
@@ -99,23 +99,24 @@ def command(
     ledger that have epochs are taken.
 
     With --static, FILE.csv has a row for each run: architecture,gpu,energy_j,duration_s and what
-    was known of it before: batch, epochs, training_size, gflops, ... (docs/evaluating.md).
+    was known of it before: batch, epochs, training_size, gflops, ... (docs/evaluating.md); of
+    recorded runs, that is in their tags.
     """
     kind, known = ("static", STATIC) if static else ("online", tuple(METHODS))
     strange = [method for method in names if method not in known]
     if strange:
         raise UsageError(f"--method {strange[0]} is not {kind}: use one of {', '.join(known)}")
-    if static:
-        given = Known(tdp, ram, utilisation)
-        evaluate_static_file(file, names or STATIC, by, given, as_json, ledger or name)
-        return
-    from ..forecast.scoreboard import score_all
-
     if file is not None and (ledger is not None or name is not None):
         raise UsageError("FILE or recorded runs (--ledger, --name): not both")
     if file is None and by is not None:
         raise UsageError("--by needs a FILE: recorded runs have no columns")
     given = Known(tdp, ram, utilisation)
+    if static:
+        recorded = Recorded(ledger, name, limit)
+        evaluate_static(file, names or STATIC, by, given, as_json, recorded)
+        return
+    from ..forecast.scoreboard import score_all
+
     title, subjects, left_out, notes = (
         _of_ledger(ledger, name, limit, given) if file is None else _of_table(file, by, given)
     )

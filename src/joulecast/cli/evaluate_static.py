@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import UsageError
 from ..forecast.methods import Known
 from .late_bar import LateBar
 
@@ -27,33 +26,38 @@ STATIC = (
 """Names of the methods, our own first."""
 
 
-def evaluate_static_file(
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Which recorded runs are meant."""
+
+    ledger: str | None
+    name: str | None
+    limit: int
+
+
+def evaluate_static(
     file: Path | None,
     names: Sequence[str],
     by: str | None,
     given: Known,
     as_json: bool,
-    recorded: str | None,
+    recorded: Recorded,
 ) -> None:
-    """Score the methods in `names` on the runs of a table, and print what was found.
+    """Score the methods in `names`, on a table or on recorded runs, and print what was found.
 
-    `given` is what the user said of the machine, which goes before the table; `recorded` is an
-    option that asks for recorded runs, which have no such table. Raises `UsageError`.
+    `given` is what the user said of the machine, which goes before what runs say.
     """
-    from ..forecast.static_csv import read_static
-    from ..forecast.static_evaluate import evaluate_static, work
+    from ..forecast import static_evaluate as science
     from ..forecast.static_methods import static_methods
 
-    if file is None or recorded is not None:
-        raise UsageError("--static needs a FILE.csv, a row for each run; recorded runs are not one")
-    size = file.stat().st_size if file.is_file() and file.suffix != ".gz" else None
-    with LateBar("reading", size) as bar:
-        runs = [_told(run, given) for run in read_static(file, by, bar.advance)]
+    title, runs, left_out = _recorded(recorded) if file is None else _of_table(file, by)
+    runs = [_told(run, given) for run in runs]
     known = static_methods(_workloads("physical" in names))
     methods = {name: known[name] for name in names}
     with LateBar("scoring", None) as bar:  # counting models may be what takes long
-        bar.expect(work(runs, methods))
-        board = evaluate_static(runs, methods, done=lambda: bar.advance(1))
+        bar.expect(science.work(runs, methods))
+        board = science.evaluate_static(runs, methods, done=lambda: bar.advance(1))
+    board = replace(board, left_out=tuple(left_out))
     if as_json:
         click.echo(json.dumps({"schema": SCHEMA} | board.to_json()))
         return
@@ -61,7 +65,34 @@ def evaluate_static_file(
 
     from ..report.evaluation import render_static
 
-    render_static(board, str(file), Console(highlight=False))
+    render_static(board, title, Console(highlight=False))
+
+
+_Found = tuple[str, list["StaticRun"], list[tuple[str, str]]]
+"""What it is of, the runs, those left out and why."""
+
+
+def _of_table(file: Path, by: str | None) -> _Found:
+    from ..forecast.static_csv import read_static
+
+    size = file.stat().st_size if file.is_file() and file.suffix != ".gz" else None
+    with LateBar("reading", size) as bar:
+        return str(file), read_static(file, by, bar.advance), []
+
+
+def _recorded(recorded: Recorded) -> _Found:
+    from ..forecast.static_ledger import static_runs
+    from ..ledger import open_ledger
+
+    left_out: list[tuple[str, str]] = []
+    with open_ledger(recorded.ledger, create=recorded.ledger is None) as opened:
+        runs = static_runs(
+            opened,
+            limit=recorded.limit,
+            name=recorded.name,
+            left_out=lambda *run: left_out.append(run),
+        )
+        return f"finished runs in {opened.location}", runs, left_out
 
 
 def _told(run: StaticRun, given: Known) -> StaticRun:

@@ -126,23 +126,27 @@ class Rows:
 
     def amount(self, row: Row, column: str, of: str) -> float:
         """A finite figure, not negative; `of` says in an error whose it is."""
-        text = row[column]
-        if not text:
-            self.refuse(f"{of}: {column} is missing: {CURE}")
-        value = number(text)
-        if value is None:
-            self.refuse(f"{of}: {column} is {shown(text)}, not a number: {CURE}")
-        if not math.isfinite(value):
-            self.refuse(f"{of}: {column} is {shown(text)}, not a finite number: {CURE}")
-        if value < 0:
-            self.refuse(f"{of}: {column} is negative ({shown(text)}): {CURE}")
-        if value > MOST:
-            self.refuse(f"{of}: {column} is {shown(text)}, more than {MOST:g}: {CURE}")
-        return value
+        return amount(row[column], column, of, self.refuse)
 
     def refuse(self, problem: str) -> NoReturn:
         """Raise `BadInputError` with the file and the line."""
         raise BadInputError(f"{self._name}, line {self.line}: {problem}")
+
+
+def amount(text: str, column: str, of: str, refuse: Callable[[str], NoReturn]) -> float:
+    """A finite figure, not negative; else `refuse` is told what is wrong, and must raise."""
+    if not text:
+        refuse(f"{of}: {column} is missing: {CURE}")
+    value = number(text)
+    if value is None:
+        refuse(f"{of}: {column} is {shown(text)}, not a number: {CURE}")
+    if not math.isfinite(value):
+        refuse(f"{of}: {column} is {shown(text)}, not a finite number: {CURE}")
+    if value < 0:
+        refuse(f"{of}: {column} is negative ({shown(text)}): {CURE}")
+    if value > MOST:
+        refuse(f"{of}: {column} is {shown(text)}, more than {MOST:g}: {CURE}")
+    return value
 
 
 def number(text: str) -> float | None:

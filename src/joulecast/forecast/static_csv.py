@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 from ..hardware.gpus import PRECISIONS
-from .csv_table import CURE, Row, Rows, read_table, shown
+from .csv_table import CURE, Row, Rows, amount, read_table, shown
 from .static_run import Facts, StaticRun, completed
 
 HEADER = ("architecture", "gpu", "energy_j", "duration_s")
@@ -17,6 +18,7 @@ FIGURES = (
 )
 """Columns that hold a number; blank where it is not known. Units are those of `Facts`."""
 TEXTS = ("run_id", "model", "precision", "optimizer")
+Refuse = Callable[[str], NoReturn]
 _MAY_BE_ZERO = frozenset({"validation_size", "ram_gb", "utilisation"})
 
 
@@ -50,33 +52,43 @@ def _run(rows: Rows, row: Row, group: str | None) -> StaticRun:
     for column in ("architecture", "gpu"):
         if not row[column]:
             rows.refuse(f"{column} is missing: every run must name it")
-    energy_j, duration_s = (_positive(rows, row, c, of) for c in ("energy_j", "duration_s"))
-    figures = {c: _figure(rows, row, c, of) for c in FIGURES if row.get(c)}
-    if figures.get("utilisation", 0.0) > 1:
-        rows.refuse(f"{of}: utilisation is {shown(row['utilisation'])}; write it from 0 to 1")
-    precision = row.get("precision", "").lower() or "fp32"
-    if precision not in PRECISIONS:
-        rows.refuse(f"{of}: precision is {shown(precision)}: use one of {', '.join(PRECISIONS)}")
-    facts = Facts(
-        architecture=row["architecture"],
-        gpu=row["gpu"],
-        model=row.get("model", ""),
-        precision=precision,
-        optimizer=row.get("optimizer", ""),
-        **figures,
+    energy_j, duration_s = (
+        _positive(row[column], column, of, rows.refuse) for column in ("energy_j", "duration_s")
     )
     run_id = row.get("run_id") or f"line {rows.line}"
-    return StaticRun(run_id, completed(facts), energy_j, duration_s, group)
+    return StaticRun(run_id, parsed(row, of, rows.refuse), energy_j, duration_s, group)
 
 
-def _figure(rows: Rows, row: Row, column: str, of: str) -> float:
+def parsed(texts: Mapping[str, str], of: str, refuse: Refuse) -> Facts:
+    """Facts written as texts under the names of the columns, and those of the catalog.
+
+    `refuse` is told what makes no sense, and must raise; `of` says in the text whose it is.
+    """
+    figures = {c: _figure(texts[c], c, of, refuse) for c in FIGURES if texts.get(c)}
+    if figures.get("utilisation", 0.0) > 1:
+        refuse(f"{of}: utilisation is {shown(texts['utilisation'])}; write it from 0 to 1")
+    precision = texts.get("precision", "").lower() or "fp32"
+    if precision not in PRECISIONS:
+        refuse(f"{of}: precision is {shown(precision)}: use one of {', '.join(PRECISIONS)}")
+    facts = Facts(
+        architecture=texts.get("architecture", ""),
+        gpu=texts.get("gpu", ""),
+        model=texts.get("model", ""),
+        precision=precision,
+        optimizer=texts.get("optimizer", ""),
+        **figures,
+    )
+    return completed(facts)
+
+
+def _figure(text: str, column: str, of: str, refuse: Refuse) -> float:
     if column in _MAY_BE_ZERO:
-        return rows.amount(row, column, of)
-    return _positive(rows, row, column, of)
+        return amount(text, column, of, refuse)
+    return _positive(text, column, of, refuse)
 
 
-def _positive(rows: Rows, row: Row, column: str, of: str) -> float:
-    value = rows.amount(row, column, of)
+def _positive(text: str, column: str, of: str, refuse: Refuse) -> float:
+    value = amount(text, column, of, refuse)
     if value == 0:
-        rows.refuse(f"{of}: {column} is zero: {CURE}")
+        refuse(f"{of}: {column} is zero: {CURE}")
     return value

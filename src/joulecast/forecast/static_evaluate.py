@@ -44,7 +44,10 @@ class StaticScore:
 
 @dataclass(frozen=True, slots=True)
 class StaticBoard:
-    """What an evaluation found; `skipped` has methods or splits without a score, and the reason."""
+    """What an evaluation found.
+
+    `skipped` has methods or splits without a score, `left_out` runs not used, each with the reason.
+    """
 
     runs: int
     architectures: int
@@ -53,6 +56,7 @@ class StaticBoard:
     groups: Mapping[str, tuple[StaticScore, ...]]
     skipped: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
+    left_out: tuple[tuple[str, str], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -60,7 +64,7 @@ class StaticBoard:
             "results": [score.to_json() for score in self.results],
             "runs": self.runs,
             "skipped": [{"forecaster": name, "reason": why} for name, why in self.skipped],
-            "left_out": [],
+            "left_out": [{"run_id": run_id, "reason": why} for run_id, why in self.left_out],
             "notes": list(self.notes),
             "groups": [
                 {"group": group, "results": [score.to_json() for score in found]}

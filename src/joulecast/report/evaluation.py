@@ -80,7 +80,7 @@ def render_static(board: StaticBoard, title: str, console: Console) -> None:
     results = [_static(score) for score in board.results]
     legend = LEGEND + HELD_OUT
     _scores("left out", results, groups, f"{one_line(title, 200)}  ", what, legend, console)
-    _remarks(board.notes, board.skipped, (), console)
+    _remarks(board.notes, board.skipped, board.left_out, console)
 
 
 def _runs(count: int) -> str:

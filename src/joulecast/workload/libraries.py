@@ -6,11 +6,11 @@ import ast
 import importlib
 import importlib.util
 from difflib import get_close_matches
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from .architectures import CONFIGURATIONS
+from .mending import import_torchvision, mend_torchvision
 from .recipe import Recipe, Shape, first_line, package
 
 if TYPE_CHECKING:
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
 def torchvision(name: str) -> Recipe:
     """A model of torchvision, as `torchvision.models.get_model` names them."""
-    mend_torchvision()
-    models = package("torchvision", f"torchvision:{name}", "vision").models
+    models = import_torchvision(f"torchvision:{name}").models
     if name.lower() not in models.list_models():
         raise _unknown("torchvision", name, models.list_models())
 
@@ -175,8 +174,7 @@ def names() -> dict[str, list[str]]:
 
 
 def _torchvision_names() -> list[str]:
-    mend_torchvision()
-    return list(package("torchvision", "torchvision", "vision").models.list_models())
+    return list(import_torchvision("torchvision").models.list_models())
 
 
 def _timm_names() -> list[str]:
@@ -192,32 +190,3 @@ def _unknown(source: str, name: str, known: list[str]) -> UsageError:
         else f"; known are {', '.join(known[:5])}, .."
     )
     return UsageError(f"{source} has no model {name!r}{text}")
-
-
-_mended: list[Any] = []
-
-
-def mend_torchvision() -> None:
-    """Lets torchvision be imported beside a torch it was not built for (a CPU build).
-
-    Its compiled operators then cannot be loaded, and the import fails for want of two of their
-    schemas. The schemas are all that models need; where the operators load, nothing is done.
-    """
-    import torch
-
-    spec = importlib.util.find_spec("torchvision")
-    if _mended or spec is None or spec.submodule_search_locations is None:
-        return
-    for folder in spec.submodule_search_locations:
-        for file in sorted(Path(folder).glob("_C*.*")):
-            try:
-                torch.ops.load_library(str(file))  # type: ignore[no-untyped-call]
-            except (OSError, RuntimeError):
-                continue
-            return
-    library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
-    for operator in ("nms", "qnms"):
-        if not hasattr(torch.ops.torchvision, operator):
-            schema = f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-            library.define(schema)  # type: ignore[no-untyped-call]
-    _mended.append(library)  # the schemas live as long as it does

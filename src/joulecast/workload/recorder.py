@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from .kernels import Kernel, Rule, rule_of, unknown
 from .layers import LayerTracker
 from .model import MULTIPLYING, Op, Phase
+from .results import quick
 
 
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -34,11 +35,16 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._tf32 = tf32
         self._kernels: Counter[tuple[str, Phase, Kernel]] = Counter()
         self._rules: dict[Any, Rule | None] = {}
+        self._shortcuts: dict[Any, Any] = {}
         self._silent = False
         self._live_bytes = 0.0
         self._living: dict[int, weakref.ref[Any]] = {}
         self._kept = {_storage(tensor) for tensor in persistent}
         self._persistent = frozenset(self._kept)
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # to skip torch's compiler is to import it
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -48,10 +54,14 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             rule = self._rules[func]
         except KeyError:
             rule = self._rules[func] = rule_of(func)
+            self._shortcuts[func] = quick(func)
         if rule is None and func._can_decompose():
             with self:  # a composite: its parts are counted instead
                 return func.decompose(*args, **kwargs)
-        out = func(*args, **kwargs)
+        short = self._shortcuts[func]
+        out = short(args, kwargs) if short is not None else NotImplemented
+        if out is NotImplemented:
+            out = func(*args, **kwargs)
         if self._silent:
             kernels = []
         elif rule is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 import warnings
 from collections import defaultdict
@@ -16,6 +15,7 @@ from torch.nn.parameter import is_lazy
 
 from ..errors import JoulecastError, UsageError
 from . import inputs as tensors
+from .building import for_real, on_meta
 from .calls import Calls
 from .layers import LOSS, LayerTracker
 from .losses import loss_of
@@ -65,7 +65,7 @@ def trace(recipe: Recipe, given: Any, batch: int, settings: Settings) -> Workloa
     notes: list[str] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = _on_meta(recipe, notes)
+        model = on_meta(recipe, notes)
         inputs, note = tensors.read(given, batch, recipe, model)
         if note is not None:
             notes.append(note)
@@ -79,69 +79,8 @@ def trace(recipe: Recipe, given: Any, batch: int, settings: Settings) -> Workloa
                     f"{weights / 1e9:.0f} GB of weights it is too large to be run for it"
                 ) from None
             notes.append(f"run on the CPU, for its course depends on its data ({why})")
-        model = _for_real(recipe)
+        model = for_real(recipe)
         return _traced(recipe.name, model, "cpu", inputs, settings, notes)
-
-
-def _on_meta(recipe: Recipe, notes: list[str]) -> nn.Module:
-    """A model without data: built so, or built for real and emptied."""
-    if recipe.existing is not None:
-        return _emptied(recipe.existing)
-    try:
-        with torch.device("meta"):
-            model = recipe.build()
-    except JoulecastError:
-        raise
-    except Exception:
-        # Some count with the values of tensors as they are built.
-        model = _built(recipe)
-        notes.append("built for real on the CPU, for it does not build without data")
-    return _emptied(model)
-
-
-def _built(recipe: Recipe) -> nn.Module:
-    try:
-        return recipe.build()
-    except JoulecastError:
-        raise
-    except Exception as error:
-        raise UsageError(f"{recipe.name} does not build: {first_line(error)}") from error
-
-
-def _for_real(recipe: Recipe) -> nn.Module:
-    if recipe.existing is None:
-        return _built(recipe)
-    if any(tensor.is_meta for tensor in persistent_tensors(recipe.existing)):
-        raise UsageError(
-            f"{recipe.name} was built on meta, and its course depends on its data: "
-            "give a function that builds it"
-        )
-    return copy.deepcopy(recipe.existing).to("cpu")
-
-
-def _emptied(model: nn.Module) -> nn.Module:
-    """A copy of a model on meta; its weights are never copied."""
-    memo: dict[int, Any] = {}
-    for tensor in persistent_tensors(model):
-        empty: Any
-        if is_lazy(tensor):  # it takes its size from the first input, and its device from here
-            empty = _unsized(tensor)
-        else:
-            empty = tensor.detach().to("meta")
-            if isinstance(tensor, nn.Parameter):
-                empty = nn.Parameter(empty, requires_grad=tensor.requires_grad)
-        memo[id(tensor)] = empty
-    try:
-        return copy.deepcopy(model, memo)
-    except Exception as error:
-        raise UsageError(
-            f"{type(model).__name__} cannot be copied ({first_line(error)}): "
-            "give a function that builds it"
-        ) from error
-
-
-def _unsized(tensor: Any) -> Any:
-    return type(tensor)(requires_grad=tensor.requires_grad, device="meta")
 
 
 def _traced(

@@ -11,7 +11,10 @@ from pathlib import Path
 
 from harness import ROOT, SCHEMA, Figure, figure_from_json, machine, peer_python, say, table
 
-BENCHMARKS = ("startup", "overhead", "storage", "install_size", "cpu_model", "early_stopping")
+BENCHMARKS = (
+    *("startup", "overhead", "storage", "install_size", "cpu_model"),
+    *("forecast", "early_stopping", "rungs"),
+)
 
 
 def set_up_peers() -> None:

@@ -20,7 +20,6 @@ from . import options
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..forecast.static import Device
     from ..hardware.environment import Environment
     from ..run.calibrate import Calibrated
     from ..run.wall import WallFit
@@ -128,11 +127,11 @@ def _calibrate(
     from ..ledger import calibrations, open_ledger
     from ..run import microbench
     from ..run.calibrate import calibrate, input_pipeline, input_seconds
+    from ..run.targets import targets
     from ..run.wall_regression import WallFitError, fit_wall
 
     torch = microbench.framework()
-    names = microbench.devices(torch) if device is None else [device]
-    microbench.torch_device(torch, names[0])  # says so where there is none
+    chosen = targets(torch, environment, device, lambda why: click.echo(why, err=True))
     found: list[Calibrated] = []
     fits: list[WallFit] = []
     refused: WallFitError | None = None
@@ -147,9 +146,8 @@ def _calibrate(
             time.sleep(idle_s)
             seconds -= idle_s
         input_s, _ = input_pipeline(input_seconds(seconds), told=told)
-        each = (seconds - input_seconds(seconds)) / len(names)
-        for name in names:
-            target = _target(torch, name, environment)
+        each = (seconds - input_seconds(seconds)) / len(chosen)
+        for target in chosen:
             found.append(
                 calibrate(
                     target,
@@ -157,10 +155,10 @@ def _calibrate(
                     environment,
                     input_s,
                     seconds=each,
-                    told=_prefixed(told, name, len(names)),
+                    told=_prefixed(told, target.device, len(chosen)),
                 )
             )
-            calibrations.save(opened, plain, name, found[-1].to_json(), time.time())
+            calibrations.save(opened, plain, target.device, found[-1].to_json(), time.time())
         if beside is not None:
             fits, refused = _fit_live(beside, fit_wall)
             for fit in fits:
@@ -211,31 +209,6 @@ def _fit_live(beside: SideBySide, fit_wall: Callable[..., WallFit]) -> tuple[lis
     except WallFitError as error:
         refused = error
     return fits, None if fits else refused
-
-
-def _target(torch: Any, name: str, environment: Environment) -> Any:
-    from ..run.calibrate import Target
-    from ..run.devices import cpu_here
-
-    if name == "cpu":
-        return Target(name, "cpu:", cpu_here(environment))
-    index, facts = _gpu(torch, name, environment)
-    return Target(name, f"gpu:{index}", facts)
-
-
-def _gpu(torch: Any, name: str, environment: Environment) -> tuple[int, Device]:
-    """The driver's number of a GPU that torch counts by what is visible, and its facts."""
-    from ..forecast.static import Device
-    from ..hardware.gpus import find_gpu
-
-    number = int(name.partition(":")[2])
-    seen = torch.cuda.get_device_properties(number)
-    uuid = str(getattr(seen, "uuid", ""))
-    visible = [gpu for gpu in environment.gpus if gpu.visible is not False]
-    same = [gpu for gpu in visible if uuid and (gpu.uuid or "").endswith(uuid)]
-    gpu = same[0] if same else visible[number] if number < len(visible) else None
-    known = gpu.name if gpu is not None and gpu.name else str(seen.name)
-    return (number if gpu is None else gpu.index), Device.of_gpu(find_gpu(known))
 
 
 def _fit_recordings(

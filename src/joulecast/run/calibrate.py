@@ -29,6 +29,7 @@ from ..units import Provenance, weakest
 from ..workload.model import Workload
 from . import microbench
 from .microbench import COMPUTE, INPUT, LAUNCH, MEMORY, STEP, Result
+from .targets import Target
 
 if TYPE_CHECKING:
     from ..ledger import Ledger
@@ -299,15 +300,6 @@ def input_constants(results: Sequence[Result]) -> tuple[float, float] | None:
 # --- at work -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A device to calibrate: its name here, the meters' domains of it, its facts."""
-
-    device: str
-    domains: str  # whose power is its own: "gpu:0", or all of a family: "cpu:"
-    facts: Device
-
-
 def calibrate(
     target: Target,
     forecaster: StaticForecaster,
@@ -328,7 +320,7 @@ def calibrate(
 
     env = os.environ if env is None else env
     torch = microbench.framework()
-    device = microbench.torch_device(torch, target.device)
+    device = torch.device(target.torch)
     begun = clock()
     if device.type == "cuda":
         torch.ones(1, device=device)  # holds the device: its idle power is that of a job's
@@ -337,14 +329,14 @@ def calibrate(
         target.domains, min(IDLE_S, _IDLE_SHARE * seconds), environment, clock, sleep, env
     )
     results: list[Result] = []
-    tests = microbench.tests_of(torch, device)
+    tests = microbench.device_pieces(torch, device)
     wait = microbench.waiter(torch, device)
     left = max(1.0, seconds - (clock() - begun))
     load = _Load(clock)
 
     def act(tracker: Any) -> None:
         span: Callable[[str], AbstractContextManager[object]] = tracker.span
-        results.extend(microbench.run_tests(tests, wait, left, clock=clock, span=span, told=told))
+        results.extend(microbench.run_pieces(tests, wait, left, clock=clock, span=span, told=told))
 
     summary = measure(act, clock, env)
     others = load.others()
@@ -374,8 +366,8 @@ def input_pipeline(
     told: Callable[[str], None] = lambda what: None,
 ) -> tuple[tuple[float, float] | None, tuple[Result, ...]]:
     """What the host takes for samples, and the tests that say so. Raises `MissingExtraError`."""
-    tests = microbench.input_tests(microbench.framework())
-    found = tuple(microbench.run_tests(tests, lambda: None, seconds, clock=clock, told=told))
+    tests = microbench.input_pieces(microbench.framework())
+    found = tuple(microbench.run_pieces(tests, lambda: None, seconds, clock=clock, told=told))
     return input_constants(found), found
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import MissingExtraError, UsageError
+from ..errors import MissingExtraError
 from ..workload.model import Kind, Op, Phase, Workload
 
 if TYPE_CHECKING:
@@ -77,20 +77,6 @@ def framework() -> Any:
     return torch
 
 
-def devices(torch: Any) -> list[str]:
-    """What can be calibrated here: "cpu", and "gpu:0", ... as torch counts them."""
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    return [*(f"gpu:{i}" for i in range(count)), "cpu"]
-
-
-def torch_device(torch: Any, name: str) -> torch.device:
-    """The torch device of a name. Raises `UsageError` where there is none."""
-    known = devices(torch)
-    if name not in known:
-        raise UsageError(f"--device {name}: there is {', '.join(known)} here")
-    return torch.device(name.replace("gpu", "cuda"))  # type: ignore[no-any-return]
-
-
 def waiter(torch: Any, device: torch.device) -> Callable[[], None]:
     """What waits until the device has done all that it was given."""
     if device.type != "cuda":
@@ -132,7 +118,7 @@ def timed(
     return float(middle), float((high - low) / 2 / middle) if middle > 0 else 0.0, len(times)
 
 
-def run_tests(
+def run_pieces(
     tests: Sequence[Piece],
     wait: Callable[[], None],
     seconds: float,
@@ -158,10 +144,15 @@ def run_tests(
             yield Result(test, 0.0, 0.0, 0, skipped=why)
 
 
-def tests_of(torch: Any, device: torch.device) -> list[Piece]:
-    """The tests of a device, sized to it."""
+def device_pieces(torch: Any, device: torch.device) -> list[Piece]:
+    """The pieces of work for a device, sized to it."""
+    return [_launch(torch, device), _step(torch, device), *operator_pieces(torch, device)]
+
+
+def operator_pieces(torch: Any, device: torch.device) -> list[Piece]:
+    """Those that fill the device: products, convolutions, copies."""
     gpu = device.type == "cuda"
-    found = [_launch(torch, device), _step(torch, device)]
+    found = []
     types = _types(torch, device)
     for size in (2048, 4096, 8192) if gpu else (512, 1024, 2048):
         found += [_product(torch, device, size, dtype) for dtype in types]
@@ -179,7 +170,7 @@ def tests_of(torch: Any, device: torch.device) -> list[Piece]:
     return found
 
 
-def input_tests(torch: Any) -> list[Piece]:
+def input_pieces(torch: Any) -> list[Piece]:
     """Reading made-up images, as a loader in the training's own process does."""
     return [_pipeline(torch, side) for side in (32, 224)]
 

@@ -22,7 +22,7 @@ from joulecast.run.microbench import (
     STEP,
     Piece,
     Result,
-    run_tests,
+    run_pieces,
     timed,
 )
 from joulecast.workload.model import Kind, Op, Phase, Workload
@@ -208,7 +208,7 @@ class TestTimed:
             raise RuntimeError("CUDA out of memory.\nTried to allocate 1 GiB")
 
         tests = [Piece("large", MEMORY, fails), Piece("small", MEMORY, lambda: tick)]
-        large, small = run_tests(tests, lambda: None, 2.0, clock=clock)
+        large, small = run_pieces(tests, lambda: None, 2.0, clock=clock)
         assert large.skipped == "CUDA out of memory."
         assert large.to_json()["seconds"] is None
         assert small.seconds == pytest.approx(0.1)

@@ -119,5 +119,5 @@ class Printed:
         return ended
 
     def _keep(self, index: int, start: Instant, end: Instant) -> SpanEnergy:
-        metrics = {name: v for n, name, v in self._tracker.metrics if n == index + 1}
+        metrics = self._tracker.metrics_of(index + 1)
         return self._recorder.add_epoch(index, start, end, metrics)

@@ -15,7 +15,7 @@ from .sighting import SURE, TOOLS, Moment, Sighting, within
 T = TypeVar("T")
 
 _MOST_SERIES = 32  # kinds of lines followed at once; further ones are not progress
-_MOST_METRICS = 100_000
+_MOST_EPOCHS = 100_000  # whose metrics are kept
 _TINY = 1e-9
 
 
@@ -59,7 +59,7 @@ class Tracker(Generic[T]):
         self._done = -1.0
         self._carried = 0.0  # of it, in loops that are over
         self._ended = False  # the epoch last reported is over
-        self._metrics: dict[tuple[int, str], float] = {}
+        self._metrics: dict[int, dict[str, float]] = {}  # by epoch, from 1
 
     # --- what came out -----------------------------------------------------------------------
 
@@ -71,7 +71,11 @@ class Tracker(Generic[T]):
     @property
     def metrics(self) -> list[tuple[int, str, float]]:
         """(epoch from 1, name, value), the last value of each epoch, as seen."""
-        return [(epoch, name, value) for (epoch, name), value in self._metrics.items()]
+        return [(n, *metric) for n, found in self._metrics.items() for metric in found.items()]
+
+    def metrics_of(self, epoch: int) -> dict[str, float]:
+        """Those of one epoch, from 1."""
+        return dict(self._metrics.get(epoch, {}))
 
     @property
     def planned(self) -> float | None:
@@ -323,7 +327,7 @@ class Tracker(Generic[T]):
         return [Position(done, planned, stamp)]
 
     def _note_metrics(self, s: Sighting) -> None:
-        if not s.metrics or len(self._metrics) > _MOST_METRICS:
+        if not s.metrics or len(self._metrics) > _MOST_EPOCHS:
             return
         if s.moment is Moment.COUNT and s.epoch is not None:
             epoch = ceil(s.epoch)
@@ -331,5 +335,4 @@ class Tracker(Generic[T]):
             epoch = self._series[s.form].index(s.epoch)
         else:
             epoch = floor(self._done - (1 if self._ended else 0) + _TINY) + 1
-        for name, value in s.metrics.items():
-            self._metrics[max(epoch, 1), name] = value
+        self._metrics.setdefault(max(epoch, 1), {}).update(s.metrics)

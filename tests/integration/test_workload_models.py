@@ -142,6 +142,12 @@ def test_a_bare_name_is_found_in_the_library_that_has_it():
     assert analyze("resnet18d").name == "timm:resnet18d"
 
 
+def test_detectors_are_refused_and_films_have_frames():
+    with pytest.raises(UsageError, match="detects"):
+        analyze("torchvision:fasterrcnn_resnet50_fpn")
+    assert analyze("torchvision:r3d_18", training=False).input_shape == (3, 16, 224, 224)
+
+
 def test_models_of_every_family_leave_nothing_uncounted():
     names = [
         "torchvision:densenet121",

@@ -23,6 +23,13 @@ def torchvision(name: str) -> Recipe:
     if name.lower() not in models.list_models():
         raise _unknown("torchvision", name, models.list_models())
 
+    family = models.get_model_builder(name.lower()).__module__.split(".")[2]
+    if family == "detection":
+        raise UsageError(
+            f"torchvision:{name} detects: its cost depends on what it finds in an image, "
+            "and is not counted; count its backbone"
+        )
+
     def build() -> nn.Module:
         # GoogLeNet and Inception would warn that their weights are to be set.
         quiet = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
@@ -35,14 +42,17 @@ def torchvision(name: str) -> Recipe:
         size = getattr(model, "image_size", None)  # of vision transformers
         if name.startswith("inception"):
             size = 299
-        return ((3, size, size),) if isinstance(size, int) else ((3, 224, 224),)
+        image = (3, size, size) if isinstance(size, int) else (3, 224, 224)
+        if family == "video":  # sixteen frames
+            return ((image[0], 16, *image[1:]),)
+        return (image, image) if family == "optical_flow" else (image,)
 
     return Recipe(f"torchvision:{name}", build, inputs)
 
 
 def _no_backbone(name: str) -> dict[str, None]:
-    # Detection and segmentation would download the weights of their backbones.
-    parts = ("fcn_", "deeplabv3", "lraspp", "rcnn", "retinanet", "ssd", "fcos", "keypoint")
+    # Segmentation would download the weights of its backbone.
+    parts = ("fcn_", "deeplabv3", "lraspp")
     return {"weights_backbone": None} if any(part in name for part in parts) else {}
 
 

@@ -67,7 +67,8 @@ ELEMENTWISE = _words(
     upsample_linear1d_backward upsample_trilinear3d upsample_trilinear3d_backward
     upsample_bicubic2d upsample_bicubic2d_backward _upsample_bilinear2d_aa
     _upsample_bicubic2d_aa _upsample_nearest_exact2d _upsample_nearest_exact2d_backward
-    _upsample_bicubic2d_aa_backward _upsample_bilinear2d_aa_backward grid_sampler_2d grid_sampler_2d_backward grid_sampler_3d
+    _upsample_bicubic2d_aa_backward _upsample_bilinear2d_aa_backward
+    grid_sampler_2d grid_sampler_2d_backward grid_sampler_3d
     rrelu_with_noise _thnn_fused_lstm_cell _thnn_fused_gru_cell
     fake_quantize_per_tensor_affine_cachemask _fft_r2c _fft_c2r _fft_c2c angle complex polar
     _cdist_forward _cdist_backward max_unpool2d _nested_tensor_from_mask elu_backward

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -91,20 +92,13 @@ def test_every_method_has_a_score_or_a_reason(joulecast: Joulecast, table: Path)
 
 
 def test_models_that_can_be_built_are_looked_into(joulecast: Joulecast, tmp_path: Path) -> None:
-    pytest.importorskip("torch")
-    pytest.importorskip("scipy")
-    (tmp_path / "nets.py").write_text(
-        "import torch\n"
-        + "".join(
-            f"def net{n}(): return torch.nn.Sequential(torch.nn.Flatten(), "
-            f"torch.nn.Linear(3 * 64, {n}), torch.nn.ReLU(), torch.nn.Linear({n}, 10))\n"
-            for n in (50, 100, 200)
-        )
-    )
+    for needed in ("torch", "torchvision", "scipy"):
+        if find_spec(needed) is None:
+            pytest.skip(f"{needed} is not installed")
     head = "architecture,model,gpu,energy_j,duration_s,batch,image_height,image_width,steps"
     rows = [
-        f"net{n},nets.py:net{n},{gpu},{100 + n + i},10,16,8,8,1000"
-        for n in (50, 100, 200)
+        f"{net},torchvision:{net},{gpu},{energy + i},10,4,32,32,1000"
+        for net, energy in (("squeezenet1_1", 90), ("resnet18", 200), ("resnet34", 400))
         for gpu in GPUS
         for i in range(2)
     ]
@@ -116,6 +110,16 @@ def test_models_that_can_be_built_are_looked_into(joulecast: Joulecast, tmp_path
     assert told == {(split, name) for split in SPLITS for name in ("physical", "layerwise")}
     for result in document["results"]:
         assert result["coverage_pct"] is not None
+
+
+def test_a_table_runs_no_code(joulecast: Joulecast, tmp_path: Path) -> None:
+    (tmp_path / "nets.py").write_text("open('ran', 'w')\n")
+    path = tmp_path / "runs.csv"
+    head = "architecture,model,gpu,energy_j,duration_s,batch,steps"
+    path.write_text("\n".join([head, *["net,nets.py:net,RTX 3090,5,1,8,10"] * 12, ""]))
+    document = json.loads(joulecast("--static", path, "--method", "layerwise", "--json").stdout)
+    assert "must be one of torchvision:" in document["skipped"][0]["reason"]
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("columns", [80, 130])

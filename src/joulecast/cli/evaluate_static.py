@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import BadInputError
 from ..forecast.methods import Known
 from .late_bar import LateBar
 
@@ -24,6 +25,7 @@ STATIC = (
     *("green-algorithms", "mlco2", "flops-tdp"),
 )
 """Names of the methods, our own first."""
+LIBRARIES = ("torchvision:", "timm:", "transformers:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +122,22 @@ def _workloads(physical: bool) -> Workloads:
 
 
 def _build(facts: Facts, training: bool) -> Workload:
-    """The workload that a run names. Raises `JoulecastError`."""
+    """The workload that a run names. Raises `JoulecastError`.
+
+    A table may come from anyone: a model in it may be one of a library, and no code to be run.
+    """
     from ..workload import analyze
 
+    if not facts.model.startswith(LIBRARIES):
+        raise BadInputError(f"a model in a table must be one of {', '.join(LIBRARIES)}")
     shape = None
     if facts.image_height is not None and facts.image_width is not None:
         shape = (3, int(facts.image_height), int(facts.image_width))
-    batch = int(facts.batch or 1)
-    how = {"batch": batch, "training": training, "precision": facts.precision}
-    return analyze(facts.model, shape, optimizer=facts.optimizer or "adam", **how)
+    return analyze(
+        facts.model,
+        shape,
+        batch=int(facts.batch or 1),
+        training=training,
+        optimizer=facts.optimizer or "adam",
+        precision=facts.precision,
+    )

@@ -7,12 +7,17 @@ all of a job (length of texts, input pipeline), what is assumed here says where 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-TEXT = 128  # tokens of a tweet, padded: `max_length` of the job's published script
+from joulecast.workload.libraries import mend_torchvision
+
+mend_torchvision()  # a CPU build of torch lacks two operators that it wants
+
+TEXT = 48  # tokens of the longest of a batch of tweets, as padded by the published script
 QUESTION = 384  # tokens of a question and its paragraph: default of the published script
 
 
@@ -49,6 +54,7 @@ class Bert(nn.Module):
         self.layers = nn.Sequential(*(_BertLayer() for _ in range(layers)))
 
     def forward(self, tokens: Tensor) -> Tensor:
+        """Scores of two classes."""
         return self.head(self.layers(self.norm(self.words(tokens) + self.places(tokens))))
 
 
@@ -61,11 +67,12 @@ class NeuMF(nn.Module):
         self.user_gmf, self.item_gmf = nn.Embedding(users, factor), nn.Embedding(items, factor)
         self.user_mlp, self.item_mlp = nn.Embedding(users, wide), nn.Embedding(items, wide)
         sizes = [2 * wide, wide, wide // 2, wide // 4]
-        pairs = zip(sizes, sizes[1:], strict=False)
+        pairs = pairwise(sizes)
         self.mlp = nn.Sequential(*(m for a, b in pairs for m in (nn.Linear(a, b), nn.ReLU())))
         self.head = nn.Linear(2 * factor, 1)
 
     def forward(self, pairs: Tensor) -> Tensor:
+        """A score for each pair of user and item."""
         user, item = pairs[:, 0], pairs[:, 1]
         deep = self.mlp(torch.cat([self.user_mlp(user), self.item_mlp(item)], -1))
         return self.head(torch.cat([self.user_gmf(user) * self.item_gmf(item), deep], -1))
@@ -86,6 +93,7 @@ class DeepSpeech2(nn.Module):
         self.head = nn.Linear(width, 29, bias=False)
 
     def forward(self, sound: Tensor) -> Tensor:
+        """Scores of letters for each frame of a spectrogram."""
         x = self.convs(sound).flatten(1, 2).permute(2, 0, 1)
         for i, rnn in enumerate(self.rnns):
             if i:
@@ -103,6 +111,13 @@ def shufflenet_cifar() -> nn.Module:
     net.conv1[0] = nn.Conv2d(3, 24, 3, 1, 1, bias=False)
     net.maxpool = nn.Identity()
     return net
+
+
+def resnet50() -> nn.Module:
+    """torchvision's (arXiv 1512.03385)."""
+    from torchvision.models import resnet50 as build
+
+    return build()
 
 
 def vgg16_headless() -> nn.Module:
@@ -185,6 +200,7 @@ class Cell(nn.Module):
 
     @property
     def inner(self) -> range:
+        """Vertices between input and output."""
         return range(1, self.n - 1)
 
     @staticmethod
@@ -194,6 +210,7 @@ class Cell(nn.Module):
         return _ConvNorm(channels, channels, 3 if label == 0 else 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """The output vertex."""
         seen = {0: x}
         for v in self.inner:
             parts = [seen[w][:, : self.size[v]] for w in range(1, v) if self.matrix[w][v]]

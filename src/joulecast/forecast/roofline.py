@@ -4,9 +4,9 @@ An operator takes the device a kernel's own start, and then the larger of its op
 attained share of the peak rate and its bytes at an attained share of the peak bandwidth, and a part
 of the smaller, which is not wholly hidden behind. The efficiency of a product or convolution falls
 where its output has too few tiles to fill all multiprocessors, and where the sums that make an
-element of it are short, so that starting and ending a tile takes much of its time. A step takes as long as the slowest
-of device, host (which launches the kernels one by one) and input pipeline, with a soft corner,
-since none of them hides the others wholly.
+element of it are short, so that starting and ending a tile takes much of its time. A step takes as
+long as the slowest of device, host (which launches the kernels one by one) and input pipeline, with
+a soft corner, since none of them hides the others wholly.
 
 S. Williams et al., "Roofline", doi:10.1145/1498765.1498785; tiles and waves as in NVIDIA's "Matrix
 Multiplication Background User's Guide" and NeuSight (doi:10.1145/3669940.3707265).

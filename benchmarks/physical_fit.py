@@ -1,0 +1,209 @@
+"""Fits the physical model to measured runs: constants of all, factors of machines and jobs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+
+from joulecast.forecast.constants import PRIORS, Constants
+from joulecast.forecast.least_squares import fit
+from joulecast.forecast.power_model import run
+from joulecast.forecast.roofline import Array, Busy, Demand, busy, demand
+from joulecast.forecast.static import Device
+from static_data import Measured
+
+# What a machine may do otherwise than the constants say: factors, and how far (in logarithms)
+# machines differ before anything is known of them.
+FACTORS = {
+    "compute": 0.12,
+    "memory": 0.12,
+    "launch": 0.5,
+    "step": 1.0,
+    "power": 0.12,
+    "awake": 0.15,
+}
+# And what a job may do otherwise than its description says: factors on its work, and the seconds
+# its input pipeline takes for a sample, of which nothing is known before.
+JOB = {"compute": 0.15, "memory": 0.15, "input": 3.0}
+INPUT_S = 1e-6
+SCATTER_TIME, SCATTER_POWER = 0.12, 0.08  # of one run about the model, in logarithms
+MOST = 5.0  # rows that a cell (one job on one machine) may weigh
+SHARE = {"EC-NAS": 60.0, "timm": 150.0}  # rows that a set of many small cells may weigh
+# Aside from the model: watts of processors and memory, where they are in the energy.
+ASIDE = {"host_w": (150.0, 0.5)}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One measured run, ready to be fitted."""
+
+    data: str
+    architecture: str
+    machine: str
+    device: Device
+    needs: tuple[tuple[Demand, float], ...] = field(repr=False)
+    duration_s: float
+    energy_j: float | None
+    batch: int
+    label: str = ""
+
+    @property
+    def cell(self) -> tuple[str, str, str]:
+        """Rows of the same cell differ in batch and power limit alone."""
+        return self.data, self.architecture, self.machine
+
+    @property
+    def job(self) -> tuple[str, str] | None:
+        """What was run on several machines; None where that is on one alone."""
+        return (self.data, self.architecture) if self.data in ("Zeus", "SEAA") else None
+
+    @property
+    def with_host(self) -> bool:
+        """Whether the energy holds that of processors and memory."""
+        return self.data == "EC-NAS"
+
+
+def row(run_: Measured) -> Row:
+    """What the steps of a run ask of its device."""
+    needs = tuple((demand(work, run_.device), count) for work, count in run_.parts)
+    return Row(
+        data=run_.data,
+        architecture=run_.architecture,
+        machine=run_.machine,
+        device=run_.device,
+        needs=needs,
+        duration_s=run_.duration_s,
+        energy_j=run_.energy_j,
+        batch=run_.batch,
+        label=run_.label,
+    )
+
+
+class Stack:
+    """Many rows as arrays, forecast at once."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.rows = rows
+        parts = [(i, need, count) for i, r in enumerate(rows) for need, count in r.needs]
+        self.of = np.array([i for i, _, _ in parts])
+        self.count = np.array([count for _, _, count in parts])
+        self.need = Demand(
+            *(
+                np.array([getattr(need, name) for _, need, _ in parts])
+                for name in (f.name for f in fields(Demand))
+            )
+        )
+        devices = [r.device for r in rows]
+        self.tdp = np.array([d.tdp_w for d in devices])
+        self.limit = np.array([d.limit_w for d in devices])
+        self.stacked = np.array([d.stacked_memory for d in devices])
+        self.host = np.array([r.with_host for r in rows], float)
+
+        self.batch = np.array([r.batch for r in rows], float)
+
+    def forecast(
+        self, constants: Constants, machine: Array, job: Array, host_w: float
+    ) -> tuple[Array, Array]:
+        """Seconds and mean watts of each row; `machine` (rows, `FACTORS`), `job` (rows, `JOB`)."""
+        e, draw, of = constants.efficiency, constants.draw, self.of
+        each, own = machine[of], job[of]
+        plain = busy(self.need, e, INPUT_S * own[:, 2] * self.batch[of])
+        compute = own[:, 0] / each[:, 0]
+        at_work = Busy(
+            compute=plain.compute * compute,
+            tensor=plain.tensor * compute,
+            memory=plain.memory * own[:, 1] / each[:, 1],
+            latency=plain.latency,
+            host=(plain.host - e.step_s) * each[:, 2] + e.step_s * each[:, 3],
+            input=plain.input * each[:, 2],
+        )
+        awake = self.tdp * np.where(self.stacked, draw.awake_hbm, draw.awake_gddr) * machine[:, 5]
+        limit = np.maximum(self.limit, awake)
+        done = run(at_work, draw, e.corner, self.tdp[of], limit[of], awake[of], each[:, 4])
+        rows = len(self.rows)
+        seconds = np.bincount(of, done.step_s * self.count, rows)
+        joules = np.bincount(of, done.step_s * done.power_w * self.count, rows)
+        return seconds, joules / seconds + host_w * self.host
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Constants, the factors of each machine and job, and what lies `ASIDE`."""
+
+    values: dict[str, float]
+    machines: dict[str, Array]
+    jobs: dict[tuple[str, str], Array]
+    aside: tuple[float, ...]
+
+    def forecast(self, rows: Sequence[Row], jobs: bool = True) -> tuple[Array, Array]:
+        """Seconds and watts; machines and jobs that were not fitted have no factors of their own.
+
+        Without `jobs` those of jobs are left out too, as if no job had been seen before.
+        """
+        machine = np.ones(len(FACTORS)), self.machines
+        job = np.ones(len(JOB)), self.jobs if jobs else {}
+        by_machine = np.array([machine[1].get(r.machine, machine[0]) for r in rows])
+        by_job = np.array([job[1].get(r.job, job[0]) if r.job else job[0] for r in rows])
+        constants = Constants.of(self.values)
+        return Stack(rows).forecast(constants, by_machine, by_job, *self.aside)
+
+
+def fit_rows(rows: Sequence[Row]) -> Fit:
+    """The constants that explain the rows best, few outliers aside."""
+    stack = Stack(rows)
+    machines = sorted({r.machine for r in rows})
+    jobs = sorted({r.job for r in rows if r.job})
+    machine_of = np.array([machines.index(r.machine) for r in rows])
+    job_of = np.array([jobs.index(r.job) if r.job else len(jobs) for r in rows])
+    names = list(PRIORS)
+    measured_s = np.log([r.duration_s for r in rows])
+    has_power = np.array([r.energy_j is not None for r in rows])
+    measured_w = np.log([(r.energy_j or 1.0) / r.duration_s for r in rows])
+    weight = _weights(rows)
+    own = len(machines) * len(FACTORS) + len(jobs) * len(JOB)
+    prior = np.log([v for v, _ in (*PRIORS.values(), *ASIDE.values())])
+    prior = np.concatenate([prior, np.zeros(own)])
+    deviation = np.array([d for _, d in (*PRIORS.values(), *ASIDE.values())])
+    of_machines = np.tile(list(FACTORS.values()), len(machines))
+    deviation = np.concatenate([deviation, of_machines, np.tile(list(JOB.values()), len(jobs))])
+
+    def unpack(at: Array) -> tuple[dict[str, float], Array, Array, tuple[float, ...]]:
+        plain = np.exp(at)
+        first = len(names) + len(ASIDE)
+        second = first + len(machines) * len(FACTORS)
+        by_machine = plain[first:second].reshape(len(machines), len(FACTORS))
+        by_job = plain[second:].reshape(len(jobs), len(JOB))
+        by_job = np.vstack([by_job, np.ones(len(JOB))])  # of rows without a job
+        values = dict(zip(names, plain[: len(names)].tolist(), strict=True))
+        return values, by_machine, by_job, tuple(plain[len(names) : first].tolist())
+
+    def residuals(at: Array) -> Array:
+        values, by_machine, by_job, aside = unpack(at)
+        constants = Constants.of(values)
+        seconds, watts = stack.forecast(constants, by_machine[machine_of], by_job[job_of], *aside)
+        time = (np.log(seconds) - measured_s) * weight / SCATTER_TIME
+        power = ((np.log(watts) - measured_w) * weight / SCATTER_POWER)[has_power]
+        return np.concatenate([time, power])
+
+    values, by_machine, by_job, aside = unpack(fit(residuals, prior, deviation))
+    return Fit(
+        values,
+        dict(zip(machines, by_machine, strict=True)),
+        dict(zip(jobs, by_job[:-1], strict=True)),
+        aside,
+    )
+
+
+def _weights(rows: Iterable[Row]) -> Array:
+    """Square roots of what a row counts: a cell a few rows at most, a set of cells its share."""
+    rows = list(rows)
+    cells = Counter(r.cell for r in rows)
+    each = np.array([min(MOST, cells[r.cell]) / cells[r.cell] for r in rows])
+    for data, share in SHARE.items():
+        own = np.array([r.data == data for r in rows])
+        if own.any():
+            each[own] *= min(1.0, share / each[own].sum())
+    return np.sqrt(each)

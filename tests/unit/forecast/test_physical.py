@@ -1,0 +1,169 @@
+from dataclasses import replace
+
+import pytest
+
+from fakes.workloads import GPU, conv, elementwise, matmul, workload
+from joulecast.forecast.base import Prediction
+from joulecast.forecast.memory_fit import memory_needed
+from joulecast.forecast.physical import Physical
+from joulecast.forecast.static import Calibration, Device, Shares, StepForecast, total
+from joulecast.hardware.cpus import cpus, find_cpu
+from joulecast.hardware.gpus import find_gpu, gpus
+from joulecast.workload.model import Kind, Op, Phase
+
+WORK = workload(*[matmul(4096, 4096, 4096)] * 10, elementwise(1e8), conv(32, 64, 56, 64, 3))
+
+
+def test_energy_is_power_times_time_and_lies_in_its_interval():
+    step = Physical().step(WORK, GPU)
+    assert step.energy.value == pytest.approx(step.power.value * step.duration.value)
+    for prediction in (step.energy, step.duration, step.power):
+        assert 0 < prediction.low < prediction.value < prediction.high
+    assert (step.method, step.rung) == ("physical", "catalog")
+
+
+def test_shares_add_up_and_name_what_dominates():
+    computing = Physical().step(workload(matmul(16384, 16384, 16384)), GPU).shares
+    moving = Physical().step(workload(elementwise(1e9)), GPU).shares
+    waiting = Physical().step(workload(*[elementwise(10)] * 500), GPU).shares
+    fed = GPU.calibrated(Calibration(samples_per_s=1.0))
+    hungry = Physical().step(WORK, fed).shares
+    kinds = [s.dominant for s in (computing, moving, waiting, hungry)]
+    assert kinds == ["compute", "memory", "launch", "input"]
+    for shares in (computing, moving, waiting, hungry):
+        sum_of = shares.compute + shares.memory + shares.launch + shares.input
+        assert sum_of == pytest.approx(1)
+    assert Shares(0.2, 0.5, 0.3).dominant == "memory"
+
+
+def test_a_slow_input_pipeline_bounds_the_step():
+    step = Physical().step(WORK, GPU.calibrated(Calibration(samples_per_s=10.0)))
+    assert step.duration.value == pytest.approx(WORK.batch / 10.0, rel=0.01)
+    assert step.rung == "calibrated"
+
+
+def test_every_gpu_and_cpu_of_the_catalog_can_be_forecast():
+    forecaster = Physical()
+    for gpu in gpus():
+        step = forecaster.step(WORK, Device.of_gpu(gpu))
+        assert step.power.value <= gpu.tdp_w * 1.01
+        assert 0 < step.energy.low < step.energy.high
+    for cpu in cpus()[::20]:
+        assert forecaster.step(WORK, Device.of_cpu(cpu)).duration.value > 0
+
+
+def test_more_of_everything_is_never_slower():
+    better = replace(GPU, vector={"fp32": 20.0}, memory_bandwidth_gb_s=1000.0, power_limit_w=1e6)
+    assert Physical().step(WORK, better).duration.value < Physical().step(WORK, GPU).duration.value
+
+
+def test_nothing_to_do_is_no_forecast():
+    assert Physical().step(workload(), GPU) is None
+
+
+def test_what_is_unlike_the_fitted_gets_a_wider_interval_and_says_why():
+    def width(device, work=WORK):
+        step = Physical().step(work, device)
+        return step.energy.high / step.energy.low, step.notes
+
+    usual, _ = width(GPU)
+    hopper, why = width(Device.of_gpu(find_gpu("NVIDIA H100 PCIe 80GB")))
+    assert hopper > usual
+    assert any("Hopper" in note for note in why)
+    amd, _ = width(Device.of_gpu(find_gpu("AMD Instinct MI210")))
+    assert amd > hopper
+    cpu, _ = width(Device.of_cpu(find_cpu("EPYC 7742")))
+    assert cpu > amd
+    rare = Op(Kind.EMBEDDING, Phase.FORWARD, 0.0, 1e10, "fp32")
+    strange, why = width(GPU, workload(rare))
+    assert strange > usual
+    assert any("embedding" in note for note in why)
+    known, _ = width(GPU.calibrated(Calibration(compute=1.0)))
+    assert known < usual
+
+
+@pytest.mark.parametrize(
+    ("calibration", "work", "slower"),
+    [
+        (Calibration(compute=0.5), workload(matmul(16384, 16384, 16384)), 2.0),
+        (Calibration(memory=0.5), workload(elementwise(1e9)), 2.0),
+        (Calibration(launch_s=1e-3), workload(*[elementwise(10)] * 100), None),
+        (Calibration(step_s=0.5), workload(elementwise(10)), None),
+    ],
+)
+def test_what_was_measured_takes_the_place_of_constants(calibration, work, slower):
+    plain, own = Physical().step(work, GPU), Physical().step(work, GPU.calibrated(calibration))
+    ratio = own.duration.value / plain.duration.value
+    assert ratio == pytest.approx(slower, rel=0.1) if slower else ratio > 5
+
+
+def test_calibrated_power():
+    waiting = workload(elementwise(10))
+    idle = Physical().step(waiting, GPU.calibrated(Calibration(idle_w=20.0, step_s=1.0)))
+    assert idle.power.value == pytest.approx(20.0, rel=0.05)
+    busy = workload(elementwise(1e9))
+    usual = Physical().step(busy, GPU.calibrated(Calibration(idle_w=20.0))).power.value
+    double = Physical().step(busy, GPU.calibrated(Calibration(idle_w=20.0, power=2.0))).power.value
+    assert double - 20 == pytest.approx(2 * (usual - 20), rel=0.01)
+
+
+STEP = StepForecast(
+    Prediction(2.0, 1.0, 4.0),
+    Prediction(100.0, 50.0, 200.0),
+    Prediction(50.0),
+    None,
+    "physical",
+    "catalog",
+    ("a note",),
+)
+
+
+def test_the_error_of_a_run_is_that_of_its_step():
+    run = total(STEP, 100, epochs=3)
+    assert (run.energy.value, run.energy.low, run.energy.high) == (30000, 15000, 60000)
+    assert (run.duration.value, run.duration.low) == (600, 300)
+    assert run.notes == ("a note",)
+
+
+def test_validation_is_added_after_each_epoch():
+    run = total(STEP, 10, epochs=2, validation=STEP, validation_steps=5)
+    assert run.energy.value == 3000
+    assert run.notes == ("a note",)
+    bare = replace(STEP, energy=Prediction(1.0))
+    assert total(bare, 1).energy == Prediction(1.0)
+
+
+def test_totals_that_make_no_sense():
+    with pytest.raises(ValueError, match="negative"):
+        total(STEP, -1)
+    with pytest.raises(ValueError, match="validation"):
+        total(STEP, 1, validation_steps=1)
+    assert total(STEP, 0).energy.value == 0
+
+
+def test_memory_is_compared_with_what_there_is():
+    needed = memory_needed(WORK, GPU)
+    assert needed.fits is False
+    assert "does not fit" in needed.warning
+    roomy = memory_needed(WORK, replace(GPU, memory_gb=80.0))
+    assert roomy.fits
+    assert roomy.warning is None
+    tight = memory_needed(WORK, replace(GPU, memory_gb=needed.needed_bytes / 1e9 * 1.05))
+    assert "hardly fits" in tight.warning
+    unknown = memory_needed(WORK, replace(GPU, memory_gb=None))
+    assert (unknown.fits, unknown.warning) == (None, None)
+    assert memory_needed(WORK, replace(GPU, devices=2)).needed_bytes < needed.needed_bytes
+
+
+def test_a_part_of_a_cpu_has_a_part_of_its_rate_and_power():
+    whole, part = (Device.of_cpu(find_cpu("EPYC 7742"), cores=c) for c in (None, 16))
+    assert part.vector["fp32"] == pytest.approx(whole.vector["fp32"] / 4)
+    assert part.tdp_w == pytest.approx(whole.tdp_w / 4)
+    assert part.memory_bandwidth_gb_s <= whole.memory_bandwidth_gb_s
+
+
+def test_precisions_a_device_lacks_run_as_the_next_wider():
+    assert GPU.peak_tflops("bf16") == 10.0
+    assert replace(GPU, tensor={"fp16": 80.0}).peak_tflops("bf16") == 80.0
+    assert replace(GPU, tensor={"fp16": 80.0}).peak_tflops("fp16", tensor_cores=False) == 10.0
+    assert replace(GPU, vector={}).peak_tflops("fp32") is None

@@ -55,7 +55,7 @@ LEGEND = (
     "Errors of the forecast of the whole run's energy: mean, median and 90th percentile of "
     "|forecast - truth| / truth, and root mean square. covered: runs whose truth lies in the 90 % "
     "interval; width: of that interval, relative to the truth; - where a method gives none. "
-    "* is the best of its block."
+    "* is the best of its block, of those that were scored on all of its runs."
 )
 HELD_OUT = (
     " random: 30 % of the runs, drawn at random, are forecast by methods that learnt from the "
@@ -172,9 +172,13 @@ def _cell(column: _Column, line: _Line, rows: Sequence[_Line]) -> Text:
     value = line.figures[column.field]
     if value is None or not math.isfinite(value):
         return Text("- ", "dim")
-    percent = f"{value:,.0f} %" if value >= 99.95 else f"{value:.1f} %"
+    percent = f"{value:.0f} %" if value >= 99.95 else f"{value:.1f} %"
+    percent = ">999 %" if value >= 999.5 else percent
     figure = format_quantity(value * 1e3, "J") if column.field == "rmse_kj" else percent
-    others = [v for r in rows if (v := r.figures[column.field]) is not None]
-    if column.best and len(others) > 1 and math.isclose(value, min(others)):  # or as good as it
+    alike = [r for r in rows if r.runs == max(row.runs for row in rows)]  # scored on the same runs
+    others = [v for r in alike if (v := r.figures[column.field]) is not None]
+    if (
+        column.best and line in alike and len(others) > 1 and math.isclose(value, min(others))
+    ):  # or as good as it
         return Text(f"{figure}*", "bold green")
     return Text(f"{figure} ")

@@ -230,7 +230,8 @@ def _power(
         if factor is not None:
             factors.append(factor)
     if factors:
-        return Constant("power", float(np.median(factors)), _spread(factors, [0.0]))
+        spread = _spread(factors, [0.0]) if len(factors) > 1 else None  # one tells none
+        return Constant("power", float(np.median(factors)), spread)
     if metered:
         return Constant("power", None, reason="under load the meters show no more than at idle")
     return Constant("power", None, reason="no meter resolved the power of the device under load")

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -119,6 +120,14 @@ class TestFit:
         assert "no meter resolved" in str(values["power"].reason)
         assert (values["idle_w"].value, values["idle_w"].reason) == (None, "no meter")
         assert values["compute"].value == pytest.approx(0.6, rel=0.01)
+
+    def test_the_power_of_one_test_has_no_spread(self) -> None:
+        one = [
+            r if r.test.group == LAUNCH or i == 2 else replace(r, power_w=None)
+            for i, r in enumerate(results())
+        ]
+        power = next(c for c in fit(one, Idle(35.0), DEVICE, Roofline()) if c.name == "power")
+        assert (power.value, power.spread) == (pytest.approx(1.3, rel=0.01), None)
 
     def test_a_load_that_draws_no_more_than_idle(self) -> None:
         constants = fit(results(power_w=30.0), Idle(35.0), DEVICE, Roofline())

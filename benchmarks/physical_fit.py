@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 
-from joulecast.forecast.constants import PRIORS, Constants
+from joulecast.forecast.constants import PRIORS, Constants, is_geforce
 from joulecast.forecast.least_squares import fit
 from joulecast.forecast.power_model import run
 from joulecast.forecast.roofline import Array, Busy, Demand, busy, demand
@@ -99,6 +99,7 @@ class Stack:
         devices = [r.device for r in rows]
         self.tdp = np.array([d.tdp_w for d in devices])
         self.limit = np.array([d.limit_w for d in devices])
+        self.geforce = np.array([is_geforce(d.name) for d in devices])[self.of]
         self.stacked = np.array([d.stacked_memory for d in devices])
         self.host = np.array([r.with_host for r in rows], float)
 
@@ -111,7 +112,7 @@ class Stack:
         e, draw, of = constants.efficiency, constants.draw, self.of
         each, own = machine[of], job[of]
         plain = busy(self.need, e, INPUT_S * own[:, 2] * self.batch[of])
-        compute = own[:, 0] / each[:, 0]
+        compute = own[:, 0] / each[:, 0] / np.where(self.geforce, constants.geforce, 1.0)
         at_work = Busy(
             compute=plain.compute * compute,
             tensor=plain.tensor * compute,

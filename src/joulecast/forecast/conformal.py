@@ -33,15 +33,16 @@ def half_width(scores: Sequence[float], level: float = LEVEL) -> float:
 def grouped_half_width(groups: Sequence[Sequence[float]], level: float = LEVEL) -> float:
     """The same where errors come in groups of unequal size that share their cause.
 
-    Each group weighs the same (one machine's thousand runs tell no more than another's ten), and
-    one more group is allowed for whose errors may be as large as any.
+    Each group weighs the same: one machine's thousand runs tell no more than another's ten. (No
+    correction for their number: with ten groups, that of independent errors would always ask for
+    the largest. How often intervals of groups left out hold is to be looked at instead.)
     Raises `ValueError` without any.
     """
     kept = [group for group in groups if group]
     if not kept:
         raise ValueError("no held-out errors")
     weighed = sorted((abs(s), 1 / len(group)) for group in kept for s in group)
-    wanted, seen = level * (len(kept) + 1), 0.0
+    wanted, seen = level * len(kept), 0.0
     for score, weight in weighed:
         seen += weight
         if seen >= wanted - 1e-9:

@@ -41,6 +41,7 @@ PRIORS: dict[str, tuple[float, float]] = {
     "memory_other": (0.6, 0.3),
     "narrow": (0.3, 0.7),
     "shallow": (1.0, 0.5),
+    "geforce": (1.1, 0.1),  # attained by consumer boards over what others attain
     "latency_s": (4e-6, 0.5),
     "latency_recurrent_s": (1e-5, 0.5),
     "exposed": (0.6, 0.3),
@@ -66,6 +67,7 @@ class Constants:
 
     efficiency: Efficiency
     draw: Draw
+    geforce: float
 
     @classmethod
     def of(cls, values: Mapping[str, float]) -> Constants:
@@ -102,7 +104,15 @@ class Constants:
             gamma=values["gamma"],
             held=values["held"],
         )
-        return cls(efficiency, draw)
+        return cls(efficiency, draw, values["geforce"])
+
+
+def is_geforce(name: str) -> bool:
+    """Whether it is a consumer board: tensor cores held to half rate, clocks above the rated one.
+
+    Both bring such a board nearer to the peak rate that its data sheet prints.
+    """
+    return "GeForce" in name
 
 
 @cache

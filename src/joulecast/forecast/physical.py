@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from .conformal import Spread
-from .constants import Constants, shipped
+from .constants import Constants, is_geforce, shipped
 from .novelty import novelty
 from .power_model import awake_w, run
 from .roofline import Busy, busy, demand
@@ -65,6 +65,9 @@ class Physical(StaticForecaster):
 
     def _busy(self, workload: Workload, device: Device, found: Calibration) -> Busy:
         efficiency = self._constants.efficiency
+        if is_geforce(device.name):
+            compute = efficiency.compute * self._constants.geforce
+            efficiency = replace(efficiency, compute=compute)
         if device.kind == "cpu":  # the framework calls its kernels directly
             efficiency = replace(efficiency, launch_s=0.0 * efficiency.launch_s)
         if found.launch_s is not None:

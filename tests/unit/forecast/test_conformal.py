@@ -37,8 +37,11 @@ def test_a_large_group_does_not_drown_a_small_one():
 
 
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=50))
-def test_groups_of_one_are_plain_errors(errors):
-    assert grouped_half_width([[e] for e in errors]) == half_width(errors)
+def test_groups_of_one_leave_at_most_a_tenth_outside(errors):
+    half = grouped_half_width([[e] for e in errors])
+    outside = sum(abs(e) > half for e in errors)
+    assert outside <= 0.1 * len(errors)
+    assert half in [abs(e) for e in errors]
 
 
 @given(st.floats(1e-6, 1e12), st.floats(0, 3), st.floats(1, 3))

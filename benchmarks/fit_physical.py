@@ -73,8 +73,8 @@ def document(found: Fit, by_gpu: list[HeldOut], by_architecture: list[HeldOut]) 
         "#",
         "# vector_*, tensor_*: attained share of the peak rate (winograd: above 1, it multiplies",
         "# less). memory_*: attained share of the peak bandwidth, above 1 where caches help.",
-        "# geforce: the same of GeForce boards over others' (tensor cores held to half rate, clocks",
-        "# above the rated one).",
+        "# geforce: the same of GeForce boards over others' (tensor cores held to half rate,",
+        "# clocks above the rated one).",
         "# narrow, shallow: cost of few tiles and of short sums. *_s: seconds. launch_backward,",
         "# launch_optimizer: of launch_s. awake_*, power_*: shares of the TDP. held: mean power",
         "# under a limit, as a share of it.",
@@ -93,8 +93,9 @@ def document(found: Fit, by_gpu: list[HeldOut], by_architecture: list[HeldOut]) 
         "[known.widen]",
         *(f"{name} = {value}" for name, value in WIDEN.items()),
         "",
-        "# Half widths of the 90 % intervals, in natural logarithms: `calibrated` from architectures",
-        "# left out (of a machine known by others), `catalog` from GPUs left out, and no narrower.",
+        "# Half widths of the 90 % intervals, in natural logarithms: `calibrated` from",
+        "# architectures left out (of a machine known by others), `catalog` from GPUs left out,",
+        "# and no narrower.",
     ]
     rungs = {"catalog": (by_gpu, by_architecture), "calibrated": (by_architecture,)}
     for rung, held in rungs.items():

@@ -13,7 +13,7 @@ from harness import ROOT, SCHEMA, Figure, figure_from_json, machine, peer_python
 
 BENCHMARKS = (
     *("startup", "overhead", "storage", "install_size", "cpu_model"),
-    *("forecast", "early_stopping", "rungs"),
+    *("forecast", "early_stopping", "static", "rungs"),
 )
 
 

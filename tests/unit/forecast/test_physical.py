@@ -98,13 +98,14 @@ def test_what_was_measured_takes_the_place_of_constants(calibration, work, slowe
 
 
 def test_calibrated_power():
-    waiting = workload(elementwise(10))
-    idle = Physical().step(waiting, GPU.calibrated(Calibration(idle_w=20.0, step_s=1.0)))
-    assert idle.power.value == pytest.approx(20.0, rel=0.05)
-    busy = workload(elementwise(1e9))
-    usual = Physical().step(busy, GPU.calibrated(Calibration(idle_w=20.0))).power.value
-    double = Physical().step(busy, GPU.calibrated(Calibration(idle_w=20.0, power=2.0))).power.value
-    assert double - 20 == pytest.approx(2 * (usual - 20), rel=0.01)
+    def watts(work, **found):
+        unlimited = replace(GPU, power_limit_w=1e6)
+        return Physical().step(work, unlimited.calibrated(Calibration(**found))).power.value
+
+    assert watts(workload(elementwise(10)), idle_w=20.0, step_s=1.0) == pytest.approx(20, rel=0.05)
+    moving = workload(elementwise(1e9))
+    usual, double = watts(moving, idle_w=20.0), watts(moving, idle_w=20.0, power=2.0)
+    assert double - 20 == pytest.approx(2 * (usual - 20), rel=1e-6)
 
 
 STEP = StepForecast(

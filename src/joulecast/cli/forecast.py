@@ -125,19 +125,25 @@ def _devices(given: dict[str, Any], ledger: str | None) -> list[tuple[Device, ..
     if given["here"] or given["cpu"] == "" or not found:
         environment = Environment.detect()
         gpu = None if given["cpu"] == "" else devices.gpu_here(environment)
-        found.append((_calibrated(gpu or devices.cpu_here(environment), environment, ledger),))
+        if gpu is not None:
+            index, device = gpu
+            domain = f"gpu:{index}"
+        else:
+            domain, device = "cpu", devices.cpu_here(environment)
+        found.append((_calibrated(device, domain, environment, ledger),))
     return found
 
 
-def _calibrated(device: Device, environment: Environment, ledger: str | None) -> Device:
+def _calibrated(
+    device: Device, domain: str, environment: Environment, ledger: str | None
+) -> Device:
     """A device of this machine, with the constants that `joulecast calibrate` found of it."""
     from ..ledger import open_ledger
     from ..run.calibrate import calibration_of
 
-    name = "cpu" if device.kind == "cpu" else "gpu:0"
     try:
         with open_ledger(ledger, create=False) as opened:
-            found = calibration_of(opened, environment.to_json(), name)
+            found = calibration_of(opened, environment.to_json(), domain)
     except LedgerError:  # there is none yet
         return device
     return device if found is None else device.calibrated(found)

@@ -20,14 +20,16 @@ def gpus_named(name: str) -> tuple[Device, ...]:
     return tuple(Device.of_gpu(board) for board in boards)
 
 
-def gpu_here(environment: Environment) -> Device | None:
-    """The first visible GPU of this machine, None where it has none.
+def gpu_here(environment: Environment) -> tuple[int, Device] | None:
+    """The first visible GPU of this machine and its index in the driver, None where it has none.
 
-    Raises `UnknownHardwareError` where the catalog does not know it.
+    It may draw what is set in the driver. Raises `UnknownHardwareError` where the catalog does not
+    know it.
     """
     for gpu in environment.gpus:
-        if gpu.visible is not False and gpu.name:
-            return Device.of_gpu(find_gpu(gpu.name))
+        if gpu.visible and gpu.name:
+            device = Device.of_gpu(find_gpu(gpu.name))
+            return gpu.index, replace(device, power_limit_w=gpu.power_limit_w)
     return None
 
 

@@ -2,6 +2,7 @@ import pytest
 
 from joulecast.errors import UnknownHardwareError
 from joulecast.hardware.detect_cpu import Cpu
+from joulecast.hardware.detect_gpu import Gpu
 from joulecast.hardware.detect_machine import Machine
 from joulecast.hardware.environment import Environment
 from joulecast.run.devices import cpu_here, cpu_named, gpu_here, gpus_named
@@ -19,6 +20,14 @@ def test_nothing_is_invented():
     with pytest.raises(UnknownHardwareError):
         cpu_named("Pentagon 3")
     assert gpu_here(Environment()) is None
+
+
+def test_the_first_visible_gpu_with_the_limit_set_in_its_driver():
+    hidden = Gpu(0, "NVIDIA", "NVIDIA A100-SXM4-80GB", visible=False)
+    seen = Gpu(1, "NVIDIA", "NVIDIA GeForce RTX 3090", power_limit_w=250.0)
+    index, device = gpu_here(Environment(gpus=(hidden, seen)))
+    assert index == 1 and device.name == "NVIDIA GeForce RTX 3090"
+    assert device.limit_w == 250 and device.tdp_w == 350
 
 
 def test_a_cpu_counts_for_the_threads_held():

@@ -87,7 +87,11 @@ def energies(
     covered = 100 * float(np.mean([s.coverage for s in each.values()]))
     note = ", ".join(f"{data} {100 * s.coverage:.0f} %" for data, s in each.items())
     widest = max(s.width for s in each.values())
-    note += f"; data sets weigh the same; upper bound {widest:.1f} times the lower"
+    by_run = np.average(
+        [s.coverage for s in each.values()], weights=[s.rows for s in each.values()]
+    )
+    note += f"; data sets weigh the same (counted by run {100 * by_run:.0f} %); "
+    note += f"upper bound {widest:.1f} times the lower"
     if covered > COVERED[1]:
         note += f"; more than the {COVERED[1]:.0f} % aimed at"
     title = f"  90 % interval, {name} left out: held"

@@ -11,6 +11,7 @@ from ..hardware.grids import WORLD, find_grid
 from ..units import Estimate, Provenance
 from ..workload.model import Phase, Workload
 from .base import Prediction
+from .memory_fit import MemoryNeed, memory_needed
 from .static import Device, StepForecast, total
 
 SCHEMA = "joulecast/forecast/1"
@@ -91,16 +92,9 @@ class JobForecast:
     notes: tuple[str, ...] = ()
 
     @property
-    def memory_gb(self) -> float:
-        """Memory that it takes at least, GB."""
-        return self.workload.memory_bytes / 1e9
-
-    @property
-    def fits(self) -> bool | None:
-        """Whether it fits the device's memory; None where that is not known."""
-        if self.device.memory_gb is None:
-            return None
-        return self.memory_gb <= self.device.memory_gb * self.device.devices
+    def memory(self) -> MemoryNeed:
+        """What it needs of the device's memory."""
+        return memory_needed(self.workload, self.device)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types, without the schema."""
@@ -131,9 +125,9 @@ class JobForecast:
             if shares is None
             else {name: getattr(shares, name) for name in ("compute", "memory", "launch", "input")},
             "memory": {
-                "needed_gb": self.memory_gb,
+                "needed_gb": self.memory.needed_bytes / 1e9,
                 "available_gb": self.device.memory_gb,
-                "fits": self.fits,
+                "fits": self.memory.fits,
             },
             "workload": workload_json(self.workload),
             "notes": list(self.notes),

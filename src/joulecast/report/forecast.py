@@ -37,21 +37,10 @@ def render_forecast(jobs: Sequence[JobForecast], console: Console) -> None:
         section(console, "On each device")
         console.print(_comparison(jobs, console.width >= 110))
     for job in jobs:
-        warning = memory_warning(job)
-        if warning:
-            console.print(Text(f"! {job.device.name}: {warning}", "yellow"))
+        if job.memory.warning:
+            console.print(Text(f"! {job.device.name}: {job.memory.warning}", "yellow"))
     told = dict.fromkeys(note for job in jobs for note in job.notes)
     notes(console, "Notes", list(told), "-", "dim")
-
-
-def memory_warning(job: JobForecast) -> str | None:
-    """One line where the job does not fit the device's memory."""
-    if job.fits is not False or job.device.memory_gb is None:
-        return None
-    return (
-        f"needs at least {job.memory_gb:.1f} GB of memory and has "
-        f"{job.device.memory_gb:.4g}: take a smaller batch"
-    )
 
 
 def _title(job: JobForecast) -> str:
@@ -82,7 +71,7 @@ def _rows(job: JobForecast) -> list[tuple[str, str]]:
     ]
     if job.step.shares is not None:
         rows.append(("goes to", shares_text(job.step.shares)))
-    memory = f"at least {job.memory_gb:.2f} GB"
+    memory = f"about {job.memory.needed_bytes / 1e9:.3g} GB"
     if job.device.memory_gb is not None:
         memory += f" of {job.device.memory_gb:.4g}"
     return [*rows, ("memory", memory), ("method", f"{job.step.method}, from the {_rung(job)}")]

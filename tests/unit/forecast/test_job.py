@@ -58,11 +58,11 @@ def test_a_job_is_its_steps_and_its_validation():
 
 
 def test_what_a_job_needs_of_memory():
-    job = forecast_job(STEP, WORK, DEVICE, Plan(1), SITE)
-    assert job.memory_gb == pytest.approx(11)
-    assert job.fits is False
+    memory = forecast_job(STEP, WORK, DEVICE, Plan(1), SITE).memory
+    assert memory.needed_bytes == pytest.approx(11e9, rel=0.2)
+    assert memory.fits is False
     unknown = Device("?", "cpu", {}, {}, 12.0, None, 65.0, 4)
-    assert forecast_job(STEP, WORK, unknown, Plan(1), SITE).fits is None
+    assert forecast_job(STEP, WORK, unknown, Plan(1), SITE).memory.fits is None
 
 
 def test_a_document_is_plain_and_whole():

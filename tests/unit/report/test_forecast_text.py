@@ -38,7 +38,7 @@ def test_one_device_in_full():
     assert "resnet: training, adamw, batch 64 of 3x224x224, bf16" in text
     assert "60.0 kJ (48.0 to 78.0)" in text
     assert "62 % arithmetic, 30 % memory traffic, 8 % launching kernels" in text
-    assert "at least 20.00 GB of 80" in text
+    assert "about 22.5 GB of 80" in text
     assert "no Hopper GPU was among those fitted" in text
 
 
@@ -50,7 +50,7 @@ def test_several_devices_side_by_side_fit_eighty_columns():
 
 
 def test_what_does_not_fit_is_a_warning_with_its_cure():
-    assert "needs at least 20.0 GB of memory and has 8: take a smaller batch" in shown(
+    assert "does not fit: needs about 22.5 GB of 8 GB; a smaller batch would" in shown(
         job(memory_gb=8.0)
     )
 

@@ -103,8 +103,11 @@ def _traced(
     of_transformers = any("transformers." in cls.__module__ for cls in type(model).__mro__)
     calls = Calls(recorder, half if settings.training else None, plain_data=of_transformers)
     saved = torch.autograd.graph.saved_tensors_hooks(recorder.keep, lambda tensor: tensor)
+    # Casts nothing that has no data, but tells modules that ask (recurrent ones) that casts happen.
+    mixed = settings.training and half is not None and device == "meta"
+    told = torch.autocast("cpu", torch.bfloat16, enabled=mixed)
     try:
-        with torch.device(device), torch.set_grad_enabled(settings.training), tracker, saved:
+        with torch.device(device), torch.set_grad_enabled(settings.training), tracker, saved, told:
             with recorder, calls:
                 output = model(*args, **kwargs)
                 if settings.training:

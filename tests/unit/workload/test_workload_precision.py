@@ -78,3 +78,19 @@ def test_a_model_in_half_already_stays_so():
 def test_an_unknown_precision_is_told():
     with pytest.raises(UsageError, match="fp32, tf32, bf16, fp16"):
         analyze(net(), (3, 6, 6), precision="fp12")
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_a_recurrent_layer_behind_one_that_was_cast_is_cast_too(precision):
+    class Behind(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.then = nn.Linear(8, 16), nn.LSTM(16, 32, batch_first=True)
+
+        def forward(self, x):
+            return self.then(self.first(x))[0]
+
+    mixed = analyze(Behind(), (4, 8), batch=2, precision=precision)
+    full = analyze(Behind(), (4, 8), batch=2)
+    assert mixed.macs == full.macs
+    assert {op.dtype for op in mixed.ops if op.kind is Kind.RECURRENT} == {precision}

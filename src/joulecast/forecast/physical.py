@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from .base import Prediction
 from .conformal import Spread
 from .constants import Constants, is_geforce, shipped
 from .novelty import novelty
@@ -56,7 +57,7 @@ class Physical(StaticForecaster):
         return StepForecast(
             duration=spread["duration"].around(seconds),
             energy=spread["energy"].around(seconds * watts),
-            power=spread["power"].around(watts),
+            power=_within(spread["power"].around(watts), device),
             shares=shares,
             method=self.name,
             rung=rung,
@@ -72,7 +73,7 @@ class Physical(StaticForecaster):
             efficiency = replace(efficiency, launch_s=0.0 * efficiency.launch_s)
         if found.launch_s is not None:
             shipped_s = self._constants.efficiency.launch_s  # of a CPU they were set to 0
-            by_phase = shipped_s / shipped_s.max()
+            by_phase = shipped_s / shipped_s[0]  # it is the forward pass's that is measured
             efficiency = replace(efficiency, launch_s=found.launch_s * by_phase)
         if found.step_s is not None:
             efficiency = replace(efficiency, step_s=found.step_s)
@@ -84,6 +85,14 @@ class Physical(StaticForecaster):
         if found.samples_per_s:
             input_s = workload.batch / found.samples_per_s
         return busy(demand(workload, device), efficiency, input_s)
+
+
+def _within(power: Prediction, device: Device) -> Prediction:
+    """A GPU's driver holds it at its limit; what a CPU's family draws is itself an estimate."""
+    if device.kind != "gpu" or power.high is None:
+        return power
+    most = max(power.value, device.limit_w * device.devices)
+    return replace(power, high=min(power.high, most))
 
 
 def _shares(at_work: Busy, clock: float) -> Shares:

@@ -18,7 +18,7 @@ def test_energy_is_power_times_time_and_lies_in_its_interval():
     step = Physical().step(WORK, GPU)
     assert step.energy.value == pytest.approx(step.power.value * step.duration.value)
     for prediction in (step.energy, step.duration, step.power):
-        assert 0 < prediction.low < prediction.value < prediction.high
+        assert 0 < prediction.low < prediction.value <= prediction.high
     assert (step.method, step.rung) == ("physical", "catalog")
 
 
@@ -168,3 +168,9 @@ def test_precisions_a_device_lacks_run_as_the_next_wider():
     assert replace(GPU, tensor={"fp16": 80.0}).peak_tflops("bf16") == 80.0
     assert replace(GPU, tensor={"fp16": 80.0}).peak_tflops("fp16", tensor_cores=False) == 10.0
     assert replace(GPU, vector={}).peak_tflops("fp32") is None
+
+
+def test_no_gpu_draws_more_than_it_is_let():
+    step = Physical().step(WORK, replace(GPU, power_limit_w=0.7 * GPU.tdp_w))
+    assert step.power.low < step.power.value <= step.power.high
+    assert step.power.high <= max(step.power.value, 0.7 * GPU.tdp_w)

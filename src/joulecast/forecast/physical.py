@@ -7,6 +7,7 @@ place of the constants fitted on many.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -46,6 +47,8 @@ class Physical(StaticForecaster):
             awake = found.idle_w
         dynamic = 1.0 if found.power is None else found.power
         limit = max(device.limit_w, awake)
+        if device.kind == "cpu" and found.power is not None:
+            limit = math.inf  # its rating is a guess by family, and what it draws was measured
         running = run(at_work, draw, corner, device.tdp_w, limit, awake, dynamic)
         seconds, watts = float(running.step_s), float(running.power_w) * device.devices
         rung = "catalog" if device.calibration is None else "calibrated"

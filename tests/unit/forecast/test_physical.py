@@ -174,3 +174,11 @@ def test_no_gpu_draws_more_than_it_is_let():
     step = Physical().step(WORK, replace(GPU, power_limit_w=0.7 * GPU.tdp_w))
     assert step.power.low < step.power.value <= step.power.high
     assert step.power.high <= max(step.power.value, 0.7 * GPU.tdp_w)
+
+
+def test_a_calibrated_cpu_may_draw_more_than_its_family_is_rated_at():
+    cpu = Device.of_cpu(cpus()[0], cores=1)
+    plain = Physical().step(WORK, cpu)
+    hot = Physical().step(WORK, cpu.calibrated(Calibration(power=20.0)))
+    assert hot.power.value > 2 * cpu.tdp_w
+    assert hot.duration.value <= plain.duration.value

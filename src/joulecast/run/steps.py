@@ -45,9 +45,10 @@ def steps_of(
 def training_step(
     module: torch.nn.Module, given: Given, optimizer: str | None, precision: str
 ) -> Callable[[], None]:
-    """A step of training on made-up targets: forward, the mean of the output as loss, backward.
+    """A step of training on made-up data: a batch drawn, forward, loss, backward, optimizer.
 
-    The loss of a real training adds little to it. Raises `MissingExtraError` without torch.
+    The loss is cross-entropy where the output has classes, else the output's mean. Raises
+    `MissingExtraError` without torch.
     """
     torch = _torch()
     made = {
@@ -62,8 +63,10 @@ def training_step(
     device = _device(module)
 
     def step() -> None:
+        drawn = [_drawn(torch, value) for value in args]
         with _autocast(torch, device, precision):
-            loss = _first_tensor(module(*args, **named)).float().mean()
+            output = _first_tensor(module(*drawn, **named)).float()
+            loss = _loss(torch, output)
         module.zero_grad(set_to_none=True)
         loss.backward()
         if update is not None:
@@ -71,6 +74,20 @@ def training_step(
         _wait(torch, device)
 
     return step
+
+
+def _drawn(torch: Any, value: Any) -> Any:
+    """A batch in a new order: data that lie in memory are gathered like this."""
+    if not isinstance(value, torch.Tensor) or value.ndim == 0:
+        return value
+    return value[torch.randperm(len(value), device=value.device)]
+
+
+def _loss(torch: Any, output: Any) -> Any:
+    if output.ndim != 2 or output.shape[1] < 2:
+        return output.mean()
+    targets = torch.zeros(len(output), dtype=torch.long, device=output.device)
+    return torch.nn.functional.cross_entropy(output, targets)
 
 
 def inference_step(module: torch.nn.Module, given: Given, precision: str) -> Callable[[], None]:

@@ -318,7 +318,7 @@ def serve(channels: Sequence[Channel], control: int, report: int, job: int) -> N
         relay = Relay(channels, control, report, job)
         try:
             relay.run()
-        except Exception:
+        except Exception:  # of the copy or the line: the output goes on all the same
             relay.copy_only()
     finally:
         os._exit(0)

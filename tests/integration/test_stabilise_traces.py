@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from joulecast.analysis.stabilise import stabilising_time
 from joulecast.forecast.base import Work
-from joulecast.forecast.stabilise import stabilising_time
 from joulecast.forecast.step_fluss import StepEnergyFluss
 
 pytest.importorskip("stumpy", reason="stumpy is not installed: joulecast[analysis]")

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..csv_table import MOST, Row, Rows, number, read_table, shown
 from .base import History, Work
-from .csv_table import MOST, Row, Rows, number, read_table, shown
 
 HEADER = ("run_id", "epoch", "duration_s", "energy_j")
 _OPTIONAL = ("planned_epochs", "tdp_w")

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn
 
+from ..csv_table import CURE, Row, Rows, amount, read_table, shown
 from ..hardware.gpus import PRECISIONS
-from .csv_table import CURE, Row, Rows, amount, read_table, shown
 from .static_run import Facts, StaticRun, completed
 
 HEADER = ("architecture", "gpu", "energy_j", "duration_s")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from . import stabilise
+from ..analysis import stabilise
 from .base import Work
 from .step import WINDOW, Step, StepEnergy, StepPower
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn, TextIO, TypeVar
 
-from ..errors import BadInputError
+from .errors import BadInputError
 
 CURE = "mend the figure, or leave the run out"
 MOST = 1e18  # of any figure: more than any run could; keeps sums and squares finite

@@ -5,8 +5,8 @@ import sys
 import numpy as np
 import pytest
 
+from joulecast.analysis.stabilise import LEAST_SAMPLES, stabilising_time
 from joulecast.errors import MissingExtraError
-from joulecast.forecast.stabilise import LEAST_SAMPLES, stabilising_time
 
 
 def test_too_short_or_the_same_all_along():

@@ -1,0 +1,1 @@
+"""What runs teach: statistics, trade-offs, power behaviour, carbon, cost. Pure functions."""

@@ -1,0 +1,133 @@
+"""Runs as the rows of a table, by column: what every analysis reads."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ..csv_table import number, read_table, shown
+from ..errors import BadInputError
+
+Array = npt.NDArray[np.float64]
+Cell = str | float | None
+
+UNKNOWN = frozenset({"", "na", "n/a", "nan", "null", "none"})
+"""What a cell may say (in any case) where a value is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of runs: factors, metrics, energies. All columns have the same length.
+
+    Attributes:
+        name: where it came from, for errors and titles.
+        columns: by name; texts as a file gave them, or numbers. None and NaN: not known.
+        first_line: the line of the file that holds row 0, where it came from a file.
+    """
+
+    name: str
+    columns: Mapping[str, list[Cell]]
+    first_line: int | None = None
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), ()))
+
+    def cells(self, column: str) -> list[Cell]:
+        """A column as it came. Raises `BadInputError`, with the nearest names, if there is none."""
+        if column not in self.columns:
+            near = get_close_matches(column, self.columns, n=3, cutoff=0.5)
+            hint = f"the nearest are {', '.join(near)}" if near else f"it has {self._shown()}"
+            raise BadInputError(f"{self.name}: no column {column}: {hint}")
+        return self.columns[column]
+
+    def numbers(self, column: str) -> Array:
+        """A column as numbers, shape (rows,); NaN where a value is missing.
+
+        Raises `BadInputError` naming the row of a cell that is no number, or infinite.
+        """
+        return np.array(
+            [self._number(column, i, c) for i, c in enumerate(self.cells(column))], np.float64
+        )
+
+    def labels(self, column: str) -> list[str | None]:
+        """A column as texts; None where a value is missing. `8.0` and `8` stay what they were."""
+        return [_label(cell) for cell in self.cells(column)]
+
+    def is_numeric(self, column: str) -> bool:
+        """Whether every cell of a column that says something is a number, and one does."""
+        said = [label for label in self.labels(column) if label is not None]
+        return bool(said) and all(number(label) is not None for label in said)
+
+    def rows(self, keep: npt.NDArray[np.bool_]) -> Table:
+        """The rows where `keep`, shape (rows,), is true; they no longer know their lines."""
+        at = np.flatnonzero(keep)
+        return Table(self.name, {c: [v[i] for i in at] for c, v in self.columns.items()})
+
+    def _number(self, column: str, row: int, cell: Cell) -> float:
+        if cell is None or (isinstance(cell, str) and cell.strip().lower() in UNKNOWN):
+            return math.nan
+        value = number(cell) if isinstance(cell, str) else float(cell)
+        if value is None or math.isinf(value):
+            at = f"row {row + 1}" if self.first_line is None else f"line {self.first_line + row}"
+            raise BadInputError(
+                f"{self.name}, {at}: {column} is {shown(str(cell))}, not a finite number: "
+                "mend it, or leave it empty"
+            )
+        return value
+
+    def _shown(self) -> str:
+        names = ", ".join(self.columns)
+        return names if len(names) <= 200 else names[:200] + ", ..."
+
+
+def read_csv(path: str | Path) -> Table:
+    """The table in a CSV file (`.gz` too) whose first line names the columns.
+
+    Raises `BadInputError`, naming the line, where it cannot be read or makes no sense.
+    """
+    return read_table(path, _table)
+
+
+def _table(name: str, lines: Iterator[str]) -> Table:
+    reader = csv.reader(lines)
+    header = [cell.strip() for cell in next(reader, [])]
+    if not any(header):
+        raise BadInputError(f"{name}: the file is empty")
+    for mark, called in ((";", "semicolons"), ("\t", "tabs")):
+        if len(header) == 1 and mark in header[0]:
+            raise BadInputError(
+                f"{name}, line 1: columns must be separated by commas, not {called}"
+            )
+    twice = [c for i, c in enumerate(header) if c in header[:i]]
+    if twice or not all(header):
+        problem = f"the column {twice[0]} is there twice" if twice else "a column has no name"
+        raise BadInputError(f"{name}, line 1: {problem}")
+    columns: list[list[Cell]] = [[] for _ in header]
+    for cells in reader:
+        if not cells:
+            continue  # a blank line
+        if len(cells) != len(header):
+            raise BadInputError(
+                f"{name}, line {reader.line_num}: {len(cells)} cells where the header has "
+                f"{len(header)}"
+            )
+        for column, cell in zip(columns, cells, strict=True):
+            column.append(cell.strip())
+    if not columns[0]:
+        raise BadInputError(f"{name}: it has a header and no rows")
+    return Table(name, dict(zip(header, columns, strict=True)), first_line=2)
+
+
+def _label(cell: Cell) -> str | None:
+    if isinstance(cell, str):
+        return None if cell.lower() in UNKNOWN else cell
+    if cell is None or math.isnan(cell):
+        return None
+    return f"{cell:.15g}"

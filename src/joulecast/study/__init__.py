@@ -1,0 +1,1 @@
+"""Studies: many runs over factors, with repetitions, under controlled conditions."""

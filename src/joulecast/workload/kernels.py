@@ -1,17 +1,12 @@
-"""What each ATen operator costs: its class, FLOPs, bytes and sizes, from its arguments alone.
+"""What a kernel costs, from the sizes of its tensors: FLOPs, bytes, class.
 
-Products of matrices and convolutions are counted as `torch.utils.flop_counter` does, with a
-multiply-add as two; for operators counted nowhere here but there (fused attention), its formula is
-asked. Mended against it: the backward of grouped convolutions, and attention on the CPU.
-Normalisation, softmax and pooling follow fvcore (five FLOPs an element of a normalisation), other
-elementwise operators count one per element.
-
-Bytes are those read and written at least once: each distinct element of the inputs, and the output.
+Products of matrices and convolutions are counted with a multiply-add as two. Bytes are those read
+and written at least once: each distinct element of the inputs, and the output.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -19,7 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import operator_names as names
 from .model import Kind
 
 _DTYPES = {
@@ -30,10 +24,6 @@ _DTYPES = {
     torch.int8: "int8",
     torch.uint8: "int8",
 }
-
-# FLOPs per element: mean, variance, subtract, scale, shift; and of their gradients.
-NORM_FLOPS, NORM_BACKWARD_FLOPS = 5, 10
-SOFTMAX_FLOPS, SOFTMAX_BACKWARD_FLOPS = 5, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,71 +97,6 @@ def _plane(sizes: Sequence[int]) -> tuple[int, int]:
     return prod(sizes[:-1]), sizes[-1] if sizes else 1
 
 
-Args = tuple[Any, ...]
-Rule = Callable[[Args, dict[str, Any], Any], list[Kernel]]
-
-
-def _moved(args: Args, out: Any) -> float:
-    return size_of(args) + size_of(out)
-
-
-def _mm(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-    a, b = args[:2]
-    return [matmul(1, a.shape[0], b.shape[1], a.shape[1], _moved(args, out), dtype_of(a))]
-
-
-def _addmm(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-    a, b = args[1:3]
-    return [matmul(1, a.shape[0], b.shape[1], a.shape[1], _moved(args, out), dtype_of(a))]
-
-
-def _bmm(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-    a, b = args[:2]
-    return [matmul(a.shape[0], a.shape[1], b.shape[2], a.shape[2], _moved(args, out), dtype_of(a))]
-
-
-def _baddbmm(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-    a, b = args[1:3]
-    return [matmul(a.shape[0], a.shape[1], b.shape[2], a.shape[2], _moved(args, out), dtype_of(a))]
-
-
-def _mv(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-    a = next(arg for arg in args if isinstance(arg, Tensor) and arg.dim() == 2)
-    return [matmul(1, a.shape[0], 1, a.shape[1], _moved(args, out), dtype_of(a))]
-
-
-def _dot(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-    return [matmul(1, 1, 1, args[0].shape[0], _moved(args, out), dtype_of(args[0]))]
-
-
-def _linear(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-    x, w = args[:2]
-    rows = prod(x.shape[:-1])
-    return [matmul(1, rows, w.shape[0], w.shape[1], _moved(args, out), dtype_of(x))]
-
-
-def _conv(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-    x, w, _, stride, _, _, transposed, _, groups = args[:9]
-    kind, flops, shape = convolution(x, w, out, stride, transposed, groups)
-    return [Kernel(kind, flops, _moved(args, out), dtype_of(x), shape)]
-
-
-def _conv_backward(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-    """Each gradient of a convolution, of its input or its weight, takes the forward's FLOPs."""
-    grad, x, w, _, stride, _, _, transposed, _, groups, wanted = args[:11]
-    kind, flops, shape = convolution(x, w, grad, stride, transposed, groups)
-    dtype = dtype_of(grad)
-    kernels = []
-    if wanted[0]:
-        kernels.append(Kernel(kind, flops, size_of((grad, w, out[0])), dtype, shape))
-    if wanted[1]:
-        kernels.append(Kernel(kind, flops, size_of((grad, x, out[1])), dtype, shape))
-    if wanted[2]:
-        moved = size_of((grad, out[2]))
-        kernels.append(Kernel(Kind.ELEMENTWISE, float(grad.numel()), moved, dtype))
-    return kernels
-
-
 def attended(queries: int, keys: int, causal: bool) -> float:
     """Pairs of query and key that attention looks at; a causal kernel skips later keys.
 
@@ -199,209 +124,3 @@ def attention(
     wide = width + out_width if products == 2 else 3 * width + 2 * out_width
     shape = (prod(lead), queries, keys, width, out_width, int(causal))
     return Kernel(Kind.ATTENTION, 2.0 * pairs * wide, moved, dtype_of(query), shape)
-
-
-def _cpu_attention(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-    causal = bool(kwargs.get("is_causal", args[4] if len(args) > 4 else False))
-    query, key, value = args[:3]
-    return [attention(query, key, value, causal, size_of((query, key, value, out)))]
-
-
-def _cpu_attention_backward(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-    grad, query, key, value, result, _, _, causal = args[:8]
-    moved = size_of((grad, query, key, value, result, out))
-    return [attention(query, key, value, bool(causal), moved, products=5)]
-
-
-def _per_element(kind: Kind, flops: float, source: int | None = None) -> Rule:
-    """`flops` for each element of the output, or of the argument at `source`."""
-
-    def rule(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-        first = next((item for item in _tensors(out)), None)
-        counted = args[source] if source is not None else first
-        elements = counted.numel() if isinstance(counted, Tensor) else 0
-        moved = size_of(args) + size_of(list(kwargs.values())) + size_of(out)
-        return [Kernel(kind, flops * elements, moved, dtype_of(*args, out))]
-
-    return rule
-
-
-def _tensors(value: Any) -> list[Tensor]:
-    if isinstance(value, Tensor):
-        return [value]
-    if isinstance(value, (list, tuple)):
-        return [tensor for item in value for tensor in _tensors(item)]
-    return []
-
-
-def _window(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-    """Pooling over a window: one FLOP per element of each window."""
-    result = _tensors(out)[0]
-    window = args[1] if len(args) > 1 else kwargs.get("kernel_size", ())
-    sizes = window if isinstance(window, (list, tuple)) else (window,)
-    dims = result.dim() - 2
-    area = prod(sizes) if len(sizes) > 1 else sizes[0] ** max(1, dims) if sizes else 1
-    return [Kernel(Kind.POOL, float(result.numel() * area), _moved(args, out), dtype_of(args[0]))]
-
-
-def _pool_backward(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-    # The gradient, the indices where there are any, and the whole output; the input is not read.
-    indices = [arg for arg in args if isinstance(arg, Tensor) and arg.dtype == torch.int64]
-    moved = size_of((args[0], indices, out))
-    return [Kernel(Kind.POOL, float(args[0].numel()), moved, dtype_of(args[0]))]
-
-
-def _gather(kind: Kind) -> Rule:
-    """Reads of the source only what it writes, and the indices."""
-
-    def rule(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-        return [Kernel(kind, 0.0, size_of(args[1:]) + 2 * size_of(out), dtype_of(args[0]))]
-
-    return rule
-
-
-def _embedding_backward(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-    grad = args[0]
-    return [Kernel(Kind.EMBEDDING, float(grad.numel()), _moved(args, out), dtype_of(grad))]
-
-
-def _embedding_bag(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-    weight, indices = args[:2]
-    rows = float(indices.numel() * weight.shape[1])
-    moved = rows * weight.element_size() + size_of(indices) + size_of(out[0])
-    return [Kernel(Kind.EMBEDDING, rows, moved, dtype_of(weight))]
-
-
-def _scatter(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-    """In place: reads its source and indices, and reads and writes as much of the target."""
-    source = max(_tensors(args[1:]), key=size_of, default=None)
-    moved = size_of(args[1:]) + 2 * (size_of(source) if source is not None else size_of(out))
-    return [Kernel(Kind.MOVE, 0.0, moved, dtype_of(args[0]))]
-
-
-def _nll(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-    target = args[1]
-    moved = size_of(target) + float(target.numel() * args[0].element_size()) + size_of(out)
-    return [Kernel(Kind.ELEMENTWISE, float(target.numel()), moved, dtype_of(args[0]))]
-
-
-def _nll_backward(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-    moved = size_of((args[0], args[2], out))
-    return [Kernel(Kind.ELEMENTWISE, float(args[2].numel()), moved, dtype_of(args[0]))]
-
-
-def _move(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-    return [Kernel(Kind.MOVE, 0.0, _moved(args, out), dtype_of(*args, out))]
-
-
-def _copy(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-    """In place: the target is written, not read."""
-    return [Kernel(Kind.MOVE, 0.0, _moved(args[1:], out), dtype_of(out))]
-
-
-def _fill(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-    return [Kernel(Kind.MOVE, 0.0, size_of(out), dtype_of(out))]
-
-
-_RULES: dict[str, Rule] = {
-    "mm": _mm,
-    "_int_mm": _mm,
-    "_scaled_mm": _mm,
-    "addmm": _addmm,
-    "_addmm_activation": _addmm,
-    "bmm": _bmm,
-    "baddbmm": _baddbmm,
-    "addbmm": _baddbmm,
-    "mv": _mv,
-    "addmv": _mv,
-    "dot": _dot,
-    "vdot": _dot,
-    "linear": _linear,
-    "mkldnn_linear": _linear,
-    "convolution": _conv,
-    "_convolution": _conv,
-    "convolution_overrideable": _conv,
-    "convolution_backward": _conv_backward,
-    "_scaled_dot_product_flash_attention_for_cpu": _cpu_attention,
-    "_scaled_dot_product_flash_attention_for_cpu_backward": _cpu_attention_backward,
-    "_softmax": _per_element(Kind.SOFTMAX, SOFTMAX_FLOPS),
-    "_log_softmax": _per_element(Kind.SOFTMAX, SOFTMAX_FLOPS),
-    "_safe_softmax": _per_element(Kind.SOFTMAX, SOFTMAX_FLOPS),
-    "_softmax_backward_data": _per_element(Kind.SOFTMAX, SOFTMAX_BACKWARD_FLOPS),
-    "_log_softmax_backward_data": _per_element(Kind.SOFTMAX, SOFTMAX_BACKWARD_FLOPS),
-    "_adaptive_avg_pool2d": _per_element(Kind.POOL, 1, source=0),
-    "_adaptive_avg_pool3d": _per_element(Kind.POOL, 1, source=0),
-    "adaptive_max_pool2d": _per_element(Kind.POOL, 1, source=0),
-    "adaptive_max_pool3d": _per_element(Kind.POOL, 1, source=0),
-    "embedding": _gather(Kind.EMBEDDING),
-    "embedding_dense_backward": _embedding_backward,
-    "_embedding_bag": _embedding_bag,
-    "_embedding_bag_forward_only": _embedding_bag,
-    "_embedding_bag_backward": _embedding_backward,
-    "_embedding_bag_dense_backward": _embedding_backward,
-    "index_select": _gather(Kind.MOVE),
-    "index": _gather(Kind.MOVE),
-    "_unsafe_index": _gather(Kind.MOVE),
-    "gather": _gather(Kind.MOVE),
-    "take": _gather(Kind.MOVE),
-    "copy_": _copy,
-    "select_backward": _move,
-    "slice_backward": _move,
-    "diagonal_backward": _move,
-    "nll_loss_forward": _nll,
-    "nll_loss2d_forward": _nll,
-    "nll_loss_backward": _nll_backward,
-    "nll_loss2d_backward": _nll_backward,
-    **dict.fromkeys(names.MOVES, _move),
-    **dict.fromkeys(names.FILLS, _fill),
-    **dict.fromkeys(names.SCATTERS, _scatter),
-    **dict.fromkeys(names.ELEMENTWISE, _per_element(Kind.ELEMENTWISE, 1)),
-    **dict.fromkeys(names.REDUCTIONS, _per_element(Kind.ELEMENTWISE, 1, source=0)),
-    **dict.fromkeys(names.NORMS, _per_element(Kind.NORM, NORM_FLOPS)),
-    **dict.fromkeys(names.NORM_BACKWARDS, _per_element(Kind.NORM, NORM_BACKWARD_FLOPS)),
-    **{
-        f"{name}{d}": _window
-        for name in ("max_pool", "avg_pool")
-        for d in ("1d", "2d", "3d", "2d_with_indices", "3d_with_indices")
-    },
-    **dict.fromkeys(names.POOL_BACKWARDS, _pool_backward),
-}
-
-_POINTWISE = _per_element(Kind.ELEMENTWISE, 1)
-
-
-def _registered(formula: Callable[..., Any], kind: Kind) -> Rule:
-    """The formula that torch's own counter has for an operator."""
-
-    def rule(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-        flops = float(formula(*args, **kwargs, out_val=out))
-        return [Kernel(kind, flops, _moved(args, out), dtype_of(*args))]
-
-    return rule
-
-
-def rule_of(operator: Any) -> Rule | None:
-    """How to count an operator (a `torch._ops.OpOverload`); `None` where nobody knows.
-
-    The rule of an operator that launches no kernel gives an empty list.
-    """
-    from torch.utils.flop_counter import flop_registry
-
-    namespace, name = operator._schema.name.split("::")
-    if operator.is_view or (namespace in ("aten", "prim") and name in names.FREE):
-        return lambda args, kwargs, out: []
-    if namespace == "aten":
-        for known in (name, name.removesuffix("_")):  # one in place costs the same
-            if known in _RULES:
-                return _RULES[known]
-    if operator.overloadpacket in flop_registry:
-        kind = Kind.ATTENTION if "attention" in name or "attn" in name else Kind.MATMUL
-        return _registered(flop_registry[operator.overloadpacket], kind)
-    if torch.Tag.pointwise in operator.tags:
-        return _POINTWISE
-    return None
-
-
-def unknown(args: Args, out: Any) -> list[Kernel]:
-    """What is assumed of an operator without a rule: it moves its arguments and results."""
-    return _move(args, {}, out)

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from .kernels import Kernel, Rule, rule_of, unknown
+from .kernels import Kernel
 from .layers import LayerTracker
 from .model import MULTIPLYING, Op, Phase
+from .operator_rules import Rule, rule_of, unknown
 from .results import quick
 
 

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 from collections import defaultdict
-from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
-from functools import cache
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from .._version import __version__
-from ..errors import MissingExtraError
 from ..recording.model import Metric, Recording
 from ..recording.summary import DomainEnergy, Summary
 from ..units import Estimate, format_duration, format_quantity
-from . import words
+from . import page_parts, words
 from .environment import environment_rows
 from .figures import (
     MOST_METRICS,
@@ -33,7 +25,6 @@ from .lanes import lanes
 from .series import PowerSeries, Trace, energy_until, power_series, traces
 from .spans import ends, group_spans
 
-TEMPLATES = Path(__file__).parent / "templates"
 MOST_ROWS = 200
 """Rows of a table in the page before the middle is left out."""
 NOTHING = 0.005
@@ -45,25 +36,14 @@ def render_html(recording: Recording, summary: Summary, zone: tzinfo | None = No
 
     Raises `MissingExtraError` where plotly or jinja2 is not installed.
     """
-    try:
-        import jinja2
-        from plotly.offline import get_plotlyjs
-    except ImportError:
-        raise MissingExtraError("the HTML report", "report") from None
+    page = page_parts.templates()
     found = traces(recording)
     series = power_series(found, summary.duration_s)
-    page = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
     page.globals = {"words": words, "duration": format_duration, "quantity": format_quantity}
     page.globals["above_idle"] = _above_idle
     page.filters |= {"lead": _lead, "range": words.range_text}
     figures = _figures(summary, series, found)
-    scripts = {"plotly": get_plotlyjs() if figures else "", "page": _read("report.js")}
+    scripts = page_parts.scripts(figures)
     return page.get_template("report.html.j2").render(
         s=summary,
         header=recording.header,
@@ -80,10 +60,10 @@ def render_html(recording: Recording, summary: Summary, zone: tzinfo | None = No
             name.removeprefix("metric:") for name in figures if name.startswith("metric:")
         ],
         figures=figures,
-        figures_json=_json_in_html(figures),
-        style=_read("report.css"),
+        figures_json=page_parts.json_in_html(figures),
+        style=page_parts.read("report.css"),
         scripts=scripts,
-        policy=_policy(scripts),
+        policy=page_parts.policy(scripts),
         version=__version__,
     )
 
@@ -163,28 +143,3 @@ def _above_idle(domain: DomainEnergy) -> str:
     if abs(domain.above_idle.value) < NOTHING * abs(domain.energy.value):
         return "≈ 0 J"
     return _lead(domain.above_idle)
-
-
-@cache
-def _read(name: str) -> str:
-    return (TEMPLATES / name).read_text(encoding="utf-8")
-
-
-def _json_in_html(data: Mapping[str, Any]) -> str:
-    """JSON that cannot end the script element it stands in."""
-    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _policy(scripts: Mapping[str, str]) -> str:
-    """A content security policy that lets run only the page's own scripts, and fetch nothing."""
-    hashes = (
-        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-        for text in scripts.values()
-        if text
-    )
-    allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
-    return (
-        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; "
-        "img-src data: blob:; base-uri 'none'; form-action 'none'"
-    )

@@ -1,6 +1,7 @@
 """The catalog of electricity grids: complete, plausible, true to its source, and found."""
 
 import csv
+import itertools
 import json
 import re
 from pathlib import Path
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from joulecast.errors import UnknownHardwareError
-from joulecast.hardware.grids import WORLD, find_grid, grids
+from joulecast.hardware.grids import WORLD, find_grid, grids, years_of
 from joulecast.hardware.names import normalise
 
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "hardware"
@@ -91,6 +92,50 @@ def test_any_text_is_a_grid_or_a_miss(text):
         assert find_grid(text) in grids()
     except UnknownHardwareError as error:
         assert "\n" not in str(error)
+
+
+# --- years ---------------------------------------------------------------------------------------
+
+EARLIER = [grid.code3 for grid in grids() if len(years_of(grid.code3)) > 1]
+
+
+def test_the_grids_of_most_computing_have_their_years():
+    assert {"WLD", "USA", "CHN", "DEU", "FRA", "GBR", "IND", "IRL", "NLD", "SWE"} <= set(EARLIER)
+
+
+@pytest.mark.parametrize("code", EARLIER)
+def test_years_follow_each_other_up_to_the_latest(code):
+    held = years_of(code)
+    assert [grid.year for grid in held] == list(range(2018, held[-1].year + 1))
+    assert held[-1] is find_grid(code)
+    for before, after in itertools.pairwise(held):
+        # Plants are not exchanged within a year; a wet one in a land of hydropower halves it.
+        assert 0.5 < after.carbon_g_per_kwh / before.carbon_g_per_kwh < 2, after
+        assert before.source
+        assert (before.name, before.code2) == (after.name, after.code2)
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "given"),
+    [
+        ("Germany", 2020, 2020),
+        ("Germany", 2023, 2023),
+        ("Germany", 2026, 2023),  # later than all
+        ("Germany", 2005, 2018),  # earlier than all
+        ("Aruba", 2019, 2022),  # only one is held
+        ("world", 2021, 2021),
+        ("Germany", None, 2023),
+    ],
+)
+def test_a_year_is_itself_or_the_nearest(name, asked, given):
+    grid = find_grid(name, asked)
+    assert grid.year == given
+    assert grid.name == find_grid(name).name
+
+
+def test_a_year_has_its_own_figure():
+    assert find_grid("FR", 2022).carbon_g_per_kwh == 78.8  # the year half of its reactors stood
+    assert find_grid("FR", 2021).carbon_g_per_kwh == 59.8
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="needs the shared hardware data")

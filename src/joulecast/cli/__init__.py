@@ -23,6 +23,8 @@ VERBS = {
     "forecast": ("forecast", "Say what a model costs to train or to run, before it runs."),
     "calibrate": ("calibrate", "Measure this machine's own constants, for forecasts on it."),
     "evaluate": ("evaluate", "Score the forecasters on runs that are over."),
+    "compare": ("compare", "Say whether groups of runs differ, and by how much."),
+    "tradeoff": ("tradeoff", "Weigh correctness against energy: the front, savings, labels."),
     "doctor": ("doctor", "Say what can be measured here, and what to do about the rest."),
 }
 

@@ -1,0 +1,143 @@
+"""`joulecast tradeoff`: what correctness costs, and what may be saved."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import UsageError
+from . import options
+from .tables import load_table, table_options
+
+if TYPE_CHECKING:
+    from ..analysis.table import Table
+    from ..analysis.tradeoff import Tradeoff
+
+SCHEMA = "joulecast/tradeoff/1"
+
+
+def parse_tolerance(text: str) -> float:
+    """`2%`, `2 %` or `0.02` as 0.02. Raises `UsageError`."""
+    bare = text.strip().removesuffix("%").strip()
+    try:
+        value = float(bare) / (100 if "%" in text else 1)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1:
+        raise UsageError(f"{text!r} is no tolerance: write 2% or 0.02")
+    return value
+
+
+def parse_by(texts: tuple[str, ...], table: Table) -> list[str]:
+    """`architecture,batch` as columns; a name that is a column itself may hold commas."""
+    found = []
+    for text in texts:
+        parts = [text] if text in table.columns else [part.strip() for part in text.split(",")]
+        found += [part for part in parts if part]
+    return found
+
+
+@click.command("tradeoff")
+@table_options
+@click.option("--cost", default="energy_j", show_default=True, metavar="COLUMN", help="Of runs.")
+@click.option(
+    "--quality", default="accuracy", show_default=True, metavar="COLUMN", help="Of correctness."
+)
+@click.option(
+    "--by",
+    multiple=True,
+    metavar="COLUMN,...",
+    help="Runs that share these are one configuration. [default: architecture, else name]",
+)
+@click.option("--minimise", is_flag=True, help="Less quality is better: it is a loss.")
+@click.option(
+    "--tolerance",
+    default="2%",
+    show_default=True,
+    callback=options.parsed(parse_tolerance),
+    help="What the cheapest may lack of the best quality.",
+)
+@click.option("--against", metavar="NAME", help="The configuration to compare with. [the best]")
+@click.option("--within", metavar="COLUMN", help="Once for each value of this column.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def command(
+    sources: tuple[str, ...],
+    tags: tuple[str, ...],
+    where: tuple[str, ...],
+    ledger: str | None,
+    cost: str,
+    quality: str,
+    by: tuple[str, ...],
+    minimise: bool,
+    tolerance: float,
+    against: str | None,
+    within: str | None,
+    as_json: bool,
+) -> None:
+    """Weigh configurations by cost and quality: the Pareto front, savings, returns, labels.
+
+    DATA.csv has a row for each run; its columns are named with --cost, --quality and --by. Of
+    recorded runs, the columns are their figures, metrics and tags.
+    """
+    from ..analysis.tradeoff import tradeoff
+
+    table, remarks = load_table(sources, tags, where, ledger)
+    columns = parse_by(by, table) or _default_by(table)
+    parts = [(None, table)] if within is None else _parts(table, within)
+    found: list[tuple[str | None, Tradeoff]] = []
+    for level, part in parts:
+        result = tradeoff(part, cost, quality, columns, not minimise, tolerance, against)
+        result.notes.extend(remarks)
+        found.append((level, result))
+    if as_json:
+        if within is None:
+            click.echo(json.dumps(found[0][1].to_json(), allow_nan=False))
+            return
+        groups = [{"group": level} | _body(result) for level, result in found]
+        document = {"schema": SCHEMA, "within": within, "groups": groups}
+        click.echo(json.dumps(document, allow_nan=False))
+        return
+    from rich.console import Console
+
+    from ..report.tradeoff_text import render_tradeoff
+
+    console = Console(highlight=False)
+    for i, (_, result) in enumerate(found):
+        if i:
+            console.print()
+            console.rule(style="dim")
+        render_tradeoff(result, console)
+
+
+def _default_by(table: Table) -> list[str]:
+    found = next((c for c in ("architecture", "name") if c in table.columns), None)
+    if found is None:
+        raise UsageError("by what? Name the columns of a configuration: --by architecture,batch")
+    return [found]
+
+
+def _parts(table: Table, column: str) -> list[tuple[str | None, Table]]:
+    from dataclasses import replace
+
+    import numpy as np
+
+    labels = table.labels(column)
+    levels = list(dict.fromkeys(label for label in labels if label is not None))
+    if not levels:
+        raise UsageError(f"--within {column}: it has no values")
+    return [
+        (
+            level,
+            replace(
+                table.rows(np.array([label == level for label in labels])),
+                name=f"{table.name}, {column} {level}",
+            ),
+        )
+        for level in levels
+    ]
+
+
+def _body(result: Tradeoff) -> dict[str, object]:
+    return {key: value for key, value in result.to_json().items() if key != "schema"}

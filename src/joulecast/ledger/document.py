@@ -6,7 +6,7 @@ import json
 from dataclasses import fields
 from typing import Any
 
-from ..meters.base import Source
+from ..meters.base import GaugeSource, Source
 from ..recording.model import Footer, Header, Status
 from ..units import Estimate
 
@@ -14,12 +14,22 @@ from ..units import Estimate
 def header_to_json(header: Header) -> dict[str, Any]:
     """All of a header; inverse of `header_from_json`."""
     plain = {f.name: getattr(header, f.name) for f in fields(Header)}
-    return plain | {"sources": [source.to_json() for source in header.sources]}
+    return plain | {
+        "sources": [source.to_json() for source in header.sources],
+        "gauges": [gauge.to_json() for gauge in header.gauges],
+    }
 
 
 def header_from_json(data: dict[str, Any]) -> Header:
     """Inverse of `header_to_json`. Raises `KeyError`, `TypeError` or `ValueError`."""
-    return Header(**data | {"sources": [Source.from_json(source) for source in data["sources"]]})
+    gauges = data.get("gauges", [])  # recordings made before there were gauges have none
+    return Header(
+        **data
+        | {
+            "sources": [Source.from_json(source) for source in data["sources"]],
+            "gauges": [GaugeSource.from_json(gauge) for gauge in gauges],
+        }
+    )
 
 
 def footer_to_json(footer: Footer) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 The table has a row for each reading: `domain,t_s,energy_j,power_w,low,high,held_s,provenance`. A
 counter fills `energy_j` (joules since the meter was opened), a power meter `power_w`; `low` and
 `high` bound whichever it is. Only `domain`, `t_s` and one of the two figures are needed to read it.
-What the table does not keep: spans, metrics, the environment, tags, and reasons of gaps. A long
-silence of a power meter is a gap again when it is read.
+What the table does not keep: gauges, spans, metrics, the environment, tags, and reasons of gaps. A
+long silence of a power meter is a gap again when it is read.
 """
 
 from __future__ import annotations
@@ -56,7 +56,10 @@ def export_csv(recording: Recording) -> Iterator[str]:
     """The table of a recording's samples from its start to its end, some rows at a time."""
     yield ",".join(HEADER) + "\n"
     sources = {source.domain: source for source in recording.header.sources}
+    gauges = {gauge.domain for gauge in recording.header.gauges}
     for domain, read in recording.samples.items():
+        if domain in gauges:
+            continue
         source = sources.get(domain)
         counts = source is None or source.kind is Kind.COUNTER
         origin = str(source.provenance) if source else ""

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..errors import BadInputError
-from ..meters.base import Kind, Source, Uncertainty
+from ..meters.base import GaugeSource, Kind, Source, Uncertainty
 from ..recording.model import Footer, Gap, Header, Metric, Recording, Samples, Span, Status
 from ..recording.summary import SCHEMA as FIGURES
 from ..units import Estimate, Provenance
@@ -24,6 +24,7 @@ SCHEMA = "joulecast/export/1"
 
 RUN_ID = r"[A-Za-z0-9_.-]{1,64}"
 DOMAIN = r"[A-Za-z][A-Za-z0-9_.:-]{0,63}"
+GAUGE = r"[A-Za-z][A-Za-z0-9_.:/-]{0,63}"
 _COLUMNS = ("t_s", "value", "low", "high", "held_s")
 _NOT_FINITE = ("NaN", "Infinity", "-Infinity")  # what JSON cannot write as a number
 
@@ -126,7 +127,7 @@ def import_json(document: Any) -> Recording:
         footer is None and status not in (Status.RUNNING, Status.INTERRUPTED)
     ):
         root["status"].refuse("it does not agree with the footer")
-    domains = {source.domain for source in header.sources}
+    domains = {source.domain for source in [*header.sources, *header.gauges]}
     return Recording(
         header=header,
         spans=_spans(root["spans"]),
@@ -146,6 +147,11 @@ def _header(value: Value) -> Header:
     sources = [_source(source) for source in value["sources"].elements()]
     if len({source.domain for source in sources}) != len(sources):
         value["sources"].refuse("a domain comes twice")
+    listed = value.get("gauges")  # what was exported before there were gauges has none
+    gauges = [] if listed is None else [_gauge(gauge) for gauge in listed.elements()]
+    names = [source.domain for source in [*sources, *gauges]]
+    if listed is not None and len(set(names)) != len(names):
+        listed.refuse("a name comes twice, or is that of a domain")
     return Header(
         run_id=value["run_id"].text(RUN_ID),
         name=value["name"].text(),
@@ -160,6 +166,20 @@ def _header(value: Value) -> Header:
         planned_epochs=None if epochs is None else epochs.integer(),
         idle_power_w=None if idle is None else {key: w.number(0) for key, w in idle.items()},
         warnings=value["warnings"].texts(),
+        gauges=gauges,
+    )
+
+
+def _gauge(value: Value) -> GaugeSource:
+    return GaugeSource(
+        domain=value["domain"].text(GAUGE),
+        source=value["source"].text(),
+        unit=value["unit"].text(),
+        kind=Kind(value["kind"].choice(Kind.GAUGE, Kind.COUNTER)),
+        provenance=Provenance(value["provenance"].choice(*Provenance)),
+        update_period_s=value["update_period_s"].number(0),
+        device=value["device"].text(),
+        reason=value["reason"].text(),
     )
 
 
@@ -168,7 +188,7 @@ def _source(value: Value) -> Source:
     return Source(
         domain=value["domain"].text(DOMAIN),
         source=value["source"].text(),
-        kind=Kind(value["kind"].choice(*Kind)),
+        kind=Kind(value["kind"].choice(Kind.COUNTER, Kind.POWER)),
         provenance=Provenance(value["provenance"].choice(*Provenance)),
         update_period_s=value["update_period_s"].number(0),
         uncertainty=Uncertainty(
@@ -238,7 +258,7 @@ def _metric(value: Value) -> Metric:
 
 def _gap(value: Value) -> Gap:
     return Gap(
-        domain=value["domain"].text(DOMAIN),
+        domain=value["domain"].text(GAUGE),
         start_s=value["start_s"].number(),
         end_s=None if (end := value.get("end_s")) is None else end.number(),
         reason=value["reason"].text(),
@@ -247,7 +267,7 @@ def _gap(value: Value) -> Gap:
 
 def _samples(value: Value, domain: str, domains: set[str]) -> Samples:
     if domain not in domains:
-        value.refuse("header.sources does not name this domain")
+        value.refuse("header.sources does not name this domain, nor header.gauges")
     samples = Samples(*(value[name].numbers() for name in _COLUMNS))
     for name in _COLUMNS:
         if len(getattr(samples, name)) != len(samples):

@@ -1,4 +1,4 @@
-"""What a meter is: one source of energy for one domain."""
+"""What a meter is: one source of energy for one domain; and a gauge: a figure beside energy."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from ..units import Provenance
 
 
 class Kind(StrEnum):
-    """What a meter's readings are."""
+    """What a meter's or a gauge's readings are."""
 
     COUNTER = "counter"  # cumulative joules since the meter was opened; never falls
     POWER = "power"  # watts at an instant
+    GAUGE = "gauge"  # of a gauge only: its figure at an instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,55 @@ class Meter(ABC):
 
     def close(self) -> None:  # noqa: B027 - most meters hold nothing
         """Give back what the meter holds. Safe to call twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class GaugeSource:
+    """What is known of a gauge before it is read. Plain data; saved with the recording.
+
+    `kind` is `Kind.GAUGE` where it is read at an instant, or `Kind.COUNTER` where its readings are
+    its integral since it was opened (`unit` x seconds): a mean over any stretch is then exact.
+    """
+
+    domain: str  # its name: "gpu:0/utilisation_pct", "cpu/utilisation_pct", "memory_bytes"
+    source: str  # what gives the figure and of what, for people: "NVML, of the whole device"
+    unit: str  # "%", "B", "°C"
+    kind: Kind
+    provenance: Provenance
+    update_period_s: float  # it is read no more often than this
+    device: str = ""
+    reason: str = ""  # why it cannot be read; empty where it can
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types; inverse of `from_json`."""
+        return asdict(self) | {"kind": str(self.kind), "provenance": str(self.provenance)}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> GaugeSource:
+        """Inverse of `to_json`. Raises `KeyError`, `TypeError` or `ValueError`."""
+        kinds = {"kind": Kind(data["kind"]), "provenance": Provenance(data["provenance"])}
+        return cls(**data | kinds)
+
+
+class Gauge(ABC):
+    """One figure of a device or of the run that is not energy: utilisation, memory, temperature.
+
+    Its readings have no bounds (`low` and `high` are the value) and hold no share of a domain.
+    `read` may be called from one thread at a time, another than that of the meters.
+    """
+
+    source: GaugeSource
+
+    @abstractmethod
+    def read(self) -> Reading | None:
+        """Its word at this instant, None where it has none now. Raises `MeterLostError`."""
+
+    def note(self) -> str | None:
+        """Nothing is mended in a gauge; see `Meter.note`."""
+        return None
+
+    def close(self) -> None:  # noqa: B027 - most gauges hold nothing
+        """Give back what the gauge holds. Safe to call twice."""
 
 
 @dataclass(frozen=True, slots=True)

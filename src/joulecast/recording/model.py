@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ..meters.base import Source
+from ..meters.base import GaugeSource, Source
 from ..units import Estimate
 
 Array = npt.NDArray[np.float64]
@@ -54,7 +54,10 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A stretch in which a domain was not measured, and why. `end_s` None: it never came back."""
+    """A stretch in which a domain was not measured, and why. `end_s` None: it never came back.
+
+    Of a gauge `domain` is its name.
+    """
 
     domain: str
     start_s: float
@@ -64,7 +67,10 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Readings of one domain, oldest first; five arrays of shape (n,), as in `meters.Reading`."""
+    """Readings of one domain, oldest first; five arrays of shape (n,), as in `meters.Reading`.
+
+    Of a gauge too: `low` and `high` are its value, `held_s` is 0.
+    """
 
     t_s: Array
     value: Array
@@ -110,6 +116,7 @@ class Header:
     planned_epochs: int | None = None
     idle_power_w: dict[str, float] | None = None  # per domain; None if no baseline was taken
     warnings: list[str] = field(default_factory=list)
+    gauges: list[GaugeSource] = field(default_factory=list)  # never energy; named unlike domains
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +132,11 @@ class Footer:
 
 @dataclass(slots=True)
 class Recording:
-    """One run: its header, what happened, its samples by domain, its footer."""
+    """One run: its header, what happened, its samples by domain, its footer.
+
+    `samples` and `gaps` are those of the gauges too: they are stored alike. What is energy is named
+    by `header.sources`, what is a gauge by `header.gauges`.
+    """
 
     header: Header
     spans: list[Span] = field(default_factory=list)
@@ -143,6 +154,12 @@ class Recording:
         return max((float(s.t_s[-1]) for s in self.samples.values() if len(s)), default=0.0)
 
     @property
+    def energy_gaps(self) -> list[Gap]:
+        """The gaps of what is energy, without those of gauges."""
+        gauges = {gauge.domain for gauge in self.header.gauges}
+        return [gap for gap in self.gaps if gap.domain not in gauges]
+
+    @property
     def warnings(self) -> list[str]:
         """Those known at the start, then those that arose."""
         return [*self.header.warnings, *(self.footer.warnings if self.footer else [])]
@@ -152,9 +169,9 @@ class Sink(Protocol):
     """Where a recording goes while it is made. The ledger is one. Called from one thread.
 
     `flush` hands over all that is new since the last call, about once a second: the samples by
-    domain, and every span that was opened or closed (a span comes again, with its end, when it
-    closes: same `id`). A sink raises `LedgerError` when it cannot store; the recorder then goes on
-    without it.
+    domain and gauge, and every span that was opened or closed (a span comes again, with its end,
+    when it closes: same `id`). A sink raises `LedgerError` when it cannot store; the recorder then
+    goes on without it.
     """
 
     def open(self, header: Header) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..meters.base import Kind, Source
 from ..units import Estimate, add_independent, format_duration
+from .gauges import GaugeSummary, Track, mean_of, summarise_gauges, tracks
 from .integrate import UPDATES_TO_RESOLVE, Curve, curve, is_resolved, widened, with_edges
 from .model import Gap, Recording, Span
 
@@ -38,6 +39,7 @@ class SpanEnergy:
     energy: Estimate | None
     domains: dict[str, Estimate] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)  # the last value of each
+    gauges: dict[str, float] = field(default_factory=dict)  # of an epoch: the mean of each
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class Summary:
     metrics: dict[str, float]  # the last value of each over the whole run
     warnings: list[str]
     wall: Estimate | None = None  # energy at the wall, where its fit to the meters is known
+    gauges: list[GaugeSummary] = field(default_factory=list)  # no energy: utilisation, memory, ...
 
     def to_json(self) -> dict[str, Any]:
         """The document `joulecast/recording/1`."""
@@ -77,9 +80,10 @@ class Summary:
                 "wall": _json(self.wall),
                 "domains": [_domain_json(d) for d in self.domains],
             },
-            "epochs": [_epoch_json(e) for e in self.epochs],
+            "epochs": [_epoch_json(e) | {"gauges": e.gauges} for e in self.epochs],
             "spans": [_span_json(s) for s in self.spans],
             "metrics": self.metrics,
+            "gauges": [gauge.to_json() for gauge in self.gauges],
             "environment": header.environment,
             "warnings": self.warnings,
         }
@@ -134,12 +138,13 @@ def summarise(recording: Recording) -> Summary:
             del curves[name]  # a zero that only means that the meter could not see so little
         else:
             domains.append(domain)
-    warnings += [_gap_text(gap, duration) for gap in recording.gaps]
+    warnings += [_gap_text(gap, duration) for gap in recording.energy_gaps]
     total = add_independent(d.energy for d in domains)
     above, why = _above_idle(domains, recording, total)
     if why:
         warnings.append(why)
-    spans = _spans(recording, curves, duration)
+    read = tracks(recording)
+    spans = _spans(recording, curves, read, duration)
     epochs = [s for s in spans if s.span.kind == "epoch"]
     # Ranks of one job log the same epochs; the first that spoke counts, the others stay spans.
     first = epochs[0].span.origin if epochs else None
@@ -157,6 +162,7 @@ def summarise(recording: Recording) -> Summary:
         spans=[s for s in spans if s.span.kind != "epoch" or s.span.origin != first],
         metrics=last,
         warnings=warnings,
+        gauges=summarise_gauges(recording, read),
     )
 
 
@@ -249,7 +255,9 @@ def _metrics_by_span(recording: Recording) -> dict[int | None, dict[str, float]]
     return found
 
 
-def _spans(recording: Recording, curves: Curves, duration: float) -> list[SpanEnergy]:
+def _spans(
+    recording: Recording, curves: Curves, read: list[Track], duration: float
+) -> list[SpanEnergy]:
     """The energies of all spans, each domain's at once."""
     metrics = _metrics_by_span(recording)
     starts = np.array([s.start_s for s in recording.spans])
@@ -264,7 +272,14 @@ def _spans(recording: Recording, curves: Curves, duration: float) -> list[SpanEn
         for i, (value, low, high) in zip(seen.tolist(), rows, strict=True):
             parts[i][name] = Estimate(value, low, high, "J", source.provenance)
     return [
-        SpanEnergy(span, max(0.0, length), add_independent(p.values()), p, metrics.get(span.id, {}))
+        SpanEnergy(
+            span,
+            max(0.0, length),
+            add_independent(p.values()),
+            p,
+            metrics.get(span.id, {}),
+            mean_of(read, span.start_s, span.start_s + length) if span.kind == "epoch" else {},
+        )
         for span, length, p in zip(recording.spans, lengths.tolist(), parts, strict=True)
     ]
 

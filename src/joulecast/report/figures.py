@@ -215,7 +215,7 @@ def _gap_labels(summary: Summary, scale: float) -> list[dict[str, Any]]:
 def _gap_stretches(summary: Summary) -> list[tuple[float, float, str]]:
     """Start, end and domains of the gaps; domains lost together share one stretch."""
     found: dict[tuple[float, float], list[str]] = {}
-    for gap in summary.recording.gaps:
+    for gap in summary.recording.energy_gaps:
         end = summary.duration_s if gap.end_s is None else min(gap.end_s, summary.duration_s)
         if end > gap.start_s:
             found.setdefault((round(gap.start_s, 1), round(end, 1)), []).append(gap.domain)

@@ -90,7 +90,7 @@ def metered_of(recording: Recording) -> Metered | None:
     return metered(
         recording.samples,
         header.sources,
-        recording.gaps,
+        recording.energy_gaps,
         header.started_at,
         recording.duration_s,
         header.scope,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -29,12 +29,12 @@ class Table:
     Attributes:
         name: where it came from, for errors and titles.
         columns: by name; texts as a file gave them, or numbers. None and NaN: not known.
-        first_line: the line of the file that holds row 0, where it came from a file.
+        lines: the line of the file that each row came from, where it came from a file.
     """
 
     name: str
     columns: Mapping[str, list[Cell]]
-    first_line: int | None = None
+    lines: Sequence[int] | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
@@ -66,16 +66,18 @@ class Table:
         return bool(said) and all(number(label) is not None for label in said)
 
     def rows(self, keep: npt.NDArray[np.bool_]) -> Table:
-        """The rows where `keep`, shape (rows,), is true; they no longer know their lines."""
-        at = np.flatnonzero(keep)
-        return Table(self.name, {c: [v[i] for i in at] for c, v in self.columns.items()})
+        """The rows where `keep`, shape (rows,), is true."""
+        at = np.flatnonzero(keep).tolist()
+        columns = {c: [v[i] for i in at] for c, v in self.columns.items()}
+        lines = self.lines
+        return Table(self.name, columns, None if lines is None else [lines[i] for i in at])
 
     def _number(self, column: str, row: int, cell: Cell) -> float:
         if cell is None or (isinstance(cell, str) and cell.strip().lower() in UNKNOWN):
             return math.nan
         value = number(cell) if isinstance(cell, str) else float(cell)
         if value is None or math.isinf(value):
-            at = f"row {row + 1}" if self.first_line is None else f"line {self.first_line + row}"
+            at = f"row {row + 1}" if self.lines is None else f"line {self.lines[row]}"
             raise BadInputError(
                 f"{self.name}, {at}: {column} is {shown(str(cell))}, not a finite number: "
                 "mend it, or leave it empty"
@@ -110,8 +112,9 @@ def _table(name: str, lines: Iterator[str]) -> Table:
         problem = f"the column {twice[0]} is there twice" if twice else "a column has no name"
         raise BadInputError(f"{name}, line 1: {problem}")
     columns: list[list[Cell]] = [[] for _ in header]
+    rows: list[int] = []
     for cells in reader:
-        if not cells:
+        if not any(cells):
             continue  # a blank line
         if len(cells) != len(header):
             raise BadInputError(
@@ -120,14 +123,16 @@ def _table(name: str, lines: Iterator[str]) -> Table:
             )
         for column, cell in zip(columns, cells, strict=True):
             column.append(cell.strip())
-    if not columns[0]:
+        rows.append(reader.line_num)
+    if not rows:
         raise BadInputError(f"{name}: it has a header and no rows")
-    return Table(name, dict(zip(header, columns, strict=True)), first_line=2)
+    return Table(name, dict(zip(header, columns, strict=True)), rows)
 
 
 def _label(cell: Cell) -> str | None:
     if isinstance(cell, str):
-        return None if cell.lower() in UNKNOWN else cell
+        text = cell.strip()
+        return None if text.lower() in UNKNOWN else text
     if cell is None or math.isnan(cell):
         return None
     return f"{cell:.15g}"

@@ -1,0 +1,131 @@
+"""`joulecast compare`: do groups of runs differ, and by how much."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from ..analysis.table import Table
+from ..errors import UsageError
+from .tables import load_table, table_options
+
+_OBVIOUS = ("architecture", "model", "method", "configuration", "name")
+"""Columns that are groups where none is named, the first that has more than one label."""
+
+_MOST_LEVELS = 20  # of a column that an error proposes to group by
+
+
+def grouping(table: Table) -> str:
+    """The column that obviously groups the rows.
+
+    Raises `UsageError`, with the candidates, where there is none.
+    """
+    for column in _OBVIOUS:
+        if column in table.columns and len({*table.labels(column)} - {None}) > 1:
+            return column
+    found = [column for column in table.columns if _groups(table, column)]
+    more = f" and {len(found) - 12} more" if len(found) > 12 else ""
+    hint = f": it may be {', '.join(found[:12])}{more}" if found else ""
+    raise UsageError(f"{table.name}: --by which column?{hint}")
+
+
+def _groups(table: Table, column: str) -> bool:
+    labels = [label for label in table.labels(column) if label is not None]
+    levels = len(set(labels))
+    return 1 < levels <= _MOST_LEVELS and levels < len(labels)
+
+
+@click.command("compare")
+@table_options
+@click.option(
+    "--value", default="energy_j", show_default=True, metavar="COLUMN", help="What to compare."
+)
+@click.option(
+    "--by",
+    metavar="COLUMN",
+    help="Whose labels are the groups. [default: architecture, model or name]",
+)
+@click.option("--baseline", metavar="GROUP", help="Show only the pairs with this group.")
+@click.option(
+    "--with",
+    "other",
+    metavar="COLUMN",
+    help="Instead: whether --value rises with this column (Spearman); in each group of --by, too.",
+)
+@click.option(
+    "--test",
+    type=click.Choice(("auto", "welch", "kruskal")),
+    default="auto",
+    show_default=True,
+    help="Welch's ANOVA and Games-Howell, Kruskal-Wallis and Dunn, or what normality allows.",
+)
+@click.option(
+    "--alpha",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.05,
+    show_default=True,
+    help="Level of every test.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def command(
+    sources: tuple[str, ...],
+    tags: tuple[str, ...],
+    where: tuple[str, ...],
+    ledger: str | None,
+    value: str,
+    by: str | None,
+    baseline: str | None,
+    other: str | None,
+    test: str,
+    alpha: float,
+    as_json: bool,
+) -> None:
+    """Say whether groups of runs differ, and by how much: tests, effect sizes, each pair.
+
+    DATA.csv has a row for each run. RUN is an id, a name (all runs of it), a pattern such as
+    "resnet*", or last; their columns are energy_j, duration_s, power_w, ..., metrics and tags.
+    """
+    if other is not None and (baseline is not None or test != "auto"):
+        raise UsageError("--with is a correlation, which has neither --baseline nor --test")
+    table, remarks = load_table(sources, tags, where, ledger)
+    if other is None:
+        _compare(table, remarks, value, by or grouping(table), test, alpha, baseline, as_json)
+        return
+    from ..analysis.correlation import correlate
+
+    found = correlate(table, value, other, by)
+    if as_json:
+        click.echo(
+            json.dumps(found.to_json() | {"notes": [*remarks, *found.notes]}, allow_nan=False)
+        )
+        return
+    from rich.console import Console
+
+    from ..report.compare_text import render_correlations
+
+    render_correlations(found, remarks, Console(highlight=False))
+
+
+def _compare(
+    table: Table,
+    remarks: list[str],
+    value: str,
+    by: str,
+    test: str,
+    alpha: float,
+    baseline: str | None,
+    as_json: bool,
+) -> None:
+    from ..analysis.compare import compare
+
+    found = compare(table, value, by, test=test, alpha=alpha, baseline=baseline)
+    if as_json:
+        document = found.to_json() | {"notes": [*remarks, *found.notes]}
+        click.echo(json.dumps(document, allow_nan=False))
+        return
+    from rich.console import Console
+
+    from ..report.compare_text import render_comparison
+
+    render_comparison(found, remarks, Console(highlight=False), baseline)

@@ -127,7 +127,8 @@ def import_json(document: Any) -> Recording:
         footer is None and status not in (Status.RUNNING, Status.INTERRUPTED)
     ):
         root["status"].refuse("it does not agree with the footer")
-    domains = {source.domain for source in [*header.sources, *header.gauges]}
+    domains = {source.domain for source in header.sources}
+    domains |= {gauge.domain for gauge in header.gauges}
     return Recording(
         header=header,
         spans=_spans(root["spans"]),
@@ -149,7 +150,7 @@ def _header(value: Value) -> Header:
         value["sources"].refuse("a domain comes twice")
     listed = value.get("gauges")  # what was exported before there were gauges has none
     gauges = [] if listed is None else [_gauge(gauge) for gauge in listed.elements()]
-    names = [source.domain for source in [*sources, *gauges]]
+    names = [*(source.domain for source in sources), *(gauge.domain for gauge in gauges)]
     if listed is not None and len(set(names)) != len(names):
         listed.refuse("a name comes twice, or is that of a domain")
     return Header(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..meters.base import GaugeSource, Kind
-from ..units import format_duration
+from ..units import Provenance, format_duration
 from .integrate import SLACK_S, UPDATES_TO_RESOLVE, Curve, curve
 from .model import Array, Gap, Recording, Samples
 
@@ -28,14 +28,14 @@ _OF_THE_RUN = "memory_bytes"
 class GaugeSummary:
     """One gauge over the run, in its `unit`; the figures are None for the reason given.
 
-    `mean` is time-weighted. Of a gauge that counts, `minimum`, `maximum` and `last` are means over
+    `mean` is time-weighted. Of a gauge that counts, `min`, `max` and `last` are means over
     about a second. `reason` is "" where it was read to the end of the run.
     """
 
     source: GaugeSource
     mean: float | None
-    minimum: float | None
-    maximum: float | None
+    min: float | None
+    max: float | None
     last: float | None
     reason: str = ""
 
@@ -49,16 +49,21 @@ class GaugeSummary:
         """`%`, `B`, `°C`."""
         return self.source.unit
 
+    @property
+    def provenance(self) -> Provenance:
+        """Where its figures come from."""
+        return self.source.provenance
+
     def to_json(self) -> dict[str, Any]:
         """As it stands in `joulecast/recording/1`."""
         return {
             "name": self.name,
             "unit": self.unit,
             "mean": self.mean,
-            "min": self.minimum,
-            "max": self.maximum,
+            "min": self.min,
+            "max": self.max,
             "last": self.last,
-            "provenance": str(self.source.provenance),
+            "provenance": str(self.provenance),
             "source": self.source.source,
             "device": self.source.device,
             "reason": self.reason or None,
@@ -75,11 +80,13 @@ class Track:
 
     def mean(self, start_s: float, end_s: float) -> float | None:
         """Time-weighted mean between two times, over what was read; None where nothing was."""
-        start, end = max(start_s, self.integral.t_s[0]), min(end_s, self.integral.t_s[-1])
+        first, last = float(self.integral.t_s[0]), float(self.integral.t_s[-1])
+        start, end = max(start_s, first), min(end_s, last)
         read = end - start - self._silent(start, end)
         if read <= 0:
             return None
-        return self.integral.between(start, end)[0] / read
+        integral, _, _ = self.integral.between(start, end)
+        return integral / float(read)
 
     def _silent(self, start_s: float, end_s: float) -> float:
         if self.source.kind is Kind.COUNTER:  # it went on counting

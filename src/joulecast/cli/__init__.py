@@ -22,6 +22,7 @@ VERBS = {
     "import": ("import_", "Read runs, or a power trace, into the ledger."),
     "forecast": ("forecast", "Say what a model costs to train or to run, before it runs."),
     "calibrate": ("calibrate", "Measure this machine's own constants, for forecasts on it."),
+    "carbon": ("carbon", "Say what runs emitted and what their energy cost."),
     "evaluate": ("evaluate", "Score the forecasters on runs that are over."),
     "compare": ("compare", "Say whether groups of runs differ, and by how much."),
     "tradeoff": ("tradeoff", "Weigh correctness against energy: the front, savings, labels."),

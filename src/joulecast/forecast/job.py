@@ -6,16 +6,16 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..errors import UnknownHardwareError, UsageError
-from ..hardware.grids import WORLD, find_grid
+from ..analysis.carbon import Site
 from ..units import Estimate, Provenance
 from ..workload.model import Phase, Workload
 from .base import Prediction
 from .memory_fit import MemoryNeed, memory_needed
 from .static import Device, StepForecast, total
 
+__all__ = ["JobForecast", "Plan", "Site", "forecast_job", "widest", "workload_json"]
+
 SCHEMA = "joulecast/forecast/1"
-KWH_J = 3.6e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,46 +32,6 @@ class Plan:
     ) -> Plan:
         """Steps that see all samples; an epoch's last batch may be smaller, and counts whole."""
         return cls(math.ceil(samples / batch), epochs, math.ceil(validation_samples / batch))
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """Where the machine stands: its grid, and what the site takes over what the machine takes."""
-
-    carbon_g_per_kwh: float
-    basis: str  # "Germany, 2024"
-    pue: float = 1.0
-
-    @classmethod
-    def of(
-        cls, region: str | None = None, intensity: float | None = None, pue: float = 1.0
-    ) -> Site:
-        """The site in a country, or on a grid of known intensity; the world's average else.
-
-        Raises `UsageError`.
-        """
-        if not (math.isfinite(pue) and pue >= 1):
-            raise UsageError(f"PUE {pue:g}: it is 1 or more (1.1 to 1.6 in most data centres)")
-        if intensity is not None:
-            if region is not None:
-                raise UsageError("--carbon-intensity and --region: give one of the two")
-            if not (math.isfinite(intensity) and intensity >= 0):
-                raise UsageError(f"carbon intensity {intensity:g}: give g CO2e per kWh")
-            return cls(intensity, "as given", pue)
-        try:
-            grid = find_grid(WORLD if region is None else region)
-        except UnknownHardwareError as error:
-            raise UsageError(f"--region {region}: {error}") from None
-        return cls(grid.carbon_g_per_kwh, f"{grid.name}, {grid.year}", pue)
-
-    def carbon_g(self, energy: Estimate) -> Estimate:
-        """Grams of CO2 equivalent of an energy (J); the grid's figure is a constant, so assumed."""
-        scaled = energy.scaled(self.carbon_g_per_kwh * self.pue / KWH_J)
-        return replace(scaled, unit="g CO2e", provenance=Provenance.ASSUMED)
-
-    def __str__(self) -> str:
-        pue = "" if self.pue == 1 else f", PUE {self.pue:g}"
-        return f"{self.carbon_g_per_kwh:g} g CO2e/kWh ({self.basis}){pue}"
 
 
 @dataclass(frozen=True, slots=True)

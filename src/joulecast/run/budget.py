@@ -13,8 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from ..errors import UnknownHardwareError, UsageError
-from ..hardware.grids import WORLD, find_grid
+from ..analysis.carbon import Site, check_pue
+from ..analysis.cost import KWH_J, format_amount, format_money, parse_tariff
+from ..errors import UsageError
 from ..units import (
     Estimate,
     Provenance,
@@ -26,7 +27,6 @@ from ..units import (
     weakest,
 )
 
-KWH_J = 3.6e6
 CO2 = "g CO2e"
 _BEFORE_UNIT = re.compile(r"(?<=[\d.])(?![eE][+-]?\d)\s*(?=[A-Za-z])")
 
@@ -57,7 +57,7 @@ class Budget:
     def spent(self, energy: Estimate) -> str:
         """A metered energy (J) as people read it in the budget's unit: `12.3 g CO2e (11 to 14)`."""
         cost = self.cost(energy)
-        return format_estimate(cost) if cost.unit in ("J", CO2) else _format_money(cost)
+        return format_estimate(cost) if cost.unit in ("J", CO2) else format_money(cost)
 
     def share(self, energy: Estimate) -> float:
         """The part of the budget that a metered energy (J) is; above 1 where it is exceeded."""
@@ -96,8 +96,7 @@ def parse_budget(
     Raises:
         UsageError: for what is no budget, zero included, or lacks a price or a known country.
     """
-    if not (math.isfinite(pue) and pue >= 1):
-        raise UsageError(f"PUE {pue:g}: it is 1 or more (1.1 to 1.6 in most data centres)")
+    check_pue(pue)
     if not isinstance(given, str):
         number = _number(given)
         return Budget(format_quantity(number, "J"), number)
@@ -140,24 +139,17 @@ def _number(given: float) -> float:
 def _in_carbon(
     text: str, grams: float, region: str | None, intensity: float | None, pue: float
 ) -> Budget:
+    site = Site.of(region, intensity, pue)
     notes: tuple[str, ...] = ()
     if intensity is not None:
-        if region is not None:
-            raise UsageError("--carbon-intensity and --region: give one of the two")
-        if not (math.isfinite(intensity) and intensity > 0):
-            raise UsageError(f"carbon intensity {intensity:g}: give g CO2e per kWh, above zero")
         basis, provenance = f"at {intensity:g} g CO2e/kWh", Provenance.MEASURED
     else:
-        try:
-            grid = find_grid(region if region is not None else WORLD)
-        except UnknownHardwareError as error:
-            raise UsageError(f"--region {region}: {error}") from None
-        intensity, provenance = grid.carbon_g_per_kwh, Provenance.ASSUMED
-        basis = f"at {intensity:g} g CO2e/kWh ({grid.name}, {grid.year})"
+        provenance = Provenance.ASSUMED
+        basis = f"at {site.carbon_g_per_kwh:g} g CO2e/kWh ({site.basis})"
         if region is None:
-            basis = f"at {intensity:g} g CO2e/kWh (the world's average, {grid.year})"
+            basis = f"at {site.carbon_g_per_kwh:g} g CO2e/kWh (the world's average, {site.year})"
             notes = (f"the budget is counted {basis}: name the country with --region",)
-    per_joule = intensity * pue / KWH_J
+    per_joule = site.carbon_g_per_kwh * pue / KWH_J
     return Budget(text, grams / per_joule, CO2, per_joule, provenance, basis + _pue(pue), notes)
 
 
@@ -168,42 +160,16 @@ def _in_money(amount: float, currency: str, tariff: str | float | None, pue: flo
             f"a budget of {text} needs the price of electricity: add --tariff 0.30{currency}/kWh "
             f'(in Python tariff="0.30{currency}/kWh")'
         )
-    per_j, priced_in = _tariff(tariff)
-    if priced_in not in (None, currency):
+    price = parse_tariff(tariff)
+    if price.currency not in (None, currency):
         raise UsageError(
-            f"a budget in {currency} and a tariff in {priced_in} do not go together: "
+            f"a budget in {currency} and a tariff in {price.currency} do not go together: "
             "write both in one currency"
         )
-    basis = f"at {_money(per_j * KWH_J)} {currency}/kWh" + _pue(pue)
-    per_joule = per_j * pue
+    basis = f"at {format_amount(price.per_kwh)} {currency}/kWh" + _pue(pue)
+    per_joule = price.per_j * pue
     return Budget(text, amount / per_joule, currency, per_joule, basis=basis)
-
-
-def _tariff(given: str | float) -> tuple[float, str | None]:
-    """Price of a joule, and its currency where one is named: `0.32`, `0.32 EUR/kWh`, `€320/MWh`."""
-    price, _, per = str(given).partition("/")
-    joules = _read(parse_energy, f"1 {per}") if per.strip() else KWH_J
-    money = _read(parse_money, price)
-    try:
-        amount, currency = money if money is not None else (float(price), None)
-    except ValueError:
-        amount, currency = math.nan, None
-    if joules is None or not (math.isfinite(amount) and amount > 0):
-        raise UsageError(f"--tariff {given}: write a price like 0.32 or 0.32EUR/kWh, above zero")
-    return amount / joules, currency
 
 
 def _pue(pue: float) -> str:
     return "" if pue == 1 else f", PUE {pue:g}"
-
-
-def _money(amount: float) -> str:
-    """To the cent, or to two figures below ten cents; never in exponent form."""
-    decimals = 2
-    if 0 < abs(amount) < 0.0995:
-        decimals = min(9, 1 - math.floor(math.log10(abs(amount))))
-    return f"{amount:.{decimals}f}"
-
-
-def _format_money(cost: Estimate) -> str:
-    return f"{_money(cost.value)} {cost.unit} ({_money(cost.low)} to {_money(cost.high)})"

@@ -184,7 +184,7 @@ def _max_pool_backward(args: Args, kwargs: dict[str, Any]) -> Any:
 
 
 def _mean(args: Args, kwargs: dict[str, Any]) -> Any:
-    x, dims, keep = (*args, False)[:3]
+    x, dims, keep = (*args, *(None, False)[len(args) - 1 :])[:3]
     if not x.is_meta or kwargs or not dims or not x.dtype.is_floating_point or len(args) > 3:
         return NotImplemented
     gone = {dim % x.dim() for dim in dims}

@@ -69,6 +69,7 @@ CALLS = {
     "mean": (aten.mean.dim, X, [-1, -2]),
     "mean, kept": (aten.mean.dim, X, [2, 3], True),
     "mean of all": (aten.mean.dim, X, []),
+    "mean of all, unnamed": (aten.mean.default, X),
     "mm": (aten.mm.default, meta(3, 4), meta(4, 5)),
     "bmm": (aten.bmm.default, meta(2, 3, 4), meta(2, 4, 5)),
     "addmm": (aten.addmm.default, meta(5), meta(3, 4), meta(4, 5)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..errors import UsageError
 from .model import Workload
 from .optimizers import known
 from .precision import precision_named
@@ -20,6 +21,7 @@ def analyze(
     optimizer: str | None = "adamw",
     precision: str = "fp32",
     loss: str | Callable[[Any], Any] | None = None,
+    device: str = "gpu",
 ) -> Workload:
     """One step of a model on one batch, counted operator by operator without running it.
 
@@ -41,17 +43,21 @@ def analyze(
             precision in training, weights of that type in inference.
         loss: "cross-entropy", "mse", "sum", or a function of what the model returns; left out, by
             the shape of the output.
+        device: "gpu" or "cpu", whose kernels torch would run: on a CPU optimizers go from tensor to
+            tensor, and dropout, attention with it and GRUs fall apart into their operators.
 
     Raises:
-        UsageError: unknown model, optimizer or precision; an input that does not fit, with the
-            layer named; an empty batch; a model that cannot be built or traced.
+        UsageError: unknown model, optimizer, precision or device; an input that does not fit, with
+            the layer named; an empty batch; a model that cannot be built or traced.
         MissingExtraError: torch, or the library the model is named of, is not installed.
         BadInputError: the file or function that builds the model fails.
     """
     kind = precision_named(precision)
     chosen = known(optimizer)
+    if device not in ("gpu", "cpu"):
+        raise UsageError(f"unknown device {device!r}: choose gpu or cpu")
     recipe = resolve(model)
     # Everything from here on needs torch.
     from .tracing import Settings, trace
 
-    return trace(recipe, input, batch, Settings(training, chosen, kind, loss))
+    return trace(recipe, input, batch, Settings(training, chosen, kind, loss, device == "cpu"))

@@ -56,14 +56,22 @@ class Calls(TorchFunctionMode):
     With `plain_data`, a model on meta that asks something of a tensor hears no, and yes where it
     asks it of all elements: the models of transformers ask so whether sequences are padded or
     packed and whether chance drops a layer. `assumed` tells whether one did.
+
+    With `on_cpu`, what torch has no fused form of on a CPU stays as it is: dropout, attention with
+    it, and recurrent layers but LSTMs.
     """
 
     def __init__(
-        self, recorder: Recorder, autocast: torch.dtype | None = None, plain_data: bool = False
+        self,
+        recorder: Recorder,
+        autocast: torch.dtype | None = None,
+        plain_data: bool = False,
+        on_cpu: bool = False,
     ) -> None:
         super().__init__()
         self._recorder = recorder
         self._plain_data = plain_data
+        self._on_cpu = on_cpu
         self.assumed = False
         self._autocast = autocast
         self._weights: dict[int, Tensor] = {}
@@ -81,6 +89,8 @@ class Calls(TorchFunctionMode):
                 return _unguarded(func)(*args, **kwargs)
         if self._autocast is not None:
             args, kwargs = self._cast_for(name, args, kwargs)
+        if self._on_cpu and _apart_on_cpu(name, args, kwargs):
+            return func(*args, **kwargs)
         match name:
             case "scaled_dot_product_attention":
                 return fused.scaled_dot_product_attention(self._recorder, *args, **kwargs)
@@ -124,6 +134,13 @@ class Calls(TorchFunctionMode):
         if isinstance(value, dict):
             return {key: self._cast(item, to) for key, item in value.items()}
         return value
+
+
+def _apart_on_cpu(name: str, args: Any, kwargs: Any) -> bool:
+    """Whether torch runs a call as several kernels on a CPU, and as one on a GPU."""
+    if name == "scaled_dot_product_attention":
+        return bool(kwargs.get("dropout_p", args[4] if len(args) > 4 else 0.0))
+    return name in ("dropout", "gru", "rnn_tanh", "rnn_relu")
 
 
 def _floats(value: Any) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""Operators that a GPU runs as one kernel and a meta tensor would fall apart into many.
+"""Operators that are run as one kernel and that a meta tensor would fall apart into many.
 
 Attention and recurrent layers are stood in for by an autograd function that computes nothing: it
 returns tensors of the right shape, keeps for the backward pass what the real kernel keeps, and

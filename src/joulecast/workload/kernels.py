@@ -36,6 +36,7 @@ class Kernel:
     dtype: str
     shape: tuple[int, ...] = ()
     count: int = 1
+    draws: float = 0.0
 
 
 def size_of(value: Any) -> float:

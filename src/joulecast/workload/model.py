@@ -43,7 +43,9 @@ class Op:
     `flops` are floating-point operations (a multiply-add is two), `bytes` what it must read and
     write at least once, `count` how many kernels of this shape a step launches: `flops` and `bytes`
     are of one. `shape` are the sizes that matter for its class: (b, m, n, k) of a matrix product,
-    (n, c_in, h, w, c_out, k_h, k_w, stride, groups) of a convolution; empty elsewhere.
+    (n, c_in, h, w, c_out, k_h, k_w, stride, groups) of a convolution, (n, c, positions) of a
+    normalisation over the batch; empty elsewhere. `draws` are
+    random numbers drawn (dropout), which a GPU hides behind its memory and a CPU does not.
     """
 
     kind: Kind
@@ -54,6 +56,7 @@ class Op:
     layer: str = ""  # name of the module it belongs to
     shape: tuple[int, ...] = ()
     count: int = 1
+    draws: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

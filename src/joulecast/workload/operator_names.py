@@ -38,8 +38,14 @@ MOVES = _words(
 FILLS = _words(
     """
     zeros ones full zeros_like ones_like full_like new_zeros new_ones new_full zero_ fill_
-    arange linspace eye scalar_tensor zero tril_indices triu_indices range fill logspace rand
-    randn rand_like randn_like randint randint_like randperm bernoulli bernoulli_ normal_
+    arange linspace eye scalar_tensor zero tril_indices triu_indices range fill logspace
+    """
+)
+
+# Written only, with random numbers.
+RANDOM = _words(
+    """
+    rand randn rand_like randn_like randint randint_like randperm bernoulli bernoulli_ normal_
     uniform_ normal uniform random_ exponential_ multinomial trunc_normal_
     """
 )
@@ -90,20 +96,29 @@ REDUCTIONS = _words(
 # Normalisation.
 NORMS = _words(
     """
-    native_batch_norm cudnn_batch_norm _native_batch_norm_legit batch_norm_with_update
-    _native_batch_norm_legit_no_training _native_batch_norm_legit_functional
-    _batch_norm_no_update _batch_norm_with_update native_layer_norm native_group_norm
-    _fused_rms_norm local_response_norm _weight_norm_interface
+    native_layer_norm native_group_norm _fused_rms_norm local_response_norm
+    _weight_norm_interface
     """
 )
 
 NORM_BACKWARDS = _words(
     """
-    native_batch_norm_backward cudnn_batch_norm_backward batch_norm_backward
     native_layer_norm_backward native_group_norm_backward _fused_rms_norm_backward
     _weight_norm_interface_backward
     """
 )
+
+# Normalisation over the batch.
+BATCH_NORMS = _words(
+    """
+    native_batch_norm cudnn_batch_norm _native_batch_norm_legit batch_norm_with_update
+    _native_batch_norm_legit_no_training _native_batch_norm_legit_functional
+    _batch_norm_no_update _batch_norm_with_update
+    """
+)
+
+# grad, x, ...
+BATCH_NORM_BACKWARDS = _words("native_batch_norm_backward batch_norm_backward")
 
 # Pooling.
 POOL_BACKWARDS = _words(

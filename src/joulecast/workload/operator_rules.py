@@ -10,6 +10,7 @@ element.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -114,6 +115,18 @@ def _per_element(kind: Kind, flops: float, source: int | None = None) -> Rule:
     return rule
 
 
+def _batch_norm(flops: float, source: int) -> Rule:
+    """Normalisation over the batch: (batch, channels, positions) are its sizes."""
+    plain = _per_element(Kind.NORM, flops)
+
+    def rule(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
+        (kernel,) = plain(args, kwargs, out)
+        x = args[source]
+        return [replace(kernel, shape=(x.shape[0], x.shape[1], prod(x.shape[2:])))]
+
+    return rule
+
+
 def _tensors(value: Any) -> list[Tensor]:
     if isinstance(value, Tensor):
         return [value]
@@ -191,6 +204,12 @@ def _fill(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
     return [Kernel(Kind.MOVE, 0.0, size_of(out), dtype_of(out))]
 
 
+def _draw(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
+    """Random numbers, one for each element."""
+    drawn = float(sum(tensor.numel() for tensor in _tensors(out)))
+    return [Kernel(Kind.MOVE, 0.0, size_of(out), dtype_of(out), draws=drawn)]
+
+
 _RULES: dict[str, Rule] = {
     "mm": _mm,
     "_int_mm": _mm,
@@ -242,11 +261,14 @@ _RULES: dict[str, Rule] = {
     "nll_loss2d_backward": _nll_backward,
     **dict.fromkeys(names.MOVES, _move),
     **dict.fromkeys(names.FILLS, _fill),
+    **dict.fromkeys(names.RANDOM, _draw),
     **dict.fromkeys(names.SCATTERS, _scatter),
     **dict.fromkeys(names.ELEMENTWISE, _per_element(Kind.ELEMENTWISE, 1)),
     **dict.fromkeys(names.REDUCTIONS, _per_element(Kind.ELEMENTWISE, 1, source=0)),
     **dict.fromkeys(names.NORMS, _per_element(Kind.NORM, NORM_FLOPS)),
     **dict.fromkeys(names.NORM_BACKWARDS, _per_element(Kind.NORM, NORM_BACKWARD_FLOPS)),
+    **dict.fromkeys(names.BATCH_NORMS, _batch_norm(NORM_FLOPS, source=0)),
+    **dict.fromkeys(names.BATCH_NORM_BACKWARDS, _batch_norm(NORM_BACKWARD_FLOPS, source=1)),
     **{
         f"{name}{d}": _window
         for name in ("max_pool", "avg_pool")

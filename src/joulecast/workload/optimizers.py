@@ -1,11 +1,13 @@
 """What the step of an optimizer costs, by formula: it is never run.
 
 PyTorch runs optimizers over lists of parameters (`foreach`, its default on a GPU): each arithmetic
-step is one operation over all parameters, in launches of bounded size.
+step is one operation over all parameters, in launches of bounded size. On a CPU it goes from one
+parameter to the next: as many operations for each of them.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -75,11 +77,17 @@ def known(name: str | None) -> str | None:
     return name.lower()
 
 
-def step(name: str | None, sizes: Sequence[int], element: int, unscale: bool = False) -> Step:
+def step(
+    name: str | None,
+    sizes: Sequence[int],
+    element: int,
+    unscale: bool = False,
+    one_by_one: bool = False,
+) -> Step:
     """The step of an optimizer over parameters of `sizes` elements of `element` bytes each.
 
-    `unscale` adds the gradient scaler of fp16 mixed precision. A fused optimizer
-    (`fused=True`) would do with one pass.
+    `unscale` adds the gradient scaler of fp16 mixed precision; `one_by_one` is how it is done on a
+    CPU. A fused optimizer (`fused=True`) would do with one pass.
     """
     rule = _RULES[name] if name is not None else _Rule(0, 0, ())
     total = float(sum(sizes))
@@ -89,12 +97,20 @@ def step(name: str | None, sizes: Sequence[int], element: int, unscale: bool = F
     dtype = {8: "fp64", 2: "bf16"}.get(element, "fp32")
     ops = []
     for tensors, flops in passes:
+        if one_by_one:
+            ops += [
+                _op(flops, tensors, float(size), element, dtype, count)
+                for size, count in Counter(sizes).items()
+            ]
+            continue
         count = _launches(sizes, tensors)
-        moved = tensors * total * element / count
-        ops.append(
-            Op(Kind.OPTIMIZER, Phase.OPTIMIZER, flops * total / count, moved, dtype, "", (), count)
-        )
+        ops.append(_op(flops, tensors, total / count, element, dtype, count))
     return Step(tuple(ops), rule.state * total * element, rule.scratch * total * element)
+
+
+def _op(flops: int, tensors: int, size: float, element: int, dtype: str, count: int) -> Op:
+    moved = tensors * size * element
+    return Op(Kind.OPTIMIZER, Phase.OPTIMIZER, flops * size, moved, dtype, "", (), count)
 
 
 def _launches(sizes: Sequence[int], tensors: int) -> int:

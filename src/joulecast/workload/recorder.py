@@ -101,6 +101,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 layer,
                 kernel.shape,
                 count,
+                kernel.draws,
             )
             for (layer, phase, kernel), count in self._kernels.items()
         )

@@ -43,6 +43,7 @@ class Settings:
     optimizer: str | None
     precision: Precision
     loss: str | Callable[[Any], Any] | None
+    on_cpu: bool = False  # whose kernels are counted
 
     @property
     def half(self) -> torch.dtype | None:
@@ -101,7 +102,12 @@ def _traced(
         _settle(name, model, device, inputs, tracker, args, kwargs)
     recorder = Recorder(tracker, persistent_tensors(model), settings.precision.tf32)
     of_transformers = any("transformers." in cls.__module__ for cls in type(model).__mro__)
-    calls = Calls(recorder, half if settings.training else None, plain_data=of_transformers)
+    calls = Calls(
+        recorder,
+        half if settings.training else None,
+        plain_data=of_transformers,
+        on_cpu=settings.on_cpu,
+    )
     saved = torch.autograd.graph.saved_tensors_hooks(recorder.keep, lambda tensor: tensor)
     # Casts nothing that has no data, but tells modules that ask (recurrent ones) that casts happen.
     mixed = settings.training and half is not None and device == "meta"
@@ -199,6 +205,7 @@ def _workload(
         [p.numel() for p in trained],
         trained[0].element_size() if trained else 4,
         unscale=settings.precision.name == "fp16",
+        one_by_one=settings.on_cpu,
     )
     gradients = sum(_bytes(p) for p in trained)
     # While the optimizer works there are only gradients and what it needs itself.

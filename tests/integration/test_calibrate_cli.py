@@ -18,7 +18,7 @@ from joulecast.hardware.environment import Environment
 from joulecast.ledger import open_ledger
 from joulecast.meters.base import Kind, Source, Uncertainty
 from joulecast.recording.model import Footer, Header, Recording, Samples, Status
-from joulecast.run.calibrate import calibration_of
+from joulecast.run.calibrated import calibration_of
 from joulecast.run.plug import PlugError
 from joulecast.run.wall_join import join
 from joulecast.run.wall_live import SideBySide

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..hardware.environment import Environment
-    from ..run.calibrate import Calibrated
+    from ..run.calibrated import Calibrated
     from ..run.wall import WallFit
     from ..run.wall_live import SideBySide
 

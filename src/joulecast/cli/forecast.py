@@ -139,7 +139,7 @@ def _calibrated(
 ) -> Device:
     """A device of this machine, with the constants that `joulecast calibrate` found of it."""
     from ..ledger import open_ledger
-    from ..run.calibrate import calibration_of
+    from ..run.calibrated import calibration_of
 
     try:
         with open_ledger(ledger, create=False) as opened:

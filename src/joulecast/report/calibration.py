@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..ledger.calibrations import WALL, Stored
-from ..run.calibrate import MEANINGS, UNITS
+from ..run.calibrated import MEANINGS, UNITS
 from ..run.wall import WallFit
 from ..units import format_duration, format_quantity
 from .text import notes, plain_table, section

@@ -8,13 +8,8 @@ import pytest
 
 from joulecast.forecast.base import Prediction
 from joulecast.forecast.static import Calibration, Device, StaticForecaster, StepForecast
-from joulecast.run.calibrate import (
-    Idle,
-    calibration_from,
-    fit,
-    input_constants,
-    solve,
-)
+from joulecast.run.calibrated import Idle, calibration_from
+from joulecast.run.calibration_fit import fit, input_constants, solve
 from joulecast.run.microbench import (
     COMPUTE,
     INPUT,

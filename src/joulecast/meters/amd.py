@@ -1,5 +1,9 @@
 """AMD GPUs: the energy accumulator through amdsmi, or the power that the kernel's hwmon shows.
 
+Their gauges come from the same two: `amdsmi_get_gpu_activity`, `amdsmi_get_gpu_vram_usage` (MiB)
+and `amdsmi_get_temp_metric` (degrees), or `gpu_busy_percent`, `mem_info_vram_used` and
+`temp1_input` in sysfs (https://docs.kernel.org/gpu/amdgpu/driver-misc.html).
+
 amdsmi: https://rocm.docs.amd.com/projects/amdsmi (`amdsmi_get_energy_count` counts in units of
 `counter_resolution` microjoules, 15.3 on Instinct cards). hwmon: power1_average and power1_input in
 microwatts, https://docs.kernel.org/gpu/amdgpu/thermal.html.
@@ -11,6 +15,7 @@ import contextlib
 import importlib
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +33,7 @@ COUNTER = Uncertainty(0.05, 0.05, "±5 % taken: AMD states no accuracy for its e
 POWER = Uncertainty(
     0.10, 0.10, "±10 % taken: AMD states no accuracy, and the power is read only now and then"
 )
+_MIB = 2**20
 _UNSUPPORTED = (0, 2**64 - 1)  # what the accumulator holds on cards that have none
 INSTALL = 'pip install "joulecast[amd]" (with the ROCm driver installed)'
 
@@ -36,6 +42,7 @@ class AmdMeter(SensorMeter):
     """One GPU read by a function: counts of an accumulator (with their unit), or watts.
 
     `read_raw` raises anything where the card is gone; `give_back` is called once, at the close.
+    `gauges` tells what else the card knows, by the end of a gauge's name; valid until the close.
     """
 
     def __init__(
@@ -45,8 +52,10 @@ class AmdMeter(SensorMeter):
         read_raw: Callable[[], float],
         joules_per_count: float | None = None,
         give_back: Callable[[], None] = lambda: None,
+        gauges: Mapping[str, Callable[[], float]] | None = None,
     ) -> None:
         super().__init__(source, clock)
+        self.gauges = dict(gauges or {})
         self._read_raw, self._give_back = read_raw, give_back
         self._open = True
         self._unwrap = Unwrap(joules_per_count, ENERGY_PERIOD_S) if joules_per_count else None
@@ -196,12 +205,35 @@ def _amdsmi_meter(
             lambda: _accumulator(amdsmi.amdsmi_get_energy_count(handle)),
             unit_j,
             give_back,
+            _smi_gauges(amdsmi, handle),
         )
     text = "amdsmi power, integrated (no energy counter on this card)"
     source = _source(domain, text, Kind.POWER, device)
     return AmdMeter(
-        source, clock, lambda: _watts(amdsmi.amdsmi_get_power_info(handle)), None, give_back
+        source,
+        clock,
+        lambda: _watts(amdsmi.amdsmi_get_power_info(handle)),
+        None,
+        give_back,
+        _smi_gauges(amdsmi, handle),
     )
+
+
+def _smi_gauges(amdsmi: Any, handle: Any) -> dict[str, Callable[[], float]]:
+    return {
+        "utilisation_pct": lambda: float(amdsmi.amdsmi_get_gpu_activity(handle)["gfx_activity"]),
+        "memory_bytes": lambda: float(amdsmi.amdsmi_get_gpu_vram_usage(handle)["vram_used"]) * _MIB,
+        "temperature_c": lambda: _degrees(amdsmi, handle),
+    }
+
+
+def _degrees(amdsmi: Any, handle: Any) -> float:
+    """Of the edge of the die; Instinct cards since MI300 tell only their hottest spot."""
+    kinds, now = amdsmi.AmdSmiTemperatureType, amdsmi.AmdSmiTemperatureMetric.CURRENT
+    try:
+        return float(amdsmi.amdsmi_get_temp_metric(handle, kinds.EDGE, now))
+    except Exception:  # asked the other way; what that raises is the answer
+        return float(amdsmi.amdsmi_get_temp_metric(handle, kinds.HOTSPOT, now))
 
 
 def _counter_unit_j(amdsmi: Any, handle: Any) -> float | None:
@@ -280,9 +312,23 @@ def _from_hwmon(
         name = _text(device / "product_name") or "AMD GPU"
         source = _source(domain, "amdgpu hwmon power, integrated", Kind.POWER, name)
         try:
-            found.meters.append(AmdMeter(source, clock, _hwmon_reader(sensor)))
+            gauges = _sysfs_gauges(device, sensor.parent)
+            found.meters.append(AmdMeter(source, clock, _hwmon_reader(sensor), gauges=gauges))
         except MeterLostError as error:
             found.unavailable.append(Unavailable(domain, "hwmon", str(error), ""))
+
+
+def _sysfs_gauges(device: Path, hwmon: Path) -> dict[str, Callable[[], float]]:
+    files = {
+        "utilisation_pct": (device / "gpu_busy_percent", 1.0),
+        "memory_bytes": (device / "mem_info_vram_used", 1.0),
+        "temperature_c": (hwmon / "temp1_input", 1e-3),  # millidegrees
+    }
+    return {name: partial(_figure, *where) for name, where in files.items()}
+
+
+def _figure(file: Path, unit: float) -> float:
+    return int(file.read_text()) * unit
 
 
 def _hwmon_reader(sensor: Path) -> Callable[[], float]:

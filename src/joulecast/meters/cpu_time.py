@@ -72,6 +72,11 @@ class CpuTime:
                 self._last = self._read(now)
             return self._last
 
+    def members(self) -> frozenset[int]:
+        """Ids of the tree's processes that lived at the last sample."""
+        with self._lock:
+            return self._account.members()
+
     def _read(self, now: float) -> CpuSample:
         busy, total = machine_times(self._stat)
         if self._reader is None:

@@ -47,6 +47,7 @@ _REMEDIES = {
     "GPU_IS_LOST": ("the GPU has fallen off the bus", "nvidia-smi -q; then sudo reboot"),
     "UNINITIALIZED": ("NVML was shut down", "restart the run"),
     "NOT_FOUND": ("the GPU is no longer there", "nvidia-smi -L; then sudo reboot"),
+    "NOT_SUPPORTED": ("the driver does not tell it of this card", "nvidia-smi -q"),
     "UNKNOWN": ("the driver has failed", "sudo dmesg | grep -i xid; then sudo reboot"),
 }
 
@@ -66,6 +67,7 @@ class NvmlMeter(SensorMeter):
         pynvml.nvmlInit()
         self._open = True
         try:
+            self.index = index
             self._handle = pynvml.nvmlDeviceGetHandleByIndex(index)
             name = device or str(pynvml.nvmlDeviceGetName(self._handle))
             counts = _has_energy_counter(pynvml, self._handle)
@@ -93,7 +95,7 @@ class NvmlMeter(SensorMeter):
         try:
             return self._ask(self._handle)
         except self._nvml.NVMLError as error:
-            reason, remedy = _explain(error)
+            reason, remedy = explain(error)
             what = f"{self.source.domain} ({self.source.device})"
             raise MeterLostError(f"{what} was lost: {reason}; try: {remedy}") from error
 
@@ -132,7 +134,7 @@ def _has_energy_counter(pynvml: Any, handle: Any) -> bool:
     return True
 
 
-def _explain(error: Exception) -> tuple[str, str]:
+def explain(error: Exception) -> tuple[str, str]:
     """Reason and remedy of an error that NVML, or talking to it, has raised."""
     import pynvml
 
@@ -184,7 +186,7 @@ def find_nvml(
         found.unavailable.append(_no_library(root))
         return found
     except Exception as error:  # a half-installed driver raises more than NVMLError
-        reason, remedy = _explain(error)
+        reason, remedy = explain(error)
         found.unavailable.append(Unavailable(FAMILY, "NVML", reason, remedy))
         return found
     try:
@@ -193,7 +195,7 @@ def find_nvml(
         for index in indices:
             _open(index, cards, clock, found)
     except Exception as error:
-        reason, remedy = _explain(error)
+        reason, remedy = explain(error)
         found.unavailable.append(Unavailable(FAMILY, "NVML", reason, remedy))
     finally:
         with contextlib.suppress(pynvml.NVMLError):
@@ -226,7 +228,7 @@ def _open(index: int, cards: _Cards, clock: Clock, found: Discovery) -> None:
         except Exception as failure:
             error = failure
     if error is not None:
-        reason, remedy = _explain(error)
+        reason, remedy = explain(error)
         found.unavailable.append(Unavailable(f"gpu:{index}", "NVML", reason, remedy))
         return
     if index in cards.split:

@@ -65,6 +65,10 @@ class TreeAccount:
         self._total_s = max(self._total_s, total)
         return self._total_s
 
+    def members(self) -> frozenset[int]:
+        """Ids of the processes that lived at the last update."""
+        return frozenset(self._known)
+
     def _heir(self, process: ProcessTimes, alive: dict[int, float]) -> int | None:
         """The nearest ancestor that still lives, or None (reparented to a stranger)."""
         seen = {process.pid}

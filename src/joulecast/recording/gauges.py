@@ -149,14 +149,13 @@ def summarise_gauges(recording: Recording, read: list[Track]) -> list[GaugeSumma
 
 def _summary(source: GaugeSource, track: Track | None, recording: Recording) -> GaugeSummary:
     reasons = [gap.reason for gap in recording.gaps if gap.domain == source.domain]
-    if track is None:
-        reason = source.reason or (reasons[-1] if reasons else "it gave no reading")
-        return GaugeSummary(source, None, None, None, None, reason)
     end_s = recording.duration_s
+    if track is None:
+        reason = source.reason or (reasons[-1] if reasons else _no_reading(source, end_s))
+        return GaugeSummary(source, None, None, None, None, reason)
     _, values = track.series(end_s)
     if not len(values):
-        reason = f"it was read too seldom for {format_duration(end_s)}"
-        return GaugeSummary(source, None, None, None, None, reason)
+        return GaugeSummary(source, None, None, None, None, _no_reading(source, end_s))
     mean = track.mean(0.0, end_s)
     lost = [gap for gap in track.gaps if gap.end_s is None]
     whose = replace(source, source=track.source.source, provenance=track.source.provenance)
@@ -169,6 +168,12 @@ def _summary(source: GaugeSource, track: Track | None, recording: Recording) -> 
         float(values[-1]),
         reason,
     )
+
+
+def _no_reading(source: GaugeSource, duration_s: float) -> str:
+    if duration_s >= 2 * source.update_period_s:
+        return "it gave no reading"
+    return f"{format_duration(duration_s)} is too short for it"
 
 
 def mean_of(read: list[Track], start_s: float, end_s: float) -> dict[str, float]:

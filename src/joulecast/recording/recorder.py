@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from ..meters.base import Meter, Reading
+from ..meters.base import Gauge, Meter, Reading
 from ..units import Estimate
 from .epochs import Answer, Epochs, Reached
+from .gauge_reader import GaugeReader
 from .live import Instant, LiveEnergy
 from .model import Footer, Gap, Header, Metric, Sink, Span, Status
 from .sampler import Sampler
@@ -25,7 +26,8 @@ class Recorder:
     """One run under way. Implements `Events`; all methods may be called from any thread.
 
     `start` begins two threads: one samples, one writes, so that a slow disk never costs a sample.
-    The first owns the meters, to the last reading: a driver that hangs holds up nobody else.
+    The first owns the meters, to the last reading: a driver that hangs holds up nobody else. A
+    third reads the gauges, where there are some.
     `on_reached` is called from the sampling thread where an epoch begins or ends, and at steps in
     between, once the energy up to there is known.
     `on_tick` is called once a round, before the meters are read; `ending` tells the last.
@@ -38,6 +40,7 @@ class Recorder:
         sink: Sink,
         clock: Callable[[], float],
         *,
+        gauges: Sequence[Gauge] = (),
         on_reached: Callable[[Reached], None] | None = None,
         on_tick: Callable[[], None] | None = None,
     ) -> None:
@@ -46,6 +49,7 @@ class Recorder:
         self._sink: Sink | None = sink
         self._on_tick = on_tick
         self._sampler = Sampler(meters, clock, header.interval_s)
+        self._gauges = GaugeReader(gauges, clock, self._keep) if gauges else None
         self._live = LiveEnergy([meter.source for meter in meters])
         self._epochs = Epochs(header.planned_epochs, self._live, on_reached)
         self._lock = threading.RLock()  # never held while a meter or the sink is at work
@@ -198,6 +202,7 @@ class Recorder:
         if threads:
             self._sampling = self._thread(self._sample)
             self._writing = self._thread(self._write)
+            self._start_gauges()
         if self._writing is None:
             self._to_sink(lambda sink: sink.open(self.header))
 
@@ -210,6 +215,17 @@ class Recorder:
             self.warn(f"the run was not followed all along: {error}")
             return None
         return thread
+
+    def _start_gauges(self) -> None:
+        try:
+            if self._gauges is not None:
+                self._gauges.start()
+        except RuntimeError as error:  # the system gives no more threads
+            self.warn(f"the gauges were not followed all along: {error}")
+
+    def _keep(self, gaps: list[Gap]) -> None:
+        with self._lock:
+            self._gaps += gaps
 
     def _sample(self) -> None:
         due = self.clock()
@@ -282,6 +298,8 @@ class Recorder:
     def flush(self) -> None:
         """Hand all that is new to the sink."""
         samples = self._sampler.take()
+        if self._gauges is not None:
+            samples |= self._gauges.take()
         with self._lock:
             spans, self._dirty = list(self._dirty.values()), {}
             metrics, self._metrics = self._metrics, []
@@ -309,6 +327,9 @@ class Recorder:
                 return
             self._end_s = duration = self.now()
         self._stop.set()
+        # Before the meters: some gauges ask through a session that their GPU's meter holds.
+        if self._gauges is not None and not self._gauges.stop(duration):
+            self.warn("a gauge does not answer: the last readings of gauges are missing")
         if self._sampling is None:
             self._last_round()
         else:

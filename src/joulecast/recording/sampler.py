@@ -1,4 +1,4 @@
-"""Reads the meters, each at its own pace, and marks what could not be read."""
+"""Reads meters or gauges, each at its own pace, and marks what could not be read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import MeterLostError
-from ..meters.base import Kind, Meter, Reading, Source
+from ..meters.base import Gauge, GaugeSource, Kind, Meter, Reading, Source
 from ..units import format_duration
 from .model import Gap, Samples
 
@@ -23,15 +23,15 @@ ANSWER_S = 5.0
 """A driver that takes this much longer than its meter's update period is taken to hang."""
 
 
-def max_gap_s(source: Source, interval_s: float) -> float:
-    """A longer silence of a power meter is a gap: nobody knows what was drawn meanwhile."""
+def max_gap_s(source: Source | GaugeSource, interval_s: float) -> float:
+    """A longer silence of what does not count is a gap: nobody knows what was drawn meanwhile."""
     return max(1.0, 5 * interval_s, 5 * source.update_period_s)
 
 
 class _Pace:
     """One meter, when it is due, and what it said last."""
 
-    def __init__(self, meter: Meter, interval_s: float) -> None:
+    def __init__(self, meter: Meter | Gauge, interval_s: float) -> None:
         self.meter = meter
         self.domain = meter.source.domain
         self.max_gap_s = max_gap_s(meter.source, interval_s)
@@ -54,7 +54,7 @@ class Sampler:
 
     def __init__(
         self,
-        meters: Sequence[Meter],
+        meters: Sequence[Meter | Gauge],
         clock: Callable[[], float],
         interval_s: float,
         cpu_clock: Callable[[], float] = time.thread_time,
@@ -89,7 +89,7 @@ class Sampler:
         self._busy = pace.domain, self._clock()
         try:
             reading = pace.meter.read()
-            if not _is_finite(reading):
+            if reading is None or not _is_finite(reading):
                 return None  # as if nothing had been said; a long silence becomes a gap
             note = pace.meter.note()
         except MeterLostError as error:
@@ -103,16 +103,20 @@ class Sampler:
         # Of two costs the lower: one slow reading (garbage was collected in it) is no slow driver.
         cost, pace.cost_s = pace.cost_s, self._cpu_clock() - cpu_before
         cost = min(cost, pace.cost_s)
-        reading = replace(reading, t_s=reading.t_s - self.start_s)
+        t_s = reading.t_s - self.start_s
+        # Of a gauge a millisecond is enough, and regular times are stored in next to nothing.
+        t_s = round(t_s, 3) if source.kind is Kind.GAUGE else t_s
+        reading = replace(reading, t_s=t_s)
         since = pace.last_s
         if pace.last is not None and reading.t_s <= since:
             return None  # the meter had nothing new
         if note:
             self.gaps.append(Gap(pace.domain, since, reading.t_s, note))
-        elif source.kind is Kind.POWER:
+        elif source.kind is not Kind.COUNTER:
             silence = reading.t_s - since
             if silence > pace.max_gap_s:
-                why = f"no reading for {format_duration(silence)} (the sampler was held up)"
+                why = f"no reading for {format_duration(silence)}"
+                why += " (the sampler was held up)" if source.kind is Kind.POWER else ""
                 self.gaps.append(Gap(pace.domain, since, reading.t_s, why))
         pace.last = reading
         pace.due_s = self._clock() + max(

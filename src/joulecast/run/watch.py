@@ -17,6 +17,7 @@ from ..ledger.rescue import RescueSink
 from ..meters.base import Unavailable
 from ..meters.cpu_time import NOT_STARTED, CpuTime
 from ..meters.discovery import discover
+from ..meters.gauges import find_gauges
 from ..recording import join
 from ..recording.baseline import measure_idle
 from ..recording.distributed import Job
@@ -75,6 +76,7 @@ class Watch:
         found = discover(
             options.scope, clock, env=env, cpu_time=self._cpu_time, environment=environment
         )
+        gauges = find_gauges(options.scope, clock, self._cpu_time, found.meters)
         header = Header(
             run_id=secrets.token_hex(8),
             name=options.name,
@@ -89,11 +91,15 @@ class Watch:
             planned_epochs=options.epochs,
             idle_power_w=idle,
             warnings=found.warnings + ([] if found.meters else _reasons(found.unavailable)),
+            gauges=gauges.sources,
         )
         self._sink = RescueSink(options.ledger, self._trouble, env)
         self._join = join.JoinFile()
         self.recorder = Recorder(
-            header, found.meters, self._sink, clock, on_reached=self._reached, on_tick=self._tick
+            *(header, found.meters, self._sink, clock),
+            gauges=gauges.open,
+            on_reached=self._reached,
+            on_tick=self._tick,
         )
         self.lookout = Lookout(options, self.recorder, talk, show, over_budget)
 

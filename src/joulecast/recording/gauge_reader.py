@@ -1,0 +1,75 @@
+"""Reads the gauges beside the meters, in a thread of its own: none of them holds up a meter."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from ..meters.base import Gauge
+from .model import Gap, Samples
+from .sampler import Sampler
+
+FIRST_S, EVERY_S = 0.1, 1.0
+"""A short run is read after a tenth of a second already, then less and less often."""
+
+LAST_S = 1.0
+"""A driver that takes longer for the last round is not waited for."""
+
+
+class GaugeReader:
+    """The gauges of one run. `take` may be called from any thread.
+
+    `keep` is given the gaps of each round, from the thread that reads.
+    """
+
+    def __init__(
+        self,
+        gauges: Sequence[Gauge],
+        clock: Callable[[], float],
+        keep: Callable[[list[Gap]], None],
+    ) -> None:
+        self._sampler = Sampler(gauges, clock, FIRST_S)
+        self._keep = keep
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._end_s: float | None = None
+
+    def start(self) -> None:
+        """Begin to read. Raises `RuntimeError` where the system gives no thread."""
+        thread = threading.Thread(target=self._read, name="joulecast-gauges", daemon=True)
+        thread.start()
+        self._thread = thread
+
+    def _read(self) -> None:
+        wait_s = FIRST_S
+        self.tick()
+        while not self._stop.wait(wait_s):
+            self.tick()
+            wait_s = min(2 * wait_s, EVERY_S)
+        self._last_round()
+
+    def tick(self, *, everything: bool = False) -> None:
+        """One round."""
+        self._sampler.tick(everything=everything)
+        self._keep(self._sampler.take_gaps())
+
+    def _last_round(self) -> None:
+        self._sampler.tick(everything=True)
+        if self._end_s is not None:
+            self._sampler.mark_silent(self._end_s)
+        self._keep(self._sampler.take_gaps())
+        self._sampler.close()
+
+    def take(self) -> dict[str, Samples]:
+        """The readings since the last call, by name."""
+        return self._sampler.take()
+
+    def stop(self, end_s: float) -> bool:
+        """Take the last readings; whether the thread came to its end."""
+        self._end_s = end_s
+        self._stop.set()
+        if self._thread is None:
+            self._last_round()
+            return True
+        self._thread.join(LAST_S)
+        return not self._thread.is_alive()

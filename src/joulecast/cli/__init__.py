@@ -26,6 +26,8 @@ VERBS = {
     "evaluate": ("evaluate", "Score the forecasters on runs that are over."),
     "compare": ("compare", "Say whether groups of runs differ, and by how much."),
     "tradeoff": ("tradeoff", "Weigh correctness against energy: the front, savings, labels."),
+    "interaction": ("interaction", "Say whether the effect of one factor depends on another."),
+    "power": ("power", "Say when the power of a run became stable, and how stable."),
     "doctor": ("doctor", "Say what can be measured here, and what to do about the rest."),
 }
 

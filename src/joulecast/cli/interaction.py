@@ -1,0 +1,65 @@
+"""`joulecast interaction`: whether the effect of one factor depends on another."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from ..errors import UsageError
+from .tables import load_table, table_options
+from .tradeoff import parse_by
+
+
+@click.command("interaction")
+@table_options
+@click.option("--value", default="energy_j", show_default=True, metavar="COLUMN", help="Of runs.")
+@click.option(
+    "--by", multiple=True, required=True, metavar="A,B", help="Two factors: architecture,device."
+)
+@click.option(
+    "--test",
+    type=click.Choice(["auto", "anova", "art"]),
+    default="auto",
+    show_default=True,
+    help="Analysis of variance, or aligned rank transform; auto: by the assumptions.",
+)
+@click.option(
+    "--alpha",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.05,
+    show_default=True,
+    help="Level of all tests.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def command(
+    sources: tuple[str, ...],
+    tags: tuple[str, ...],
+    where: tuple[str, ...],
+    ledger: str | None,
+    value: str,
+    by: tuple[str, ...],
+    test: str,
+    alpha: float,
+    as_json: bool,
+) -> None:
+    """Say whether the effect of one factor (an architecture) depends on another (a GPU).
+
+    DATA.csv has a row for each run. Of recorded runs, the columns are their figures and tags.
+    """
+    from ..analysis.interaction import interaction
+
+    table, remarks = load_table(sources, tags, where, ledger)
+    factors = parse_by(by, table)
+    if len(factors) != 2:
+        raise UsageError(f"--by {','.join(by)}: an interaction is of two factors, as in --by a,b")
+    found = interaction(table, value, *factors, method=test, alpha=alpha)
+    found.notes.extend(remarks)
+    if as_json:
+        click.echo(json.dumps(found.to_json(), allow_nan=False))
+        return
+    from rich.console import Console
+
+    from ..report.interaction_text import render_interaction
+
+    render_interaction(found, Console(highlight=False))

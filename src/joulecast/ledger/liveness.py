@@ -41,8 +41,14 @@ def is_interrupted(
     """
     if recorder is None or now - heartbeat > HEARTBEAT_LIMIT_S:
         return True
-    here = recorder.host == socket.gethostname() and recorder.boot == _boot(root)
-    return here and _started(recorder.pid, root) != recorder.started
+    return lives(recorder, root) is False
+
+
+def lives(recorder: Recorder, root: Path = Path("/")) -> bool | None:
+    """Whether a process is still there; None for one of another machine, or of another boot."""
+    if recorder.host != socket.gethostname() or recorder.boot != _boot(root):
+        return None
+    return _started(recorder.pid, root) == recorder.started
 
 
 def _boot(root: Path) -> str:

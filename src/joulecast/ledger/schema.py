@@ -21,7 +21,7 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0002"  # the newest migration; known here so that a ledger opens without Alembic
+REVISION = "0003"  # the newest migration; known here so that a ledger opens without Alembic
 VERSION_TABLE = "joulecast_version"
 
 metadata = MetaData()
@@ -104,4 +104,50 @@ calibrations = Table(
     Column("made_at", Double, primary_key=True),  # seconds since 1970, UTC
     Column("identity", Text, nullable=False),  # JSON: processor, threads, GPUs
     Column("document", Text, nullable=False),  # JSON
+)
+
+studies = Table(
+    "joulecast_studies",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("created_at", Double, nullable=False),  # seconds since 1970, UTC
+    Column("document", Text, nullable=False),  # JSON, the plan
+    Column("folder", Text, nullable=False),  # that the entry is in, on the host that planned it
+    Column("host", Text, nullable=False),
+    Column("code", String(64), nullable=False),  # SHA-256 of the entry's file
+    # Spent on what is in no result: warm-ups, trials that were interrupted.
+    Column("other_energy_j", Double, nullable=False),
+    Column("other_duration_s", Double, nullable=False),
+)
+
+trials = Table(
+    "joulecast_trials",
+    metadata,
+    Column(
+        "study",
+        String(200),
+        ForeignKey("joulecast_studies.name", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("trial_id", String(64), primary_key=True),
+    Column("position", Integer, nullable=False),  # in the order they are started, from 0
+    Column("factors", Text, nullable=False),  # JSON object
+    Column("repetition", Integer, nullable=False),
+    Column("seed", BigInteger, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("run_id", String(64)),  # of its recording
+    Column("error", Text),  # its last line
+    Column("log", Text),  # the end of what it printed
+    Column("started_at", Double),  # seconds since 1970, UTC
+    Column("ended_at", Double),
+    Column("host", Text),
+    Column("runner", Text),  # JSON, the process that has it; null while nobody has
+    Column("heartbeat", Double),  # when that last said so, by the database's clock
+    Column("energy_j", Double),  # of its run, and its 90 % interval
+    Column("energy_low_j", Double),
+    Column("energy_high_j", Double),
+    Column("provenance", String(16)),  # of that energy
+    Column("duration_s", Double),
+    Column("figures", Text),  # JSON, so that results need not read all samples again
+    Index("joulecast_trials_position", "study", "status", "position"),
 )

@@ -45,7 +45,8 @@ class Study:
             configuration.
         order: `randomised` (all trials shuffled) or `blocked` (shuffled within each repetition).
         early_stopping: `val_loss:patience=5`, or None.
-        max_energy_j: after which no trial is started; None: no bound.
+        exclude: combinations that are left out: levels by factor, of some or of all factors.
+        max_energy_j: of the whole study, after which no trial goes on; None: no bound.
         max_duration_s: likewise.
         quality: the metric of correctness that the analysis weighs against energy.
         maximise: whether more of it is better.
@@ -64,6 +65,7 @@ class Study:
     max_duration_s: float | None = None
     quality: str | None = None
     maximise: bool = True
+    exclude: tuple[Mapping[str, Level], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,193 @@
+"""Who works on which trial: a claim is taken by one runner at a time, on any number of machines.
+
+SQLite lets one writer in at a time (`BEGIN IMMEDIATE`). PostgreSQL locks the row that is taken, and
+others pass it over (`FOR UPDATE SKIP LOCKED`). Heartbeats are counted by the database's own clock:
+those of two machines need not agree. A runner that lost its claim is told so by the answer of
+`beat` and `end`, and its result is not stored: a trial has one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, func, select, update
+
+from ..units import Estimate
+from . import schema
+from .document import dumps
+from .engine import reading
+from .liveness import Recorder, lives
+from .store import Ledger
+from .studies import PENDING, RUNNING, StoredTrial, short, trial_of
+from .trouble import explained
+
+BEAT_S = 5.0  # between two heartbeats of a runner
+LOST_S = 60.0  # without one, on another machine, and its trial is taken from it
+LONGEST_ERROR, LONGEST_LOG = 500, 16_384  # characters
+
+_trials = schema.trials
+
+
+def claim(ledger: Ledger, study: str, me: Recorder) -> StoredTrial | None:
+    """The next pending trial, from now on `me`'s; None where there is none."""
+    with explained(ledger.location), ledger._engine.begin() as connection:
+        query = (
+            select(_trials)
+            .where(_trials.c.study == study, _trials.c.status == PENDING)
+            .order_by(_trials.c.position)
+            .limit(1)
+            .with_for_update(skip_locked=True)  # SQLite needs none, and SQLAlchemy leaves it out
+        )
+        row = connection.execute(query).mappings().first()
+        if row is None:
+            return None
+        started_at = ledger._clock()
+        taken = {
+            "status": RUNNING,
+            "runner": _text(me),
+            "host": me.host,
+            "heartbeat": _now(connection, ledger),
+            "started_at": started_at,
+        }
+        _change(connection, study, row["trial_id"], _EMPTY | taken)
+        found = trial_of(row, ledger)
+        return replace(found, status=RUNNING, host=me.host, started_at=started_at)
+
+
+def reclaim(ledger: Ledger, study: str) -> list[StoredTrial]:
+    """Trials whose runner is gone become pending again; what they were, with their recordings.
+
+    A runner on this machine is gone when its process is, one on another after 60 s of silence.
+    """
+    with explained(ledger.location), ledger._engine.begin() as connection:
+        query = (
+            select(_trials)
+            .where(_trials.c.study == study, _trials.c.status == RUNNING)
+            .with_for_update(skip_locked=True)
+        )
+        rows = connection.execute(query).mappings().all()
+        now = _now(connection, ledger) if rows else 0.0
+        gone = [row for row in rows if _is_gone(row, now)]
+        for row in gone:
+            _change(connection, study, row["trial_id"], _EMPTY)
+        return [trial_of(row, ledger) for row in gone]
+
+
+def runners(ledger: Ledger, study: str) -> dict[str, bool]:
+    """Of each running trial, whether its runner is there (as `reclaim` judges)."""
+    query = select(_trials).where(_trials.c.study == study, _trials.c.status == RUNNING)
+    with explained(ledger.location), reading(ledger._engine) as connection:
+        rows = connection.execute(query).mappings().all()
+        now = _now(connection, ledger) if rows else 0.0
+        return {row["trial_id"]: not _is_gone(row, now) for row in rows}
+
+
+def beat(
+    ledger: Ledger, study: str, trial_id: str, me: Recorder, run_id: str | None = None
+) -> bool:
+    """Say that `me` still works on it, by this run; False where it is not `me`'s any more."""
+    with explained(ledger.location), ledger._engine.begin() as connection:
+        values = {"heartbeat": _now(connection, ledger)} | ({"run_id": run_id} if run_id else {})
+        return _change(connection, study, trial_id, values, me)
+
+
+def end(
+    ledger: Ledger,
+    study: str,
+    trial_id: str,
+    me: Recorder,
+    status: str,
+    *,
+    run_id: str | None = None,
+    error: str | None = None,
+    log: str | None = None,
+    energy: Estimate | None = None,
+    duration_s: float | None = None,
+    figures: Mapping[str, Any] | None = None,
+) -> bool:
+    """How it ended; False, and nothing is stored, where it is not `me`'s any more."""
+    values = {
+        "status": status,
+        "run_id": run_id,
+        "error": short(error, LONGEST_ERROR),
+        "log": short(log, LONGEST_LOG),
+        "energy_j": energy.value if energy else None,
+        "energy_low_j": energy.low if energy else None,
+        "energy_high_j": energy.high if energy else None,
+        "provenance": str(energy.provenance) if energy else None,
+        "duration_s": duration_s,
+        "figures": None if figures is None else dumps(dict(figures)),
+        "ended_at": ledger._clock(),
+        "runner": None,
+        "heartbeat": None,
+    }
+    with explained(ledger.location), ledger._engine.begin() as connection:
+        return _change(connection, study, trial_id, values, me)
+
+
+def release(ledger: Ledger, study: str, trial_id: str, me: Recorder) -> bool:
+    """Give it back undone, as if it had never been started."""
+    with explained(ledger.location), ledger._engine.begin() as connection:
+        return _change(connection, study, trial_id, _EMPTY, me)
+
+
+def again(ledger: Ledger, study: str, *statuses: str) -> int:
+    """Trials that ended like this become pending again; how many they were.
+
+    What they have spent stays spent.
+    """
+    theirs = (_trials.c.study == study, _trials.c.status.in_(statuses))
+    sums = select(func.sum(_trials.c.energy_j), func.sum(_trials.c.duration_s)).where(*theirs)
+    of = schema.studies
+    with explained(ledger.location), ledger._engine.begin() as connection:
+        energy, duration = connection.execute(sums).one()
+        spent = {
+            "other_energy_j": of.c.other_energy_j + (energy or 0.0),
+            "other_duration_s": of.c.other_duration_s + (duration or 0.0),
+        }
+        connection.execute(update(of).where(of.c.name == study).values(**spent))
+        done = connection.execute(update(_trials).where(*theirs).values(**_EMPTY))
+        return int(done.rowcount)
+
+
+_EMPTY: dict[str, Any] = {"status": PENDING} | dict.fromkeys(
+    (
+        *("runner", "host", "heartbeat", "run_id", "error", "log", "started_at", "ended_at"),
+        *("energy_j", "energy_low_j", "energy_high_j", "provenance", "duration_s", "figures"),
+    )
+)
+
+
+def _change(
+    connection: Connection,
+    study: str,
+    trial_id: str,
+    values: Mapping[str, Any],
+    owner: Recorder | None = None,
+) -> bool:
+    query = update(_trials).where(_trials.c.study == study, _trials.c.trial_id == trial_id)
+    if owner is not None:
+        query = query.where(_trials.c.status == RUNNING, _trials.c.runner == _text(owner))
+    return bool(connection.execute(query.values(**values)).rowcount)
+
+
+def _is_gone(row: RowMapping, now: float) -> bool:
+    try:
+        living = lives(Recorder(**json.loads(row["runner"])))
+    except (TypeError, ValueError):  # nobody that could be asked for
+        return True
+    return now - (row["heartbeat"] or 0.0) > LOST_S if living is None else not living
+
+
+def _now(connection: Connection, ledger: Ledger) -> float:
+    if connection.dialect.name != "postgresql":
+        return ledger._clock()
+    seconds = select(func.extract("epoch", func.clock_timestamp()))
+    return float(connection.execute(seconds).scalar_one())
+
+
+def _text(recorder: Recorder) -> str:
+    return dumps(recorder.to_json())

@@ -1,0 +1,57 @@
+"""The trials of a plan, and the order they are started in."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import random
+from collections.abc import Iterator, Mapping
+
+from .model import Level, Study, Trial
+
+ORDERS = ("randomised", "blocked")
+
+
+def configurations(study: Study) -> Iterator[dict[str, Level]]:
+    """Every combination of the factors' levels that is not excluded, as they are written."""
+    for levels in itertools.product(*study.factors.values()):
+        factors = dict(zip(study.factors, levels, strict=True))
+        if not any(_fits(factors, excluded) for excluded in study.exclude):
+            yield factors
+
+
+def ordered(study: Study) -> list[Trial]:
+    """All trials in the order they are started, the same for the same plan and seed.
+
+    Randomised: any trial may come at any time, so that what drifts (a room that warms up, a busy
+    neighbour) falls on all configurations alike. Blocked: each repetition is finished before the
+    next begins, so that a study that is cut short has whole repetitions.
+    """
+    rng = random.Random(f"{study.name} {study.seed}")
+    found = list(configurations(study))
+    blocks = [[(f, r) for f in found] for r in range(study.repetitions)]
+    for block in blocks:
+        rng.shuffle(block)
+    everything = list(itertools.chain.from_iterable(blocks))
+    if study.order == "randomised":
+        rng.shuffle(everything)
+    return [
+        Trial(trial_id(factors, repetition), i, factors, repetition, trial_seed(study, repetition))
+        for i, (factors, repetition) in enumerate(everything)
+    ]
+
+
+def trial_seed(study: Study, repetition: int) -> int:
+    """The seed of a repetition, 0 to 2**31 - 1: the same for each configuration."""
+    return random.Random(f"{study.seed} {repetition}").randrange(2**31)
+
+
+def trial_id(factors: Mapping[str, Level], repetition: int) -> str:
+    """What names a trial within its study, whatever else the plan holds."""
+    text = json.dumps([sorted(factors.items()), repetition])
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _fits(factors: Mapping[str, Level], some: Mapping[str, Level]) -> bool:
+    return all(factors[name] == level for name, level in some.items())

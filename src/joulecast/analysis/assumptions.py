@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .groups import Group, peak
-from .scipy_stats import finite, scipy_stats
+from .scipy_stats import finite, quiet, scipy_stats
 
 MOST_SHAPIRO = 5000
 """Values up to which the p of Shapiro-Wilk is calibrated (Royston 1995, AS R94)."""
@@ -87,7 +86,8 @@ def shapiro(group: Group, alpha: float) -> Normality:
             reason = f"all of a sample of {MOST_SHAPIRO:,} values are the same"
             return Normality(group.name, group.n, MOST_SHAPIRO, None, None, None, reason)
     # A tiny spread around a large mean is precise enough once the mean is taken off.
-    found = stats.shapiro(scaled - np.median(scaled))
+    with quiet():
+        found = stats.shapiro(scaled - np.median(scaled))
     statistic, p = finite(found.statistic), finite(found.pvalue)
     if statistic is None or p is None:
         reason = "the values differ by too little for the test"
@@ -111,8 +111,7 @@ def levene(groups: Sequence[Group], alpha: float) -> EqualSpread:
         else:
             reason = "within each group all values are equally far from the median"
         return EqualSpread(None, None, None, reason)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what is undefined is said below
+    with quiet():
         found = scipy_stats().levene(*scaled, center="median")
     statistic, p = finite(found.statistic), finite(found.pvalue)
     if statistic is None or p is None:

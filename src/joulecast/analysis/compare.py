@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import combinations
 from typing import Any, Literal
 
 from ..errors import BadInputError, UsageError
 from .assumptions import EqualSpread, Normality, levene, shapiro
 from .effect_sizes import Effect, cliffs_delta
-from .groups import Group, split
+from .groups import Group, some, split
 from .omnibus import KRUSKAL, WELCH, Omnibus, kruskal_wallis, welch_anova
 from .posthoc import Pairs, dunn, games_howell, holm
 from .scipy_stats import finite
@@ -186,8 +187,12 @@ def _first(groups: list[Group], baseline: str | None, without: str) -> list[Grou
     if baseline is None:
         return groups
     if all(g.name != baseline for g in groups):
-        shown = ", ".join(g.name for g in groups[:10])
-        raise BadInputError(f"{without} is {baseline}: it is one of {shown or 'none'}")
+        names = [g.name for g in groups]
+        near = get_close_matches(baseline, names, n=1)
+        shown = some(near or names) or "nothing at all"
+        raise BadInputError(
+            f"{without} is {baseline}: {'the nearest' if near else 'it'} is {shown}"
+        )
     return sorted(groups, key=lambda g: g.name != baseline)
 
 
@@ -201,11 +206,11 @@ def _choose(test: str, normality: Sequence[Normality]) -> tuple[str, str]:
     untested = [n for n in normality if n.normal is None]
     rank = "so ranks are compared: Kruskal-Wallis with Dunn and Holm"
     if failed:
-        which = _some([n.group for n in failed])
+        which = some([n.group for n in failed])
         verb = "is" if len(failed) == 1 else "are"
         return KRUSKAL, f"{which} {verb} not normal by Shapiro-Wilk, {rank}"
     if untested:
-        which = _some([n.group for n in untested])
+        which = some([n.group for n in untested])
         return KRUSKAL, f"nothing shows that {which} is normal ({untested[0].reason}), {rank}"
     means = "so means are compared: Welch's ANOVA with Games-Howell, which need no equal variances"
     return WELCH, f"no group fails Shapiro-Wilk, {means}"
@@ -246,14 +251,14 @@ def _notes(
     found = []
     empty = [g.name for g in groups if not g.n]
     if empty:
-        found.append(f"{_some(empty)}: no value, so in no test")
+        found.append(f"{some(empty)}: no value, so in no test")
     if omnibus.p is None:
         return found
     ranks = omnibus.name == KRUSKAL
     few = [g.name for g in groups if 0 < g.n < FEW]
     if few:
         what = "of which p is rough" if ranks else "too few to show that they are not normal"
-        found.append(f"{_some(few)}: fewer than {FEW} values, {what}")
+        found.append(f"{some(few)}: fewer than {FEW} values, {what}")
     if spread.equal is False and ranks:
         found.append(
             "the groups are not spread alike: Kruskal-Wallis then tells that values of some tend "
@@ -262,11 +267,6 @@ def _notes(
     if omnibus.p >= alpha and len(groups) > 2:
         found.append("the groups as a whole do not differ: do not read much into single pairs")
     return found
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:3])
-    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
 
 
 def _group_json(group: Group) -> dict[str, Any]:

@@ -111,14 +111,16 @@ def spearman(x: Array, y: Array) -> tuple[float, float]:
     """
     stats = scipy_stats()
     a, b = (_standard(stats.rankdata(v)) for v in (x, y))
-    rho = min(1.0, max(-1.0, float(a @ b)))
+    rho = float(a @ b)
+    if abs(rho) > 1 - 1e-12:
+        rho = math.copysign(1.0, rho)  # rounding apart
     n = len(a)
     if n <= MOST_EXACT:
         orders = a[np.array(list(permutations(range(n))))] @ b
         return rho, float(np.mean(np.abs(orders) >= abs(rho) - 1e-12))
     t = abs(rho) * math.sqrt((n - 2) / max(1e-300, 1 - rho**2))
     least = math.log(2.0) - math.lgamma(n + 1)
-    if abs(rho) > 1 - 1e-12:  # orders that differ only within ties are as extreme
+    if abs(rho) == 1:  # orders that differ only within ties are as extreme
         _, ties = np.unique(x, return_counts=True)
         least += sum(math.lgamma(count + 1) for count in ties.tolist())
     return rho, min(1.0, max(float(2 * stats.t.sf(t, n - 2)), math.exp(min(0.0, least))))
@@ -141,7 +143,7 @@ def _correlation(group: str | None, x: Array, y: Array) -> Correlation:
 
 def _interval(rho: float, n: int) -> tuple[float | None, float | None]:
     """90 %, by Fisher's z with the variance of Bonett and Wright 2000; None of fewer than 10."""
-    if n < 10 or abs(rho) > 1 - 1e-12:
+    if n < 10 or abs(rho) == 1:
         return None, None
     half = Z90 * math.sqrt((1 + rho**2 / 2) / (n - 3))
     z = math.atanh(rho)

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..csv_table import number
 from ..errors import BadInputError
+from ..units import one_line
 from .scipy_stats import finite
 from .table import Array, Table
 
@@ -98,6 +99,14 @@ def split(table: Table, value: str, by: str) -> tuple[list[Group], int]:
         for i, name in enumerate(names)
     ]
     return groups, int(np.sum(at < 0))
+
+
+def some(names: Sequence[str]) -> str:
+    """`a, b and c`, `a, b, c and 4 more`, fit for a terminal."""
+    shown = [one_line(name) for name in names[:3]]
+    if len(names) > 3:
+        return f"{', '.join(shown)} and {len(names) - 3} more"
+    return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))
 
 
 def _order(label: str) -> tuple[float, str]:

@@ -10,8 +10,8 @@ import numpy as np
 
 from .assumptions import values
 from .effect_sizes import Effect, eta_squared, omega_squared
-from .groups import Group, peak
-from .scipy_stats import finite, scipy_stats
+from .groups import Group, peak, some
+from .scipy_stats import finite, quiet, scipy_stats
 
 KRUSKAL, WELCH = "kruskal-wallis", "welch-anova"
 
@@ -51,7 +51,8 @@ def kruskal_wallis(groups: Sequence[Group]) -> Omnibus:
     pooled = np.concatenate([g.values for g in groups])
     if bool(np.all(pooled == pooled[0])):
         return Omnibus(KRUSKAL, reason="all values of all groups are the same")
-    found = scipy_stats().kruskal(*(g.values for g in groups))
+    with quiet():
+        found = scipy_stats().kruskal(*(g.values for g in groups))
     h, p = finite(found.statistic), finite(found.pvalue)
     if h is None or p is None:
         return Omnibus(KRUSKAL, reason="it is undefined for these values")
@@ -68,17 +69,18 @@ def welch_anova(groups: Sequence[Group]) -> Omnibus:
         return Omnibus(WELCH, reason=why)
     single = [g.name for g in groups if g.n < 2]
     if single:
-        return Omnibus(WELCH, reason=f"{_names(single)} one value, and a variance needs two")
+        return Omnibus(WELCH, reason=f"{_have(single)} one value, and a variance needs two")
     still = [g.name for g in groups if g.constant]
     if still:
-        return Omnibus(WELCH, reason=f"{_names(still)} no variance: all values are the same")
+        return Omnibus(WELCH, reason=f"{_have(still)} no variance: all values are the same")
     scale = peak(groups)
-    found = scipy_stats().f_oneway(*(g.values / scale for g in groups), equal_var=False)
+    with quiet():
+        found = scipy_stats().f_oneway(*(g.values / scale for g in groups), equal_var=False)
+        df = (float(len(groups) - 1), _df_within(groups, scale))
     f, p = finite(found.statistic), finite(found.pvalue)
-    if f is None or p is None:
+    if f is None or p is None or finite(df[1]) is None:
         return Omnibus(WELCH, reason="it is undefined for these values")
     n, k = sum(g.n for g in groups), len(groups)
-    df = (float(k - 1), _df_within(groups, scale))
     return Omnibus(WELCH, f, df, p, omega_squared(f, k - 1, n))
 
 
@@ -95,13 +97,12 @@ def _too_little(groups: Sequence[Group]) -> str | None:
     if not groups:
         return "no group has a value"
     if len(groups) == 1:
-        only = groups[0]
-        return f"there is one group, {only.name} ({values(only.n)}): nothing to compare it with"
+        name, n = some([groups[0].name]), values(groups[0].n)
+        return f"there is one group, {name} ({n}): nothing to compare it with"
     if all(g.n == 1 for g in groups):
         return "there is one value in each group: nothing tells how much repetitions differ"
     return None
 
 
-def _names(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    return f"{shown} {'has' if len(names) == 1 else 'have'}"
+def _have(names: Sequence[str]) -> str:
+    return f"{some(names)} {'has' if len(names) == 1 else 'have'}"

@@ -8,7 +8,10 @@ from itertools import combinations
 import numpy as np
 
 from .groups import Group, peak
-from .scipy_stats import finite, scipy_stats
+from .scipy_stats import finite, quiet, scipy_stats
+
+_LEAST = 1e-140
+"""Squared error, in squares of the largest value, that still has a square itself."""
 
 Pairs = dict[tuple[int, int], float | None]
 """p by the places of the two groups, the first before the second; None where undefined."""
@@ -54,14 +57,15 @@ def games_howell(groups: Sequence[Group]) -> Pairs:
     defined, q, df = [], [], []
     for i, j in pairs:
         a, b = errors[i], errors[j]
-        if a is None or b is None or a + b == 0:
+        if a is None or b is None or a + b < _LEAST:
             continue
         defined.append((i, j))
         q.append(abs(means[i] - means[j]) / np.sqrt((a + b) / 2))
         freedom = a**2 / (groups[i].n - 1) + b**2 / (groups[j].n - 1)
         df.append((a + b) ** 2 / freedom)
     if defined:
-        p = stats.studentized_range.sf(np.array(q), len(groups), np.array(df))
+        with quiet():
+            p = stats.studentized_range.sf(np.array(q), len(groups), np.array(df))
         found |= dict(zip(defined, (finite(x) for x in np.clip(p, 0.0, 1.0)), strict=True))
     return found
 

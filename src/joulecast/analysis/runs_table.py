@@ -41,16 +41,17 @@ def runs_table(summaries: Sequence[Summary], name: str) -> Table:
     """The runs in the order given, called `name`.
 
     Columns: `FIXED`; `<kind>_energy_j` of each kind of domain (gpu, cpu, dram, node), summed over
-    its devices; `GAUGES` where one was sampled; the last value of every metric and every tag under
-    its own name, or as `metric:NAME` and `tag:NAME` where that is taken. A column is there if one
-    of the runs has it; others have None in it. Of epochs, those that ended count.
+    its devices; `GAUGES` where one was sampled; the last value of every metric (None where that is
+    not finite) and every tag under its own name, or as `metric:NAME` and `tag:NAME` where that is
+    taken. A column is there if one of the runs has it; others have None in it. Of epochs, those
+    that ended count.
     """
     figures = [_figures(summary) for summary in summaries]
     columns: dict[str, list[Cell]] = {column: [f.get(column) for f in figures] for column in FIXED}
     for column in dict.fromkeys(c for f in figures for c in f):
         columns.setdefault(column, [f.get(column) for f in figures])
     taken = {*columns, *GAUGES}
-    _add(columns, "metric:", [summary.metrics for summary in summaries], taken)
+    _add(columns, "metric:", [_known(summary.metrics) for summary in summaries], taken)
     taken |= set(columns)
     _add(columns, "tag:", [summary.recording.header.tags for summary in summaries], taken)
     return Table(name, columns)
@@ -65,6 +66,11 @@ def _add(
     for key in dict.fromkeys(key for row in rows for key in row):
         column = f"{prefix}{key}" if key in taken else key
         columns[column] = [row.get(key) for row in rows]
+
+
+def _known(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    """A loss that ran away is no figure to reckon with."""
+    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
 
 
 def _figures(summary: Summary) -> dict[str, Cell]:
@@ -97,7 +103,7 @@ def _by_kind(summary: Summary) -> dict[str, Cell]:
 
 def _gauges(summary: Summary) -> dict[str, Cell]:
     parts: dict[str, list[float]] = {}
-    for gauge in getattr(summary, "gauges", ()):
+    for gauge in summary.gauges:
         device, slash, what = gauge.name.partition("/")
         kind, colon, _ = device.partition(":")
         column, figure = _GAUGES.get(f"{kind}{colon}{slash}{what}", (None, ""))

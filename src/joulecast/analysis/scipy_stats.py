@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+import numpy as np
 
 from ..errors import MissingExtraError
 
@@ -14,6 +19,14 @@ def scipy_stats() -> Any:
     except ImportError:
         raise MissingExtraError("the statistics of runs", "analysis") from None
     return stats
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No warnings: what is undefined comes out as not-a-number, and is told with its reason."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        yield
 
 
 def finite(value: float) -> float | None:

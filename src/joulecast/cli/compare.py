@@ -8,6 +8,7 @@ import click
 
 from ..analysis.table import Table
 from ..errors import UsageError
+from ..units import one_line
 from .tables import load_table, table_options
 
 _OBVIOUS = ("architecture", "model", "method", "configuration", "name")
@@ -24,7 +25,7 @@ def grouping(table: Table) -> str:
     for column in _OBVIOUS:
         if column in table.columns and len({*table.labels(column)} - {None}) > 1:
             return column
-    found = [column for column in table.columns if _groups(table, column)]
+    found = [one_line(column) for column in table.columns if _groups(table, column)]
     more = f" and {len(found) - 12} more" if len(found) > 12 else ""
     hint = f": it may be {', '.join(found[:12])}{more}" if found else ""
     raise UsageError(f"{table.name}: --by which column?{hint}")

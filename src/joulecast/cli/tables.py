@@ -15,6 +15,7 @@ import numpy as np
 from ..analysis.table import Table, read_csv
 from ..csv_table import number
 from ..errors import BadInputError, RunNotFoundError, UsageError
+from ..units import one_line
 from . import options
 from .late_bar import LateBar
 
@@ -104,7 +105,7 @@ def chosen(table: Table, wanted: Mapping[str, set[str]]) -> Table:
             for label in labels
         ]
         if not any(keep):
-            there = list(dict.fromkeys(label or "(none)" for label in labels))
+            there = list(dict.fromkeys(one_line(label or "(none)") for label in labels))
             more = f" and {len(there) - 10} more" if len(there) > 10 else ""
             raise BadInputError(
                 f"{table.name}: {column} is nowhere {' or '.join(sorted(values))}: it is "

@@ -1,0 +1,95 @@
+"""Recorded runs as the rows of a table."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from fakes.stored_runs import CPU, GPU, header, recording, samples, watts
+from joulecast.analysis.runs_table import FIXED, runs_table
+from joulecast.recording.gauges import GaugeSummary
+from joulecast.recording.model import Footer, Metric, Recording, Status
+from joulecast.recording.summary import Summary, summarise
+
+
+def test_a_row_for_each_run_with_its_figures() -> None:
+    summary = summarise(recording())
+    table = runs_table([summary], "ledger")
+    row = {column: cells[0] for column, cells in table.columns.items()}
+    assert tuple(row)[: len(FIXED)] == FIXED and table.name == "ledger"
+    assert (row["run_id"], row["name"], row["status"]) == ("0123456789abcdef", "digits", "failed")
+    total = summary.total
+    assert (row["energy_j"], row["energy_low_j"]) == (total.value, total.low)
+    assert row["energy_high_j"] == total.high and row["duration_s"] == 10.5
+    assert row["power_w"] == sum(d.mean_power_w for d in summary.domains)
+    # One of its two epochs ended.
+    assert row["epochs"] == 1
+    assert row["epoch_duration_s"] == 4.75
+    assert row["epoch_energy_j"] == summary.epochs[0].energy.value
+    assert row["gpu_energy_j"] + row["cpu_energy_j"] == pytest.approx(row["energy_j"])
+    assert row["accuracy"] == 0.875
+    assert row["loss"] is None  # it ran away to infinity
+    assert (row["model"], row["seed"]) == ("cnn", "1")
+
+
+def test_devices_of_a_kind_are_added() -> None:
+    second = replace(GPU, domain="gpu:1")
+    made = Recording(
+        header("a", sources=[GPU, second, CPU]),
+        samples={"gpu:0": samples(), "gpu:1": samples(power_w=100), "cpu:0": watts()},
+        footer=Footer(Status.FINISHED, 9.9),
+        status=Status.FINISHED,
+    )
+    table = runs_table([summarise(made)], "t")
+    assert table.numbers("gpu_energy_j")[0] == pytest.approx(400 * 9.9, rel=1e-3)
+
+
+def test_what_a_run_does_not_have_is_not_known() -> None:
+    bare = Recording(header("b", tags={}, sources=[]), footer=Footer(Status.FINISHED, 3.0))
+    table = runs_table([summarise(recording()), summarise(bare)], "t")
+    for column in ("energy_j", "power_w", "epochs", "epoch_energy_j", "gpu_energy_j", "accuracy"):
+        assert table.columns[column][1] is None
+        assert math.isnan(table.numbers(column)[1])
+    assert table.columns["model"] == ["cnn", None]
+    assert table.columns["duration_s"] == [10.5, 3.0]
+
+
+def test_no_runs() -> None:
+    table = runs_table([], "t")
+    assert len(table) == 0 and list(table.columns) == list(FIXED)
+
+
+def test_names_that_are_taken_get_a_prefix() -> None:
+    made = recording(tags={"name": "x", "accuracy": "high", "energy_j": "much", "model": "cnn"})
+    made.metrics = [Metric(1.0, "duration_s", 7.0), Metric(1.0, "accuracy", 0.5)]
+    table = runs_table([summarise(made)], "t")
+    assert table.columns["name"] == ["digits"] and table.columns["tag:name"] == ["x"]
+    assert table.columns["metric:duration_s"] == [7.0] and table.columns["duration_s"] == [10.5]
+    assert table.columns["accuracy"] == [0.5] and table.columns["tag:accuracy"] == ["high"]
+    assert table.columns["tag:energy_j"] == ["much"] and table.columns["model"] == ["cnn"]
+
+
+def test_gauges_of_several_devices() -> None:
+    from joulecast.meters.base import GaugeSource
+
+    def gauge(name: str, mean: float | None, most: float | None) -> GaugeSummary:
+        fields = dict.fromkeys(GaugeSource.__dataclass_fields__, "") | {"domain": name}
+        return GaugeSummary(GaugeSource(**fields), mean, 0.0, most, None)
+
+    summary: Summary = replace(
+        summarise(recording()),
+        gauges=[
+            gauge("gpu:0/utilisation_pct", 40.0, 100.0),
+            gauge("gpu:1/utilisation_pct", 60.0, 100.0),
+            gauge("gpu:0/memory_bytes", 1e9, 3e9),
+            gauge("gpu:1/memory_bytes", 1e9, 2e9),
+            gauge("gpu:0/temperature_c", None, None),
+            gauge("gpu:0/device_memory_bytes", 5.0, 5.0),
+            gauge("cpu/utilisation_pct", 180.0, 200.0),
+            gauge("memory_bytes", 5e8, 7e8),
+        ],
+    )
+    row = {column: cells[0] for column, cells in runs_table([summary], "t").columns.items()}
+    assert row["gpu_utilisation_pct"] == 50 and row["cpu_utilisation_pct"] == 180
+    assert row["gpu_memory_bytes"] == 3e9 and row["memory_bytes"] == 7e8
+    assert "gpu_temperature_c" not in row and "device_memory_bytes" not in row

@@ -96,7 +96,7 @@ def test_all_is_said_in_words() -> None:
     for words in (
         "energy_j by architecture",
         "29 values, runs.csv",
-        "not normal: a (p = ",
+        "not normal: a (p",
         "Equal spread (Levene, median-centred)",
         "Chosen: a, b and c are not normal by Shapiro-Wilk, so ranks are compared: Kruskal-Wallis",
         "Yes: Kruskal-Wallis H(2) = ",

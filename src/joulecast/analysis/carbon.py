@@ -213,7 +213,7 @@ def carbon(
         total = add_independent([operational, share])
     else:
         lacking = "operational" if operational is None else "embodied"
-        reasons["total"] = f"{lacking} emissions are unknown: {reasons[lacking]}"
+        reasons["total"] = f"{lacking} emissions are unknown"
     return Carbon(
         energy,
         operational,

@@ -43,7 +43,7 @@ LIVE = ("electricitymaps", "watttime", "uk")
 @click.option(
     "--embodied",
     metavar="MASS",
-    help="Of making the hardware held: 150kg. [default: of the run's GPUs, where a source is known]",
+    help="Of making the hardware held: 150kg. [default: of the run's GPUs, where it is known]",
 )
 @click.option("--lifetime", metavar="TIME", help="It is written off over: 5y. [default: 6y]")
 @click.option(

@@ -55,8 +55,10 @@ def _rows(run: RunCarbon) -> list[tuple[str, str]]:
         rows.append(("energy", f"{told}, {kwh}, {run.energy_basis}, {energy.provenance}"))
     else:
         rows.append(("energy", f"unknown: {carbon.why('energy')}"))
-    for name in ("operational", "embodied", "total"):
-        rows.append((name, _figure(getattr(carbon, name), carbon.why(name))))
+    rows += [
+        (name, _figure(getattr(carbon, name), carbon.why(name)))
+        for name in ("operational", "embodied", "total")
+    ]
     if carbon.tariff is not None:
         rows.append(("cost", _figure(carbon.cost, carbon.why("cost"))))
     return rows
@@ -66,7 +68,9 @@ def _figure(figure: Estimate | None, why: str | None) -> str:
     if figure is None:
         return f"unknown: {why}"
     if figure.unit != "g CO2e":
-        return f"{format_money(figure)} {figure.provenance}"
+        told = format_money(figure)
+        told = told if figure.low < figure.high else told.partition(" (")[0]
+        return f"{told} {figure.provenance}"
     told = format_estimate(figure) if figure.low < figure.high else lead(figure)
     return f"{told} {figure.provenance}"
 

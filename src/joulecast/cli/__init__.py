@@ -28,6 +28,7 @@ VERBS = {
     "tradeoff": ("tradeoff", "Weigh correctness against energy: the front, savings, labels."),
     "interaction": ("interaction", "Say whether the effect of one factor depends on another."),
     "power": ("power", "Say when the power of a run became stable, and how stable."),
+    "cycle": ("cycle", "Weigh training and inference together; where two models break even."),
     "doctor": ("doctor", "Say what can be measured here, and what to do about the rest."),
 }
 

@@ -80,12 +80,18 @@ def command(model: str, as_json: bool, ledger: str | None, **given: Any) -> None
         "precision": given["precision"],
     }
     shape = shapes[0] if len(shapes) == 1 else shapes or None
-    work = analyze(model, shape, training=given["training"], **about)
-    validation = analyze(model, shape, training=False, **about) if plan.validation_steps else None
+    works: dict[str, tuple[Workload, Workload | None]] = {}
+    for kind in {device.kind for group in devices for device in group}:
+        work = analyze(model, shape, training=given["training"], device=kind, **about)
+        after = None
+        if plan.validation_steps:
+            after = analyze(model, shape, training=False, device=kind, **about)
+        works[kind] = work, after
     if given["probe"]:
-        jobs = [_probed(model, shape, (work, validation), devices[0][0], plan, site)]
+        first = devices[0][0]
+        jobs = [_probed(model, shape, works[first.kind], first, plan, site)]
     else:
-        jobs = [_forecast(group, work, validation, plan, site) for group in devices]
+        jobs = [_forecast(group, *works[group[0].kind], plan, site) for group in devices]
     if as_json:
         click.echo(json.dumps(_document(jobs), indent=2))
         return

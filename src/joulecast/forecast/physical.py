@@ -16,6 +16,7 @@ import numpy as np
 from .base import Prediction
 from .conformal import Spread
 from .constants import Constants, is_geforce, shipped
+from .cpu_roofline import KEPT_BYTES, CpuCosts, cpu_step
 from .novelty import novelty
 from .power_model import awake_w, run
 from .roofline import Busy, busy, demand
@@ -23,6 +24,8 @@ from .static import Calibration, Device, Shares, StaticForecaster, StepForecast
 
 if TYPE_CHECKING:
     from ..workload.model import Workload
+
+_FRESH = "a step may get its memory anew from the system, as the process has it: half is counted"
 
 
 class Physical(StaticForecaster):
@@ -38,6 +41,8 @@ class Physical(StaticForecaster):
         if not workload.ops:
             return None
         found = Calibration() if device.calibration is None else device.calibration
+        if device.kind == "cpu" and found.operators is not None:
+            return self._on_cpu(workload, device, found, found.operators)
         at_work = self._busy(workload, device, found)
         draw, corner = self._constants.draw, self._constants.efficiency.corner
         awake = awake_w(draw, device.tdp_w, device.stacked_memory)
@@ -54,6 +59,40 @@ class Physical(StaticForecaster):
         rung = "catalog" if device.calibration is None else "calibrated"
         shares = _shares(at_work, float(running.clock))
         wider, why = novelty(workload, device, shares, shipped()["known"])
+        notes = (*_notes(device, float(running.clock)), *why)
+        return self._forecast(device, seconds, watts, shares, rung, wider, notes)
+
+    def _on_cpu(
+        self, workload: Workload, device: Device, found: Calibration, costs: CpuCosts
+    ) -> StepForecast:
+        """A CPU whose operators were measured: they, the step's own work and its input add up."""
+        step = cpu_step(workload, costs)
+        own_s = found.step_s or 0.0
+        input_s = workload.batch / found.samples_per_s if found.samples_per_s else 0.0
+        seconds = step.seconds + own_s + input_s
+        parts = step.compute_s, step.memory_s, step.starts_s + own_s, input_s
+        idle_w = found.idle_w if found.idle_w is not None else device.idle_w or 0.0
+        added = costs.work_w
+        if added is None:  # no meter told: what the catalog says of full load
+            added = (found.power or 1.0) * max(0.0, device.tdp_w - idle_w)
+        shares = Shares(*(part / seconds for part in parts))
+        notes = _notes(device, 1.0)
+        if workload.training and workload.peak_bytes < KEPT_BYTES:
+            notes = (*notes, _FRESH)
+        watts = idle_w + added
+        return self._forecast(device, seconds, watts, shares, "calibrated", 1.0, notes)
+
+    def _forecast(
+        self,
+        device: Device,
+        seconds: float,
+        watts: float,
+        shares: Shares,
+        rung: str,
+        wider: float,
+        notes: tuple[str, ...],
+    ) -> StepForecast:
+        """With the intervals of its rung, `wider` for what no measurement covers."""
         spread = {
             name: Spread(half).widened(wider) for name, half in shipped()["errors"][rung].items()
         }
@@ -64,7 +103,7 @@ class Physical(StaticForecaster):
             shares=shares,
             method=self.name,
             rung=rung,
-            notes=(*_notes(device, float(running.clock)), *why),
+            notes=notes,
         )
 
     def _busy(self, workload: Workload, device: Device, found: Calibration) -> Busy:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..hardware.cpus import Cpu
     from ..hardware.gpus import Gpu
     from ..workload.model import Workload
+    from .cpu_roofline import CpuCosts
 
 # Chips with stacked memory (HBM), besides AMD's Vega and CDNA: NVIDIA's of data centres.
 _STACKED = ("6.0", "7.0", "8.0", "9.0", "10.0", "10.3")
@@ -29,7 +30,8 @@ class Calibration:
 
     The first three are factors on what the shipped constants say of the device (1 is as they say);
     `launch_s` is the host's time to launch one kernel, `step_s` what a step takes besides its
-    kernels, `samples_per_s` the input pipeline's rate.
+    kernels, `samples_per_s` the input pipeline's rate. `operators`, where known, take the place of
+    `compute`, `memory`, `launch_s` and `power`.
     """
 
     compute: float | None = None  # attained rate of matrix products and convolutions
@@ -39,6 +41,7 @@ class Calibration:
     step_s: float | None = None
     idle_w: float | None = None
     samples_per_s: float | None = None
+    operators: CpuCosts | None = None  # of a CPU: what its operators take, one by one
 
 
 @dataclass(frozen=True, slots=True)

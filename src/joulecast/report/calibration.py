@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..ledger.calibrations import WALL, Stored
-from ..run.calibrated import MEANINGS, UNITS
+from ..run.calibrated import MEANINGS, OF_CPUS, UNITS
 from ..run.wall import WallFit
 from ..units import format_duration, format_quantity
 from .text import notes, plain_table, section
@@ -51,6 +51,8 @@ def render_calibrated(
     spreads = document.get("spreads", {})
     for name, meaning in MEANINGS.items():
         value, spread = document.get("values", {}).get(name), spreads.get(name)
+        if value is None and name in OF_CPUS:
+            continue
         if value is None:
             why = reasons.get(name, "not looked for")
             table.add_row(name, Text("unknown", "yellow"), "", Text(f"{meaning}: {why}"))

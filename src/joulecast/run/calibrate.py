@@ -21,6 +21,8 @@ from ..units import weakest
 from . import microbench
 from .calibrated import Calibrated, Idle
 from .calibration_fit import fit, input_constants
+from .cpu_fit import fit_costs
+from .cpu_pieces import cpu_pieces, settle
 from .microbench import Result
 from .targets import Target
 
@@ -60,6 +62,9 @@ def calibrate(
     )
     results: list[Result] = []
     tests = microbench.device_pieces(torch, device)
+    if device.type == "cpu":
+        settle(torch)
+        tests += cpu_pieces(torch)
     wait = microbench.waiter(torch, device)
     left = max(1.0, seconds - (clock() - begun))
     load = _Load(clock)
@@ -71,6 +76,7 @@ def calibrate(
     summary = measure(act, clock, env)
     others = load.others()
     results = [replace(r, power_w=power_of(summary, r.test.name, target.domains)) for r in results]
+    operators = fit_costs(results, idle.power_w) if device.type == "cpu" else None
     sources = [d.source for d in summary.domains if _belongs(d.source.domain, target.domains)]
     notes = [] if others is None or others < _QUIET else [_crowded(others)]
     if not sources:
@@ -79,13 +85,14 @@ def calibrate(
     return Calibrated(
         device=target.device,
         name=target.facts.name,
-        constants=fit(results, idle, target.facts, forecaster),
+        constants=fit(results, idle, target.facts, forecaster, operators),
         results=tuple(results),
         notes=tuple(notes),
         power_provenance=weakest(s.provenance for s in sources) if sources else None,
         input_s=input_s,
         seconds=clock() - begun,
         versions={"joulecast": __version__, "torch": str(torch.__version__)},
+        operators=operators,
     )
 
 

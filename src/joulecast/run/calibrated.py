@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from ..forecast.cpu_roofline import CpuCosts
 from ..forecast.static import Calibration
 from ..ledger import calibrations
 from ..units import Provenance
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from ..ledger import Ledger
 
 UNITS = {"launch_s": "s", "step_s": "s", "idle_w": "W"}
+UNITS |= {"forward_s": "s", "backward_s": "s", "update_s": "s"}
+OF_CPUS = ("forward_s", "backward_s", "update_s")
 MEANINGS = {
     "compute": "matrix products and convolutions, against the shipped rate",
     "memory": "bandwidth, against the shipped one",
@@ -23,6 +26,9 @@ MEANINGS = {
     "launch_s": "the host's time to launch one kernel",
     "step_s": "what a training step takes besides its kernels",
     "idle_w": "power of the device without work",
+    "forward_s": "starting an operator, forward",
+    "backward_s": "starting an operator, backward",
+    "update_s": "starting an operation of the optimizer on one parameter",
 }
 
 
@@ -58,6 +64,7 @@ class Calibrated:
     input_s: tuple[float, float] | None  # of the host for one sample, and for each of its bytes
     seconds: float
     versions: Mapping[str, str]
+    operators: CpuCosts | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The document that the ledger keeps; `calibration_from` reads it."""
@@ -67,6 +74,7 @@ class Calibrated:
             "spreads": {c.name: c.spread for c in self.constants},
             "reasons": {c.name: c.reason for c in self.constants if c.reason},
             "input_s": None if self.input_s is None else list(self.input_s),
+            "operators": None if self.operators is None else self.operators.to_json(),
             "power_provenance": self.power_provenance and str(self.power_provenance),
             "tests": [result.to_json() for result in self.results],
             "notes": list(self.notes),
@@ -83,15 +91,16 @@ def calibration_from(document: Mapping[str, Any], sample_bytes: float | None = N
     """
     values = document.get("values")
     values = values if isinstance(values, Mapping) else {}
-    names = {f.name for f in fields(Calibration)} - {"samples_per_s"}
-    known = {name: _positive(values.get(name)) for name in names}
+    names = {f.name for f in fields(Calibration)} - {"samples_per_s", "operators"}
+    known: dict[str, Any] = {name: _positive(values.get(name)) for name in names}
     rate = None
     given = document.get("input_s")
     if sample_bytes is not None and isinstance(given, Sequence) and len(given) == 2:
         each, byte = _positive(given[0]) or 0.0, _positive(given[1]) or 0.0
         seconds = each + byte * sample_bytes
         rate = 1 / seconds if seconds > 0 else None
-    return Calibration(**known, samples_per_s=rate)
+    operators = CpuCosts.from_json(document.get("operators"))
+    return Calibration(**known, samples_per_s=rate, operators=operators)
 
 
 def calibration_of(

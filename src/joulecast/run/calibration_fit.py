@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from ..forecast.cpu_roofline import CpuCosts
 from ..forecast.static import Calibration, Device, StaticForecaster
-from ..workload.model import Workload
+from ..workload.model import Kind, Phase, Workload
 from .calibrated import Constant, Idle
 from .microbench import COMPUTE, INPUT, LAUNCH, MEMORY, STEP, Result
 
@@ -23,19 +25,38 @@ _TELLS = 1.3  # doubling a constant must change a test's time so much, or the te
 
 
 def fit(
-    results: Sequence[Result], idle: Idle, device: Device, forecaster: StaticForecaster
+    results: Sequence[Result],
+    idle: Idle,
+    device: Device,
+    forecaster: StaticForecaster,
+    operators: CpuCosts | None = None,
 ) -> tuple[Constant, ...]:
-    """The constants of a device from its tests, with what the forecaster says of the same work."""
+    """The constants of a device from its tests, with what the forecaster says of the same work.
+
+    `operators` are a CPU's, which a step is made of there.
+    """
     launch = _launch(results)
     found = Calibration(launch_s=launch.value, idle_w=idle.power_w)
     memory = _factor("memory", MEMORY, results, device, forecaster, found)
     found = replace(found, memory=memory.value)
     compute = _factor("compute", COMPUTE, results, device, forecaster, found)
     found = replace(found, compute=compute.value)
-    step = _step(results, device, forecaster, found)
+    step = _step(results, device, forecaster, replace(found, operators=operators))
     power = _power(results, device, forecaster, found)
     rest = Constant("idle_w", idle.power_w, idle.spread, idle.reason)
-    return compute, memory, launch, step, rest, power
+    return (compute, memory, launch, step, rest, power, *_starts(operators))
+
+
+def _starts(operators: CpuCosts | None) -> tuple[Constant, ...]:
+    """Of a CPU's operators that most networks are made of, for people to see."""
+    if operators is None:
+        return ()
+    shown = {
+        "forward_s": (Phase.FORWARD, Kind.ELEMENTWISE),
+        "backward_s": (Phase.BACKWARD, Kind.ELEMENTWISE),
+        "update_s": (Phase.OPTIMIZER, Kind.OPTIMIZER),
+    }
+    return tuple(Constant(name, operators.cost(*key).start_s) for name, key in shown.items())
 
 
 def _launch(results: Sequence[Result]) -> Constant:
@@ -58,7 +79,7 @@ def _factor(
         work = _many(result)
 
         def takes(factor: float, work: Workload = work) -> float:
-            there = device.calibrated(replace(found, **{name: factor}))
+            there = device.calibrated(_with(found, name, factor))
             return _forecast(forecaster, work, there)[0]
 
         if takes(1.0) < _TELLS * takes(2.0):
@@ -70,6 +91,11 @@ def _factor(
     if not factors:
         return Constant(name, None, reason=_why(results, group))
     return Constant(name, float(np.median(factors)), _spread(factors, noise))
+
+
+def _with(found: Calibration, name: str, factor: float) -> Calibration:
+    changes: dict[str, Any] = {name: factor}
+    return replace(found, **changes)
 
 
 def _step(

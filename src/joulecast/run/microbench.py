@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +25,7 @@ Call = Callable[[], object]
 SPREAD_OF = (25.0, 75.0)  # percentiles
 _LEAST_REPEATS = 5
 _STRETCH_S = 0.02  # of calls timed together: a clock's own cost and jitter are nothing to it
+_STRETCHES = 10  # or as short as so many of them fit into the time
 _WARM_UP = 0.3  # of a test's time
 _BYTES = 4  # of a number in fp32
 
@@ -41,6 +42,7 @@ class Piece:
     work: Workload | None = None  # of one call; None where no operator is counted
     samples: int = 0  # a call reads, of `INPUT`
     sample_bytes: float = 0.0
+    working_set: float = 0.0  # bytes that its calls touch in turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,8 @@ def timed(
     call()
     wait()
     each = max(clock() - begun, 1e-9)
-    count = max(1, min(100_000, round(_STRETCH_S / each)))
+    least = min(_STRETCH_S, seconds / _STRETCHES)
+    count = max(1, min(100_000, round(least / each)))
 
     def stretch() -> float:
         start = clock()
@@ -109,7 +112,7 @@ def timed(
     begun = clock()
     while clock() - begun < seconds * _WARM_UP:
         each = stretch()
-    count = max(1, min(100_000, round(_STRETCH_S / each)))
+    count = max(1, min(100_000, round(least / each)))
     begun = clock()
     times: list[float] = []
     while len(times) < _LEAST_REPEATS or clock() - begun < seconds * (1 - _WARM_UP):
@@ -178,17 +181,17 @@ def input_pieces(torch: Any) -> list[Piece]:
 # --- one by one ----------------------------------------------------------------------------------
 
 
-def _workload(op: Op, count: int = 1) -> Workload:
-    op = replace(op, count=count)
+def workload(*ops: Op) -> Workload:
+    """A piece of work that launches these operators and keeps nothing."""
     return Workload(
-        name=str(op.kind),
+        name=str(ops[0].kind),
         batch=1,
         input_shape=(),
-        precision=op.dtype,
+        precision=ops[0].dtype,
         training=False,
         optimizer=None,
         parameters=0,
-        ops=(op,),
+        ops=ops,
         layers=(),
         weight_bytes=0.0,
         gradient_bytes=0.0,
@@ -225,7 +228,7 @@ def _product(torch: Any, device: torch.device, n: int, dtype: str) -> Piece:
         return call
 
     op = Op(Kind.MATMUL, Phase.FORWARD, 2.0 * n**3, 3.0 * n * n * width, dtype, "", (1, n, n, n))
-    return Piece(f"matrix product {n} {dtype}", COMPUTE, make, _workload(op))
+    return Piece(f"matrix product {n} {dtype}", COMPUTE, make, workload(op))
 
 
 def _convolution(
@@ -252,7 +255,7 @@ def _convolution(
     size = _BYTES * (2.0 * values + weights)
     op = Op(Kind.CONV, Phase.FORWARD, flops, size, dtype, "", shape)
     title = f"convolution {kernel}x{kernel}, {channels} channels {side}x{side}"
-    return Piece(title, COMPUTE, make, _workload(op))
+    return Piece(title, COMPUTE, make, workload(op))
 
 
 def _copy(torch: Any, device: torch.device, size: int) -> Piece:
@@ -262,7 +265,7 @@ def _copy(torch: Any, device: torch.device, size: int) -> Piece:
         return lambda: b.copy_(a)
 
     op = Op(Kind.MOVE, Phase.FORWARD, 0.0, 2.0 * size, "fp32")
-    return Piece(f"copy {size >> 20} MiB", MEMORY, make, _workload(op))
+    return Piece(f"copy {size >> 20} MiB", MEMORY, make, workload(op))
 
 
 def _sum(torch: Any, device: torch.device, size: int) -> Piece:
@@ -272,7 +275,7 @@ def _sum(torch: Any, device: torch.device, size: int) -> Piece:
         return lambda: torch.add(a, b, out=out)
 
     op = Op(Kind.ELEMENTWISE, Phase.FORWARD, size / _BYTES, 3.0 * size, "fp32")
-    return Piece(f"sum {size >> 20} MiB", MEMORY, make, _workload(op))
+    return Piece(f"sum {size >> 20} MiB", MEMORY, make, workload(op))
 
 
 def _launch(torch: Any, device: torch.device) -> Piece:
@@ -281,7 +284,7 @@ def _launch(torch: Any, device: torch.device) -> Piece:
         return lambda: a.add_(1.0)
 
     op = Op(Kind.ELEMENTWISE, Phase.FORWARD, 16.0, 2.0 * 16 * _BYTES, "fp32")
-    return Piece("launch", LAUNCH, make, _workload(op))
+    return Piece("launch", LAUNCH, make, workload(op))
 
 
 def _step(torch: Any, device: torch.device) -> Piece:
@@ -296,7 +299,8 @@ def _step(torch: Any, device: torch.device) -> Piece:
         x = torch.randn(8, 8, device=device)
         return training_step(module().to(device), ((x,), {}), "sgd", "fp32")
 
-    work = analyze(module(), (8,), batch=8, training=True, optimizer="sgd", precision="fp32")
+    kind = "cpu" if device.type == "cpu" else "gpu"
+    work = analyze(module(), (8,), batch=8, training=True, optimizer="sgd", device=kind)
     return Piece("training step of next to nothing", STEP, make, work)
 
 

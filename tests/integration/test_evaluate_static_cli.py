@@ -16,7 +16,8 @@ from joulecast.ledger import open_ledger
 from joulecast.recording.model import Footer, Recording, Status
 
 FIELDS = {"forecaster", "split", "target", "runs", "mape_pct", "median_pct", "p90_pct", "rmse_kj"}
-FIELDS |= {"coverage_pct", "width_pct"}
+FIELDS |= {"coverage_pct", "width_pct", "duration_reason"}
+FIELDS |= {f"duration_{of}_pct" for of in ("mape", "median", "p90", "coverage", "width")}
 SPLITS = ["random", "leave-one-architecture-out", "leave-one-gpu-out"]
 HEAD = "architecture,gpu,energy_j,duration_s,batch,training_size,epochs,gflops,ram_gb,kind"
 GPUS = {"NVIDIA GeForce RTX 3090": 1.0, "RTX 3070": 1.3, "GTX 750 Ti": 3.0}
@@ -79,6 +80,12 @@ def test_json_has_a_result_for_each_method_and_split(joulecast: Joulecast, table
     for result in results:
         learns = result["forecaster"] == "pre-energy"
         assert (result["coverage_pct"] is not None) == learns
+        told = {"pre-energy": "an energy, and no time", "flops-tdp": None}
+        why = told.get(result["forecaster"], "told how long a run took")
+        assert (result["duration_mape_pct"] is None) == (why is not None)
+        assert (
+            result["duration_reason"] is None if why is None else why in result["duration_reason"]
+        )
     assert (document["runs"], document["skipped"]) == (36, [])
     assert done.stderr == ""
 
@@ -110,6 +117,8 @@ def test_models_that_can_be_built_are_looked_into(joulecast: Joulecast, tmp_path
     assert told == {(split, name) for split in SPLITS for name in ("physical", "layerwise")}
     for result in document["results"]:
         assert result["coverage_pct"] is not None
+        of_time = {result[f"duration_{of}_pct"] for of in ("mape", "p90", "coverage", "width")}
+        assert (None not in of_time) == (result["forecaster"] == "physical")
 
 
 def test_a_table_runs_no_code(joulecast: Joulecast, tmp_path: Path) -> None:
@@ -133,6 +142,8 @@ def test_the_table_fits_the_terminal_and_cuts_nothing(
     for word in ("random", "architecture  (36 runs)", "GPU  (36 runs)", "small, ", "mlco2"):
         assert word in text
     assert "told how long each run took" in text
+    assert "Duration, small" in text
+    assert "green-algorithms, mlco2: it is told how long a run took" in text
 
 
 def test_what_the_user_says_of_the_machine_goes_first(joulecast: Joulecast, table: Path) -> None:

@@ -1,15 +1,16 @@
 """How good static forecasters are: what they say of runs that they did not learn from.
 
-Under each split (`splits`) a method learns from some of the runs and is asked for the energy of the
-others. Those that learn get a 90 % interval from the errors they make on runs held out, in turn, of
-those they learn from, left out in the same way: on architectures or GPUs that are new to them.
+Under each split (`splits`) a method learns from some of the runs and is asked for the energy, and
+where it forecasts one the duration, of the others. Those that learn get a 90 % interval from the
+errors they make on runs held out, in turn, of those they learn from, left out in the same way: on
+architectures or GPUs that are new to them.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ..errors import JoulecastError
@@ -17,29 +18,50 @@ from .base import Prediction
 from .evaluate import Accuracy, accuracy
 from .held_out import with_interval
 from .splits import Fold, Split, folds
-from .static_methods import Learner, StaticMethod
+from .static_methods import Clocked, Learner, StaticMethod
 from .static_run import StaticRun
 
 TARGET = "energy"
 
 
 @dataclass(frozen=True, slots=True)
+class Timing:
+    """Errors of durations relative to the truth, coverage and width of their intervals, %.
+
+    The last two are None where one prediction has no interval.
+    """
+
+    mape_pct: float
+    median_pct: float
+    p90_pct: float
+    coverage_pct: float | None
+    width_pct: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class StaticScore:
-    """How near a method came under a split. `runs` counts forecasts: a run drawn twice, twice."""
+    """How near a method came under a split. `runs` counts forecasts: a run drawn twice, twice.
+
+    `timing` is how near its durations came; None where it forecasts none, for the reason in
+    `no_timing`.
+    """
 
     forecaster: str
     split: Split
     runs: int
     accuracy: Accuracy
+    timing: Timing | None = None
+    no_timing: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types; a figure that is not finite is null."""
-        figures = {k: v if v is None or math.isfinite(v) else None for k, v in self._figures()}
+        figures: dict[str, float | None] = asdict(self.accuracy)
+        for field in fields(Timing):
+            value = None if self.timing is None else getattr(self.timing, field.name)
+            figures[f"duration_{field.name}"] = value
+        plain = {k: v if v is None or math.isfinite(v) else None for k, v in figures.items()}
         head = {"forecaster": self.forecaster, "split": str(self.split), "target": TARGET}
-        return head | {"runs": self.runs} | figures
-
-    def _figures(self) -> list[tuple[str, float | None]]:
-        return list(asdict(self.accuracy).items())
+        return head | {"runs": self.runs} | plain | {"duration_reason": self.no_timing}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +101,7 @@ class _Said:
     split: Split
     run: StaticRun
     prediction: Prediction
+    duration: Prediction | None
 
 
 def evaluate_static(
@@ -98,13 +121,14 @@ def evaluate_static(
             said += found
             if why is not None:
                 skipped.append((name, why))
+    unclocked = {name: method.unclocked for name, method in methods.items()}
     groups = sorted({run.group for run in runs if run.group is not None})
     return StaticBoard(
         runs=len(runs),
         architectures=len({run.facts.architecture.casefold() for run in runs}),
         gpus=len({run.facts.gpu.casefold() for run in runs}),
-        results=_scores(said),
-        groups={g: _scores([s for s in said if s.run.group == g]) for g in groups},
+        results=_scores(said, unclocked),
+        groups={g: _scores([s for s in said if s.run.group == g], unclocked) for g in groups},
         skipped=tuple(skipped),
         notes=tuple(_notes(methods, {s.forecaster for s in said})),
     )
@@ -178,12 +202,16 @@ def _fold(
     for run in (runs[i] for i in fold.test):
         prediction = fitted.predict(run.facts, run.duration_s)
         if prediction is not None:
-            found.append(_Said(name, split, run, prediction))
+            duration = fitted.duration(run.facts) if isinstance(fitted, Clocked) else None
+            found.append(_Said(name, split, run, prediction, duration))
     return found
 
 
-def _scores(said: Sequence[_Said]) -> tuple[StaticScore, ...]:
-    """Summed up by split and method, in the order of their first forecasts."""
+def _scores(said: Sequence[_Said], unclocked: Mapping[str, str]) -> tuple[StaticScore, ...]:
+    """Summed up by split and method, in the order of their first forecasts.
+
+    `unclocked` says of each method why it has no durations, if it has none.
+    """
     parts: dict[tuple[str, Split], list[_Said]] = {}
     for one in said:
         parts.setdefault((one.forecaster, one.split), []).append(one)
@@ -193,9 +221,21 @@ def _scores(said: Sequence[_Said]) -> tuple[StaticScore, ...]:
             split,
             len(part),
             accuracy([s.prediction for s in part], [s.run.energy_j for s in part]),
+            *_timing(part, unclocked[name]),
         )
         for (name, split), part in parts.items()
     )
+
+
+def _timing(said: Sequence[_Said], unclocked: str) -> tuple[Timing | None, str | None]:
+    """How near the durations came, or why that cannot be said."""
+    known = [s.duration for s in said if s.duration is not None]
+    if not known:
+        return None, unclocked
+    if len(known) < len(said):
+        return None, f"it says nothing of the time of {len(said) - len(known)} of {len(said)} runs"
+    near = accuracy(known, [s.run.duration_s for s in said])
+    return Timing(*(getattr(near, field.name) for field in fields(Timing))), None
 
 
 def _notes(methods: Mapping[str, StaticMethod], spoke: set[str]) -> list[str]:

@@ -27,6 +27,14 @@ class Fitted(Protocol):
 
 
 @runtime_checkable
+class Clocked(Fitted, Protocol):
+    """One that forecasts how long a run takes as well."""
+
+    def duration(self, facts: Facts) -> Prediction | None:
+        """Duration (s) of a run of which this is known; None: cannot tell."""
+
+
+@runtime_checkable
 class Learner(Fitted, Protocol):
     """One that has learnt from runs; its interval is that of its errors on runs held out."""
 
@@ -55,17 +63,30 @@ class StaticMethod:
     lacks: Callable[[Facts], str | None]
     timed: bool = False
 
+    @property
+    def unclocked(self) -> str:
+        """Why it has no duration to be scored, where it forecasts none."""
+        if self.timed:
+            return "it is told how long a run took"
+        return "it forecasts an energy, and no time"
+
 
 @dataclass(frozen=True, slots=True)
 class Formula:
     """What multiplies, and learns nothing."""
 
     energy_j: Callable[[Facts, float], float | None]
+    duration_s: Callable[[Facts], float | None] | None = None
 
     def predict(self, facts: Facts, duration_s: float) -> Prediction | None:
         """What the formula gives."""
         energy_j = self.energy_j(facts, duration_s)
         return None if energy_j is None else Prediction(energy_j)
+
+    def duration(self, facts: Facts) -> Prediction | None:
+        """What the formula of the time gives, where it has one."""
+        duration_s = None if self.duration_s is None else self.duration_s(facts)
+        return None if duration_s is None else Prediction(duration_s)
 
 
 def _mlco2(facts: Facts, duration_s: float) -> float | None:
@@ -79,13 +100,16 @@ def _green_algorithms(facts: Facts, duration_s: float) -> float | None:
     return rated_power_w(facts.tdp_w, facts.ram_gb, utilisation) * duration_s
 
 
-def _flops_tdp(facts: Facts, _: float) -> float | None:
-    if facts.gflops is None or facts.samples is None:
-        return None
-    if facts.peak_tflops is None or facts.tdp_w is None:
+def _flops_tdp(facts: Facts, _: float = 0.0) -> float | None:
+    duration_s = _at_peak(facts)
+    return None if duration_s is None or facts.tdp_w is None else facts.tdp_w * duration_s
+
+
+def _at_peak(facts: Facts) -> float | None:
+    if facts.gflops is None or facts.samples is None or facts.peak_tflops is None:
         return None
     flops = training_flops(facts.gflops, facts.samples, facts.validated)
-    return facts.tdp_w * rated_duration_s(flops, facts.peak_tflops)
+    return rated_duration_s(flops, facts.peak_tflops)
 
 
 def _fit_pre_power(runs: Sequence[StaticRun]) -> Fitted:
@@ -135,7 +159,7 @@ def static_methods(workloads: Workloads | None = None) -> dict[str, StaticMethod
         "pre-energy": StaticMethod(_fit_pre_energy, _without_length),
         "green-algorithms": _formula(_green_algorithms, _without_memory, timed=True),
         "mlco2": _formula(_mlco2, _without_power, timed=True),
-        "flops-tdp": _formula(_flops_tdp, _without_work),
+        "flops-tdp": StaticMethod(lambda _: Formula(_flops_tdp, _at_peak), _without_work),
     }
     if workloads is None:
         return found

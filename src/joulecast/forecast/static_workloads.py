@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import JoulecastError, UnknownHardwareError
 from ..hardware.gpus import find_gpu
-from .base import Prediction
+from .base import Forecast, Prediction
 from .conformal import Spread
 from .layerwise import Layerwise, Measured, Part
 from .static import Device, StaticForecaster, total
@@ -115,17 +115,25 @@ class _Steps:
     forecaster: StaticForecaster
 
     def predict(self, facts: Facts, duration_s: float) -> Prediction | None:
-        """All steps of the run."""
+        """Energy of all steps of the run."""
+        whole = self._whole(facts)
+        return None if whole is None else whole.energy
+
+    def duration(self, facts: Facts) -> Prediction | None:
+        """And their duration."""
+        whole = self._whole(facts)
+        return None if whole is None else whole.duration
+
+    def _whole(self, facts: Facts) -> Forecast | None:
         device = device_of(facts)
         parts = self.workloads.parts(facts)
         steps = [self.forecaster.step(part.workload, device) for part in parts]
         if steps[0] is None or steps[-1] is None:
             return None
         if len(parts) == 1:
-            return total(steps[0], parts[0].steps).energy
+            return total(steps[0], parts[0].steps)
         checks = parts[1].steps
-        run = total(steps[0], parts[0].steps, validation=steps[1], validation_steps=checks)
-        return run.energy
+        return total(steps[0], parts[0].steps, validation=steps[1], validation_steps=checks)
 
     def ready(self, runs: Sequence[StaticRun]) -> _Steps:
         """Itself."""

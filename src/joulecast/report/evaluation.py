@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from ..forecast.evaluate import Score
 from ..forecast.scoreboard import Scoreboard
-from ..forecast.static_evaluate import StaticBoard, StaticScore
+from ..forecast.static_evaluate import StaticBoard, StaticScore, Timing
 from ..units import format_quantity, one_line
 from .text import notes, plain_table, section
 
@@ -80,7 +80,24 @@ def render_static(board: StaticBoard, title: str, console: Console) -> None:
     results = [_static(score) for score in board.results]
     legend = LEGEND + HELD_OUT
     _scores("left out", results, groups, f"{one_line(title, 200)}  ", what, legend, console)
+    _times(board, console)
     _remarks(board.notes, board.skipped, board.left_out, console)
+
+
+def _times(board: StaticBoard, console: Console) -> None:
+    """The scores of the durations, in blocks of their own, and which methods have none and why."""
+    of_groups = [(f", {one_line(g) or '(blank)'}", found) for g, found in board.groups.items()]
+    for of, found in [("", board.results), *of_groups]:
+        lines = [_timed(score) for score in found if score.timing is not None]
+        if lines:
+            section(console, f"Duration{of}")
+            console.print(_table("left out", lines, console.width))
+    why: dict[str, dict[str, None]] = {}
+    for score in board.results:
+        if score.no_timing is not None:
+            why.setdefault(score.no_timing, {})[score.forecaster] = None
+    lacking = [f"{', '.join(names)}: {reason}" for reason, names in why.items()]
+    notes(console, "No duration", lacking, "-", "dim")
 
 
 def _runs(count: int) -> str:
@@ -94,6 +111,11 @@ def _online(score: Score) -> _Line:
 def _static(score: StaticScore) -> _Line:
     block = str(score.split).removeprefix("leave-one-").removesuffix("-out")
     return _Line(block.replace("gpu", "GPU"), score.forecaster, score.runs, asdict(score.accuracy))
+
+
+def _timed(score: StaticScore) -> _Line:
+    figures = {f.name: getattr(score.timing, f.name) for f in fields(Timing)}
+    return replace(_static(score), figures=figures)
 
 
 def _scores(

@@ -117,6 +117,39 @@ def test_a_method_without_learning_has_no_interval():
     assert board.results[0].accuracy.mape_pct == pytest.approx((30 + 65 + 82.5) / 3)
 
 
+def test_durations_are_scored_where_there_are_forecasts_of_them():
+    runs = [run(a, "p", 100, s) for a, s in (("x", 10), ("y", 20), ("z", 40), ("w", 80))]
+    said = {"x": 9.0, "y": 30.0, "z": 40.0, "w": 20.0}
+
+    class Clock:
+        def predict(self, facts, duration_s):
+            return Prediction(100.0)
+
+        def duration(self, facts):
+            value = said.get(facts.architecture)
+            return None if value is None else Prediction(value, value / 2, value * 2)
+
+    methods = {
+        "clock": StaticMethod(lambda _: Clock(), lambda _: None),
+        "energy": mean(),
+        "told": mean(timed=True),
+    }
+    clock, energy, told = evaluate_static(runs, methods, [Split.ARCHITECTURE]).results
+    assert clock.timing.mape_pct == pytest.approx((10 + 50 + 0 + 75) / 4)
+    assert clock.timing.median_pct == pytest.approx(30)
+    assert clock.timing.p90_pct == pytest.approx(67.5)
+    assert clock.timing.coverage_pct == pytest.approx(75)
+    assert clock.timing.width_pct == pytest.approx(100 * 1.5 * (0.9 + 1.5 + 1 + 0.25) / 4)
+    assert clock.to_json()["duration_p90_pct"] == pytest.approx(67.5)
+    assert clock.to_json()["duration_reason"] is None
+    assert (energy.timing, energy.no_timing) == (None, "it forecasts an energy, and no time")
+    assert told.to_json()["duration_mape_pct"] is None
+    assert told.to_json()["duration_reason"] == "it is told how long a run took"
+    del said["x"]  # a method that is silent on some is not scored on the others alone
+    (some,) = evaluate_static(runs, {"clock": methods["clock"]}, [Split.ARCHITECTURE]).results
+    assert (some.timing, some.no_timing) == (None, "it says nothing of the time of 1 of 4 runs")
+
+
 def test_the_baselines():
     facts = {"ram_gb": 16.0, "gflops": 2.0, "training_size": 100.0, "epochs": 5.0}
     runs = [

@@ -24,11 +24,15 @@ if TYPE_CHECKING:
     from .run.budget_watch import BudgetStatus
     from .run.outlook import Snapshot
     from .run.training import Run
+    from .study.model import Conditions, Study
+    from .study.plan import read_study
+    from .study.runner import run_study
     from .units import Estimate, Provenance
 
 _HOMES = {
     "BudgetExceeded": ".errors",
     "BudgetStatus": ".run.budget_watch",
+    "Conditions": ".study.model",
     "Environment": ".hardware.environment",
     "Estimate": ".units",
     "JoulecastError": ".errors",
@@ -37,15 +41,19 @@ _HOMES = {
     "Recording": ".recording.model",
     "Run": ".run.training",
     "Snapshot": ".run.outlook",
+    "Study": ".study.model",
     "Summary": ".recording.summary",
     "open_ledger": ".ledger",
+    "read_study": ".study.plan",
     "record": ".run.api",
+    "run_study": ".study.runner",
     "summarise": ".recording.summary",
 }
 
 __all__ = [
     "BudgetExceeded",
     "BudgetStatus",
+    "Conditions",
     "Environment",
     "Estimate",
     "JoulecastError",
@@ -54,10 +62,13 @@ __all__ = [
     "Recording",
     "Run",
     "Snapshot",
+    "Study",
     "Summary",
     "__version__",
     "open_ledger",
+    "read_study",
     "record",
+    "run_study",
     "summarise",
 ]
 

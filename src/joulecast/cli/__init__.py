@@ -29,6 +29,7 @@ VERBS = {
     "interaction": ("interaction", "Say whether the effect of one factor depends on another."),
     "power": ("power", "Say when the power of a run became stable, and how stable."),
     "cycle": ("cycle", "Weigh training and inference together; where two models break even."),
+    "study": ("study", "Many trainings over factors: plan, run, resume, report."),
     "doctor": ("doctor", "Say what can be measured here, and what to do about the rest."),
 }
 

@@ -61,8 +61,8 @@ class Outcome:
     text: str  # the same for people
     ended: tuple[Ended, ...]
     counts: Mapping[TrialStatus, int]
-    energy_j: float  # spent on the study so far, by all runners
-    duration_s: float
+    spent: Estimate | None  # energy of all that was run for the study, by all runners, J
+    duration_s: float  # of the same
     notes: tuple[str, ...] = ()
 
 
@@ -360,8 +360,8 @@ class Runner:
             text = f"the {end} of {limit} is reached, or would be by the next trial"
             text += f" ({used} used): {left}; raise it in the plan, then go on"
         return Outcome(
-            *(study, end, text, tuple(self._ended), dict(self._counts), *self._spent),
-            tuple(self._said),
+            *(study, end, text, tuple(self._ended), dict(self._counts)),
+            *(self._expected.spent(), self._spent[1], tuple(self._said)),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import ssl
@@ -515,6 +516,23 @@ def test_what_cannot_be_a_key_is_refused_and_not_shown(key):
     with pytest.raises(UsageError, match="ELECTRICITYMAPS_API_KEY") as caught:
         live_grid("electricitymaps", {"ELECTRICITYMAPS_API_KEY": key})
     assert key.strip() == "" or key not in str(caught.value)
+
+
+def test_a_password_may_be_any_words(server, tmp_path):
+    watttime(server)
+    password = "open se\u00e7ame: 42"
+    env = {"WATTTIME_USER": "me", "WATTTIME_PASSWORD": password, "WATTTIME_API_URL": server.url}
+    live_grid("watttime", env, clock=lambda: NOW).latest("CAISO_NORTH")
+    sent = server.asked[0][1]["authorization"].removeprefix("Basic ")
+    assert base64.b64decode(sent).decode() == f"me:{password}"
+    with pytest.raises(UsageError, match="WATTTIME_USER"):
+        live_grid("watttime", env | {"WATTTIME_USER": "me:you"})
+
+
+def test_no_repr_shows_a_key(ask):
+    for provider in (ask("electricitymaps"), ask("watttime")):
+        assert KEY not in repr(provider._access)
+        assert PASSWORD not in repr(provider._access)
 
 
 def test_without_a_key_it_is_said_which():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ..analysis.carbon import FIGURES, Carbon, add
@@ -32,10 +32,21 @@ def render_carbon(runs: Sequence[RunCarbon], console: Console) -> None:
         console.print(Text(f"{len(runs)} runs", "bold"))
         console.print(_table(runs))
         section(console, "Sources")
-        for row in dict.fromkeys(row for run in runs for row in _sources(run.carbon)):
-            pairs(console, [row])
-    told = dict.fromkeys(note for run in runs for note in run.notes)
-    notes(console, "Notes", list(told), "-", "dim")
+        pairs(console, dict.fromkeys(row for run in runs for row in _sources(run.carbon)))
+    notes(console, "Notes", list(dict.fromkeys(_notes(runs))), "-", "dim")
+
+
+def _notes(runs: Sequence[RunCarbon]) -> Iterator[str]:
+    """What was assumed, and, where there is no room beside it, why a figure is unknown."""
+    for run in runs:
+        yield from run.notes
+    if len(runs) > 1:
+        for run in runs:
+            for name in ("energy", "embodied"):
+                if why := run.carbon.why(name):
+                    yield f"{one_line(run.name, 40)}: {name} unknown: {why}"
+    if any(run.carbon.site.pue == 1 for run in runs):
+        yield "PUE 1: what the site takes for cooling and supply is not counted (--pue)"
 
 
 def _title(run: RunCarbon) -> str:
@@ -102,6 +113,8 @@ def _sources(carbon: Carbon) -> list[tuple[str, str]]:
 
 
 def _table(runs: Sequence[RunCarbon]) -> Table:
+    from rich.text import Text
+
     table = plain_table()
     shown = [name for name in FIGURES if any(getattr(run.carbon, name) for run in runs)]
     table.add_column("run")
@@ -109,7 +122,7 @@ def _table(runs: Sequence[RunCarbon]) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for run in runs:
         cells = [_cell(getattr(run.carbon, name)) for name in shown]
-        table.add_row(one_line(run.name, 40) or "(no name)", *cells)
+        table.add_row(Text(one_line(run.name, 40) or "(no name)"), *cells)  # a name is no markup
     total = add([run.carbon for run in runs])
     table.add_row("all", *(_cell(total[name]) for name in shown), style="bold")
     return table

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any, ClassVar
@@ -33,7 +33,7 @@ class Access:
     http: Http
     cache: Cache
     base_url: str
-    secrets: Mapping[str, str]
+    secrets: Mapping[str, str] = field(repr=False)
     clock: Callable[[], float]  # seconds since 1970
 
 

@@ -55,10 +55,14 @@ def check_url(url: str, variable: str) -> str:
 
 
 def check_secret(value: str, variable: str) -> str:
-    """A key that fits into a header. Raises `UsageError`, which does not show it."""
-    value = value.strip()
-    if not value or not value.isascii() or not value.isprintable() or " " in value:
-        raise UsageError(f"{variable}: this is not a key: copy it again, without line breaks")
+    """A key that fits into a header, a name, or a password. Raises `UsageError`, never with it."""
+    value = value.strip("\r\n")
+    if variable.endswith("_KEY"):  # sent as it is
+        fits = value.isascii() and " " not in value
+    else:  # sent encoded; a colon ends the name
+        fits = not (variable.endswith("_USER") and ":" in value)
+    if not (value.strip() and value.isprintable() and fits):
+        raise UsageError(f"{variable}: this cannot be it: copy it again, without line breaks")
     return value
 
 

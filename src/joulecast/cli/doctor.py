@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import MeterLostError
-from ..meters.base import Meter, Reading
+from ..meters.base import Gauge, Meter, Reading
 
 if TYPE_CHECKING:
     from ..report.checkup import Checkup
@@ -51,20 +51,29 @@ def examine(scope: str) -> Checkup:
     from ..hardware.environment import Environment
     from ..meters.cpu_time import CpuTime
     from ..meters.discovery import discover
-    from ..report.checkup import Checkup, power_now
+    from ..meters.gauges import find_gauges
+    from ..report.checkup import Checkup, gauge_now, power_now
 
     clock = time.monotonic
     environment = Environment.detect()
     cpu_time = CpuTime(clock, None if scope == "machine" else os.getpid())
     found = discover(scope, clock, cpu_time=cpu_time, environment=environment)
+    gauges = find_gauges(scope, clock, cpu_time, found.meters)
     warnings = list(found.warnings)
     try:
         start = clock()
+        before = read_once(gauges.open)
         readings = watch(found.meters, watch_s(found.meters), clock, time.sleep, warnings)
         watched_s = clock() - start
+        if not found.meters:
+            time.sleep(_STEP_S)  # two readings of what counts
+        after = read_once(gauges.open)
     finally:
+        for gauge in gauges.open:
+            gauge.close()
         for meter in found.meters:
             meter.close()
+    said = [[r for r in both if r is not None] for both in zip(before, after, strict=True)]
     return Checkup(
         scope=scope,
         watched_s=watched_s if found.meters else 0.0,
@@ -75,7 +84,22 @@ def examine(scope: str) -> Checkup:
         unavailable=found.unavailable,
         warnings=warnings,
         environment=environment.to_json(),
+        gauges=[
+            *(gauge_now(g.source, taken) for g, taken in zip(gauges.open, said, strict=True)),
+            *(gauge_now(source, []) for source in gauges.missing),
+        ],
     )
+
+
+def read_once(gauges: Sequence[Gauge]) -> list[Reading | None]:
+    """What each says now; None where it has nothing to say, or is gone."""
+    found: list[Reading | None] = []
+    for gauge in gauges:
+        try:
+            found.append(gauge.read())
+        except MeterLostError:
+            found.append(None)
+    return found
 
 
 def watch_s(meters: Sequence[Meter]) -> float:

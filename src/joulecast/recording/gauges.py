@@ -78,6 +78,11 @@ class Track:
     integral: Curve  # its `energy_j` is unit x seconds
     gaps: list[Gap]
 
+    @property
+    def counts(self) -> bool:
+        """Whether it is the slope of a count, each value a mean since the one before."""
+        return self.source.kind is Kind.COUNTER
+
     def mean(self, start_s: float, end_s: float) -> float | None:
         """Time-weighted mean between two times, over what was read; None where nothing was."""
         first, last = float(self.integral.t_s[0]), float(self.integral.t_s[-1])
@@ -89,7 +94,7 @@ class Track:
         return integral / float(read)
 
     def _silent(self, start_s: float, end_s: float) -> float:
-        if self.source.kind is Kind.COUNTER:  # it went on counting
+        if self.counts:  # it went on counting
             return 0.0
         t, closed = self.integral.t_s, self.integral.open == 0
         lengths = np.clip(t[1:], start_s, end_s) - np.clip(t[:-1], start_s, end_s)
@@ -97,7 +102,7 @@ class Track:
 
     def series(self, end_s: float) -> tuple[Array, Array]:
         """Times and values up to the end of the run; of one that counts, ends of its windows."""
-        if self.source.kind is not Kind.COUNTER:
+        if not self.counts:
             assert self.integral.power_w is not None
             inside = self.integral.t_s <= end_s
             return self.integral.t_s[inside], self.integral.power_w[0][inside]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ..meters.base import Reading, Source, Unavailable
+from ..meters.base import GaugeSource, Kind, Reading, Source, Unavailable
 from ..recording.integrate import UPDATES_TO_RESOLVE, energy_between
 from ..recording.sampler import to_samples
 from ..units import Estimate, add_independent
@@ -29,6 +29,27 @@ class DomainNow:
 
 
 @dataclass(frozen=True, slots=True)
+class GaugeNow:
+    """One gauge and what it says, in its unit; `value` is None for the reason given."""
+
+    source: GaugeSource
+    value: float | None
+    reason: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in `joulecast/doctor/1`."""
+        return {
+            "name": self.source.domain,
+            "value": self.value,
+            "unit": self.source.unit,
+            "source": self.source.source,
+            "provenance": str(self.source.provenance),
+            "device": self.source.device,
+            "reason": self.reason or None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Checkup:
     """All that `joulecast doctor` says."""
 
@@ -38,6 +59,7 @@ class Checkup:
     unavailable: list[Unavailable]
     warnings: list[str]
     environment: Mapping[str, Any]
+    gauges: list[GaugeNow] = field(default_factory=list)
 
     @property
     def total(self) -> Estimate | None:
@@ -70,6 +92,7 @@ class Checkup:
                 }
                 for d in self.domains
             ],
+            "gauges": [gauge.to_json() for gauge in self.gauges],
             "unavailable": [asdict(u) for u in self.unavailable],
             "warnings": self.warnings,
             "environment": dict(self.environment),
@@ -85,3 +108,17 @@ def power_now(source: Source, readings: Sequence[Reading]) -> DomainNow:
     assert energy is not None  # there are readings, and time between them
     e, s = energy, end - start
     return DomainNow(source, Estimate(e.value / s, e.low / s, e.high / s, "W", e.provenance))
+
+
+def gauge_now(source: GaugeSource, readings: Sequence[Reading]) -> GaugeNow:
+    """The last of the readings of a gauge; of one that counts, its slope over them."""
+    if source.reason:
+        return GaugeNow(source, None, source.reason)
+    if not readings:
+        return GaugeNow(source, None, "it has nothing to say now")
+    first, last = readings[0], readings[-1]
+    if source.kind is not Kind.COUNTER:
+        return GaugeNow(source, last.value)
+    if last.t_s <= first.t_s:
+        return GaugeNow(source, None, "two readings are needed")
+    return GaugeNow(source, (last.value - first.value) / (last.t_s - first.t_s))

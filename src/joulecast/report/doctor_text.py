@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..units import format_duration
 from .checkup import Checkup, DomainNow
 from .environment import environment_rows
+from .gauge_words import gauge_text, label
 from .text import lead, notes, pairs, plain_table, provenance_style, section
 from .words import INTERVAL, percent, range_text, uncertainty_text
 
@@ -34,6 +35,9 @@ def render_doctor(checkup: Checkup, console: Console) -> None:
         console.print(Text(f"Scope {checkup.scope}: {_SCOPES[checkup.scope]}.", "dim"))
         section(console, "Where the figures come from, and how sure they are")
         _sources(checkup, console)
+    if checkup.gauges:
+        section(console, "Read beside energy, once a second")
+        console.print(_gauges(checkup, wide))
     if checkup.unavailable:
         section(console, "Not measured here")
         _unavailable(checkup, console)
@@ -62,6 +66,21 @@ def _verdict(checkup: Checkup, console: Console) -> None:
             f"Expect totals within -{percent(low)} to +{percent(high)} ({INTERVAL}, at this load)."
         )
         console.print(Text(line))
+
+
+def _gauges(checkup: Checkup, wide: bool) -> Table:
+    from rich.text import Text
+
+    table = plain_table()
+    table.add_column("", no_wrap=True)
+    table.add_column("now", justify="right", no_wrap=True)
+    table.add_column("what is read", overflow="fold" if wide else "ellipsis", style="dim")
+    for gauge in checkup.gauges:
+        value = gauge_text(gauge.value, gauge.source.unit)
+        about = "; ".join(filter(None, (gauge.source.source, gauge.reason)))
+        style = "yellow" if gauge.value is None else ""
+        table.add_row(Text(" ".join(label(gauge.source.domain))), Text(value, style), Text(about))
+    return table
 
 
 def _now(checkup: Checkup, wide: bool) -> Table:

@@ -21,6 +21,8 @@ from .figures import (
     metric_figure,
     power_figure,
 )
+from .gauge_figure import gauge_figure
+from .gauge_words import gauge_rows
 from .lanes import lanes
 from .series import PowerSeries, Trace, energy_until, power_series, traces
 from .spans import ends, group_spans
@@ -50,6 +52,7 @@ def render_html(recording: Recording, summary: Summary, zone: tzinfo | None = No
         when=words.when(recording.header.started_at, zone),
         started_iso=datetime.fromtimestamp(recording.header.started_at, UTC).isoformat(),
         power=words.mean_power(summary),
+        gauges=gauge_rows(summary.gauges),
         epochs=ends(summary.epochs, MOST_ROWS),
         epoch_metrics=_epoch_metrics(summary),
         groups=ends(group_spans(summary), MOST_ROWS),
@@ -73,6 +76,8 @@ def _figures(summary: Summary, series: PowerSeries | None, found: list[Trace]) -
     figures = {}
     if series is not None:
         figures["power"] = power_figure(summary, series)
+    if (gauges := gauge_figure(summary.recording, summary.duration_s)) is not None:
+        figures["gauges"] = gauges
     if summary.domains:
         figures["domains"] = domain_figure(summary)
     if any(e.energy for e in summary.epochs):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..recording.summary import Summary
 from ..units import Estimate, Provenance, format_duration, format_quantity, one_line
 from .environment import brief
+from .gauge_words import gauge_rows
 from .spans import Elided, ends, group_spans
 from .words import (
     INTERVAL,
@@ -59,6 +60,9 @@ def render_text(summary: Summary, console: Console) -> None:
         console.print(_domains(summary, wide))
         console.print()
         pairs(console, _sources(summary))
+    if summary.gauges:
+        section(console, "Utilisation, temperature and memory")
+        console.print(_gauges(summary, wide))
     if summary.epochs:
         section(console, "Energy by epoch")
         console.print(_epochs(summary, wide))
@@ -182,6 +186,20 @@ def _sources(summary: Summary) -> list[tuple[str, str]]:
         how = f"{s.source}, {uncertainty_text(s)} ({s.uncertainty.origin})"
         found.setdefault((s.domain.partition(":")[0], how), []).append(s.domain)
     return [(domains_text(domains), how) for (_, how), domains in found.items()]
+
+
+def _gauges(summary: Summary, wide: bool) -> Table:
+    from rich.text import Text
+
+    table = plain_table()
+    table.add_column("", no_wrap=True)
+    for title in ("mean", "least", "most", "last"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("what was read", overflow="fold" if wide else "ellipsis", style="dim")
+    for name, figures, about in gauge_rows(summary.gauges):
+        cells: Sequence[str | Text] = figures or [Text("unknown", "yellow"), "", "", ""]
+        table.add_row(Text(name), *cells, Text(about))
+    return table
 
 
 def _epochs(summary: Summary, wide: bool) -> Table:

@@ -1,0 +1,76 @@
+"""Gauges that say what a function of time says, and gauges put into a recording made by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from joulecast.errors import MeterLostError
+from joulecast.meters.base import Gauge, GaugeSource, Kind, Reading
+from joulecast.recording.gauges import gauge_samples
+from joulecast.recording.model import Recording
+from joulecast.units import Provenance
+
+UNITS = {"utilisation_pct": "%", "temperature_c": "°C"}
+
+
+def gauge_source(name: str = "gpu:0/temperature_c", **changes: Any) -> GaugeSource:
+    """A source as a gauge of that name would state it."""
+    unit = UNITS.get(name.rpartition("/")[2], "B")
+    kind = Kind.COUNTER if name == "cpu/utilisation_pct" else Kind.GAUGE
+    device = "NVIDIA A100-SXM4-80GB" if name.startswith("gpu") else ""
+    source = GaugeSource(name, "a test", unit, kind, Provenance.MEASURED, 1.0, device)
+    return replace(source, **changes)
+
+
+@dataclass
+class FunctionGauge(Gauge):
+    """Says what a function of the time since its making says; None is no word."""
+
+    clock: Callable[[], float]
+    value: Callable[[float], float | None]
+    source: GaugeSource = field(default_factory=gauge_source)
+    lost_after_s: float = float("inf")
+    closed: bool = False
+
+    def __post_init__(self) -> None:
+        self.made = self.clock()
+
+    def read(self) -> Reading | None:
+        t = self.clock() - self.made
+        if t > self.lost_after_s:
+            raise MeterLostError("it fell off the bus")
+        value = self.value(t)
+        return None if value is None else Reading(self.clock(), value, value, value, 0.0)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def put(recording: Recording, name: str, t_s: Any, value: Any, **changes: Any) -> None:
+    """Readings of one more gauge of a recording."""
+    recording.header.gauges.append(gauge_source(name, **changes))
+    recording.samples[name] = gauge_samples(np.asarray(t_s, float), np.asarray(value, float))
+
+
+def with_gauges(recording: Recording, gpus: int = 1) -> Recording:
+    """A recording of `fakes.recordings` with the gauges of such a training."""
+    rng = np.random.default_rng(3)
+    t = np.arange(0.0, recording.duration_s + 1, 1.0)
+    busy = (t > 4) & (t < recording.duration_s - 1)
+    for i in range(gpus):
+        put(
+            recording,
+            f"gpu:{i}/utilisation_pct",
+            t,
+            np.where(busy, 93 + rng.normal(0, 2, len(t)), 0),
+        )
+        put(recording, f"gpu:{i}/memory_bytes", t, np.where(busy, 31e9, 0.6e9))
+        put(recording, f"gpu:{i}/temperature_c", t, 38 + 28 * (1 - np.exp(-t / 40)) + i)
+    cores = np.where(busy, 210 + rng.normal(0, 15, len(t)), 100)
+    put(recording, "cpu/utilisation_pct", t, np.concatenate([[0], np.cumsum(cores[1:])]))
+    put(recording, "memory_bytes", t, 3e9 + 1e9 * (1 - np.exp(-t / 5)))
+    return recording

@@ -48,7 +48,7 @@ def time_unit(duration_s: float) -> tuple[float, str]:
     return (60.0, "min") if duration_s < 3 * 3600 else (3600.0, "h")
 
 
-def _rounded(values: Array, digits: int = 5) -> list[float | None]:
+def rounded(values: Array, digits: int = 5) -> list[float | None]:
     """JSON numbers to a few significant digits; not-a-number becomes null."""
     return [float(f"{v:.{digits}g}") if math.isfinite(v) else None for v in values.tolist()]
 
@@ -77,12 +77,12 @@ def power_figure(summary: Summary, series: PowerSeries) -> Figure:
     edges = series.edges_s / scale
     colours = domain_colours(list(series.power_w))
     data: list[dict[str, Any]] = []
-    x = _rounded(edges, 7)
+    x = rounded(edges, 7)
     stacked = np.nansum(list(series.power_w.values()), axis=0)
     watts, watt = unit_of(float(stacked.max()), "W")
     line = 1 if len(stacked) <= 500 else 0  # outlines of dense steps hide what they enclose
     for domain, power in series.power_w.items():
-        y = _rounded(power / watts)
+        y = rounded(power / watts)
         data.append(
             {
                 "type": "scatter",
@@ -352,7 +352,7 @@ def metric_figure(name: str, points: Sequence[Metric], energy_j: Array) -> Figur
         "type": "scatter",
         "mode": "lines+markers" if len(keep) <= 100 else "lines",
         "name": escape(name),
-        "x": _rounded(energy_j[keep] / scale, 6),
+        "x": rounded(energy_j[keep] / scale, 6),
         "y": [m.value if math.isfinite(m.value) else None for m in chosen],
         "line": {"width": 1.5},
         "marker": {"size": 5},

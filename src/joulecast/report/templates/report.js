@@ -29,12 +29,17 @@
       if (axis.title) axis.title.standoff = 8;
     });
     (layout.annotations || []).forEach(function (a) {
-      a.font.color = colour("--bad");
-      a.bgcolor = colour("--paper");
+      a.font.color = a.name === "name" ? ink : colour("--bad");
+      a.bgcolor = a.name === "name" ? "rgba(0,0,0,0)" : colour("--paper");
     });
     data.forEach(function (trace) {
-      ["error_x", "error_y"].forEach(function (name) { if (trace[name]) trace[name].color = ink; });
+      ["error_x", "error_y"].forEach(function (name) {
+        if (trace[name] && !trace[name].color) trace[name].color = ink;
+      });
       if (trace.meta === "marks") trace.marker.color = ink;
+      if (trace.meta === "soft") trace.marker.color = soft;
+      if (trace.meta === "ink") trace.line.color = ink;
+      if (trace.meta === "outlined") trace.marker.line.color = ink;
       if (trace.meta === "line") {
         trace.line.color = colour("--accent");
         if (trace.marker) trace.marker.color = colour("--accent");

@@ -1,0 +1,93 @@
+"""The findings of a study as the document `joulecast/study/1`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from ..units import Estimate
+
+if TYPE_CHECKING:
+    from .evidence import Evidence
+    from .findings import Findings, Test
+    from .grouping import Group
+    from .model import Study
+
+SCHEMA = "joulecast/study/1"
+
+
+def document(found: Findings) -> dict[str, Any]:
+    """Plain JSON types; null where not known, with the reason in `missing` or beside it."""
+    return {
+        "schema": SCHEMA,
+        "name": found.name,
+        "plan": None if found.plan is None else plan_json(found.plan),
+        "factors": {f: list(levels) for f, levels in found.factors.items()},
+        "held": dict(found.held),
+        "quality": found.quality and {"name": found.quality.column, "maximise": found.maximise},
+        "counts": dict(found.counts),
+        "energy": _estimate(found.total),
+        "duration_s": found.duration_s,
+        "measures": [
+            {"column": m.column, "name": m.label, "unit": m.unit.name} for m in found.measures
+        ],
+        "configurations": [_group(g) for g in found.groups],
+        "failures": [asdict(failure) for failure in found.failures],
+        "tradeoff": found.tradeoff and found.tradeoff.to_json(),
+        "tests": [_test(t) for t in found.tests],
+        "interactions": [i.to_json() for i in found.interactions],
+        "power_against_utilisation": found.utilisation and found.utilisation.to_json(),
+        "recordings": _evidence(found.evidence),
+        "carbon": found.footprint.to_json(),
+        "missing": list(found.missing),
+    }
+
+
+def plan_json(plan: Study) -> dict[str, Any]:
+    """A plan as JSON types."""
+    found = asdict(plan)
+    found["factors"] = {f: list(levels) for f, levels in plan.factors.items()}
+    return found
+
+
+def _group(group: Group) -> dict[str, Any]:
+    return {
+        "name": group.name,
+        "factors": dict(group.levels),
+        "n": len(group.rows),
+        "failed": group.failed,
+        "figures": {column: m.to_json() for column, m in group.medians.items()},
+    }
+
+
+def _test(test: Test) -> dict[str, Any]:
+    return {"within": dict(test.within), "comparison": test.comparison.to_json()}
+
+
+def _evidence(found: Evidence) -> dict[str, Any]:
+    return {
+        "runs": [
+            {
+                "configuration": run.configuration,
+                "run_id": run.run_id,
+                "power": run.power.to_json(),
+                "curve": run.curve and asdict(run.curve),
+            }
+            for run in found.runs
+        ],
+        "sources": [
+            {
+                "domain": s.domain,
+                "source": s.source,
+                "device": s.device,
+                "provenance": str(s.provenance),
+            }
+            for s in found.sources
+        ],
+        "environments": {host: dict(env) for host, env in found.environments.items()},
+        "interval_s": found.interval_s and list(found.interval_s),
+    }
+
+
+def _estimate(estimate: Estimate | None) -> dict[str, Any] | None:
+    return None if estimate is None else estimate.to_json()

@@ -10,14 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UnknownHardwareError, UsageError
 from ..hardware.grids import WORLD, find_grid
 from ..units import Estimate, Provenance, add_independent, weakest
 from .cost import KWH_J, Tariff
 from .embodied import Embodied
-from .intensity import Series, Weighted
+
+if TYPE_CHECKING:  # the sum itself needs no arrays
+    from .intensity import Series, Weighted
 
 UNIT = "g CO2e"
 GIVEN = "as given"

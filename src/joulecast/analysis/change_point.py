@@ -39,7 +39,8 @@ def last_change(values: Array, until: float = 0.5) -> Change | None:
     The largest cumulative sum of deviations from the mean marks a change (Page 1954); it counts if
     it lies beyond what a trace with this autocorrelation reaches by chance (5 %; the long-run
     variance with Bartlett weights, Newey and West 1987) and moves the mean by 2 % or more. What
-    follows it is searched in the same way.
+    follows it is searched in the same way. A warm-up of a few hundredths of the run goes unseen
+    where power swings widely within epochs.
 
     Args:
         values: shape (n,), finite, in equal steps.

@@ -204,6 +204,21 @@ def test_electricity_maps_unknown_zone_names_the_nearest(server, ask):
     assert "auth-token" not in server.asked[-1][1]  # the list of zones needs no key
 
 
+def test_electricity_maps_refusal_of_a_zone_that_there_is(server, ask):
+    server.json(PAST, {"error": "no data"}, 400)
+    server.json("/v3/zones", {"DE": {"zoneName": "Germany"}})
+    with pytest.raises(LiveGridError, match="nothing of DE"):
+        ask("electricitymaps").between("DE", NOW - 9e5, NOW - 8e5)
+
+
+def test_names_from_a_server_cannot_steer_the_terminal(server, ask):
+    server.json(LATEST, {}, 404)
+    server.json("/v3/zones", {"D\x1b[31mE": {}})
+    with pytest.raises(UnknownZoneError) as caught:
+        ask("electricitymaps").latest("D[31mE")
+    assert "\x1b" not in str(caught.value)
+
+
 def test_electricity_maps_answer_for_another_zone_is_refused(server, ask):
     server.json(LATEST, em_row(NOW, 20) | {"zone": "FR"})
     server.json("/v3/zones", {"DE": {}})
@@ -601,7 +616,7 @@ def test_the_cache_is_the_users_alone_and_holds_no_key(server, ask, tmp_path):
     assert stat.S_IMODE(found[0].parent.stat().st_mode) == 0o700
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"question": 1}', b"\xff\xff"])
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"question": 1}', b"\xff\xff", b"NaN"])
 def test_a_damaged_cache_is_asked_anew(server, ask, tmp_path, damage):
     server.json(LATEST, em_row(NOW - 1200, 302))
     ask("electricitymaps").latest("DE")
@@ -609,6 +624,15 @@ def test_a_damaged_cache_is_asked_anew(server, ask, tmp_path, damage):
     path.write_bytes(damage)
     assert ask("electricitymaps").latest("DE").intervals[0].carbon_g_per_kwh == 302
     assert len(server.asked) == 2
+
+
+def test_figures_in_the_cache_that_are_none_are_asked_anew(server, ask, tmp_path):
+    server.json(LATEST, em_row(NOW - 1200, 302))
+    ask("electricitymaps").latest("DE")
+    (path,) = files(tmp_path / "cache")
+    for figure in ("NaN", "-3", "Infinity"):
+        path.write_text(path.read_text().replace("302.0", figure))
+        assert ask("electricitymaps").latest("DE").intervals[0].carbon_g_per_kwh == 302
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(server, ask, tmp_path):

@@ -52,9 +52,15 @@ class RunCarbon:
         }
 
 
-def year_of(summary: Summary) -> int:
-    """The year (UTC) in which a run started, whose intensity it is counted with."""
-    return datetime.fromtimestamp(summary.recording.header.started_at, UTC).year
+def year_of(summary: Summary) -> int | None:
+    """The year (UTC) in which a run started, whose intensity it is counted with.
+
+    None where its start is no time of a calendar (an imported trace may say anything).
+    """
+    try:
+        return datetime.fromtimestamp(summary.recording.header.started_at, UTC).year
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def carbon_of_run(

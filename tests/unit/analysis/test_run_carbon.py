@@ -46,6 +46,11 @@ def test_the_year_is_the_runs_own():
     assert year_of(summarise(training(started_at=1_622_505_600.0))) == 2021
 
 
+@pytest.mark.parametrize("start", [float("nan"), float("inf"), 1e20, -1e20])
+def test_a_start_that_is_no_time_has_no_year(start):
+    assert year_of(summarise(training(started_at=start))) is None
+
+
 def test_its_own_hours():
     summary = summarise(training(domains=("gpu:0", "cpu:0")))
     start, end = summary.recording.header.started_at, summary.duration_s

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from typing import Any, ClassVar
 
 from ...errors import JoulecastError, UsageError
+from ...units import one_line
 from ..intensity import Interval, Series, ordered
 from .cache import Cache
 from .http import Http
@@ -116,7 +117,7 @@ def _pieces(start_s: float, end_s: float, longest_s: float) -> Iterator[tuple[fl
 
 def nearest(zone: str, known: Iterable[str]) -> str:
     """`; the nearest are DE, DK-DK1`, or nothing where none is near."""
-    names = {name.casefold(): name for name in known}
+    names = {name.casefold(): one_line(name, 40) for name in known}
     near = get_close_matches(zone.casefold(), names, n=3, cutoff=0.4)
     return f"; the nearest are {', '.join(names[name] for name in near)}" if near else ""
 

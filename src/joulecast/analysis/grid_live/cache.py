@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,11 @@ def cache_folder(env: Mapping[str, str], platform: str = sys.platform) -> Path |
     return Path(home, ".cache", "joulecast") if home else None
 
 
+def _sound(interval: Interval) -> bool:
+    figures = (interval.start_s, interval.end_s, interval.carbon_g_per_kwh)
+    return all(map(math.isfinite, figures)) and interval.carbon_g_per_kwh >= 0
+
+
 class Cache:
     """Intervals by question. What cannot be read or written is as if it were not there."""
 
@@ -42,7 +48,8 @@ class Cache:
             rows = document["intervals"]
             if document["question"] != list(question) or not 0 <= age <= max_age_s:
                 return None
-            return [Interval(float(a), float(b), float(g), bool(e)) for a, b, g, e in rows]
+            found = [Interval(float(a), float(b), float(g), bool(e)) for a, b, g, e in rows]
+            return found if all(map(_sound, found)) else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 

@@ -86,12 +86,12 @@ class ElectricityMaps(LiveGrid):
         if not isinstance(answer, dict):
             raise self._bad("what is no object")
         if answer.get("zone", zone) != zone:
-            raise UnknownZoneError(f"{self.title} knows no zone {zone!r}{self._nearest(zone)}")
+            raise self._unknown(zone)
         return answer
 
     def _failed(self, error: HttpError, what: str, zone: str) -> Exception:
         if error.status in (400, 404):
-            return UnknownZoneError(f"{self.title} knows no zone {zone!r}{self._nearest(zone)}")
+            return self._unknown(zone)
         if error.status == 401 or (error.status == 403 and what != "past-range"):
             return LiveGridError(
                 f"{self.title} refuses the key for zone {zone}: check ELECTRICITYMAPS_API_KEY, "
@@ -104,12 +104,18 @@ class ElectricityMaps(LiveGrid):
             )
         return LiveGridError(f"{error}: try again later, or leave --live-grid out")
 
-    def _nearest(self, zone: str) -> str:
+    def _unknown(self, zone: str) -> Exception:
+        """That there is no such zone; or, where there is, that the question was refused."""
         try:  # needs no key, so none is sent
             known = self._access.http.get_json(f"{self._access.base_url}/v3/zones")
         except HttpError:
-            return " (see app.electricitymaps.com for their names)"
-        return nearest(zone, known) if isinstance(known, dict) else ""
+            known = None
+        if not isinstance(known, dict):
+            near = " (see app.electricitymaps.com for their names)"
+            return UnknownZoneError(f"{self.title} knows no zone {zone!r}{near}")
+        if zone in known:
+            return self._bad(f"that it has nothing of {zone}")
+        return UnknownZoneError(f"{self.title} knows no zone {zone!r}{nearest(zone, known)}")
 
 
 def _interval(row: dict[str, Any]) -> Interval:

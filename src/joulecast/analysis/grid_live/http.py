@@ -31,11 +31,16 @@ _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class HttpError(JoulecastError):
-    """A server gave no usable answer. `status` is its code, None where there was none."""
+    """A server gave no usable answer.
 
-    def __init__(self, text: str, status: int | None = None) -> None:
+    `status` is its code, None where there was none; `retry_after_s` the pause it asks for.
+    """
+
+    def __init__(
+        self, text: str, status: int | None = None, retry_after_s: float | None = None
+    ) -> None:
         super().__init__(text)
-        self.status = status
+        self.status, self.retry_after_s = status, retry_after_s
 
 
 def check_url(url: str, variable: str) -> str:
@@ -114,8 +119,7 @@ class Http:
         """Seconds to wait before the next try; None where there is to be none."""
         if attempt + 1 >= TRIES or (error.status not in _AGAIN):
             return None
-        asked = getattr(error, "retry_after_s", None)
-        pause = 2.0**attempt if asked is None else float(asked)
+        pause = 2.0**attempt if error.retry_after_s is None else error.retry_after_s
         return pause if pause <= LONGEST_PAUSE_S else None
 
     def _read(self, request: urllib.request.Request, host: str) -> bytes:
@@ -132,9 +136,8 @@ class Http:
                 return self._body(answer, host, deadline)
         except urllib.error.HTTPError as error:
             with error:
-                failed = HttpError(_status_text(host, error.code), error.code)
-                failed.retry_after_s = _retry_after(error.headers)  # type: ignore[attr-defined]
-            raise failed from None
+                pause = _retry_after(error.headers)
+            raise HttpError(_status_text(host, error.code), error.code, pause) from None
         except (TimeoutError, socket.timeout):  # noqa: UP041
             raise HttpError(f"{host} did not answer within {self.timeout_s:g} s") from None
         except urllib.error.URLError as error:

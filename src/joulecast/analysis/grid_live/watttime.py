@@ -106,21 +106,25 @@ class WattTime(LiveGrid):
         return token
 
     def _failed(self, error: HttpError, zone: str) -> Exception:
+        known = self._regions() if error.status in (400, 401, 403, 404) else []
         if error.status in (400, 404):
-            return UnknownZoneError(f"WattTime knows no region {zone!r}{self._nearest(zone)}")
+            if zone in known:
+                return self._bad(f"that it has nothing of {zone}")
+            return UnknownZoneError(f"WattTime knows no region {zone!r}{nearest(zone, known)}")
         if error.status in (401, 403):
             return LiveGridError(
-                f"WattTime: this account may not see {zone}{self._nearest(zone)}: "
+                f"WattTime: this account may not see {zone}{nearest(zone, known)}: "
                 "leave --live-grid out, or ask them for the region"
             )
         return LiveGridError(f"{error}: try again later, or leave --live-grid out")
 
-    def _nearest(self, zone: str) -> str:
+    def _regions(self) -> list[str]:
+        """Those that the account may see; none where it does not say."""
         headers = {"Authorization": f"Bearer {self._token}"}
         try:
             answer = self._access.http.get_json(f"{self._access.base_url}/v3/my-access", headers)
             signals = answer["signal_types"]
             known = [row["region"] for signal in signals for row in signal["regions"]]
         except (HttpError, KeyError, TypeError):
-            return ""
-        return nearest(zone, [name for name in known if isinstance(name, str)])
+            return []
+        return [name for name in known if isinstance(name, str)]

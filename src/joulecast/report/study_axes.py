@@ -83,11 +83,11 @@ def legend_entries(style: Looks) -> list[dict[str, Any]]:
     """Entries that stand for levels, drawn nowhere."""
     nowhere = {"type": "scatter", "mode": "markers", "x": [None], "y": [None], "hoverinfo": "skip"}
     entries = [
-        nowhere | {"name": short(level), "marker": {"color": colour, "size": 10}}
+        nowhere | {"name": short(level, 18), "marker": {"color": colour, "size": 10}}
         for level, colour in list(style.colours.items())[:12]
     ]
     entries += [
-        nowhere | {"name": short(level), "meta": "soft", "marker": {"symbol": shape, "size": 9}}
+        nowhere | {"name": short(level, 18), "meta": "soft", "marker": {"symbol": shape, "size": 9}}
         for level, shape in list(style.shapes.items())[:8]
     ]
     return entries

@@ -169,6 +169,7 @@ def interaction_figure(found: Findings, act: Interaction) -> Figure:
             "ticktext": [short(x, 16) for x in columns],
             "range": [-0.35, len(columns) - 0.65],
             "showgrid": False,
+            "zeroline": False,
         },
         "yaxis": axis(scale, fixedrange=True),
     }

@@ -12,6 +12,7 @@ from .figures import Figure
 from .study_axes import LEGEND, MARGIN, axis, legend_entries, run_points, short
 from .study_looks import Look, Looks, looks
 from .study_scales import Kind, Scale, amount_scale, quality_scale
+from .words import percent
 
 
 def tradeoff_scales(found: Findings) -> tuple[Scale, Scale] | None:
@@ -116,7 +117,9 @@ def _names(found: Findings, x: Scale, y: Scale) -> list[dict[str, Any]]:
     of = {c.name: c for c in found.tradeoff.configurations}
     pick = found.tradeoff.pick
     told = {pick.best: ("best", -34)} | (
-        {pick.name: ("cheapest within tolerance", 40)} if pick.name != pick.best else {}
+        {pick.name: (f"cheapest within {percent(pick.tolerance)}", 40)}
+        if pick.name != pick.best
+        else {}
     )
     middle = sorted(x.at(c.cost.value) for c in of.values())[len(of) // 2]
     names = []
@@ -127,7 +130,7 @@ def _names(found: Findings, x: Scale, y: Scale) -> list[dict[str, Any]]:
             {
                 "x": math.log10(across) if x.kind is Kind.LOG else across,
                 "y": math.log10(up) if y.kind is Kind.NEAR_ONE else up,
-                "text": f"<b>{short(name)}</b><br>{what}",
+                "text": f"<b>{short(name, 20)}</b><br>{what}",
                 "name": "name",
                 "ax": -30 if across > middle else 30,
                 "ay": down,

@@ -78,7 +78,7 @@ def with_energy(table: Table, column: str | None) -> Table:
     column = column or find_energy(table)
     if column is None:
         raise BadInputError(
-            f"{table.name}: no column {ENERGY}: name the column of energy with --energy; its unit "
+            f"{table.name}: no column {ENERGY}: name the column of energy with --cost; its unit "
             "is read off its name (energy_kwh, 'energy (MJ)')"
         )
     values, _ = quantities(table, column)
@@ -104,7 +104,7 @@ def levels_of(
         if there and table.is_numeric(factor):  # 8 and 8.0 are one, as the table first says it
             as_met = {float(x): x for x in reversed(there)}
             there = [as_met[x] for x in sorted(as_met)]
-            names = [as_met.get(number(x), x) for x in planned]
+            names = [as_met.get(number(x) or 0.0, x) for x in planned]
         else:
             names = planned
         found[factor] = tuple(dict.fromkeys([*names, *there]))

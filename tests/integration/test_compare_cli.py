@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -174,3 +175,26 @@ def test_json_on_a_terminal_is_one_line(data: Path) -> None:
     os.close(child)
     assert json.loads(done.stdout)["schema"] == "joulecast/compare/1"
     os.close(parent)
+
+
+def test_a_damaged_run_does_not_hide_the_others(joulecast: Joulecast, ledger: Path) -> None:
+    with sqlite3.connect(ledger) as connection:
+        connection.execute("update joulecast_chunks set data = x'00' where run_id = ?", ("0" * 16,))
+    document = json.loads(joulecast("vgg16", "resnet50", "--ledger", ledger, "--json").stdout)
+    assert {g["name"]: g["n"] for g in document["groups"]} == {"resnet50": 4, "vgg16": 3}
+    assert any(f"run {'0' * 16} left out" in note for note in document["notes"])
+    assert (
+        "none of these runs can be read" in joulecast("0" * 16, "--ledger", ledger, code=1).stderr
+    )
+
+
+def test_without_scipy_it_names_the_extra(data: Path) -> None:
+    code = "import sys; sys.modules['scipy'] = None; from joulecast.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "compare", str(data)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1 and done.stdout == ""
+    assert 'pip install "joulecast[analysis]"' in done.stderr and done.stderr.count("\n") == 1

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..analysis.table import Table, read_csv
 from ..csv_table import number
-from ..errors import BadInputError, RunNotFoundError, UsageError
+from ..errors import BadInputError, LedgerError, RunNotFoundError, UsageError
 from ..units import one_line
 from . import options
 from .late_bar import LateBar
@@ -127,18 +127,24 @@ def _recorded(
         rows = _found(opened, sources, tags)
         kept = rows if all_statuses else [r for r in rows if r.status is Status.FINISHED]
         summaries: list[Summary] = []
+        notes = []
         with LateBar("reading runs", len(kept)) as bar:
             for row in kept:
-                summary = summarise(opened.load(row.run_id))
+                bar.advance(1)
+                try:
+                    summary = summarise(opened.load(row.run_id))
+                except LedgerError as error:  # one damaged run does not hide the others
+                    notes.append(f"run {row.run_id} left out: {error}")
+                    continue
                 # The samples have said what they had to say: thousands of runs fit in memory.
                 bare = replace(summary.recording, samples={})
                 summaries.append(replace(summary, recording=bare))
-                bar.advance(1)
         name = str(opened.location)
     left = Counter(str(row.status) for row in rows if row not in kept)
     if not kept:
         raise BadInputError(f"{name}: none of these runs has finished ({_counts(left)})")
-    notes = []
+    if not summaries:
+        raise BadInputError(f"{name}: none of these runs can be read: {notes[0]}")
     if left:
         notes.append(
             f"runs left out because they did not finish: {_counts(left)} "

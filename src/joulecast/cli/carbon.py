@@ -68,17 +68,7 @@ def command(what: tuple[str, ...], as_json: bool, ledger: str | None, **given: A
     if len(energies) == len(what):
         found = [task.energy(text, energies[text]) for text in what]
     else:
-        from ..ledger import open_ledger
-        from ..recording.summary import summarise
-        from ..run.wall import with_wall
-
-        with open_ledger(ledger, create=False) as opened:
-            found = [
-                task.energy(text, energies[text])
-                if text in energies
-                else task.run(with_wall(summarise(opened.load(text)), opened))
-                for text in what
-            ]
+        found = _with_runs(what, energies, task, ledger)
     if task.failed is not None:
         click.echo(f"joulecast: {task.failed}; counted with the bundled figure instead", err=True)
     if as_json:
@@ -89,6 +79,25 @@ def command(what: tuple[str, ...], as_json: bool, ledger: str | None, **given: A
     from ..report.carbon_text import render_carbon
 
     render_carbon(found, Console(highlight=False))
+
+
+def _with_runs(
+    what: tuple[str, ...], energies: dict[str, float], task: _Task, ledger: str | None
+) -> list[RunCarbon]:
+    from ..ledger import open_ledger
+    from ..recording.summary import summarise
+    from ..run.wall import with_wall
+    from .late_bar import LateBar
+
+    found = []
+    with open_ledger(ledger, create=False) as opened, LateBar("runs", len(what)) as bar:
+        for text in what:
+            if text in energies:
+                found.append(task.energy(text, energies[text]))
+            else:
+                found.append(task.run(with_wall(summarise(opened.load(text)), opened)))
+            bar.advance(1)
+    return found
 
 
 def as_energy(text: str) -> float | None:

@@ -73,7 +73,12 @@ class JobForecast:
                 "power": self.power.to_json(),
                 "carbon": self.carbon.to_json(),
             },
-            "grid": {"carbon_g_per_kwh": self.site.carbon_g_per_kwh, "basis": self.site.basis},
+            "grid": {
+                "carbon_g_per_kwh": self.site.carbon_g_per_kwh,
+                "basis": self.site.basis,
+                "source": self.site.source,
+                "year": self.site.year,
+            },
             "pue": self.site.pue,
             "plan": {
                 "steps": self.plan.steps,

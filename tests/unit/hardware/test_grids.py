@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from joulecast.errors import UnknownHardwareError
-from joulecast.hardware.grids import WORLD, find_grid, grids, years_of
+from joulecast.hardware.grids import WORLD, _document, find_grid, grids, years_of
 from joulecast.hardware.names import normalise
 
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "hardware"
@@ -101,6 +101,11 @@ EARLIER = [grid.code3 for grid in grids() if len(years_of(grid.code3)) > 1]
 
 def test_the_grids_of_most_computing_have_their_years():
     assert {"WLD", "USA", "CHN", "DEU", "FRA", "GBR", "IND", "IRL", "NLD", "SWE"} <= set(EARLIER)
+
+
+def test_no_years_are_held_of_a_grid_that_is_not():
+    written = set(_document()["earlier"]) - {"from"}
+    assert written == set(EARLIER)
 
 
 @pytest.mark.parametrize("code", EARLIER)

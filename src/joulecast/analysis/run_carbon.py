@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -114,7 +115,7 @@ def carbon_of_run(
         "metered" if summary.wall is None else "at the wall",
         header.run_id,
         str(summary.recording.status),
-        header.started_at,
+        header.started_at if math.isfinite(header.started_at) else None,
         summary.duration_s,
         tuple(notes),
     )

@@ -48,7 +48,9 @@ def test_the_year_is_the_runs_own():
 
 @pytest.mark.parametrize("start", [float("nan"), float("inf"), 1e20, -1e20])
 def test_a_start_that_is_no_time_has_no_year(start):
-    assert year_of(summarise(training(started_at=start))) is None
+    summary = summarise(training(started_at=start))
+    assert year_of(summary) is None
+    json.dumps(carbon_of_run(summary, SITE).to_json(), allow_nan=False)
 
 
 def test_its_own_hours():

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from joulecast.meters.base import Kind, Source, Uncertainty
+from joulecast.meters.base import GaugeSource, Kind, Source, Uncertainty
 from joulecast.recording.model import (
     Footer,
     Gap,
@@ -36,6 +36,16 @@ CPU = Source(
     0.5,
     Uncertainty(0.3, 0.4, "other machines"),
 )
+GAUGES = [
+    GaugeSource(
+        "gpu:0/utilisation_pct", "NVML", "%", Kind.GAUGE, Provenance.MEASURED, 1.0, "NVIDIA A100"
+    ),
+    GaugeSource("cpu/utilisation_pct", "CPU time", "%", Kind.COUNTER, Provenance.MEASURED, 1.0),
+    GaugeSource(
+        *("gpu:0/temperature_c", "NVML", "°C", Kind.GAUGE, Provenance.MEASURED, 1.0),
+        reason="no permission",
+    ),
+]
 
 
 def header(run_id: str = "0123456789abcdef", name: str = "digits", **changes: object) -> Header:
@@ -53,6 +63,7 @@ def header(run_id: str = "0123456789abcdef", name: str = "digits", **changes: ob
         "planned_epochs": 30,
         "idle_power_w": {"gpu:0": 50.5},
         "warnings": ["dram:0 cannot be read"],
+        "gauges": list(GAUGES),
     }
     return Header(**(fields | changes))  # type: ignore[arg-type]
 
@@ -68,6 +79,13 @@ def watts(seconds: float = 10) -> Samples:
     t = np.arange(round(seconds * 2)) / 2
     value = 40 + 10 * np.sin(t)
     return Samples(t, value, value * 0.7, value + 16 + np.cos(t), t * 0.5 + 0.1 * np.sin(t))
+
+
+def gauged(counts: bool = False) -> Samples:
+    """A gauge read once a second; its integral where it counts."""
+    t = np.arange(11) * 1.0
+    value = 90 * t if counts else 90 + np.sin(t)
+    return Samples(t, value, value, value, np.zeros(11))
 
 
 def recording(
@@ -87,8 +105,13 @@ def recording(
             Metric(5.25, "accuracy", 0.875, 1),
             Metric(10.0, "loss", math.inf),
         ],
-        gaps=[Gap("gpu:0", 3.0, 4.0, "reset"), Gap("cpu:0", 9.0, None, "gone")],
-        samples={"gpu:0": samples(), "cpu:0": watts()},
+        gaps=[
+            Gap("gpu:0", 3.0, 4.0, "reset"),
+            Gap("cpu:0", 9.0, None, "gone"),
+            Gap("gpu:0/utilisation_pct", 10.0, None, "lost"),
+        ],
+        samples={"gpu:0": samples(), "cpu:0": watts()}
+        | {"gpu:0/utilisation_pct": gauged(), "cpu/utilisation_pct": gauged(counts=True)},
         footer=footer,
         status=footer.status,
     )

@@ -9,6 +9,10 @@
  *   energy_mj 1000          (absent: the card has no energy counter)
  *   power_mw 250000         live_since 12.5   (energy grows by power since this CLOCK_MONOTONIC)
  *   error 15                (what every question about this card is answered with)
+ *   utilisation 87          temperature 61    used_mib 4096   (absent: 0, not supported, 0)
+ *   pid_mib 512             (what each of the processes `pids` holds; absent: the driver keeps it)
+ *   utilisation_error 4     temperature_error 3     memory_error 4    (answers to that question)
+ *   temperature_ms 3000     (how long that question takes)
  *   memory_mib 81920        limit_mw 400000   capability 8.0   mig 1   mig_uuid MIG-1   pids 12,34
  *
  * Without FAKE_NVML_STATE it answers as if no driver were installed. Values and layouts are those
@@ -29,8 +33,9 @@ typedef unsigned long long u64;
 typedef struct {
   char uuid[TEXT], name[TEXT], mig_uuid[MIGS][TEXT];
   int has_energy, error, mig, migs, pid_count, major, minor;
-  unsigned power_mw, limit_mw, pids[PIDS];
-  u64 energy_mj, memory_mib;
+  int has_temperature, utilisation_error, temperature_error, memory_error;
+  unsigned power_mw, limit_mw, pids[PIDS], utilisation, temperature, temperature_ms;
+  u64 energy_mj, memory_mib, used_mib, pid_mib;
   double live_since;
 } Gpu;
 
@@ -66,6 +71,14 @@ static void set(State *s, Gpu *g, const char *key, const char *value) {
   else if (!strcmp(key, "live_since")) g->live_since = atof(value);
   else if (!strcmp(key, "error")) g->error = atoi(value);
   else if (!strcmp(key, "mig")) g->mig = atoi(value);
+  else if (!strcmp(key, "utilisation")) g->utilisation = (unsigned)atol(value);
+  else if (!strcmp(key, "temperature")) { g->has_temperature = 1; g->temperature = (unsigned)atol(value); }
+  else if (!strcmp(key, "temperature_ms")) g->temperature_ms = (unsigned)atol(value);
+  else if (!strcmp(key, "used_mib")) g->used_mib = strtoull(value, NULL, 10);
+  else if (!strcmp(key, "pid_mib")) g->pid_mib = strtoull(value, NULL, 10);
+  else if (!strcmp(key, "utilisation_error")) g->utilisation_error = atoi(value);
+  else if (!strcmp(key, "temperature_error")) g->temperature_error = atoi(value);
+  else if (!strcmp(key, "memory_error")) g->memory_error = atoi(value);
   else if (!strcmp(key, "capability")) sscanf(value, "%d.%d", &g->major, &g->minor);
   else if (!strcmp(key, "energy_mj")) { g->has_energy = 1; g->energy_mj = strtoull(value, NULL, 10); }
   else if (!strcmp(key, "mig_uuid") && g->migs < MIGS) snprintf(g->mig_uuid[g->migs++], TEXT, "%s", value);
@@ -227,15 +240,18 @@ int nvmlDeviceGetEnforcedPowerLimit(void *handle, unsigned *out) {
 }
 int nvmlDeviceGetMemoryInfo(void *handle, Memory *out) {
   CARD;
-  out->total = out->free = g->memory_mib << 20;
-  out->used = 0;
-  return OK;
+  out->total = g->memory_mib << 20;
+  out->used = (g->used_mib + 500) << 20; /* with what the driver keeps for itself */
+  out->free = out->total - out->used;
+  return g->memory_error;
 }
 int nvmlDeviceGetMemoryInfo_v2(void *handle, MemoryV2 *out) {
   CARD;
-  out->total = out->free = g->memory_mib << 20;
-  out->reserved = out->used = 0;
-  return OK;
+  out->total = g->memory_mib << 20;
+  out->reserved = 500 << 20;
+  out->used = g->used_mib << 20;
+  out->free = out->total - out->reserved - out->used;
+  return g->memory_error;
 }
 int nvmlDeviceGetCudaComputeCapability(void *handle, int *major, int *minor) {
   CARD;
@@ -245,8 +261,17 @@ int nvmlDeviceGetCudaComputeCapability(void *handle, int *major, int *minor) {
 }
 int nvmlDeviceGetUtilizationRates(void *handle, Utilization *out) {
   CARD;
-  out->gpu = out->memory = 0;
-  return OK;
+  out->gpu = g->utilisation;
+  out->memory = 0;
+  return g->utilisation_error;
+}
+int nvmlDeviceGetTemperature(void *handle, int sensor, unsigned *out) {
+  CARD;
+  struct timespec pause = {g->temperature_ms / 1000, (long)(g->temperature_ms % 1000) * 1000000};
+  if (g->temperature_ms) nanosleep(&pause, NULL);
+  if (sensor || !g->has_temperature) return NOT_SUPPORTED;
+  *out = g->temperature;
+  return g->temperature_error;
 }
 int nvmlDeviceGetPciInfo_v3(void *handle, PciInfo *out) {
   CARD;
@@ -280,6 +305,6 @@ int nvmlDeviceGetComputeRunningProcesses_v3(void *handle, unsigned *count, Proce
   unsigned size = *count;
   *count = (unsigned)g->pid_count;
   if (size < *count) return INSUFFICIENT_SIZE;
-  for (unsigned i = 0; i < *count; i++) out[i] = (ProcessInfo){g->pids[i], 1 << 20, ~0u, ~0u};
+  for (unsigned i = 0; i < *count; i++) out[i] = (ProcessInfo){g->pids[i], g->pid_mib ? g->pid_mib << 20 : ~0ull, ~0u, ~0u};
   return OK;
 }

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from fakes.stored_runs import assert_same, recording
 from joulecast.errors import BadInputError
+from joulecast.ledger.document import header_from_json
 from joulecast.ledger.transfer import export_json, export_text, import_json, read_json
 from joulecast.recording.model import Recording, Status
 
@@ -118,6 +119,12 @@ def nested(depth: int) -> Any:
         (put("samples.gpu.low", [1.0]), "document.samples.gpu:0.low: 1 figures for 100 times"),
         (put("samples.gpu", []), "document.samples.gpu:0: an object is expected"),
         (put("samples.node", {}), "document.samples.node: header.sources does not name"),
+        (put("header.sources.0.kind", "gauge"), "sources[0].kind: one of counter, power"),
+        (put("header.gauges.0.kind", "power"), "gauges[0].kind: one of gauge, counter"),
+        (put("header.gauges.0.domain", "../x"), "gauges[0].domain: a text of the form"),
+        (put("header.gauges.1.domain", "cpu:0"), "header.gauges: a name comes twice, or is that"),
+        (put("header.gauges.0.unit", 1), "gauges[0].unit: a text is expected"),
+        (drop("header.gauges.0.reason"), "gauges[0]: the key 'reason' is missing"),
     ],
 )
 def test_what_is_wrong_is_named_by_its_place(change: Callable[[Any], None], said: str) -> None:
@@ -196,3 +203,15 @@ def test_a_packed_file(tmp_path: Path) -> None:
         read_json(path)
     with pytest.raises(BadInputError, match="No such file"):
         read_json(tmp_path / "none.json")
+
+
+def test_what_was_exported_before_there_were_gauges_still_comes_back() -> None:
+    document = export_json(recording())
+    del document["header"]["gauges"]
+    for name in [name for name in document["samples"] if "/" in name]:
+        del document["samples"][name]
+    document["gaps"] = [gap for gap in document["gaps"] if "/" not in gap["domain"]]
+    back = import_json(document)
+    assert back.header.gauges == []
+    assert set(back.samples) == {"gpu:0", "cpu:0"}
+    assert header_from_json(document["header"]) == back.header

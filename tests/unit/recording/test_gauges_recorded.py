@@ -1,0 +1,219 @@
+"""From gauges to the figures of a recording: exact means, unknowns with reasons, never energy."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from fakes.gauges import FunctionGauge, gauge_source, put, with_gauges
+from fakes.meters import FunctionMeter, header
+from fakes.recordings import training, without_samples
+from joulecast.meters.base import Kind
+from joulecast.recording.gauge_reader import GaugeReader
+from joulecast.recording.memory import MemorySink
+from joulecast.recording.model import Gap, Status
+from joulecast.recording.recorder import Recorder
+from joulecast.recording.summary import summarise
+
+CPU = "cpu/utilisation_pct"
+
+
+def gauges(recording):
+    return {gauge.name: gauge for gauge in summarise(recording).gauges}
+
+
+def read(clock, gauges_of, seconds, step=0.5):
+    """What a reader gathers by hand: samples and gaps."""
+    gaps = []
+    reader = GaugeReader(gauges_of, clock, gaps.extend)
+    reader.tick()
+    for _ in range(round(seconds / step)):
+        clock.now += step
+        reader.tick()
+    assert reader.stop(seconds)
+    return reader.take(), gaps
+
+
+def test_gauges_are_no_energy_and_warn_of_none():
+    plain, with_them = summarise(training()), summarise(with_gauges(training(), 1))
+    assert with_them.total == plain.total
+    assert with_them.warnings == plain.warnings
+    assert [d.source.domain for d in with_them.domains] == [d.source.domain for d in plain.domains]
+    assert [e.energy for e in with_them.epochs] == [e.energy for e in plain.epochs]
+    assert plain.gauges == []
+    assert plain.to_json()["gauges"] == []
+
+
+def test_the_mean_is_weighted_by_time():
+    recording = training()
+    put(recording, "gpu:0/temperature_c", [0, 10, 20, 100], [40, 40, 80, 80])
+    found = gauges(recording)["gpu:0/temperature_c"]
+    # 10 s at 40, 10 s from 40 to 80, 80 s at 80
+    assert found.mean == pytest.approx((10 * 40 + 10 * 60 + 80 * 80) / 100)
+    assert (found.min, found.max, found.last) == (40, 80, 80)
+    assert found.unit == "°C"
+    assert found.reason == ""
+
+
+def test_the_mean_of_cpu_time_is_exact_however_it_was_sampled():
+    recording = training()
+    rng = np.random.default_rng(1)
+    t = np.sort(np.concatenate([[0.0], rng.uniform(0, recording.duration_s, 40)]))
+    t = np.append(t, recording.duration_s)
+    used_s = np.concatenate([[0.0], np.sort(rng.uniform(0, 300, len(t) - 1))])
+    put(recording, CPU, t, 100 * used_s)
+    found = gauges(recording)[CPU]
+    assert found.mean == pytest.approx(100 * used_s[-1] / recording.duration_s)
+    assert found.min <= found.mean <= found.max
+
+
+def test_the_last_moment_of_a_run_is_no_rate_of_its_own():
+    recording = training(epochs=1, epoch_s=5.0)
+    end = recording.duration_s
+    t = [*range(10), end - 0.004, end]  # a tick of 10 ms in the last 4 ms
+    put(recording, CPU, t, [100 * x for x in range(10)] + [100 * end, 100 * end + 1])
+    found = gauges(recording)[CPU]
+    assert found.max < 110
+
+
+def test_a_stretch_of_silence_counts_for_nothing():
+    recording = training()
+    put(recording, "gpu:0/temperature_c", [0, 10, 90, 100], [40, 40, 80, 80])
+    recording.gaps.append(Gap("gpu:0/temperature_c", 10, 90, "no reading for 80 s"))
+    summary = summarise(recording)
+    assert summary.gauges[0].mean == pytest.approx(60)
+    assert not any("temperature" in text for text in summary.warnings)
+    assert recording.energy_gaps == []
+
+
+def test_what_was_lost_says_so_and_keeps_what_it_said(clock):
+    gauge = FunctionGauge(clock, lambda t: 50 + t, lost_after_s=4.2)
+    other = FunctionGauge(clock, lambda t: 3e9, gauge_source("memory_bytes"))
+    samples, gaps = read(clock, [gauge, other], 10)
+    recording = training(epochs=1, epoch_s=5.0)  # 10 s
+    recording.header.gauges.extend([gauge.source, other.source])
+    recording.samples |= samples
+    recording.gaps += gaps
+    found = gauges(recording)
+    assert "it fell off the bus" in found["gpu:0/temperature_c"].reason
+    assert 53 <= found["gpu:0/temperature_c"].last <= 54.2
+    assert found["memory_bytes"].reason == ""
+    assert found["memory_bytes"].mean == pytest.approx(3e9)
+    assert gauge.closed
+    assert other.closed
+
+
+def test_what_cannot_be_read_is_listed_with_its_reason():
+    recording = with_gauges(training())
+    recording.header.gauges.append(gauge_source("gpu:1/temperature_c", reason="denied"))
+    recording.header.gauges.append(gauge_source("gpu:2/temperature_c"))
+    found = gauges(recording)
+    assert found["gpu:1/temperature_c"].mean is None
+    assert found["gpu:1/temperature_c"].reason == "denied"
+    assert found["gpu:2/temperature_c"].reason == "it gave no reading"
+    (document,) = [
+        g for g in summarise(recording).to_json()["gauges"] if g["name"] == "gpu:1/temperature_c"
+    ]
+    assert (document["mean"], document["reason"]) == (None, "denied")
+
+
+def test_memory_of_the_whole_device_stands_in_and_says_so():
+    recording = training()
+    recording.header.gauges.append(gauge_source("gpu:0/memory_bytes", source="own processes"))
+    put(recording, "gpu:0/device_memory_bytes", [0, 100], [4e9, 4e9], source="whole device")
+    (found,) = summarise(recording).gauges
+    assert (found.name, found.source.source, found.max) == (
+        "gpu:0/memory_bytes",
+        "whole device",
+        4e9,
+    )
+    recording.header.gauges.clear()
+    put(recording, "gpu:0/memory_bytes", [0, 100], [1e9, 1e9], source="own processes")
+    put(recording, "gpu:0/device_memory_bytes", [0, 100], [4e9, 4e9], source="whole device")
+    assert [g.max for g in summarise(recording).gauges] == [1e9, 4e9]
+
+
+def test_a_run_too_short_for_a_gauge():
+    recording = without_samples()
+    put(recording, CPU, [0.001], [0.0])
+    recording.header.gauges.append(gauge_source("memory_bytes"))
+    for found in summarise(recording).gauges:
+        assert found.mean is None
+        assert "too short" in found.reason
+
+
+def test_epochs_have_means_of_their_own():
+    recording = training(epochs=3, epoch_s=12.0)  # of 12 s each, from second 4 on
+    t = np.arange(0.0, recording.duration_s + 1)
+    put(recording, CPU, t, np.interp(t, [0, 16, 100], [0, 1600, 1600 + 84 * 250]))
+    epochs = summarise(recording).epochs
+    assert [e.gauges[CPU] for e in epochs] == pytest.approx([100, 250, 250])
+    assert summarise(recording).to_json()["epochs"][0]["gauges"][CPU] == pytest.approx(100)
+
+
+def test_epochs_too_short_for_a_gauge_have_none():
+    recording = with_gauges(training(epochs=3, epoch_s=2.0))
+    assert all(e.gauges == {} for e in summarise(recording).epochs)
+
+
+def test_they_are_read_once_a_second(clock):
+    gauge = FunctionGauge(clock, lambda t: 50.0)
+    samples, _ = read(clock, [gauge], 60, step=0.5)
+    assert len(samples["gpu:0/temperature_c"]) in (61, 62)
+
+
+def test_one_without_a_word_at_first_is_asked_again_soon(clock):
+    gauge = FunctionGauge(clock, lambda t: None if t < 0.2 else 1e9, gauge_source("memory_bytes"))
+    samples, gaps = read(clock, [gauge], 3, step=0.1)
+    assert samples["memory_bytes"].t_s[0] == pytest.approx(0.25, abs=0.06)
+    assert gaps == []
+
+
+def test_gauge_and_meter_share_a_recording(clock):
+    meter = FunctionMeter(clock, lambda t: 50 * t)
+    gauge = FunctionGauge(clock, lambda t: 60.0)
+    sink = MemorySink()
+    top = header([meter], gauges=[gauge.source])
+    recorder = Recorder(top, [meter], sink, time.monotonic, gauges=[gauge])
+    recorder.start()
+    recorder.stop(Status.FINISHED)
+    recording = sink.recording()
+    assert set(recording.samples) <= {"gpu:0", "gpu:0/temperature_c"}
+    assert gauge.closed
+    assert meter.closed
+
+
+def test_a_driver_that_hangs_in_a_gauge_holds_up_no_meter():
+    """Real threads: the meter goes on, the recording ends, and says what is missing."""
+    released = threading.Event()
+
+    def hang(_):
+        released.wait()
+
+    clock = time.monotonic
+    meter = FunctionMeter(clock, lambda t: 50 * t)
+    gauge = FunctionGauge(clock, hang)
+    sink = MemorySink()
+    top = header([meter], gauges=[gauge.source], interval_s=0.01)
+    recorder = Recorder(top, [meter], sink, clock, gauges=[gauge])
+    recorder.start()
+    while meter.reads < 10:
+        time.sleep(0.01)
+    recorder.stop(Status.FINISHED)
+    released.set()
+    recording = sink.recording()
+    assert recording.status is Status.FINISHED
+    assert len(recording.samples["gpu:0"]) >= 10
+    assert any("a gauge does not answer" in text for text in recording.warnings)
+
+
+def test_a_silence_of_what_does_not_count_is_a_gap(clock):
+    gauge = FunctionGauge(clock, lambda t: None if 3 < t < 20 else 50.0)
+    _, (gap,) = read(clock, [gauge], 30)
+    assert gap.reason.startswith("no reading for 1")
+    assert gap.domain == "gpu:0/temperature_c"
+    counting = FunctionGauge(
+        clock, lambda t: None if 3 < t < 20 else t, gauge_source(CPU, kind=Kind.COUNTER)
+    )
+    assert read(clock, [counting], 30)[1] == []

@@ -138,7 +138,7 @@ def test_runs_by_name_pattern_id_and_tag(joulecast: Joulecast, ledger: Path) -> 
         (("vgg17",), 1, "no run 'vgg17'"),
         (("q*",), 1, "no run 'q*'"),
         (("*", "--tag", "study=s9"), 1, "no run has --tag study=s9"),
-        (("0" * 16, "--value", "energy"), 2, "--by which column?"),
+        (("0" * 16, "--value", "energy"), 1, "the nearest are energy_j"),
         (("*", "--value", "enrgy_j"), 1, "the nearest are energy_j"),
         (("*", "--by", "modl"), 1, "no column modl"),
         (("8" * 16,), 1, "none of these runs has finished (1 failed)"),
@@ -150,6 +150,12 @@ def test_what_cannot_be(
 ) -> None:
     done = joulecast(*arguments, "--ledger", ledger, code=code)
     assert said in done.stderr and done.stderr.count("\n") == 1 and done.stdout == ""
+
+
+def test_one_group_says_so(joulecast: Joulecast, ledger: Path) -> None:
+    assert "there is one group, vgg16 (4 values)" in joulecast("vgg16", "--ledger", ledger).stdout
+    document = json.loads(joulecast("0" * 16, "--ledger", ledger, "--json").stdout)
+    assert document["test"] is None and "one group, vgg16 (1 value)" in document["reason"]
 
 
 def test_a_file_alone(joulecast: Joulecast, data: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from ..units import one_line
 from .tables import load_table, table_options
 
 _OBVIOUS = ("architecture", "model", "method", "configuration", "name")
-"""Columns that are groups where none is named, the first that has more than one label."""
+"""Columns that are groups where none is named: the first that has more than one label, or one."""
 
 _MOST_LEVELS = 20  # of a column that an error proposes to group by
 
@@ -22,9 +22,11 @@ def grouping(table: Table) -> str:
 
     Raises `UsageError`, with the candidates, where there is none.
     """
-    for column in _OBVIOUS:
-        if column in table.columns and len({*table.labels(column)} - {None}) > 1:
-            return column
+    there = {c: {*table.labels(c)} - {None} for c in _OBVIOUS if c in table.columns}
+    for least in (2, 1):  # of one group there is something to say, too
+        for column, labels in there.items():
+            if len(labels) >= least:
+                return column
     found = [one_line(column) for column in table.columns if _groups(table, column)]
     more = f" and {len(found) - 12} more" if len(found) > 12 else ""
     hint = f": it may be {', '.join(found[:12])}{more}" if found else ""

@@ -6,7 +6,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from joulecast.analysis.correlation import correlate, spearman
@@ -18,6 +18,7 @@ def table(x: list, y: list, **more: list) -> Table:
     return Table("t", {"x": x, "y": y} | more)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=9, max_size=40))
 def test_against_scipy(pairs: list[tuple[int, int]]) -> None:
     from scipy import stats

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from joulecast.analysis.effect_sizes import cliffs_delta, eta_squared, omega_squared
@@ -30,6 +30,7 @@ def brute_interval(a: np.ndarray, b: np.ndarray, z: float) -> tuple[float, float
     return float((d - d**3 - half) / scale), float((d - d**3 + half) / scale)
 
 
+@settings(deadline=None)
 @given(some, some)
 def test_cliffs_delta_is_what_all_pairs_say(a: np.ndarray, b: np.ndarray) -> None:
     found = cliffs_delta(a, b)
@@ -43,6 +44,7 @@ def test_cliffs_delta_is_what_all_pairs_say(a: np.ndarray, b: np.ndarray) -> Non
     assert (found.low is None) == (min(len(a), len(b)) < 5)
 
 
+@settings(deadline=None)
 @given(some, some)
 def test_the_interval_is_the_one_of_all_pairs(a: np.ndarray, b: np.ndarray) -> None:
     found = cliffs_delta(a, b)

@@ -160,6 +160,7 @@ def test_welch_needs_variances() -> None:
     assert "all values" in kruskal_wallis(groups([2.0, 2.0], [2.0, 2.0, 2.0])).reason
 
 
+@settings(deadline=None)
 @given(several)
 def test_a_p_is_a_probability_or_has_a_reason(parts: list[list[float]]) -> None:
     found = groups(*parts)

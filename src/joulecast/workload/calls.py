@@ -58,7 +58,7 @@ class Calls(TorchFunctionMode):
     packed and whether chance drops a layer. `assumed` tells whether one did.
 
     With `on_cpu`, what torch has no fused form of on a CPU stays as it is: dropout, attention with
-    it, and recurrent layers but LSTMs.
+    it, and recurrent layers but LSTMs, each layer of which is one kernel.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Calls(TorchFunctionMode):
             case "scaled_dot_product_attention":
                 return fused.scaled_dot_product_attention(self._recorder, *args, **kwargs)
             case "lstm" | "gru" | "rnn_tanh" | "rnn_relu":
-                return fused.recurrent(self._recorder, name, *args, **kwargs)
+                return fused.recurrent(self._recorder, name, *args, whole=self._on_cpu)
             case "grouped_mm" | "_grouped_mm" if fused.by_expert(*args, **kwargs):
                 return fused.grouped_mm(self._recorder, *args, **kwargs)
             case "dropout":

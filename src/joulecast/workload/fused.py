@@ -97,6 +97,7 @@ class _Spec(NamedTuple):
     weights: tuple[tuple[int, int], ...]  # per cell: width of its input, of its state
     widths: tuple[int, ...]  # per cell: what it hands on (an LSTM may project)
     directions: int
+    whole: bool  # a layer is one kernel, as oneDNN runs it
 
 
 # FLOPs per element of the gates beside the products: sums, activations, products.
@@ -107,12 +108,11 @@ def _cells(spec: _Spec, x: Tensor, backward: bool, of_input: bool = True) -> Non
     """Records what the cells of a call cost: the input products at once, then the steps."""
     dtype, unit = dtype_of(x), x.element_size()
     t, b, g = spec.steps, spec.batch, spec.gates
+    kernels: list[Kernel] = []
 
     def product(m: int, n: int, k: int, count: int = 1) -> None:
         moved = float(unit * (m * k + k * n + m * n))
-        spec.recorder.add(
-            Kernel(Kind.RECURRENT, 2.0 * m * n * k, moved, dtype, (1, m, n, k), count)
-        )
+        kernels.append(Kernel(Kind.RECURRENT, 2.0 * m * n * k, moved, dtype, (1, m, n, k), count))
 
     for cell, ((width, state), handed) in enumerate(zip(spec.weights, spec.widths, strict=True)):
         gates = g * state
@@ -129,7 +129,17 @@ def _cells(spec: _Spec, x: Tensor, backward: bool, of_input: bool = True) -> Non
                 product(handed, state, t * b)
         moved = unit * 3.0 * cells
         flops = _POINTWISE_FLOPS * cells
-        spec.recorder.add(Kernel(Kind.RECURRENT, flops, moved, dtype, (), t))
+        kernels.append(Kernel(Kind.RECURRENT, flops, moved, dtype, (), t))
+        for kernel in [_joined(kernels)] if spec.whole else kernels:
+            spec.recorder.add(kernel)
+        kernels.clear()
+
+
+def _joined(kernels: Sequence[Kernel]) -> Kernel:
+    """One that does the work of all."""
+    flops = sum(kernel.flops * kernel.count for kernel in kernels)
+    moved = sum(kernel.bytes * kernel.count for kernel in kernels)
+    return Kernel(Kind.RECURRENT, flops, moved, kernels[0].dtype)
 
 
 class _Recurrent(torch.autograd.Function):
@@ -160,8 +170,11 @@ class _Recurrent(torch.autograd.Function):
 _GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
 
 
-def recurrent(recorder: Recorder, name: str, *args: Any) -> tuple[Tensor, ...]:
-    """In place of `torch.lstm`, `torch.gru`, `torch.rnn_tanh`, `torch.rnn_relu`; same arguments."""
+def recurrent(recorder: Recorder, name: str, *args: Any, whole: bool = False) -> tuple[Tensor, ...]:
+    """In place of `torch.lstm`, `torch.gru`, `torch.rnn_tanh`, `torch.rnn_relu`; same arguments.
+
+    `whole`: each layer is counted as one kernel.
+    """
     packed = isinstance(args[3], (list, tuple))
     if packed:  # the data of all steps in a row, and how many sequences go on at each
         x, sizes, states, parameters, _, layers, _, _, both = args[:9]
@@ -180,7 +193,7 @@ def recurrent(recorder: Recorder, name: str, *args: Any) -> tuple[Tensor, ...]:
         raise RuntimeError(f"{name}: expected inputs of width {expected}, got {x.shape[-1]}")
     weights = tuple((weight.shape[1], weight.shape[0] // gates) for weight in inputs)
     handed = tuple(weight.shape[1] for weight in parameters[1::per_cell])
-    spec = _Spec(recorder, gates, steps, batch, weights, handed, 2 if both else 1)
+    spec = _Spec(recorder, gates, steps, batch, weights, handed, 2 if both else 1, whole)
     out_shape = (*lead, handed[-1] * (2 if both else 1))
     result: tuple[Tensor, ...] = _Recurrent.apply(  # type: ignore[no-untyped-call]
         spec, out_shape, len(states), x, *states, *parameters

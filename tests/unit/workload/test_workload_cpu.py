@@ -65,6 +65,25 @@ def test_a_gru_runs_its_steps_one_by_one():
     assert launched(work, Kind.MATMUL) == 2 * 6
 
 
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_layer_of_an_lstm_is_one_kernel(layers):
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lstm = nn.LSTM(3, 4, layers, batch_first=True)
+
+        def forward(self, x):
+            return self.lstm(x)[0]
+
+    cpu, gpu = (analyze(Net(), (6, 3), batch=2, device=device) for device in ("cpu", "gpu"))
+    for phase in (Phase.FORWARD, Phase.BACKWARD):
+        assert launched(cpu, Kind.RECURRENT, phase) == layers
+        for of in (cpu.flops, cpu.bytes):
+            assert of(phase, Kind.RECURRENT) > 0
+        assert cpu.flops(phase, Kind.RECURRENT) == gpu.flops(phase, Kind.RECURRENT)
+        assert cpu.bytes(phase, Kind.RECURRENT) == gpu.bytes(phase, Kind.RECURRENT)
+
+
 OPTIMIZERS = {
     "sgd": (lambda p: torch.optim.SGD(p, 0.1), ("add",)),
     "momentum": (lambda p: torch.optim.SGD(p, 0.1, momentum=0.9), ("add", "mul")),

@@ -72,6 +72,13 @@ def test_the_constants_of_this_machine(joulecast: Joulecast, trace: str, tmp_pat
     assert late and all(t["power_w"] == pytest.approx(LOAD_W, rel=0.01) for t in late)
     assert all(t["seconds"] > 0 and t["repeats"] >= 5 for t in found["tests"])
     assert found["input_s"][1] >= 0
+    costs = found["operators"]["costs"]
+    for name in ("forward/matmul", "backward/conv", "forward/batch_norm", "optimizer/optimizer"):
+        assert len(costs[name]) == 3 and all(part >= 0 for part in costs[name]), name
+        assert sum(costs[name]) > 0, name
+    assert found["operators"]["draw_s"] > 0
+    rates = [rate for _, rate in found["operators"]["levels"]]
+    assert all(0 < rate < 1e13 for rate in rates)
 
     # It is kept for this machine, and the newest counts.
     where = tmp_path / "ledger.sqlite"
@@ -81,6 +88,8 @@ def test_the_constants_of_this_machine(joulecast: Joulecast, trace: str, tmp_pat
         other = environment | {"cpu": {"name": "another"}}
         assert calibration_of(ledger, other, "cpu") is None
     assert kept is not None and kept.compute == values["compute"]
+    assert kept.operators is not None
+    assert kept.operators.to_json() == found["operators"]
     assert kept.samples_per_s is None
     shown = json.loads(joulecast("calibrate", "--show", "--json").stdout)
     assert [d["values"] for d in shown["devices"]] == [values]

@@ -91,7 +91,13 @@ def samples(torch: Any) -> list[Sample]:
     attend = torch.nn.functional.scaled_dot_product_attention
     heads = ((8, 4, 32, 16), (4, 4, 128, 32), (2, 8, 256, 64))
     add(Kind.ATTENTION, "attention", lambda: _module(torch, lambda x: attend(x, x, x)), *heads)
-    for batch, time, width, state in ((16, 16, 16, 32), (64, 32, 64, 64), (32, 12, 128, 256)):
+    for batch, time, width, state in (
+        (32, 4, 32, 96),
+        (16, 16, 16, 32),
+        (8, 40, 24, 48),
+        (64, 32, 64, 64),
+        (32, 12, 128, 256),
+    ):
         name = f"lstm of {state}"
         add(Kind.RECURRENT, name, _lstm(nn, width, state), (batch, time, width))
     return found
@@ -162,15 +168,14 @@ def _layer(torch: Any, sample: Sample, backward: bool) -> Piece:
     def make() -> Call:
         modules = [_fed(torch, sample) for _ in range(copies)]
         parameters = [p for module in modules for p in module.parameters()]
-        gradient = torch.randn_like(modules[0](None))
+        gradients = [torch.randn_like(modules[0](None))] * copies
 
         def forward() -> None:
             [module(None) for module in modules]  # all are kept until the last
 
         def both() -> None:
             outputs = [module(None) for module in modules]
-            while outputs:
-                outputs.pop().backward(gradient)
+            torch.autograd.backward(outputs, gradients)  # its engine starts once, as in a step
             for parameter in parameters:
                 parameter.grad = None
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from joulecast.forecast.base import Prediction
+from joulecast.forecast.cpu_roofline import CpuCosts, OperatorCost
 from joulecast.forecast.static import Calibration, Device, StaticForecaster, StepForecast
 from joulecast.run.calibrated import Idle, calibration_from
 from joulecast.run.calibration_fit import fit, input_constants, solve
@@ -226,6 +227,16 @@ class TestStored:
 
     def test_what_was_stored(self) -> None:
         assert calibration_from(self.DOCUMENT) == Calibration(compute=0.6, idle_w=12.0)
+
+    def test_operators_of_a_cpu(self) -> None:
+        cost = OperatorCost(1e-6, 0.0, 1.0)
+        keys = ((Phase.FORWARD, Kind.ELEMENTWISE), (Phase.BACKWARD, Kind.ELEMENTWISE))
+        costs = dict.fromkeys((*keys, (Phase.OPTIMIZER, Kind.OPTIMIZER)), cost)
+        operators = CpuCosts(costs, ((1e6, 1e10),))
+        document = self.DOCUMENT | {"operators": operators.to_json()}
+        assert calibration_from(document).operators == operators
+        broken = self.DOCUMENT | {"operators": {"costs": "many"}}
+        assert calibration_from(broken) == calibration_from(self.DOCUMENT)
 
     def test_the_pipeline_counts_where_samples_are_named(self) -> None:
         rate = calibration_from(self.DOCUMENT, sample_bytes=1e5).samples_per_s

@@ -1,0 +1,136 @@
+"""A step on a CPU whose operators were measured."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from fakes.workloads import matmul, workload
+from joulecast.forecast.cpu_roofline import (
+    BATCH_NORM,
+    KEPT_BYTES,
+    CpuCosts,
+    OperatorCost,
+    cpu_step,
+    fresh_bytes,
+)
+from joulecast.forecast.physical import Physical
+from joulecast.forecast.static import Calibration, Device
+from joulecast.hardware.cpus import cpus
+from joulecast.workload.model import Kind, Op, Phase
+
+COSTS = CpuCosts(
+    costs={
+        (Phase.FORWARD, Kind.ELEMENTWISE): OperatorCost(5e-6, 0.0, 1.0),
+        (Phase.BACKWARD, Kind.ELEMENTWISE): OperatorCost(1e-5, 0.0, 1.5),
+        (Phase.FORWARD, Kind.MATMUL): OperatorCost(8e-6, 1e-11, 0.0),
+        (Phase.FORWARD, Kind.NORM): OperatorCost(2e-5, 0.0, 2.0),
+        (Phase.OPTIMIZER, Kind.OPTIMIZER): OperatorCost(2e-6, 0.0, 1.0),
+    },
+    levels=((1e6, 1e11), (1e8, 1e10)),
+    draw_s=4e-9,
+    touch_s=1e-10,
+    work_w=30.0,
+)
+CPU = Device.of_cpu(cpus()[0])
+
+
+def op(kind: Kind, phase: Phase = Phase.FORWARD, **changes: object) -> Op:
+    return replace(Op(kind, phase, 0.0, 1e5, "fp32"), **changes)
+
+
+def test_an_operator_is_its_start_its_work_and_its_bytes():
+    starts, compute, moving = COSTS.seconds(op(Kind.MATMUL, flops=2e6, count=3), 1e6)
+    assert starts == pytest.approx(3 * 8e-6)
+    assert compute == pytest.approx(3 * 2e6 * 1e-11)
+    assert moving == 0.0
+    _, drawing, moving = COSTS.seconds(op(Kind.ELEMENTWISE, draws=1000.0), 1e6)
+    assert (drawing, moving) == (pytest.approx(4e-6), pytest.approx(1e5 / 1e11))
+
+
+def test_the_bandwidth_is_that_of_the_cache_that_holds_the_step():
+    rates = [COSTS.bandwidth(size) for size in (1.0, 1e6, 1e7, 1e8, 1e12)]
+    assert rates == pytest.approx([1e11, 1e11, 10**10.5, 1e10, 1e10])
+
+
+def test_a_class_that_was_not_measured_is_like_another():
+    assert COSTS.cost(Phase.FORWARD, Kind.DEPTHWISE) == COSTS.cost(Phase.FORWARD, Kind.MATMUL)
+    assert COSTS.cost(Phase.FORWARD, BATCH_NORM) == COSTS.cost(Phase.FORWARD, Kind.NORM)
+    assert COSTS.cost(Phase.BACKWARD, Kind.MATMUL) == COSTS.cost(Phase.BACKWARD, Kind.ELEMENTWISE)
+    of_batches = op(Kind.NORM, shape=(4, 8, 16))
+    own = replace(
+        COSTS, costs={**COSTS.costs, (Phase.FORWARD, BATCH_NORM): OperatorCost(1.0, 0.0, 0.0)}
+    )
+    assert own.seconds(of_batches, 1e6)[0] == 1.0
+    assert own.seconds(op(Kind.NORM), 1e6)[0] == pytest.approx(2e-5)
+
+
+def test_memory_that_a_step_is_handed_anew():
+    small, large = (
+        replace(workload(matmul(8, 8, 8)), peak_bytes=size) for size in (1e6, KEPT_BYTES + 1.0)
+    )
+    assert fresh_bytes(small) == 5e5  # in every other process
+    assert fresh_bytes(large) == KEPT_BYTES + 1.0
+    without = cpu_step(replace(small, peak_bytes=0.0), COSTS)
+    assert cpu_step(small, COSTS).memory_s - without.memory_s == pytest.approx(5e5 * 1e-10)
+
+
+def test_everything_of_a_step_adds_up():
+    ops = (op(Kind.ELEMENTWISE), op(Kind.ELEMENTWISE, Phase.BACKWARD), op(Kind.MATMUL, flops=1e8))
+    work = workload(*ops)
+    found = Calibration(step_s=1e-3, idle_w=10.0, operators=COSTS)
+    step = Physical().step(work, CPU.calibrated(found))
+    assert step is not None
+    assert step.duration.value == pytest.approx(cpu_step(work, COSTS).seconds + 1e-3)
+    assert step.power.value == pytest.approx(40.0)
+    assert step.energy.value == pytest.approx(40.0 * step.duration.value)
+    assert step.rung == "calibrated"
+    shares = step.shares
+    assert shares is not None
+    assert shares.compute + shares.memory + shares.launch + shares.input == pytest.approx(1.0)
+    fed = Physical().step(work, CPU.calibrated(replace(found, samples_per_s=100.0)))
+    assert fed is not None  # its loader shares the cores
+    assert fed.duration.value - step.duration.value == pytest.approx(work.batch / 100.0)
+
+
+def test_without_meters_the_power_is_that_of_the_catalog():
+    found = Calibration(operators=replace(COSTS, work_w=None))
+    step = Physical().step(workload(op(Kind.ELEMENTWISE)), CPU.calibrated(found))
+    assert step is not None
+    assert step.power.value == pytest.approx(CPU.tdp_w)
+
+
+def test_a_gpu_does_not_heed_what_operators_take_on_a_cpu():
+    gpu = replace(CPU, kind="gpu", vendor="NVIDIA")
+    work = workload(matmul(64, 64, 64))
+    plain = Physical().step(work, gpu.calibrated(Calibration()))
+    assert Physical().step(work, gpu.calibrated(Calibration(operators=COSTS))) == plain
+
+
+def test_it_is_kept_and_read_again():
+    assert CpuCosts.from_json(json.loads(json.dumps(COSTS.to_json()))) == COSTS
+
+
+def _changed(**changes: object) -> dict[str, object]:
+    return COSTS.to_json() | changes
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        [],
+        {},
+        _changed(levels=[]),
+        _changed(levels=[[1e6, 0.0]]),
+        _changed(costs={}),
+        _changed(costs=COSTS.to_json()["costs"] | {"forward/unheard": [1, 1, 1]}),
+        _changed(costs=COSTS.to_json()["costs"] | {"forward/matmul": [1, 1]}),
+        _changed(costs=COSTS.to_json()["costs"] | {"forward/matmul": [-1, 1, 1]}),
+        _changed(draw_s=float("nan")),
+        _changed(work_w="much"),
+        _changed(touch_s=True),
+    ],
+)
+def test_what_makes_no_sense_is_not_known(data: object):
+    assert CpuCosts.from_json(data) is None

@@ -20,12 +20,14 @@ from ..recording.memory import MemorySink
 from ..recording.model import Header, Status
 from ..recording.recorder import Recorder
 from ..recording.summary import Summary, summarise
+from .page_faults import Fresh, page_bytes, usage
 
 SECONDS = 8.0
 _PARTS = 8  # stretches measured one by one: their spread is the forecast's
 _WARM_UP = 0.35  # of the time at most, before what is measured
 _SETTLED = 0.1  # steps whose time changes by less are warm
 _LATER = 0.03  # a run's later steps may differ by so much more: heat, clocks, other data
+_FRESH_BYTES = 2**18  # of memory handed out anew in a step, from which it is told
 _T95 = 1.895  # Student's t, 95th percentile, for 7 degrees of freedom
 
 
@@ -43,8 +45,9 @@ def probe(
     """What a step takes, from running it: first until its time has settled, then measured.
 
     Duration in seconds, energy in joules of all that is metered for this process (not of the
-    device alone). Bounds join the spread of the stretches with the meters' own error. Raises
-    `ProbeError` where nothing is metered.
+    device alone). Bounds join the spread of the stretches with the meters' own error, and reach
+    down to what a step takes without the system's time where it hands out memory anew in each, as
+    another process may be spared that. Raises `ProbeError` where nothing is metered.
     """
     each_s, count = _warmed(step, seconds * _WARM_UP, clock)
     size = max(1, round(seconds * (1 - _WARM_UP) / _PARTS / max(each_s, 1e-9)))
@@ -55,18 +58,35 @@ def probe(
                 for _ in range(size):
                     step()
 
+    before = usage()
     spans = [s for s in measure(stretches, clock, env).spans if s.span.name == "probe"]
     energies = [s.energy for s in spans if s.energy is not None]
     if len(energies) < len(spans) or not energies or sum(e.value for e in energies) <= 0:
         raise ProbeError("nothing is metered here: joulecast doctor says what can be")
-    duration = _predicted([s.duration_s / size for s in spans])
-    joules = _predicted([e.value / size for e in energies])
+    after = usage()
+    fresh = None
+    if before is not None and after is not None:
+        fresh = Fresh.between(before, after, page_bytes())
+    each_bytes = 0.0 if fresh is None else fresh.bytes / (_PARTS * size)
+    spared = 0.0 if fresh is None or each_bytes < _FRESH_BYTES else fresh.system_share
+    duration = _widened(_predicted([s.duration_s / size for s in spans]), spared, 0.0)
+    joules = _widened(_predicted([e.value / size for e in energies]), spared, 0.0)
     below = sum(e.value - e.low for e in energies) / sum(e.value for e in energies)
     above = sum(e.high - e.value for e in energies) / sum(e.value for e in energies)
     energy = _widened(joules, below, above)
     power = _widened(Prediction(joules.value / duration.value), below, above)
-    note = f"from {_PARTS * size} real steps on made-up data, after {count} to warm up"
-    return StepForecast(duration, energy, power, None, "probe", "probed", (note,))
+    notes = [f"from {_PARTS * size} real steps on made-up data, after {count} to warm up"]
+    if spared:
+        notes.append(_fresh_note(each_bytes, spared))
+    return StepForecast(duration, energy, power, None, "probe", "probed", tuple(notes))
+
+
+def _fresh_note(each_bytes: float, share: float) -> str:
+    return (
+        f"each step is handed {each_bytes / 2**20:.1f} MiB of memory anew by the system, which "
+        f"took {100 * share:.0f} % of the processors' time; in another process it may not be. "
+        "MALLOC_TRIM_THRESHOLD_ and MALLOC_MMAP_THRESHOLD_ of 1073741824 spare it with glibc"
+    )
 
 
 def measure(

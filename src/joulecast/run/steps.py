@@ -67,7 +67,7 @@ def training_step(
         with _autocast(torch, device, precision):
             output = _first_tensor(module(*drawn, **named)).float()
             loss = _loss(torch, output)
-        module.zero_grad(set_to_none=True)
+        (update or module).zero_grad(set_to_none=True)
         loss.backward()
         if update is not None:
             update.step()
@@ -87,7 +87,7 @@ def _loss(torch: Any, output: Any) -> Any:
     if output.ndim != 2 or output.shape[1] < 2:
         return output.mean()
     targets = torch.zeros(len(output), dtype=torch.long, device=output.device)
-    return torch.nn.functional.cross_entropy(output, targets)
+    return torch.nn.functional.cross_entropy(output, _drawn(torch, targets))
 
 
 def inference_step(module: torch.nn.Module, given: Given, precision: str) -> Callable[[], None]:

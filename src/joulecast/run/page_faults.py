@@ -1,0 +1,47 @@
+"""Memory that the operating system hands out anew while something runs, and the time that takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Of this process so far: pages handed out without reading a disk, CPU seconds."""
+
+    pages: int
+    system_s: float
+    user_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """Between two usages: bytes handed out anew, and the system's share of the CPU time."""
+
+    bytes: float
+    system_share: float
+
+    @classmethod
+    def between(cls, before: Usage, after: Usage, page_bytes: int) -> Fresh:
+        """The difference; nothing where no CPU time passed."""
+        system_s, user_s = after.system_s - before.system_s, after.user_s - before.user_s
+        total = system_s + user_s
+        share = system_s / total if total > 0 else 0.0
+        return cls(max(0, after.pages - before.pages) * float(page_bytes), share)
+
+
+def usage() -> Usage | None:
+    """Now; None where the system does not tell (Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    said = resource.getrusage(resource.RUSAGE_SELF)
+    return Usage(said.ru_minflt, said.ru_stime, said.ru_utime)
+
+
+def page_bytes() -> int:
+    """Size of a page of memory."""
+    import mmap
+
+    return mmap.PAGESIZE

@@ -1,23 +1,30 @@
 """Rung by rung: five small networks trained here for real, beside what was forecast of each.
 
-Energy and time of a step over a training of some seconds, against the catalog alone, the machine
-calibrated a moment before, and a probe of the job itself.
+Energy and time of a step over trainings of some seconds, against the catalog alone, the machine
+calibrated a moment before, and probes of the job itself. Probes and trainings take turns, so that
+a machine that changes its pace shows as what it is: how far a training is from the one before it is
+the error that no forecast can be under. The table of docs/static-forecast.md is printed, too.
 """
 
 from __future__ import annotations
 
+import statistics
 import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from harness import Figure, joulecast_command, run, say
 
 BATCH = 64
-TRAINING_S, PROBE_S, CALIBRATION_S = 20.0, 8.0, 60.0
-RUNGS = ("catalog", "calibrated", "probed")
-TARGETS = {"catalog": None, "calibrated": 15.0, "probed": 5.0}
+TRAINING_S, PROBE_S, CALIBRATION_S = 8.0, 5.0, 120.0
+TURNS = 4  # of a probe and a training
+RUNGS = ("catalog", "calibrated", "probed", "training")
+TARGETS = {"calibrated": 15.0, "probed": 5.0}
+WHAT = ("energy", "time")
+JOB: dict[str, Any] = {"batch": BATCH, "training": True, "optimizer": "adam", "precision": "fp32"}
 
 
 @dataclass(frozen=True)
@@ -114,21 +121,26 @@ def trained(net: Net, seconds: float) -> tuple[float, float]:
     return span.energy.value / steps, span.duration_s / steps
 
 
-def forecasts(net: Net, device: Any, calibrated: Any, probe_s: float) -> dict[str, Any]:
-    """A forecast of one step by rung."""
-    from joulecast.forecast.physical import Physical
+def probed(net: Net, seconds: float) -> tuple[float, float]:
+    """Joules and seconds of a step, as `joulecast forecast --probe` finds them."""
     from joulecast.run.probe import probe
     from joulecast.run.steps import steps_of
+
+    step = probe(steps_of(net.build(), net.shape, **JOB), seconds=seconds)
+    return step.energy.value, step.duration.value
+
+
+def forecasts(net: Net, device: Any, calibrated: Any) -> dict[str, tuple[float, float]]:
+    """Joules and seconds of one step by rung, without running it."""
+    from joulecast.forecast.physical import Physical
     from joulecast.workload import analyze
 
-    job = {"batch": BATCH, "training": True, "optimizer": "adam", "precision": "fp32"}
-    work = analyze(net.build(), net.shape, **job)
-    step = steps_of(net.build(), net.shape, **job)
-    return {
-        "catalog": Physical().step(work, device),
-        "calibrated": Physical().step(work, device.calibrated(calibrated)) if calibrated else None,
-        "probed": probe(step, seconds=probe_s),
-    }
+    work = analyze(net.build(), net.shape, device="cpu", **JOB)
+    rungs = {"catalog": device} | (
+        {"calibrated": device.calibrated(calibrated)} if calibrated else {}
+    )
+    said = {rung: Physical().step(work, there) for rung, there in rungs.items()}
+    return {r: (step.energy.value, step.duration.value) for r, step in said.items() if step}
 
 
 def calibration(seconds: float) -> Any:
@@ -138,7 +150,7 @@ def calibration(seconds: float) -> Any:
 
     from joulecast.hardware.environment import Environment
     from joulecast.ledger import open_ledger
-    from joulecast.run.calibrate import calibration_of
+    from joulecast.run.calibrated import calibration_of
 
     with tempfile.TemporaryDirectory() as folder:
         ledger = str(Path(folder) / "ledger.sqlite")
@@ -146,6 +158,30 @@ def calibration(seconds: float) -> Any:
         subprocess.run([joulecast_command(), "calibrate", *options], stdout=sys.stderr, check=True)
         with open_ledger(ledger) as opened:
             return calibration_of(opened, Environment.detect().to_json(), "cpu")
+
+
+@dataclass(frozen=True)
+class Found:
+    """Of one network: (energy, time) of a step as trained and as probed just before, by turn; and
+    as forecast, by rung."""
+
+    trained: list[tuple[float, float]]
+    probed: list[tuple[float, float]]
+    said: dict[str, tuple[float, float]]
+
+    def errors(self, rung: str, what: int) -> list[float]:
+        """In %: of a probe, against the training that followed; else against their mean."""
+        real = [each[what] for each in self.trained]
+        if rung == "probed":
+            pairs = zip([each[what] for each in self.probed], real, strict=True)
+            return [100 * (probe / training - 1) for probe, training in pairs]
+        if rung == "training":  # forecast by the one before it: no probe can do better
+            return [100 * (before / after - 1) for before, after in pairwise(real)]
+        return (
+            [100 * (self.said[rung][what] / statistics.fmean(real) - 1)]
+            if rung in self.said
+            else []
+        )
 
 
 def benchmark(quick: bool) -> list[Figure]:
@@ -161,34 +197,56 @@ def benchmark(quick: bool) -> list[Figure]:
     part = 0.2 if quick else 1.0
     constants = calibration(CALIBRATION_S * part)
     device = cpu_here(Environment.detect())
-    errors: dict[tuple[str, str], dict[str, float]] = {}
+    found: dict[str, Found] = {}
     for net in nets():
-        said = forecasts(net, device, constants, PROBE_S * part)
-        joules, seconds = trained(net, TRAINING_S * part)
+        one = found[net.name] = Found([], [], forecasts(net, device, constants))
+        for _ in range(2 if quick else TURNS):
+            one.probed.append(probed(net, PROBE_S * part))
+            one.trained.append(trained(net, TRAINING_S * part))
+        joules, seconds = (statistics.fmean(of) for of in zip(*one.trained, strict=True))
         say(f"  {net.name}: {1e3 * joules:.2f} mJ in {1e3 * seconds:.2f} ms a step")
-        for rung, step in said.items():
-            if step is not None:
-                energy = errors.setdefault((rung, "energy"), {})
-                energy[net.name] = 100 * (step.energy.value / joules - 1)
-                duration = errors.setdefault((rung, "time"), {})
-                duration[net.name] = 100 * (step.duration.value / seconds - 1)
-    return [_figure(rung, what, errors) for what in ("energy", "time") for rung in RUNGS]
+    say("")
+    say(markdown(found))
+    figures = [_figure(rung, what, found) for what in (0, 1) for rung in RUNGS]
+    floor, reached = (figures[RUNGS.index(rung)].reached for rung in ("training", "probed"))
+    if reached is not None and floor:
+        name = "error of the probe over that of the training before, energy"
+        figures.append(Figure(name, reached / floor, "x"))
+    return figures
 
 
-def _figure(rung: str, what: str, errors: dict[tuple[str, str], dict[str, float]]) -> Figure:
-    target = TARGETS[rung] if what == "energy" else None
-    name = f"{rung}: {what} of a step, mean error on five networks"
-    found = errors.get((rung, what))
-    if not found:
+def markdown(found: dict[str, Found]) -> str:
+    """The table of docs/static-forecast.md: mean error of energy and time, by rung."""
+    lines = ["| rung | energy of a step | time of a step | target (energy) |", "|---|---|---|---|"]
+    for rung in RUNGS:
+        energy, time = (_figure(rung, what, found) for what in (0, 1))
+        target = "" if energy.below is None else f"{energy.below:g} %"
+        if energy.reached is None or time.reached is None:
+            lines.append(f"| {rung} | | | {target} |")
+            continue
+        if energy.met is not None:
+            target += ", met" if energy.met else ", missed"
+        spread = f"{energy.low:.1f} to {energy.high:.1f}"
+        name = "training before" if rung == "training" else rung
+        cells = f"{energy.reached:.1f} % ({spread}) | {time.reached:.1f} %"
+        lines.append(f"| {name} | {cells} | {target} |")
+    return "\n".join(lines)
+
+
+def _figure(rung: str, what: int, found: dict[str, Found]) -> Figure:
+    target = TARGETS.get(rung) if what == 0 else None
+    name = f"{rung}: {WHAT[what]} of a step, mean error on five networks"
+    errors = {net: one.errors(rung, what) for net, one in found.items()}
+    if not all(errors.values()):
         return Figure(name, None, "%", below=target, note="no forecast")
-    sizes = [abs(error) for error in found.values()]
-    each = ", ".join(f"{net} {error:+.0f} %" for net, error in found.items())
+    sizes = [statistics.fmean(abs(error) for error in each) for each in errors.values()]
+    each = (f"{net} " + " ".join(f"{e:+.0f}" for e in errors[net]) for net in errors)
     return Figure(
-        *(name, sum(sizes) / len(sizes), "%"),
+        *(name, statistics.fmean(sizes), "%"),
         below=target,
         low=min(sizes),
         high=max(sizes),
-        note=each,
+        note=", ".join(each) + " %",
     )
 
 

@@ -1,0 +1,254 @@
+"""`joulecast tradeoff`, `interaction`, `power` and `cycle`, as a person types them."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fakes.recordings import training
+from fakes.stored_runs import GPU, header, samples
+from joulecast.ledger import open_ledger
+from joulecast.recording.model import Footer, Metric, Recording, Status
+
+Joulecast = Callable[..., subprocess.CompletedProcess]
+
+
+@pytest.fixture
+def joulecast(tmp_path: Path) -> Joulecast:
+    def run(*arguments: object, code: int = 0, columns: int = 80) -> subprocess.CompletedProcess:
+        done = subprocess.run(
+            [sys.executable, "-m", "joulecast", *map(str, arguments)],
+            env=os.environ
+            | {"XDG_DATA_HOME": str(tmp_path / "data"), "JOULECAST_LEDGER": ""}
+            | {"COLUMNS": str(columns)},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Three architectures on two GPUs; the small one gains more from the large GPU."""
+    rng = np.random.default_rng(0)
+    lines = ["architecture,gpu,batch size,energy (kJ),f1-score,val loss"]
+    for i in range(72):
+        net, gpu = i % 3, i // 3 % 2
+        energy = (340, 650, 950)[net] * (1 if gpu else (1.9, 1.2, 1.1)[net]) + rng.normal(0, 9)
+        quality = (0.972, 0.956, 0.987)[net] + rng.normal(0, 0.001)
+        name = ("mobilenet", "resnet [v2]", '"vgg, 16"')[net]
+        lines.append(f"{name},{'AB'[gpu]},32,{energy:.3f},{quality:.5f},{1 - quality:.5f}")
+    path = tmp_path / "runs.csv"
+    path.write_text("\n".join([*lines, "mobilenet,A,32,340,,"]) + "\n")
+    return path
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    """Three runs of each of two models, one that failed, and a whole training."""
+    path = tmp_path / "ledger.sqlite"
+    with open_ledger(path) as opened:
+        for i in range(7):
+            name = "resnet50" if i % 2 else "vgg16"
+            status = Status.FAILED if i == 6 else Status.FINISHED
+            opened.add(
+                Recording(
+                    header(f"{i:x}" * 16, name, sources=[GPU], tags={"study": "s1"}),
+                    metrics=[Metric(5.0, "accuracy", 0.9 - 0.01 * (i % 2))],
+                    samples={"gpu:0": samples(10, power_w=300 + i - 100 * (i % 2))},
+                    footer=Footer(status, 9.9),
+                    status=status,
+                )
+            )
+        recording = training(epochs=12)
+        opened.add(replace(recording, header=replace(recording.header, name="whole")))
+    return path
+
+
+TRADEOFF = ("--cost", "energy (kJ)", "--quality", "f1-score")
+
+
+def test_tradeoff_in_words(joulecast: Joulecast, data: Path) -> None:
+    text = joulecast("tradeoff", data, *TRADEOFF, "--where", "gpu=B").stdout
+    assert "36 runs in 3 configurations" in " ".join(text.split())
+    assert "mobilenet saves 64 % for 1.5 points of f1-score against vgg, 16" in text
+    assert "Cheapest within 2 % of the best" in text
+    assert "resnet [v2]" in text  # no markup
+    assert "Left out" not in text
+
+
+def test_tradeoff_as_json(joulecast: Joulecast, data: Path) -> None:
+    done = joulecast("tradeoff", data, *TRADEOFF, "--by", "architecture,gpu", "--json")
+    document = json.loads(done.stdout)
+    assert next(iter(document)) == "schema"
+    assert document["schema"] == "joulecast/tradeoff/1"
+    assert len(document["configurations"]) == 6
+    assert document["left_out"] == [{"reason": "no f1-score", "rows": 1}]
+    assert document["cost"] == {"column": "energy (kJ)", "unit": "J"}
+    cheapest = document["configurations"][0]
+    assert cheapest["factors"] == {"architecture": "mobilenet", "gpu": "B"}
+    assert 320e3 < cheapest["cost"]["low"] < cheapest["cost"]["median"] < 350e3
+    assert len(document["labels"]) == 7
+    assert len(document["pairs"]) == 15
+    assert document["cheapest_within"]["name"] == "mobilenet, B"
+
+
+def test_tradeoff_within_each_level(joulecast: Joulecast, data: Path) -> None:
+    document = json.loads(
+        joulecast("tradeoff", data, *TRADEOFF, "--within", "gpu", "--json").stdout
+    )
+    assert document["schema"] == "joulecast/tradeoff/1"
+    assert [g["group"] for g in document["groups"]] == ["A", "B"]
+    assert all(len(g["configurations"]) == 3 for g in document["groups"])
+    text = joulecast(
+        "tradeoff", data, *TRADEOFF, "--within", "gpu", "--against", "mobilenet"
+    ).stdout
+    assert text.count("Each against mobilenet") == 2
+
+
+def test_tradeoff_of_a_loss(joulecast: Joulecast, data: Path) -> None:
+    loss = ("--cost", "energy (kJ)", "--quality", "val loss", "--minimise", "--json")
+    found = json.loads(joulecast("tradeoff", data, *loss).stdout)
+    assert found["cheapest_within"]["best"] == "vgg, 16"
+    assert all(c["quality_per_joule"] is None for c in found["configurations"])
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 140])
+def test_all_of_it_fits_the_terminal(joulecast: Joulecast, data: Path, columns: int) -> None:
+    by = ("--by", "architecture,gpu")
+    for arguments in (
+        ("tradeoff", data, *TRADEOFF, *by),
+        ("interaction", data, "--value", "energy (kJ)", *by),
+        ("cycle", "a=1kJ±5%,2J±5%", "b=2kJ±5%,1J±5%", "--requests", "50/s", "--for", "1 year"),
+    ):
+        text = joulecast(*arguments, columns=columns).stdout
+        assert max(map(len, text.splitlines())) <= columns
+
+
+def test_tradeoff_of_recorded_runs(joulecast: Joulecast, ledger: Path) -> None:
+    done = joulecast("tradeoff", "resnet50", "vgg16", "--by", "name", "--ledger", ledger, "--json")
+    document = json.loads(done.stdout)
+    assert [(c["name"], c["n"]) for c in document["configurations"]] == [
+        ("resnet50", 3),
+        ("vgg16", 3),
+    ]
+    assert any("did not finish: 1 failed" in note for note in document["notes"])
+    by_name = joulecast("tradeoff", "--tag", "study=s1", "--ledger", ledger).stdout
+    assert "resnet50 saves 33 % for 1.0 points of accuracy against vgg16" in by_name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (("tradeoff", "runs.csv"), 1, "no column energy_j"),
+        (("tradeoff", "runs.csv", *TRADEOFF, "--by", "gpus"), 1, "nearest are gpu"),
+        (("tradeoff", "runs.csv", *TRADEOFF, "--tolerance", "2"), 2, "write 2% or 0.02"),
+        (("tradeoff", "runs.csv", *TRADEOFF, "--tolerance", "tiny"), 2, "write 2% or 0.02"),
+        (("tradeoff", "runs.csv", *TRADEOFF, "--against", "vgg"), 2, "there are vgg, 16"),
+        (("tradeoff",), 2, "of what?"),
+        (("interaction", "runs.csv", "--by", "gpu"), 2, "two factors"),
+        (
+            ("interaction", "runs.csv", "--value", "f1-score", "--by", "gpu,batch size"),
+            1,
+            "two levels",
+        ),
+        (("cycle", "--requests", "1e6"), 2, "name one CSV file"),
+        (("cycle", "a=1kJ,1J", "--requests", "1e6/day"), 2, "--for"),
+        (("cycle", "a=1kJ,1J", "--requests", "lots"), 2, "1e6/day"),
+        (("cycle", "a=1kJ", "--requests", "5"), 2, "is no model"),
+        (("cycle", "a=1kJ,one", "--requests", "5"), 2, "not an energy"),
+        (("cycle", "a=1kJ±x%,1J", "--requests", "5"), 2, "not an energy"),
+        (("cycle", "runs.csv", "--requests", "5"), 1, "no column training_j"),
+        (("power", "nothing", "--ledger", "none.sqlite"), 1, "none.sqlite"),
+    ],
+)
+def test_one_clear_line(
+    joulecast: Joulecast, data: Path, arguments: tuple[object, ...], code: int, told: str
+) -> None:
+    done = joulecast(*arguments, code=code)
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert told in done.stderr
+
+
+def test_a_cost_of_nothing_is_refused_with_its_line(joulecast: Joulecast, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.csv"
+    bad.write_text("architecture,energy_j,accuracy\na,10,0.5\nb,0,0.5\n")
+    done = joulecast("tradeoff", bad, code=1)
+    assert done.stderr == (
+        f"joulecast: {bad}, line 3: energy_j is 0: a cost must be more than zero; mend it, or "
+        "leave it empty where it is not known\n"
+    )
+
+
+def test_interaction(joulecast: Joulecast, data: Path) -> None:
+    arguments = ("interaction", data, "--value", "energy (kJ)", "--by", "architecture,gpu")
+    document = json.loads(joulecast(*arguments, "--json").stdout)
+    assert document["schema"] == "joulecast/interaction/1"
+    assert document["effects"][2]["p"] < 0.001
+    assert [c["n"] for c in document["cells"]] == [13, 12, 12, 12, 12, 12]
+    text = joulecast(*arguments).stdout
+    assert "The effect of architecture on energy (kJ) depends on gpu" in " ".join(text.split())
+    ranks = joulecast(*arguments, "--test", "art").stdout
+    assert "aligned rank transform" in ranks
+
+
+def test_power_of_a_recorded_run(joulecast: Joulecast, ledger: Path) -> None:
+    document = json.loads(joulecast("power", "whole", "--ledger", ledger, "--json").stdout)
+    assert document["schema"] == "joulecast/power/1"
+    assert document["stabilising"]["t_s"] == pytest.approx(4.0, abs=1)  # its data are loaded
+    assert document["epoch_duration"]["mean"] == pytest.approx(12.0)
+    assert document["epoch_duration"]["n"] in (11, 12)
+    assert "no gauge" in document["why_no_utilisation"]
+    for columns in (60, 80, 120):
+        text = joulecast("power", "whole", "--ledger", ledger, columns=columns).stdout
+        assert max(map(len, text.splitlines())) <= columns
+        assert "Power is stable from 4." in text
+
+
+def test_cycle(joulecast: Joulecast, tmp_path: Path) -> None:
+    table = tmp_path / "models.csv"
+    table.write_text("model,training (kWh),per inference\nvgg,0.25,2 J\nmobile,0.1,400 mJ\n")
+    columns = ("--training", "training (kWh)", "--inference", "per inference")
+    usage = ("--requests", "1e6/day", "--for", "365d")
+    arguments = ("cycle", table, "big=50MJ±5%,200mJ±5%", *columns, *usage)
+    document = json.loads(joulecast(*arguments, "--json").stdout)
+    assert document["schema"] == "joulecast/cycle/1"
+    assert document["usage"]["requests"] == pytest.approx(3.65e8)
+    assert [m["name"] for m in document["models"]] == ["big", "mobile", "vgg"]
+    assert document["models"][0]["total"]["low"] is not None
+    verdicts = {(p["cheaper_to_train"], p["dearer_to_train"]): p for p in document["break_even"]}
+    assert verdicts["mobile", "vgg"]["verdict"] == "never"
+    expected = (50e6 - 0.1 * 3.6e6) / (0.4 - 0.2)
+    assert verdicts["mobile", "big"]["inferences"] == pytest.approx(expected)
+    text = joulecast(*arguments).stdout
+    assert "big is cheaper than mobile from 248 million inferences on, after 248 d" in text
+
+
+def test_a_hundred_thousand_rows(joulecast: Joulecast, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    large = tmp_path / "large.csv"
+    energies, qualities = rng.lognormal(5, 1, 100_000), rng.uniform(0, 1, 100_000)
+    with large.open("w") as file:
+        file.write("architecture,gpu,energy_j,accuracy\n")
+        file.writelines(
+            f"net{i % 40},gpu{i % 7},{e:.4f},{q:.4f}\n"
+            for i, (e, q) in enumerate(zip(energies, qualities, strict=True))
+        )
+    by = ("--by", "architecture,gpu")
+    found = json.loads(joulecast("tradeoff", large, *by, "--json").stdout)
+    assert len(found["configurations"]) == 280
+    found = json.loads(joulecast("interaction", large, *by, "--json").stdout)
+    assert found["effects"][2]["df"] == 39 * 6

@@ -14,7 +14,7 @@ from ..study.measures import measure
 from . import latex
 from .study_words import p_text, test_name, within_text
 
-MOST_LATEX_ROWS = 60
+MOST_LATEX_ROWS = 45
 """Rows of a LaTeX table; a longer one fits no page, and the CSV has them all."""
 Cell = str | float | int | None
 _PAIR = ("value", "by", "among", "a", "b", "test")

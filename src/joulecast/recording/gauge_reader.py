@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from ..meters.base import Gauge
 from .model import Gap, Samples
-from .sampler import Sampler
+from .sampler import MAX_CPU_SHARE, Sampler
 
 FIRST_S, EVERY_S = 0.1, 1.0
 """A short run is read after a tenth of a second already, then less and less often."""
@@ -28,7 +28,8 @@ class GaugeReader:
         clock: Callable[[], float],
         keep: Callable[[list[Gap]], None],
     ) -> None:
-        self._sampler = Sampler(gauges, clock, FIRST_S)
+        each = MAX_CPU_SHARE / max(1, len(gauges))  # together no more than one meter may cost
+        self._sampler = Sampler(gauges, clock, FIRST_S, max_cpu_share=each)
         self._keep = keep
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None

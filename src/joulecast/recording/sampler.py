@@ -37,6 +37,7 @@ class _Pace:
         self.max_gap_s = max_gap_s(meter.source, interval_s)
         self.due_s = -np.inf  # by the clock
         self.cost_s = 0.0  # CPU time of the last reading
+        self.every_s = 0.0  # from that to the next
         self.last: Reading | None = None
 
     @property
@@ -58,10 +59,12 @@ class Sampler:
         clock: Callable[[], float],
         interval_s: float,
         cpu_clock: Callable[[], float] = time.thread_time,
+        max_cpu_share: float = MAX_CPU_SHARE,  # of each
     ) -> None:
         self._paces = [_Pace(meter, interval_s) for meter in meters]
         self._clock, self._cpu_clock = clock, cpu_clock
         self._interval_s = interval_s
+        self._max_cpu_share = max_cpu_share
         self.start_s = clock()
         self.gaps: list[Gap] = []  # those not taken yet, oldest first
         self._pending: dict[str, list[Reading]] = {}
@@ -114,14 +117,14 @@ class Sampler:
             self.gaps.append(Gap(pace.domain, since, reading.t_s, note))
         elif source.kind is not Kind.COUNTER:
             silence = reading.t_s - since
-            if silence > pace.max_gap_s:
+            slow_s = 2 * pace.every_s if source.kind is Kind.GAUGE else 0.0
+            if silence > max(pace.max_gap_s, slow_s):
                 why = f"no reading for {format_duration(silence)}"
                 why += " (the sampler was held up)" if source.kind is Kind.POWER else ""
                 self.gaps.append(Gap(pace.domain, since, reading.t_s, why))
         pace.last = reading
-        pace.due_s = self._clock() + max(
-            self._interval_s, source.update_period_s, cost / MAX_CPU_SHARE
-        )
+        pace.every_s = max(self._interval_s, source.update_period_s, cost / self._max_cpu_share)
+        pace.due_s = self._clock() + pace.every_s
         return reading
 
     def _lose(self, pace: _Pace, reason: str) -> None:

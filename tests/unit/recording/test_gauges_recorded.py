@@ -9,11 +9,14 @@ import pytest
 from fakes.gauges import FunctionGauge, gauge_source, put, with_gauges
 from fakes.meters import FunctionMeter, header
 from fakes.recordings import training, without_samples
+from joulecast.ledger.codec import decode, encode
 from joulecast.meters.base import Kind
 from joulecast.recording.gauge_reader import GaugeReader
+from joulecast.recording.gauges import gauge_samples
 from joulecast.recording.memory import MemorySink
 from joulecast.recording.model import Gap, Status
 from joulecast.recording.recorder import Recorder
+from joulecast.recording.sampler import MAX_CPU_SHARE, Sampler
 from joulecast.recording.summary import summarise
 
 CPU = "cpu/utilisation_pct"
@@ -217,3 +220,28 @@ def test_a_silence_of_what_does_not_count_is_a_gap(clock):
         clock, lambda t: None if 3 < t < 20 else t, gauge_source(CPU, kind=Kind.COUNTER)
     )
     assert read(clock, [counting], 30)[1] == []
+
+
+def test_many_slow_gauges_cost_no_more_together_than_one_meter_may(clock):
+    cpu = iter(range(10**6))  # each reading seems to take 10 ms of CPU time
+    gauges_of = [
+        FunctionGauge(clock, lambda t: 50.0, gauge_source(f"gpu:{i}/temperature_c"))
+        for i in range(10)
+    ]
+    share = MAX_CPU_SHARE / len(gauges_of)
+    sampler = Sampler(gauges_of, clock, 0.1, lambda: next(cpu) * 0.01, share)
+    for _ in range(400):
+        clock.now += 0.5
+        sampler.tick()
+    reads = sum(len(samples) for samples in sampler.take().values())
+    assert reads * 0.01 <= 1.2 * MAX_CPU_SHARE * 200 + 2 * len(gauges_of) * 0.01
+    assert sampler.gaps == []
+
+
+def test_a_day_of_a_gauge_takes_little_room():
+    rng = np.random.default_rng(0)
+    t = np.round(np.cumsum(1 + rng.normal(0, 0.0005, 8192)), 3)
+    percent = np.round(90 + rng.normal(0, 5, 8192))
+    chunk = encode(gauge_samples(t, percent))
+    assert len(chunk) < 2 * 8192  # bytes; of the energy of one GPU there are ten times as many
+    assert np.array_equal(decode(chunk).value, percent)

@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from ..csv_table import number
 from ..errors import BadInputError, UsageError
@@ -17,7 +16,10 @@ from ..units import (
     parse_energy,
     parse_power,
 )
-from .table import UNKNOWN, Table
+from .table import UNKNOWN, Array, Table
+
+MOST = 1e100
+"""Of any figure: sums, squares and ratios of smaller ones are finite."""
 
 _BRACKETS = re.compile(r"[(\[]\s*([^()\[\]]+?)\s*[)\]]\s*$")
 _SUFFIX = re.compile(r"_([a-z]+)$")
@@ -78,7 +80,7 @@ def unit_of(column: str) -> Unit:
     return Unit(name, factor)
 
 
-def quantities(table: Table, column: str) -> tuple[npt.NDArray[np.float64], Unit]:
+def quantities(table: Table, column: str) -> tuple[Array, Unit]:
     """A column in SI units, shape (rows,), and the unit; NaN where a value is missing.
 
     Cells may carry units of energy themselves (`50 kJ`); if one does, all are energies, and bare
@@ -92,7 +94,7 @@ def quantities(table: Table, column: str) -> tuple[npt.NDArray[np.float64], Unit
         isinstance(c, str) and c.strip().lower() not in UNKNOWN and number(c) is None for c in cells
     ]
     if not any(worded):
-        return table.numbers(column) * unit.factor, unit
+        return sane(table, column, table.numbers(column) * unit.factor), unit
     factor = unit.factor if unit.name == "J" else 1.0
     bare = Table(
         table.name,
@@ -105,7 +107,22 @@ def quantities(table: Table, column: str) -> tuple[npt.NDArray[np.float64], Unit
             values[i] = parse_energy(str(cells[i]))
         except UsageError as error:
             raise BadInputError(f"{where(table, int(i))}: {column}: {error}") from error
-    return values, Unit("J", factor)
+    return sane(table, column, values), Unit("J", factor)
+
+
+def sane(table: Table, column: str, values: Array) -> Array:
+    """The figures of a column as they are, shape (rows,), of a size that can be squared.
+
+    Raises `BadInputError` naming the row of one that is larger.
+    """
+    large = np.flatnonzero(np.abs(values) > MOST)
+    if len(large):
+        row = int(large[0])
+        raise BadInputError(
+            f"{where(table, row)}: {column} is {table.cells(column)[row]}, more than {MOST:g}: "
+            "mend it, or leave it empty"
+        )
+    return values
 
 
 def where(table: Table, row: int) -> str:

@@ -113,7 +113,7 @@ def pair_of(a: Side, b: Side, scale: Scale, drawn: tuple[Array, Array] | None) -
     loss = sign * (b[2].value - a[2].value)
     why = next((m.why_no_interval for m in (a[1], b[1]) if m.why_no_interval), None)
     if why is None and drawn is None:
-        why = f"more than {MOST_PAIRED} configurations"
+        why = "too many configurations to keep what was drawn"
     saved, lost = Interval(reduction), Interval(loss)
     if why is None and drawn is not None:
         cost, quality = drawn

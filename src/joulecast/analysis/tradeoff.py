@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ..errors import BadInputError, UsageError
 from ..units import one_line
-from .column_units import Unit, quantities, unit_of, where
+from .column_units import Unit, quantities, sane, unit_of, where
 from .configurations import grouped
 from .labels import label, label_bounds, why_no_labels
 from .medians import Median, median
@@ -22,6 +22,9 @@ from .pairs import MOST_PAIRED, Pair, Scale, pair_of
 from .pareto import on_front
 from .resampling import draws_for, medians_drawn
 from .table import Array, Table
+
+_LEAST_COST = 1e-18  # as good as zero
+_MOST_KEPT = 4_000_000  # medians that were drawn, kept for the intervals of pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,7 @@ def tradeoff(
         raise UsageError(f"a tolerance of {tolerance:g}: it is a fraction, 0.02 for 2 %")
     costs, unit = quantities(table, cost)
     _positive(table, cost, costs)
-    qualities = table.numbers(quality)
+    qualities = sane(table, quality, table.numbers(quality))
     groups, left_out = grouped(table, by, {cost: costs, quality: qualities})
     if not groups:
         why = ", ".join(f"{reason} ({n:,})" for reason, n in left_out.items())
@@ -225,7 +228,7 @@ def tradeoff(
 
 
 def _positive(table: Table, column: str, costs: Array) -> None:
-    bad = np.flatnonzero(costs <= 0)
+    bad = np.flatnonzero(costs < _LEAST_COST)
     if len(bad):
         row = int(bad[0])
         raise BadInputError(
@@ -251,7 +254,7 @@ def _resample(
     if max(len(rows) for rows in members) < 2:
         return None
     draws = draws_for(sum(len(rows) for rows in members))
-    keep = len(members) <= MOST_PAIRED
+    keep = draws * len(members) <= _MOST_KEPT
     counts = np.zeros(len(members))
     kept: list[tuple[Array, Array]] = []
     for block in medians_drawn(costs, qualities, members, draws, seed):
@@ -279,11 +282,9 @@ def _pairs(count: int, against: int, pair: Any) -> tuple[list[Pair], list[str]]:
     if count <= MOST_PAIRED:
         return [pair(a, b) for b in range(count) for a in range(b)], []
     found = [pair(min(a, against), max(a, against)) for a in range(count) if a != against]
-    note = (
-        f"{count:,} configurations: pairs are with the reference alone (all up to {MOST_PAIRED}), "
-        "without intervals"
-    )
-    return found, [note]
+    return found, [
+        f"{count:,} configurations: pairs are with the reference alone (all up to {MOST_PAIRED})"
+    ]
 
 
 def _steps(

@@ -43,7 +43,7 @@ def fitting_table(
         table.add_column(
             Text(title),
             justify="left" if i == names or i in left else "right",
-            width=max(LEAST, min(longest[i], room)) if i == names else longest[i],
+            width=max(min(LEAST, longest[i]), min(longest[i], room)) if i == names else longest[i],
             overflow="ellipsis",
             no_wrap=True,
         )

@@ -24,6 +24,7 @@ MOST_ROWS = 40
 """Configurations above which the terminal shows the front alone."""
 
 _J_PER_KWH = 3.6e6
+_MIDDLE = 72  # columns of a terminal that show rates, too
 _LABEL_STYLE = dict(
     zip(LABELS, ("green", "green", "cyan", "yellow", "yellow", "red", "red"), strict=True)
 )
@@ -54,7 +55,12 @@ def render_tradeoff(found: Tradeoff, console: Console) -> None:
         section(console, "What more costs, along the front")
         console.print(_steps(found, console.width))
     _pick(found, console)
-    versus = [p for p in found.pairs if found.reference in (p.cheaper, p.dearer)][:MOST_ROWS]
+    names = {c.name for c in shown} | {found.reference}
+    versus = [
+        p
+        for p in found.pairs
+        if found.reference in (p.cheaper, p.dearer) and {p.cheaper, p.dearer} <= names
+    ]
     if versus:
         section(console, f"Each against {one_line(found.reference)}")
         for pair in versus:
@@ -76,7 +82,7 @@ def _configurations(found: Tradeoff, shown: list[Configuration], width: int) -> 
 
     wide = width >= 110
     lettered = 1 < len(found.configurations) <= len(LETTERS)
-    rated = found.maximise and found.unit.name == "J"
+    rated = found.maximise and found.unit.name == "J" and width >= _MIDDLE
     titles = [*([""] if lettered else []), "configuration", "n", found.unit.noun]
     titles += [INTERVAL] if wide else []
     titles += [one_line(found.quality, 16), *([INTERVAL] if wide else []), "front"]
@@ -89,7 +95,7 @@ def _configurations(found: Tradeoff, shown: list[Configuration], width: int) -> 
         row += [f"{c.quality.value:.4g}"]
         row += [_range(c.quality, lambda x: f"{x:.4g}")] if wide else []
         row += [_front(c)]
-        row += ["" if c.per_unit is None else f"{c.per_unit * _J_PER_KWH:.3g}"] if rated else []
+        row += ["" if c.per_unit is None else _rate(c.per_unit * _J_PER_KWH)] if rated else []
         row += [Text(c.label or "-", _LABEL_STYLE.get(c.label or "", "dim"))]
         rows.append(row)
     return fitting_table(width, titles, rows, names=int(lettered))
@@ -139,6 +145,7 @@ def _steps(found: Tradeoff, width: int) -> Table:
     scale = found.scale
     told = "points" if scale.points else one_line(found.quality, 16)
     titles = ["to", "costs more", "and gains", f"{told} per {'kWh' if joules else 'cost'}"]
+    titles += ["of the first"] if width >= _MIDDLE else []
     rows = []
     for s in found.steps:
         rate = s.gain_per_unit * (_J_PER_KWH if joules else 1.0) * scale.factor
@@ -147,11 +154,17 @@ def _steps(found: Tradeoff, width: int) -> Table:
                 one_line(s.end),
                 found.unit.text(s.extra_cost),
                 scale.text(s.gain).split(" of ")[0],
-                f"{rate:.3g}" if rate < 999.5 else f"{rate:,.0f}",
+                _rate(rate),
                 percent(s.relative * 100) if s.relative < 9.995 else ">999 %",
             )
         )
-    return fitting_table(width, [*titles, "of the first"], rows)
+    return fitting_table(width, titles, [row[: len(titles)] for row in rows])
+
+
+def _rate(value: float) -> str:
+    return (
+        f"{value:.3g}" if abs(value) < 999.5 else f"{value:,.0f}" if value < 1e9 else f"{value:.3g}"
+    )
 
 
 def _pick(found: Tradeoff, console: Console) -> None:
@@ -175,5 +188,7 @@ def _sentence(pair: Pair, against: str | None = None) -> Text:
     line = Text(pair.sentence.removesuffix(ending))
     saved = pair.reduction_pct
     if saved.low is not None and saved.high is not None:
-        line.append(f"  ({saved.low:.0f} to {saved.high:.0f} % of cost)", "dim")
+        digits = 0 if saved.high - saved.low >= 2 else 1
+        bounds = f"{saved.low:.{digits}f} to {saved.high:.{digits}f}"
+        line.append(f"  ({bounds} % of cost)", "dim")
     return line

@@ -184,6 +184,15 @@ def test_a_cost_that_is_not_positive_is_refused_naming_the_row(cost):
         tradeoff(in_file)
 
 
+def test_figures_beyond_all_measure_are_refused_naming_the_row():
+    with pytest.raises(BadInputError, match=r"row 1: accuracy is 1e\+300"):
+        tradeoff(table([("a", 1.0, 1e300)]))
+    with pytest.raises(BadInputError, match=r"row 1: energy_j is 1e\+300"):
+        tradeoff(table([("a", 1e300, 1.0)]))
+    diverged = tradeoff(table([("a", 1e-9, 1e90), ("b", 2.0, 1.0)]))
+    json.dumps(diverged.to_json(), allow_nan=False)
+
+
 def test_nothing_left_says_why():
     with pytest.raises(BadInputError, match=r"no row is left.*no accuracy \(2\)"):
         tradeoff(table([("a", 1.0, None), ("b", 2.0, None)]))

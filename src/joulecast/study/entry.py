@@ -124,15 +124,15 @@ def check_entry(study: Study, signature: Signature, source: str = "Study") -> No
     """Raises `BadInputError` where the factors are not what the function takes."""
     name = study.entry.rpartition(":")[2]
     takes = [p for p in signature.parameters if p not in GIVEN or p == "epochs"]
+    if signature.positional:
+        raise BadInputError(
+            f"{source}: entry: {name}() takes {', '.join(signature.positional)} by position only"
+        )
     for factor in study.factors:
         if not signature.takes_any and factor not in signature.parameters:
             raise BadInputError(
                 f"{source}: factors.{factor}: {name}() does not take it: {nearest(factor, takes)}"
             )
-    if signature.positional:
-        raise BadInputError(
-            f"{source}: entry: {name}() takes {', '.join(signature.positional)} by position only"
-        )
     given = {*study.factors, "seed", "run"} | ({"epochs"} if study.epochs is not None else set())
     lacking = [p for p in signature.required if p not in given]
     if lacking == ["epochs"]:

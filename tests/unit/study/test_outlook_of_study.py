@@ -1,0 +1,105 @@
+"""The forecast of a whole study: wide at first, narrow later, and right as often as it says."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from joulecast.study.model import Level
+from joulecast.study.outlook import Done, draws_of_rest, estimate
+from joulecast.units import Estimate, Provenance
+
+SEAA = Path(__file__).parents[4] / "shared/data/seaa/runs.csv"
+Rows = list[tuple[dict[str, Level], float]]
+
+
+def covered(rows: Rows, known: int, times: int) -> tuple[float, float]:
+    """How often the interval held the truth, and the median ratio of its ends."""
+    rng = np.random.default_rng(3)
+    truth = sum(value for _, value in rows)
+    hits, ratios = 0, []
+    for seed in range(times):
+        order = rng.permutation(len(rows))
+        done = [Done(*rows[i]) for i in order[:known]]
+        rest = draws_of_rest(done, [rows[i][0] for i in order[known:]], seed)
+        assert rest is not None
+        whole = estimate(rest, sum(d.value for d in done), "J")
+        hits += whole.low <= truth <= whole.high
+        ratios.append(whole.high / whole.low)
+    return hits / times, float(np.median(ratios))
+
+
+def simulated(seed: int) -> Rows:
+    """Six architectures x four batch sizes x five repetitions, as uneven as real ones."""
+    rng = np.random.default_rng(seed)
+    a, b = rng.normal(0, 0.8, 6), rng.normal(0, 0.3, 4)
+    both = rng.normal(0, 0.15, (6, 4))
+    return [
+        ({"a": i, "b": j}, float(np.exp(5 + a[i] + b[j] + both[i, j] + rng.normal(0, 0.04))))
+        for i in range(6)
+        for j in range(4)
+        for _ in range(5)
+    ]
+
+
+@pytest.mark.parametrize("known", [2, 8, 24, 60])
+def test_its_interval_holds_the_truth_about_as_often_as_it_says(known: int) -> None:
+    shares = [covered(simulated(seed), known, 4)[0] for seed in range(12)]
+    assert 0.75 <= float(np.mean(shares)) <= 1.0  # 90 % in 48 draws that share their studies
+
+
+def test_it_narrows() -> None:
+    ratios = [covered(simulated(1), known, 6)[1] for known in (1, 6, 24, 60)]
+    assert ratios == sorted(ratios, reverse=True)
+    assert ratios[0] > 5
+    assert ratios[-1] < 1.2
+
+
+@pytest.mark.parametrize("column", ["energy (MJ)", "training duration (h)"])
+def test_on_real_trainings(column: str) -> None:
+    if not SEAA.exists():
+        pytest.skip("the measured runs are not here: shared/data/seaa")
+    with SEAA.open() as file:
+        rows: Rows = [
+            ({"e": r["training environment"], "a": r["architecture"]}, float(r[column]))
+            for r in csv.DictReader(file)
+            if r[column]
+        ]
+    shares = [covered(rows, known, 20)[0] for known in (3, 12, 30, 100)]
+    assert float(np.mean(shares)) >= 0.75
+
+
+def test_nothing_known_is_no_forecast_and_nothing_left_is_nothing() -> None:
+    assert draws_of_rest([], [{"a": 1}]) is None
+    rest = draws_of_rest([Done({"a": 1}, 5.0)], [])
+    assert rest is not None
+    whole = estimate(rest, 5.0, "J")
+    assert (whole.low, whole.value, whole.high) == (5.0, 5.0, 5.0)
+
+
+@pytest.mark.parametrize("values", [[0.0, 0.0, 0.0], [7.0, 7.0, 7.0], [1e-9, 1e12, 5.0]])
+def test_values_that_are_constant_zero_or_wild(values: Sequence[float]) -> None:
+    done = [Done({"a": i}, value) for i, value in enumerate(values)]
+    rest = draws_of_rest(done, [{"a": i} for i in range(6)])
+    assert rest is not None
+    assert np.isfinite(rest).all()
+    assert (rest >= 0).all()
+
+
+def test_many_configurations_are_still_summed_in_full() -> None:
+    done = [Done({"a": i}, 10.0 + i % 3) for i in range(300)]
+    rest = draws_of_rest(done, [{"a": i} for i in range(1000)])
+    assert rest is not None
+    assert 9_000 < float(np.median(rest)) < 13_000
+
+
+def test_the_trial_under_way_counts_with_its_own_forecast() -> None:
+    rest = draws_of_rest([Done({"a": 1}, 5.0)], [])
+    assert rest is not None
+    running = Estimate(100.0, 80.0, 130.0, "J", Provenance.MODELLED)
+    whole = estimate(rest, 5.0, "J", running)
+    assert whole.value == pytest.approx(105, rel=0.02)
+    assert whole.low == pytest.approx(85, rel=0.03)
+    assert whole.high == pytest.approx(135, rel=0.03)

@@ -1,0 +1,150 @@
+"""Plans from TOML: what is read, and what is refused in one line that names file and key."""
+
+from pathlib import Path
+
+import pytest
+
+from joulecast.errors import BadInputError, UsageError
+from joulecast.study.changes import agree
+from joulecast.study.model import Conditions, Study
+from joulecast.study.plan import check, from_document, read_study, to_document
+
+FULL = """
+name = "digits"
+entry = "train.py:train"
+repetitions = 5
+epochs = 20
+order = "blocked"
+seed = 7
+exclude = [{ architecture = "cnn", batch = 128 }]
+[factors]
+architecture = ["mlp", "cnn"]
+batch = [32, 128]
+dataset = "digits"
+[early_stopping]
+metric = "val_loss"
+patience = 3
+[conditions]
+warm_up = "10s"
+cool_down = "5s"
+cool_to = "45 °C"
+cool_longest = "2min"
+[limits]
+energy = "2 kWh"
+duration = "3h"
+[quality]
+metric = "accuracy"
+maximise = true
+"""
+SMALL = 'name = "a"\nentry = "t.py:f"\n'
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "study.toml"
+    path.write_text(text)
+    return path
+
+
+def test_everything_that_can_be_said(tmp_path: Path) -> None:
+    assert read_study(written(tmp_path, FULL)) == Study(
+        name="digits",
+        entry="train.py:train",
+        factors={"architecture": ("mlp", "cnn"), "batch": (32, 128), "dataset": ("digits",)},
+        repetitions=5,
+        seed=7,
+        order="blocked",
+        epochs=20,
+        early_stopping="val_loss:patience=3",
+        conditions=Conditions(10.0, 5.0, 45.0, 120.0),
+        max_energy_j=7.2e6,
+        max_duration_s=10800.0,
+        quality="accuracy",
+        maximise=True,
+        exclude=({"architecture": "cnn", "batch": 128},),
+    )
+
+
+def test_a_plan_survives_the_ledger(tmp_path: Path) -> None:
+    study = read_study(written(tmp_path, FULL))
+    assert from_document(to_document(study)) == study
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "hint"),
+    [
+        ("nam = 'a'", "nam: no such key", "did you mean name?"),
+        (SMALL, "factors: it is missing", "batch = [32, 128]"),
+        (SMALL + "[factor]\nb = [1]", "factor: no such key", "did you mean factors?"),
+        (SMALL + "[factors]", "factors: there is none", "batch"),
+        (SMALL + "[factors]\nb = []", "factors.b", "no level"),
+        (SMALL + "[factors]\nb = [1, 1]", "factors.b", "twice"),
+        (SMALL + "[factors]\nb = [nan]", "factors.b", "finite"),
+        (SMALL + "[factors]\nb = [[1]]", "factors.b", "a text, a number"),
+        (SMALL + "[factors]\nseed = [1]", "factors.seed", "another name"),
+        (SMALL + "[factors]\nb-c = [1]", "factors.b-c", "parameter"),
+        (SMALL + "repetitions = 0\n[factors]\nb = 1", "repetitions", "at least 1"),
+        (SMALL + "repetitions = true\n[factors]\nb = 1", "repetitions", "whole number"),
+        (SMALL + "order = 'random'\n[factors]\nb = 1", "order", "did you mean randomised?"),
+        (SMALL + "[factors]\nb = 1\n[limits]\nenergy = '2 kHw'", "limits.energy", "unit"),
+        (SMALL + "[factors]\nb = 1\n[limits]\nduration = 0", "limits.duration", "limit of 0"),
+        (SMALL + "[factors]\nb = 1\n[conditions]\ncooldown = '1s'", "conditions.cooldown", "cool_"),
+        (SMALL + "[factors]\nb = 1\n[conditions]\ncool_to = 'x'", "conditions.cool_to", "degrees"),
+        (SMALL + "early_stopping = 'loss:p=1'\n[factors]\nb = 1", "early_stopping", "patience"),
+        (SMALL + "exclude = [{c = 1}]\n[factors]\nb = 1", "exclude[0].c", "no such factor"),
+        (SMALL + "exclude = [{b = 2}]\n[factors]\nb = 1", "exclude[0].b", "no level of it"),
+        (SMALL + "exclude = [{b = 1}]\n[factors]\nb = 1", "exclude", "no combination"),
+        (SMALL.replace("t.py:f", "t.py") + "[factors]\nb = 1", "entry", "FILE.py:function"),
+        ("name = ", "not a TOML file", ""),
+    ],
+)
+def test_what_is_refused(tmp_path: Path, text: str, key: str, hint: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(BadInputError) as caught:
+        read_study(path)
+    said = str(caught.value)
+    assert said.startswith(f"{path}: {key}")
+    assert hint in said
+    assert "\n" not in said
+
+
+def test_a_plan_made_in_python_is_checked_too() -> None:
+    with pytest.raises(BadInputError, match=r"^Study: factors\.b: it has no level"):
+        check(Study("a", "t.py:f", {"b": ()}))
+    assert check(Study("a", "t.py:f", {"b": [1, 2]})).factors == {"b": (1, 2)}  # type: ignore[dict-item]
+
+
+def test_too_many_trials_are_said_before_they_are_planned() -> None:
+    levels = tuple(range(400))
+    with pytest.raises(BadInputError, match="160000 trials"):
+        check(Study("a", "t.py:f", {"b": levels, "c": levels}))
+
+
+BASE = Study("a", "t.py:f", {"b": (1, 2)}, repetitions=3)
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        BASE,
+        Study("a", "t.py:f", {"b": (1, 2)}, repetitions=5),
+        Study("a", "t.py:f", {"b": (2, 1, 3)}, repetitions=3),
+        Study("a", "t.py:f", {"b": (1, 2)}, repetitions=3, max_energy_j=5.0, quality="f1"),
+    ],
+)
+def test_what_continues_a_study(new: Study) -> None:
+    agree(BASE, new)
+
+
+@pytest.mark.parametrize(
+    ("new", "what"),
+    [
+        (Study("a", "t.py:f", {"b": (1, 2)}, repetitions=2), "repetitions were 3 and are 2"),
+        (Study("a", "t.py:f", {"b": (1,)}, repetitions=3), "b had 2"),
+        (Study("a", "t.py:f", {"c": (1, 2)}, repetitions=3), "the factor b is gone"),
+        (Study("a", "t.py:g", {"b": (1, 2)}, repetitions=3), "entry was t.py:f and is t.py:g"),
+        (Study("a", "t.py:f", {"b": (1, 2)}, repetitions=3, epochs=2), "epochs was not given"),
+    ],
+)
+def test_what_is_another_study(new: Study, what: str) -> None:
+    with pytest.raises(UsageError, match=what):
+        agree(BASE, new)

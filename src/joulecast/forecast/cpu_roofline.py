@@ -58,7 +58,9 @@ class CpuCosts:
     `levels` are working sets in bytes and the bandwidth of a copy within them, B/s, the smallest
     set first. `draw_s` is for one random number, `touch_s` for a byte of memory that the operating
     system hands out anew. `work_w` are the watts that operators add to idle: threads that wait for
-    one another spin, so that it hardly matters for which. None where no meter told.
+    one another spin, so that it hardly matters for which. None where no meter told. `among` is by
+    how much longer an operator takes to start among others than after its own like: their code has
+    to come into the caches, too.
     """
 
     costs: Mapping[tuple[Phase, str], OperatorCost] = field(hash=False)
@@ -66,6 +68,7 @@ class CpuCosts:
     draw_s: float = 0.0
     touch_s: float = 0.0
     work_w: float | None = None
+    among: float = 1.0
 
     def cost(self, phase: Phase, kind: str) -> OperatorCost:
         """Of a class; where it was not measured, of one like it, and at last of elementwise ones.
@@ -103,6 +106,7 @@ class CpuCosts:
             "draw_s": self.draw_s,
             "touch_s": self.touch_s,
             "work_w": self.work_w,
+            "among": self.among,
         }
 
     @classmethod
@@ -118,7 +122,8 @@ class CpuCosts:
                 costs[Phase(phase), kind] = found
             levels = tuple(sorted((_known(size), _known(rate)) for size, rate in data["levels"]))
             work_w = None if data["work_w"] is None else _known(data["work_w"])
-            read = cls(costs, levels, _known(data["draw_s"]), _known(data["touch_s"]), work_w)
+            rest = _known(data["draw_s"]), _known(data["touch_s"]), work_w, _known(data["among"])
+            read = cls(costs, levels, *rest)
             for phase in Phase:
                 read.cost(phase, Kind.OPTIMIZER if phase is Phase.OPTIMIZER else Kind.ELEMENTWISE)
         except (AttributeError, KeyError, TypeError, ValueError):
@@ -144,6 +149,7 @@ def cpu_step(workload: Workload, costs: CpuCosts) -> CpuStep:
     """What the operators of a step take, and memory that the step is handed out anew."""
     parts = [costs.seconds(op, workload.memory_bytes) for op in workload.ops]
     starts_s, compute_s, memory_s = (math.fsum(part) for part in zip(*parts, strict=True))
+    starts_s *= costs.among
     return CpuStep(starts_s, compute_s, memory_s + costs.touch_s * fresh_bytes(workload))
 
 

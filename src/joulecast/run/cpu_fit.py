@@ -12,11 +12,11 @@ from itertools import combinations
 
 import numpy as np
 
-from ..forecast.cpu_roofline import BATCH_NORM, CpuCosts, OperatorCost, class_of
+from ..forecast.cpu_roofline import BATCH_NORM, CpuCosts, OperatorCost, class_of, cpu_step
 from ..forecast.roofline import Array
 from ..workload.model import MULTIPLYING, Kind, Op, Phase
-from .cpu_pieces import DRAW, LEVEL, OPERATOR, TOUCH, UPDATE
-from .microbench import Result
+from .cpu_pieces import AMONG, DRAW, LEVEL, OPERATOR, TOUCH, UPDATE
+from .microbench import STEP, Result
 
 # Those that others contain come first.
 ORDER: tuple[str, ...] = (
@@ -44,7 +44,8 @@ def fit_costs(results: Sequence[Result], idle_w: float | None) -> CpuCosts | Non
     costs.setdefault((Phase.OPTIMIZER, Kind.OPTIMIZER), costs[Phase.FORWARD, Kind.ELEMENTWISE])
     found = CpuCosts(costs, levels)
     draw_s, touch_s = _draw_s(_of(done, DRAW), found), _touch_s(_of(done, TOUCH))
-    return CpuCosts(costs, levels, draw_s, touch_s, _work_w(done, idle_w))
+    among = _among([*_of(done, AMONG), *_of(done, STEP)], found)
+    return CpuCosts(costs, levels, draw_s, touch_s, _work_w(done, idle_w), among)
 
 
 def nonnegative(rows: Array, target: Array) -> Array:
@@ -129,6 +130,22 @@ def _touch_s(results: Sequence[Result]) -> float:
         return 0.0
     times = [result.seconds for result in results]
     return (max(times) - min(times)) / results[0].test.working_set
+
+
+def _among(results: Sequence[Result], found: CpuCosts) -> float:
+    """By how much longer operators take to start in small steps, beside a step's own time."""
+    rows, target = [], []
+    for result in results:
+        if result.test.work is not None:
+            step = cpu_step(result.test.work, found)
+            rows.append([1 / result.seconds, step.starts_s / result.seconds])
+            target.append(max(0.0, 1 - (step.compute_s + step.memory_s) / result.seconds))
+    if len(rows) < 3:
+        return 1.0
+    scale = np.array(rows).max(0)
+    found_scale = robust(np.array(rows) / scale, np.array(target)) / scale
+    # No quicker than alone: where it seems so, the tests are too few to tell.
+    return max(1.0, float(found_scale[1]))
 
 
 def _work_w(results: Sequence[Result], idle_w: float | None) -> float | None:

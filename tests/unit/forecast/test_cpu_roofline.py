@@ -93,6 +93,13 @@ def test_everything_of_a_step_adds_up():
     assert fed.duration.value - step.duration.value == pytest.approx(work.batch / 100.0)
 
 
+def test_among_others_an_operator_starts_later():
+    work = workload(op(Kind.ELEMENTWISE, count=100))
+    plain, slower = cpu_step(work, COSTS), cpu_step(work, replace(COSTS, among=1.5))
+    assert slower.starts_s == pytest.approx(1.5 * plain.starts_s)
+    assert (slower.compute_s, slower.memory_s) == (plain.compute_s, plain.memory_s)
+
+
 def test_without_meters_the_power_is_that_of_the_catalog():
     found = Calibration(operators=replace(COSTS, work_w=None))
     step = Physical().step(workload(op(Kind.ELEMENTWISE)), CPU.calibrated(found))
@@ -130,6 +137,7 @@ def _changed(**changes: object) -> dict[str, object]:
         _changed(draw_s=float("nan")),
         _changed(work_w="much"),
         _changed(touch_s=True),
+        _changed(among=-1),
     ],
 )
 def test_what_makes_no_sense_is_not_known(data: object):

@@ -1,11 +1,13 @@
 """What a CPU's operators take, from the times of pieces made up to take just that."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from joulecast.forecast.cpu_roofline import BATCH_NORM, CpuCosts, OperatorCost
+from joulecast.forecast.cpu_roofline import BATCH_NORM, CpuCosts, OperatorCost, cpu_step
 from joulecast.run.cpu_fit import fit_costs, nonnegative, robust
-from joulecast.run.cpu_pieces import DRAW, LEVEL, OPERATOR, TOUCH, UPDATE
+from joulecast.run.cpu_pieces import AMONG, DRAW, LEVEL, OPERATOR, TOUCH, UPDATE
 from joulecast.run.microbench import Piece, Result, workload
 from joulecast.workload.model import Kind, Op, Phase
 
@@ -82,6 +84,19 @@ class TestFit:
         assert found.touch_s == pytest.approx(TRUE.touch_s, rel=1e-3)
         assert found.work_w == pytest.approx(25.0)
         np.testing.assert_allclose(found.levels, LEVELS)
+
+    def test_operators_among_others(self) -> None:
+        steps = []
+        for count in (10, 40, 90):
+            ops = elementwise(1e3), matmul(8, 8), elementwise(1e3, Phase.BACKWARD)
+            work = workload(*(replace(op, count=count) for op in ops))
+            alone = cpu_step(work, TRUE)
+            seconds = 1e-4 + 1.4 * alone.starts_s + alone.compute_s + alone.memory_s
+            piece = Piece("step", AMONG, lambda: lambda: None, work)
+            steps.append(Result(piece, seconds, 0.0, 9))
+        found = fit_costs([*pieces(), *steps], 10.0)
+        assert found is not None and found.among == pytest.approx(1.4, rel=0.01)
+        assert fit_costs(pieces(), 10.0).among == 1.0  # type: ignore[union-attr]
 
     def test_one_piece_that_was_disturbed_changes_little(self) -> None:
         disturbed = [*pieces(), result(OPERATOR, matmul(128, 128), off=6.0)]

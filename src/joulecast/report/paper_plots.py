@@ -21,6 +21,7 @@ from .study_figures import MOST_BOXES, box_scale, shown_groups
 from .study_looks import MARKERS, Look, Looks, box, jitter, level_colours, looks
 from .study_scales import Kind, Scale, amount_scale
 from .study_tradeoff_figure import tradeoff_scales
+from .study_words import level_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -278,7 +279,7 @@ def _interaction(found: Findings, act: Interaction) -> Figure:
             linewidth=0.9,
             elinewidth=0.6,
             capsize=1.5,
-            label=short(level, 20),
+            label=short(level_name(act.b, level), 20),
         )
     axes.set_xticks(range(len(columns)), [short(c, 16) for c in columns])
     if sum(len(short(c, 16)) for c in columns) > 45:
@@ -286,7 +287,7 @@ def _interaction(found: Findings, act: Interaction) -> Figure:
             text.set(rotation=30, ha="right", rotation_mode="anchor")
     axes.set_xlabel(short(act.a))
     _apply(axes, scale, "y")
-    figure.legend(loc="outside upper left", ncols=3, frameon=False, title=short(act.b))
+    figure.legend(loc="outside upper left", ncols=3, frameon=False)
     return figure
 
 

@@ -26,6 +26,7 @@ from .study_axes import (
 )
 from .study_looks import Box, Look, box, jitter, level_colours, looks
 from .study_scales import Scale, amount_scale, quality_scale
+from .study_words import level_name
 
 MOST_BOXES = 40
 """Configurations that have a box; the cheapest."""
@@ -139,7 +140,7 @@ def interaction_figure(found: Findings, act: Interaction) -> Figure:
             {
                 "type": "scatter",
                 "mode": "lines+markers",
-                "name": short(level, 18),
+                "name": short(level_name(act.b, level), 18),
                 "x": [columns.index(x) for x, _ in points],
                 "y": [scale.at(c.value) for _, c in points],
                 "error_y": {

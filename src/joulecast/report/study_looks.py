@@ -14,6 +14,7 @@ import numpy as np
 from ..analysis.table import Array
 from ..study.findings import Findings
 from .palette import translucent
+from .study_words import level_name
 
 COLOURS = (
     "#0072b2",
@@ -58,8 +59,8 @@ class Looks:
     """Of every configuration, and of the levels that a legend explains."""
 
     by_group: Mapping[str, Look]
-    colours: Mapping[str, str]  # by level of the first factor
-    shapes: Mapping[str, str]  # by level of the second; empty where there is none
+    colours: Mapping[str, str]  # by the name of a level of the first factor
+    shapes: Mapping[str, str]  # of the second; empty where there is none
 
 
 def looks(found: Findings) -> Looks:
@@ -76,7 +77,11 @@ def looks(found: Findings) -> Looks:
         )
         for g in found.groups
     }
-    return Looks(by_group, colours, shapes)
+    return Looks(
+        by_group,
+        {level_name(names[0], x): c for x, c in colours.items()},
+        {level_name(names[1], x): shape for x, shape in shapes.items()},
+    )
 
 
 def level_colours(levels: Sequence[str]) -> dict[str, str]:

@@ -9,7 +9,6 @@ from functools import partial
 from .._version import __version__
 from ..analysis.carbon import Carbon
 from ..analysis.compare import Pair
-from ..analysis.cost import format_money
 from ..analysis.interaction import Interaction
 from ..analysis.pairs import Pair as Saving
 from ..analysis.power_behaviour import PowerBehaviour
@@ -56,7 +55,7 @@ def render_study(found: Findings) -> str:
         "duration": format_duration,
         "quantity": format_quantity,
         "measure": measure,
-        "money": lambda cost: format_money(cost).partition(" (")[0],
+        "money": study_words.money,
         "power_note": _power_note,
     }
     page.filters |= {

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..analysis.compare import Comparison, Pair
+from ..analysis.compare import Comparison
 from ..analysis.correlation import Correlations
 from ..analysis.cost import format_money
 from ..analysis.tradeoff import Configuration
-from ..study.findings import Findings, Test
-from ..study.measures import Measure, measure
+from ..csv_table import number
+from ..study.findings import Findings
+from ..study.measures import measure
 from ..study.model import Conditions, Study, TrialStatus
-from ..units import Estimate, format_duration, format_quantity, one_line
+from ..units import Estimate, Provenance, format_duration, format_quantity, one_line
 from .words import percent
 
 LONGEST = 60
+_LEAST_MONEY = 0.001
 """Letters of a name in a sentence."""
 _STATUS = {
     "finished": "finished",
@@ -142,8 +144,10 @@ def method_name(method: str) -> str:
 def _totals(found: Findings) -> list[str]:
     lines = []
     if found.total is not None:
-        n = found.counts.get("planned", 0)
+        n, known = found.counts.get("planned", 0), found.total_runs
         text = f"All {n:,} runs together" if n > 1 else "The run"
+        if known < n:
+            text = f"The {known:,} runs whose energy is known, of {n:,},"
         used = (
             f"{text} used {_lead(found.total)} ({format_quantity(found.total.value / 3600, 'Wh')})"
         )
@@ -151,8 +155,14 @@ def _totals(found: Findings) -> list[str]:
         if carbon is not None:
             used += f", about {format_quantity(carbon.value, 'g')} CO2e"
         if found.footprint.whole.cost is not None:
-            used += f" and {format_money(found.footprint.whole.cost).partition(' (')[0]}"
+            used += f" and {money(found.footprint.whole.cost)}"
         lines.append(used + ".")
+    weakest = found.evidence.provenance
+    if weakest not in (None, Provenance.MEASURED):
+        lines.append(
+            f"Part of the energy is {weakest}, not measured: configurations are compared as well "
+            "as the model that gave it tells them apart."
+        )
     bad = {
         status: n
         for status, n in found.counts.items()
@@ -169,25 +179,6 @@ def within_text(within: Mapping[str, str]) -> str:
     if not within:
         return "all runs"
     return ", ".join(f"{one_line(f, 30)} = {one_line(v, 40)}" for f, v in within.items())
-
-
-def strongest_pairs(test: Test, most: int) -> list[Pair]:
-    """Pairs of a test by the size of their difference, the significant ones first."""
-
-    def size(pair: Pair) -> tuple[bool, float]:
-        return (not pair.significant, -abs(pair.effect.value or 0.0))
-
-    return sorted(test.comparison.pairs, key=size)[:most]
-
-
-def pair_sentence(pair: Pair, m: Measure) -> str:
-    """`vgg16 against mobilenet: 2.8 times the energy`."""
-    a, b = _name(pair.a), _name(pair.b)
-    if pair.median_change_pct is None:
-        return f"{b} against {a}"
-    change = pair.median_change_pct
-    word = "more" if change > 0 else "less"
-    return f"{b} has {abs(change):.3g} % {word} {m.label} than {a}"
 
 
 def utilisation_sentence(found: Correlations | None) -> str:
@@ -259,6 +250,18 @@ def conditions_text(c: Conditions) -> str:
 
 def _name(name: str) -> str:
     return one_line(name, LONGEST)
+
+
+def money(cost: Estimate) -> str:
+    """A cost without its bounds: `0.32 EUR`, `under 0.001 EUR`."""
+    if cost.value < _LEAST_MONEY:
+        return f"under {_LEAST_MONEY:g}{f' {cost.unit}' if cost.unit else ''}"
+    return format_money(cost).partition(" (")[0]
+
+
+def level_name(factor: str, level: str) -> str:
+    """A level by itself: `resnet50`, and `batch=32`, for a number alone says nothing."""
+    return f"{factor}={level}" if number(level) is not None else level
 
 
 def _lead(estimate: Estimate) -> str:

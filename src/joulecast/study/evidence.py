@@ -16,6 +16,7 @@ from ..errors import LedgerError
 from ..meters.base import Source
 from ..recording.model import Recording
 from ..recording.summary import Summary, summarise
+from ..units import Provenance, weakest
 
 MOST_LOOKED_AT = 40
 """Configurations of which a recording is looked at."""
@@ -62,6 +63,11 @@ class Evidence:
     environments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     interval_s: tuple[float, float] | None = None
     missing: tuple[str, ...] = ()
+
+    @property
+    def provenance(self) -> Provenance | None:
+        """The weakest of the meters'; None where nothing was looked at."""
+        return weakest(s.provenance for s in self.sources) if self.sources else None
 
 
 def evidence(

@@ -22,7 +22,7 @@ from ..analysis.interaction import Interaction, interaction
 from ..analysis.table import Array, Table
 from ..analysis.tradeoff import Tradeoff, tradeoff
 from ..errors import BadInputError
-from ..units import Estimate
+from ..units import Estimate, Provenance
 from .evidence import Evidence, Load, evidence
 from .footprint import Footprint, Site, footprint
 from .grouping import (
@@ -74,7 +74,9 @@ class Findings:
         quality: the metric of correctness; None, with a reason in `missing`, where there is none.
         maximise: whether more of it is better.
         counts: of trials (rows) by status, and `planned`: all of them.
-        total: energy of all runs together, those that failed too, J; None where none is known.
+        total: energy of all runs together, those that failed too, J; None where none is known. Of
+            a table that does not say where its figures come from they are taken as measured.
+        total_runs: how many runs are in it: those whose energy is known.
         duration_s: likewise.
         groups: the configurations.
         tests: of every factor, by energy and by quality.
@@ -91,6 +93,7 @@ class Findings:
     maximise: bool
     counts: Mapping[str, int]
     total: Estimate | None
+    total_runs: int
     duration_s: float | None
     failures: tuple[Failure, ...]
     groups: tuple[Group, ...]
@@ -176,7 +179,7 @@ def findings(
     seen = Evidence()
     if looked_at:
         seen = evidence(table, looked_at, table.numbers(ENERGY), known, load)
-    spent = total_energy(whole)
+    spent = total_energy(whole, seen.provenance or Provenance.MEASURED)
     medians = {name: m for name, (_, m) in looked_at.items()}
     return Findings(
         name=plan.name if plan else whole.name,
@@ -189,6 +192,7 @@ def findings(
         maximise=better,
         counts=counts_of(whole, data),
         total=spent,
+        total_runs=int(np.sum(~np.isnan(whole.numbers(ENERGY)))) if len(whole) else 0,
         duration_s=total(whole, "duration_s"),
         failures=failures_of(whole, names, data) if len(whole) else (),
         groups=groups,

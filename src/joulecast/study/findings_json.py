@@ -27,6 +27,7 @@ def document(found: Findings) -> dict[str, Any]:
         "quality": found.quality and {"name": found.quality.column, "maximise": found.maximise},
         "counts": dict(found.counts),
         "energy": _estimate(found.total),
+        "energy_of_runs": found.total_runs,
         "duration_s": found.duration_s,
         "measures": [
             {"column": m.column, "name": m.label, "unit": m.unit.name} for m in found.measures

@@ -10,7 +10,7 @@ from ..analysis.carbon import Carbon, carbon
 from ..analysis.carbon import Site as Grid
 from ..analysis.cost import Tariff
 from ..analysis.medians import Median
-from ..units import Estimate
+from ..units import Estimate, Provenance
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,8 @@ def footprint(energy: Estimate | None, medians: Mapping[str, Median], site: Site
                 m.value,
                 m.value if m.low is None else m.low,
                 m.value if m.high is None else m.high,
+                "J",
+                energy.provenance if energy else Provenance.MEASURED,
             )
         )
         for name, m in medians.items()

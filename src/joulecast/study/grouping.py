@@ -15,7 +15,7 @@ from ..analysis.medians import Median, median
 from ..analysis.table import Table
 from ..csv_table import number
 from ..errors import BadInputError, UsageError
-from ..units import Estimate
+from ..units import Estimate, Provenance
 from .measures import ENERGY, Measure, find_energy
 from .model import Study, StudyResults, TrialStatus
 
@@ -193,14 +193,15 @@ def counts_of(whole: Table, data: StudyResults | Table) -> dict[str, int]:
     return dict(found) | {"planned": len(whole)}
 
 
-def total_energy(table: Table) -> Estimate | None:
+def total_energy(table: Table, provenance: Provenance) -> Estimate | None:
     """Energy of all rows; errors of runs share their causes, so bounds add as they are."""
     value = total(table, ENERGY)
     if value is None:
         return None
     low, high = (total(table, f"energy_{bound}_j") for bound in ("low", "high"))
     least = value if low is None else min(low, value)
-    return Estimate(value, least, value if high is None else max(high, value))
+    most = value if high is None else max(high, value)
+    return Estimate(value, least, most, "J", provenance)
 
 
 def total(table: Table, column: str) -> float | None:

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import UsageError
 from ..recording.model import Recording
 from ..recording.summary import SpanEnergy, summarise
-from ..units import Provenance, format_duration, weakest
+from ..units import Provenance, format_duration, format_quantity, weakest
 from .aligned_ranks import mean_ranks
 from .change_point import LEAST_SAMPLES, last_change
 from .power_trace import PowerTrace, power_trace
@@ -203,7 +203,7 @@ def _stabilising(trace: PowerTrace | None, method: str, notes: list[str]) -> Sta
     known = ~np.isnan(watts)
     watts, t_s = watts[known], trace.t_s[known]
     if not known.all():
-        notes.append(f"{np.mean(~known):.1%} of the run was not measured: passed over")
+        notes.append(f"{np.mean(~known) * 100:.1f} % of the run was not measured: passed over")
     if len(watts) < LEAST_SAMPLES:
         length = format_duration(trace.step_s * len(watts))
         reason = f"{length} in steps of {format_duration(trace.step_s)} are too short to say"
@@ -221,7 +221,7 @@ def _stabilising(trace: PowerTrace | None, method: str, notes: list[str]) -> Sta
     if later is not None:
         notes.append(
             f"mean power changes again at {format_duration(float(t_s[at + later.at]))}, from "
-            f"{later.before:.0f} W to {later.after:.0f} W"
+            f"{format_quantity(later.before, 'W')} to {format_quantity(later.after, 'W')}"
         )
     before = float(watts[:at].mean()) if at else None
     return Stabilising(method, float(t_s[at]) if at else 0.0, before, float(watts[at:].mean()))

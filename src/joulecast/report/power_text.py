@@ -85,7 +85,7 @@ def _line(watts: Array, width: int) -> Text:
             continue
         height = float(known.mean()) / most if most > 0 else 0.0
         line.append(_BLOCKS[max(1, math.ceil(height * (len(_BLOCKS) - 1)))], "cyan")
-    return line.append(f"  {most:.0f} W", "dim")
+    return line.append(f"  {format_quantity(most, 'W')}", "dim")
 
 
 def _point(found: PowerBehaviour) -> Text:
@@ -97,7 +97,8 @@ def _point(found: PowerBehaviour) -> Text:
         return Text(f"When power becomes stable is unknown: {point.reason}", "yellow")
     if point.before_w is None or point.after_w is None:
         return Text(f"Power is stable from the start (no {how[point.method]})")
-    moved = f"{point.before_w:.0f} W before, {point.after_w:.0f} W after"
+    before, after = (format_quantity(w, "W") for w in (point.before_w, point.after_w))
+    moved = f"{before} before, {after} after"
     text = Text.assemble(("Power is stable from ", ""), (format_duration(point.t_s), "bold"))
     return text.append(f" on: {moved} ({how[point.method]})")
 
@@ -121,5 +122,6 @@ def _load(load: Load) -> Text:
     text = Text.assemble((one_line(load.gauge), "bold"), "  ")
     if load.rho is None or load.slope_w is None or load.at_zero_w is None:
         return text.append(f"unknown: {load.reason}", "dim")
-    told = f"Spearman {load.rho:+.2f}, {load.slope_w:+.2f} W per %, {load.at_zero_w:.0f} W at 0 %"
+    idle = format_quantity(round(load.at_zero_w, 2) + 0.0, "W")  # and no -0
+    told = f"Spearman {load.rho:+.2f}, {load.slope_w:+.3g} W per %, {idle} at 0 %"
     return text.append(f"{told}  ({', '.join(load.domains)}, {load.n:,} steps)")

@@ -141,7 +141,7 @@ def test_a_gap_is_passed_over_and_told():
     assert np.isnan(trace.total_w).sum() == 100
     found = power_behaviour(recording)
     assert found.power.mean == pytest.approx(160, abs=1)
-    assert any("8.3% of the run was not measured" in note for note in found.notes)
+    assert any("8.3 % of the run was not measured" in note for note in found.notes)
 
 
 @pytest.mark.parametrize("n", [2, 5, 39])

@@ -104,6 +104,6 @@ def test_power_is_drawn_and_a_model_of_load_is_called_one():
     load = Load("cpu/utilisation_pct", ["cpu:0"], 50, 0.99, 1.0, 20.0, None, "it shows the model")
     text = printed(render_power, replace(found, loads=[load], why_no_loads=None))
     assert "█" in text
-    assert "Spearman +0.99, +1.00 W per %, 20 W at 0 %" in text
+    assert "Spearman +0.99, +1 W per %, 20.0 W at 0 %" in text
     assert "it shows the model" in text
     assert "20" in text and "12.0 s" in text

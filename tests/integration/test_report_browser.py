@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.gauges import gauge_source, with_gauges
 from fakes.recordings import training, without_samples
 from joulecast.recording.model import Gap, Metric, Recording, Span
 from joulecast.recording.summary import Summary, summarise
@@ -100,6 +101,25 @@ def test_it_draws_what_was_measured_and_fetches_nothing(show):
     assert page.locator('[data-figure="domains"] .errorbar').count() == len(summary.domains)
     assert page.locator('[data-figure="metric:accuracy"] .points path').count() == 6
     assert "gpu:0 not measured" in page.inner_text('[data-figure="power"]')
+
+
+def test_gauges_are_drawn_below_power_and_told_in_a_table(show):
+    recording = with_gauges(training())
+    recording.header.gauges.append(gauge_source("gpu:1/temperature_c", reason=HOSTILE))
+    opened = show(recording)
+    page = opened.page
+    assert opened.complaints == []
+    lines = drawn(page, "gauges")
+    assert [t["name"] for t in lines] == ["gpu:0", "cpu", "gpu:0", "gpu:0", "host memory"]
+    assert min(t["n"] for t in lines) > 50
+    panels = page.locator('[data-figure="gauges"] .ytitle, [data-figure="gauges"] .y2title')
+    assert panels.count() == 2
+    assert "temperature (°C)" in page.inner_text('[data-figure="gauges"]')
+    section = page.locator("section", has_text="Utilisation, temperature and memory")
+    rows = section.locator("tbody tr")
+    assert rows.count() == len(opened.summary.gauges) == 6
+    assert "unknown" in rows.last.inner_text()
+    assert page.evaluate("window.pwned") is None
 
 
 def test_its_figures_are_the_summary_s(show):

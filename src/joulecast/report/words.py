@@ -167,7 +167,8 @@ def _why_no_energy(summary: Summary) -> str:
     if not recording.header.sources:
         why = "no meter was found on this machine (`joulecast doctor` says why and what to do)"
     else:
-        most = max((len(s) for s in recording.samples.values()), default=0)
+        domains = {source.domain for source in recording.header.sources}
+        most = max((len(s) for d, s in recording.samples.items() if d in domains), default=0)
         readings = {0: "no reading was", 1: "only one reading was"}.get(most, "too few were")
         why = f"{readings} taken in {format_duration(summary.duration_s)}, and energy needs two"
     return f"The energy of this run is unknown, not zero: {why}."

@@ -37,8 +37,8 @@ _LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceord
 
 
 def escape(text: str) -> str:
-    """User text for plotly, which would otherwise read tags in it."""
-    return html.escape(text, quote=False)
+    """User text for plotly, which would otherwise read tags in it, and TeX between dollars."""
+    return html.escape(text, quote=False).replace("$", "&#36;")
 
 
 def time_unit(duration_s: float) -> tuple[float, str]:

@@ -1,4 +1,4 @@
-"""LaTeX of tables: nothing a user wrote is a command, and the real pdflatex takes it where it is."""
+"""LaTeX of tables: nothing a user wrote is a command, and a real pdflatex takes it."""
 
 import re
 import shutil
@@ -15,7 +15,7 @@ HOSTILE = [
     r"\write18{rm -rf /}",
     "50 % of $x_1$ & ~#{}^",
     "<script>alert(1)</script>",
-    "it's \"so\" `called`",
+    'it\'s "so" `called`',
     "energy 🔥 of 東京 Ωmega",
     "[3pt] begins like an option",
     "a\nb\r\n\tc",

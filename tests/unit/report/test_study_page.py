@@ -25,7 +25,7 @@ NAMES = (HOSTILE, r"\input{x} $a_b$", "quotes \"'` & 🔥", "y" * 300)
 def hostile_study():
     plan = study(
         name=HOSTILE,
-        factors={HOSTILE: NAMES, "it's \"b\"": (1, 2)},
+        factors={HOSTILE: NAMES, 'it\'s "b"': (1, 2)},
         repetitions=3,
         quality="acc <b>",
     )
@@ -97,7 +97,7 @@ def test_the_tables_hold_the_figures():
         lambda: findings(results(study(repetitions=1))),
         lambda: findings(results(study(factors={"architecture": ("small",)}, repetitions=1))),
         lambda: findings(results(constant=True)),
-        lambda: findings(results(failed={i: (TrialStatus.FAILED, "x") for i in range(36)})),
+        lambda: findings(results(failed=dict.fromkeys(range(36), (TrialStatus.FAILED, "x")))),
         lambda: findings(results(study(quality=None), metric=None)),
         lambda: findings(results(study(quality="loss", maximise=False), metric="loss")),
         lambda: findings(results(study(factors={"a": (1, 2), "b": (1, 2), "c": ("x", "y")}))),

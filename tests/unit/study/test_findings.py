@@ -71,7 +71,7 @@ def test_failed_trials_are_told_and_in_no_median():
 
 
 def test_all_trials_failed():
-    failed = {i: (TrialStatus.FAILED, "boom") for i in range(36)}
+    failed = dict.fromkeys(range(36), (TrialStatus.FAILED, "boom"))
     found = findings(results(failed=failed))
     document = plain(found)
     assert document["tradeoff"] is None and document["tests"] == []

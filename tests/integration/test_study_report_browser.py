@@ -1,0 +1,173 @@
+"""The study's page in a real browser: it draws, it fetches nothing, it runs no guest."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from fakes.recordings import training
+from fakes.studies import results, study
+from joulecast.report.study_page import render_study
+from joulecast.study.findings import Findings, findings
+from joulecast.study.model import TrialStatus
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+HOSTILE = "</script><script>window.pwned=1</script><img src=x onerror='window.pwned=1'>"
+NAMES = (HOSTILE, r"\input{x} $a_b$", "quotes \"'` & 🔥", "y" * 300)
+QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+QUIET += ["--disable-component-update", "--disable-sync"]
+
+
+@dataclass
+class Opened:
+    """A page in the browser, and what the browser did for it."""
+
+    page: playwright.Page
+    url: str
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[playwright.BrowserContext]:
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("no chromium on this machine")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch_persistent_context(
+            str(tmp_path_factory.mktemp("profile")),
+            executable_path=path,
+            args=QUIET,
+            viewport={"width": 1200, "height": 900},
+        )
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def show(context, tmp_path: Path):
+    """Writes the page of a study and opens it from the disk."""
+    pages = []
+
+    def opened(found: Findings) -> Opened:
+        path = tmp_path / "study.html"
+        path.write_text(render_study(found), encoding="utf-8")
+        shown = Opened(context.new_page(), path.as_uri())
+        pages.append(shown.page)
+        shown.page.on("request", lambda r: shown.requests.append(r.url))
+        shown.page.on("console", lambda m: shown.complaints.append(f"{m.type}: {m.text}"))
+        shown.page.on("pageerror", lambda e: shown.complaints.append(str(e)))
+        shown.page.goto(shown.url)
+        shown.page.wait_for_selector("body[data-drawn]", state="attached", timeout=30_000)
+        return shown
+
+    yield opened
+    for page in pages:
+        page.close()
+
+
+def hostile() -> Findings:
+    plan = study(
+        name=HOSTILE,
+        factors={HOSTILE: NAMES, 'it\'s "b"': (1, 2)},
+        repetitions=3,
+        quality="acc <b>",
+    )
+    failed = {0: (TrialStatus.FAILED, HOSTILE)}
+    data = results(plan, failed, metric="acc <b>")
+    return findings(data, load=lambda run: training(epochs=2, name=HOSTILE))
+
+
+def test_it_draws_every_run_and_fetches_nothing(show):
+    found = findings(results(), load=lambda run: training(epochs=4))
+    opened = show(found)
+    page = opened.page
+    assert opened.requests == [opened.url]
+    assert opened.complaints == []
+    assert page.get_attribute("body", "data-drawn") == "7"
+    markers = page.locator('[data-figure="tradeoff"] .scatterlayer .points path.point')
+    small = 36 + 6  # every run and every median
+    assert markers.count() == small
+    assert page.locator('[data-figure="box:energy_j"] .boxlayer path.box').count() == 6
+    assert page.locator('[data-figure="act:0"] .errorbar').count() == 6
+    letters = page.locator('[data-figure="tradeoff"] .textpoint').all_text_contents()
+    assert sorted(letters) == sorted(c.label for c in found.tradeoff.configurations)
+    rows = page.locator("#configurations tbody tr")
+    assert rows.count() == 6
+    first = rows.nth(0).locator("data").nth(0).get_attribute("value")
+    assert float(first) == found.tradeoff.configurations[0].cost.value
+
+
+def test_a_script_in_a_name_does_not_run(show):
+    opened = show(hostile())
+    page = opened.page
+    assert page.evaluate("window.pwned") is None
+    assert page.inner_text("h1") == HOSTILE
+    assert page.locator("img").count() == 0
+    assert opened.requests == [opened.url]
+    assert opened.complaints == []
+    legend = page.locator('[data-figure="tradeoff"] .legendtext').all_text_contents()
+    assert r"\input{x} $a_b$" in legend  # a dollar is a dollar, not TeX
+    point = page.locator('[data-figure="tradeoff"] .textpoint').first
+    point.scroll_into_view_if_needed()
+    point.hover(force=True)  # hover texts are drawn late
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.pwned") is None
+    assert page.locator("#failures .error").inner_text() == HOSTILE
+
+
+@pytest.mark.parametrize("width", [360, 390, 1200])
+@pytest.mark.parametrize("which", ["hostile", "plain"])
+def test_nothing_sticks_out_of_a_phone(show, which, width):
+    found = hostile() if which == "hostile" else findings(results())
+    page = show(found).page
+    page.set_viewport_size({"width": width, "height": 740})
+    page.wait_for_timeout(600)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    past = page.evaluate(
+        """() => [...document.querySelectorAll('.chart')].map(chart => {
+            const svg = chart.querySelector('.main-svg').getBoundingClientRect();
+            const card = chart.closest('section').getBoundingClientRect();
+            return Math.max(svg.bottom - card.bottom, svg.right - card.right); })"""
+    )
+    assert past and max(past) < 1
+
+
+def test_dark_and_light_have_their_own_colours(show):
+    page = show(findings(results())).page
+    colours = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_timeout(400)
+        colours.append(
+            page.evaluate(
+                """() => { const l = document.querySelector('[data-figure="tradeoff"]')._fullLayout;
+                     return [l.xaxis.gridcolor, l.annotations[0].font.color]; }"""
+            )
+        )
+    assert colours[0][0] != colours[1][0]
+    assert colours[0][1] != colours[1][1]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        lambda: findings(results(study(repetitions=1))),
+        lambda: findings(results(study(factors={"architecture": ("small",)}, repetitions=1))),
+        lambda: findings(results(constant=True)),
+        lambda: findings(results(failed=dict.fromkeys(range(36), (TrialStatus.FAILED, "x")))),
+        lambda: findings(results(study(quality=None), metric=None)),
+    ],
+    ids=["one repetition", "one run", "constant", "all failed", "no metric"],
+)
+def test_little_data_are_drawn_without_a_complaint(show, found):
+    opened = show(found())
+    assert opened.complaints == []
+    assert opened.requests == [opened.url]
+    drawn = int(opened.page.get_attribute("body", "data-drawn"))
+    assert drawn == opened.page.locator(".chart .main-svg:first-child").count()

@@ -1,0 +1,241 @@
+"""`joulecast study report`: pages, folders for papers, JSON; of a table and of a real study."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from fakes.studies import results
+from joulecast.cli.study_report import command
+from joulecast.errors import JoulecastError, UsageError
+from joulecast.report.paper import MEMORY
+
+SEAA = Path(__file__).parents[3] / "shared" / "data" / "seaa" / "runs.csv"
+BY = ("--by", "architecture,batch")
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    """A table as someone would have it."""
+    table = results().table
+    path = tmp_path / "runs.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(table.columns)
+        writer.writerows(zip(*table.columns.values(), strict=True))
+    return path
+
+
+def report(*arguments: object) -> str:
+    """What it prints; its errors come as they are raised."""
+    done = CliRunner().invoke(command, [str(a) for a in arguments], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def joulecast(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "joulecast", *map(str, arguments)]
+    return subprocess.run(line, cwd=cwd, capture_output=True, text=True)
+
+
+def test_a_page_of_a_table(runs: Path, tmp_path: Path):
+    page = tmp_path / "out.html"
+    assert report(runs, *BY, "-o", page).strip() == str(page)
+    assert "</html>" in page.read_text(encoding="utf-8")
+
+
+def test_a_page_that_was_not_named_overwrites_nothing(runs: Path, tmp_path: Path):
+    first = joulecast("study", "report", runs, *BY, cwd=tmp_path)
+    assert (first.returncode, first.stdout) == (0, "runs-study.html\n")
+    again = joulecast("study", "report", runs, *BY, cwd=tmp_path)
+    assert again.returncode == 1
+    assert again.stderr.strip().endswith("exists: write over it with -o runs-study.html")
+
+
+def test_json_and_text_say_the_same(runs: Path):
+    document = json.loads(report(runs, *BY, "--json", "--tolerance", "4%"))
+    assert next(iter(document.items())) == ("schema", "joulecast/study/1")
+    pick = document["tradeoff"]["cheapest_within"]["name"]
+    text = report(runs, *BY, "--text", "--tolerance", "4%")
+    assert f"{pick} is the cheapest within 4 %" in " ".join(text.split())
+
+
+def test_only_some_rows(runs: Path):
+    document = json.loads(report(runs, *BY, "--where", "batch=16", "--json"))
+    assert document["held"] == {"batch": "16.0"}  # as the file says it
+    assert document["counts"]["planned"] == 18
+
+
+def test_misuse_is_told(runs: Path):
+    for arguments in (["--text", "--json"], ["--json", "-o", "x"], ["--force"]):
+        with pytest.raises(UsageError):
+            report(runs, *BY, *arguments)
+    with pytest.raises(UsageError, match="--by architecture"):
+        report(runs)
+
+
+def test_a_missing_extra_is_named(runs: Path, tmp_path: Path):
+    for module, feature, asked in (
+        ("plotly", "the HTML report", ("-o", tmp_path / "x.html")),
+        ("matplotlib", "plots for a paper", ("--paper", tmp_path / "paper")),
+    ):
+        code = f"import sys; sys.modules[{module!r}] = None\nfrom joulecast.cli import main; main()"
+        line = [sys.executable, "-c", code, "study", "report", runs, *BY, *asked]
+        done = subprocess.run(list(map(str, line)), capture_output=True, text=True)
+        assert done.returncode == 1
+        wanted = f'joulecast: {feature} needs an extra: pip install "joulecast[report]"'
+        assert done.stderr.strip() == wanted
+
+
+# --- the folder for a paper ----------------------------------------------------------------------
+
+
+def test_a_folder_for_a_paper(runs: Path, tmp_path: Path):
+    folder = tmp_path / "paper"
+    written = [Path(line) for line in report(runs, *BY, "--paper", folder).split()]
+    names = {path.name for path in written}
+    assert names >= {"tradeoff.pdf", "tradeoff.svg", "boxes-energy.pdf", "interaction-1.svg"}
+    assert names >= {"configurations.csv", "configurations.tex", "tests.tex", "pairs.csv"}
+    assert set(map(str, folder.iterdir())) == {*map(str, written), str(folder / MEMORY)}
+    document = json.loads(report(runs, *BY, "--json"))
+    with (folder / "configurations.csv").open() as file:
+        rows = {f"{r['architecture']}, batch={r['batch']}": r for r in csv.DictReader(file)}
+    for c in document["configurations"]:
+        row = rows[c["name"]]
+        assert float(row["energy_j_median"]) == c["figures"]["energy_j"]["median"]
+        assert int(row["n"]) == c["n"]
+
+
+def test_written_again_it_is_the_same_to_the_byte(runs: Path, tmp_path: Path):
+    contents = []
+    for name in ("one", "two"):
+        done = joulecast("study", "report", runs, *BY, "--paper", name, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        contents.append({p.name: p.read_bytes() for p in (tmp_path / name).iterdir()})
+    assert contents[0] == contents[1]
+    assert b"CreationDate" not in contents[0]["tradeoff.pdf"]
+    assert b"<dc:date>" not in contents[0]["tradeoff.svg"]
+    # Letters stay letters, so that they can be searched, copied and set anew.
+    assert (
+        b"/FontFile2" in contents[0]["tradeoff.pdf"]
+        and b"/Type3" not in contents[0]["tradeoff.pdf"]
+    )
+    assert b"<text" in contents[0]["tradeoff.svg"]
+
+
+def test_what_others_wrote_is_left_alone(runs: Path, tmp_path: Path):
+    folder = tmp_path / "paper"
+    folder.mkdir()
+    (folder / "tests.tex").write_text("mine")
+    (folder / "main.tex").write_text("mine too")
+    with pytest.raises(UsageError, match=r"tests\.tex is there and not as joulecast wrote it"):
+        report(runs, *BY, "--paper", folder)
+    assert {p.name for p in folder.iterdir()} == {"tests.tex", "main.tex"}  # nothing half-done
+    report(runs, *BY, "--paper", folder, "--force")
+    assert (folder / "tests.tex").read_text() != "mine"
+    assert (folder / "main.tex").read_text() == "mine too"
+
+
+def test_own_files_are_replaced_and_edited_ones_are_not(runs: Path, tmp_path: Path):
+    folder = tmp_path / "paper"
+    report(runs, *BY, "--paper", folder)
+    report(runs, *BY, "--paper", folder, "--where", "batch=16")  # no second factor any more
+    assert not (folder / "interaction-1.pdf").exists()
+    assert MEMORY in {p.name for p in folder.iterdir()}
+    (folder / "front.tex").write_text("edited by hand")
+    with pytest.raises(UsageError, match=r"front\.tex"):
+        report(runs, *BY, "--paper", folder)
+    assert (folder / "front.tex").read_text() == "edited by hand"
+
+
+def test_a_folder_that_cannot_be_is_told(runs: Path, tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(JoulecastError, match="cannot write"):
+        report(runs, *BY, "--paper", tmp_path / "file" / "paper")
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_latex_takes_the_whole_folder(runs: Path, tmp_path: Path):
+    if subprocess.run(["kpsewhich", "booktabs.sty"], capture_output=True).returncode:
+        pytest.skip("booktabs is not installed")
+    folder = tmp_path / "paper"
+    written = report(runs, *BY, "--paper", folder).split()
+    parts = [f"\\input{{{Path(p).stem}}}" for p in written if p.endswith(".tex")]
+    parts += [f"\\includegraphics{{{Path(p).name}}}" for p in written if p.endswith(".pdf")]
+    (folder / "main.tex").write_text(
+        "\\documentclass[twocolumn]{article}\\usepackage[T1]{fontenc}"
+        "\\usepackage{textcomp,booktabs,graphicx}\\begin{document}"
+        + "\n\n".join(parts)
+        + "\\end{document}"
+    )
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "main.tex"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
+# --- real data, a real study ---------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not SEAA.is_file(), reason="the shared measurements are not here")
+def test_measured_trainings_from_a_table_alone():
+    by = ("--by", "training environment", "--by", "architecture")
+    document = json.loads(report(SEAA, *by, "--quality", "f1-score", "--json"))
+    assert document["counts"]["finished"] == 369
+    assert len(document["configurations"]) == 12
+    assert document["energy"]["value"] == pytest.approx(2.29e8, rel=0.01)  # of "energy (MJ)"
+    assert len(document["tradeoff"]["front"]) > 1
+
+
+TRAIN = """
+def train(architecture, seed, epochs):
+    if architecture == "broken":
+        raise ValueError("no such layer: <b>")
+    end = sum(i * i for i in range(300_000 if architecture == "large" else 100_000))
+    for epoch in range(epochs):
+        yield {"accuracy": 0.9 + 0.01 * epoch + (0.03 if architecture == "large" else 0)}
+"""
+PLAN = """
+name = "tiny"
+entry = "train.py:train"
+repetitions = 2
+epochs = 3
+[factors]
+architecture = ["small", "large", "broken"]
+[quality]
+metric = "accuracy"
+"""
+
+
+def test_a_study_that_really_ran(tmp_path: Path):
+    (tmp_path / "train.py").write_text(TRAIN)
+    (tmp_path / "study.toml").write_text(PLAN)
+    where = ("--ledger", tmp_path / "ledger.db")
+    ran = joulecast("study", "run", "study.toml", *where, cwd=tmp_path)
+    done = joulecast("study", "report", "tiny", "--json", *where, cwd=tmp_path)
+    assert done.returncode == 0, ran.stderr + done.stderr
+    document = json.loads(done.stdout)
+    assert document["counts"]["finished"] == 4 and document["counts"]["failed"] == 2
+    assert {f["configuration"] for f in document["failures"]} == {"broken"}
+    assert all("no such layer: <b>" in f["error"] for f in document["failures"])
+    assert [(c["name"], c["n"], c["failed"]) for c in document["configurations"]] == [
+        ("small", 2, 0),
+        ("large", 2, 0),
+        ("broken", 0, 2),
+    ]
+    page = joulecast("study", "report", "tiny", *where, cwd=tmp_path)
+    assert page.stdout.strip() == "tiny-study.html"
+    assert "no such layer: &lt;b&gt;" in (tmp_path / "tiny-study.html").read_text()
+    wrong = joulecast("study", "report", "tinny", *where, cwd=tmp_path)
+    assert wrong.returncode == 1 and "tiny" in wrong.stderr

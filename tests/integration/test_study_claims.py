@@ -1,0 +1,189 @@
+"""Studies in the ledger, on both databases: planned once, each trial claimed by one runner."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from joulecast.errors import LedgerError
+from joulecast.ledger import Ledger, claims, open_ledger, studies
+from joulecast.ledger.liveness import Recorder, this_recorder
+from joulecast.units import Estimate
+
+ME = this_recorder()
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def plan_of(count: int, name: str = "s") -> tuple[studies.StoredStudy, list[studies.StoredTrial]]:
+    study = studies.StoredStudy(name, {"repetitions": 1}, "/data", "here", "0" * 64)
+    return study, [studies.StoredTrial(f"t{i:03}", i, {"b": i}, 0, 2**31 - 1) for i in range(count)]
+
+
+def agreed(_: studies.StoredStudy) -> None: ...
+
+
+@pytest.fixture
+def ledger(where: str) -> Iterator[Ledger]:
+    with open_ledger(where) as opened:
+        studies.plan(opened, *plan_of(5), agreed)
+        yield opened
+
+
+def test_a_plan_is_kept_once_and_may_grow(ledger: Ledger) -> None:
+    study, trials = plan_of(5)
+    assert studies.plan(ledger, study, trials, agreed) == 0
+    grown = replace(study, document={"repetitions": 2})
+    assert studies.plan(ledger, grown, plan_of(7)[1], agreed) == 2
+    assert [t.position for t in studies.trials(ledger, "s")] == list(range(7))
+    assert studies.load(ledger, "s").document == {"repetitions": 2}
+    assert studies.listed(ledger)[0][1] == {"pending": 7}
+
+
+def test_a_plan_that_does_not_agree_changes_nothing(ledger: Ledger) -> None:
+    def refuse(known: studies.StoredStudy) -> None:
+        assert known.document == {"repetitions": 1}
+        raise ValueError("another")
+
+    with pytest.raises(ValueError, match="another"):
+        studies.plan(ledger, *plan_of(9), refuse)
+    assert len(studies.trials(ledger, "s")) == 5
+
+
+def test_a_study_that_is_not_there(ledger: Ledger) -> None:
+    studies.plan(ledger, *plan_of(1, "digits"), agreed)
+    with pytest.raises(LedgerError, match="the nearest are digits"):
+        studies.load(ledger, "digit")
+
+
+def test_claims_go_in_order_and_end_with_a_result(ledger: Ledger) -> None:
+    first = claims.claim(ledger, "s", ME)
+    assert first is not None
+    assert (first.trial_id, first.status, first.host) == ("t000", "running", ME.host)
+    assert claims.beat(ledger, "s", "t000", ME, "run-1")
+    energy = Estimate(5.0, 4.0, 7.0)
+    assert claims.end(
+        *(ledger, "s", "t000", ME, "finished"),
+        run_id="run-1",
+        error="x" * 2000,
+        log="a\0b" + "y" * 99_999,
+        energy=energy,
+        duration_s=2.0,
+        figures={"row": {"accuracy": 0.5}},
+    )
+    found = studies.trial(ledger, "s", "t000")
+    assert (found.energy_low_j, found.energy_j, found.energy_high_j) == (4.0, 5.0, 7.0)
+    assert found.figures == {"row": {"accuracy": 0.5}}
+    assert found.error is not None and len(found.error) == claims.LONGEST_ERROR
+    assert found.log is not None and len(found.log) == claims.LONGEST_LOG
+    assert studies.spent(ledger, "s") == (5.0, 2.0)
+    studies.add_spent(ledger, "s", 1.0, 0.5)
+    assert studies.spent(ledger, "s") == (6.0, 2.5)
+    following = claims.claim(ledger, "s", ME)
+    assert following is not None and following.trial_id == "t001"
+    assert claims.release(ledger, "s", "t001", ME)
+    again = claims.claim(ledger, "s", ME)
+    assert again is not None and again.trial_id == "t001"
+
+
+def test_a_result_of_one_who_lost_the_claim_is_not_stored(ledger: Ledger) -> None:
+    claims.claim(ledger, "s", ME)
+    other = replace(ME, pid=1, started="x")
+    assert not claims.beat(ledger, "s", "t000", other)
+    assert not claims.end(ledger, "s", "t000", other, "finished", energy=Estimate(1, 1, 1))
+    assert not claims.release(ledger, "s", "t000", other)
+    assert studies.trial(ledger, "s", "t000").status == "running"
+
+
+def test_the_trial_of_a_dead_process_is_taken_back_at_once(ledger: Ledger) -> None:
+    child = subprocess.run(
+        [sys.executable, "-c", "from joulecast.ledger.liveness import *; print(this_recorder())"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    gone = eval(child.stdout, {"Recorder": Recorder})
+    claims.claim(ledger, "s", gone)
+    claims.claim(ledger, "s", ME)
+    assert claims.runners(ledger, "s") == {"t000": False, "t001": True}
+    assert [lost.trial_id for lost in claims.reclaim(ledger, "s")] == ["t000"]
+    assert [t.status for t in studies.trials(ledger, "s")[:2]] == ["pending", "running"]
+
+
+def test_a_living_process_keeps_its_trial_however_long_it_is_silent(where: str) -> None:
+    clock = Clock()
+    with open_ledger(where, clock=clock) as ledger:
+        studies.plan(ledger, *plan_of(1), agreed)
+        claims.claim(ledger, "s", ME)
+        clock.now += 1e6  # suspended for days
+        assert claims.reclaim(ledger, "s") == []
+
+
+def test_one_on_another_machine_loses_it_after_a_minute_of_silence(tmp_path) -> None:
+    clock = Clock()
+    elsewhere = replace(ME, host="another")
+    with open_ledger(tmp_path / "ledger.sqlite", clock=clock) as ledger:
+        studies.plan(ledger, *plan_of(1), agreed)
+        claims.claim(ledger, "s", elsewhere)
+        clock.now += claims.LOST_S - 1
+        assert claims.reclaim(ledger, "s") == []
+        assert claims.beat(ledger, "s", "t000", elsewhere)
+        clock.now += claims.LOST_S - 1
+        assert claims.reclaim(ledger, "s") == []
+        clock.now += 2
+        assert [lost.trial_id for lost in claims.reclaim(ledger, "s")] == ["t000"]
+
+
+def test_what_failed_may_be_run_again_and_stays_spent(ledger: Ledger) -> None:
+    for status in ("failed", "out_of_memory", "finished"):
+        trial = claims.claim(ledger, "s", ME)
+        assert trial is not None
+        claims.end(ledger, "s", trial.trial_id, ME, status, energy=Estimate(2, 1, 3), duration_s=1)
+    assert claims.again(ledger, "s", "failed") == 1
+    statuses = Counter(t.status for t in studies.trials(ledger, "s"))
+    assert statuses == {"pending": 3, "out_of_memory": 1, "finished": 1}
+    assert studies.spent(ledger, "s") == (6.0, 3.0)
+
+
+def test_many_at_once_get_every_trial_once(where: str) -> None:
+    count, runners = 40, 8
+    with open_ledger(where) as ledger:
+        studies.plan(ledger, *plan_of(count), agreed)
+
+    def work(number: int) -> list[str]:
+        me, found = replace(ME, started=f"{number}"), []
+        with open_ledger(where) as mine:
+            while True:
+                trial = claims.claim(mine, "s", me)
+                if trial is None:
+                    return found
+                found.append(trial.trial_id)
+                assert claims.end(mine, "s", trial.trial_id, me, "finished")
+
+    with ThreadPoolExecutor(runners) as pool:
+        taken = [trial for found in pool.map(work, range(runners)) for trial in found]
+    assert Counter(taken) == Counter(f"t{i:03}" for i in range(count))
+
+
+def test_two_that_plan_at_once_plan_one_study(where: str) -> None:
+    with open_ledger(where):
+        pass  # the tables are there
+
+    def work(_: int) -> int:
+        with open_ledger(where) as mine:
+            return studies.plan(mine, *plan_of(30), agreed)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(work, range(4))) == [0, 0, 0, 30]

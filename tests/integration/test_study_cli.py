@@ -1,0 +1,315 @@
+"""`joulecast study`, as a person types it: real processes, kills and all."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakes.nvml import A100, FakeNvml
+from joulecast.ledger import open_ledger, studies
+from joulecast.recording.model import Status
+from joulecast.study.results import results
+
+TRAIN = '''
+import os, signal, sys, time
+from pathlib import Path
+
+def busy(seconds):
+    until = time.process_time() + seconds
+    while time.process_time() < until:
+        pass
+
+def by_yield(size, seed, epochs=2, mode="ok"):
+    """A generator."""
+    print("seed", seed, flush=True)
+    for epoch in range(epochs):
+        busy(0.1 * size)
+        if mode == "raise" and epoch == 1:
+            raise ValueError("no such thing")
+        if mode == "memory":
+            import resource
+            resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+            hog = bytearray(1 << 31)
+        if mode == "segfault":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if mode == "exit":
+            sys.exit(4)
+        yield {"accuracy": 0.5 + epoch / 10, "val_loss": float("nan"), "f1": None}
+    time.sleep(0.1)
+
+def by_run(size, run, epochs):
+    for epoch in run.epochs():
+        busy(0.1)
+        run.log(val_loss=1.0, accuracy=size)
+
+def by_return(size):
+    busy(0.1)
+    return {"accuracy": 0.25}
+
+def slow(size, note, seconds=60):
+    with open(note, "a") as file:
+        file.write(f"{size}\\n")
+    for epoch in range(int(seconds * 10)):
+        time.sleep(0.1)
+        yield {"accuracy": 0.1}
+'''
+PLAN = 'name = "s"\nentry = "train.py:{function}"\n{more}\n[factors]\nsize = {sizes}\n'
+
+
+class Place:
+    """A folder with a training, a ledger, and joulecast at hand."""
+
+    def __init__(self, folder: Path, ledger: str) -> None:
+        self.folder, self.ledger = folder, ledger
+        (folder / "train.py").write_text(TRAIN)
+        self.env = os.environ | {"JOULECAST_LEDGER": ledger, "OMP_NUM_THREADS": "1"}
+
+    def plan(self, function: str, sizes: str = "[1]", more: str = "", below: str = "") -> Path:
+        path = self.folder / "study.toml"
+        path.write_text(PLAN.format(function=function, sizes=sizes, more=more) + below)
+        return path
+
+    def start(self, *arguments: object, **env: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            [sys.executable, "-m", "joulecast", *map(str, arguments)],
+            env=self.env | env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, *arguments: object, code: int = 0, **env: str) -> str:
+        process = self.start(*arguments, **env)
+        out, err = process.communicate(timeout=150)
+        assert process.returncode == code, err
+        assert "Traceback" not in err
+        return out + err
+
+    def json(self, *arguments: object, code: int = 0) -> dict[str, Any]:
+        said = self(*arguments, "--json", code=code)
+        document: dict[str, Any] = json.JSONDecoder().raw_decode(said)[0]
+        return document
+
+    def trials(self) -> list[studies.StoredTrial]:
+        with open_ledger(self.ledger) as ledger:
+            return studies.trials(ledger, "s")
+
+    def until(self, ready: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 120
+        while not ready():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+    def wait_for_run(self) -> studies.StoredTrial:
+        """The trial that runs, its recording begun."""
+
+        def found() -> list[studies.StoredTrial]:
+            with open_ledger(self.ledger) as ledger:
+                if not studies.listed(ledger):
+                    return []
+                return [
+                    t for t in studies.trials(ledger, "s") if t.status == "running" and t.run_id
+                ]
+
+        self.until(lambda: bool(found()))
+        return found()[0]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path, str(tmp_path / "ledger.sqlite"))
+
+
+@pytest.fixture
+def either(tmp_path: Path, where: str) -> Place:
+    """The same, once on each database."""
+    return Place(tmp_path, where)
+
+
+def test_generators_and_what_becomes_of_their_trials(place: Place) -> None:
+    below = 'mode = ["ok", "raise", "memory", "segfault", "exit"]\n[quality]\nmetric = "accuracy"\n'
+    path = place.plan("by_yield", more="epochs = 2", below=below)
+    document = place.json("study", "run", path)
+    assert document["schema"] == "joulecast/study-run/1"
+    assert document["ended"] == "complete"
+    by_mode = {trial["factors"]["mode"]: trial for trial in document["trials"]}
+    assert {m: t["status"] for m, t in by_mode.items()} == {
+        "ok": "finished",
+        "raise": "failed",
+        "memory": "out_of_memory",
+        "segfault": "failed",
+        "exit": "failed",
+    }
+    assert by_mode["raise"]["error"] == "ValueError: no such thing"
+    assert by_mode["segfault"]["error"] == "killed by SIGSEGV"
+    assert by_mode["exit"]["error"] == "SystemExit: 4"
+    with open_ledger(place.ledger) as ledger:
+        recording = ledger.load(by_mode["ok"]["run_id"])
+        found = results(ledger, "s")
+    tags = recording.header.tags
+    assert (tags["study"], tags["mode"], tags["size"]) == ("s", "ok", "1")
+    assert tags["seed"] == str(by_mode["ok"]["seed"])
+    epochs = [span for span in recording.spans if span.kind == "epoch"]
+    assert [span.index for span in epochs] == [0, 1]  # what came after the last yield is none
+    assert {(m.name, m.value) for m in recording.metrics} == {("accuracy", 0.5), ("accuracy", 0.6)}
+    assert any("val_loss was nan" in warning for warning in recording.warnings)
+    assert any("f1 was None" in warning for warning in recording.warnings)
+    assert len(found.table) == 5
+    row = found.table.cells("mode").index("ok")
+    assert found.table.numbers("accuracy")[row] == 0.6
+    assert found.table.numbers("epochs")[row] == 2
+    assert found.table.cells("energy_j")[row] == by_mode["ok"]["energy"]["value"]
+    status = place.json("study", "status", "s")
+    assert status["schema"] == "joulecast/study-status/1"
+    assert status["counts"]["finished"] == 1
+    log = place("study", "status", "s", "--trial", by_mode["raise"]["trial_id"])
+    assert f"seed {by_mode['raise']['seed']}" in log
+    assert "no such thing" in log
+
+
+def test_plain_functions(place: Place) -> None:
+    path = place.plan("by_run", more='epochs = 9\nearly_stopping = "val_loss:patience=2"')
+    (trial,) = place.json("study", "run", path)["trials"]
+    with open_ledger(place.ledger) as ledger:
+        recording = ledger.load(trial["run_id"])
+    assert sum(span.kind == "epoch" for span in recording.spans) == 3  # stopped by the rule
+    assert trial["metrics"] == {"val_loss": 1.0, "accuracy": 1.0}
+    path.write_text(path.read_text().replace('"s"', '"t"').replace("by_run", "by_return"))
+    path.write_text("".join(path.read_text().splitlines(True)[:2]) + "[factors]\nsize = 1\n")
+    (trial,) = place.json("study", "run", path)["trials"]
+    assert trial["metrics"] == {"accuracy": 0.25}
+
+
+def test_a_slip_of_the_pen_is_found_before_anything_runs(place: Place) -> None:
+    path = place.plan("by_yield", below="moed = ['ok']\n")
+    said = place("study", "run", path, code=1)
+    assert "factors.moed: by_yield() does not take it: did you mean mode?" in said
+    path = place.plan("by_yeild")
+    assert "did you mean by_yield?" in place("study", "run", path, code=1)
+    assert "no such key: did you mean factors?" in place(
+        "study", "run", place.plan("by_yield", below="[factor]\n"), code=1
+    )
+    path = place.plan("by_yield")
+    (place.folder / "train.py").write_text("import nothing_of_this_name\n")
+    assert "No module named 'nothing_of_this_name'" in place("study", "run", path, code=1)
+    assert not Path(place.ledger).exists()
+
+
+def test_another_plan_of_the_same_name_is_refused_and_more_repetitions_are_not(
+    place: Place,
+) -> None:
+    place("study", "run", place.plan("by_return"))
+    said = place("study", "run", place.plan("by_return", more="seed = 3"), code=2)
+    assert "seed was 0 and is 3" in said
+    document = place.json("study", "run", place.plan("by_return", more="repetitions = 2"))
+    assert [trial["repetition"] for trial in document["trials"]] == [1]
+    assert document["counts"]["finished"] == 2
+
+
+def test_a_runner_that_is_killed_loses_one_attempt_and_no_trial(either: Place) -> None:
+    note = either.folder / "note"
+    below = f'note = ["{note}"]\nseconds = [3]\n'
+    path = either.plan("slow", sizes="[1, 2, 3]", below=below)
+    runner = either.start("study", "run", path)
+    either.until(lambda: note.exists() and len(note.read_text().split()) == 2)
+    running = either.wait_for_run()
+    runner.kill()
+    runner.communicate()
+    assert {t.status for t in either.trials()} == {"finished", "running", "pending"}
+    said = either("study", "status", "s")
+    assert "its runner is gone" in said
+    before = {t.trial_id: t.run_id for t in either.trials() if t.status == "finished"}
+    said = either("study", "resume", "s")
+    assert f"trial {running.trial_id} was interrupted" in said
+    after = {t.trial_id: t for t in either.trials()}
+    assert {t.status for t in after.values()} == {"finished"}
+    assert all(after[trial].run_id == run for trial, run in before.items())  # not repeated
+    lines = note.read_text().split()
+    assert len(lines) == 4  # three trials, and the attempt that was killed
+    with open_ledger(either.ledger) as ledger:
+        assert running.run_id is not None
+        assert ledger.load(running.run_id).status is Status.INTERRUPTED
+        table = results(ledger, "s").table
+    assert len(table) == 3
+    assert running.run_id not in table.cells("run_id")
+
+
+def test_ctrl_c_stops_in_order_and_leaves_nothing_behind(place: Place) -> None:
+    below = f'note = ["{place.folder / "note"}"]\n'
+    runner = place.start("study", "run", place.plan("slow", below=below))
+    running = place.wait_for_run()
+    runner.send_signal(signal.SIGINT)
+    _, err = runner.communicate(timeout=60)
+    assert runner.returncode == 130
+    assert "1 trial is left" in err
+    assert [t.status for t in place.trials()] == ["pending"]
+    with open_ledger(place.ledger) as ledger:
+        assert running.run_id is not None
+        assert ledger.load(running.run_id).status is Status.STOPPED
+
+
+def test_two_runners_never_run_the_same_trial(either: Place) -> None:
+    note = either.folder / "note"
+    below = f'note = ["{note}"]\nseconds = [0.3]\n'
+    path = either.plan("slow", sizes="[1, 2, 3, 4, 5, 6]", below=below)
+    runners = [either.start("study", "run", path, "--json") for _ in range(2)]
+    done = [json.loads(runner.communicate(timeout=150)[0]) for runner in runners]
+    ran = [trial["trial_id"] for document in done for trial in document["trials"]]
+    assert sorted(ran) == sorted(t.trial_id for t in either.trials())
+    assert sorted(note.read_text().split()) == list("123456")
+    assert {t.status for t in either.trials()} == {"finished"}
+
+
+def test_the_energy_limit_ends_it_with_code_3(place: Place) -> None:
+    below = '[limits]\nenergy = "3 J"\n'
+    path = place.plan("by_yield", sizes="[20]", more="repetitions = 3", below=below)
+    document = place.json("study", "run", path, code=3)
+    assert document["ended"] == "energy limit"
+    assert "are left" in document["text"]
+    assert document["counts"]["finished"] < 3
+    assert document["counts"]["running"] == 0
+    path.write_text(path.read_text().replace("3 J", "30 kJ"))
+    assert place.json("study", "run", path)["counts"]["finished"] == 3
+
+
+def test_the_time_limit_starts_no_trial_that_would_pass_it(place: Place) -> None:
+    below = f'note = ["{place.folder / "note"}"]\nseconds = [1]\n[limits]\nduration = "1.9s"\n'
+    path = place.plan("slow", sizes="[1, 2]", below=below)
+    document = place.json("study", "run", path)
+    assert document["ended"] == "time limit"
+    assert document["counts"]["finished"] == 1
+
+
+def test_warm_up_and_rest_are_no_part_of_the_results(place: Place) -> None:
+    below = '[conditions]\nwarm_up = "1s"\ncool_down = "0.2s"\ncool_to = 45\n'
+    said = place("study", "run", place.plan("by_yield", sizes="[1, 2]", below=below))
+    assert "warming up for" in said
+    assert "no GPU's temperature can be read" in said
+    with open_ledger(place.ledger) as ledger:
+        assert len(ledger.runs(tags={"study": "s", "warm_up": "yes"})) >= 1
+        assert len(results(ledger, "s").table) == 2
+        energy = sum(t.energy_j or 0.0 for t in studies.trials(ledger, "s"))
+        assert studies.spent(ledger, "s")[0] > energy  # the warm-up was paid for
+
+
+def test_a_hot_gpu_is_waited_for(place: Place, fake_nvml: FakeNvml) -> None:
+    fake_nvml.write_state(A100)  # at 61 degrees
+    below = '[conditions]\ncool_to = 45\ncool_longest = "1s"\n'
+    path = place.plan("by_return", sizes="[1, 2]", below=below)
+    said = place("study", "run", path, **fake_nvml.env)
+    assert "after 1.00 s a GPU is still at 61 °C, above 45 °C" in said
+
+
+def test_no_studies_and_unknown_ones(place: Place) -> None:
+    place("study", "run", place.plan("by_return"))
+    assert "s: 1 finished" in place("study", "status")
+    assert "no study 'zzz'" in place("study", "resume", "zzz", code=1)

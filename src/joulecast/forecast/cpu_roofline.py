@@ -60,7 +60,8 @@ class CpuCosts:
     system hands out anew. `work_w` are the watts that operators add to idle: threads that wait for
     one another spin, so that it hardly matters for which. None where no meter told. `among` is by
     how much longer an operator takes to start among others than after its own like: their code has
-    to come into the caches, too.
+    to come into the caches, too. `view_s` is for a description of memory made anew, `update_s` for
+    a step of an optimizer besides its operations.
     """
 
     costs: Mapping[tuple[Phase, str], OperatorCost] = field(hash=False)
@@ -69,6 +70,8 @@ class CpuCosts:
     touch_s: float = 0.0
     work_w: float | None = None
     among: float = 1.0
+    view_s: float = 0.0
+    update_s: float = 0.0
 
     def cost(self, phase: Phase, kind: str) -> OperatorCost:
         """Of a class; where it was not measured, of one like it, and at last of elementwise ones.
@@ -107,6 +110,8 @@ class CpuCosts:
             "touch_s": self.touch_s,
             "work_w": self.work_w,
             "among": self.among,
+            "view_s": self.view_s,
+            "update_s": self.update_s,
         }
 
     @classmethod
@@ -122,8 +127,16 @@ class CpuCosts:
                 costs[Phase(phase), kind] = found
             levels = tuple(sorted((_known(size), _known(rate)) for size, rate in data["levels"]))
             work_w = None if data["work_w"] is None else _known(data["work_w"])
-            rest = _known(data["draw_s"]), _known(data["touch_s"]), work_w, _known(data["among"])
-            read = cls(costs, levels, *rest)
+            read = cls(
+                costs,
+                levels,
+                draw_s=_known(data["draw_s"]),
+                touch_s=_known(data["touch_s"]),
+                work_w=work_w,
+                among=_known(data["among"]),
+                view_s=_known(data["view_s"]),
+                update_s=_known(data["update_s"]),
+            )
             for phase in Phase:
                 read.cost(phase, Kind.OPTIMIZER if phase is Phase.OPTIMIZER else Kind.ELEMENTWISE)
         except (AttributeError, KeyError, TypeError, ValueError):
@@ -149,7 +162,9 @@ def cpu_step(workload: Workload, costs: CpuCosts) -> CpuStep:
     """What the operators of a step take, and memory that the step is handed out anew."""
     parts = [costs.seconds(op, workload.memory_bytes) for op in workload.ops]
     starts_s, compute_s, memory_s = (math.fsum(part) for part in zip(*parts, strict=True))
-    starts_s *= costs.among
+    starts_s = costs.among * (starts_s + costs.view_s * workload.views)
+    if workload.optimizer is not None:
+        starts_s += costs.update_s
     return CpuStep(starts_s, compute_s, memory_s + costs.touch_s * fresh_bytes(workload))
 
 

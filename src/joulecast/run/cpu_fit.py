@@ -15,13 +15,13 @@ import numpy as np
 from ..forecast.cpu_roofline import BATCH_NORM, CpuCosts, OperatorCost, class_of, cpu_step
 from ..forecast.roofline import Array
 from ..workload.model import MULTIPLYING, Kind, Op, Phase
-from .cpu_pieces import AMONG, DRAW, LEVEL, OPERATOR, TOUCH, UPDATE
+from .cpu_pieces import AMONG, DRAW, LEVEL, OPERATOR, TOUCH, UPDATE, VIEW
 from .microbench import STEP, Result
 
 # Those that others contain come first.
 ORDER: tuple[str, ...] = (
     *(Kind.ELEMENTWISE, Kind.MOVE, Kind.MATMUL, Kind.CONV, Kind.DEPTHWISE, Kind.NORM, BATCH_NORM),
-    *(Kind.POOL, Kind.SOFTMAX, Kind.EMBEDDING, Kind.ATTENTION, Kind.RECURRENT, Kind.OPTIMIZER),
+    *(Kind.POOL, Kind.SOFTMAX, Kind.EMBEDDING, Kind.ATTENTION, Kind.RECURRENT),
 )
 _ROUNDS = 10  # of reweighting
 _LEAST_ERROR = 0.02  # relative: no row is far off that is nearer
@@ -33,19 +33,19 @@ def fit_costs(results: Sequence[Result], idle_w: float | None) -> CpuCosts | Non
     levels = tuple((r.test.working_set, r.test.working_set / r.seconds) for r in _of(done, LEVEL))
     if not levels:
         return None
-    found = CpuCosts({}, levels)
+    view_s = _view_s(_of(done, VIEW))
     costs: dict[tuple[Phase, str], OperatorCost] = {}
     for kind in ORDER:
-        group = UPDATE if kind == Kind.OPTIMIZER else OPERATOR
-        rows = [r for r in _of(done, group) if _main(_ops(r)) == kind]
-        costs |= _class(kind, rows, CpuCosts(costs, levels))
+        rows = [r for r in _of(done, OPERATOR) if _main(_ops(r)) == kind]
+        costs |= _class(kind, rows, CpuCosts(costs, levels, view_s=view_s))
     if any((phase, Kind.ELEMENTWISE) not in costs for phase in (Phase.FORWARD, Phase.BACKWARD)):
         return None
-    costs.setdefault((Phase.OPTIMIZER, Kind.OPTIMIZER), costs[Phase.FORWARD, Kind.ELEMENTWISE])
-    found = CpuCosts(costs, levels)
+    update, update_s = _update(_of(done, UPDATE), CpuCosts(costs, levels))
+    costs[Phase.OPTIMIZER, Kind.OPTIMIZER] = update
+    found = CpuCosts(costs, levels, view_s=view_s, update_s=update_s)
     draw_s, touch_s = _draw_s(_of(done, DRAW), found), _touch_s(_of(done, TOUCH))
     among = _among([*_of(done, AMONG), *_of(done, STEP)], found)
-    return CpuCosts(costs, levels, draw_s, touch_s, _work_w(done, idle_w), among)
+    return CpuCosts(costs, levels, draw_s, touch_s, _work_w(done, idle_w), among, view_s, update_s)
 
 
 def nonnegative(rows: Array, target: Array) -> Array:
@@ -96,7 +96,8 @@ def _class(
         return {}
     rows, target = [], []
     for result in results:
-        row, other = np.zeros((len(phases), 3)), 0.0
+        assert result.test.work is not None
+        row, other = np.zeros((len(phases), 3)), result.test.work.views * known.view_s
         for op in _ops(result):
             moving = op.bytes / known.bandwidth(result.test.working_set)
             if class_of(op) == kind:
@@ -113,6 +114,30 @@ def _class(
         (phase, kind): OperatorCost(*(float(v) for v in values[3 * i : 3 * i + 3]))
         for i, phase in enumerate(phases)
     }
+
+
+def _update(results: Sequence[Result], known: CpuCosts) -> tuple[OperatorCost, float]:
+    """An operation on one parameter, and the seconds of an optimizer's step besides them.
+
+    Where no optimizer ran, its operations are taken for elementwise ones.
+    """
+    rows = []
+    for result in results:
+        count = float(sum(op.count for op in _ops(result)))
+        size = sum(op.bytes * op.count for op in _ops(result))
+        moving = size / known.bandwidth(result.test.working_set)
+        rows.append(np.array([1.0, count, moving]) / result.seconds)
+    if len(rows) < 3:
+        return known.cost(Phase.FORWARD, Kind.ELEMENTWISE), 0.0
+    scale = np.maximum(np.abs(rows).max(0), 1e-300)
+    own_s, start_s, moved = robust(np.array(rows) / scale, np.ones(len(rows))) / scale
+    return OperatorCost(float(start_s), 0.0, float(moved)), float(own_s)
+
+
+def _view_s(results: Sequence[Result]) -> float:
+    """Of one view: the median of the pieces."""
+    found = [r.seconds / r.test.work.views for r in results if r.test.work and r.test.work.views]
+    return float(np.median(found)) if found else 0.0
 
 
 def _draw_s(results: Sequence[Result], found: CpuCosts) -> float:

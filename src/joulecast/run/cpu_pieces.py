@@ -17,12 +17,17 @@ from ..workload.model import Kind, Op, Phase
 from .microbench import Call, Piece, workload
 
 OPERATOR, UPDATE, LEVEL, DRAW = "operator", "update", "level", "draw"
-TOUCH, AMONG = "touch", "among"
+TOUCH, AMONG, VIEW = "touch", "among", "view"
 ROUND_BYTES = 8 * 2**20  # what a round of copies touches
 LEVEL_BYTES = (2**17, 2**20, 2**22, 2**24, 2**26, 2**28)  # working sets of a copy
 DRAWN = (2**12, 2**15, 2**18)  # random numbers
 TOUCHED = 48 * 2**20  # bytes: above what an allocator keeps for itself (32 MiB by glibc's)
-TENSORS = ((24, 64), (24, 2**12), (4, 2**18))  # parameters of an optimizer: how many, how large
+TENSORS = (
+    (2, 64),
+    (24, 64),
+    (24, 2**12),
+    (4, 2**18),
+)  # parameters of an optimizer: how many, how large
 _MOST_COPIES = 64
 _WORDS = 10_000  # of an embedding
 
@@ -44,6 +49,7 @@ def cpu_pieces(torch: Any) -> list[Piece]:
         *(_level(torch, size) for size in LEVEL_BYTES),
         *(_draw(torch, count) for count in DRAWN),
         *(_touch(torch, fresh) for fresh in (False, True)),
+        *(_layer(torch, views(torch), backward, VIEW) for backward in (False, True)),
         *(_layer(torch, s, backward) for s in samples(torch) for backward in (False, True)),
         *(_update(torch, name, *sizes) for name in ("sgd", "adam") for sizes in TENSORS),
         *(_small_step(torch, *step) for step in small_steps(torch)),
@@ -104,6 +110,17 @@ def samples(torch: Any) -> list[Sample]:
     return found
 
 
+def views(torch: Any) -> Sample:
+    """Descriptions of memory made anew, as between the layers of a network."""
+
+    def seen(x: Any) -> Any:
+        for _ in range(4):
+            x = x.view(4, -1, 8).transpose(0, 1).transpose(0, 1).view(-1, 8)
+        return x
+
+    return Sample(Kind.MOVE, "views of 64x8", lambda: _module(torch, seen), (64, 8))
+
+
 def _heads(x: Any) -> Any:
     """A change of order as attention does it, of 4 heads."""
     return x.view(*x.shape[:2], 4, -1).transpose(1, 2).contiguous()
@@ -161,8 +178,8 @@ def _fed(torch: Any, sample: Sample) -> Any:
 # --- one by one ----------------------------------------------------------------------------------
 
 
-def _layer(torch: Any, sample: Sample, backward: bool) -> Piece:
-    ops = layer_ops(torch, sample, backward)
+def _layer(torch: Any, sample: Sample, backward: bool, group: str = OPERATOR) -> Piece:
+    ops, viewed = layer_ops(torch, sample, backward)
     touched = sum(op.bytes * op.count for op in ops)
     copies = max(1, min(_MOST_COPIES, round(ROUND_BYTES / max(touched, 1.0))))
 
@@ -184,25 +201,25 @@ def _layer(torch: Any, sample: Sample, backward: bool) -> Piece:
 
     title = f"{copies} x {sample.name}{', and backward' if backward else ''}"
     all_ops = [replace(op, count=op.count * copies) for op in ops]
-    return Piece(title, OPERATOR, make, workload(*all_ops), working_set=copies * touched)
+    work = replace(workload(*all_ops), views=viewed * copies)
+    return Piece(title, group, make, work, working_set=copies * touched)
 
 
-def layer_ops(torch: Any, sample: Sample, backward: bool) -> tuple[Op, ...]:
-    """What a piece launches, counted as forecasts count it."""
+def layer_ops(torch: Any, sample: Sample, backward: bool) -> tuple[tuple[Op, ...], int]:
+    """What a piece launches and how many views it takes, counted as forecasts count them."""
     from ..workload import analyze
     from ..workload.layers import LOSS
 
     work = analyze(
         _fed(torch, sample),
         (1,),
-        training=True,
+        training=backward,
         optimizer="none",
         # Its gradient is a tensor of its own, and no expanded number.
         loss=lambda output: output.square().mean(),
         device="cpu",
     )
-    phases = (Phase.FORWARD, Phase.BACKWARD) if backward else (Phase.FORWARD,)
-    return tuple(op for op in work.ops if op.layer != LOSS and op.phase in phases)
+    return tuple(op for op in work.ops if op.layer != LOSS), work.views
 
 
 def small_steps(torch: Any) -> list[tuple[str, Callable[[], Any], tuple[int, ...], str]]:

@@ -184,10 +184,10 @@ def input_pieces(torch: Any) -> list[Piece]:
 def workload(*ops: Op) -> Workload:
     """A piece of work that launches these operators and keeps nothing."""
     return Workload(
-        name=str(ops[0].kind),
+        name=str(ops[0].kind) if ops else "views",
         batch=1,
         input_shape=(),
-        precision=ops[0].dtype,
+        precision=ops[0].dtype if ops else "fp32",
         training=False,
         optimizer=None,
         parameters=0,

@@ -94,6 +94,7 @@ class Workload:
     activation_bytes: float
     peak_bytes: float = 0.0  # height of all but weights and optimizer state, at any one time
     notes: tuple[str, ...] = field(default=())  # what could not be counted, and why
+    views: int = 0  # descriptions of memory made anew: no kernels, but time of a CPU
 
     def flops(self, phase: Phase | None = None, kind: Kind | None = None) -> float:
         """FLOPs of a step, of one phase or class of operators if named."""

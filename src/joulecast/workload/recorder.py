@@ -32,6 +32,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.uncounted: Counter[str] = Counter()
         self.activations: dict[str, float] = defaultdict(float)
         self.peak_bytes = 0.0
+        self.views = 0
         self._tracker = tracker
         self._tf32 = tf32
         self._kernels: Counter[tuple[str, Phase, Kernel]] = Counter()
@@ -72,7 +73,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             kernels = unknown(args, out)
         for kernel in kernels:
             self.add(kernel)
-        if not func.is_view:
+        if func.is_view:
+            self.views += not self._silent
+        else:
             self._watch_memory(out)
         return out
 

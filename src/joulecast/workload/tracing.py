@@ -229,6 +229,7 @@ def _workload(
         activation_bytes=sum(recorder.activations.values()),
         peak_bytes=peak,
         notes=tuple(notes),
+        views=recorder.views,
     )
 
 

@@ -93,6 +93,16 @@ def test_everything_of_a_step_adds_up():
     assert fed.duration.value - step.duration.value == pytest.approx(work.batch / 100.0)
 
 
+def test_views_and_the_step_of_an_optimizer_take_their_time():
+    work = workload(op(Kind.ELEMENTWISE))
+    more = replace(COSTS, view_s=1e-6, update_s=3e-5)
+    plain = cpu_step(work, more).starts_s
+    assert cpu_step(replace(work, views=10), more).starts_s == pytest.approx(plain + 1e-5)
+    updated = cpu_step(replace(work, optimizer="adam"), more)
+    without = cpu_step(replace(work, optimizer=None), more)
+    assert updated.starts_s - without.starts_s == pytest.approx(3e-5)
+
+
 def test_among_others_an_operator_starts_later():
     work = workload(op(Kind.ELEMENTWISE, count=100))
     plain, slower = cpu_step(work, COSTS), cpu_step(work, replace(COSTS, among=1.5))

@@ -7,7 +7,7 @@ import pytest
 
 from joulecast.forecast.cpu_roofline import BATCH_NORM, CpuCosts, OperatorCost, cpu_step
 from joulecast.run.cpu_fit import fit_costs, nonnegative, robust
-from joulecast.run.cpu_pieces import AMONG, DRAW, LEVEL, OPERATOR, TOUCH, UPDATE
+from joulecast.run.cpu_pieces import AMONG, DRAW, LEVEL, OPERATOR, TOUCH, UPDATE, VIEW
 from joulecast.run.microbench import Piece, Result, workload
 from joulecast.workload.model import Kind, Op, Phase
 
@@ -25,12 +25,18 @@ TRUE = CpuCosts(
     draw_s=4e-9,
     touch_s=1e-10,
     work_w=25.0,
+    view_s=1e-6,
+    update_s=3e-5,
 )
 
 
-def result(group: str, *ops: Op, off: float = 1.0, working_set: float = 1e7) -> Result:
-    seconds = sum(sum(TRUE.seconds(op, working_set)) for op in ops) * off
-    piece = Piece(group, group, lambda: lambda: None, workload(*ops), working_set=working_set)
+def result(
+    group: str, *ops: Op, off: float = 1.0, working_set: float = 1e7, views: int = 0
+) -> Result:
+    seconds = sum(sum(TRUE.seconds(op, working_set)) for op in ops) + views * TRUE.view_s
+    seconds = (seconds + (TRUE.update_s if group == UPDATE else 0.0)) * off
+    work = replace(workload(*ops), views=views)
+    piece = Piece(group, group, lambda: lambda: None, work, working_set=working_set)
     return Result(piece, seconds, 0.01, 9, power_w=35.0)
 
 
@@ -52,16 +58,18 @@ def matmul(n: float, k: float, phase: Phase = Phase.FORWARD, count: int = 1) -> 
 
 def pieces() -> list[Result]:
     found = [level(*each) for each in LEVELS]
+    found.append(result(VIEW, views=16))
     for size in (1e3, 1e5, 1e6, 8e6):
         forward, backward = elementwise(size), elementwise(size, Phase.BACKWARD)
         found += [result(OPERATOR, forward), result(OPERATOR, forward, backward)]
         norm = Op(Kind.NORM, Phase.FORWARD, 0.0, size, "fp32", "", (2, 3, 4))
         found.append(result(OPERATOR, norm, elementwise(8.0)))  # counts its batches, too
-        update = Op(Kind.OPTIMIZER, Phase.OPTIMIZER, size / 4, size, "fp32", "", (), 5)
-        found.append(result(UPDATE, update))
+        for count in (2, 24):
+            update = Op(Kind.OPTIMIZER, Phase.OPTIMIZER, size / 4, size, "fp32", "", (), count)
+            found.append(result(UPDATE, update))
     for n, k in ((32, 32), (64, 512), (512, 16), (256, 256), (512, 512)):
         both = matmul(n, k), matmul(n, k, Phase.BACKWARD, 2), elementwise(4.0 * n, Phase.BACKWARD)
-        found += [result(OPERATOR, matmul(n, k)), result(OPERATOR, *both)]
+        found += [result(OPERATOR, matmul(n, k), views=1), result(OPERATOR, *both, views=5)]
     drawn = Op(Kind.MOVE, Phase.FORWARD, 0.0, 4e5, "fp32", draws=1e5)
     found.append(result(DRAW, drawn))
     touched = Op(Kind.MOVE, Phase.FORWARD, 0.0, 1e7, "fp32")
@@ -81,6 +89,8 @@ class TestFit:
             assert got.flop_s == pytest.approx(cost.flop_s, rel=1e-3, abs=1e-16), key
             assert got.moved == pytest.approx(cost.moved, rel=1e-3, abs=1e-6), key
         assert found.draw_s == pytest.approx(TRUE.draw_s, rel=1e-3)
+        assert found.view_s == pytest.approx(TRUE.view_s, rel=1e-3)
+        assert found.update_s == pytest.approx(TRUE.update_s, rel=1e-3)
         assert found.touch_s == pytest.approx(TRUE.touch_s, rel=1e-3)
         assert found.work_w == pytest.approx(25.0)
         np.testing.assert_allclose(found.levels, LEVELS)

@@ -5,7 +5,14 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from joulecast.run.cpu_fit import ORDER  # noqa: E402
-from joulecast.run.cpu_pieces import OPERATOR, UPDATE, cpu_pieces, layer_ops, samples  # noqa: E402
+from joulecast.run.cpu_pieces import (  # noqa: E402
+    OPERATOR,
+    UPDATE,
+    cpu_pieces,
+    layer_ops,
+    samples,
+    views,
+)
 from joulecast.run.microbench import run_pieces  # noqa: E402
 from joulecast.workload.model import Kind, Phase  # noqa: E402
 
@@ -22,7 +29,7 @@ class Clock:
 
 @pytest.mark.parametrize("sample", samples(torch), ids=lambda sample: sample.name)
 def test_a_layer_is_of_its_class_both_ways(sample):
-    forward, both = (layer_ops(torch, sample, backward) for backward in (False, True))
+    (forward, _), (both, _) = (layer_ops(torch, sample, backward) for backward in (False, True))
     assert sample.kind in {op.kind for op in forward}
     assert {op.phase for op in forward} == {Phase.FORWARD}
     assert {op.phase for op in both} == {Phase.FORWARD, Phase.BACKWARD}
@@ -31,7 +38,8 @@ def test_a_layer_is_of_its_class_both_ways(sample):
 
 def test_a_product_wants_both_gradients():
     (linear,) = (s for s in samples(torch) if s.name.startswith("linear 512"))
-    ops = layer_ops(torch, linear, True)
+    ops, viewed = layer_ops(torch, linear, True)
+    assert viewed >= 3  # the weight transposed for each product
     assert [(op.phase, op.flops, op.count) for op in ops] == [
         (Phase.FORWARD, 2.0 * 512**3, 1),
         (Phase.BACKWARD, 2.0 * 512**3, 2),
@@ -42,11 +50,16 @@ def test_all_classes_are_there_in_several_sizes():
     pieces = cpu_pieces(torch)
     assert len({piece.name for piece in pieces}) == len(pieces)  # spans are told by name
     for kind in Kind:
-        assert str(kind) in ORDER
+        assert str(kind) in ORDER or kind is Kind.OPTIMIZER
         sizes = {
             piece.work.bytes() for piece in pieces if kind in {op.kind for op in piece.work.ops}
         }
         assert len(sizes) >= 4, kind
+
+
+def test_views_launch_nothing():
+    ops, viewed = layer_ops(torch, views(torch), False)
+    assert (ops, viewed) == ((), 16)
 
 
 def test_the_pieces_run():

@@ -146,7 +146,7 @@ def _tests(found: Findings) -> PaperTable:
                 c.by,
                 among,
                 test_name(t.name),
-                "" if t.statistic is None else f"{t.statistic:.4g}",
+                "" if t.statistic is None else f"{t.statistic:.5g}",
                 _p(t.p),
                 "unknown" if size is None else f"{size:.2f} ({word})",
             )

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from fakes.nvml import A100, FakeNvml
@@ -155,6 +156,7 @@ def test_generators_and_what_becomes_of_their_trials(place: Place) -> None:
     with open_ledger(place.ledger) as ledger:
         recording = ledger.load(by_mode["ok"]["run_id"])
         found = results(ledger, "s")
+        afresh = results(ledger, "s", refresh=True)
     tags = recording.header.tags
     assert (tags["study"], tags["mode"], tags["size"]) == ("s", "ok", "1")
     assert tags["seed"] == str(by_mode["ok"]["seed"])
@@ -163,6 +165,7 @@ def test_generators_and_what_becomes_of_their_trials(place: Place) -> None:
     assert {(m.name, m.value) for m in recording.metrics} == {("accuracy", 0.5), ("accuracy", 0.6)}
     assert any("val_loss was nan" in warning for warning in recording.warnings)
     assert any("f1 was None" in warning for warning in recording.warnings)
+    assert afresh.table.columns == found.table.columns  # kept or worked out again
     assert len(found.table) == 5
     row = found.table.cells("mode").index("ok")
     assert found.table.numbers("accuracy")[row] == 0.6
@@ -222,8 +225,10 @@ def test_a_runner_that_is_killed_loses_one_attempt_and_no_trial(either: Place) -
     runner = either.start("study", "run", path)
     either.until(lambda: note.exists() and len(note.read_text().split()) == 2)
     running = either.wait_for_run()
+    trial = psutil.Process(runner.pid).children()
     runner.kill()
     runner.communicate()
+    assert psutil.wait_procs(trial, timeout=30)[1] == []  # it does not run on unseen
     assert {t.status for t in either.trials()} == {"finished", "running", "pending"}
     said = either("study", "status", "s")
     assert "its runner is gone" in said

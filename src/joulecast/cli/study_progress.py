@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -28,9 +29,16 @@ class StudyLines:
             from rich.console import Console
             from rich.progress import BarColumn, TextColumn
             from rich.progress import Progress as Bar
+            from rich.table import Column
 
-            columns = (BarColumn(bar_width=20), TextColumn("{task.description}", markup=False))
-            self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
+            line = Column(no_wrap=True, overflow="ellipsis")
+            self._bar = Bar(
+                BarColumn(bar_width=20),
+                TextColumn("{task.description}", markup=False, table_column=line),
+                console=Console(stderr=True),
+                transient=True,
+                refresh_per_second=2,  # it runs beside what is measured
+            )
             self._bar.add_task("", total=None)
             self._bar.start()
         return self
@@ -53,6 +61,7 @@ class StudyLines:
     def ended(self, ended: Ended, at: Progress) -> None:
         """See `Listener`."""
         self._line(ended_text(ended, at))
+        self.progress(replace(at, trial=None, seen=None, phase="between two trials"))
 
     def progress(self, at: Progress) -> None:
         """See `Listener`."""

@@ -64,8 +64,6 @@ class Listener(Protocol):
 class Silent:
     """Nobody is told anything."""
 
-    wants_output = False
-
     def say(self, text: str) -> None:
         """Nothing."""
 

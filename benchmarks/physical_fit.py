@@ -25,10 +25,11 @@ FACTORS = {
     "power": 0.12,
     "awake": 0.15,
 }
-# And what a job may do otherwise than its description says: factors on its work, and the seconds
-# its input pipeline takes for a sample, of which nothing is known before.
-JOB = {"compute": 0.15, "memory": 0.15, "input": 3.0}
-INPUT_S = 1e-6
+# And what a job may do otherwise than its description says: factors on its work.
+JOB = {"compute": 0.15, "memory": 0.15}
+# And the seconds that an input pipeline takes for a sample, of which nothing is known before.
+# A table is read; pictures are decoded, some thousands a second.
+READ_S, DECODE_S, INPUT = 1e-6, 3e-4, 3.0
 SCATTER_TIME, SCATTER_POWER = 0.12, 0.08  # of one run about the model, in logarithms
 MOST = 5.0  # rows that a cell (one job on one machine) may weigh
 SHARE = {"EC-NAS": 60.0, "timm": 150.0}  # rows that a set of many small cells may weigh
@@ -59,6 +60,15 @@ class Row:
     def job(self) -> tuple[str, str] | None:
         """What was run on several machines; None where that is on one alone."""
         return (self.data, self.architecture) if self.data in ("Zeus", "SEAA") else None
+
+    @property
+    def feed(self) -> tuple[str, str] | None:
+        """What has an input pipeline of its own; None where no input waits to be read.
+
+        All networks of SEAA read the same pictures by the same code, so that theirs is a machine's;
+        jobs of Zeus read one thing each, so that theirs is a job's.
+        """
+        return ("SEAA", self.machine) if self.data == "SEAA" else self.job
 
     @property
     def with_host(self) -> bool:
@@ -106,12 +116,15 @@ class Stack:
         self.batch = np.array([r.batch for r in rows], float)
 
     def forecast(
-        self, constants: Constants, machine: Array, job: Array, host_w: float
+        self, constants: Constants, machine: Array, job: Array, feed: Array, host_w: float
     ) -> tuple[Array, Array]:
-        """Seconds and mean watts of each row; `machine` (rows, `FACTORS`), `job` (rows, `JOB`)."""
+        """Seconds and mean watts of each row.
+
+        `machine` (rows, `FACTORS`), `job` (rows, `JOB`), `feed` (rows,): seconds a sample.
+        """
         e, draw, of = constants.efficiency, constants.draw, self.of
         each, own = machine[of], job[of]
-        plain = busy(self.need, e, INPUT_S * own[:, 2] * self.batch[of])
+        plain = busy(self.need, e, feed[of] * self.batch[of])
         compute = own[:, 0] / each[:, 0] / np.where(self.geforce, constants.geforce, 1.0)
         at_work = Busy(
             compute=plain.compute * compute,
@@ -132,11 +145,12 @@ class Stack:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Constants, the factors of each machine and job, and what lies `ASIDE`."""
+    """Constants, factors of each machine and job, seconds a sample of each feed, and `ASIDE`."""
 
     values: dict[str, float]
     machines: dict[str, Array]
     jobs: dict[tuple[str, str], Array]
+    feeds: dict[tuple[str, str], float]
     aside: tuple[float, ...]
 
     def forecast(self, rows: Sequence[Row], jobs: bool = True) -> tuple[Array, Array]:
@@ -144,12 +158,14 @@ class Fit:
 
         Without `jobs` those of jobs are left out too, as if no job had been seen before.
         """
+        feeds = {k: f for k, f in self.feeds.items() if jobs or k not in self.jobs}
         machine = np.ones(len(FACTORS)), self.machines
         job = np.ones(len(JOB)), self.jobs if jobs else {}
         by_machine = np.array([machine[1].get(r.machine, machine[0]) for r in rows])
         by_job = np.array([job[1].get(r.job, job[0]) if r.job else job[0] for r in rows])
+        by_feed = np.array([feeds.get(r.feed, 0.0) if r.feed else 0.0 for r in rows])
         constants = Constants.of(self.values)
-        return Stack(rows).forecast(constants, by_machine, by_job, *self.aside)
+        return Stack(rows).forecast(constants, by_machine, by_job, by_feed, *self.aside)
 
 
 def fit_rows(rows: Sequence[Row]) -> Fit:
@@ -159,41 +175,51 @@ def fit_rows(rows: Sequence[Row]) -> Fit:
     jobs = sorted({r.job for r in rows if r.job})
     machine_of = np.array([machines.index(r.machine) for r in rows])
     job_of = np.array([jobs.index(r.job) if r.job else len(jobs) for r in rows])
+    feeds = sorted({r.feed for r in rows if r.feed})
+    feed_of = np.array([feeds.index(r.feed) if r.feed else len(feeds) for r in rows])
     names = list(PRIORS)
     measured_s = np.log([r.duration_s for r in rows])
     has_power = np.array([r.energy_j is not None for r in rows])
     measured_w = np.log([(r.energy_j or 1.0) / r.duration_s for r in rows])
     weight = _weights(rows)
-    own = len(machines) * len(FACTORS) + len(jobs) * len(JOB)
+    own = len(machines) * len(FACTORS) + len(jobs) * len(JOB) + len(feeds)
     prior = np.log([v for v, _ in (*PRIORS.values(), *ASIDE.values())])
-    prior = np.concatenate([prior, np.zeros(own)])
+    prior = np.concatenate([prior, np.zeros(own - len(feeds))])
+    decoded = [DECODE_S if f[0] == "SEAA" else READ_S for f in feeds]
+    prior = np.append(prior, np.log(decoded))
     deviation = np.array([d for _, d in (*PRIORS.values(), *ASIDE.values())])
     of_machines = np.tile(list(FACTORS.values()), len(machines))
-    deviation = np.concatenate([deviation, of_machines, np.tile(list(JOB.values()), len(jobs))])
+    of_jobs = np.tile(list(JOB.values()), len(jobs))
+    of_feeds = np.full(len(feeds), INPUT)
+    deviation = np.concatenate([deviation, of_machines, of_jobs, of_feeds])
 
-    def unpack(at: Array) -> tuple[dict[str, float], Array, Array, tuple[float, ...]]:
+    def unpack(at: Array) -> tuple[dict[str, float], Array, Array, Array, tuple[float, ...]]:
         plain = np.exp(at)
         first = len(names) + len(ASIDE)
         second = first + len(machines) * len(FACTORS)
         by_machine = plain[first:second].reshape(len(machines), len(FACTORS))
-        by_job = plain[second:].reshape(len(jobs), len(JOB))
+        third = second + len(jobs) * len(JOB)
+        by_job = plain[second:third].reshape(len(jobs), len(JOB))
         by_job = np.vstack([by_job, np.ones(len(JOB))])  # of rows without a job
+        by_feed = np.append(plain[third:], 0.0)
         values = dict(zip(names, plain[: len(names)].tolist(), strict=True))
-        return values, by_machine, by_job, tuple(plain[len(names) : first].tolist())
+        return values, by_machine, by_job, by_feed, tuple(plain[len(names) : first].tolist())
 
     def residuals(at: Array) -> Array:
-        values, by_machine, by_job, aside = unpack(at)
+        values, by_machine, by_job, by_feed, aside = unpack(at)
         constants = Constants.of(values)
-        seconds, watts = stack.forecast(constants, by_machine[machine_of], by_job[job_of], *aside)
+        own = by_machine[machine_of], by_job[job_of], by_feed[feed_of]
+        seconds, watts = stack.forecast(constants, *own, *aside)
         time = (np.log(seconds) - measured_s) * weight / SCATTER_TIME
         power = ((np.log(watts) - measured_w) * weight / SCATTER_POWER)[has_power]
         return np.concatenate([time, power])
 
-    values, by_machine, by_job, aside = unpack(fit(residuals, prior, deviation))
+    values, by_machine, by_job, by_feed, aside = unpack(fit(residuals, prior, deviation))
     return Fit(
         values,
         dict(zip(machines, by_machine, strict=True)),
         dict(zip(jobs, by_job[:-1], strict=True)),
+        dict(zip(feeds, by_feed[:-1].tolist(), strict=True)),
         aside,
     )
 

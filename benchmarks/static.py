@@ -31,8 +31,8 @@ WHY = {
     (
         "architecture",
         "SEAA",
-    ): "two of five networks wait for Keras's host, and VGG16 reaches a share "
-    "of the peak that no other does",
+    ): "two of five networks wait for Keras's host: with one left out, the other cannot part "
+    "the time of a step from that of its kernels",
     ("GPU", "SEAA"): "the host of the RTX 3090 takes about 20 ms a step, the GTX 750 Ti draws half "
     "of what its TDP lets expect",
 }

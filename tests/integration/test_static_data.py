@@ -69,7 +69,7 @@ def test_a_fit_recovers_what_made_its_rows():
     from physical_fit import Fit, fit_rows, row
 
     rows = [row(m) for m in static_data.ecnas(8)]
-    truth = Fit(shipped()["constants"] | {"vector_winograd": 1.2}, {}, {}, (150.0,))
+    truth = Fit(shipped()["constants"] | {"vector_winograd": 1.2}, {}, {}, {}, (150.0,))
     seconds, watts = truth.forecast(rows)
     made = [
         replace(r, duration_s=float(s), energy_j=float(s * w))

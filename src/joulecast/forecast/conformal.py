@@ -33,16 +33,17 @@ def half_width(scores: Sequence[float], level: float = LEVEL) -> float:
 def grouped_half_width(groups: Sequence[Sequence[float]], level: float = LEVEL) -> float:
     """The same where errors come in groups of unequal size that share their cause.
 
-    Each group weighs the same: one machine's thousand runs tell no more than another's ten. (No
-    correction for their number: with ten groups, that of independent errors would always ask for
-    the largest. How often intervals of groups left out hold is to be looked at instead.)
+    Each group weighs the same, one machine's thousand runs tell no more than another's ten, and
+    the group to come, of which nothing is known, weighs as much as each: what covers `level` of an
+    error of a new group (Lee, Barber and Willett, arXiv 2306.06342). With so few groups that this
+    cannot be told, the largest error of all.
     Raises `ValueError` without any.
     """
     kept = [group for group in groups if group]
     if not kept:
         raise ValueError("no held-out errors")
     weighed = sorted((abs(s), 1 / len(group)) for group in kept for s in group)
-    wanted, seen = level * len(kept), 0.0
+    wanted, seen = level * (len(kept) + 1), 0.0
     for score, weight in weighed:
         seen += weight
         if seen >= wanted - 1e-9:

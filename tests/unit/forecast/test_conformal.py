@@ -36,6 +36,17 @@ def test_a_large_group_does_not_drown_a_small_one():
     assert half_width([e for group in groups for e in group]) == 0.01
 
 
+def test_new_groups_are_covered_nine_times_in_ten():
+    rng = np.random.default_rng(0)
+    covered = []
+    for _ in range(1000):  # errors of a group share their cause: most of each is the group's
+        groups = [rng.normal(rng.normal(), 0.2, size=15).tolist() for _ in range(14)]
+        half = grouped_half_width(groups[1:])
+        covered.append(np.mean(np.abs(groups[0]) <= half))
+    assert 0.9 <= np.mean(covered) < 0.96
+    assert grouped_half_width(groups[:5]) == max(abs(e) for g in groups[:5] for e in g)
+
+
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=50))
 def test_groups_of_one_leave_at_most_a_tenth_outside(errors):
     half = grouped_half_width([[e] for e in errors])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,7 +101,8 @@ def command(
 
         if ledger is not None:
             raise UsageError(f"{what} is a file: --ledger is for a study's name")
-        found = _findings(read_csv(what), given, site, None)
+        table = replace(read_csv(what), name=Path(what).name)  # titles need no path
+        found = _findings(table, given, site, None)
     else:
         from ..ledger import open_ledger
         from ..study.results import results
@@ -120,8 +122,6 @@ def command(
 
 
 def _findings(data: Table | StudyResults, given: dict[str, Any], site: Site, load: Any) -> Findings:
-    from dataclasses import replace
-
     from ..study.findings import findings
     from ..study.model import StudyResults
 

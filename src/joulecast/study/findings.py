@@ -21,7 +21,7 @@ from ..analysis.correlation import Correlations, correlate
 from ..analysis.interaction import Interaction, interaction
 from ..analysis.table import Array, Table
 from ..analysis.tradeoff import Tradeoff, tradeoff
-from ..errors import BadInputError
+from ..errors import BadInputError, UsageError
 from ..units import Estimate, Provenance
 from .evidence import Evidence, Load, evidence
 from .footprint import Footprint, Site, footprint
@@ -175,6 +175,7 @@ def findings(
         tests = _tests(table, factors, columns, missing)
         interactions = _interactions(table, factors, columns, missing)
     groups = groups_of(table, whole, names, shown, factors) if len(whole) else ()
+    missing += _left_out(table, groups, by, plan)
     looked_at = {g.name: (g.rows, g.medians[ENERGY]) for g in groups if ENERGY in g.medians}
     seen = Evidence()
     if looked_at:
@@ -209,6 +210,8 @@ def findings(
 def _quality(table: Table, named: str | None, missing: list[str]) -> str | None:
     """The metric of correctness if it is there; else why it is not, in `missing`."""
     chosen = named or next((q for q in QUALITIES if q in table.columns), None)
+    if chosen == ENERGY:
+        raise UsageError(f"{ENERGY} is what is weighed: name a metric of correctness (--quality)")
     if chosen is None:
         missing.append("No trade-off: no metric of correctness is named (--quality).")
         return None
@@ -221,6 +224,21 @@ def _quality(table: Table, named: str | None, missing: list[str]) -> str | None:
         missing.append("No trade-off: no run has finished.")
         return None
     return chosen
+
+
+def _left_out(
+    table: Table, groups: Sequence[Group], by: Sequence[str], plan: Study | None
+) -> list[str]:
+    """Runs that are in no configuration, and factors that are not told apart."""
+    notes = []
+    lost = len(table) - sum(len(g.rows) for g in groups)
+    if lost:
+        notes.append(f"Left out: {lost:,} run{'s' if lost > 1 else ''} without a factor.")
+    planned = plan.factors if plan else {}
+    pooled = [f for f, levels in planned.items() if f not in by and len(levels) > 1]
+    if pooled:
+        notes.append(f"Not told apart: runs of one configuration differ in {', '.join(pooled)}.")
+    return notes
 
 
 def _attempt(work: Callable[[], T], missing: list[str], what: str) -> T | None:

@@ -157,6 +157,23 @@ def test_a_table_without_energy_is_told_how_to_name_it():
         findings(table(model=["a", "b"], watts=["1", "2"]), by=["model"])
 
 
+def test_runs_without_a_factor_are_left_out_and_counted():
+    found = findings(table(model=["a", "b", "", "a"], energy_j=["1", "2", "3", "4"]), by=["model"])
+    assert sum(len(g.rows) for g in found.groups) == 3
+    assert "Left out: 1 run without a factor." in found.missing
+
+
+def test_a_factor_of_the_plan_that_is_not_asked_for_is_named():
+    found = findings(results(), by=["architecture"])
+    assert [len(g.rows) for g in found.groups] == [12, 12, 12]
+    assert "Not told apart: runs of one configuration differ in batch." in found.missing
+
+
+def test_energy_is_no_correctness():
+    with pytest.raises(UsageError, match="correctness"):
+        findings(results(), quality="energy_j")
+
+
 def test_eight_and_eight_point_zero_are_one_level():
     found = findings(
         table(batch=["8", "8.0", "16"], energy_j=["1", "2", "3"], accuracy=[".5", ".6", ".7"]),

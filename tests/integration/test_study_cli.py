@@ -314,6 +314,28 @@ def test_a_hot_gpu_is_waited_for(place: Place, fake_nvml: FakeNvml) -> None:
     assert "after 1.00 s a GPU is still at 61 °C, above 45 °C" in said
 
 
+def test_from_python(place: Place) -> None:
+    script = """
+import sys, joulecast
+from joulecast.study.results import results
+study = joulecast.Study("s", "train.py:by_return", {"size": [1, 2]}, repetitions=2)
+outcome = joulecast.run_study(study, folder=sys.argv[1])
+with joulecast.open_ledger() as ledger:
+    table = results(ledger, "s").table
+print(outcome.end, len(outcome.ended), sorted(table.numbers("size")), set(table.cells("status")))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, place.folder],
+        env=place.env,
+        capture_output=True,
+        text=True,
+        timeout=150,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("complete 4 [")
+    assert "{'finished'}" in done.stdout
+
+
 def test_no_studies_and_unknown_ones(place: Place) -> None:
     place("study", "run", place.plan("by_return"))
     assert "s: 1 finished" in place("study", "status")

@@ -43,8 +43,11 @@ def ahead_text(energy: Estimate | None, left: Estimate | None) -> str:
 
 
 def now_text(at: Progress) -> str:
-    """The one line of a terminal: what runs now, and how all of it is going to be."""
-    parts = [f"{at.done} of {at.total}"]
+    """The one line of a terminal: how all of it is going to be, and what runs now.
+
+    The most important comes first: a narrow terminal cuts the end off.
+    """
+    parts = [f"{at.done} of {at.total}", ahead_text(at.energy, at.left)]
     if at.trial is None:
         parts.append(at.phase)
     else:
@@ -56,7 +59,6 @@ def now_text(at: Progress) -> str:
         if seen.done is not None and seen.planned:
             used += f", epoch {min(int(seen.done) + 1, int(seen.planned))} of {seen.planned:g}"
         parts.append(used)
-    parts.append(ahead_text(at.energy, at.left))
     return " | ".join(parts)
 
 

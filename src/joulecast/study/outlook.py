@@ -26,6 +26,7 @@ from .model import Level
 
 DRAWS = 2000
 MOST = 250  # configurations looked at, of those done and of those to come
+_FEW = 200
 _SMALLEST = 1e-6  # joules or seconds: its logarithm is finite
 _LEVEL_SD = (0.03, 0.1, 0.3, 0.8, 1.6)  # of effects, in the logarithm: 3 % to a factor of 5
 _CONFIGURATION_SD = (0.01, 0.06, 0.2, 0.6)
@@ -72,8 +73,8 @@ def draws_of_rest(
         n = min(DRAWS - at, round(weight * DRAWS))
         effects = mean + rng.standard_normal((n, len(keys))) @ root.T
         for i, key in enumerate(keys):
-            each = rng.normal(0.0, noise, (n, ahead[key]))
-            total[at : at + n] += np.exp(np.clip(effects[:, i, None] + each, -50, 100)).sum(axis=1)
+            level = np.exp(np.clip(effects[:, i], -50, 100))
+            total[at : at + n] += level * _sum_of_noise(noise, ahead[key], n, rng)
         at += n
     total[at:] = rng.choice(total[:at], DRAWS - at)
     rng.shuffle(total)
@@ -98,6 +99,16 @@ def _draws_of(running: Estimate, n: int, seed: int) -> Array:
     below, above = running.value - running.low, running.high - running.value
     drawn: Array = np.maximum(0.0, running.value + np.where(z < 0, z * below, z * above))
     return drawn
+
+
+def _sum_of_noise(noise: float, count: int, n: int, rng: np.random.Generator) -> Array:
+    """Draws of the sum of so many lognormal factors; of many by the central limit theorem."""
+    if count <= _FEW:
+        drawn: Array = np.exp(rng.normal(0.0, noise, (n, count))).sum(axis=1)
+        return drawn
+    mean = math.exp(noise**2 / 2)
+    spread = mean * math.sqrt(math.expm1(noise**2) * count)
+    return np.maximum(0.0, mean * count + spread * rng.standard_normal(n))
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,14 @@ def test_many_configurations_are_still_summed_in_full() -> None:
     assert 9_000 < float(np.median(rest)) < 13_000
 
 
+def test_a_great_many_repetitions_take_no_more_room_than_a_few() -> None:
+    done = [Done({"a": 1}, value) for value in (9.0, 10.0, 11.0)]
+    few = draws_of_rest(done, [{"a": 1}] * 200)
+    many = draws_of_rest(done, [{"a": 1}] * 90_000)
+    assert few is not None and many is not None
+    assert float(np.median(many)) / 450 == pytest.approx(float(np.median(few)), rel=0.02)
+
+
 def test_the_trial_under_way_counts_with_its_own_forecast() -> None:
     rest = draws_of_rest([Done({"a": 1}, 5.0)], [])
     assert rest is not None

@@ -1,0 +1,69 @@
+"""What trials are expected to take, from the rows of the ledger."""
+
+from joulecast.ledger.studies import StoredTrial
+from joulecast.run.outlook import Snapshot
+from joulecast.study.expected import Expected
+from joulecast.study.model import Trial
+from joulecast.units import Estimate, Provenance
+
+
+def row(number: int, b: int, status: str = "pending", joules: float | None = None) -> StoredTrial:
+    low, high = (None, None) if joules is None else (joules * 0.5, joules * 2)
+    return StoredTrial(
+        *(f"t{number}", number, {"b": b}, 0, 1, status),
+        energy_j=joules,
+        energy_low_j=low,
+        energy_high_j=high,
+        provenance=None if joules is None else "modelled",
+        duration_s=None if joules is None else joules / 10,
+    )
+
+
+def expected(*rows: StoredTrial, spent: tuple[float, float] = (0.0, 0.0)) -> Expected:
+    found = Expected()
+    found.learn(rows, spent)
+    return found
+
+
+def test_before_the_first_trial_nothing_is_known() -> None:
+    nothing = expected(row(0, 1), row(1, 2))
+    assert nothing.energy() is None
+    assert nothing.left() is None
+    assert nothing.energy_of({"b": 1}) is None
+    assert nothing.spent() is None
+
+
+def test_a_configuration_is_expected_to_take_what_it_took() -> None:
+    rows = [row(0, 1, "finished", 10.0), row(1, 1, "finished", 12.0), row(2, 2)]
+    assert expected(*rows).energy_of({"b": 1}) == 11.0
+    assert 1.0 < (expected(*rows).energy_of({"b": 2}) or 0.0) < 100.0
+
+
+def test_failures_count_only_where_nothing_finished() -> None:
+    rows = [row(0, 1, "finished", 100.0), row(1, 1, "failed", 1.0), row(2, 2, "failed", 1.0)]
+    assert expected(*rows).energy_of({"b": 1}) == 100.0
+    assert expected(*rows).energy_of({"b": 2}) == 1.0
+
+
+def test_the_meters_own_error_does_not_average_out() -> None:
+    rows = [row(i, 1, "finished", 10.0) for i in range(50)] + [row(50, 1)]
+    whole = expected(*rows, spent=(500.0, 50.0)).energy()
+    assert whole is not None
+    assert abs(whole.value - 510) < 2
+    assert whole.low < 260 and whole.high > 1010
+    spent = expected(*rows, spent=(500.0, 50.0)).spent()
+    assert spent == Estimate(500.0, 250.0, 1000.0, "J", Provenance.MODELLED)
+
+
+def test_the_first_trials_own_forecast_is_all_there_is_at_first() -> None:
+    first, second = row(0, 1, "running"), row(1, 2)
+    trial = Trial("t0", 0, {"b": 1}, 0, 1)
+    total = Estimate(100.0, 90.0, 120.0, "J", Provenance.MODELLED)
+    seconds = Estimate(60.0, 50.0, 70.0, "s", Provenance.MODELLED)
+    seen = Snapshot(20.0, None, None, 2.0, 6.0, total, seconds)
+    study = expected(first, second)
+    whole, left = study.energy(trial, seen), study.left(trial, seen)
+    assert whole is not None and left is not None
+    assert 150 < whole.value < 260
+    assert whole.high / whole.low > 3  # of the other nothing is known yet
+    assert left.low >= 0 and 60 < left.value < 140

@@ -34,9 +34,10 @@ def grouped_half_width(groups: Sequence[Sequence[float]], level: float = LEVEL) 
     """The same where errors come in groups of unequal size that share their cause.
 
     Each group weighs the same, one machine's thousand runs tell no more than another's ten, and
-    the group to come, of which nothing is known, weighs as much as each: what covers `level` of an
-    error of a new group (Lee, Barber and Willett, arXiv 2306.06342). With so few groups that this
-    cannot be told, the largest error of all.
+    the group to come, of which nothing is known, weighs as much as each: that covers `level` of
+    the errors of a new group (Lee, Barber and Willett, arXiv 2306.06342). With fewer groups than
+    that needs (nine, for nine tenths) there is no such bound; it is the quantile of those there
+    are, which covers somewhat less.
     Raises `ValueError` without any.
     """
     kept = [group for group in groups if group]
@@ -44,6 +45,8 @@ def grouped_half_width(groups: Sequence[Sequence[float]], level: float = LEVEL) 
         raise ValueError("no held-out errors")
     weighed = sorted((abs(s), 1 / len(group)) for group in kept for s in group)
     wanted, seen = level * (len(kept) + 1), 0.0
+    if wanted > len(kept) + 1e-9:
+        wanted = level * len(kept)
     for score, weight in weighed:
         seen += weight
         if seen >= wanted - 1e-9:

@@ -44,7 +44,11 @@ def test_new_groups_are_covered_nine_times_in_ten():
         half = grouped_half_width(groups[1:])
         covered.append(np.mean(np.abs(groups[0]) <= half))
     assert 0.9 <= np.mean(covered) < 0.96
-    assert grouped_half_width(groups[:5]) == max(abs(e) for g in groups[:5] for e in g)
+
+
+def test_of_few_groups_it_is_the_quantile_of_those_there_are():
+    assert grouped_half_width([[e / 10 for e in range(1, 11)]] * 8) == pytest.approx(0.9)
+    assert grouped_half_width([[e / 10 for e in range(1, 11)]] * 9) == pytest.approx(1.0)
 
 
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=50))

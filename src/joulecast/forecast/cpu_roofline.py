@@ -57,7 +57,7 @@ class CpuCosts:
 
     `levels` are working sets in bytes and the bandwidth of a copy within them, B/s, the smallest
     set first. `draw_s` is for one random number, `touch_s` for a byte of memory that the operating
-    system hands out anew. `work_w` are the watts that operators add to idle: threads that wait for
+    system hands out anew. `work_w` are the watts while operators run: threads that wait for
     one another spin, so that it hardly matters for which. None where no meter told. `among` is by
     how much longer an operator takes to start among others than after its own like: their code has
     to come into the caches, too. `view_s` is for a description of memory made anew, `update_s` for

@@ -20,7 +20,7 @@ from .cpu_roofline import KEPT_BYTES, CpuCosts, cpu_step
 from .novelty import novelty
 from .power_model import awake_w, run
 from .roofline import Busy, busy, demand
-from .static import Calibration, Device, Shares, StaticForecaster, StepForecast
+from .static import ASSUMED, Calibration, Device, Shares, StaticForecaster, StepForecast
 
 if TYPE_CHECKING:
     from ..workload.model import Workload
@@ -71,15 +71,12 @@ class Physical(StaticForecaster):
         input_s = workload.batch / found.samples_per_s if found.samples_per_s else 0.0
         seconds = step.seconds + own_s + input_s
         parts = step.compute_s, step.memory_s, step.starts_s + own_s, input_s
-        idle_w = found.idle_w if found.idle_w is not None else device.idle_w or 0.0
-        added = costs.work_w
-        if added is None:  # no meter told: what the catalog says of full load
-            added = (found.power or 1.0) * max(0.0, device.tdp_w - idle_w)
+        # Where no meter told, what the catalog says of full load.
+        watts = device.tdp_w if costs.work_w is None else costs.work_w
         shares = Shares(*(part / seconds for part in parts))
-        notes = _notes(device, 1.0)
+        notes = tuple(note for note in _notes(device, 1.0) if note != ASSUMED)
         if workload.training and workload.peak_bytes < KEPT_BYTES:
             notes = (*notes, _FRESH)
-        watts = idle_w + added
         return self._forecast(device, seconds, watts, shares, "calibrated", 1.0, notes)
 
     def _forecast(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Chips with stacked memory (HBM), besides AMD's Vega and CDNA: NVIDIA's of data centres.
 _STACKED = ("6.0", "7.0", "8.0", "9.0", "10.0", "10.3")
+ASSUMED = "rate and bandwidth of the CPU are assumed by its family"
 RUNGS = ("catalog", "calibrated", "probed")
 
 
@@ -141,7 +142,7 @@ class Device:
             architecture=cpu.family,
             idle_w=facts.idle_w * share,
             source=cpu.source,
-            notes=("rate and bandwidth of the CPU are assumed by its family",),
+            notes=(ASSUMED,),
         )
 
     def calibrated(self, calibration: Calibration) -> Device:

@@ -76,7 +76,7 @@ def calibrate(
     summary = measure(act, clock, env)
     others = load.others()
     results = [replace(r, power_w=power_of(summary, r.test.name, target.domains)) for r in results]
-    operators = fit_costs(results, idle.power_w) if device.type == "cpu" else None
+    operators = fit_costs(results) if device.type == "cpu" else None
     sources = [d.source for d in summary.domains if _belongs(d.source.domain, target.domains)]
     notes = [] if others is None or others < _QUIET else [_crowded(others)]
     if not sources:

@@ -27,7 +27,7 @@ _ROUNDS = 10  # of reweighting
 _LEAST_ERROR = 0.02  # relative: no row is far off that is nearer
 
 
-def fit_costs(results: Sequence[Result], idle_w: float | None) -> CpuCosts | None:
+def fit_costs(results: Sequence[Result]) -> CpuCosts | None:
     """The costs of a CPU's operators; None where too few of the pieces ran to tell them."""
     done = [r for r in results if r.skipped is None and r.seconds > 0 and r.test.work is not None]
     levels = tuple((r.test.working_set, r.test.working_set / r.seconds) for r in _of(done, LEVEL))
@@ -45,7 +45,7 @@ def fit_costs(results: Sequence[Result], idle_w: float | None) -> CpuCosts | Non
     found = CpuCosts(costs, levels, view_s=view_s, update_s=update_s)
     draw_s, touch_s = _draw_s(_of(done, DRAW), found), _touch_s(_of(done, TOUCH))
     among = _among([*_of(done, AMONG), *_of(done, STEP)], found)
-    return CpuCosts(costs, levels, draw_s, touch_s, _work_w(done, idle_w), among, view_s, update_s)
+    return CpuCosts(costs, levels, draw_s, touch_s, _work_w(done), among, view_s, update_s)
 
 
 def nonnegative(rows: Array, target: Array) -> Array:
@@ -173,12 +173,9 @@ def _among(results: Sequence[Result], found: CpuCosts) -> float:
     return max(1.0, float(found_scale[1]))
 
 
-def _work_w(results: Sequence[Result], idle_w: float | None) -> float | None:
+def _work_w(results: Sequence[Result]) -> float | None:
     watts = [r.power_w for r in _of(results, OPERATOR) if r.power_w is not None]
-    if not watts or idle_w is None:
-        return None
-    added = float(np.median(watts)) - idle_w
-    return added if added > 0 else None
+    return float(np.median(watts)) if watts and np.median(watts) > 0 else None
 
 
 def _main(ops: Sequence[Op]) -> str:

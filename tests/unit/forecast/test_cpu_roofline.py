@@ -15,7 +15,7 @@ from joulecast.forecast.cpu_roofline import (
     fresh_bytes,
 )
 from joulecast.forecast.physical import Physical
-from joulecast.forecast.static import Calibration, Device
+from joulecast.forecast.static import ASSUMED, Calibration, Device
 from joulecast.hardware.cpus import cpus
 from joulecast.workload.model import Kind, Op, Phase
 
@@ -82,9 +82,10 @@ def test_everything_of_a_step_adds_up():
     step = Physical().step(work, CPU.calibrated(found))
     assert step is not None
     assert step.duration.value == pytest.approx(cpu_step(work, COSTS).seconds + 1e-3)
-    assert step.power.value == pytest.approx(40.0)
-    assert step.energy.value == pytest.approx(40.0 * step.duration.value)
+    assert step.power.value == pytest.approx(30.0)
+    assert step.energy.value == pytest.approx(30.0 * step.duration.value)
     assert step.rung == "calibrated"
+    assert ASSUMED in CPU.notes and ASSUMED not in step.notes
     shares = step.shares
     assert shares is not None
     assert shares.compute + shares.memory + shares.launch + shares.input == pytest.approx(1.0)

@@ -24,7 +24,7 @@ TRUE = CpuCosts(
     levels=LEVELS,
     draw_s=4e-9,
     touch_s=1e-10,
-    work_w=25.0,
+    work_w=35.0,
     view_s=1e-6,
     update_s=3e-5,
 )
@@ -81,7 +81,7 @@ def pieces() -> list[Result]:
 
 class TestFit:
     def test_it_finds_what_the_pieces_took(self) -> None:
-        found = fit_costs(pieces(), idle_w=10.0)
+        found = fit_costs(pieces())
         assert found is not None
         for key, cost in TRUE.costs.items():
             got = found.costs[key]
@@ -92,7 +92,7 @@ class TestFit:
         assert found.view_s == pytest.approx(TRUE.view_s, rel=1e-3)
         assert found.update_s == pytest.approx(TRUE.update_s, rel=1e-3)
         assert found.touch_s == pytest.approx(TRUE.touch_s, rel=1e-3)
-        assert found.work_w == pytest.approx(25.0)
+        assert found.work_w == pytest.approx(35.0)
         np.testing.assert_allclose(found.levels, LEVELS)
 
     def test_operators_among_others(self) -> None:
@@ -104,28 +104,28 @@ class TestFit:
             seconds = 1e-4 + 1.4 * alone.starts_s + alone.compute_s + alone.memory_s
             piece = Piece("step", AMONG, lambda: lambda: None, work)
             steps.append(Result(piece, seconds, 0.0, 9))
-        found = fit_costs([*pieces(), *steps], 10.0)
+        found = fit_costs([*pieces(), *steps])
         assert found is not None and found.among == pytest.approx(1.4, rel=0.01)
-        assert fit_costs(pieces(), 10.0).among == 1.0  # type: ignore[union-attr]
+        assert fit_costs(pieces()).among == 1.0  # type: ignore[union-attr]
 
     def test_one_piece_that_was_disturbed_changes_little(self) -> None:
         disturbed = [*pieces(), result(OPERATOR, matmul(128, 128), off=6.0)]
-        found = fit_costs(disturbed, idle_w=10.0)
+        found = fit_costs(disturbed)
         assert found is not None
         got, true = (c.costs[Phase.FORWARD, Kind.MATMUL] for c in (found, TRUE))
         assert got.flop_s == pytest.approx(true.flop_s, rel=0.1)
 
     def test_what_is_missing(self) -> None:
         full = pieces()
-        without_power = fit_costs(full, idle_w=None)
+        without_power = fit_costs([replace(r, power_w=None) for r in full])
         assert without_power is not None and without_power.work_w is None
-        assert fit_costs([r for r in full if r.test.group != LEVEL], 10.0) is None
-        assert fit_costs([r for r in full if r.test.group != OPERATOR], 10.0) is None
+        assert fit_costs([r for r in full if r.test.group != LEVEL]) is None
+        assert fit_costs([r for r in full if r.test.group != OPERATOR]) is None
         skipped = [
             Result(r.test, 0.0, 0.0, 0, skipped="no memory") if r.test.group == UPDATE else r
             for r in full
         ]
-        found = fit_costs(skipped, 10.0)
+        found = fit_costs(skipped)
         assert found is not None  # what an optimizer does is elementwise
         like = found.costs[Phase.FORWARD, Kind.ELEMENTWISE]
         assert found.costs[Phase.OPTIMIZER, Kind.OPTIMIZER] == like

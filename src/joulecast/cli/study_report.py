@@ -11,12 +11,15 @@ import click
 
 from ..errors import JoulecastError, UsageError
 from . import options
+from .late_bar import LateBar
 from .report import default_name
 from .tables import chosen, conditions, is_file
 from .tradeoff import parse_by, parse_tolerance
 
 if TYPE_CHECKING:
     from ..analysis.table import Table
+    from ..recording.model import Recording
+    from ..study.evidence import Load
     from ..study.findings import Findings
     from ..study.footprint import Site
     from ..study.model import StudyResults
@@ -95,20 +98,8 @@ def command(
         raise UsageError("--text and --json print here: leave them out to write files")
     if force and not paper:
         raise UsageError("--force is for --paper; a page named with -o is overwritten")
-    site = _site(given)
-    if is_file(what):
-        from ..analysis.table import read_csv
-
-        if ledger is not None:
-            raise UsageError(f"{what} is a file: --ledger is for a study's name")
-        table = replace(read_csv(what), name=Path(what).name)  # titles need no path
-        found = _findings(table, given, site, None)
-    else:
-        from ..ledger import open_ledger
-        from ..study.results import results
-
-        with open_ledger(ledger, create=False) as opened:
-            found = _findings(results(opened, what), given, site, opened.load)
+    with LateBar("weighing runs", None) as bar:
+        found = _found(what, ledger, given, bar)
     if as_json:
         click.echo(json.dumps(found.to_json(), allow_nan=False))
     elif as_text:
@@ -121,7 +112,32 @@ def command(
         _write(found, output, paper, force)
 
 
-def _findings(data: Table | StudyResults, given: dict[str, Any], site: Site, load: Any) -> Findings:
+def _found(what: str, ledger: str | None, given: dict[str, Any], bar: LateBar) -> Findings:
+    """The findings of a table or of a study in the ledger."""
+    site = _site(given)
+    if is_file(what):
+        from ..analysis.table import read_csv
+
+        if ledger is not None:
+            raise UsageError(f"{what} is a file: --ledger is for a study's name")
+        table = replace(read_csv(what), name=Path(what).name)  # titles need no path
+        return _findings(table, given, site, None)
+    from ..ledger import open_ledger
+    from ..study.results import results
+
+    with open_ledger(ledger, create=False) as opened:
+
+        def load(run_id: str) -> Recording:
+            recording = opened.load(run_id)
+            bar.advance(1)
+            return recording
+
+        return _findings(results(opened, what), given, site, load)
+
+
+def _findings(
+    data: Table | StudyResults, given: dict[str, Any], site: Site, load: Load | None
+) -> Findings:
     from ..study.findings import findings
     from ..study.model import StudyResults
 

@@ -85,8 +85,6 @@ def evidence(
         energy_j: of each row, shape (rows,).
         quality: the metric that curves are drawn of.
         load: gives a recording by its run's id; None: there are none.
-
-    Raises `MissingExtraError` where stumpy is not installed.
     """
     if load is None or "run_id" not in table.columns:
         return Evidence()

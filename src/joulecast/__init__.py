@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from .run.budget_watch import BudgetStatus
     from .run.outlook import Snapshot
     from .run.training import Run
+    from .study.api import run_study
     from .study.model import Conditions, Study
     from .study.plan import read_study
-    from .study.runner import run_study
     from .units import Estimate, Provenance
 
 _HOMES = {
@@ -46,7 +46,7 @@ _HOMES = {
     "open_ledger": ".ledger",
     "read_study": ".study.plan",
     "record": ".run.api",
-    "run_study": ".study.runner",
+    "run_study": ".study.api",
     "summarise": ".recording.summary",
 }
 

@@ -21,7 +21,7 @@ from . import options
 if TYPE_CHECKING:
     from ..ledger import Ledger
     from ..study.model import Study
-    from ..study.runner import Outcome
+    from ..study.outcome import Outcome
     from .study_progress import StudyLines
 
 VERBS = {  # where each is, and what `joulecast study --help` shows of it
@@ -150,7 +150,7 @@ def _run(
 def _exit_code(outcome: Outcome, received: list[int]) -> int:
     from ..errors import BudgetExceeded
     from ..study.model import TrialStatus
-    from ..study.runner import End
+    from ..study.outcome import End
 
     if outcome.end is End.STOPPED and received:
         return 128 + received[0]

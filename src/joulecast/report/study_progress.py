@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..study.model import Trial, TrialStatus
+from ..study.outcome import Outcome
 from ..study.progress import Ended, Progress
-from ..study.runner import Outcome
 from ..units import Estimate, format_duration, format_estimate, format_quantity, one_line
 
 _ORDER = (

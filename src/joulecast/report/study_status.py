@@ -11,8 +11,8 @@ from ..ledger.studies import StoredStudy, StoredTrial
 from ..study.expected import Expected
 from ..study.model import Study, Trial, TrialStatus
 from ..study.order import configurations
+from ..study.outcome import Outcome
 from ..study.progress import Ended
-from ..study.runner import Outcome
 from ..units import Estimate, format_duration, format_estimate, format_quantity, one_line
 from .study_progress import ahead_text, counts_text, trial_text
 

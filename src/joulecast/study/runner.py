@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,6 @@ from ..ledger import claims, studies
 from ..ledger.liveness import this_recorder
 from ..recording.summary import summarise
 from ..run.outlook import Snapshot
-from ..run.watch import say as tell
 from ..units import Estimate, format_duration, format_quantity
 from . import entry
 from .attempt import Attempt, Watcher, attempt
@@ -29,10 +27,10 @@ from .claimed import Claimed
 from .conditions import cool_down, gpu_temperatures
 from .expected import Expected
 from .model import Level, Study, Trial, TrialStatus
-from .plan import check
+from .outcome import End, Outcome
 from .progress import Ended, Listener, Progress, Silent
 from .results import figures_of
-from .stored import keep_plan, trial_of
+from .stored import trial_of
 
 if TYPE_CHECKING:
     from ..ledger import Ledger
@@ -40,30 +38,6 @@ if TYPE_CHECKING:
 
 _WARM_UPS = 3  # configurations that are tried, should one fail
 _PATIENCE_S = 10.0  # meters that have told no energy by then will hardly do so
-
-
-class End(StrEnum):
-    """Why a runner has stopped working on a study."""
-
-    COMPLETE = "complete"  # every trial is over
-    ELSEWHERE = "elsewhere"  # what is left runs at other runners
-    STOPPED = "stopped"  # by the user
-    ENERGY = "energy limit"
-    DURATION = "time limit"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a runner did: the trials it ran, why it ended, and how the study stands."""
-
-    study: Study
-    end: End
-    text: str  # the same for people
-    ended: tuple[Ended, ...]
-    counts: Mapping[TrialStatus, int]
-    spent: Estimate | None  # energy of all that was run for the study, by all runners, J
-    duration_s: float  # of the same
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -76,43 +50,6 @@ class Around:
     temperatures: Callable[[], list[float] | None] | None = None
     root: Path = Path("/")
     verbose: bool = False
-
-
-def run_study(
-    study: Study,
-    *,
-    ledger: str | Path | None = None,
-    folder: str | Path = ".",
-    listener: Listener | None = None,
-) -> Outcome:
-    """Plan a study where that was not done, and run the trials that are left; blocks.
-
-    Args:
-        study: the plan.
-        ledger: a file or PostgreSQL URL; `JOULECAST_LEDGER`, or the user's data folder by default.
-        folder: that `study.entry` is relative to.
-        listener: is told how it goes; by default a line on stderr for what one should know.
-
-    Raises:
-        BadInputError: the plan, or the function it names, makes no sense.
-        UsageError: the ledger holds another plan of this name.
-        LedgerError: the ledger fails; nothing that ended is lost.
-        KeyboardInterrupt: Ctrl-C; the trial under way is given back, and a later call goes on.
-    """
-    from ..ledger import open_ledger
-
-    study = check(study)
-    around = Around(listener=listener or _Plain())
-    entry.check_entry(study, entry.ask(study, Path(folder), around.env))
-    with open_ledger(ledger, around.env) as opened:
-        keep_plan(opened, study, Path(folder))
-        return Runner(opened, study, Path(folder), around).run()
-
-
-class _Plain(Silent):
-    def say(self, text: str) -> None:
-        """On stderr."""
-        tell(text)
 
 
 class Runner:

@@ -18,6 +18,9 @@ import pytest
 from fakes.nvml import A100, FakeNvml
 from joulecast.ledger import open_ledger, studies
 from joulecast.recording.model import Status
+from joulecast.study.entry import ask, check_entry
+from joulecast.study.order import ordered
+from joulecast.study.plan import read_study
 from joulecast.study.results import results
 
 TRAIN = '''
@@ -317,6 +320,9 @@ def test_a_hot_gpu_is_waited_for(place: Place, fake_nvml: FakeNvml) -> None:
 def test_from_python(place: Place) -> None:
     script = """
 import sys, joulecast
+from joulecast.study.entry import ask, check_entry
+from joulecast.study.order import ordered
+from joulecast.study.plan import read_study
 from joulecast.study.results import results
 study = joulecast.Study("s", "train.py:by_return", {"size": [1, 2]}, repetitions=2)
 outcome = joulecast.run_study(study, folder=sys.argv[1])
@@ -334,6 +340,16 @@ print(outcome.end, len(outcome.ended), sorted(table.numbers("size")), set(table.
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("complete 4 [")
     assert "{'finished'}" in done.stdout
+
+
+def test_the_example_fits_what_it_calls() -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("sklearn")
+    file = Path(__file__).parents[2] / "examples/study_digits/study.toml"
+    study = read_study(file)
+    check_entry(study, signature := ask(study, file.parent), str(file))
+    assert signature.generator
+    assert len(ordered(study)) == 60
 
 
 def test_no_studies_and_unknown_ones(place: Place) -> None:

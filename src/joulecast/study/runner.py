@@ -158,7 +158,7 @@ class Runner:
         tags = {"study": self._study.name, "warm_up": "yes"}
         different = {configuration(trial_of(row)): trial_of(row) for row in self._pending}
         for name, trial in itertools.islice(different.items(), _WARM_UPS):
-            length = format_duration(max(0.0, until - time.monotonic()))
+            length = format_duration(max(0.0, round(until - time.monotonic(), 1)))
             self._say(f"warming up for {length} with {name}: no part of the results")
             failed = None
             while failed is None and stops(None) is None:

@@ -37,7 +37,7 @@ def joulecast(tmp_path: Path) -> Joulecast:
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=150,
+            timeout=400,  # of many tests, which a busy machine holds up
         )
         assert done.returncode == code, done.stderr
         assert "Traceback" not in done.stderr

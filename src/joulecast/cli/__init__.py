@@ -13,25 +13,34 @@ from .._version import __version__
 from ..errors import JoulecastError
 
 # What `joulecast --help` shows is written here, so that it need not load the verbs.
-VERBS = {
-    "run": ("run", "Run a command and record the energy it uses."),
-    "runs": ("runs", "List the recorded runs."),
-    "show": ("show", "Show one run in the terminal."),
-    "report": ("report", "Write one run as a self-contained HTML page."),
-    "export": ("export", "Write one run as JSON or CSV."),
-    "import": ("import_", "Read runs, or a power trace, into the ledger."),
-    "forecast": ("forecast", "Say what a model costs to train or to run, before it runs."),
-    "calibrate": ("calibrate", "Measure this machine's own constants, for forecasts on it."),
-    "carbon": ("carbon", "Say what runs emitted and what their energy cost."),
-    "evaluate": ("evaluate", "Score the forecasters on runs that are over."),
-    "compare": ("compare", "Say whether groups of runs differ, and by how much."),
-    "tradeoff": ("tradeoff", "Weigh correctness against energy: the front, savings, labels."),
-    "interaction": ("interaction", "Say whether the effect of one factor depends on another."),
-    "power": ("power", "Say when the power of a run became stable, and how stable."),
-    "cycle": ("cycle", "Weigh training and inference together; where two models break even."),
-    "study": ("study", "Many trainings over factors: plan, run, resume, report."),
-    "doctor": ("doctor", "Say what can be measured here, and what to do about the rest."),
+SECTIONS = {
+    "Measure": {
+        "run": ("run", "Run a command and record the energy it uses."),
+        "doctor": ("doctor", "Say what can be measured here, and what to do about the rest."),
+    },
+    "Look": {
+        "runs": ("runs", "List the recorded runs."),
+        "show": ("show", "Show one run in the terminal."),
+        "report": ("report", "Write one run as a self-contained HTML page."),
+        "power": ("power", "Say when the power of a run became stable, and how stable."),
+        "carbon": ("carbon", "Say what runs emitted and what their energy cost."),
+        "export": ("export", "Write one run as JSON or CSV."),
+        "import": ("import_", "Read runs, or a power trace, into the ledger."),
+    },
+    "Forecast": {
+        "forecast": ("forecast", "Say what a model costs to train or to run, before it runs."),
+        "calibrate": ("calibrate", "Measure this machine's own constants, for forecasts on it."),
+        "evaluate": ("evaluate", "Score the forecasters on runs that are over."),
+    },
+    "Compare": {
+        "study": ("study", "Many trainings over factors: plan, run, resume, report."),
+        "compare": ("compare", "Say whether groups of runs differ, and by how much."),
+        "tradeoff": ("tradeoff", "Weigh correctness against energy: front, savings, labels."),
+        "interaction": ("interaction", "Say whether one factor's effect depends on another."),
+        "cycle": ("cycle", "Weigh training and inference together; where models break even."),
+    },
 }
+VERBS = {verb: home for verbs in SECTIONS.values() for verb, home in verbs.items()}
 
 
 class _Verbs(click.Group):
@@ -50,9 +59,12 @@ class _Verbs(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The verbs with one line each."""
-        with formatter.section("Verbs"):
-            formatter.write_dl([(verb, line) for verb, (_, line) in VERBS.items()])
+        """The verbs with one line each, by what they are for."""
+        width = max(map(len, VERBS))  # one column for all sections
+        for title, verbs in SECTIONS.items():
+            with formatter.section(title):
+                rows = [(verb.ljust(width), line) for verb, (_, line) in verbs.items()]
+                formatter.write_dl(rows)
 
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})

@@ -57,11 +57,11 @@ class CpuCosts:
 
     `levels` are working sets in bytes and the bandwidth of a copy within them, B/s, the smallest
     set first. `draw_s` is for one random number, `touch_s` for a byte of memory that the operating
-    system hands out anew. `work_w` are the watts while operators run: threads that wait for
-    one another spin, so that it hardly matters for which. None where no meter told. `among` is by
-    how much longer an operator takes to start among others than after its own like: their code has
-    to come into the caches, too. `view_s` is for a description of memory made anew, `update_s` for
-    a step of an optimizer besides its operations.
+    system hands out anew. `work_w` are the watts while whole steps run: threads that wait for one
+    another spin, so that it hardly matters for which. None where no meter told. `among` is by how
+    much longer an operator takes to start among others than after its own like, whose code and
+    threads are ready, and `work` by how much longer it then computes and moves. `view_s` is for a
+    description of memory made anew, `update_s` for a step of an optimizer besides its operations.
     """
 
     costs: Mapping[tuple[Phase, str], OperatorCost] = field(hash=False)
@@ -70,6 +70,7 @@ class CpuCosts:
     touch_s: float = 0.0
     work_w: float | None = None
     among: float = 1.0
+    work: float = 1.0
     view_s: float = 0.0
     update_s: float = 0.0
 
@@ -110,6 +111,7 @@ class CpuCosts:
             "touch_s": self.touch_s,
             "work_w": self.work_w,
             "among": self.among,
+            "work": self.work,
             "view_s": self.view_s,
             "update_s": self.update_s,
         }
@@ -134,6 +136,7 @@ class CpuCosts:
                 touch_s=_known(data["touch_s"]),
                 work_w=work_w,
                 among=_known(data["among"]),
+                work=_known(data.get("work", 1.0)),
                 view_s=_known(data["view_s"]),
                 update_s=_known(data["update_s"]),
             )
@@ -165,7 +168,8 @@ def cpu_step(workload: Workload, costs: CpuCosts) -> CpuStep:
     starts_s = costs.among * (starts_s + costs.view_s * workload.views)
     if workload.optimizer is not None:
         starts_s += costs.update_s
-    return CpuStep(starts_s, compute_s, memory_s + costs.touch_s * fresh_bytes(workload))
+    memory_s = costs.work * memory_s + costs.touch_s * fresh_bytes(workload)
+    return CpuStep(starts_s, costs.work * compute_s, memory_s)
 
 
 def fresh_bytes(workload: Workload) -> float:

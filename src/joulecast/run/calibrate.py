@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
@@ -23,6 +23,7 @@ from .calibrated import Calibrated, Idle
 from .calibration_fit import fit, input_constants
 from .cpu_fit import fit_costs
 from .cpu_pieces import cpu_pieces, settle
+from .cpu_steps import AMONG
 from .microbench import Result
 from .targets import Target
 
@@ -75,8 +76,12 @@ def calibrate(
 
     summary = measure(act, clock, env)
     others = load.others()
-    results = [replace(r, power_w=power_of(summary, r.test.name, target.domains)) for r in results]
-    operators = fit_costs(results) if device.type == "cpu" else None
+    results = [
+        replace(r, power_w=power_of(summary, {r.test.name}, target.domains)) for r in results
+    ]
+    whole_steps = {r.test.name for r in results if r.test.group == AMONG}
+    work_w = power_of(summary, whole_steps, target.domains)
+    operators = fit_costs(results, work_w) if device.type == "cpu" else None
     sources = [d.source for d in summary.domains if _belongs(d.source.domain, target.domains)]
     notes = [] if others is None or others < _QUIET else [_crowded(others)]
     if not sources:
@@ -143,16 +148,23 @@ def idle_power(
     return Idle(min(watts), (max(watts) - min(watts)) / 2 / min(watts))
 
 
-def power_of(summary: Summary, span: str, domains: str) -> float | None:
-    """Mean power of the device in a span, W; None where its meters cannot resolve it."""
+def power_of(summary: Summary, spans: Collection[str], domains: str) -> float | None:
+    """Mean power of the device in spans of these names, W; None where meters cannot resolve it.
+
+    Spans that are each too short for a meter may together be long enough.
+    """
+    sources = {d.source.domain: d.source for d in summary.domains}
+    energy_j = duration_s = 0.0
+    seen: set[str] = set()
     for found in summary.spans:
-        parts = {d: e for d, e in found.domains.items() if _belongs(d, domains)}
-        if found.span.name != span or not parts:
-            continue
-        sources = {d.source.domain: d.source for d in summary.domains}
-        if all(d in sources and is_resolved(found.duration_s, sources[d]) for d in parts):
-            return sum(e.value for e in parts.values()) / found.duration_s
-    return None
+        parts = {d: e for d, e in found.domains.items() if _belongs(d, domains) and d in sources}
+        if found.span.name in spans and parts:
+            energy_j += sum(e.value for e in parts.values())
+            duration_s += found.duration_s
+            seen |= set(parts)
+    if not seen or not all(is_resolved(duration_s, sources[d]) for d in seen):
+        return None
+    return energy_j / duration_s
 
 
 def _belongs(domain: str, domains: str) -> bool:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ..ledger import Ledger
 
 UNITS = {"launch_s": "s", "step_s": "s", "idle_w": "W"}
-UNITS |= {"forward_s": "s", "backward_s": "s", "update_s": "s"}
-OF_CPUS = ("forward_s", "backward_s", "update_s")
+UNITS |= {"forward_s": "s", "backward_s": "s", "update_s": "s", "work_w": "W"}
+OF_CPUS = ("forward_s", "backward_s", "update_s", "work_w")
 MEANINGS = {
     "compute": "matrix products and convolutions, against the shipped rate",
     "memory": "bandwidth, against the shipped one",
@@ -29,6 +29,7 @@ MEANINGS = {
     "forward_s": "starting an operator, forward",
     "backward_s": "starting an operator, backward",
     "update_s": "starting an operation of the optimizer on one parameter",
+    "work_w": "power of the device while small networks train",
 }
 
 

@@ -44,11 +44,11 @@ def fit(
     step = _step(results, device, forecaster, replace(found, operators=operators))
     power = _power(results, device, forecaster, found)
     rest = Constant("idle_w", idle.power_w, idle.spread, idle.reason)
-    return (compute, memory, launch, step, rest, power, *_starts(operators))
+    return (compute, memory, launch, step, rest, power, *_of_operators(operators))
 
 
-def _starts(operators: CpuCosts | None) -> tuple[Constant, ...]:
-    """Of a CPU's operators that most networks are made of, for people to see."""
+def _of_operators(operators: CpuCosts | None) -> tuple[Constant, ...]:
+    """Of a CPU's operators what most networks are made of, for people to see."""
     if operators is None:
         return ()
     shown = {
@@ -56,7 +56,9 @@ def _starts(operators: CpuCosts | None) -> tuple[Constant, ...]:
         "backward_s": (Phase.BACKWARD, Kind.ELEMENTWISE),
         "update_s": (Phase.OPTIMIZER, Kind.OPTIMIZER),
     }
-    return tuple(Constant(name, operators.cost(*key).start_s) for name, key in shown.items())
+    starts = (Constant(name, operators.cost(*key).start_s) for name, key in shown.items())
+    unknown = None if operators.work_w else "no meter resolved the power of whole steps"
+    return (*starts, Constant("work_w", operators.work_w, reason=unknown))
 
 
 def _launch(results: Sequence[Result]) -> Constant:

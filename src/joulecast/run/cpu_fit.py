@@ -8,6 +8,7 @@ none of its constants below zero, after the classes that its pieces contain besi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -15,7 +16,8 @@ import numpy as np
 from ..forecast.cpu_roofline import BATCH_NORM, CpuCosts, OperatorCost, class_of, cpu_step
 from ..forecast.roofline import Array
 from ..workload.model import MULTIPLYING, Kind, Op, Phase
-from .cpu_pieces import AMONG, DRAW, LEVEL, OPERATOR, TOUCH, UPDATE, VIEW
+from .cpu_pieces import DRAW, LEVEL, OPERATOR, TOUCH, UPDATE, VIEW
+from .cpu_steps import AMONG
 from .microbench import STEP, Result
 
 # Those that others contain come first.
@@ -27,8 +29,11 @@ _ROUNDS = 10  # of reweighting
 _LEAST_ERROR = 0.02  # relative: no row is far off that is nearer
 
 
-def fit_costs(results: Sequence[Result]) -> CpuCosts | None:
-    """The costs of a CPU's operators; None where too few of the pieces ran to tell them."""
+def fit_costs(results: Sequence[Result], work_w: float | None = None) -> CpuCosts | None:
+    """The costs of a CPU's operators; None where too few of the pieces ran to tell them.
+
+    `work_w` is the power that was metered while whole steps ran.
+    """
     done = [r for r in results if r.skipped is None and r.seconds > 0 and r.test.work is not None]
     levels = tuple((r.test.working_set, r.test.working_set / r.seconds) for r in _of(done, LEVEL))
     if not levels:
@@ -44,8 +49,8 @@ def fit_costs(results: Sequence[Result]) -> CpuCosts | None:
     costs[Phase.OPTIMIZER, Kind.OPTIMIZER] = update
     found = CpuCosts(costs, levels, view_s=view_s, update_s=update_s)
     draw_s, touch_s = _draw_s(_of(done, DRAW), found), _touch_s(_of(done, TOUCH))
-    among = _among([*_of(done, AMONG), *_of(done, STEP)], found)
-    return CpuCosts(costs, levels, draw_s, touch_s, _work_w(done), among, view_s, update_s)
+    among, work = _among([*_of(done, AMONG), *_of(done, STEP)], found)
+    return replace(found, draw_s=draw_s, touch_s=touch_s, work_w=work_w, among=among, work=work)
 
 
 def nonnegative(rows: Array, target: Array) -> Array:
@@ -157,25 +162,23 @@ def _touch_s(results: Sequence[Result]) -> float:
     return (max(times) - min(times)) / results[0].test.working_set
 
 
-def _among(results: Sequence[Result], found: CpuCosts) -> float:
-    """By how much longer operators take to start in small steps, beside a step's own time."""
-    rows, target = [], []
+def _among(results: Sequence[Result], found: CpuCosts) -> tuple[float, float]:
+    """By how much longer operators take to start, and to work, in whole steps than by themselves.
+
+    Beside them a step may have a time of its own, which `step_s` tells.
+    """
+    rows = []
     for result in results:
         if result.test.work is not None:
             step = cpu_step(result.test.work, found)
-            rows.append([1 / result.seconds, step.starts_s / result.seconds])
-            target.append(max(0.0, 1 - (step.compute_s + step.memory_s) / result.seconds))
-    if len(rows) < 3:
-        return 1.0
-    scale = np.array(rows).max(0)
-    found_scale = robust(np.array(rows) / scale, np.array(target)) / scale
+            rows.append([1.0, step.starts_s, step.compute_s + step.memory_s])
+            rows[-1] = [part / result.seconds for part in rows[-1]]
+    if len(rows) < 5:
+        return 1.0, 1.0
+    scale = np.maximum(np.abs(rows).max(0), 1e-300)
+    _, among, work = robust(np.array(rows) / scale, np.ones(len(rows))) / scale
     # No quicker than alone: where it seems so, the tests are too few to tell.
-    return max(1.0, float(found_scale[1]))
-
-
-def _work_w(results: Sequence[Result]) -> float | None:
-    watts = [r.power_w for r in _of(results, OPERATOR) if r.power_w is not None]
-    return float(np.median(watts)) if watts and np.median(watts) > 0 else None
+    return max(1.0, float(among)), max(1.0, float(work))
 
 
 def _main(ops: Sequence[Op]) -> str:

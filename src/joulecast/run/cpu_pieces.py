@@ -14,10 +14,11 @@ from typing import Any
 
 from ..workload import optimizers
 from ..workload.model import Kind, Op, Phase
+from .cpu_steps import whole_steps
 from .microbench import Call, Piece, workload
 
 OPERATOR, UPDATE, LEVEL, DRAW = "operator", "update", "level", "draw"
-TOUCH, AMONG, VIEW = "touch", "among", "view"
+TOUCH, VIEW = "touch", "view"
 ROUND_BYTES = 8 * 2**20  # what a round of copies touches
 LEVEL_BYTES = (2**17, 2**20, 2**22, 2**24, 2**26, 2**28)  # working sets of a copy
 DRAWN = (2**12, 2**15, 2**18)  # random numbers
@@ -52,7 +53,7 @@ def cpu_pieces(torch: Any) -> list[Piece]:
         *(_layer(torch, views(torch), backward, VIEW) for backward in (False, True)),
         *(_layer(torch, s, backward) for s in samples(torch) for backward in (False, True)),
         *(_update(torch, name, *sizes) for name in ("sgd", "adam") for sizes in TENSORS),
-        *(_small_step(torch, *step) for step in small_steps(torch)),
+        *whole_steps(torch),
     ]
 
 
@@ -220,45 +221,6 @@ def layer_ops(torch: Any, sample: Sample, backward: bool) -> tuple[tuple[Op, ...
         device="cpu",
     )
     return tuple(op for op in work.ops if op.layer != LOSS), work.views
-
-
-def small_steps(torch: Any) -> list[tuple[str, Callable[[], Any], tuple[int, ...], str]]:
-    """Trainings of next to nothing, of many operators: name, network, shape, optimizer."""
-    nn = torch.nn
-
-    def dense() -> Any:
-        layers = (layer for _ in range(6) for layer in (nn.Linear(8, 8), nn.Tanh()))
-        return nn.Sequential(*layers)
-
-    def images() -> Any:
-        stages = [nn.Sequential(nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4), nn.ReLU()) for _ in range(3)]
-        return nn.Sequential(*stages, nn.Flatten(), nn.Linear(16, 4))
-
-    def words() -> Any:
-        stages = [nn.Sequential(nn.Linear(8, 8), nn.GELU(), nn.LayerNorm(8)) for _ in range(3)]
-        return nn.Sequential(*stages, nn.Flatten(), nn.Linear(32, 4))
-
-    return [
-        ("dense", dense, (8,), "momentum"),
-        ("dense", dense, (8,), "adam"),
-        ("images", images, (4, 8, 8), "adam"),
-        ("words", words, (4, 8), "sgd"),
-    ]
-
-
-def _small_step(
-    torch: Any, name: str, module: Callable[[], Any], shape: tuple[int, ...], optimizer: str
-) -> Piece:
-    from ..workload import analyze
-    from .steps import training_step
-
-    work = analyze(module(), shape, batch=4, optimizer=optimizer, device="cpu")
-
-    def make() -> Call:
-        return training_step(module(), ((torch.randn(4, *shape),), {}), optimizer, "fp32")
-
-    title = f"small step, {name}, {optimizer}"
-    return Piece(title, AMONG, make, work, working_set=work.memory_bytes)
 
 
 def _update(torch: Any, name: str, count: int, size: int) -> Piece:

@@ -104,11 +104,12 @@ def test_views_and_the_step_of_an_optimizer_take_their_time():
     assert updated.starts_s - without.starts_s == pytest.approx(3e-5)
 
 
-def test_among_others_an_operator_starts_later():
-    work = workload(op(Kind.ELEMENTWISE, count=100))
-    plain, slower = cpu_step(work, COSTS), cpu_step(work, replace(COSTS, among=1.5))
+def test_among_others_an_operator_starts_later_and_works_longer():
+    work = workload(op(Kind.ELEMENTWISE, count=100), matmul(64, 64, 64))
+    plain, slower = cpu_step(work, COSTS), cpu_step(work, replace(COSTS, among=1.5, work=1.2))
     assert slower.starts_s == pytest.approx(1.5 * plain.starts_s)
-    assert (slower.compute_s, slower.memory_s) == (plain.compute_s, plain.memory_s)
+    assert slower.compute_s == pytest.approx(1.2 * plain.compute_s)
+    assert slower.memory_s == pytest.approx(1.2 * plain.memory_s)
 
 
 def test_without_meters_the_power_is_that_of_the_catalog():

@@ -7,7 +7,8 @@ import pytest
 
 from joulecast.forecast.cpu_roofline import BATCH_NORM, CpuCosts, OperatorCost, cpu_step
 from joulecast.run.cpu_fit import fit_costs, nonnegative, robust
-from joulecast.run.cpu_pieces import AMONG, DRAW, LEVEL, OPERATOR, TOUCH, UPDATE, VIEW
+from joulecast.run.cpu_pieces import DRAW, LEVEL, OPERATOR, TOUCH, UPDATE, VIEW
+from joulecast.run.cpu_steps import AMONG
 from joulecast.run.microbench import Piece, Result, workload
 from joulecast.workload.model import Kind, Op, Phase
 
@@ -37,7 +38,7 @@ def result(
     seconds = (seconds + (TRUE.update_s if group == UPDATE else 0.0)) * off
     work = replace(workload(*ops), views=views)
     piece = Piece(group, group, lambda: lambda: None, work, working_set=working_set)
-    return Result(piece, seconds, 0.01, 9, power_w=35.0)
+    return Result(piece, seconds, 0.01, 9)
 
 
 def level(size: float, rate: float) -> Result:
@@ -81,7 +82,7 @@ def pieces() -> list[Result]:
 
 class TestFit:
     def test_it_finds_what_the_pieces_took(self) -> None:
-        found = fit_costs(pieces())
+        found = fit_costs(pieces(), 35.0)
         assert found is not None
         for key, cost in TRUE.costs.items():
             got = found.costs[key]
@@ -97,16 +98,18 @@ class TestFit:
 
     def test_operators_among_others(self) -> None:
         steps = []
-        for count in (10, 40, 90):
-            ops = elementwise(1e3), matmul(8, 8), elementwise(1e3, Phase.BACKWARD)
+        for count, n in ((10, 8), (40, 8), (90, 8), (2, 512), (8, 256)):
+            ops = elementwise(1e3), matmul(n, n), elementwise(1e3, Phase.BACKWARD)
             work = workload(*(replace(op, count=count) for op in ops))
             alone = cpu_step(work, TRUE)
-            seconds = 1e-4 + 1.4 * alone.starts_s + alone.compute_s + alone.memory_s
+            seconds = 1e-4 + 1.4 * alone.starts_s + 1.2 * (alone.compute_s + alone.memory_s)
             piece = Piece("step", AMONG, lambda: lambda: None, work)
             steps.append(Result(piece, seconds, 0.0, 9))
         found = fit_costs([*pieces(), *steps])
-        assert found is not None and found.among == pytest.approx(1.4, rel=0.01)
-        assert fit_costs(pieces()).among == 1.0  # type: ignore[union-attr]
+        assert found is not None
+        assert (found.among, found.work) == pytest.approx((1.4, 1.2), rel=0.01)
+        untold = fit_costs(pieces())
+        assert untold is not None and (untold.among, untold.work) == (1.0, 1.0)
 
     def test_one_piece_that_was_disturbed_changes_little(self) -> None:
         disturbed = [*pieces(), result(OPERATOR, matmul(128, 128), off=6.0)]
@@ -117,7 +120,7 @@ class TestFit:
 
     def test_what_is_missing(self) -> None:
         full = pieces()
-        without_power = fit_costs([replace(r, power_w=None) for r in full])
+        without_power = fit_costs(full)
         assert without_power is not None and without_power.work_w is None
         assert fit_costs([r for r in full if r.test.group != LEVEL]) is None
         assert fit_costs([r for r in full if r.test.group != OPERATOR]) is None

@@ -22,7 +22,7 @@ MOST = 1e100
 """Of any figure: sums, squares and ratios of smaller ones are finite."""
 
 _BRACKETS = re.compile(r"[(\[]\s*([^()\[\]]+?)\s*[)\]]\s*$")
-_SUFFIX = re.compile(r"_([a-z]+)$")
+_SUFFIX = re.compile(r"_([a-z]+)$", re.IGNORECASE)
 _SUFFIXES = {  # lower case, and so without mJ and MJ, which it cannot tell apart
     "j": ("J", 1.0),
     "kj": ("J", 1e3),
@@ -78,6 +78,14 @@ def unit_of(column: str) -> Unit:
     suffix = _SUFFIX.search(column.lower())
     name, factor = _SUFFIXES.get(suffix[1] if suffix else "", (None, 1.0))
     return Unit(name, factor)
+
+
+def plain_name(column: str) -> str:
+    """A column's name without its unit, for a sentence whose figures carry theirs: `energy`."""
+    if unit_of(column).name is None:
+        return column
+    ending = _BRACKETS if _BRACKETS.search(column) else _SUFFIX
+    return ending.sub("", column).strip() or column
 
 
 def quantities(table: Table, column: str) -> tuple[Array, Unit]:

@@ -15,7 +15,7 @@ from ..errors import BadInputError, UsageError
 from ..units import one_line
 from .aligned_ranks import aligned_ranks
 from .assumptions import EqualSpread, Normality, levene, shapiro
-from .column_units import Unit, quantities
+from .column_units import Unit, plain_name, quantities
 from .configurations import grouped
 from .groups import Group
 from .medians import Median, median
@@ -331,7 +331,8 @@ def _completing(cells: Cells, missing: list[tuple[str, str]]) -> str | None:
 
 
 def _finding(effect: Effect, value: str, a: str, b: str, alpha: float) -> str:
-    of = f"the effect of {one_line(a)} on {one_line(value)} depends on {one_line(b)}"
+    what = one_line(plain_name(value))
+    of = f"the effect of {one_line(a)} on {what} depends on {one_line(b)}"
     if effect.p is None or effect.f is None or effect.partial_eta_squared is None:
         return f"Whether {of} is unknown: {effect.reason}"
     p = "p < 0.001" if effect.p < 0.001 else f"p = {effect.p:.3f}"

@@ -205,8 +205,8 @@ def _stabilising(trace: PowerTrace | None, method: str, notes: list[str]) -> Sta
     if not known.all():
         notes.append(f"{np.mean(~known) * 100:.1f} % of the run was not measured: passed over")
     if len(watts) < LEAST_SAMPLES:
-        length = format_duration(trace.step_s * len(watts))
-        reason = f"{length} in steps of {format_duration(trace.step_s)} are too short to say"
+        steps = f"{LEAST_SAMPLES} steps of {format_duration(trace.step_s)}"
+        reason = f"the run is too short to say: it takes {steps}, and has {len(watts)}"
         return Stabilising(method, None, None, None, reason)
     if method == "fluss":
         found = stabilising_time(t_s, watts)

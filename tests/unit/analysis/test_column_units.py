@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from joulecast.analysis.column_units import quantities, unit_of
+from joulecast.analysis.column_units import plain_name, quantities, unit_of
 from joulecast.analysis.table import Table
 from joulecast.errors import BadInputError
 
@@ -28,6 +28,15 @@ from joulecast.errors import BadInputError
 )
 def test_the_unit_is_read_off_the_name(column, unit, factor):
     assert (unit_of(column).name, unit_of(column).factor) == (unit, factor)
+
+
+@pytest.mark.parametrize(
+    ("column", "name"),
+    [("energy_j", "energy"), ("energy (MJ)", "energy"), ("used_kWh", "used"), ("_j", "_j")]
+    + [(x, x) for x in ("(kWh)", "accuracy", "top_k", "loss (nats)")],
+)
+def test_a_name_for_sentences_has_no_unit(column, name):
+    assert plain_name(column) == name
 
 
 def test_cells_may_carry_units_beside_bare_numbers():

@@ -89,7 +89,7 @@ def test_what_was_not_run_stands_in_its_cell():
     found = interaction(runs(), "energy_j", "architecture", "env")
     text = printed(render_interaction, found)
     assert "not run" in text
-    assert "The effect of architecture on energy_j depends on env" in " ".join(text.split())
+    assert "The effect of architecture on energy depends on env" in " ".join(text.split())
     assert "* the lowest of its column" in text
 
 

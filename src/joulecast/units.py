@@ -15,6 +15,9 @@ from typing import Any
 
 from .errors import UsageError
 
+Z90 = 1.6448536269514722
+"""Half-width of a 90 % interval, in standard deviations of a normal distribution."""
+
 
 class Provenance(StrEnum):
     """Where a figure comes from, strongest first."""
@@ -225,7 +228,8 @@ def format_duration(seconds: float) -> str:
         return f"{whole // 60} min {whole % 60:02d} s"
     if whole < 86400:
         return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+    hours = whole % 86400 // 3600
+    return f"{whole // 86400} d {hours} h" if hours else f"{whole // 86400} d"
 
 
 def format_estimate(estimate: Estimate) -> str:

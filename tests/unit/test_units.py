@@ -116,6 +116,8 @@ def test_figures_as_people_read_them(value, unit, text):
         (125, "2 min 05 s"),
         (4800, "1 h 20 min"),
         (183600, "2 d 3 h"),
+        (365 * 86400, "365 d"),
+        (86399.6, "1 d"),
         (3599.7, "1 h 00 min"),
     ],
 )

@@ -71,8 +71,16 @@ def format_amount(amount: float) -> str:
     return f"{amount:.{decimals}f}"
 
 
-def format_money(cost: Estimate) -> str:
-    """A cost as people read it: `0.32 EUR (0.16 to 0.64)`."""
+def format_money(cost: Estimate, least: float = 0.001) -> str:
+    """A cost as people read it: `0.32 EUR (0.16 to 0.64)`, `under 0.001 EUR`.
+
+    Args:
+        cost: in a currency.
+        least: an amount whose digits are worth reading; 0 tells them all.
+    """
     unit = f" {cost.unit}" if cost.unit else ""
+    if 0 < cost.value < least:
+        most = f" ({format_amount(cost.high)} at most)" if cost.high >= least else ""
+        return f"under {least:g}{unit}{most}"
     figures = [format_amount(x) for x in (cost.value, cost.low, cost.high)]
     return f"{figures[0]}{unit} ({figures[1]} to {figures[2]})"

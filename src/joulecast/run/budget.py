@@ -57,7 +57,7 @@ class Budget:
     def spent(self, energy: Estimate) -> str:
         """A metered energy (J) as people read it in the budget's unit: `12.3 g CO2e (11 to 14)`."""
         cost = self.cost(energy)
-        return format_estimate(cost) if cost.unit in ("J", CO2) else format_money(cost)
+        return format_estimate(cost) if cost.unit in ("J", CO2) else format_money(cost, 0)
 
     def share(self, energy: Estimate) -> float:
         """The part of the budget that a metered energy (J) is; above 1 where it is exceeded."""

@@ -54,4 +54,8 @@ def test_as_people_read_it():
         "0.000000000",
     ]
     assert format_money(Estimate(1.5, 0.75, 3, "EUR")) == "1.50 EUR (0.75 to 3.00)"
+    assert format_money(Estimate(2.8e-7, 1e-7, 6e-7, "EUR")) == "under 0.001 EUR"
+    assert format_money(Estimate(9e-4, 5e-4, 2e-3, "EUR")) == "under 0.001 EUR (0.0020 at most)"
+    assert format_money(Estimate(2.8e-5, 1e-5, 6e-5), 0) == "0.000028 J (0.000010 to 0.000060)"
+    assert format_money(Estimate(0, 0, 0, "EUR")) == "0.00 EUR (0.00 to 0.00)"
     assert str(parse_tariff("0.32EUR/kWh")) == "0.32 EUR/kWh"

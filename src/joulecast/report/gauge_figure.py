@@ -17,7 +17,6 @@ from .palette import domain_colours
 
 _PANELS = (("%", "utilisation"), ("°C", "temperature"), ("B", "memory"))
 _PANEL_PX = 130
-_GRID = "rgba(127,127,127,0.25)"
 _HOST = "host memory"
 _SILENT = 5  # a line is broken where nothing was read for so many of its periods
 
@@ -55,9 +54,7 @@ def gauge_figure(recording: Recording, duration_s: float) -> Figure | None:
         most = max(float(np.nanmax(y)) for _, _, y in here)
         per, shown = unit_of(most, of) if of == "B" else (1.0, of)
         layout[f"yaxis{number}"] = {
-            "title": {"text": f"{title} ({shown})", "standoff": 8},
-            "automargin": True,
-            "gridcolor": _GRID,  # the page's script has no more than two
+            "title": {"text": f"{title} ({shown})"},
             "zeroline": False,
             "rangemode": "tozero" if of != "°C" else "normal",
             "domain": [1 - (i + 1) * share + (gap if i + 1 < len(panels) else 0), 1 - i * share],

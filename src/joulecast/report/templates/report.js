@@ -20,9 +20,9 @@
     layout.hoverlabel = { bgcolor: colour("--paper"), bordercolor: colour("--line"), font: { color: ink, size: 12 } };
     layout.dragmode = coarse ? false : "zoom";
     if (width) layout.width = width; else layout.autosize = true;
-    ["xaxis", "yaxis", "yaxis2"].forEach(function (name) {
+    Object.keys(layout).forEach(function (name) {
+      if (!/^[xy]axis\d*$/.test(name)) return;
       var axis = layout[name];
-      if (!axis) return;
       axis.gridcolor = grid;
       axis.zerolinecolor = axis.linecolor = colour("--line");
       axis.automargin = true;

@@ -162,15 +162,20 @@ def test_a_folder_that_cannot_be_is_told(runs: Path, tmp_path: Path):
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
-def test_latex_takes_the_whole_folder(runs: Path, tmp_path: Path):
+@pytest.mark.parametrize("options", ["", "[twocolumn]"], ids=["one column", "two"])
+def test_latex_takes_the_whole_folder(runs: Path, tmp_path: Path, options: str):
     if subprocess.run(["kpsewhich", "booktabs.sty"], capture_output=True).returncode:
         pytest.skip("booktabs is not installed")
     folder = tmp_path / "paper"
     written = report(runs, *BY, "--paper", folder).split()
     parts = [f"\\input{{{Path(p).stem}}}" for p in written if p.endswith(".tex")]
-    parts += [f"\\includegraphics{{{Path(p).name}}}" for p in written if p.endswith(".pdf")]
+    parts += [
+        f"\\noindent\\includegraphics[width=\\linewidth]{{{Path(p).name}}}"
+        for p in written
+        if p.endswith(".pdf")
+    ]
     (folder / "main.tex").write_text(
-        "\\documentclass[twocolumn]{article}\\usepackage[T1]{fontenc}"
+        f"\\documentclass{options}{{article}}\\usepackage[T1]{{fontenc}}"
         "\\usepackage{textcomp,booktabs,graphicx}\\begin{document}"
         + "\n\n".join(parts)
         + "\\end{document}"
@@ -183,6 +188,7 @@ def test_latex_takes_the_whole_folder(runs: Path, tmp_path: Path):
         errors="replace",
     )
     assert done.returncode == 0, done.stdout[-2000:]
+    assert "Overfull \\hbox" not in done.stdout  # nothing runs out of a column
 
 
 # --- real data, a real study ---------------------------------------------------------------------

@@ -1,4 +1,4 @@
-r"""Tables as LaTeX that needs nothing but `booktabs`: every text escaped, every letter one that
+r"""Tables as LaTeX that needs `booktabs` and `graphicx`: every text escaped, every letter one that
 pdflatex can set or an honest stand-in for it.
 """
 
@@ -46,6 +46,8 @@ _ESCAPES = {
     "€": "EUR ",
 }
 _STAND_IN = "?"
+# As it is where it fits; else made smaller, to the width of the text.
+_FITTING = r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 LONGEST = 36
 """Letters of a cell; more run out of any page."""
 
@@ -94,18 +96,19 @@ def table(
     """
     name = "table*" if wide else "table"
     lines = [
-        "% Needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc}, textcomp.",
+        "% Needs \\usepackage{booktabs,graphicx,textcomp} and \\usepackage[T1]{fontenc}.",
         f"\\begin{{{name}}}[tb]",
         "  \\centering\\footnotesize\\setlength{\\tabcolsep}{3.5pt}",
         f"  \\caption{{{escape(caption, 400)}}}",
         f"  \\label{{{label}}}",
+        _FITTING,
         f"  \\begin{{tabular}}{{@{{}}{align}@{{}}}}",
         "    \\toprule",
         f"    {_row(header)}",
         "    \\midrule",
         *(f"    {_row(row)}" for row in rows),
         "    \\bottomrule",
-        "  \\end{tabular}",
+        "  \\end{tabular}}",
     ]
     lines += [f"  \\par\\smallskip\\footnotesize {escape(note, 600)}" for note in notes]
     return "\n".join([*lines, f"\\end{{{name}}}", ""])

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..analysis.tradeoff import Configuration
-from ..study.findings import Findings
+from ..study.findings import Findings, Test
 from ..study.grouping import Group
 from ..study.measures import measure
 from . import latex
-from .study_words import p_text, test_name, within_text
+from .study_words import level_name, p_text, test_name, within_text
+from .words import percent
 
 MOST_LATEX_ROWS = 45
 """Rows of a LaTeX table; a longer one fits no page, and the CSV has them all."""
@@ -144,7 +145,7 @@ def _tests(found: Findings) -> PaperTable:
             (
                 measure(c.value).label,
                 c.by,
-                among,
+                _among(test),
                 test_name(t.name),
                 "" if t.statistic is None else f"{t.statistic:.5g}",
                 _p(t.p),
@@ -176,7 +177,7 @@ def _pairs(found: Findings) -> PaperTable:
             texts.append(
                 (
                     measure(value).label,
-                    among,
+                    _among(test),
                     f"{p.b} against {p.a}",
                     _p(p.p_adjusted),
                     "unknown" if delta is None else f"{delta:+.2f} ({word})",
@@ -205,7 +206,7 @@ def _front(found: Findings) -> PaperTable:
                     c.name,
                     found.energy.text(c.cost.value),
                     found.quality.text(c.quality.value),
-                    "" if c.front_share is None else f"{c.front_share:.0%}",
+                    "" if c.front_share is None else percent(c.front_share),
                 )
             )
     metric = found.quality.label if found.quality else ""
@@ -246,6 +247,11 @@ def _interactions(found: Findings) -> PaperTable:
         "lllrr",
         ("Two-way ANOVA where its assumptions hold, else aligned rank transform.",),
     )
+
+
+def _among(test: Test) -> str:
+    """The levels alone: a column of paper is narrow."""
+    return ", ".join(level_name(f, v) for f, v in test.within.items()) or "all runs"
 
 
 def _p(p: float | None) -> str:

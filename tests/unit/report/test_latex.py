@@ -58,7 +58,7 @@ def test_latex_itself_takes_it(tmp_path):
     body = latex.table(HOSTILE[0], "tab:a", HOSTILE[:3], [HOSTILE[i : i + 3] for i in (0, 3, 6, 9)],
                        "lll", wide=True, notes=HOSTILE)  # fmt: skip
     (tmp_path / "t.tex").write_text(
-        "\\documentclass{article}\\usepackage[T1]{fontenc}\\usepackage{textcomp,booktabs}"
+        "\\documentclass{article}\\usepackage[T1]{fontenc}\\usepackage{textcomp,booktabs,graphicx}"
         f"\\begin{{document}}{body}\\end{{document}}",
         encoding="utf-8",
     )

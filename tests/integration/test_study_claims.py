@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import text
 
 from joulecast.errors import LedgerError
 from joulecast.ledger import Ledger, claims, open_ledger, studies
@@ -144,6 +146,40 @@ def test_one_on_another_machine_loses_it_after_a_minute_of_silence(tmp_path) -> 
         assert claims.reclaim(ledger, "s") == []
         clock.now += 2
         assert [lost.trial_id for lost in claims.reclaim(ledger, "s")] == ["t000"]
+
+
+def test_the_silent_are_told_by_the_server_s_clock(postgres: str) -> None:
+    elsewhere, clock = replace(ME, host="another"), Clock()  # which the server's is not
+    with open_ledger(postgres, clock=clock) as ledger:
+        studies.plan(ledger, *plan_of(2), agreed)
+        claims.claim(ledger, "s", elsewhere)
+        time.sleep(0.3)
+        claims.claim(ledger, "s", replace(elsewhere, pid=2))
+        assert [lost.trial_id for lost in claims.reclaim(ledger, "s", lost_s=0.25)] == ["t000"]
+        assert not claims.beat(ledger, "s", "t000", elsewhere)
+        taken = claims.claim(ledger, "s", ME)
+        assert taken is not None and taken.trial_id == "t000"
+        assert not claims.end(ledger, "s", "t000", elsewhere, "finished", run_id="late")
+        assert claims.end(ledger, "s", "t000", ME, "finished", run_id="mine")
+        assert studies.trial(ledger, "s", "t000").run_id == "mine"
+
+
+def test_nobody_is_silent_while_the_server_is_down(postgres: str) -> None:
+    with open_ledger(postgres) as ledger:
+        studies.plan(ledger, *plan_of(1), agreed)
+        claims.claim(ledger, "s", replace(ME, host="another"))
+        with ledger._engine.begin() as connection:
+            connection.execute(text("UPDATE joulecast_trials SET heartbeat = 0"))
+        assert claims.reclaim(ledger, "s", lost_s=1e9) == []  # of 1970: before its start
+
+
+def test_a_result_that_is_stored_twice_is_stored(ledger: Ledger) -> None:
+    """The server took it, and its answer was lost with the connection."""
+    claims.claim(ledger, "s", ME)
+    assert claims.end(ledger, "s", "t000", ME, "finished", run_id="run-1", duration_s=1.0)
+    assert claims.end(ledger, "s", "t000", ME, "finished", run_id="run-1", duration_s=2.0)
+    assert studies.trial(ledger, "s", "t000").duration_s == 1.0
+    assert not claims.end(ledger, "s", "t000", ME, "finished", run_id="run-2")
 
 
 def test_what_failed_may_be_run_again_and_stays_spent(ledger: Ledger) -> None:

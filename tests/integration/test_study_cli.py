@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,14 @@ import psutil
 import pytest
 
 from fakes.nvml import A100, FakeNvml
-from joulecast.ledger import open_ledger, studies
+from joulecast.ledger import claims, open_ledger, studies
+from joulecast.ledger.liveness import this_recorder
 from joulecast.recording.model import Status
 from joulecast.study.entry import ask, check_entry
 from joulecast.study.order import ordered
 from joulecast.study.plan import read_study
 from joulecast.study.results import results
+from joulecast.study.stored import keep_plan
 
 TRAIN = '''
 import os, signal, sys, time
@@ -58,6 +62,13 @@ def by_run(size, run, epochs):
 def by_return(size):
     busy(0.1)
     return {"accuracy": 0.25}
+
+def by_hoard(size):
+    """Megabytes, each page of them written to."""
+    hoard = []
+    for _ in range(size):
+        hoard.append(bytearray(b"x") * 10**6)
+    return {"accuracy": 0.5}
 
 def slow(size, note, seconds=60):
     with open(note, "a") as file:
@@ -265,16 +276,82 @@ def test_ctrl_c_stops_in_order_and_leaves_nothing_behind(place: Place) -> None:
         assert ledger.load(running.run_id).status is Status.STOPPED
 
 
-def test_two_runners_never_run_the_same_trial(either: Place) -> None:
-    note = either.folder / "note"
-    below = f'note = ["{note}"]\nseconds = [0.3]\n'
-    path = either.plan("slow", sizes="[1, 2, 3, 4, 5, 6]", below=below)
-    runners = [either.start("study", "run", path, "--json") for _ in range(2)]
-    done = [json.loads(runner.communicate(timeout=150)[0]) for runner in runners]
+def test_three_runners_never_run_the_same_trial(either: Place) -> None:
+    note, sizes = either.folder / "note", [*range(10, 42)]
+    below = f'note = ["{note}"]\nseconds = [0]\n'
+    path = either.plan("slow", sizes=str(sizes), below=below)
+    runners = [either.start("study", "run", path, "--json") for _ in range(3)]
+    done = [json.loads(runner.communicate(timeout=300)[0]) for runner in runners]
     ran = [trial["trial_id"] for document in done for trial in document["trials"]]
+    assert all(document["trials"] for document in done)  # each had its part
     assert sorted(ran) == sorted(t.trial_id for t in either.trials())
-    assert sorted(note.read_text().split()) == list("123456")
+    assert sorted(map(int, note.read_text().split())) == sizes
     assert {t.status for t in either.trials()} == {"finished"}
+    with open_ledger(either.ledger) as ledger:
+        assert len(ledger.runs(tags={"study": "s"})) == len(sizes)
+
+
+def test_a_machine_that_falls_silent_loses_its_trial_to_one_at_work(place: Place) -> None:
+    below = f'note = ["{place.folder / "note"}"]\nseconds = [4]\n'
+    path = place.plan("slow", sizes="[1, 2]", below=below)
+    study = read_study(path)
+    almost = claims.LOST_S - 2  # so long silent, when the other begins
+    with open_ledger(place.ledger, clock=lambda: time.time() - almost) as ledger:
+        keep_plan(ledger, study, path.parent)
+        taken = claims.claim(ledger, "s", replace(this_recorder(), host="another"))
+    assert taken is not None
+    said = place("study", "run", path)
+    assert f"trial {taken.trial_id} was interrupted on another: it is run again" in said
+    assert {t.status for t in place.trials()} == {"finished"}
+
+
+def memory_limit(group: Path) -> Path:
+    """The file that limits the memory of a control group, of either version."""
+    names = ("memory.max", "memory.limit_in_bytes")
+    return next((group / name for name in names if (group / name).exists()), group / names[0])
+
+
+@pytest.fixture
+def little_memory() -> Iterator[Path]:
+    """A control group of 400 MB, into which a process can be moved."""
+    roots = [Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")]
+    root = next((r for r in roots if r.is_dir()), roots[0])
+    group = root / f"joulecast-test-{os.getpid()}"
+    try:
+        group.mkdir()
+        memory_limit(group).write_text(str(400 * 10**6))
+    except OSError as error:
+        with suppress(OSError):
+            group.rmdir()
+        pytest.skip(f"no control group of memory can be made here: {error}")
+    yield group
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            group.rmdir()
+            return
+        except OSError:  # the kernel still counts its last process
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+def test_a_trial_that_the_kernel_kills_is_out_of_memory(place: Place, little_memory: Path) -> None:
+    path = place.plan("by_hoard", sizes="[5, 2000]")
+    runner = f"""
+import os, runpy, sys
+open({str(little_memory / "cgroup.procs")!r}, "w").write(str(os.getpid()))
+sys.argv = ["joulecast", "study", "run", {str(path)!r}, "--json"]
+runpy.run_module("joulecast", run_name="__main__")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", runner], env=place.env, capture_output=True, text=True, timeout=150
+    )
+    assert done.returncode == 0, done.stderr
+    by_size = {t["factors"]["size"]: t for t in json.loads(done.stdout)["trials"]}
+    assert by_size[5]["status"] == "finished"
+    assert by_size[2000]["status"] == "out_of_memory"
+    assert "killed by the kernel" in by_size[2000]["error"]
 
 
 def test_the_energy_limit_ends_it_with_code_3(place: Place) -> None:

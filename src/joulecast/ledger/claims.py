@@ -2,18 +2,19 @@
 
 SQLite lets one writer in at a time (`BEGIN IMMEDIATE`). PostgreSQL locks the row that is taken, and
 others pass it over (`FOR UPDATE SKIP LOCKED`). Heartbeats are counted by the database's own clock:
-those of two machines need not agree. A runner that lost its claim is told so by the answer of
-`beat` and `end`, and its result is not stored: a trial has one.
+those of two machines need not agree; while its server was down nobody could be heard. A runner that
+lost its claim is told so by the answer of `beat` and `end`, and its result is not stored: a trial
+has one.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, select, update
+from sqlalchemy import Connection, RowMapping, extract, func, select, update
 
 from ..units import Estimate
 from . import schema
@@ -57,10 +58,10 @@ def claim(ledger: Ledger, study: str, me: Recorder) -> StoredTrial | None:
         return replace(found, status=RUNNING, host=me.host, started_at=started_at)
 
 
-def reclaim(ledger: Ledger, study: str) -> list[StoredTrial]:
+def reclaim(ledger: Ledger, study: str, lost_s: float = LOST_S) -> list[StoredTrial]:
     """Trials whose runner is gone become pending again; what they were, with their recordings.
 
-    A runner on this machine is gone when its process is, one on another after 60 s of silence.
+    A runner on this machine is gone when its process is, one on another after `lost_s` of silence.
     """
     with explained(ledger.location), ledger._engine.begin() as connection:
         query = (
@@ -69,8 +70,7 @@ def reclaim(ledger: Ledger, study: str) -> list[StoredTrial]:
             .with_for_update(skip_locked=True)
         )
         rows = connection.execute(query).mappings().all()
-        now = _now(connection, ledger) if rows else 0.0
-        gone = [row for row in rows if _is_gone(row, now)]
+        gone = _gone(connection, ledger, rows, lost_s)
         for row in gone:
             _change(connection, study, row["trial_id"], _EMPTY)
         return [trial_of(row, ledger) for row in gone]
@@ -81,8 +81,8 @@ def runners(ledger: Ledger, study: str) -> dict[str, bool]:
     query = select(_trials).where(_trials.c.study == study, _trials.c.status == RUNNING)
     with explained(ledger.location), reading(ledger._engine) as connection:
         rows = connection.execute(query).mappings().all()
-        now = _now(connection, ledger) if rows else 0.0
-        return {row["trial_id"]: not _is_gone(row, now) for row in rows}
+        gone = {row["trial_id"] for row in _gone(connection, ledger, rows, LOST_S)}
+        return {row["trial_id"]: row["trial_id"] not in gone for row in rows}
 
 
 def beat(
@@ -108,7 +108,10 @@ def end(
     duration_s: float | None = None,
     figures: Mapping[str, Any] | None = None,
 ) -> bool:
-    """How it ended; False, and nothing is stored, where it is not `me`'s any more."""
+    """How it ended; False, and nothing is stored, where it is not `me`'s any more.
+
+    True again where it was stored already: the answer to the first time may have been lost.
+    """
     values = {
         "status": status,
         "run_id": run_id,
@@ -125,7 +128,12 @@ def end(
         "heartbeat": None,
     }
     with explained(ledger.location), ledger._engine.begin() as connection:
-        return _change(connection, study, trial_id, values, me)
+        if _change(connection, study, trial_id, values, me):
+            return True
+        kept = select(_trials.c.run_id).where(
+            _trials.c.study == study, _trials.c.trial_id == trial_id, _trials.c.status == status
+        )
+        return run_id is not None and connection.execute(kept).scalar() == run_id
 
 
 def release(ledger: Ledger, study: str, trial_id: str, me: Recorder) -> bool:
@@ -174,19 +182,37 @@ def _change(
     return bool(connection.execute(query.values(**values)).rowcount)
 
 
-def _is_gone(row: RowMapping, now: float) -> bool:
-    try:
-        living = lives(Recorder(**json.loads(row["runner"])))
-    except (TypeError, ValueError):  # nobody that could be asked for
-        return True
-    return now - (row["heartbeat"] or 0.0) > LOST_S if living is None else not living
+def _gone(
+    connection: Connection, ledger: Ledger, rows: Sequence[RowMapping], lost_s: float
+) -> list[RowMapping]:
+    """Those of some running trials whose runner is gone."""
+    if not rows:
+        return []
+    now, since = _now(connection, ledger), _listening_since(connection)
+    found = []
+    for row in rows:
+        silent = now - max(row["heartbeat"] or 0.0, since) > lost_s
+        try:
+            living = lives(Recorder(**json.loads(row["runner"])))
+        except (TypeError, ValueError):  # nobody that could be asked for
+            living = False
+        if silent if living is None else not living:
+            found.append(row)
+    return found
 
 
 def _now(connection: Connection, ledger: Ledger) -> float:
     if connection.dialect.name != "postgresql":
         return ledger._clock()
-    seconds = select(func.extract("epoch", func.clock_timestamp()))
-    return float(connection.execute(seconds).scalar_one())
+    return float(connection.execute(select(extract("epoch", func.clock_timestamp()))).scalar_one())
+
+
+def _listening_since(connection: Connection) -> float:
+    """When the server was started, 0 of a file: nobody could be heard before."""
+    if connection.dialect.name != "postgresql":
+        return 0.0
+    started = select(extract("epoch", func.pg_postmaster_start_time()))
+    return float(connection.execute(started).scalar_one())
 
 
 def _text(recorder: Recorder) -> str:

@@ -21,6 +21,10 @@ from .schema import REVISION, VERSION_TABLE
 from .trouble import explained
 
 BUSY_S = 60.0  # how long to wait for other writers
+# A network that swallows packets would hold a thread for a quarter of an hour (libpq's parameters:
+# seconds, but for the last, milliseconds).
+_ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4}
+_ALIVE |= {"tcp_user_timeout": 30_000}
 _MIGRATION_LOCK = 0x6A6F756C65  # "joule": a PostgreSQL advisory lock
 
 
@@ -61,7 +65,7 @@ def _postgres(location: Location) -> Engine:
     assert location.url is not None
     url = make_url(location.url)
     # A server set up without an encoding (SQL_ASCII) would hand out bytes instead of text.
-    ours = {"connect_timeout": 10, "client_encoding": "utf8"}
+    ours = {"connect_timeout": 10, "client_encoding": "utf8", **_ALIVE}
     arguments = {name: value for name, value in ours.items() if name not in url.query}
     return create_engine(url, poolclass=NullPool, connect_args=arguments)
 

@@ -80,6 +80,12 @@ class Tracker:
         self._own = threading.local()
         self._main_thread = threading.get_ident()
 
+    def redirect(self, events: Events) -> None:
+        """Tell `events` from now on, to whom the first thread's spans are open already."""
+        open_spans = self._main
+        self.restart(events)
+        self._main = open_spans
+
     @property
     def _stack(self) -> list[int]:
         if threading.get_ident() == self._main_thread:

@@ -19,7 +19,7 @@ from ..run.watch import Watch
 from ..units import Estimate
 from . import oom
 from .entry import place
-from .model import Level, Study, TrialStatus
+from .model import Level, Study, TrialStatus, level_text
 from .process import TrialProcess, how_it_ended
 
 GRACE_S = 10.0  # what a trial that is stopped gets to end by itself
@@ -73,6 +73,7 @@ def attempt(
     study: Study,
     factors: Mapping[str, Level],
     seed: int,
+    *,
     tags: Mapping[str, str],
     folder: Path,
     ledger: str | Path | None,
@@ -83,7 +84,8 @@ def attempt(
     """Run the study's function with these factors in a process of its own, and record it."""
     file, function = place(study, folder)
     epochs = planned_epochs(study, factors)
-    name = f"{study.name}/{','.join(str(level) for level in factors.values())}"
+    levels = {factor: level_text(level) for factor, level in factors.items()}
+    name = f"{study.name}/{','.join(levels.values())}"
     spec = {
         "name": name,
         "file": str(file.absolute()),
@@ -97,40 +99,44 @@ def attempt(
     options = Options(
         name=name,
         epochs=epochs,
-        tags={**{f: str(level) for f, level in factors.items()}, **tags},
+        tags={**levels, **tags},
         ledger=ledger,
         early_stopping=None if rule is None else early_stopping.parse(rule),
     )
-    command = [sys.executable, study.entry, *(f"{f}={level}" for f, level in factors.items())]
+    command = [sys.executable, study.entry, *(f"{f}={level}" for f, level in levels.items())]
     before = oom.kills(root)
     inner = {key: value for key, value in env.items() if key not in _UNHEARD}
-    process = TrialProcess(spec, folder, inner, watcher.output)
     watch: Watch | None = None
     summary: Summary | None = None
-    try:
-        said, why = _wait(process, watcher, lambda: None)
-        if why is None and "ready" in said:
-            watch = Watch(options, command, process.pid, _JOB, inner, talk=watcher.say)
-            watch.start()
-            process.send({"join": watch.join_file.variable})
-            watcher.began(watch.recorder.header.run_id)
-            said, why = _wait(process, watcher, watch.lookout.snapshot)
-        if why is not None:
-            process.stop(GRACE_S)
-        status, error = _judged(said, why, lambda: oom.killed(before, oom.kills(root)))
-    except BaseException:
-        process.stop(0.0)
+    with TrialProcess(spec, folder, inner, watcher.output) as process:
+        try:
+            said, why = _wait(process, watcher, lambda: None)
+            if why is None and "ready" in said:
+                watch = Watch(options, command, process.pid, _JOB, inner, talk=watcher.say)
+                watch.start()
+                process.send({"join": watch.join_file.variable})
+                watcher.began(watch.recorder.header.run_id)
+                said, why = _wait(process, watcher, watch.lookout.snapshot)
+            if why is not None:
+                process.stop(GRACE_S)
+            status, error = _judged(said, why, lambda: oom.killed(before, oom.kills(root)))
+        except BaseException:
+            process.stop(0.0)
+            if watch is not None:
+                watch.stop(Status.STOPPED)
+            raise
         if watch is not None:
-            watch.stop(Status.STOPPED)
-        process.leave()
-        raise
-    if watch is not None:
-        if why is not None:
-            watch.recorder.warn(f"stopped, and no part of the study's results: {why}")
-        summary = watch.stop(_STATUS[status], _exit_code(said))
-    process.leave()
-    run_id = None if summary is None else summary.recording.header.run_id
-    return Attempt(status, error, why, run_id, summary, process.log)
+            if why is not None:
+                watch.recorder.warn(f"stopped, and no part of the study's results: {why}")
+            summary = watch.stop(_STATUS[status], _exit_code(said))
+    return Attempt(
+        status=status,
+        error=error,
+        why=why,
+        run_id=None if summary is None else summary.recording.header.run_id,
+        summary=summary,
+        log=process.log,
+    )
 
 
 def planned_epochs(study: Study, factors: Mapping[str, Level]) -> int | None:

@@ -22,7 +22,9 @@ def agree(old: Study, new: Study) -> None:
     if new.repetitions < old.repetitions:
         found.append(f"repetitions were {old.repetitions} and are {new.repetitions}")
     for name, levels in old.factors.items():
-        gone = [level for level in levels if level not in new.factors.get(name, ())]
+        # A function may well tell 1 from 1.0 and true, which are equal.
+        there = set(map(repr, new.factors.get(name, ())))
+        gone = [level for level in levels if repr(level) not in there]
         if name not in new.factors:
             found.append(f"the factor {name} is gone")
         elif gone:

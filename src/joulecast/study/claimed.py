@@ -12,20 +12,28 @@ from typing import TYPE_CHECKING, Any
 from ..errors import LedgerError
 from ..ledger import claims
 from ..ledger.liveness import Recorder
+from ..units import format_duration
 from .attempt import Attempt
 
 if TYPE_CHECKING:
     from ..ledger import Ledger
 
-STORE_S = 60.0  # for how long a result is offered to a ledger that does not take it
+STORE_S = 900.0  # for how long a result is offered to a ledger that does not take it
 _AGAIN_S = 2.0
 
 
 class Claimed:
     """Held in a `with` block; left by an error, the trial is given back."""
 
-    def __init__(self, ledger: Ledger, study: str, trial_id: str, me: Recorder) -> None:
-        self._ledger, self._of = ledger, (study, trial_id, me)
+    def __init__(
+        self,
+        ledger: Ledger,
+        study: str,
+        trial_id: str,
+        me: Recorder,
+        say: Callable[[str], None],
+    ) -> None:
+        self._ledger, self._of, self._say = ledger, (study, trial_id, me), say
         self._done = threading.Event()
         self.lost = threading.Event()  # another runner has it: this one was thought to be dead
         self._beating = threading.Thread(target=self._beat, name="joulecast-claim", daemon=True)
@@ -73,16 +81,19 @@ class Claimed:
         return self._stored(lambda: claims.release(self._ledger, *self._of))
 
     def _stored(self, store: Callable[[], bool]) -> bool:
-        """Raises `LedgerError` where the ledger does not take it for a minute."""
-        self._end()
+        """Raises `LedgerError` where the ledger does not take it for a quarter of an hour."""
         deadline = time.monotonic() + STORE_S
         while True:
             try:
-                return store()
-            except LedgerError:
+                kept = store()
+            except LedgerError as error:
                 if time.monotonic() > deadline:
                     raise
+                self._say(f"{error}: tried again for {format_duration(STORE_S)}")
                 time.sleep(_AGAIN_S)
+            else:
+                self._end()  # until then it is to be ours
+                return kept
 
     def _beat(self) -> None:
         while not self._done.wait(claims.BEAT_S):

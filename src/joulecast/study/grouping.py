@@ -17,7 +17,7 @@ from ..csv_table import number
 from ..errors import BadInputError, UsageError
 from ..units import Estimate, Provenance
 from .measures import ENERGY, Measure, find_energy
-from .model import Study, StudyResults, TrialStatus
+from .model import Study, StudyResults, TrialStatus, level_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +109,6 @@ def levels_of(
             names = planned
         found[factor] = tuple(dict.fromkeys([*names, *there]))
     return found
-
-
-def level_text(level: str | int | float | bool) -> str:
-    """A level as a table says it."""
-    if isinstance(level, bool):
-        return str(level).lower()
-    return level if isinstance(level, str) else f"{level:.15g}"
 
 
 def groups_of(

@@ -11,6 +11,13 @@ from ..analysis.table import Table
 Level = str | int | float | bool
 
 
+def level_text(level: Level) -> str:
+    """A level as tables, tags and reports say it: `32`, `0.001`, `true`."""
+    if isinstance(level, bool):
+        return str(level).lower()
+    return level if isinstance(level, str) else f"{level:.15g}"
+
+
 class TrialStatus(StrEnum):
     """How far a trial is, or how it ended."""
 
@@ -83,6 +90,11 @@ class Trial:
     started_at: float | None = None  # seconds since 1970
     ended_at: float | None = None
     host: str | None = None  # that ran it
+
+    @property
+    def configuration(self) -> str:
+        """`architecture=cnn, batch=32`."""
+        return ", ".join(f"{name}={level_text(level)}" for name, level in self.factors.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from ..errors import BadInputError, UsageError
 from ..forecast import early_stopping
 from ..units import parse_duration, parse_energy
-from .model import Conditions, Level, Study
+from .model import Conditions, Level, Study, level_text
 from .order import ORDERS, configurations
 
 MOST_TRIALS = 100_000
@@ -198,9 +198,14 @@ class _Reader:
                 self._refuse(key, f"{level!r}: a finite number is expected")
             if isinstance(level, str) and len(level) > 200:
                 self._refuse(key, "a level is longer than 200 characters")
-        twice = [level for i, level in enumerate(found) if level in found[:i]]
-        if twice:
-            self._refuse(key, f"{twice[0]!r} is there twice")
+        known: dict[Level, Level] = {}  # by what is equal to it, and by its text
+        for level in found:
+            before = known.get(level, known.get(level_text(level)))
+            if before is not None:
+                same = repr(level) == repr(before)
+                what = "is there twice" if same else f"and {before!r} cannot be told apart"
+                self._refuse(key, f"{level!r} {what}")
+            known |= {level: level, level_text(level): level}
         return found
 
     def _exclude(self, given: Any) -> tuple[Mapping[str, Level], ...]:

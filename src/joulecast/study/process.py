@@ -25,8 +25,9 @@ _LEAVE_S = 10.0  # what it gets to end by itself, its work done
 
 
 class TrialProcess:
-    """A child that will call the study's function. `echo` is handed what it prints.
+    """A child that will call the study's function, in a `with` block that it does not outlive.
 
+    `echo` is handed what it prints.
     It has a session of its own: a Ctrl-C at the terminal is the runner's to act on.
     """
 
@@ -68,6 +69,12 @@ class TrialProcess:
         self._reading.start()
         self.send(dict(spec))
 
+    def __enter__(self) -> TrialProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._leave()
+
     def send(self, message: Mapping[str, Any]) -> None:
         """Tell it something; one that has ended does not hear it."""
         with suppress(OSError):
@@ -98,21 +105,20 @@ class TrialProcess:
         """End it and all it has started; in words how."""
         return str(self._stopper.stop(grace_s))
 
-    def leave(self) -> int:
-        """Wait for its end, which comes by itself as its work is done; its exit code."""
+    def _leave(self) -> None:
+        """Wait for its end, which comes by itself as its work is done."""
         with suppress(OSError):
             self._channel.shutdown(socket.SHUT_WR)
         deadline = time.monotonic() + _LEAVE_S
         while self._ended() is None and time.monotonic() < deadline:
             select.select([] if self._pidfd is None else [self._pidfd], [], [], _POLL_S)
         self._stopper.stop(1.0)  # and what it left behind: nothing is to disturb the next
-        code = self._process.wait()
+        self._process.wait()
         self._reading.join(1.0)  # a process that it left behind may hold its output open
         self._channel.close()
         if self._pidfd is not None:
             os.close(self._pidfd)
             self._pidfd = None
-        return code
 
     @property
     def log(self) -> str:

@@ -12,7 +12,7 @@ from ..analysis.table import Cell, Table
 from ..errors import LedgerError
 from ..ledger import studies
 from ..recording.summary import Summary, summarise
-from .model import StudyResults, TrialStatus
+from .model import Level, StudyResults, TrialStatus, level_text
 from .stored import stored_plan, trial_of
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ def _table(name: str, rows: list[StoredTrial], figures: list[Mapping[str, Cell]]
     return Table(name, columns)
 
 
-def _cell(level: object) -> Cell:
-    if isinstance(level, bool):
-        return str(level).lower()
-    return float(level) if isinstance(level, int | float) else None if level is None else str(level)
+def _cell(level: Level | None) -> Cell:
+    if level is None:
+        return None
+    number = isinstance(level, int | float) and not isinstance(level, bool)
+    return float(level) if number else level_text(level)

@@ -67,7 +67,6 @@ class Runner:
 
     def run(self) -> Outcome:
         """Until none is left, a limit is reached, or it is told to stop."""
-        self._take_back()
         self._compare_code()
         cold, first = self._study.conditions.warm_up_s > 0, True
         while True:
@@ -88,6 +87,7 @@ class Runner:
     # before a trial
 
     def _take_back(self) -> None:
+        """What runners have left behind that are gone: there may be nobody else to do it."""
         for lost in claims.reclaim(self._ledger, self._study.name):
             self._say(f"trial {lost.trial_id} was interrupted on {lost.host}: it is run again")
             if lost.run_id is not None:
@@ -103,6 +103,7 @@ class Runner:
 
     def _before_next(self) -> End | None:
         """Why no other is started, or None."""
+        self._take_back()
         self._look()
         if not self._pending:
             running = self._counts.get(TrialStatus.RUNNING, 0)
@@ -156,7 +157,7 @@ class Runner:
             return "it was the warm-up" if time.monotonic() >= until else None
 
         tags = {"study": self._study.name, "warm_up": "yes"}
-        different = {configuration(trial_of(row)): trial_of(row) for row in self._pending}
+        different = {trial.configuration: trial for trial in map(trial_of, self._pending)}
         for name, trial in itertools.islice(different.items(), _WARM_UPS):
             length = format_duration(max(0.0, round(until - time.monotonic(), 1)))
             self._say(f"warming up for {length} with {name}: no part of the results")
@@ -194,7 +195,8 @@ class Runner:
             "repetition": str(trial.repetition),
             "seed": str(trial.seed),
         }
-        with Claimed(self._ledger, study.name, trial.trial_id, self._me) as claimed:
+        claimed = Claimed(self._ledger, study.name, trial.trial_id, self._me, self._say)
+        with claimed:
             began = time.monotonic()
             result = self._attempt(trial, tags, "running", stops, claimed.began)
             self._expected.took(time.monotonic() - began, result.duration_s or 0.0)
@@ -202,7 +204,8 @@ class Runner:
                 kept = claimed.keep(result, figures_of(result.summary))
             else:
                 kept = claimed.give_back()
-                self._spend(result.energy, result.duration_s)
+                if kept:  # who takes a trial over counts what was recorded of it
+                    self._spend(result.energy, result.duration_s)
         if not kept:
             self._say(f"trial {trial.trial_id} was taken over by another runner: not counted here")
         elif result.status is not None:
@@ -238,8 +241,15 @@ class Runner:
             stops, began, lambda seen: self._show(phase, trial, seen), self._say, output
         )
         return attempt(
-            *(self._study, trial.factors, trial.seed, tags, self._folder, where),
-            *(self._around.env, watcher, self._around.root),
+            self._study,
+            trial.factors,
+            trial.seed,
+            tags=tags,
+            folder=self._folder,
+            ledger=where,
+            env=self._around.env,
+            watcher=watcher,
+            root=self._around.root,
         )
 
     def _spend(self, energy: Estimate | None, duration_s: float | None) -> None:
@@ -254,7 +264,7 @@ class Runner:
         metrics = {} if summary is None else dict(summary.metrics)
         if result.status is TrialStatus.FINISHED and quality is not None and quality not in metrics:
             there = ", ".join(sorted(metrics)) or "none"
-            self._say(f"{quality} was not logged by {configuration(trial)} (metrics: {there})")
+            self._say(f"{quality} was not logged by {trial.configuration} (metrics: {there})")
         status = result.status or TrialStatus.PENDING
         trial = replace(trial, status=status, run_id=result.run_id, error=result.error)
         ended = Ended(trial, result.energy, result.duration_s, metrics)
@@ -270,8 +280,13 @@ class Runner:
     ) -> Progress:
         mine = (trial, seen) if phase == "running" else (None, None)  # a warm-up is no trial
         return Progress(
-            *(self._study.name, dict(self._counts), phase, trial, seen),
-            *(self._expected.energy(*mine), self._expected.left(*mine)),
+            name=self._study.name,
+            counts=dict(self._counts),
+            phase=phase,
+            trial=trial,
+            seen=seen,
+            energy=self._expected.energy(*mine),
+            left=self._expected.left(*mine),
         )
 
     def _say(self, text: str) -> None:
@@ -297,11 +312,12 @@ class Runner:
             text = f"the {end} of {limit} is reached, or would be by the next trial"
             text += f" ({used} used): {left}; raise it in the plan, then go on"
         return Outcome(
-            *(study, end, text, tuple(self._ended), dict(self._counts)),
-            *(self._expected.spent(), self._spent[1], tuple(self._said)),
+            study=study,
+            end=end,
+            text=text,
+            ended=tuple(self._ended),
+            counts=dict(self._counts),
+            spent=self._expected.spent(),
+            duration_s=self._spent[1],
+            notes=tuple(self._said),
         )
-
-
-def configuration(trial: Trial) -> str:
-    """`architecture=cnn, batch=32`."""
-    return ", ".join(f"{name}={level}" for name, level in trial.factors.items())

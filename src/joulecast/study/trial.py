@@ -115,9 +115,7 @@ class TrialRun(Run):
             return None
         self._outside.close()
         self._outside = late = LateEpochs(path)
-        stack = list(self._tracker._main)  # the span of the whole call is open
-        self._tracker.restart(late)
-        self._tracker._main += stack
+        self._tracker.redirect(late)  # the span of the whole call is open
         return late
 
 

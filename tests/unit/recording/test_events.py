@@ -132,3 +132,19 @@ def test_steps_tell_how_much_of_the_epoch_is_done(clock):
     assert list(tracker.steps(iter("abc"))) == ["a", "b", "c"]  # of unknown length: nothing is told
     assert told == [0.25, 0.5, 0.75]
     assert list(tracker.steps([])) == []
+
+
+def test_redirected_it_keeps_what_is_open():
+    t, journal = tracker()
+    with t.span("call", "run"):
+        t.redirect(later := Journal())
+        later.count = 10
+        with t.span("epoch 0", "epoch", 0):
+            t.log(accuracy=0.5)
+    assert journal.entries == [("begin", 1, "run", "call", None, None)]
+    assert later.entries == [
+        ("begin", 11, "epoch", "epoch 0", 0, 1),
+        ("metric", "accuracy", 0.5, 11),
+        ("end", 11),
+        ("end", 1),
+    ]

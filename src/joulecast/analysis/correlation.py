@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import UsageError
+from ..units import Z90
 from .assumptions import values
-from .effect_sizes import Z90
 from .groups import split
 from .scipy_stats import finite, scipy_stats
 from .table import Array, Table

@@ -8,10 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..units import Z90
 from .table import Array
-
-Z90 = 1.6448536269514722
-"""Half-width of a 90 % interval, in standard errors of a normal distribution."""
 
 LEAST_FOR_INTERVAL = 5
 """Values of each group below which the interval of Cliff's delta is not to be trusted."""

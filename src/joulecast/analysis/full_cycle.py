@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BadInputError, UsageError
-from ..units import format_quantity, one_line
+from ..units import Z90, format_quantity, one_line
 from .column_units import quantities, where
 from .configurations import grouped
 from .medians import median
@@ -26,7 +26,6 @@ SCHEMA = "joulecast/cycle/1"
 MOST_PAIRED = 40
 
 _DRAWS = 4000
-_Z90 = 1.6448536
 _PERCENTILES = (5.0, 95.0)
 
 
@@ -262,7 +261,7 @@ def _draws(figure: Figure, rng: np.random.Generator) -> Array | None:
         return None
     z = rng.standard_normal(_DRAWS)
     below, above = figure.value - figure.low, figure.high - figure.value
-    drawn: Array = np.maximum(figure.value + z / _Z90 * np.where(z < 0, below, above), 0.0)
+    drawn: Array = np.maximum(figure.value + z / Z90 * np.where(z < 0, below, above), 0.0)
     return drawn
 
 

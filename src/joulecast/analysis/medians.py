@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..units import Z90
+
 LEAST = 5
 """Values from which a median has a 90 % interval: of 4, even their range covers only 87.5 %."""
 
@@ -75,7 +77,7 @@ def median_rank(n: int) -> int:
     side of the median (W. J. Conover, Practical Nonparametric Statistics, section 3.2).
     """
     if n > _EXACT:
-        return math.floor((n - 1.6448536 * math.sqrt(n)) / 2)
+        return math.floor((n - Z90 * math.sqrt(n)) / 2)
     below, k = 1, 0  # samples, of 2 ** n, with fewer than k + 1 values under the median
     while below * 20 <= 2**n:
         k += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -22,6 +22,9 @@ from .pairs import MOST_PAIRED, Pair, Scale, pair_of
 from .pareto import on_front
 from .resampling import draws_for, medians_drawn
 from .table import Array, Table
+
+Paired = Callable[[int, int], Pair]
+"""Two configurations by their places, the cheaper first, against each other."""
 
 _LEAST_COST = 1e-18  # as good as zero
 _MOST_KEPT = 4_000_000  # medians that were drawn, kept for the intervals of pairs
@@ -178,14 +181,14 @@ def tradeoff(
     bounds = label_bounds(c.tolist())
     configurations = [
         Configuration(
-            group.name,
-            group.factors,
-            cost_medians[i],
-            quality_medians[i],
-            bool(front[i]),
-            None if resampled is None else float(resampled.shares[i]),
-            float(q[i] / c[i]) if maximise else None,
-            None if bounds is None else label(float(c[i]), bounds),
+            name=group.name,
+            factors=group.factors,
+            cost=cost_medians[i],
+            quality=quality_medians[i],
+            on_front=bool(front[i]),
+            front_share=None if resampled is None else float(resampled.shares[i]),
+            per_unit=float(q[i] / c[i]) if maximise else None,
+            label=None if bounds is None else label(float(c[i]), bounds),
         )
         for i, group in enumerate(groups)
     ]
@@ -207,23 +210,23 @@ def tradeoff(
     pairs, notes = _pairs(len(names), against, pair)
     notes += _remarks(cost_medians, resampled is None, why_no_labels(c.tolist()), maximise, q)
     return Tradeoff(
-        table.name,
-        cost,
-        quality,
-        tuple(by),
-        maximise,
-        unit,
-        scale,
-        len(table),
-        left_out,
-        configurations,
-        None if resampled is None else resampled.draws,
-        names[against],
-        pairs,
-        _steps(names, c, worth, front),
-        _pick(names, c, q, maximise, tolerance, best, pair),
-        bounds,
-        notes,
+        title=table.name,
+        cost=cost,
+        quality=quality,
+        by=tuple(by),
+        maximise=maximise,
+        unit=unit,
+        scale=scale,
+        rows=len(table),
+        left_out=left_out,
+        configurations=configurations,
+        draws=None if resampled is None else resampled.draws,
+        reference=names[against],
+        pairs=pairs,
+        steps=_steps(names, c, worth, front),
+        pick=_pick(names, q, maximise, tolerance, best, pair),
+        bounds=bounds,
+        notes=notes,
     )
 
 
@@ -277,7 +280,7 @@ def _index(names: Sequence[str], name: str) -> int:
     raise UsageError(f"no configuration {name}: there are {'; '.join(near)}")
 
 
-def _pairs(count: int, against: int, pair: Any) -> tuple[list[Pair], list[str]]:
+def _pairs(count: int, against: int, pair: Paired) -> tuple[list[Pair], list[str]]:
     """Each with each, or with the reference alone where these would be too many."""
     if count <= MOST_PAIRED:
         return [pair(a, b) for b in range(count) for a in range(b)], []
@@ -305,12 +308,11 @@ def _steps(
 
 def _pick(
     names: Sequence[str],
-    cost: Array,
     quality: Array,
     maximise: bool,
     tolerance: float,
     best: int,
-    pair: Any,
+    pair: Paired,
 ) -> Pick:
     top = float(quality[best])
     slack = tolerance * abs(top)

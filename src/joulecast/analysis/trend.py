@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..units import Z90
 from .table import Array
 
 LEAST = 8
@@ -14,8 +15,6 @@ LEAST = 8
 
 MOST = 200
 """Points above which means of stretches stand for them: their pairs are 19,900."""
-
-_Z90 = 1.6448536
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ def theil_sen(x: Array, y: Array) -> Slope | None:
     i, j = np.triu_indices(n, 1)
     apart = x[j] > x[i]
     slopes = np.sort((y[j] - y[i])[apart] / (x[j] - x[i])[apart])
-    half = _Z90 * math.sqrt(n * (n - 1) * (2 * n + 5) / 18)
+    half = Z90 * math.sqrt(n * (n - 1) * (2 * n + 5) / 18)
     low = max(0, math.floor((len(slopes) - half) / 2) - 1)
     high = min(len(slopes) - 1, math.ceil((len(slopes) + half) / 2))
     return Slope(float(np.median(slopes)), float(slopes[low]), float(slopes[high]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from dataclasses import dataclass
 
 
@@ -22,6 +23,14 @@ class Fresh:
     system_share: float
 
     @classmethod
+    def since(cls, before: Usage | None) -> Fresh:
+        """What came since; nothing where the system does not tell."""
+        after = usage()
+        if before is None or after is None:
+            return cls(0.0, 0.0)
+        return cls.between(before, after, mmap.PAGESIZE)
+
+    @classmethod
     def between(cls, before: Usage, after: Usage, page_bytes: int) -> Fresh:
         """The difference; nothing where no CPU time passed."""
         system_s, user_s = after.system_s - before.system_s, after.user_s - before.user_s
@@ -38,10 +47,3 @@ def usage() -> Usage | None:
         return None
     said = resource.getrusage(resource.RUSAGE_SELF)
     return Usage(said.ru_minflt, said.ru_stime, said.ru_utime)
-
-
-def page_bytes() -> int:
-    """Size of a page of memory."""
-    import mmap
-
-    return mmap.PAGESIZE

@@ -20,7 +20,7 @@ from ..recording.memory import MemorySink
 from ..recording.model import Header, Status
 from ..recording.recorder import Recorder
 from ..recording.summary import Summary, summarise
-from .page_faults import Fresh, page_bytes, usage
+from .page_faults import Fresh, usage
 
 SECONDS = 8.0
 _PARTS = 8  # stretches measured one by one: their spread is the forecast's
@@ -52,23 +52,23 @@ def probe(
     each_s, count = _warmed(step, seconds * _WARM_UP, clock)
     size = max(1, round(seconds * (1 - _WARM_UP) / _PARTS / max(each_s, 1e-9)))
 
+    handed_out: list[Fresh] = []
+
     def stretches(tracker: Tracker) -> None:
+        before = usage()
         for _ in range(_PARTS):
             with tracker.span("probe"):
                 for _ in range(size):
                     step()
+        handed_out.append(Fresh.since(before))
 
-    before = usage()
     spans = [s for s in measure(stretches, clock, env).spans if s.span.name == "probe"]
     energies = [s.energy for s in spans if s.energy is not None]
     if len(energies) < len(spans) or not energies or sum(e.value for e in energies) <= 0:
         raise ProbeError("nothing is metered here: joulecast doctor says what can be")
-    after = usage()
-    fresh = None
-    if before is not None and after is not None:
-        fresh = Fresh.between(before, after, page_bytes())
-    each_bytes = 0.0 if fresh is None else fresh.bytes / (_PARTS * size)
-    spared = 0.0 if fresh is None or each_bytes < _FRESH_BYTES else fresh.system_share
+    (fresh,) = handed_out
+    each_bytes = fresh.bytes / (_PARTS * size)
+    spared = 0.0 if each_bytes < _FRESH_BYTES else fresh.system_share
     duration = _widened(_predicted([s.duration_s / size for s in spans]), spared, 0.0)
     joules = _widened(_predicted([e.value / size for e in energies]), spared, 0.0)
     below = sum(e.value - e.low for e in energies) / sum(e.value for e in energies)

@@ -96,7 +96,10 @@ class Watch:
         self._sink = RescueSink(options.ledger, self._trouble, env)
         self._join = join.JoinFile()
         self.recorder = Recorder(
-            *(header, found.meters, self._sink, clock),
+            header,
+            found.meters,
+            self._sink,
+            clock,
             gauges=gauges.open,
             on_reached=self._reached,
             on_tick=self._tick,

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..recording.model import Array
-from ..units import Estimate, Provenance
+from ..units import Z90, Estimate, Provenance
 from .model import Level
 
 DRAWS = 2000
@@ -95,7 +95,7 @@ def estimate(
 
 def _draws_of(running: Estimate, n: int, seed: int) -> Array:
     """Normal on each side of the value, as forecasts' intervals are read; never below zero."""
-    z = np.random.default_rng(seed + 1).standard_normal(n) / 1.6449
+    z = np.random.default_rng(seed + 1).standard_normal(n) / Z90
     below, above = running.value - running.low, running.high - running.value
     drawn: Array = np.maximum(0.0, running.value + np.where(z < 0, z * below, z * above))
     return drawn

@@ -48,8 +48,12 @@ def joulecast(tmp_path: Path) -> Joulecast:
 
 @pytest.fixture
 def trace(tmp_path: Path) -> str:
-    """A sensor of the CPU: idle for two seconds, then under load for long."""
-    rows = [f"{t / 50:.2f},{IDLE_W if t < 100 else LOAD_W}" for t in range(50 * 120)]
+    """A sensor of the CPU: idle for half a second, then under load for long.
+
+    Long enough for the first of three looks at the idle machine, which the least of them tells, and
+    over before the tests of the memory begin.
+    """
+    rows = [f"{t / 50:.2f},{IDLE_W if t < 25 else LOAD_W}" for t in range(50 * 300)]
     path = tmp_path / "trace.csv"
     path.write_text("t_s,power_w\n" + "\n".join(rows) + "\n")
     return f"{path}:cpu:0"
@@ -57,7 +61,7 @@ def trace(tmp_path: Path) -> str:
 
 def test_the_constants_of_this_machine(joulecast: Joulecast, trace: str, tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    arguments = ("calibrate", "--device", "cpu", "--seconds", "8")
+    arguments = ("calibrate", "--device", "cpu", "--seconds", "12")
     document = json.loads(joulecast(*arguments, "--json", JOULECAST_REPLAY=trace).stdout)
     assert next(iter(document)) == "schema" and document["schema"] == "joulecast/calibrate/1"
     (found,) = document["devices"]

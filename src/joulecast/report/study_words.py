@@ -16,7 +16,6 @@ from ..units import Estimate, Provenance, format_duration, format_quantity, one_
 from .words import percent
 
 LONGEST = 60
-_LEAST_MONEY = 0.001
 """Letters of a name in a sentence."""
 _STATUS = {
     "finished": "finished",
@@ -148,8 +147,10 @@ def _totals(found: Findings) -> list[str]:
         text = f"All {n:,} runs together" if n > 1 else "The run"
         if known < n:
             text = f"The {known:,} runs whose energy is known, of {n:,},"
+        how = found.provenance or "not known whether measured"
         used = (
-            f"{text} used {_lead(found.total)} ({format_quantity(found.total.value / 3600, 'Wh')})"
+            f"{text} used {_lead(found.total)} ({how}; "
+            f"{format_quantity(found.total.value / 3600, 'Wh')})"
         )
         carbon = found.footprint.whole.operational
         if carbon is not None:
@@ -157,10 +158,12 @@ def _totals(found: Findings) -> list[str]:
         if found.footprint.whole.cost is not None:
             used += f" and {money(found.footprint.whole.cost)}"
         lines.append(used + ".")
-    weakest = found.evidence.provenance
-    if weakest not in (None, Provenance.MEASURED):
+    if found.provenance not in (None, Provenance.MEASURED) and len(found.table):
+        meters = {s.provenance for s in found.evidence.sources}
+        part = not meters or Provenance.MEASURED in meters
         lines.append(
-            f"Part of the energy is {weakest}, not measured: configurations are compared as well "
+            f"{'Part of the energy' if part else 'Energy'} is {found.provenance}, "
+            "not measured: configurations are compared as well "
             "as the model that gave it tells them apart."
         )
     bad = {
@@ -253,9 +256,7 @@ def _name(name: str) -> str:
 
 
 def money(cost: Estimate) -> str:
-    """A cost without its bounds: `0.32 EUR`, `under 0.001 EUR`."""
-    if cost.value < _LEAST_MONEY:
-        return f"under {_LEAST_MONEY:g}{f' {cost.unit}' if cost.unit else ''}"
+    """A cost without its bounds: `0.32 EUR`."""
     return format_money(cost).partition(" (")[0]
 
 

@@ -34,6 +34,7 @@ from .grouping import (
     finished_rows,
     groups_of,
     levels_of,
+    provenance_of,
     total,
     total_energy,
     with_energy,
@@ -74,9 +75,10 @@ class Findings:
         quality: the metric of correctness; None, with a reason in `missing`, where there is none.
         maximise: whether more of it is better.
         counts: of trials (rows) by status, and `planned`: all of them.
-        total: energy of all runs together, those that failed too, J; None where none is known. Of
-            a table that does not say where its figures come from they are taken as measured.
+        total: energy of all runs together, those that failed too, J; None where none is known.
         total_runs: how many runs are in it: those whose energy is known.
+        provenance: the weakest of their energies; None where that is not known, and
+            `why_no_provenance` says why. (`total` then counts as assumed.)
         duration_s: likewise.
         groups: the configurations.
         tests: of every factor, by energy and by quality.
@@ -94,6 +96,8 @@ class Findings:
     counts: Mapping[str, int]
     total: Estimate | None
     total_runs: int
+    provenance: Provenance | None
+    why_no_provenance: str | None
     duration_s: float | None
     failures: tuple[Failure, ...]
     groups: tuple[Group, ...]
@@ -160,7 +164,7 @@ def findings(
     names = tuple(factors) or by[:1]
     missing: list[str] = []
     chosen = quality or (plan.quality if plan else None)
-    known = _quality(table, chosen, missing)
+    known = _quality(table, chosen, bool(quality), missing)
     better = plan.maximise if plan and maximise is None else maximise is not False
     shown = measures(table, by, ENERGY, known, recorded=plan is not None)
     columns = [ENERGY, *([known] if known else [])]
@@ -180,7 +184,10 @@ def findings(
     seen = Evidence()
     if looked_at:
         seen = evidence(table, looked_at, table.numbers(ENERGY), known, load)
-    spent = total_energy(whole, seen.provenance or Provenance.MEASURED)
+    provenance, why_not = provenance_of(whole) if len(whole) else (None, "nothing has run")
+    if provenance is None and seen.provenance is not None:
+        provenance, why_not = seen.provenance, None
+    spent = total_energy(whole, provenance or Provenance.ASSUMED)
     medians = {name: m for name, (_, m) in looked_at.items()}
     return Findings(
         name=plan.name if plan else whole.name,
@@ -194,6 +201,8 @@ def findings(
         counts=counts_of(whole, data),
         total=spent,
         total_runs=int(np.sum(~np.isnan(whole.numbers(ENERGY)))) if len(whole) else 0,
+        provenance=provenance,
+        why_no_provenance=why_not,
         duration_s=total(whole, "duration_s"),
         failures=failures_of(whole, names, data) if len(whole) else (),
         groups=groups,
@@ -207,8 +216,11 @@ def findings(
     )
 
 
-def _quality(table: Table, named: str | None, missing: list[str]) -> str | None:
-    """The metric of correctness if it is there; else why it is not, in `missing`."""
+def _quality(table: Table, named: str | None, asked: bool, missing: list[str]) -> str | None:
+    """The metric of correctness if it is there; else why it is not, in `missing`.
+
+    Raises `BadInputError` where one that is `asked` for, and not just planned, is no column.
+    """
     chosen = named or next((q for q in QUALITIES if q in table.columns), None)
     if chosen == ENERGY:
         raise UsageError(f"{ENERGY} is what is weighed: name a metric of correctness (--quality)")
@@ -216,9 +228,11 @@ def _quality(table: Table, named: str | None, missing: list[str]) -> str | None:
         missing.append("No trade-off: no metric of correctness is named (--quality).")
         return None
     if len(table) and (chosen not in table.columns or np.all(np.isnan(table.numbers(chosen)))):
-        if chosen not in table.columns:
+        if asked and chosen not in table.columns:
             table.cells(chosen)  # raises, with the nearest names
-        missing.append(f"No trade-off: no run that finished has a {chosen}.")
+        missing.append(
+            f"No trade-off: no run that finished has {chosen} (--quality names another)."
+        )
         return None
     if not len(table):
         missing.append("No trade-off: no run has finished.")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ..units import Estimate
-
 if TYPE_CHECKING:
     from .evidence import Evidence
     from .findings import Findings, Test
@@ -26,7 +24,7 @@ def document(found: Findings) -> dict[str, Any]:
         "held": dict(found.held),
         "quality": found.quality and {"name": found.quality.column, "maximise": found.maximise},
         "counts": dict(found.counts),
-        "energy": _estimate(found.total),
+        "energy": _energy(found),
         "energy_of_runs": found.total_runs,
         "duration_s": found.duration_s,
         "measures": [
@@ -39,7 +37,7 @@ def document(found: Findings) -> dict[str, Any]:
         "interactions": [i.to_json() for i in found.interactions],
         "power_against_utilisation": found.utilisation and found.utilisation.to_json(),
         "recordings": _evidence(found.evidence),
-        "carbon": found.footprint.to_json(),
+        "carbon": _carbon(found),
         "missing": list(found.missing),
     }
 
@@ -90,5 +88,21 @@ def _evidence(found: Evidence) -> dict[str, Any]:
     }
 
 
-def _estimate(estimate: Estimate | None) -> dict[str, Any] | None:
-    return None if estimate is None else estimate.to_json()
+def _energy(found: Findings) -> dict[str, Any] | None:
+    if found.total is None:
+        return None
+    reason = {} if found.provenance else {"reason": found.why_no_provenance}
+    return _as_known(found.total.to_json(), found) | reason
+
+
+def _carbon(found: Findings) -> dict[str, Any]:
+    document = found.footprint.to_json()
+    for each in (document["whole"], *document["configurations"].values()):
+        for figure in ("energy", "cost"):
+            each[figure] = each[figure] and _as_known(each[figure], found)
+    return document
+
+
+def _as_known(estimate: dict[str, Any], found: Findings) -> dict[str, Any]:
+    """An energy, or its price: without a provenance where that of the energy is not known."""
+    return estimate if found.provenance else estimate | {"provenance": None}

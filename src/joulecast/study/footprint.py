@@ -55,7 +55,7 @@ def footprint(energy: Estimate | None, medians: Mapping[str, Median], site: Site
                 m.value if m.low is None else m.low,
                 m.value if m.high is None else m.high,
                 "J",
-                energy.provenance if energy else Provenance.MEASURED,
+                energy.provenance if energy else Provenance.ASSUMED,
             )
         )
         for name, m in medians.items()

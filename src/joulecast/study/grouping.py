@@ -15,9 +15,13 @@ from ..analysis.medians import Median, median
 from ..analysis.table import Table
 from ..csv_table import number
 from ..errors import BadInputError, UsageError
-from ..units import Estimate, Provenance
+from ..units import Estimate, Provenance, one_line, weakest
 from .measures import ENERGY, Measure, find_energy
 from .model import Study, StudyResults, TrialStatus, level_text
+
+PROVENANCE = "provenance"
+"""The column that says where the energy of a row comes from."""
+_PROVENANCES = ", ".join(Provenance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +188,25 @@ def counts_of(whole: Table, data: StudyResults | Table) -> dict[str, int]:
     found = Counter(s or "unknown" for s in statuses)
     found[str(TrialStatus.FINISHED)] = int(finished_rows(whole).sum())
     return dict(found) | {"planned": len(whole)}
+
+
+def provenance_of(table: Table) -> tuple[Provenance | None, str | None]:
+    """Where all energies of a table come from: the weakest that its `provenance` says.
+
+    None, with the reason, where it does not say so of each.
+    """
+    if PROVENANCE not in table.columns:
+        return None, f"{table.name} has no column {PROVENANCE}"
+    known = ~np.isnan(table.numbers(ENERGY))
+    said = [x for x, there in zip(table.labels(PROVENANCE), known, strict=True) if there]
+    unsaid = sum(x is None for x in said)
+    if unsaid or not said:
+        return None, f"column {PROVENANCE} is empty in {unsaid:,} of {len(said):,} runs"
+    found = {str(x).lower() for x in said}
+    strange = sorted(found - set(Provenance))
+    if strange:
+        return None, f"column {PROVENANCE} says {one_line(strange[0])}: {_PROVENANCES} is known"
+    return weakest(map(Provenance, found)), None
 
 
 def total_energy(table: Table, provenance: Provenance) -> Estimate | None:

@@ -102,8 +102,9 @@ class StudyResults:
     """A study as the ledger has it now.
 
     `table` has a row for each trial that ended (finished, failed, out of memory): its factors,
-    `repetition`, `seed`, `order`, `status`, `run_id`, `host`, and the figures of its run
-    (`analysis.runs_table`); figures of failed trials are kept, and `status` tells.
+    `repetition`, `seed`, `order`, `status`, `run_id`, `host`, `provenance` (of its energy), and
+    the figures of its run (`analysis.runs_table`); figures of failed trials are kept, and `status`
+    tells.
     """
 
     study: Study

@@ -20,7 +20,7 @@ from .order import ORDERS, configurations
 MOST_TRIALS = 100_000
 RESERVED = frozenset(
     {"study", "trial", "trial_id", "repetition", "seed", "order", "status", "host", "run"}
-    | {"run_id", "name", "error", "started_at", "ended_at"}
+    | {"run_id", "name", "error", "started_at", "ended_at", "provenance"}
 )
 """What the table of results, and the tags of a run, call by these names already."""
 
@@ -190,7 +190,7 @@ class _Reader:
             levels = (levels,)
         found: tuple[Level, ...] = tuple(levels)
         if not found:
-            self._refuse(key, "it has no level")
+            self._refuse(key, "it has no level: write some, or leave it out")
         for level in found:
             if not isinstance(level, str | int | float | bool):
                 self._refuse(key, f"{level!r}: a text, a number, true or false is expected")

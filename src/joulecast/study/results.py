@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..ledger.studies import StoredTrial
 
 OVER = (TrialStatus.FINISHED, TrialStatus.FAILED, TrialStatus.OUT_OF_MEMORY)
-_OF_TRIAL = ("trial", "repetition", "seed", "order", "status", "run_id", "host")
+_OF_TRIAL = ("trial", "repetition", "seed", "order", "status", "run_id", "host", "provenance")
 
 
 def results(ledger: Ledger, name: str, *, refresh: bool = False) -> StudyResults:
@@ -75,6 +75,7 @@ def _table(name: str, rows: list[StoredTrial], figures: list[Mapping[str, Cell]]
         "status": [row.status for row in rows],
         "run_id": [row.run_id for row in rows],
         "host": [row.host for row in rows],
+        "provenance": [row.provenance for row in rows],
     }
     for column in dict.fromkeys(column for row in figures for column in row):
         if column in _OF_TRIAL:

@@ -118,7 +118,13 @@ def test_a_metric_that_no_run_has_is_excused():
     data = results()
     data.table.columns["accuracy"][:] = [None] * len(data.table)
     document = plain(findings(data))
-    assert "No trade-off: no run that finished has a accuracy." in document["missing"]
+    assert any("no run that finished has accuracy" in m for m in document["missing"])
+
+
+def test_a_planned_metric_that_no_trial_logged_is_excused():
+    document = plain(findings(results(study(quality="top1"), metric="accuracy")))
+    assert any("no run that finished has top1" in m for m in document["missing"])
+    assert document["tradeoff"] is None and document["tests"]
 
 
 def test_a_misspelt_metric_or_factor_gets_the_nearest_name():
@@ -130,6 +136,27 @@ def test_a_misspelt_metric_or_factor_gets_the_nearest_name():
 
 def table(**columns):
     return Table("runs.csv", columns)
+
+
+@pytest.mark.parametrize(
+    ("said", "known"),
+    [
+        (["measured", "measured"], "measured"),
+        (["measured", "Assumed"], "assumed"),
+        (["measured", ""], None),
+        (["measured", "guessed"], None),
+        (None, None),
+    ],
+)
+def test_the_provenance_of_a_table_is_what_it_says(said, known):
+    column = {} if said is None else {"provenance": said}
+    rows = table(model=["a", "b"], energy_j=["1", "2"], f1=["0.8", "0.9"], **column)
+    found = findings(rows, ["model"])
+    document = plain(found)
+    assert document["energy"]["provenance"] == known
+    assert document["carbon"]["whole"]["energy"]["provenance"] == known
+    assert bool(document["energy"].get("reason")) == (known is None)
+    assert document["energy"]["value"] == 3
 
 
 def test_a_table_alone_will_do():

@@ -10,10 +10,12 @@ import importlib.util
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +52,10 @@ def code_of(study: Study, folder: Path) -> str:
     try:
         return hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as error:
-        raise BadInputError(f"entry {study.entry}: {file}: {error.strerror or error}") from error
+        near = get_close_matches(file.name, [p.name for p in file.parent.glob("*.py")], n=1)
+        hint = f": did you mean {near[0]}?" if near else ""
+        why = error.strerror or error
+        raise BadInputError(f"entry {study.entry}: {file}: {why}{hint}") from error
 
 
 def load(file: Path, function: str) -> Callable[..., Any]:
@@ -112,12 +117,24 @@ def ask(study: Study, folder: Path, env: Mapping[str, str] | None = None) -> Sig
     said = done.stdout.rpartition(_MARK)[2] if _MARK in done.stdout else None
     if said is None:
         why = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise BadInputError(f"entry {study.entry}: it cannot be imported: {why}")
+        where = _last_place(done.stderr, folder)
+        raise BadInputError(f"entry {study.entry}: it cannot be imported: {why}{where}")
     answer = json.loads(said)
     if "error" in answer:
         raise BadInputError(f"entry {study.entry}: {answer['error']}")
     lists = {key: tuple(value) for key, value in answer.items() if isinstance(value, list)}
     return Signature(**(answer | lists))
+
+
+def _last_place(traceback: str, folder: Path) -> str:
+    """` (train.py, line 3)`: where in the user's own files an error came up; else nothing."""
+    own = folder.absolute()
+    places = [
+        f" ({Path(file).relative_to(own)}, line {line})"
+        for file, line in re.findall(r'File "([^"]+)", line (\d+)', traceback)
+        if Path(file).is_relative_to(own)
+    ]
+    return places[-1] if places else ""
 
 
 def check_entry(study: Study, signature: Signature, source: str = "Study") -> None:

@@ -105,9 +105,12 @@ class Expected:
         """With the meters' own error: what they are off by, they are off by in all trials."""
         value, low, high = self._metered_j
         below, above = (1 - low / value, high / value - 1) if value else (0.0, 0.0)
+        spent = self.spent()
+        least = 0.0 if spent is None else min(spent.low, whole.value)  # no less than was used
+        low = whole.value - math.hypot(whole.value - whole.low, whole.value * below)
         return Estimate(
             whole.value,
-            whole.value - math.hypot(whole.value - whole.low, whole.value * below),
+            max(least, low),
             whole.value + math.hypot(whole.high - whole.value, whole.value * above),
             whole.unit,
             weakest([whole.provenance, self._provenance]),

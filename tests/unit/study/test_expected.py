@@ -1,5 +1,7 @@
 """What trials are expected to take, from the rows of the ledger."""
 
+from dataclasses import replace
+
 from joulecast.ledger.studies import StoredTrial
 from joulecast.run.outlook import Snapshot
 from joulecast.study.expected import Expected
@@ -53,6 +55,13 @@ def test_the_meters_own_error_does_not_average_out() -> None:
     assert whole.low < 260 and whole.high > 1010
     spent = expected(*rows, spent=(500.0, 50.0)).spent()
     assert spent == Estimate(500.0, 250.0, 1000.0, "J", Provenance.MODELLED)
+
+
+def test_no_less_is_expected_than_was_used() -> None:
+    known = replace(row(0, 1, "failed", 1.0), energy_low_j=0.2, energy_high_j=30.0)
+    whole = expected(known, row(1, 2), row(2, 3), spent=(1.0, 0.1)).energy()
+    assert whole is not None
+    assert whole.low >= 0.2
 
 
 def test_the_first_trials_own_forecast_is_all_there_is_at_first() -> None:

@@ -10,11 +10,15 @@ import numpy as np
 
 from joulecast.errors import MeterLostError
 from joulecast.meters.base import Gauge, GaugeSource, Kind, Reading
-from joulecast.recording.gauges import gauge_samples
-from joulecast.recording.model import Recording
+from joulecast.recording.model import Array, Recording, Samples
 from joulecast.units import Provenance
 
 UNITS = {"utilisation_pct": "%", "temperature_c": "°C"}
+
+
+def gauge_samples(t_s: Array, value: Array) -> Samples:
+    """Readings of a gauge as samples."""
+    return Samples(t_s, value, value, value, np.zeros(len(t_s)))
 
 
 def gauge_source(name: str = "gpu:0/temperature_c", **changes: Any) -> GaugeSource:

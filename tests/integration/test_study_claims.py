@@ -183,6 +183,7 @@ def test_a_result_that_is_stored_twice_is_stored(ledger: Ledger) -> None:
 
 
 def test_what_failed_may_be_run_again_and_stays_spent(ledger: Ledger) -> None:
+    studies.add_spent(ledger, "s", 1.0, 0.5)
     for status in ("failed", "out_of_memory", "finished"):
         trial = claims.claim(ledger, "s", ME)
         assert trial is not None
@@ -190,7 +191,7 @@ def test_what_failed_may_be_run_again_and_stays_spent(ledger: Ledger) -> None:
     assert claims.again(ledger, "s", "failed") == 1
     statuses = Counter(t.status for t in studies.trials(ledger, "s"))
     assert statuses == {"pending": 3, "out_of_memory": 1, "finished": 1}
-    assert studies.spent(ledger, "s") == (6.0, 3.0)
+    assert studies.spent(ledger, "s") == (7.0, 3.5)
 
 
 def test_many_at_once_get_every_trial_once(where: str) -> None:

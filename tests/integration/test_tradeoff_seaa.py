@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fakes.gauges import gauge_samples
 from fakes.recordings import training
 from joulecast.analysis.change_point import last_change
 from joulecast.analysis.interaction import interaction
@@ -17,7 +18,6 @@ from joulecast.analysis.stabilise import stabilising_time
 from joulecast.analysis.table import Table, read_csv
 from joulecast.analysis.tradeoff import tradeoff
 from joulecast.meters.base import GaugeSource, Kind, Source, Uncertainty
-from joulecast.recording.gauges import gauge_samples
 from joulecast.recording.model import Footer, Recording, Samples, Status
 from joulecast.units import Provenance
 

@@ -187,26 +187,26 @@ def interaction(
     missing = [(levels[0][x], levels[1][y]) for x, y in np.argwhere(cells.counts == 0).tolist()]
     notes += _remarks(cells, missing, kind)
     return Interaction(
-        table.name,
-        value,
-        a,
-        b,
-        unit,
-        len(table),
-        left_out,
-        levels[0],
-        levels[1],
-        chosen,
-        kind,
-        why,
-        alpha,
-        normality,
-        spread,
-        effects,
-        found_cells,
-        missing,
-        _finding(effects[2], value, a, b, alpha),
-        notes,
+        title=table.name,
+        value=value,
+        a=a,
+        b=b,
+        unit=unit,
+        rows=len(table),
+        left_out=left_out,
+        levels_a=levels[0],
+        levels_b=levels[1],
+        method=chosen,
+        sums=kind,
+        why=why,
+        alpha=alpha,
+        normality=normality,
+        spread=spread,
+        effects=effects,
+        cells=found_cells,
+        missing=missing,
+        finding=_finding(effects[2], value, a, b, alpha),
+        notes=notes,
     )
 
 
@@ -230,11 +230,11 @@ def _ordered(found: set[str], numeric: bool, column: str, table: Table) -> list[
 def _choose(
     method: str, cells: Cells, normality: Normality, spread: EqualSpread
 ) -> tuple[str, str, list[str]]:
-    holds = normality.normal is not False and spread.equal is not False
-    broken = [
-        *(["the residuals are not normal"] if normality.normal is False else []),
-        *(["cells are not spread alike"] if spread.equal is False else []),
-    ]
+    broken = []
+    if normality.normal is False:
+        broken.append("the residuals are not normal")
+    if spread.equal is False:
+        broken.append("cells are not spread alike")
     told = " and ".join(broken)
     if method == "anova":
         warning = [f"{told}: p of the analysis of variance is approximate"] if broken else []
@@ -247,8 +247,11 @@ def _choose(
         )
     if method == "art":
         return "art", "as asked", []
-    if holds:
-        return "anova", "the residuals look normal, and cells are spread alike", []
+    if not broken:
+        untested = normality.reason or spread.reason
+        if untested is None:
+            return "anova", "the residuals look normal, and cells are spread alike", []
+        return "anova", f"no assumption fails, but not all could be tested: {untested}", []
     if possible:
         return "art", told, []
     note = f"{told}, but ranks cannot be aligned with combinations missing: p is approximate"

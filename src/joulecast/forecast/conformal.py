@@ -17,27 +17,15 @@ from .base import Prediction
 LEVEL = 0.9
 
 
-def half_width(scores: Sequence[float], level: float = LEVEL) -> float:
+def grouped_half_width(groups: Sequence[Sequence[float]], level: float = LEVEL) -> float:
     """The quantile of the sizes of errors that covers a new one with probability `level`.
 
-    The `ceil((n + 1) * level)`-th smallest, or the largest where there are too few for that.
-    Raises `ValueError` without any.
-    """
-    if not scores:
-        raise ValueError("no held-out errors")
-    ordered = sorted(abs(score) for score in scores)
-    rank = math.ceil((len(ordered) + 1) * level - 1e-9)
-    return ordered[min(rank, len(ordered)) - 1]
-
-
-def grouped_half_width(groups: Sequence[Sequence[float]], level: float = LEVEL) -> float:
-    """The same where errors come in groups of unequal size that share their cause.
-
-    Each group weighs the same, one machine's thousand runs tell no more than another's ten, and
-    the group to come, of which nothing is known, weighs as much as each: that covers `level` of
-    the errors of a new group (Lee, Barber and Willett, arXiv 2306.06342). With fewer groups than
-    that needs (nine, for nine tenths) there is no such bound; it is the quantile of those there
-    are, which covers somewhat less.
+    Errors come in groups that share their cause (of one each, where they do not): of n groups of
+    one it is the `ceil((n + 1) * level)`-th smallest. Each group weighs the same, one machine's
+    thousand runs tell no more than another's ten, and the group to come, of which nothing is known,
+    weighs as much as each: that covers `level` of the errors of a new group (Lee, Barber and
+    Willett, arXiv 2306.06342). With fewer groups than that needs (nine, for nine tenths) there is
+    no such bound; it is the quantile of those there are, which covers somewhat less.
     Raises `ValueError` without any.
     """
     kept = [group for group in groups if group]

@@ -15,7 +15,7 @@ import numpy as np
 from ..meters.base import GaugeSource, Kind
 from ..units import Provenance, format_duration
 from .integrate import SLACK_S, UPDATES_TO_RESOLVE, Curve, curve
-from .model import Array, Gap, Recording, Samples
+from .model import Array, Gap, Recording
 
 LEAST_WINDOW_S = 0.5
 """A rate is told over no less: CPU time is counted in ticks of 10 ms, a fiftieth of it."""
@@ -190,8 +190,3 @@ def mean_of(read: list[Track], start_s: float, end_s: float) -> dict[str, float]
         if (mean := track.mean(start_s, end_s)) is not None:
             found[track.source.domain] = mean
     return found
-
-
-def gauge_samples(t_s: Array, value: Array) -> Samples:
-    """Readings of a gauge as samples."""
-    return Samples(t_s, value, value, value, np.zeros(len(t_s)))

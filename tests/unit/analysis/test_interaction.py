@@ -152,6 +152,7 @@ def test_one_run_per_combination():
     assert b.f == pytest.approx(lines.loc["C(B)", "F"])
     assert both.p is None
     assert "cannot be told from scatter" in both.reason
+    assert found.why.startswith("no assumption fails, but not all could be tested")
     assert "is unknown" in found.finding
     with pytest.raises(UsageError, match="twice"):
         interaction(table(df), "y", "A", "B", method="art")

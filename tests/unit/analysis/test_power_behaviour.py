@@ -4,12 +4,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fakes.gauges import gauge_samples
 from fakes.recordings import training, without_samples
 from joulecast.analysis.power_behaviour import power_behaviour
 from joulecast.analysis.power_trace import power_trace
 from joulecast.errors import UsageError
 from joulecast.meters.base import GaugeSource, Kind, Source, Uncertainty
-from joulecast.recording.gauges import gauge_samples
 from joulecast.recording.model import Footer, Gap, Recording, Samples, Span, Status
 from joulecast.units import Provenance
 

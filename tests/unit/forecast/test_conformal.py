@@ -5,7 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joulecast.forecast.conformal import Spread, grouped_half_width, half_width
+from joulecast.forecast.conformal import Spread, grouped_half_width
+
+
+def half_width(errors):
+    """Of errors that share no cause."""
+    return grouped_half_width([[error] for error in errors])
 
 
 def test_of_nineteen_errors_the_eighteenth_is_the_half_width():

@@ -6,13 +6,12 @@ import time
 import numpy as np
 import pytest
 
-from fakes.gauges import FunctionGauge, gauge_source, put, with_gauges
+from fakes.gauges import FunctionGauge, gauge_samples, gauge_source, put, with_gauges
 from fakes.meters import FunctionMeter, header
 from fakes.recordings import training, without_samples
 from joulecast.ledger.codec import decode, encode
 from joulecast.meters.base import Kind
 from joulecast.recording.gauge_reader import GaugeReader
-from joulecast.recording.gauges import gauge_samples
 from joulecast.recording.memory import MemorySink
 from joulecast.recording.model import Gap, Status
 from joulecast.recording.recorder import Recorder

@@ -180,4 +180,5 @@ def _alike(keys: list[Key]) -> tuple[Array, Array]:
 
 
 def _key(factors: Mapping[str, Level]) -> Key:
-    return tuple((type(level).__name__, level) for level in factors.values())
+    # By name: a plan that grew may name its factors in another order.
+    return tuple((type(level).__name__, level) for _, level in sorted(factors.items()))

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from joulecast.ledger.studies import StoredTrial
 from joulecast.run.outlook import Snapshot
 from joulecast.study.expected import Expected
@@ -62,6 +64,27 @@ def test_no_less_is_expected_than_was_used() -> None:
     whole = expected(known, row(1, 2), row(2, 3), spent=(1.0, 0.1)).energy()
     assert whole is not None
     assert whole.low >= 0.2
+
+
+def test_time_between_trials_is_waited_for_too() -> None:
+    rows = [row(0, 1, "finished", 100.0), row(1, 1), row(2, 1)]
+    plain, told = expected(*rows, spent=(100.0, 10.0)), expected(*rows, spent=(100.0, 10.0))
+    told.took(all_s=14.0, run_s=10.0)
+    told.rested(6.0)
+    before, after = plain.left(), told.left()
+    assert before is not None and after is not None
+    assert after.value - before.value == pytest.approx(2 * (4.0 + 6.0))
+
+
+def test_what_the_trial_under_way_has_done_is_not_left() -> None:
+    study = expected(row(0, 1, "finished", 100.0), row(1, 1, "running"), spent=(100.0, 10.0))
+    seconds = Estimate(10.0, 9.0, 11.0, "s", Provenance.MODELLED)
+    trial = Trial("t1", 1, {"b": 1}, 0, 1)
+    early, late = (
+        study.left(trial, Snapshot(t_s, None, None, 2.0, 6.0, None, seconds)) for t_s in (1.0, 6.0)
+    )
+    assert early is not None and late is not None
+    assert early.value - late.value == pytest.approx(5.0)
 
 
 def test_the_first_trials_own_forecast_is_all_there_is_at_first() -> None:

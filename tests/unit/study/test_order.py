@@ -43,12 +43,18 @@ def test_one_seed_for_each_repetition_the_same_for_all(seed: int, repetitions: i
         seeds.setdefault(trial.repetition, set()).add(trial.seed)
     assert all(len(s) == 1 for s in seeds.values())
     assert all(0 <= value < 2**31 for s in seeds.values() for value in s)
+    assert len(set.union(*seeds.values())) == len(seeds)  # each repetition another
 
 
 def test_more_repetitions_keep_the_trials_there_were() -> None:
     few = {t.trial_id: t.seed for t in ordered(study(repetitions=2))}
     more = {t.trial_id: t.seed for t in ordered(study(repetitions=5))}
     assert few.items() <= more.items()
+
+
+def test_factors_in_another_order_are_the_same_trials() -> None:
+    turned = Study("s", "t.py:f", dict(reversed(FACTORS.items())), 4)
+    assert {t.trial_id for t in ordered(turned)} == {t.trial_id for t in ordered(study())}
 
 
 def test_what_is_excluded_is_not_run() -> None:

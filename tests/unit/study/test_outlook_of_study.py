@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -95,8 +96,33 @@ def test_many_configurations_are_still_summed_in_full() -> None:
     assert 9_000 < float(np.median(rest)) < 13_000
 
 
-def test_a_great_many_repetitions_take_no_more_room_than_a_few() -> None:
-    done = [Done({"a": 1}, value) for value in (9.0, 10.0, 11.0)]
+def scattered(sd: float, count: int = 20) -> list[Done]:
+    """Repetitions of one configuration."""
+    values = np.random.default_rng(1).lognormal(2.0, sd, count)
+    return [Done({"a": 1, "b": "x"}, float(value)) for value in values]
+
+
+def test_how_much_repetitions_scatter_is_learnt_from_them() -> None:
+    ratios = []
+    for sd in (0.02, 0.5):
+        rest = draws_of_rest(scattered(sd), [{"a": 1, "b": "x"}])
+        assert rest is not None
+        low, high = np.quantile(rest, (0.05, 0.95))
+        ratios.append(high / low)
+    assert 1.0 < ratios[0] < 1.2  # exp(2 x 1.645 x 0.02) = 1.07
+    assert 2.0 < ratios[1] < 9.0  # and 5.2
+
+
+def test_factors_in_another_order_are_the_same_configuration() -> None:
+    ahead: list[dict[str, Level]] = [{"a": 1, "b": "x"}, {"b": "x", "a": 1}]
+    first, second = (draws_of_rest(scattered(0.1), [factors]) for factors in ahead)
+    assert first is not None and second is not None
+    assert (first == second).all()
+
+
+@pytest.mark.parametrize("sd", [0.1, 0.8])
+def test_a_great_many_repetitions_take_no_more_room_than_a_few(sd: float) -> None:
+    done = [replace(trial, factors={"a": 1}) for trial in scattered(sd)]
     few = draws_of_rest(done, [{"a": 1}] * 200)
     many = draws_of_rest(done, [{"a": 1}] * 90_000)
     assert few is not None and many is not None

@@ -208,6 +208,14 @@ def _digits(value: float) -> str:
     return f"{value:.{decimals}f}"
 
 
+def format_number(value: float, digits: int = 3, sign: str = "") -> str:
+    """A bare number as people read it: `0.0123`, `12.3`, `1,234,567`; `sign` "+" is always told."""
+    value += 0.0  # no -0
+    if 10**digits - 0.5 <= abs(value) < 1e9:
+        return f"{value:{sign},.0f}"
+    return f"{value:{sign}.{digits}g}"
+
+
 def format_quantity(value: float, unit: str) -> str:
     """A figure as people read it: `12.3 kJ`, `250 W`, `1 h 20 min`."""
     if unit == "s":

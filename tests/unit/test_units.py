@@ -11,6 +11,7 @@ from joulecast.units import (
     add_independent,
     format_duration,
     format_estimate,
+    format_number,
     format_quantity,
     parse_carbon,
     parse_duration,
@@ -107,6 +108,23 @@ def test_what_is_no_mass_of_co2(text):
 )
 def test_figures_as_people_read_them(value, unit, text):
     assert format_quantity(value, unit) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "sign", "text"),
+    [
+        (0.01234, 3, "", "0.0123"),
+        (999.4, 3, "", "999"),
+        (999.6, 3, "", "1,000"),
+        (-1234567.8, 3, "", "-1,234,568"),
+        (83.654, 5, "", "83.654"),
+        (-0.0, 3, "+", "+0"),
+        (1234.5, 3, "+", "+1,234"),
+        (2e12, 3, "", "2e+12"),
+    ],
+)
+def test_bare_numbers(value, digits, sign, text):
+    assert format_number(value, digits, sign) == text
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ..csv_table import number
 from ..errors import BadInputError, UsageError
-from ..units import one_line
+from ..units import format_number, one_line
 from .aligned_ranks import aligned_ranks
 from .assumptions import EqualSpread, Normality, levene, shapiro
 from .column_units import Unit, plain_name, quantities
@@ -340,7 +340,7 @@ def _finding(effect: Effect, value: str, a: str, b: str, alpha: float) -> str:
         return f"Whether {of} is unknown: {effect.reason}"
     p = "p < 0.001" if effect.p < 0.001 else f"p = {effect.p:.3f}"
     told = (
-        f"F({effect.df}, {effect.df_error}) = {effect.f:.3g}, {p}, "
+        f"F({effect.df}, {effect.df_error}) = {format_number(effect.f)}, {p}, "
         f"partial eta squared {effect.partial_eta_squared:.2f}"
     )
     return f"T{of[1:]}: {told}" if effect.p < alpha else f"No sign that {of}: {told}"

@@ -12,7 +12,7 @@ from ..analysis.compare import Comparison, Pair
 from ..analysis.correlation import Correlation, Correlations
 from ..analysis.effect_sizes import Effect
 from ..analysis.omnibus import Omnibus
-from ..units import one_line
+from ..units import format_number, one_line
 from .text import notes, plain_table, section
 
 if TYPE_CHECKING:
@@ -108,7 +108,8 @@ def test_sentence(found: Comparison) -> str:
 def _statistic(test: Omnibus) -> str:
     symbol = "H" if test.name == "kruskal-wallis" else "F"
     freedom = ", ".join(f"{df:.4g}" for df in test.df)
-    return f"{symbol}({freedom}) = {test.statistic:.4g}"
+    statistic = "unknown" if test.statistic is None else format_number(test.statistic, 4)
+    return f"{symbol}({freedom}) = {statistic}"
 
 
 def effect_text(effect: Effect) -> str:

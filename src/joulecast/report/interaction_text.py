@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..analysis.interaction import Effect, Interaction
-from ..units import one_line
+from ..units import format_number, one_line
 from .columns import fitting_table
 from .text import notes, section
 
@@ -47,7 +47,7 @@ def _effect(e: Effect) -> tuple[str, str, str, str, str]:
     if e.f is None or e.p is None or e.partial_eta_squared is None:
         return one_line(e.name), df, "-", "-", "-"
     p = "< 0.001" if e.p < 0.001 else f"{e.p:.3f}"
-    return one_line(e.name), df, f"{e.f:.3g}", p, f"{e.partial_eta_squared:.2f}"
+    return one_line(e.name), df, format_number(e.f), p, f"{e.partial_eta_squared:.2f}"
 
 
 def _medians(found: Interaction, console: Console) -> None:

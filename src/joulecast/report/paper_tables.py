@@ -11,6 +11,7 @@ from ..analysis.tradeoff import Configuration
 from ..study.findings import Findings, Test
 from ..study.grouping import Group
 from ..study.measures import measure
+from ..units import format_number
 from . import latex
 from .study_words import level_name, p_text, test_name, within_text
 from .words import percent
@@ -147,7 +148,7 @@ def _tests(found: Findings) -> PaperTable:
                 c.by,
                 _among(test),
                 test_name(t.name),
-                "" if t.statistic is None else f"{t.statistic:.5g}",
+                "" if t.statistic is None else format_number(t.statistic, 5),
                 _p(t.p),
                 "unknown" if size is None else f"{size:.2f} ({word})",
             )
@@ -181,7 +182,7 @@ def _pairs(found: Findings) -> PaperTable:
                     f"{p.b} against {p.a}",
                     _p(p.p_adjusted),
                     "unknown" if delta is None else f"{delta:+.2f} ({word})",
-                    "unknown" if change is None else f"{change:+.3g} %",
+                    "unknown" if change is None else f"{format_number(change, 3, '+')} %",
                 )
             )
     return PaperTable(
@@ -232,7 +233,7 @@ def _interactions(found: Findings) -> PaperTable:
                 (
                     measure(act.value).label,
                     e.name,
-                    "unknown" if e.f is None else f"F({e.df}, {e.df_error}) = {e.f:.3g}",
+                    "unknown" if e.f is None else f"F({e.df}, {e.df_error}) = {format_number(e.f)}",
                     _p(e.p),
                     "" if e.partial_eta_squared is None else f"{e.partial_eta_squared:.2f}",
                 )

@@ -16,7 +16,7 @@ from ..analysis.tradeoff import Configuration
 from ..study.findings import Findings
 from ..study.grouping import Group
 from ..study.measures import Measure, measure
-from ..units import format_duration, format_quantity
+from ..units import format_duration, format_number, format_quantity
 from . import page_parts, study_words, words
 from .environment import environment_rows
 from .figures import Figure
@@ -61,6 +61,7 @@ def render_study(found: Findings) -> str:
     page.filters |= {
         "lead": lambda estimate: str(estimate).partition(" (")[0],
         "range": words.range_text,
+        "number": format_number,
         "cut": cut,
         "strongest": partial(_strongest, most=40),
     }

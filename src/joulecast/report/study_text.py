@@ -30,22 +30,23 @@ def render_study_text(found: Findings, console: Console) -> None:
     title.append(f"{done:,} of {found.counts.get('planned', 0):,} runs finished", "dim")
     console.print(title)
     console.print()
-    for i, line in enumerate(says.headlines(found)):
-        console.print(Text(line, "bold" if i == 0 else ""))
+    first, *more = says.headlines(found) or [""]
+    console.print(Text(first, "bold"))
+    pairs(console, [("-", line) for line in more])
     if found.groups:
         section(console, "Configurations, medians")
         console.print(_configurations(found, console.width))
     section(console, "How it was measured")
-    pairs(console, says.plan_rows(found)[len(found.factors) + len(found.held) :])
     site = found.footprint.whole.site
-    pairs(console, [("carbon by", f"{site}; {site.source}")])
+    rows = says.plan_rows(found)[len(found.factors) + len(found.held) :]
+    pairs(console, [*rows, ("carbon by", f"{site}; {site.source}")])
     failed = [
         f"{one_line(f.configuration)}: {says.status_text(f.status)}"
         + (f": {one_line(f.error, 120)}" if f.error else "")
         for f in found.failures
     ]
-    more = len(failed) - MOST_FAILURES
-    shown = failed[:MOST_FAILURES] + ([f"{more:,} more"] if more > 0 else [])
+    left = len(failed) - MOST_FAILURES
+    shown = failed[:MOST_FAILURES] + ([f"{left:,} more"] if left > 0 else [])
     notes(console, "Runs that failed", shown, "!", "red")
     notes(console, "Not in this report", [one_line(m, 300) for m in found.missing], "-", "dim")
 

@@ -9,7 +9,7 @@ from ..analysis.labels import LABELS
 from ..analysis.medians import Median
 from ..analysis.pairs import Pair, percent
 from ..analysis.tradeoff import Configuration, Tradeoff
-from ..units import one_line
+from ..units import format_number, one_line
 from .columns import fitting_table
 from .scatter import LETTERS, Point, scatter
 from .text import notes, section
@@ -95,7 +95,9 @@ def _configurations(found: Tradeoff, shown: list[Configuration], width: int) -> 
         row += [f"{c.quality.value:.4g}"]
         row += [_range(c.quality, lambda x: f"{x:.4g}")] if wide else []
         row += [_front(c)]
-        row += ["" if c.per_unit is None else _rate(c.per_unit * _J_PER_KWH)] if rated else []
+        row += (
+            ["" if c.per_unit is None else format_number(c.per_unit * _J_PER_KWH)] if rated else []
+        )
         row += [Text(c.label or "-", _LABEL_STYLE.get(c.label or "", "dim"))]
         rows.append(row)
     return fitting_table(width, titles, rows, names=int(lettered))
@@ -154,17 +156,11 @@ def _steps(found: Tradeoff, width: int) -> Table:
                 one_line(s.end),
                 found.unit.text(s.extra_cost),
                 scale.text(s.gain).split(" of ")[0],
-                _rate(rate),
+                format_number(rate),
                 percent(s.relative * 100) if s.relative < 9.995 else ">999 %",
             )
         )
     return fitting_table(width, titles, [row[: len(titles)] for row in rows])
-
-
-def _rate(value: float) -> str:
-    return (
-        f"{value:.3g}" if abs(value) < 999.5 else f"{value:,.0f}" if value < 1e9 else f"{value:.3g}"
-    )
 
 
 def _pick(found: Tradeoff, console: Console) -> None:

@@ -97,6 +97,7 @@ class Place:
         return subprocess.Popen(
             [sys.executable, "-m", "joulecast", *map(str, arguments)],
             env=self.env | env,
+            cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -303,6 +304,35 @@ def test_a_machine_that_falls_silent_loses_its_trial_to_one_at_work(place: Place
     said = place("study", "run", path)
     assert f"trial {taken.trial_id} was interrupted on another: it is run again" in said
     assert {t.status for t in place.trials()} == {"finished"}
+
+
+def test_a_result_outlives_an_outage_of_the_ledger(
+    tmp_path: Path, postgres: str, postgres_server: str
+) -> None:
+    import psycopg
+
+    place, name = Place(tmp_path, postgres), postgres.rpartition("/")[2]
+    note = tmp_path / "note"
+    path = place.plan("slow", sizes="[1, 2]", below=f'note = ["{note}"]\nseconds = [3]\n')
+    runner = place.start("study", "run", path)
+    place.wait_for_run()
+    with psycopg.connect(postgres_server, autocommit=True) as admin:
+        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+        )
+        place.until(lambda: not psutil.Process(runner.pid).children())  # the trial has ended
+        time.sleep(1)
+        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    _, err = runner.communicate(timeout=150)
+    assert runner.returncode == 0, err
+    assert "tried again for 15 min" in err
+    assert "the recording is kept in" in err  # to be imported
+    assert len(note.read_text().split()) == 2  # nothing is run twice
+    with open_ledger(postgres) as ledger:
+        table = results(ledger, "s").table
+    assert table.cells("status") == ["finished"] * 2
+    assert (table.numbers("energy_j") > 0).all()
 
 
 def memory_limit(group: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 from ..meters.base import Gauge
@@ -27,9 +28,10 @@ class GaugeReader:
         gauges: Sequence[Gauge],
         clock: Callable[[], float],
         keep: Callable[[list[Gap]], None],
+        cpu_clock: Callable[[], float] = time.thread_time,
     ) -> None:
         each = MAX_CPU_SHARE / max(1, len(gauges))  # together no more than one meter may cost
-        self._sampler = Sampler(gauges, clock, FIRST_S, max_cpu_share=each)
+        self._sampler = Sampler(gauges, clock, FIRST_S, cpu_clock, each)
         self._keep = keep
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None

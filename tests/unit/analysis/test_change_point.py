@@ -38,6 +38,18 @@ def test_noise_alone_hardly_ever_is():
     assert alarms <= 20  # 5 % where the trace is long
 
 
+def test_neither_is_noise_that_hangs_together():
+    """Of which each step goes 70 % of the way of the one before: as variance alone, 6 of 10."""
+    rng = np.random.default_rng(1)
+    alarms = 0
+    for _ in range(100):
+        noise = rng.normal(size=600)
+        for i in range(1, len(noise)):
+            noise[i] += 0.7 * noise[i - 1]
+        alarms += last_change(100 + 10 * noise) is not None
+    assert alarms <= 15
+
+
 def test_a_change_of_less_than_two_percent_is_none():
     trace = np.full(1000, 300.0)
     trace[:200] -= 5

@@ -89,6 +89,16 @@ def test_one_repetition_has_medians_and_no_test() -> None:
         assert found.to_json()["test"] is None and found.to_json()["reason"]
 
 
+def test_pairs_are_not_to_be_read_into_where_the_groups_do_not_differ() -> None:
+    def warns(*shifts: float) -> bool:
+        groups = {name: normal(shift) for name, shift in zip("abc", shifts, strict=False)}
+        return any("do not read much into" in note for note in compared(table(**groups)).notes)
+
+    assert warns(0, 0, 0)
+    assert not warns(0, 0, 9)
+    assert not warns(0, 0)  # of two groups the pair is the whole
+
+
 def test_one_group_says_so() -> None:
     found = compared(table(a=normal(0)))
     assert "there is one group, a (20 values)" in found.test.reason

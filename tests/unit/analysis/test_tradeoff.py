@@ -116,6 +116,14 @@ def test_a_loss_is_minimised():
     assert any("loss" in note for note in found.notes)
 
 
+def test_the_interval_of_a_loss_is_on_its_side():
+    rows = [("a", 100.0 + i, 0.40 + i / 100) for i in range(6)]
+    rows += [("b", 200.0 + i, 0.30 + i / 100) for i in range(6)]
+    (pair,) = tradeoff(table(rows), maximise=False).pairs
+    assert pair.loss.value == pytest.approx(0.1)
+    assert 0.05 < pair.loss.low < 0.1 < pair.loss.high < 0.15
+
+
 def test_one_repetition_has_no_intervals_and_says_why():
     found = tradeoff(table([("a", 100.0, 0.8), ("b", 200.0, 0.9)]))
     document = found.to_json()

@@ -15,7 +15,7 @@ from joulecast.recording.gauge_reader import GaugeReader
 from joulecast.recording.memory import MemorySink
 from joulecast.recording.model import Gap, Status
 from joulecast.recording.recorder import Recorder
-from joulecast.recording.sampler import MAX_CPU_SHARE, Sampler
+from joulecast.recording.sampler import MAX_CPU_SHARE
 from joulecast.recording.summary import summarise
 
 CPU = "cpu/utilisation_pct"
@@ -227,14 +227,14 @@ def test_many_slow_gauges_cost_no_more_together_than_one_meter_may(clock):
         FunctionGauge(clock, lambda t: 50.0, gauge_source(f"gpu:{i}/temperature_c"))
         for i in range(10)
     ]
-    share = MAX_CPU_SHARE / len(gauges_of)
-    sampler = Sampler(gauges_of, clock, 0.1, lambda: next(cpu) * 0.01, share)
+    gaps: list[Gap] = []
+    reader = GaugeReader(gauges_of, clock, gaps.extend, lambda: next(cpu) * 0.01)
     for _ in range(400):
         clock.now += 0.5
-        sampler.tick()
-    reads = sum(len(samples) for samples in sampler.take().values())
+        reader.tick()
+    reads = sum(len(samples) for samples in reader.take().values())
     assert reads * 0.01 <= 1.2 * MAX_CPU_SHARE * 200 + 2 * len(gauges_of) * 0.01
-    assert sampler.gaps == []
+    assert gaps == []
 
 
 def test_a_day_of_a_gauge_takes_little_room():

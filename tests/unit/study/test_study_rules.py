@@ -32,6 +32,11 @@ def test_patience_counts_epochs_without_a_better_value() -> None:
     assert epochs_until([0.1, 0.2, 0.3, 0.2, 0.2], "accuracy") == 5
 
 
+def test_what_is_better_by_too_little_is_no_better() -> None:
+    stop = EarlyStop(EarlyStopping("loss", 2, min_delta=0.1))
+    assert [stop({"loss": value}) for value in (1.0, 0.8, 0.75, 0.71)] == [False] * 3 + [True]
+
+
 def test_a_missing_metric_is_not_looked_at_and_not_a_number_is_no_better() -> None:
     assert epochs_until([3.0, None, None, None, 2.0]) == 0
     assert epochs_until([3.0, math.nan, math.nan]) == 3

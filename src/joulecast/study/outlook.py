@@ -25,7 +25,8 @@ from ..units import Z90, Estimate, Provenance
 from .model import Level
 
 DRAWS = 2000
-MOST = 250  # configurations looked at, of those done and of those to come
+MOST = 100  # configurations looked at, of those done and of those to come: 50 ms at most, for it
+# is worked out beside a training that is being measured
 _FEW = 200
 _SMALLEST = 1e-6  # joules or seconds: its logarithm is finite
 _LEVEL_SD = (0.03, 0.1, 0.3, 0.8, 1.6)  # of effects, in the logarithm: 3 % to a factor of 5

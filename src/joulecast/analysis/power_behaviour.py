@@ -17,7 +17,7 @@ from .change_point import LEAST_SAMPLES, last_change
 from .power_trace import PowerTrace, power_trace
 from .stabilise import stabilising_time
 from .table import Array
-from .trend import LEAST, theil_sen
+from .trend import LEAST, stretch_means, theil_sen
 
 SCHEMA = "joulecast/power/1"
 METHODS = ("cusum", "fluss")
@@ -234,10 +234,8 @@ def _of_power(trace: PowerTrace | None, start_s: float) -> Stability:
     keep = ~np.isnan(watts) & (trace.t_s >= start_s)
     watts, t_s = watts[keep], trace.t_s[keep]
     if len(watts) >= 2 * _STRETCHES:
-        edges = np.linspace(0, len(watts), _STRETCHES + 1).astype(int)
-        counts = np.diff(edges)
-        means = [np.add.reduceat(v, edges[:-1]) / counts for v in (t_s, watts)]
-        return _stability("W", watts, means[0], means[1], "steps")
+        x, y = stretch_means(t_s, _STRETCHES), stretch_means(watts, _STRETCHES)
+        return _stability("W", watts, x, y, "steps")
     return _stability("W", watts, t_s, watts, "steps")
 
 

@@ -26,6 +26,13 @@ class Slope:
     high: float
 
 
+def stretch_means(values: Array, count: int) -> Array:
+    """Means of `count` stretches of about equal length, shape (count,), of no fewer values."""
+    edges = np.linspace(0, len(values), count + 1).astype(int)
+    means: Array = np.add.reduceat(values, edges[:-1]) / np.diff(edges)
+    return means
+
+
 def theil_sen(x: Array, y: Array) -> Slope | None:
     """The median of the slopes of all pairs (Theil 1950), with the interval of Sen 1968.
 
@@ -39,9 +46,7 @@ def theil_sen(x: Array, y: Array) -> Slope | None:
     if n < LEAST:
         return None
     if n > MOST:
-        edges = np.linspace(0, n, MOST + 1).astype(int)
-        counts = np.diff(edges)
-        x, y = (np.add.reduceat(v, edges[:-1]) / counts for v in (x, y))
+        x, y = stretch_means(x, MOST), stretch_means(y, MOST)
         n = MOST
     i, j = np.triu_indices(n, 1)
     apart = x[j] > x[i]

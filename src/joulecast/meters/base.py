@@ -96,6 +96,10 @@ class Meter(ABC):
         """Give back what the meter holds. Safe to call twice."""
 
 
+GAUGE_PERIOD_S = 1.0
+"""How often a gauge is read: what they tell changes slowly, or is a mean over about a second."""
+
+
 @dataclass(frozen=True, slots=True)
 class GaugeSource:
     """What is known of a gauge before it is read. Plain data; saved with the recording.
@@ -112,6 +116,19 @@ class GaugeSource:
     update_period_s: float  # it is read no more often than this
     device: str = ""
     reason: str = ""  # why it cannot be read; empty where it can
+
+    @classmethod
+    def of_device(cls, meter: Source, what: str, unit: str, text: str) -> GaugeSource:
+        """That of a measured figure of the device of a meter, read once a second."""
+        return cls(
+            domain=f"{meter.domain}/{what}",
+            source=text,
+            unit=unit,
+            kind=Kind.GAUGE,
+            provenance=Provenance.MEASURED,
+            update_period_s=GAUGE_PERIOD_S,
+            device=meter.device,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types; inverse of `from_json`."""

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from ..errors import MeterLostError
 from ..units import Provenance
 from .amd import AmdMeter
-from .base import Gauge, GaugeSource, Kind, Meter, Reading
+from .base import GAUGE_PERIOD_S, Gauge, GaugeSource, Kind, Meter, Reading
 from .cpu_time import CpuTime
-from .gauges_nvml import PERIOD_S, nvml_gauges
+from .gauges_nvml import nvml_gauges
 from .nvml import NvmlMeter
 from .sensor import Clock
 
@@ -64,7 +64,7 @@ class CpuGauge(Gauge):
             unit="%",
             kind=Kind.COUNTER,
             provenance=Provenance.MEASURED,
-            update_period_s=PERIOD_S,
+            update_period_s=GAUGE_PERIOD_S,
         )
         self._cpu_time, self._of_machine = cpu_time, scope == "machine"
         self._before_s: float | None = None
@@ -124,7 +124,7 @@ def _memory(clock: Clock, cpu_time: CpuTime, scope: str) -> Gauge:
         if whole
         else "resident memory of the process tree; what its processes share counts for each"
     )
-    source = GaugeSource("memory_bytes", text, "B", Kind.GAUGE, Provenance.MEASURED, PERIOD_S)
+    source = GaugeSource("memory_bytes", text, "B", Kind.GAUGE, Provenance.MEASURED, GAUGE_PERIOD_S)
     return AskingGauge(source, clock, in_use if whole else resident)
 
 
@@ -137,15 +137,7 @@ _OF_AMD = {
 
 def _amd(meter: AmdMeter, what: str, clock: Clock) -> Gauge | GaugeSource:
     unit, text = _OF_AMD[what]
-    source = GaugeSource(
-        domain=f"{meter.source.domain}/{what}",
-        source=text,
-        unit=unit,
-        kind=Kind.GAUGE,
-        provenance=Provenance.MEASURED,
-        update_period_s=PERIOD_S,
-        device=meter.source.device,
-    )
+    source = GaugeSource.of_device(meter.source, what, unit, text)
     ask = meter.gauges[what]
     try:
         ask()

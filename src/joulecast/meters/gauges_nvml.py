@@ -14,13 +14,9 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import MeterLostError
-from ..units import Provenance
-from .base import Gauge, GaugeSource, Kind, Reading
+from .base import Gauge, GaugeSource, Reading
 from .nvml import NvmlMeter, explain
 from .sensor import Clock
-
-PERIOD_S = 1.0
-"""How often a gauge is read: what they tell changes slowly, or is a mean over about a second."""
 
 Pids = Callable[[], Collection[int]]
 Ask = Callable[[Any, Any, Pids], float | None]
@@ -115,15 +111,7 @@ def nvml_gauges(
     wanted += [_TEMPERATURE]
     found: list[Gauge | GaugeSource] = []
     for what, unit, text, ask in wanted:
-        source = GaugeSource(
-            domain=f"{meter.source.domain}/{what}",
-            source=text,
-            unit=unit,
-            kind=Kind.GAUGE,
-            provenance=Provenance.MEASURED,
-            update_period_s=PERIOD_S,
-            device=meter.source.device,
-        )
+        source = GaugeSource.of_device(meter.source, what, unit, text)
         try:
             found.append(NvmlGauge(source, meter.index, clock, ask, pids))
         except Exception as error:  # talking to a half-installed driver raises more than NVMLError

@@ -1,9 +1,10 @@
-"""A day of 8 GPUs at 10 Hz: what it takes on the disk, and how soon it is reported.
+"""What is large: a day of 8 GPUs at 10 Hz on the disk and reported, 100,000 runs analysed.
 
 The day is synthetic: its clock, and readings that behave as NVML's energy counter does (whole
 millijoules, its own update times, power that wanders with the phases of a training, jitter of the
 sampler). It goes through the real ledger, flushed after each second of synthetic time, and is
-reported by the real command.
+reported by the real command. The runs are rows of a CSV file, of ten architectures on eight
+machines, read and analysed by the real commands.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from joulecast.recording.model import Footer, Header, Metric, Samples, Span, Sta
 from joulecast.units import Provenance
 
 GPUS, HZ, DAY_S, EPOCH_S = 8, 10, 86_400, 360
+ROWS = 100_000
 RUN_ID = "0123456789abcdef"
 
 
@@ -104,6 +106,50 @@ def write_day(path: Path, duration_s: int) -> tuple[float, float]:
 
 
 def benchmark(quick: bool) -> list[Figure]:
+    """Both, small when quick."""
+    return [*a_day(quick), *many_runs(quick)]
+
+
+def many_runs(quick: bool) -> list[Figure]:
+    """Wall time of each analysis of a table of runs."""
+    count = ROWS // 100 if quick else ROWS
+    rng = np.random.default_rng(0)
+    net, machine = rng.integers(0, 10, count), rng.integers(0, 8, count)
+    energy = np.exp(0.3 * net + 0.1 * machine + rng.normal(0, 0.1, count))
+    accuracy = 0.5 + 0.04 * net + rng.normal(0, 0.02, count)
+    by = ["--by", "architecture"]
+    commands = {
+        "compare": ["--value", "energy_j", *by],
+        "tradeoff": ["--quality", "accuracy", *by],
+        "interaction": ["--value", "energy_j", "--by", "architecture,environment"],
+    }
+    with tempfile.TemporaryDirectory() as scratch_name:
+        scratch = Path(scratch_name)
+        rows = zip(net, machine, energy, accuracy, strict=True)
+        lines = [f"net{n},machine{m},{e:.6g},{a:.5f}\n" for n, m, e, a in rows]
+        (scratch / "runs.csv").write_text(
+            "architecture,environment,energy_j,accuracy\n" + "".join(lines)
+        )
+
+        def case(verb: str) -> Callable[[], float]:
+            command = [joulecast_command(), verb, "runs.csv", *commands[verb]]
+            return lambda: wall_s(command, cwd=scratch)
+
+        for verb, given in commands.items():  # a quick failure is no quick answer
+            subprocess.run(
+                [joulecast_command(), verb, "runs.csv", *given],
+                cwd=scratch,
+                stdout=subprocess.DEVNULL,
+                check=True,
+            )
+        walls = interleave({verb: case(verb) for verb in commands}, 1 if quick else 5)
+    return [
+        figure(f"joulecast {verb} of {count:,} runs", walls[verb], "s", below=10)
+        for verb in commands
+    ]
+
+
+def a_day(quick: bool) -> list[Figure]:
     """Write a day (an hour when quick), weigh it, report it."""
     duration_s = DAY_S // 24 if quick else DAY_S
     span = "an hour" if quick else "a day"

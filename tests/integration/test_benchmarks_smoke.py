@@ -115,6 +115,7 @@ def test_storage(tmp_path: Path) -> None:
     assert figures["an hour of 8 GPUs at 10 Hz, on disk"]["reached"] > 0
     assert figures["joulecast report --text of an hour"]["reached"] > 0
     assert figures["joulecast report -o FILE.html of an hour"]["reached"] > 0
+    assert figures["joulecast compare of 1,000 runs"]["reached"] > 0
 
 
 def test_gpu_collection_without_a_gpu_says_so(tmp_path: Path) -> None:

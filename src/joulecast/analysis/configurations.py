@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..csv_table import number
 from ..errors import UsageError
 from .table import Array, Table
 
@@ -45,7 +44,7 @@ def grouped(
     """
     if not by or len(set(by)) < len(by):
         raise UsageError(f"group by one column or more, each once, not by {', '.join(by) or '()'}")
-    factors = [table.labels(column) for column in by]
+    factors = [table.levels(column) for column in by]
     numeric = [table.is_numeric(column) for column in by]
     reasons = _unfinished(table)
     for column, values in needed.items():
@@ -58,7 +57,7 @@ def grouped(
         if None in key:
             reasons[row] = f"no {by[key.index(None)]}"
             continue
-        found.setdefault(_canonical(key, numeric), []).append(row)
+        found.setdefault(tuple(map(str, key)), []).append(row)
     groups = [
         Members(_name(by, key, numeric), dict(zip(by, key, strict=True)), np.array(rows))
         for key, rows in found.items()
@@ -72,14 +71,6 @@ def _unfinished(table: Table) -> list[str | None]:
     if "finished" not in status:
         return [None] * len(table)
     return [f"status {s}" if s in NOT_COMPARABLE else None for s in status]
-
-
-def _canonical(key: Sequence[str | None], numeric: Sequence[bool]) -> tuple[str, ...]:
-    """`8.0` and `8` are one level of a factor of numbers."""
-    return tuple(
-        f"{number(str(x)):.15g}" if is_number else str(x)
-        for x, is_number in zip(key, numeric, strict=True)
-    )
 
 
 def _name(by: Sequence[str], key: Sequence[str], numeric: Sequence[bool]) -> str:

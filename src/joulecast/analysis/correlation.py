@@ -96,7 +96,7 @@ def correlate(table: Table, x: str, y: str, by: str | None = None) -> Correlatio
     if by is None:
         return Correlations(table.name, x, y, overall)
     names, unlabelled = split(table, x, by)
-    labels = np.array(["" if c is None else c for c in table.labels(by)], dtype=object)
+    labels = np.array(["" if c is None else c for c in table.levels(by)], dtype=object)
     groups = tuple(_correlation(g.name, xs[labels == g.name], ys[labels == g.name]) for g in names)
     return Correlations(
         table.name, x, y, overall, by, groups, unlabelled, _notes(overall, groups, by)

@@ -82,7 +82,7 @@ def split(table: Table, value: str, by: str) -> tuple[list[Group], int]:
         BadInputError: a column is missing, `value` holds what is no number, or `by` has more than
             `MOST_GROUPS` labels.
     """
-    labels = table.labels(by)
+    labels = table.levels(by)
     values = table.numbers(value)
     names = list(dict.fromkeys(label for label in labels if label is not None))
     if len(names) > MOST_GROUPS:

@@ -60,6 +60,14 @@ class Table:
         """A column as texts; None where a value is missing. `8.0` and `8` stay what they were."""
         return [_label(cell) for cell in self.cells(column)]
 
+    def levels(self, column: str) -> list[str | None]:
+        """The labels of a factor: where all are numbers, `8.0` and `8` are one level, `8`."""
+        labels = self.labels(column)
+        values = [None if label is None else number(label) for label in labels]
+        if any(v is None and label is not None for v, label in zip(values, labels, strict=True)):
+            return labels
+        return [None if value is None else f"{value:.15g}" for value in values]
+
     def is_numeric(self, column: str) -> bool:
         """Whether every cell of a column that says something is a number, and one does."""
         said = [label for label in self.labels(column) if label is not None]

@@ -13,7 +13,6 @@ from ..analysis.column_units import quantities
 from ..analysis.configurations import Members, grouped
 from ..analysis.medians import Median, median
 from ..analysis.table import Table
-from ..csv_table import number
 from ..errors import BadInputError, UsageError
 from ..units import Estimate, Provenance, one_line, weakest
 from .measures import ENERGY, Measure, find_energy
@@ -104,14 +103,10 @@ def levels_of(
     found = {}
     for factor in factors:
         planned = [level_text(x) for x in plan.factors.get(factor, ())] if plan else []
-        there = [x for x in table.labels(factor) if x is not None] if len(table) else []
-        if there and table.is_numeric(factor):  # 8 and 8.0 are one, as the table first says it
-            as_met = {float(x): x for x in reversed(there)}
-            there = [as_met[x] for x in sorted(as_met)]
-            names = [as_met.get(number(x) or 0.0, x) for x in planned]
-        else:
-            names = planned
-        found[factor] = tuple(dict.fromkeys([*names, *there]))
+        there = [x for x in table.levels(factor) if x is not None] if len(table) else []
+        if there and table.is_numeric(factor):
+            there.sort(key=float)
+        found[factor] = tuple(dict.fromkeys([*planned, *there]))
     return found
 
 

@@ -153,7 +153,7 @@ def test_groups_of_very_different_size() -> None:
 
 
 def test_labels_that_are_numbers_come_in_their_order() -> None:
-    rows = Table("t", {"energy_j": [1.0] * 4, "architecture": ["64", "8", "128", 8.0]})
+    rows = Table("t", {"energy_j": [1.0] * 4, "architecture": ["64", "8", "128", "8.0"]})
     assert [g.name for g in compared(rows).groups] == ["8", "64", "128"]
 
 

@@ -91,6 +91,8 @@ def test_tables_that_make_no_sense(tmp_path: Path, text: str, problem: str | Non
 def test_labels_of_numbers_need_no_point() -> None:
     table = Table("t", {"batch": [8.0, 0.1, math.nan, None, " NaN ", " 8.0 "]})
     assert table.labels("batch") == ["8", "0.1", None, None, None, "8.0"]
+    assert table.levels("batch") == ["8", "0.1", None, None, None, "8"]
+    assert Table("t", {"net": ["8.0", "a", None]}).levels("net") == ["8.0", "a", None]
 
 
 def test_a_hundred_thousand_rows(tmp_path: Path) -> None:

@@ -24,7 +24,9 @@ from joulecast.recording.model import Status
 from joulecast.study.entry import ask, check_entry
 from joulecast.study.order import ordered
 from joulecast.study.plan import read_study
+from joulecast.study.progress import Silent
 from joulecast.study.results import results
+from joulecast.study.runner import Around, Runner
 from joulecast.study.stored import keep_plan
 
 TRAIN = '''
@@ -69,6 +71,10 @@ def by_hoard(size):
     for _ in range(size):
         hoard.append(bytearray(b"x") * 10**6)
     return {"accuracy": 0.5}
+
+def by_talk(size):
+    for line in range(size):
+        print("and so on, and so on", flush=True)
 
 def slow(size, note, seconds=60):
     with open(note, "a") as file:
@@ -447,6 +453,20 @@ print(outcome.end, len(outcome.ended), sorted(table.numbers("size")), set(table.
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("complete 4 [")
     assert "{'finished'}" in done.stdout
+
+
+class Deaf(Silent):
+    def output(self, data: bytes) -> None:
+        raise BrokenPipeError
+
+
+def test_a_trial_that_nobody_listens_to_goes_on(place: Place) -> None:
+    study = read_study(place.plan("by_talk", sizes="[20_000]"))
+    with open_ledger(place.ledger) as ledger:
+        keep_plan(ledger, study, place.folder)
+        around = Around(env=place.env, listener=Deaf(), verbose=True)
+        (ended,) = Runner(ledger, study, place.folder, around).run().ended
+    assert (ended.trial.status, ended.trial.error) == ("finished", None)
 
 
 def test_the_example_fits_what_it_calls() -> None:

@@ -69,7 +69,7 @@ def test_json_and_text_say_the_same(runs: Path):
 
 def test_only_some_rows(runs: Path):
     document = json.loads(report(runs, *BY, "--where", "batch=16", "--json"))
-    assert document["held"] == {"batch": "16"}  # as the file says it
+    assert document["held"] == {"batch": "16"}  # 16.0 in the file
     assert document["counts"]["planned"] == 18
 
 

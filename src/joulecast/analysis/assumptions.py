@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -34,15 +34,7 @@ class Normality:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""
-        return {
-            "group": self.group,
-            "n": self.n,
-            "tested": self.tested,
-            "statistic": self.statistic,
-            "p": self.p,
-            "normal": self.normal,
-            "reason": self.reason,
-        }
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

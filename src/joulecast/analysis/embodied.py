@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..errors import UsageError
@@ -60,14 +60,7 @@ class Embodied:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""
-        return {
-            "carbon_g": self.carbon_g,
-            "lifetime_s": self.lifetime_s,
-            "utilisation": self.utilisation,
-            "share": self.share,
-            "source": self.source,
-            "written_off_by": self.written_off_by,
-        }
+        return asdict(self)
 
 
 def _above_zero(option: str, value: float, what: str) -> None:

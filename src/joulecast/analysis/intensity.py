@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -60,13 +60,7 @@ class Weighted:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""
-        return {
-            "carbon_g_per_kwh": self.carbon_g_per_kwh,
-            "coverage": self.coverage,
-            "low_g_per_kwh": self.low_g_per_kwh,
-            "high_g_per_kwh": self.high_g_per_kwh,
-            "estimated": self.estimated,
-        }
+        return asdict(self)
 
 
 def ordered(intervals: Sequence[Interval]) -> tuple[Interval, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -44,15 +44,7 @@ class Effect:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""
-        return {
-            "name": self.name,
-            "df": self.df,
-            "df_error": self.df_error,
-            "f": self.f,
-            "p": self.p,
-            "partial_eta_squared": self.partial_eta_squared,
-            "reason": self.reason,
-        }
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -40,13 +40,7 @@ class Stabilising:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""
-        return {
-            "method": self.method,
-            "t_s": self.t_s,
-            "before_w": self.before_w,
-            "after_w": self.after_w,
-            "reason": self.reason,
-        }
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,9 +38,9 @@ class TrialProcess:
         env: Mapping[str, str],
         echo: Callable[[bytes], None] | None = None,
     ) -> None:
-        ours, theirs = socket.socketpair()
         self._stopper = Stopper()
         self._stopper.adopt_orphans()
+        ours, theirs = socket.socketpair()
         with theirs:
             arguments = [str(theirs.fileno()), str(os.getpid())]
             self._process = subprocess.Popen(
@@ -135,8 +135,12 @@ class TrialProcess:
                     self._logged += len(data)
                     while self._logged - len(self._log[0]) >= _LOG_BYTES:
                         self._logged -= len(self._log.popleft())
-                if self._echo is not None:
+                if self._echo is None:
+                    continue
+                try:
                     self._echo(data)
+                except (OSError, ValueError):  # nobody listens any more: the trial goes on
+                    self._echo = None
 
     def _receive(self, timeout_s: float) -> None:
         watched = [self._channel.fileno()] + ([] if self._pidfd is None else [self._pidfd])

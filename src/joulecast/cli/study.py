@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import signal
 import sys
 import threading
@@ -169,6 +170,7 @@ def _stopped_by_signals(lines: StudyLines) -> Iterator[tuple[threading.Event, li
 
     def end(number: int, _: FrameType | None) -> None:
         if received:
+            logging.disable()  # a library that is cut short would log where
             raise KeyboardInterrupt
         received.append(number)
         stop.set()

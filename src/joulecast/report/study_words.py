@@ -146,7 +146,8 @@ def _totals(found: Findings) -> list[str]:
         n, known = found.counts.get("planned", 0), found.total_runs
         text = f"All {n:,} runs together" if n > 1 else "The run"
         if known < n:
-            text = f"The {known:,} runs whose energy is known, of {n:,},"
+            runs = f"{known:,} runs" if known > 1 else "one run"
+            text = f"The {runs} whose energy is known, of {n:,},"
         how = found.provenance or "not known whether measured"
         used = (
             f"{text} used {_lead(found.total)} ({how}; "

@@ -86,7 +86,8 @@ def resume(
 ) -> None:
     """Go on with a study: trials that are over are not repeated, and none is lost.
 
-    joulecast study resume digits
+    \b
+        joulecast study resume digits
     """
     from ..ledger import claims, open_ledger, studies
     from ..study.plan import read_study

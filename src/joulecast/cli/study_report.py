@@ -88,7 +88,7 @@ def command(
 
     A CSV file with a row for each run does as well:
 
-        joulecast study report runs.csv --by architecture,environment --quality f1
+        joulecast study report runs.csv --by architecture,gpu --quality f1
 
     Of a study in the ledger, recordings are looked at too: how power behaves, learning curves.
     """

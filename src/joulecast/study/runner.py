@@ -156,7 +156,7 @@ class Runner:
                 return "the user stopped the study"
             return "it was the warm-up" if time.monotonic() >= until else None
 
-        tags = {"study": self._study.name, "warm_up": "yes"}
+        tags = {"warm_up": self._study.name}  # `study` finds the trials alone
         different = {trial.configuration: trial for trial in map(trial_of, self._pending)}
         for name, trial in itertools.islice(different.items(), _WARM_UPS):
             length = format_duration(max(0.0, round(until - time.monotonic(), 1)))

@@ -1,4 +1,4 @@
-"""The databases a ledger can live in: an SQLite file, and a real PostgreSQL server."""
+"""What several of these tests stand on: databases a ledger can live in, and a real browser."""
 
 from __future__ import annotations
 
@@ -9,10 +9,64 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+QUIET += ["--disable-component-update", "--disable-sync"]
+
+
+@dataclass
+class Opened:
+    """A page in the browser, and what the browser did for it."""
+
+    page: Any
+    url: str
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A real browser that fetches nothing by itself."""
+    reason = "playwright is not installed"
+    playwright = pytest.importorskip("playwright.sync_api", reason=reason)
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("no chromium on this machine")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch_persistent_context(
+            str(tmp_path_factory.mktemp("profile")),
+            executable_path=path,
+            args=QUIET,
+            viewport={"width": 1200, "height": 900},
+        )
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Callable[[Path], Opened]]:
+    """Opens a page from the disk and waits until its charts are drawn."""
+    pages = []
+
+    def opened(path: Path) -> Opened:
+        found = Opened(browser.new_page(), path.as_uri())
+        pages.append(found.page)
+        found.page.on("request", lambda r: found.requests.append(r.url))
+        found.page.on("console", lambda m: found.complaints.append(f"{m.type}: {m.text}"))
+        found.page.on("pageerror", lambda e: found.complaints.append(str(e)))
+        found.page.goto(found.url)
+        found.page.wait_for_selector("body[data-drawn]", state="attached", timeout=30_000)
+        return found
+
+    yield opened
+    for page in pages:
+        page.close()
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC
 from pathlib import Path
 
@@ -13,64 +10,22 @@ import pytest
 from fakes.gauges import gauge_source, with_gauges
 from fakes.recordings import training, without_samples
 from joulecast.recording.model import Gap, Metric, Recording, Span
-from joulecast.recording.summary import Summary, summarise
+from joulecast.recording.summary import summarise
 from joulecast.report.html import render_html
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
 HOSTILE = "</script><script>window.pwned=1</script><img src=x onerror='window.pwned=1'>"
-QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-QUIET += ["--disable-component-update", "--disable-sync"]
-
-
-@dataclass
-class Opened:
-    """A report in the browser, and what the browser did for it."""
-
-    page: playwright.Page
-    summary: Summary
-    url: str
-    requests: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
-
-
-@pytest.fixture(scope="module")
-def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[playwright.BrowserContext]:
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("no chromium on this machine")
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch_persistent_context(
-            str(tmp_path_factory.mktemp("profile")),
-            executable_path=path,
-            args=QUIET,
-            viewport={"width": 1200, "height": 900},
-        )
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
-def show(context, tmp_path: Path):
+def show(open_page, tmp_path: Path):
     """Writes the report of a recording and opens it from the disk."""
-    pages = []
 
-    def opened(recording: Recording) -> Opened:
-        summary = summarise(recording)
+    def opened(recording: Recording):
         path = tmp_path / "report.html"
-        path.write_text(render_html(recording, summary, UTC), encoding="utf-8")
-        found = Opened(context.new_page(), summary, path.as_uri())
-        pages.append(found.page)
-        found.page.on("request", lambda r: found.requests.append(r.url))
-        found.page.on("console", lambda m: found.complaints.append(f"{m.type}: {m.text}"))
-        found.page.on("pageerror", lambda e: found.complaints.append(str(e)))
-        found.page.goto(found.url)
-        found.page.wait_for_selector("body[data-drawn]", state="attached", timeout=20_000)
-        return found
+        path.write_text(render_html(recording, summarise(recording), UTC), encoding="utf-8")
+        return open_page(path)
 
-    yield opened
-    for page in pages:
-        page.close()
+    return opened
 
 
 def number(page, selector: str) -> float:
@@ -87,8 +42,9 @@ def drawn(page, name: str) -> list[dict]:
 
 
 def test_it_draws_what_was_measured_and_fetches_nothing(show):
-    opened = show(training(epochs=6, gaps=(Gap("gpu:0", 20, 31, "GPU is lost"),)))
-    page, summary = opened.page, opened.summary
+    recording = training(epochs=6, gaps=(Gap("gpu:0", 20, 31, "GPU is lost"),))
+    opened, summary = show(recording), summarise(recording)
+    page = opened.page
     assert opened.requests == [opened.url]
     assert opened.complaints == []
     assert page.get_attribute("body", "data-drawn") == "5"  # power, domains, epochs, two metrics
@@ -117,14 +73,13 @@ def test_gauges_are_drawn_below_power_and_told_in_a_table(show):
     assert "temperature (°C)" in page.inner_text('[data-figure="gauges"]')
     section = page.locator("section", has_text="Utilisation, temperature and memory")
     rows = section.locator("tbody tr")
-    assert rows.count() == len(opened.summary.gauges) == 6
+    assert rows.count() == len(summarise(recording).gauges) == 6
     assert "unknown" in rows.last.inner_text()
     assert page.evaluate("window.pwned") is None
 
 
 def test_its_figures_are_the_summary_s(show):
-    opened = show(training())
-    page, summary = opened.page, opened.summary
+    page, summary = show(training()).page, summarise(training())
     assert number(page, "#total") == summary.total.value
     assert page.inner_text("#total") == str(summary.total).partition(" (")[0]
     assert number(page, "#above-idle") == summary.above_idle.value

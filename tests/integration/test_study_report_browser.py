@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -15,60 +12,20 @@ from joulecast.report.study_page import render_study
 from joulecast.study.findings import Findings, findings
 from joulecast.study.model import TrialStatus
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
 HOSTILE = "</script><script>window.pwned=1</script><img src=x onerror='window.pwned=1'>"
 NAMES = (HOSTILE, r"\input{x} $a_b$", "quotes \"'` & 🔥", "y" * 300)
-QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-QUIET += ["--disable-component-update", "--disable-sync"]
-
-
-@dataclass
-class Opened:
-    """A page in the browser, and what the browser did for it."""
-
-    page: playwright.Page
-    url: str
-    requests: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
-
-
-@pytest.fixture(scope="module")
-def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[playwright.BrowserContext]:
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("no chromium on this machine")
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch_persistent_context(
-            str(tmp_path_factory.mktemp("profile")),
-            executable_path=path,
-            args=QUIET,
-            viewport={"width": 1200, "height": 900},
-        )
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
-def show(context, tmp_path: Path):
+def show(open_page, tmp_path: Path):
     """Writes the page of a study and opens it from the disk."""
-    pages = []
 
-    def opened(found: Findings) -> Opened:
+    def opened(found: Findings):
         path = tmp_path / "study.html"
         path.write_text(render_study(found), encoding="utf-8")
-        shown = Opened(context.new_page(), path.as_uri())
-        pages.append(shown.page)
-        shown.page.on("request", lambda r: shown.requests.append(r.url))
-        shown.page.on("console", lambda m: shown.complaints.append(f"{m.type}: {m.text}"))
-        shown.page.on("pageerror", lambda e: shown.complaints.append(str(e)))
-        shown.page.goto(shown.url)
-        shown.page.wait_for_selector("body[data-drawn]", state="attached", timeout=30_000)
-        return shown
+        return open_page(path)
 
-    yield opened
-    for page in pages:
-        page.close()
+    return opened
 
 
 def hostile() -> Findings:

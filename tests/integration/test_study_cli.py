@@ -200,6 +200,21 @@ def test_generators_and_what_becomes_of_their_trials(place: Place) -> None:
     assert "no such thing" in log
 
 
+def test_what_failed_is_run_again_once_the_plan_is_known_to_agree(place: Place) -> None:
+    training = place.folder / "train.py"
+    mended = TRAIN + "\n\ndef fails(size):\n    return {'accuracy': 0.5}\n"
+    training.write_text(mended.replace("return {'accuracy': 0.5}", "raise ValueError(size)"))
+    path = place.plan("fails", "[1, 2]")
+    place("study", "run", path, code=1)
+    training.write_text(mended)
+    path.write_text(path.read_text() + "other = 1\n")  # another plan
+    place("study", "resume", path, "--retry-failed", code=1)
+    assert [trial.status for trial in place.trials()] == ["failed", "failed"]
+    said = place("study", "resume", "s", "--retry-failed")
+    assert "2 that had failed are run again" in said
+    assert [trial.status for trial in place.trials()] == ["finished", "finished"]
+
+
 def test_plain_functions(place: Place) -> None:
     path = place.plan("by_run", more='epochs = 9\nearly_stopping = "val_loss:patience=2"')
     (trial,) = place.json("study", "run", path)["trials"]

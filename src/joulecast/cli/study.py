@@ -89,7 +89,7 @@ def resume(
     \b
         joulecast study resume digits
     """
-    from ..ledger import claims, open_ledger, studies
+    from ..ledger import open_ledger, studies
     from ..study.plan import read_study
     from ..study.stored import stored_plan
 
@@ -104,16 +104,19 @@ def resume(
                 f"study {stored.name} was planned in {folder} on {stored.host}, which is not here: "
                 "name its file instead: joulecast study resume FILE"
             )
-        if retry_failed:
-            again = claims.again(opened, study.name, "failed")
-            click.echo(f"joulecast: {again} that had failed are run again", err=True)
-    _work(study, folder, which, ledger, as_json, verbose)
+    _work(study, folder, which, ledger, as_json, verbose, retry_failed)
 
 
 def _work(
-    study: Study, folder: Path, source: str, ledger: str | None, as_json: bool, verbose: bool
+    study: Study,
+    folder: Path,
+    source: str,
+    ledger: str | None,
+    as_json: bool,
+    verbose: bool,
+    retry_failed: bool = False,
 ) -> None:
-    from ..ledger import open_ledger
+    from ..ledger import claims, open_ledger
     from ..report.study_progress import outcome_text
     from ..report.study_status import outcome_json
     from ..study import entry
@@ -126,6 +129,9 @@ def _work(
             added = keep_plan(opened, study, folder)
             if added:
                 lines.say(f"study {study.name}: {added} trials planned")
+            if retry_failed:
+                again = claims.again(opened, study.name, "failed")
+                lines.say(f"{again} that had failed are run again")
             outcome = _run(opened, study, folder, lines, stop, verbose)
     code = _exit_code(outcome, received)
     for line in outcome_text(outcome):

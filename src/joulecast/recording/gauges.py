@@ -161,15 +161,17 @@ def _summary(source: GaugeSource, track: Track | None, recording: Recording) -> 
     _, values = track.series(end_s)
     if not len(values):
         return GaugeSummary(source, None, None, None, None, _no_reading(source, end_s))
+    least, most = float(values.min()), float(values.max())
     mean = track.mean(0.0, end_s)
     lost = [gap for gap in track.gaps if gap.end_s is None]
     whose = replace(source, source=track.source.source, provenance=track.source.provenance)
     reason = f"from {format_duration(lost[-1].start_s)} on: {lost[-1].reason}" if lost else ""
     return GaugeSummary(
         whose,
-        float(values[0]) if mean is None else mean,
-        float(values.min()),
-        float(values.max()),
+        # An integral over a length rounds: of a constant, the quotient may miss it by a bit.
+        float(values[0]) if mean is None else min(max(mean, least), most),
+        least,
+        most,
         float(values[-1]),
         reason,
     )

@@ -5,6 +5,8 @@ import time
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fakes.gauges import FunctionGauge, gauge_samples, gauge_source, put, with_gauges
 from fakes.meters import FunctionMeter, header
@@ -56,6 +58,18 @@ def test_the_mean_is_weighted_by_time():
     assert (found.min, found.max, found.last) == (40, 80, 80)
     assert found.unit == "°C"
     assert found.reason == ""
+
+
+@given(
+    st.lists(st.floats(1e-3, 10), min_size=2, max_size=12),
+    st.integers(1, 2**40),
+)
+def test_the_mean_of_a_constant_is_the_constant(steps_s, constant):
+    recording = training()
+    t = np.cumsum([0.0, *steps_s])
+    put(recording, "gpu:0/memory_bytes", t, np.full(len(t), float(constant)))
+    found = gauges(recording)["gpu:0/memory_bytes"]
+    assert found.min == found.mean == found.max == constant
 
 
 def test_the_mean_of_cpu_time_is_exact_however_it_was_sampled():

@@ -164,7 +164,7 @@ def test_tradeoff_of_recorded_runs(joulecast: Joulecast, ledger: Path) -> None:
             1,
             "two levels",
         ),
-        (("cycle", "--requests", "1e6"), 2, "name one CSV file"),
+        (("cycle", "--requests", "1e6"), 2, "Name a CSV file, runs, or models"),
         (("cycle", "a=1kJ,1J", "--requests", "1e6/day"), 2, "--for"),
         (("cycle", "a=1kJ,1J", "--requests", "lots"), 2, "1e6/day"),
         (("cycle", "a=1kJ", "--requests", "5"), 2, "is no model"),
@@ -235,6 +235,37 @@ def test_cycle(joulecast: Joulecast, tmp_path: Path) -> None:
     assert verdicts["mobile", "big"]["inferences"] == pytest.approx(expected)
     text = joulecast(*arguments).stdout
     assert "big is cheaper than mobile from 248 million inferences on, after 248 d" in text
+
+
+def test_cycle_of_recorded_runs(joulecast: Joulecast, tmp_path: Path) -> None:
+    path = tmp_path / "served.sqlite"
+    watts_of = {"vgg": (300, 200), "mobile": (100, 50)}
+    with open_ledger(path) as opened:
+        for i, (net, of) in enumerate(watts_of.items()):
+            for j, power_w in enumerate(of):  # a training, and one that serves
+                opened.add(
+                    Recording(
+                        header(f"{i}{j}" * 8, f"{net} {j}", sources=[GPU], tags={"model": net}),
+                        metrics=[Metric(5.0, "requests", 1000.0)] if j else [],
+                        samples={"gpu:0": samples(10, power_w=power_w)},
+                        footer=Footer(Status.FINISHED, 9.9),
+                        status=Status.FINISHED,
+                    )
+                )
+    usage = ("--requests", "1e6", "--ledger", path)
+    found = json.loads(joulecast("cycle", "vgg*", "mobile*", *usage, "--json").stdout)
+    assert [m["name"] for m in found["models"]] == ["mobile", "vgg"]
+    for model in found["models"]:
+        training, serving = watts_of[model["name"]]
+        assert model["training"]["value"] == pytest.approx(training * 9.9, rel=1e-3)
+        assert model["per_inference"]["value"] == pytest.approx(serving * 9.9e-3, rel=1e-3)
+    assert found["rows"] == 4
+    assert found["break_even"][0]["verdict"] == "never"
+    beside = joulecast("cycle", "big=50MJ,1mJ", "--tag", "model=mobile", *usage).stdout
+    assert "big is cheaper than mobile from 101 million inferences on" in beside
+    done = joulecast("cycle", "vgg*", "--served", "images", *usage, code=1)
+    assert "none of these runs says how many inferences it served" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_hundred_thousand_rows(joulecast: Joulecast, tmp_path: Path) -> None:

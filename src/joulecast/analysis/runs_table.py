@@ -6,6 +6,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from ..errors import BadInputError
 from ..recording.summary import Summary
 from .table import Cell, Table
 
@@ -55,6 +58,33 @@ def runs_table(summaries: Sequence[Summary], name: str) -> Table:
     taken |= set(columns)
     _add(columns, "tag:", [summary.recording.header.tags for summary in summaries], taken)
     return Table(name, columns)
+
+
+def trainings_and_inferences(table: Table, served: str, training: str, inference: str) -> Table:
+    """Recorded runs with two columns more: the energy of a training, and that of one inference, J.
+
+    A run with a value in the column `served` has answered so many requests, and its energy over
+    their number is that of one; any other is a training. Columns that the runs have already, as
+    metrics of theirs, stay as they are.
+
+    Raises `BadInputError` where no run says what it served, or one served none.
+    """
+    if inference not in table.columns and served not in table.columns:
+        raise BadInputError(
+            f"{table.name}: none of these runs says how many inferences it served: record one "
+            f"with --tag {served}=5000 or run.log({served}=5000), or name the column with --served"
+        )
+    count = table.numbers(served) if served in table.columns else np.full(len(table), np.nan)
+    none = np.flatnonzero(count <= 0)
+    if len(none):
+        run_id = table.columns["run_id"][int(none[0])]
+        raise BadInputError(f"{table.name}, run {run_id}: {served} must be more than 0")
+    energy = table.numbers("energy_j")
+    made = {
+        training: np.where(np.isnan(count), energy, np.nan).tolist(),
+        inference: (energy / count).tolist(),
+    }
+    return Table(table.name, made | dict(table.columns))
 
 
 def _add(

@@ -12,8 +12,7 @@ import click
 from ..errors import UsageError
 from ..units import parse_duration, parse_energy
 from . import options
-from .tables import chosen, conditions, is_file
-from .tradeoff import parse_by
+from .tables import by_columns, is_file, load_table, where_option
 
 if TYPE_CHECKING:
     from ..analysis.full_cycle import Figure, Model, Usage
@@ -93,7 +92,7 @@ def _figure(text: str) -> Figure:
 
 
 @click.command("cycle")
-@click.argument("sources", nargs=-1, metavar="[DATA.csv] [MODEL=TRAINING,INFERENCE]...")
+@click.argument("sources", nargs=-1, metavar="[DATA.csv|RUN...] [MODEL=TRAINING,INFERENCE]...")
 @click.option(
     "--requests",
     required=True,
@@ -111,14 +110,21 @@ def _figure(text: str) -> Figure:
 @click.option(
     "--by",
     multiple=True,
-    default=("model",),
-    show_default=True,
     metavar="COLUMN,...",
-    help="Models.",
+    help="Rows of one model share these. [default: model, else architecture, else name]",
 )
 @click.option("--training", default="training_j", show_default=True, metavar="COLUMN")
 @click.option("--inference", default="inference_j", show_default=True, metavar="COLUMN")
-@click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Only such rows of DATA.csv.")
+@click.option(
+    "--served",
+    default="requests",
+    show_default=True,
+    metavar="COLUMN",
+    help="Of recorded runs: how many inferences one served; a run without it is a training.",
+)
+@options.tags
+@where_option
+@options.ledger
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def command(
     sources: tuple[str, ...],
@@ -127,31 +133,42 @@ def command(
     by: tuple[str, ...],
     training: str,
     inference: str,
+    served: str,
+    tags: tuple[str, ...],
     where: tuple[str, ...],
+    ledger: str | None,
     as_json: bool,
 ) -> None:
     """Say what models cost in training and inference together, and where two break even.
 
     DATA.csv has the energy of training (--training) and of one inference (--inference) of each
     model, in joules or as the column's name or the cells say: training (kWh), 50 kJ. Several rows
-    of a model are repetitions. Models may be given as they are: vgg16=950kJ±5%,1.2J
+    of a model are repetitions. Of recorded runs, those that say how many inferences they served
+    (run.log(requests=5000), --tag requests=5000) tell the energy of one, all others that of
+    training. Models may also be given as they are: vgg16=950kJ±5%,1.2J
     """
     from ..analysis.full_cycle import full_cycle, models_of
-    from ..analysis.table import read_csv
+    from ..analysis.runs_table import trainings_and_inferences
 
     usage = usage_of(requests, duration)
-    files = [s for s in sources if is_file(s)]
-    given = [parse_model(s) for s in sources if s not in files]
-    if len(files) > 1 or not sources:
-        raise UsageError("name one CSV file, models (vgg16=950kJ,1.2J), or both")
+    given = [parse_model(s) for s in sources if "=" in s and not is_file(s)]
+    read = [s for s in sources if "=" not in s or is_file(s)]
+    if not (sources or tags):
+        raise UsageError("of what? Name a CSV file, runs, or models: vgg16=950kJ,1.2J")
     models: Sequence[Model] = given
     rows: int | None = None
     left_out: dict[str, int] = {}
-    if files:
-        table = chosen(read_csv(files[0]), conditions(where))
-        found, left_out = models_of(table, parse_by(by, table), training, inference)
-        models, rows = [*found, *given], len(table)
+    remarks: list[str] = []
+    title = "Training and inference"
+    if read or tags:
+        table, remarks = load_table(read, tags, where, ledger)
+        if not any(map(is_file, read)):
+            table = trainings_and_inferences(table, served, training, inference)
+        columns = by_columns(by, table, ("model", "architecture", "name"))
+        found, left_out = models_of(table, columns, training, inference)
+        models, rows, title = [*found, *given], len(table), table.name
     result = full_cycle(models, usage, rows, left_out)
+    result.notes.extend(remarks)
     if as_json:
         click.echo(json.dumps(result.to_json(), allow_nan=False))
         return
@@ -159,4 +176,4 @@ def command(
 
     from ..report.cycle_text import render_cycle
 
-    render_cycle(result, files[0] if files else "Training and inference", Console(highlight=False))
+    render_cycle(result, title, Console(highlight=False))

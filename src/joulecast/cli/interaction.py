@@ -7,8 +7,7 @@ import json
 import click
 
 from ..errors import UsageError
-from .tables import load_table, table_options
-from .tradeoff import parse_by
+from .tables import by_columns, load_table, table_options
 
 
 @click.command("interaction")
@@ -50,7 +49,7 @@ def command(
     from ..analysis.interaction import interaction
 
     table, remarks = load_table(sources, tags, where, ledger)
-    factors = parse_by(by, table)
+    factors = by_columns(by, table)
     if len(factors) != 2:
         raise UsageError(f"--by {','.join(by)}: an interaction is of two factors, as in --by a,b")
     found = interaction(table, value, *factors, method=test, alpha=alpha)

@@ -13,8 +13,8 @@ from ..errors import JoulecastError, UsageError
 from . import options
 from .late_bar import LateBar
 from .report import default_name
-from .tables import chosen, conditions, is_file
-from .tradeoff import parse_by, parse_tolerance
+from .tables import by_columns, chosen, conditions, is_file
+from .tradeoff import parse_tolerance
 
 if TYPE_CHECKING:
     from ..analysis.table import Table
@@ -147,7 +147,7 @@ def _findings(
         data = replace(data, table=table) if isinstance(data, StudyResults) else table
     return findings(
         data,
-        parse_by(given["by"], table),
+        by_columns(given["by"], table),
         given["quality"],
         maximise=False if given["minimise"] else None,
         tolerance=given["tolerance"],

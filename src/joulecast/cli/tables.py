@@ -24,15 +24,16 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+where_option = click.option(
+    "--where",
+    multiple=True,
+    metavar="COLUMN=VALUE",
+    help="Only such rows; may be given many times, the same column for one value or another.",
+)
 _OPTIONS = (
     click.argument("sources", nargs=-1, metavar="[DATA.csv|RUN...]"),
     options.tags,
-    click.option(
-        "--where",
-        multiple=True,
-        metavar="COLUMN=VALUE",
-        help="Only such rows; may be given many times, the same column for one value or another.",
-    ),
+    where_option,
     options.ledger,
 )
 
@@ -74,6 +75,24 @@ def load_table(
         raise UsageError("of what? Name a CSV file, or runs: ids, names, patterns, --tag k=v")
     table, notes = _recorded(sources, options.parse_tags(tuple(tags)), ledger, "status" in wanted)
     return chosen(table, wanted), notes
+
+
+def by_columns(texts: Sequence[str], table: Table, otherwise: Sequence[str] = ()) -> list[str]:
+    """`--by architecture,batch` as columns; a name that is a column itself may hold commas.
+
+    Where nothing was said, the first of `otherwise` that the table has. Raises `UsageError` where
+    it has none of these.
+    """
+    found = []
+    for text in texts:
+        parts = [text] if text in table.columns else [part.strip() for part in text.split(",")]
+        found += [part for part in parts if part]
+    if found or not otherwise:
+        return found
+    usual = next((column for column in otherwise if column in table.columns), None)
+    if usual is None:
+        raise UsageError("by what? Name the columns of a configuration: --by architecture,batch")
+    return [usual]
 
 
 def is_file(source: str) -> bool:

@@ -9,7 +9,7 @@ import click
 
 from ..errors import UsageError
 from . import options
-from .tables import load_table, table_options
+from .tables import by_columns, load_table, table_options
 
 if TYPE_CHECKING:
     from ..analysis.table import Table
@@ -28,15 +28,6 @@ def parse_tolerance(text: str) -> float:
     if not 0 <= value < 1:
         raise UsageError(f"{text!r} is no tolerance: write 2% or 0.02")
     return value
-
-
-def parse_by(texts: tuple[str, ...], table: Table) -> list[str]:
-    """`architecture,batch` as columns; a name that is a column itself may hold commas."""
-    found = []
-    for text in texts:
-        parts = [text] if text in table.columns else [part.strip() for part in text.split(",")]
-        found += [part for part in parts if part]
-    return found
 
 
 @click.command("tradeoff")
@@ -84,7 +75,7 @@ def command(
     from ..analysis.tradeoff import tradeoff
 
     table, remarks = load_table(sources, tags, where, ledger)
-    columns = parse_by(by, table) or _default_by(table)
+    columns = by_columns(by, table, ("architecture", "name"))
     parts = [(None, table)] if within is None else _parts(table, within)
     found: list[tuple[str | None, Tradeoff]] = []
     for level, part in parts:
@@ -109,13 +100,6 @@ def command(
             console.print()
             console.rule(style="dim")
         render_tradeoff(result, console)
-
-
-def _default_by(table: Table) -> list[str]:
-    found = next((c for c in ("architecture", "name") if c in table.columns), None)
-    if found is None:
-        raise UsageError("by what? Name the columns of a configuration: --by architecture,batch")
-    return [found]
 
 
 def _parts(table: Table, column: str) -> list[tuple[str | None, Table]]:

@@ -6,7 +6,9 @@ from dataclasses import replace
 import pytest
 
 from fakes.stored_runs import CPU, GPU, header, recording, samples, watts
-from joulecast.analysis.runs_table import FIXED, runs_table
+from joulecast.analysis.runs_table import FIXED, runs_table, trainings_and_inferences
+from joulecast.analysis.table import Table
+from joulecast.errors import BadInputError
 from joulecast.recording.gauges import GaugeSummary
 from joulecast.recording.model import Footer, Metric, Recording, Status
 from joulecast.recording.summary import Summary, summarise
@@ -93,3 +95,27 @@ def test_gauges_of_several_devices() -> None:
     assert row["gpu_utilisation_pct"] == 50 and row["cpu_utilisation_pct"] == 180
     assert row["gpu_memory_bytes"] == 3e9 and row["memory_bytes"] == 7e8
     assert "gpu_temperature_c" not in row and "device_memory_bytes" not in row
+
+
+def test_a_run_that_served_tells_one_inference_and_any_other_a_training() -> None:
+    columns = {
+        "run_id": ["a", "b", "c"],
+        "energy_j": [500.0, 80.0, None],
+        "images": [None, "40", 2],
+    }
+    table = trainings_and_inferences(Table("t", columns), "images", "training_j", "inference_j")
+    assert table.numbers("training_j") == pytest.approx([500.0, math.nan, math.nan], nan_ok=True)
+    assert table.numbers("inference_j") == pytest.approx([math.nan, 2.0, math.nan], nan_ok=True)
+
+
+def test_what_a_run_says_itself_of_an_inference_stays() -> None:
+    columns = {"run_id": ["a"], "energy_j": [500.0], "inference_j": [0.25]}
+    table = trainings_and_inferences(Table("t", columns), "requests", "training_j", "inference_j")
+    assert table.columns["inference_j"] == [0.25]
+    assert table.columns["training_j"] == [500.0]
+
+
+def test_nothing_served_is_refused() -> None:
+    columns = {"run_id": ["a", "b"], "energy_j": [500.0, 80.0], "requests": [None, 0.0]}
+    with pytest.raises(BadInputError, match="run b: requests must be more than 0"):
+        trainings_and_inferences(Table("t", columns), "requests", "training_j", "inference_j")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -72,7 +72,9 @@ class Step:
     end: str
     extra_cost: float
     gain: float
-    relative: float  # gain per cost, over that of the first step: 1, and less as returns diminish
+    # Gain per cost over that of the first step: 1, and less as returns diminish. None where that of
+    # the first is next to nothing, so that no number says how many times as much this is.
+    relative: float | None
 
     @property
     def gain_per_unit(self) -> float:
@@ -298,11 +300,13 @@ def _steps(
         if not at or cost[i] > cost[at[-1]]:
             at.append(i)
     steps: list[Step] = []
-    first = math.nan
     for a, b in pairwise(at):
-        extra, gain = float(cost[b] - cost[a]), float(worth[b] - worth[a])
-        first = gain / extra if math.isnan(first) else first
-        steps.append(Step(names[a], names[b], extra, gain, gain / extra / first))
+        step = Step(names[a], names[b], float(cost[b] - cost[a]), float(worth[b] - worth[a]), 1.0)
+        if steps:
+            first = steps[0].gain_per_unit
+            ratio = step.gain_per_unit / first if first > 0 else math.inf
+            step = replace(step, relative=ratio if math.isfinite(ratio) else None)
+        steps.append(step)
     return steps
 
 

@@ -13,7 +13,7 @@ from ..units import format_number, one_line
 from .columns import fitting_table
 from .scatter import LETTERS, Point, scatter
 from .text import notes, section
-from .words import INTERVAL
+from .words import INTERVAL, of_the_first
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -157,7 +157,7 @@ def _steps(found: Tradeoff, width: int) -> Table:
                 found.unit.text(s.extra_cost),
                 scale.text(s.gain).split(" of ")[0],
                 format_number(rate),
-                percent(s.relative * 100) if s.relative < 9.995 else ">999 %",
+                of_the_first(s.relative),
             )
         )
     return fitting_table(width, titles, [row[: len(titles)] for row in rows])

@@ -108,6 +108,11 @@ def percent(fraction: float) -> str:
     return f"{value:.1f} %" if fine and round(value, 1) != round(value) else f"{value:.0f} %"
 
 
+def of_the_first(relative: float | None) -> str:
+    """The returns of a step along the front, against the first: `40 %`, `>999 %`."""
+    return ">999 %" if relative is None or relative >= 9.995 else percent(relative)
+
+
 def kind_text(source: Source) -> str:
     """What the meter gives, in words."""
     return "energy counter" if source.kind is Kind.COUNTER else "power readings, integrated"

@@ -257,6 +257,11 @@ def test_percentages_are_points_already():
     assert found.pairs[0].sentence == "a saves 50 % for 2.5 points of top1_pct against b"
 
 
+def test_a_first_step_of_next_to_nothing_is_no_measure_of_the_others():
+    found = tradeoff(table([("a", 1.0, 0.0), ("b", 1e11, 1e-313), ("c", 2e11, 1e9)]))
+    assert [s.relative for s in found.steps] == [1.0, None]
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(

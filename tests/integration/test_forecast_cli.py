@@ -139,6 +139,10 @@ def test_a_probe_runs_real_steps(net, env, tmp_path):
         (("{net}:small", "--steps", "9", "--input", "1x32x32", "--gpu", "RTX 3090"), "layer 0"),
         (("{net}:small", "--steps", "9", "--input", "3x32x32", "--pue", "0.5"), "PUE"),
         (("{net}:small", "--steps", "9", "--probe", "--gpu", "RTX 3090"), "--probe"),
+        (
+            ("{net}:small", "--steps", "9", "--input", "3x999x999", "--batch", "500000", "--probe"),
+            "smaller --batch",
+        ),
     ],
 )
 def test_misuse_is_one_line_with_its_cure(net, env, options, says):
@@ -150,4 +154,6 @@ def test_misuse_is_one_line_with_its_cure(net, env, options, says):
 def test_what_does_not_fit_the_memory_is_said(net, env):
     options = (f"{net}:wide", "--input", "30000", "--steps", "1", "--gpu", "GTX 1660")
     assert document(*options, env=env)["memory"]["fits"] is False
-    assert "smaller batch" in " ".join(forecast(*options, env=env).stdout.split())
+    assert "weights, gradients and optimizer state take" in " ".join(
+        forecast(*options, env=env).stdout.split()
+    )

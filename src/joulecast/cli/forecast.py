@@ -195,7 +195,8 @@ def _probed(
 ) -> JobForecast:
     """From real steps, run here: with training and, where the plan has any, without."""
     from ..forecast.job import forecast_job
-    from ..run.probe import probe
+    from ..forecast.memory_fit import memory_needed
+    from ..run.probe import check_memory, probe
     from ..run.steps import steps_of
 
     def ran(work: Workload) -> StepForecast:
@@ -211,6 +212,7 @@ def _probed(
         return probe(step)
 
     work, validation = works
+    check_memory(memory_needed(each, device) for each in works if each is not None)
     after = None if validation is None else ran(validation)
     return forecast_job(ran(work), work, device, plan, site, after)
 

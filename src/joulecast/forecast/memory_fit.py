@@ -19,10 +19,16 @@ FRAGMENTED = 1.1
 
 @dataclass(frozen=True, slots=True)
 class MemoryNeed:
-    """Bytes a step needs on one device, and what the device has (None: not known)."""
+    """Bytes a step needs on one device, and what the device has (None: not known).
+
+    `least_bytes` are needed with a batch of one sample, `kept_bytes` with any batch: weights,
+    gradients and the optimizer's state.
+    """
 
     needed_bytes: float
     available_bytes: float | None
+    least_bytes: float
+    kept_bytes: float
 
     @property
     def fits(self) -> bool | None:
@@ -30,6 +36,13 @@ class MemoryNeed:
         if self.available_bytes is None:
             return None
         return self.needed_bytes <= self.available_bytes
+
+    @property
+    def fits_smaller(self) -> bool | None:
+        """Whether it would with a smaller batch; None where the device's memory is not known."""
+        if self.available_bytes is None:
+            return None
+        return self.least_bytes < self.needed_bytes and self.least_bytes <= self.available_bytes
 
     @property
     def warning(self) -> str | None:
@@ -40,18 +53,30 @@ class MemoryNeed:
         if share <= 0.9:
             return None
         needs = f"{self.needed_bytes / 1e9:.1f} GB of {self.available_bytes / 1e9:.0f} GB"
-        if share > 1:
+        if share <= 1:
+            return f"hardly fits: needs about {needs}"
+        if self.fits_smaller:
             return f"does not fit: needs about {needs}; a smaller batch would"
-        return f"hardly fits: needs about {needs}"
+        alone = ""
+        if self.kept_bytes > self.available_bytes:
+            kept = f"{self.kept_bytes / 1e9:.1f} GB"
+            alone = f" (weights, gradients and optimizer state take {kept} at any batch)"
+        return f"does not fit: needs about {needs}; only a device with more memory helps{alone}"
 
 
 def memory_needed(workload: Workload, device: Device) -> MemoryNeed:
     """What one step needs on each device that shares its batch."""
     n = max(1, device.devices)
-    shared = workload.memory_bytes - workload.weight_bytes - workload.optimizer_bytes
-    passing = max(0.0, shared - workload.gradient_bytes) / n + workload.gradient_bytes
-    needed = (workload.weight_bytes + workload.optimizer_bytes + passing) * FRAGMENTED
-    if device.kind == "gpu":
-        needed += CONTEXT_BYTES
-    available = None if device.memory_gb is None else device.memory_gb * 1e9
-    return MemoryNeed(needed, available)
+    kept = workload.weight_bytes + workload.optimizer_bytes + workload.gradient_bytes
+    passing = max(0.0, workload.memory_bytes - kept)
+    context = CONTEXT_BYTES if device.kind == "gpu" else 0.0
+
+    def in_all(bytes_: float) -> float:
+        return bytes_ * FRAGMENTED + context
+
+    return MemoryNeed(
+        needed_bytes=in_all(kept + passing / n),
+        available_bytes=None if device.memory_gb is None else device.memory_gb * 1e9,
+        least_bytes=in_all(kept + passing / max(n, workload.batch)),
+        kept_bytes=in_all(kept),
+    )

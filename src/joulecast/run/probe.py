@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
 from ..errors import JoulecastError
 from ..forecast.base import Prediction
+from ..forecast.memory_fit import MemoryNeed
 from ..forecast.static import StepForecast
 from ..hardware.environment import Environment
 from ..meters.cpu_time import CpuTime
@@ -33,6 +34,22 @@ _T95 = 1.895  # Student's t, 95th percentile, for 7 degrees of freedom
 
 class ProbeError(JoulecastError):
     """The job's own steps cannot be run here."""
+
+
+def check_memory(needs: Iterable[MemoryNeed]) -> None:
+    """Refuse steps that do not fit this machine's memory, before anything of them is there.
+
+    Raises `ProbeError`.
+    """
+    most = max(needs, key=lambda need: need.needed_bytes)
+    if most.available_bytes is None or most.fits:
+        return
+    has = f"{most.available_bytes / 1e9:.1f} GB"
+    cure = "give a smaller --batch, or leave out --probe"
+    raise ProbeError(
+        f"--probe: a step needs about {most.needed_bytes / 1e9:.1f} GB of memory and there are "
+        f"{has}: {cure if most.fits_smaller else 'leave out --probe'}"
+    )
 
 
 def probe(

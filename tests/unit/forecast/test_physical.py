@@ -156,6 +156,19 @@ def test_memory_is_compared_with_what_there_is():
     assert memory_needed(WORK, replace(GPU, devices=2)).needed_bytes < needed.needed_bytes
 
 
+def test_a_smaller_batch_is_the_cure_only_where_it_is():
+    work = replace(
+        WORK, batch=8, weight_bytes=1e9, gradient_bytes=1e9, optimizer_bytes=2e9,
+        activation_bytes=16e9, peak_bytes=0.0,
+    )  # fmt: skip
+    roomy, tight, tiny = (memory_needed(work, replace(GPU, memory_gb=m)) for m in (12, 6, 4))
+    assert roomy.warning.endswith("a smaller batch would")
+    assert tight.warning.endswith("only a device with more memory helps")
+    assert "weights, gradients and optimizer state take 4.9 GB at any batch" in tiny.warning
+    alone = memory_needed(replace(work, batch=1), replace(GPU, memory_gb=12))
+    assert not alone.fits_smaller and "smaller batch" not in alone.warning
+
+
 def test_a_part_of_a_cpu_has_a_part_of_its_rate_and_power():
     whole, part = (Device.of_cpu(find_cpu("EPYC 7742"), cores=c) for c in (None, 16))
     assert part.vector["fp32"] == pytest.approx(whole.vector["fp32"] / 4)

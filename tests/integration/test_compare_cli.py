@@ -77,6 +77,34 @@ def ledger(tmp_path: Path) -> Path:
     return path
 
 
+def test_none_is_a_level(joulecast: Joulecast, tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with open_ledger(path) as opened:
+        for i in range(7):
+            tags = {"aug": ("none", "flip")[i % 2]} if i < 6 else {}
+            opened.add(
+                Recording(
+                    header(f"{i:x}" * 16, "r", sources=[GPU], tags=tags, started_at=1e9 + i),
+                    samples={"gpu:0": samples(10, power_w=300 + i)},
+                    footer=Footer(Status.FINISHED, 9.9),
+                    status=Status.FINISHED,
+                )
+            )
+    told = json.loads(joulecast("r", "--by", "aug", "--ledger", path, "--json").stdout)
+    assert [(g["name"], g["n"]) for g in told["groups"]] == [("flip", 3), ("none", 3)]
+    assert told["unlabelled"] == 1  # without the tag
+    some = ("r", "--by", "aug", "--where", "aug=none", "--ledger", path, "--json")
+    assert [g["name"] for g in json.loads(joulecast(*some).stdout)["groups"]] == ["none"]
+    csv = tmp_path / "runs.csv"
+    csv.write_text("aug,energy_j\nnone,1\nnone,2\nflip,3\nflip,none\n,5\nNA,6\n")
+    told = json.loads(joulecast(csv, "--by", "aug", "--json").stdout)
+    assert [(g["name"], g["n"], g["missing"]) for g in told["groups"]] == [
+        ("flip", 1, 1),
+        ("none", 2, 0),
+    ]
+    assert told["unlabelled"] == 2
+
+
 def test_a_file(joulecast: Joulecast, data: Path) -> None:
     text = joulecast(data).stdout
     assert "energy_j by architecture" in text and "60 values" in text

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..csv_table import number
 from ..errors import BadInputError
 from ..units import one_line
 from .scipy_stats import finite
-from .table import Array, Table
+from .table import Array, Table, by_size
 
 MOST_GROUPS = 50
 """More labels than these are no grouping, and every pair of them is more than anyone reads."""
@@ -90,7 +89,7 @@ def split(table: Table, value: str, by: str) -> tuple[list[Group], int]:
             f"{table.name}: {by} has {len(names):,} different values, too many to compare each "
             f"with each (at most {MOST_GROUPS}): choose another column, or some of the rows"
         )
-    names.sort(key=_order if table.is_numeric(by) else lambda n: (n.casefold(), n))
+    names.sort(key=by_size if table.is_numeric(by) else lambda n: (n.casefold(), n))
     place = {name: i for i, name in enumerate(names)}
     at = np.array([-1 if label is None else place[label] for label in labels], dtype=np.int64)
     known = ~np.isnan(values)
@@ -107,7 +106,3 @@ def some(names: Sequence[str]) -> str:
     if len(names) > 3:
         return f"{', '.join(shown)} and {len(names) - 3} more"
     return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))
-
-
-def _order(label: str) -> tuple[float, str]:
-    return number(label) or 0.0, label

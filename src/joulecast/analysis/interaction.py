@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..csv_table import number
 from ..errors import BadInputError, UsageError
 from ..units import format_number, one_line
 from .aligned_ranks import aligned_ranks
@@ -20,7 +19,7 @@ from .configurations import grouped
 from .groups import Group
 from .medians import Median, median
 from .scipy_stats import scipy_stats
-from .table import Array, Table
+from .table import Array, Table, by_size
 from .two_way import Cells, Sums, cells_of, sums_of_squares
 
 SCHEMA = "joulecast/interaction/1"
@@ -215,7 +214,7 @@ def _ordered(found: set[str], numeric: bool, column: str, table: Table) -> list[
             "another column, or some of the rows"
         )
     if numeric:
-        return sorted(found, key=lambda x: number(x) or 0.0)
+        return sorted(found, key=by_size)
     return sorted(found, key=lambda x: (x.casefold(), x))
 
 

@@ -19,7 +19,10 @@ Array = npt.NDArray[np.float64]
 Cell = str | float | None
 
 UNKNOWN = frozenset({"", "na", "n/a", "nan", "null", "none"})
-"""What a cell may say (in any case) where a value is missing."""
+"""What a text may say (in any case) where a figure is missing."""
+
+_BLANK = UNKNOWN - {"none"}
+"""What a cell of a file may say where anything is missing; `none` is a level where labels stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,8 @@ class Table:
 
     Attributes:
         name: where it came from, for errors and titles.
-        columns: by name; texts as a file gave them, or numbers. None and NaN: not known.
+        columns: by name; texts as a file gave them, or numbers. None, NaN and blank: not known.
+            Any other text is a label, `none` and `nan` too.
         lines: the line of the file that each row came from, where it came from a file.
     """
 
@@ -61,16 +65,15 @@ class Table:
         return [_label(cell) for cell in self.cells(column)]
 
     def levels(self, column: str) -> list[str | None]:
-        """The labels of a factor: where all are numbers, `8.0` and `8` are one level, `8`."""
+        """The labels of a factor: of a numeric column, `8.0` and `8` are one level, `8`."""
         labels = self.labels(column)
-        values = [None if label is None else number(label) for label in labels]
-        if any(v is None and label is not None for v, label in zip(values, labels, strict=True)):
+        if not self.is_numeric(column):
             return labels
-        return [None if value is None else f"{value:.15g}" for value in values]
+        return [None if label is None else _plain(label) for label in labels]
 
     def is_numeric(self, column: str) -> bool:
-        """Whether every cell of a column that says something is a number, and one does."""
-        said = [label for label in self.labels(column) if label is not None]
+        """Whether every cell of a column that says a figure is a number, and one does."""
+        said = [x for x in self.labels(column) if x is not None and x.lower() not in UNKNOWN]
         return bool(said) and all(number(label) is not None for label in said)
 
     def rows(self, keep: npt.NDArray[np.bool_]) -> Table:
@@ -97,8 +100,17 @@ class Table:
         return names if len(names) <= 200 else names[:200] + ", ..."
 
 
+def by_size(level: str) -> tuple[float, str]:
+    """What levels of a numeric column are sorted by; one that is no number (`none`) comes first."""
+    value = None if level.lower() in UNKNOWN else number(level)
+    return (-math.inf if value is None else value), level
+
+
 def read_csv(path: str | Path) -> Table:
     """The table in a CSV file (`.gz` too) whose first line names the columns.
+
+    Cells that are blank, `NA`, `N/A`, `nan` or `null` (in any case) are None. `none` stays: it is
+    missing as a figure, and a level as a label, since that is what people call one.
 
     Raises `BadInputError`, naming the line, where it cannot be read or makes no sense.
     """
@@ -130,7 +142,8 @@ def _table(name: str, lines: Iterator[str]) -> Table:
                 f"{len(header)}"
             )
         for column, cell in zip(columns, cells, strict=True):
-            column.append(cell.strip())
+            text = cell.strip()
+            column.append(None if text.lower() in _BLANK else text)
         rows.append(reader.line_num)
     if not rows:
         raise BadInputError(f"{name}: it has a header and no rows")
@@ -139,8 +152,12 @@ def _table(name: str, lines: Iterator[str]) -> Table:
 
 def _label(cell: Cell) -> str | None:
     if isinstance(cell, str):
-        text = cell.strip()
-        return None if text.lower() in UNKNOWN else text
+        return cell.strip() or None
     if cell is None or math.isnan(cell):
         return None
     return f"{cell:.15g}"
+
+
+def _plain(label: str) -> str:
+    """A number as short as it is; a word for none of them as it came."""
+    return label if label.lower() in UNKNOWN else f"{float(label):.15g}"

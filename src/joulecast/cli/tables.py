@@ -124,7 +124,7 @@ def chosen(table: Table, wanted: Mapping[str, set[str]]) -> Table:
             for label in labels
         ]
         if not any(keep):
-            there = list(dict.fromkeys(one_line(label or "(none)") for label in labels))
+            there = list(dict.fromkeys(one_line(label or "(missing)") for label in labels))
             more = f" and {len(there) - 10} more" if len(there) > 10 else ""
             raise BadInputError(
                 f"{table.name}: {column} is nowhere {' or '.join(sorted(values))}: it is "

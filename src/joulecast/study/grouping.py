@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ..analysis.column_units import quantities
 from ..analysis.configurations import Members, grouped
 from ..analysis.medians import Median, median
-from ..analysis.table import Table
+from ..analysis.table import Table, by_size
 from ..errors import BadInputError, UsageError
 from ..units import Estimate, Provenance, one_line, weakest
 from .measures import ENERGY, Measure, find_energy
@@ -105,7 +105,7 @@ def levels_of(
         planned = [level_text(x) for x in plan.factors.get(factor, ())] if plan else []
         there = [x for x in table.levels(factor) if x is not None] if len(table) else []
         if there and table.is_numeric(factor):
-            there.sort(key=float)
+            there.sort(key=by_size)
         found[factor] = tuple(dict.fromkeys([*planned, *there]))
     return found
 

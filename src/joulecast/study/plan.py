@@ -196,6 +196,8 @@ class _Reader:
                 self._refuse(key, f"{level!r}: a text, a number, true or false is expected")
             if isinstance(level, float) and not math.isfinite(level):
                 self._refuse(key, f"{level!r}: a finite number is expected")
+            if isinstance(level, str) and not level.strip():
+                self._refuse(key, "a level is blank, as what is missing is: give it a name")
             if isinstance(level, str) and len(level) > 200:
                 self._refuse(key, "a level is longer than 200 characters")
         known: dict[Level, Level] = {}  # by what is equal to it, and by its text

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from joulecast.analysis.table import Table, read_csv
+from joulecast.analysis.groups import split
+from joulecast.analysis.table import Table, by_size, read_csv
 from joulecast.errors import BadInputError
 
 
@@ -89,10 +90,32 @@ def test_tables_that_make_no_sense(tmp_path: Path, text: str, problem: str | Non
 
 
 def test_labels_of_numbers_need_no_point() -> None:
-    table = Table("t", {"batch": [8.0, 0.1, math.nan, None, " NaN ", " 8.0 "]})
+    table = Table("t", {"batch": [8.0, 0.1, math.nan, None, " ", " 8.0 "]})
     assert table.labels("batch") == ["8", "0.1", None, None, None, "8.0"]
     assert table.levels("batch") == ["8", "0.1", None, None, None, "8"]
     assert Table("t", {"net": ["8.0", "a", None]}).levels("net") == ["8.0", "a", None]
+
+
+def test_words_for_nothing_are_levels_of_what_was_recorded() -> None:
+    words = ["none", "nan", "NA", "null", "N/A", "flip"]
+    table = Table("ledger", {"aug": [*words, None]})
+    assert table.labels("aug") == table.levels("aug") == [*words, None]
+    assert not table.is_numeric("aug")
+    groups, unlabelled = split(Table("t", {"aug": [*words], "y": [1.0] * 6}), "y", "aug")
+    assert {group.name for group in groups} == {*words} and unlabelled == 0
+
+
+def test_none_is_a_level_of_a_file_and_no_figure(tmp_path: Path) -> None:
+    text = "aug,drop,f1\nnone,0.50,none\nNone,none,1\nNA,NaN,NULL\nnull,0.25,\nn/a, ,nan\n"
+    table = read_csv(written(tmp_path, text))
+    assert table.labels("aug") == ["none", "None", None, None, None]
+    assert table.levels("drop") == ["0.5", "none", None, "0.25", None]
+    np.testing.assert_array_equal(table.numbers("f1"), [math.nan, 1, *[math.nan] * 3])
+    assert [table.is_numeric(c) for c in ("aug", "drop", "f1")] == [False, True, True]
+
+
+def test_levels_that_are_no_number_come_before_the_numbers() -> None:
+    assert sorted(["10", "nan", "-2", "none"], key=by_size) == ["nan", "none", "-2", "10"]
 
 
 def test_a_hundred_thousand_rows(tmp_path: Path) -> None:

@@ -55,6 +55,21 @@ def test_the_configuration_that_saves_most_within_the_tolerance_is_picked():
     assert findings(results(), tolerance=0.0).tradeoff.pick.name.startswith("deep")
 
 
+@pytest.mark.parametrize("word", ["none", "nan", "NA", "null"])
+def test_a_level_called_none_is_a_level(word):
+    plan = study(factors={"aug": (word, "flip"), "dropout": ("none", 0.25)})
+    found = findings(results(plan))
+    document = plain(found)
+    assert found.factors == {"aug": (word, "flip"), "dropout": ("none", "0.25")}
+    assert {c["name"] for c in document["tradeoff"]["configurations"]} == {
+        f"{aug}, dropout={dropout}" for aug in (word, "flip") for dropout in ("none", "0.25")
+    }
+    names = [[g["name"] for g in t["comparison"]["groups"]] for t in document["tests"]]
+    assert ["flip", word] in names and ["none", "0.25"] in names
+    assert {c["a"] for c in document["interactions"][0]["cells"]} == {word, "flip"}
+    assert not any("eft out" in text for text in document["missing"])
+
+
 def test_failed_trials_are_told_and_in_no_median():
     failed = {0: (TrialStatus.OUT_OF_MEMORY, "CUDA out of memory"), 7: (TrialStatus.FAILED, "boom")}
     found = findings(results(failed=failed))

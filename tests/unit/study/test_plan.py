@@ -77,6 +77,7 @@ def test_a_plan_survives_the_ledger(tmp_path: Path) -> None:
         (SMALL + "[factor]\nb = [1]", "factor: no such key", "did you mean factors?"),
         (SMALL + "[factors]", "factors: there is none", "batch"),
         (SMALL + "[factors]\nb = []", "factors.b", "no level"),
+        (SMALL + '[factors]\nb = ["x", " "]', "factors.b", "a level is blank"),
         (SMALL + "[factors]\nb = [1, 1]", "factors.b", "twice"),
         (SMALL + "[factors]\nb = [2, 1, 1.0]", "factors.b", "1.0 and 1 cannot be told apart"),
         (SMALL + "[factors]\nb = [true, 1]", "factors.b", "1 and True cannot be told apart"),

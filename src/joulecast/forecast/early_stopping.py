@@ -123,7 +123,8 @@ class Stopping:
     @property
     def expected(self) -> float:
         """Mean of the stopping epoch."""
-        return float(self.p @ self.epochs)
+        mean = float(self.p @ self.epochs)  # rounded: of one epoch alone, not that epoch
+        return min(max(mean, float(self.epochs[0])), float(self.epochs[-1]))
 
     @property
     def interval(self) -> tuple[int, int]:

@@ -52,6 +52,18 @@ class OperatorCost:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """How long steps take as a virtual machine's host places its cores, over as it mostly did.
+
+    In the mean over the time of the calibration, at least, and at most.
+    """
+
+    mean: float = 1.0
+    least: float = 1.0
+    most: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class CpuCosts:
     """What micro-benchmarks found of a CPU; `costs` by phase and class.
 
@@ -73,6 +85,7 @@ class CpuCosts:
     work: float = 1.0
     view_s: float = 0.0
     update_s: float = 0.0
+    pace: Pace = Pace()
 
     def cost(self, phase: Phase, kind: str) -> OperatorCost:
         """Of a class; where it was not measured, of one like it, and at last of elementwise ones.
@@ -114,6 +127,7 @@ class CpuCosts:
             "work": self.work,
             "view_s": self.view_s,
             "update_s": self.update_s,
+            "pace": [self.pace.mean, self.pace.least, self.pace.most],
         }
 
     @classmethod
@@ -139,6 +153,7 @@ class CpuCosts:
                 work=_known(data.get("work", 1.0)),
                 view_s=_known(data["view_s"]),
                 update_s=_known(data["update_s"]),
+                pace=_pace(data.get("pace", (1.0, 1.0, 1.0))),
             )
             for phase in Phase:
                 read.cost(phase, Kind.OPTIMIZER if phase is Phase.OPTIMIZER else Kind.ELEMENTWISE)
@@ -162,7 +177,10 @@ class CpuStep:
 
 
 def cpu_step(workload: Workload, costs: CpuCosts) -> CpuStep:
-    """What the operators of a step take, and memory that the step is handed out anew."""
+    """What the operators of a step take, and memory that the step is handed out anew.
+
+    With the cores as near one another as they mostly were: `costs.pace` is not in it.
+    """
     parts = [costs.seconds(op, workload.memory_bytes) for op in workload.ops]
     starts_s, compute_s, memory_s = (math.fsum(part) for part in zip(*parts, strict=True))
     starts_s = costs.among * (starts_s + costs.view_s * workload.views)
@@ -182,6 +200,14 @@ def fresh_bytes(workload: Workload) -> float:
     """
     peak = workload.peak_bytes
     return peak if peak > KEPT_BYTES else peak / 2
+
+
+def _pace(values: Any) -> Pace:
+    """Raises `ValueError` for what is none."""
+    mean, least, most = map(_known, values)
+    if not 0 < least <= mean <= most:
+        raise ValueError(f"no pace: {values}")
+    return Pace(mean, least, most)
 
 
 def _known(value: Any) -> float:

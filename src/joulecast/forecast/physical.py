@@ -16,7 +16,7 @@ import numpy as np
 from .base import Prediction
 from .conformal import Spread
 from .constants import Constants, is_geforce, shipped
-from .cpu_roofline import KEPT_BYTES, CpuCosts, cpu_step
+from .cpu_roofline import KEPT_BYTES, CpuCosts, Pace, cpu_step
 from .novelty import novelty
 from .power_model import awake_w, run
 from .roofline import Busy, busy, demand
@@ -25,6 +25,7 @@ from .static import ASSUMED, Calibration, Device, Shares, StaticForecaster, Step
 if TYPE_CHECKING:
     from ..workload.model import Workload
 
+_STEADY = Pace()
 _FRESH = "a step may get its memory anew from the system, as the process has it: half is counted"
 
 
@@ -59,7 +60,13 @@ class Physical(StaticForecaster):
         rung = "catalog" if device.calibration is None else "calibrated"
         shares = _shares(at_work, float(running.clock))
         wider, why = novelty(workload, device, shares, shipped()["known"])
-        notes = (*_notes(device, float(running.clock)), *why)
+        notes = (
+            *_notes(device, float(running.clock)),
+            *_lacking(workload, device),
+            *why,
+            *_disturbed(found),
+        )
+        wider *= 1 + found.disturbed
         return self._forecast(device, seconds, watts, shares, rung, wider, notes)
 
     def _on_cpu(
@@ -69,15 +76,21 @@ class Physical(StaticForecaster):
         step = cpu_step(workload, costs)
         own_s = found.step_s or 0.0
         input_s = workload.batch / found.samples_per_s if found.samples_per_s else 0.0
-        seconds = step.seconds + own_s + input_s
-        parts = step.compute_s, step.memory_s, step.starts_s + own_s, input_s
+        pace = costs.pace
+        parts = [step.compute_s, step.memory_s, step.starts_s + own_s]
+        parts = [*(pace.mean * part for part in parts), input_s]
+        seconds = math.fsum(parts)
         # Where no meter told, what the catalog says of full load.
         watts = device.tdp_w if costs.work_w is None else costs.work_w
         shares = Shares(*(part / seconds for part in parts))
         notes = tuple(note for note in _notes(device, 1.0) if note != ASSUMED)
         if workload.training and workload.peak_bytes < KEPT_BYTES:
             notes = (*notes, _FRESH)
-        return self._forecast(device, seconds, watts, shares, "calibrated", 1.0, notes)
+        if pace.least < pace.most:
+            notes = (*notes, _moved(pace))
+        notes = (*notes, *_disturbed(found))
+        wider = 1 + found.disturbed
+        return self._forecast(device, seconds, watts, shares, "calibrated", wider, notes, pace)
 
     def _forecast(
         self,
@@ -88,14 +101,15 @@ class Physical(StaticForecaster):
         rung: str,
         wider: float,
         notes: tuple[str, ...],
+        pace: Pace = _STEADY,
     ) -> StepForecast:
         """With the intervals of its rung, `wider` for what no measurement covers."""
         spread = {
             name: Spread(half).widened(wider) for name, half in shipped()["errors"][rung].items()
         }
         return StepForecast(
-            duration=spread["duration"].around(seconds),
-            energy=spread["energy"].around(seconds * watts),
+            duration=_reaching(spread["duration"].around(seconds), pace),
+            energy=_reaching(spread["energy"].around(seconds * watts), pace),
             power=_within(spread["power"].around(watts), device),
             shares=shares,
             method=self.name,
@@ -126,6 +140,27 @@ class Physical(StaticForecaster):
         return busy(demand(workload, device), efficiency, input_s)
 
 
+def _reaching(said: Prediction, pace: Pace) -> Prediction:
+    """With bounds that hold as the cores lie nearest, and as they lie farthest."""
+    if said.low is None or said.high is None:
+        return said
+    low, high = said.low * pace.least / pace.mean, said.high * pace.most / pace.mean
+    return replace(said, low=low, high=high)
+
+
+def _moved(pace: Pace) -> str:
+    return (
+        "the host of this machine moves its cores nearer to one another and farther apart: steps "
+        f"take {pace.least / pace.mean:.2g} to {pace.most / pace.mean:.2g} times as long as said"
+    )
+
+
+def _disturbed(found: Calibration) -> tuple[str, ...]:
+    share = f"{100 * found.disturbed:.0f} %"
+    why = f"other programs took {share} of the processors' time while this machine was calibrated"
+    return (f"{why}: joulecast calibrate, when nothing else runs",) if found.disturbed else ()
+
+
 def _within(power: Prediction, device: Device) -> Prediction:
     """A GPU's driver holds it at its limit; what a CPU's family draws is itself an estimate."""
     if device.kind != "gpu" or power.high is None:
@@ -144,6 +179,15 @@ def _shares(at_work: Busy, clock: float) -> Shares:
     parts = np.array([compute, memory, latency, 0.0])
     parts[2 if host >= fed else 3] += waits
     return Shares(*(float(p) for p in parts / parts.sum()))
+
+
+def _lacking(workload: Workload, device: Device) -> tuple[str, ...]:
+    """That the device does not speed up the precision asked for, where that is so."""
+    precision = workload.precision
+    if precision == "fp32" or precision in device.tensor:
+        return ()
+    units = "tensor cores" if device.kind == "gpu" else "matrix units"
+    return (f"{device.name} has no {units} for {precision}: counted at its rate in fp32",)
 
 
 def _notes(device: Device, clock: float) -> tuple[str, ...]:

@@ -43,6 +43,9 @@ class Calibration:
     idle_w: float | None = None
     samples_per_s: float | None = None
     operators: CpuCosts | None = None  # of a CPU: what its operators take, one by one
+    disturbed: float = (
+        0.0  # share of the processors' time that others took meanwhile, where it told
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +83,10 @@ class Device:
     def peak_tflops(self, precision: str, tensor_cores: bool = True) -> float | None:
         """Dense peak rate in TFLOP/s, of the tensor cores where allowed and known; None: neither.
 
-        Precisions that the device lacks run as the next wider one it has, as frameworks do.
+        Precisions that the device lacks run as the next wider one it has, as frameworks do. For
+        bf16 that is fp32, for fp16 has not its range.
         """
-        wider = {"tf32": ("fp32",), "bf16": ("fp16", "fp32"), "fp16": ("fp32",)}
+        wider = {"tf32": ("fp32",), "bf16": ("fp32",), "fp16": ("fp32",)}
         wider |= {"fp8": ("bf16", "fp16", "fp32"), "int8": ("fp16", "fp32")}
         for name in (precision, *wider.get(precision, ())):
             if tensor_cores and name in self.tensor:

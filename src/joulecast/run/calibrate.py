@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from .._version import __version__
@@ -18,8 +19,8 @@ from ..recording.baseline import measure_idle
 from ..recording.integrate import is_resolved
 from ..recording.summary import Summary
 from ..units import weakest
-from . import microbench
-from .calibrated import Calibrated, Idle
+from . import cores, microbench
+from .calibrated import QUIET, Calibrated, Idle
 from .calibration_fit import fit, input_constants
 from .cpu_fit import fit_costs
 from .cpu_pieces import cpu_pieces, settle
@@ -30,7 +31,8 @@ from .targets import Target
 IDLE_S = 10.0  # at most, without work
 _IDLE_SHARE = 0.1  # of the time
 _INPUT_SHARE = 0.08
-_QUIET = 0.15  # of the processors' time that others may take while the machine is to be idle
+_FIRST = 0.8  # of the time: the rest is for tests during which the cores were moved
+_MORE = 3  # times that such a test is run again at most
 
 
 def calibrate(
@@ -69,10 +71,18 @@ def calibrate(
     wait = microbench.waiter(torch, device)
     left = max(1.0, seconds - (clock() - begun))
     load = _Load(clock)
+    exchange = cores.exchange(torch) if device.type == "cpu" else None
 
     def act(tracker: Any) -> None:
         span: Callable[[str], AbstractContextManager[object]] = tracker.span
-        results.extend(microbench.run_pieces(tests, wait, left, clock=clock, span=span, told=told))
+        run = partial(microbench.run_pieces, wait=wait, clock=clock, span=span, told=told)
+        first = left if exchange is None else _FIRST * left
+        results.extend(run(tests, seconds=first, exchange=exchange))
+        for _ in range(_MORE):
+            again = [result.test for result in cores.unusual(results)]
+            share = min(len(again) / len(tests), (1 - _FIRST) / _FIRST / _MORE)
+            if again:
+                results.extend(run(again, seconds=first * share, exchange=exchange))
 
     summary = measure(act, clock, env)
     others = load.others()
@@ -81,16 +91,19 @@ def calibrate(
     ]
     whole_steps = {r.test.name for r in results if r.test.group == AMONG}
     work_w = power_of(summary, whole_steps, target.domains)
-    operators = fit_costs(results, work_w) if device.type == "cpu" else None
+    usual = cores.as_usual(results)
+    operators = fit_costs(usual, work_w) if device.type == "cpu" else None
+    if operators is not None:
+        operators = replace(operators, pace=cores.pace_of(results, AMONG))
     sources = [d.source for d in summary.domains if _belongs(d.source.domain, target.domains)]
-    notes = [] if others is None or others < _QUIET else [_crowded(others)]
+    notes = [] if others is None or others < QUIET else [_crowded(others)]
     if not sources:
         notes.append(f"no meter of {target.device} here: joulecast doctor says why")
     notes += [f"{r.test.name}: not run: {r.skipped}" for r in results if r.skipped]
     return Calibrated(
         device=target.device,
         name=target.facts.name,
-        constants=fit(results, idle, target.facts, forecaster, operators),
+        constants=fit(usual, idle, target.facts, forecaster, operators),
         results=tuple(results),
         notes=tuple(notes),
         power_provenance=weakest(s.provenance for s in sources) if sources else None,
@@ -98,6 +111,7 @@ def calibrate(
         seconds=clock() - begun,
         versions={"joulecast": __version__, "torch": str(torch.__version__)},
         operators=operators,
+        others=others,
     )
 
 
@@ -143,7 +157,7 @@ def idle_power(
     watts = [sum(found.values()) for found in stretches if len(found) == len(meters)]
     if not watts or min(watts) <= 0:
         return Idle(None, reason="the meters gave no reading in the time: take more seconds")
-    if domains.startswith("cpu") and others is not None and others > _QUIET:
+    if domains.startswith("cpu") and others is not None and others > QUIET:
         return Idle(None, reason=f"{_crowded(others)}: it was not idle")
     return Idle(min(watts), (max(watts) - min(watts)) / 2 / min(watts))
 

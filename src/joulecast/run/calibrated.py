@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 UNITS = {"launch_s": "s", "step_s": "s", "idle_w": "W"}
 UNITS |= {"forward_s": "s", "backward_s": "s", "update_s": "s", "work_w": "W"}
+QUIET = 0.15  # of the processors' time: what others may take while a machine is to be idle
 OF_CPUS = ("forward_s", "backward_s", "update_s", "work_w")
 MEANINGS = {
     "compute": "matrix products and convolutions, against the shipped rate",
@@ -66,6 +67,7 @@ class Calibrated:
     seconds: float
     versions: Mapping[str, str]
     operators: CpuCosts | None = None
+    others: float | None = None  # of the processors' time, taken by other programs meanwhile
 
     def to_json(self) -> dict[str, Any]:
         """The document that the ledger keeps; `calibration_from` reads it."""
@@ -79,6 +81,7 @@ class Calibrated:
             "power_provenance": self.power_provenance and str(self.power_provenance),
             "tests": [result.to_json() for result in self.results],
             "notes": list(self.notes),
+            "others": self.others,
             "seconds": self.seconds,
             "versions": dict(self.versions),
         }
@@ -92,7 +95,7 @@ def calibration_from(document: Mapping[str, Any], sample_bytes: float | None = N
     """
     values = document.get("values")
     values = values if isinstance(values, Mapping) else {}
-    names = {f.name for f in fields(Calibration)} - {"samples_per_s", "operators"}
+    names = {f.name for f in fields(Calibration)} - {"samples_per_s", "operators", "disturbed"}
     known: dict[str, Any] = {name: _positive(values.get(name)) for name in names}
     rate = None
     given = document.get("input_s")
@@ -101,7 +104,9 @@ def calibration_from(document: Mapping[str, Any], sample_bytes: float | None = N
         seconds = each + byte * sample_bytes
         rate = 1 / seconds if seconds > 0 else None
     operators = CpuCosts.from_json(document.get("operators"))
-    return Calibration(**known, samples_per_s=rate, operators=operators)
+    others = _positive(document.get("others")) or 0.0
+    disturbed = min(others, 1.0) if others >= QUIET else 0.0
+    return Calibration(**known, samples_per_s=rate, operators=operators, disturbed=disturbed)
 
 
 def calibration_of(

@@ -45,15 +45,22 @@ class Sample:
 
 
 def cpu_pieces(torch: Any) -> list[Piece]:
-    """All of them: copies by working set, random numbers, operators, optimizers, whole steps."""
+    """All of them: copies by working set, random numbers, operators, optimizers, whole steps.
+
+    Whole steps are there three times, first, amid and last: a machine may change its pace.
+    """
+    whole = whole_steps(torch)
     return [
+        *whole,
         *(_level(torch, size) for size in LEVEL_BYTES),
         *(_draw(torch, count) for count in DRAWN),
         *(_touch(torch, fresh) for fresh in (False, True)),
         *(_layer(torch, views(torch), backward, VIEW) for backward in (False, True)),
-        *(_layer(torch, s, backward) for s in samples(torch) for backward in (False, True)),
+        *(_layer(torch, s, False) for s in samples(torch)),
+        *whole,
+        *(_layer(torch, s, True) for s in samples(torch)),
         *(_update(torch, name, *sizes) for name in ("sgd", "adam") for sizes in TENSORS),
-        *whole_steps(torch),
+        *whole,
     ]
 
 

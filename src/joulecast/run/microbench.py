@@ -55,6 +55,7 @@ class Result:
     repeats: int
     power_w: float | None = None  # of the device, while it ran; None: nothing was metered
     skipped: str | None = None  # why it was not run
+    exchange_s: tuple[float, float] | None = None  # between cores, before and after: see `cores`
 
     def to_json(self) -> dict[str, Any]:
         """For the ledger and for `--json`."""
@@ -67,6 +68,7 @@ class Result:
             "repeats": self.repeats,
             "power_w": self.power_w,
             "skipped": self.skipped,
+            "exchange_s": None if self.exchange_s is None else list(self.exchange_s),
         }
 
 
@@ -129,8 +131,9 @@ def run_pieces(
     clock: Callable[[], float] = time.perf_counter,
     span: Callable[[str], AbstractContextManager[object]] = nullcontext,
     told: Callable[[str], None] = lambda name: None,
+    exchange: Callable[[], float] | None = None,
 ) -> Iterator[Result]:
-    """Run the tests in turn, `seconds` in all; each in a span of its name.
+    """Run the tests in turn, `seconds` in all; each in a span of its name, between exchanges.
 
     One that fails (not enough memory, an operator that is not there) is skipped with the reason.
     """
@@ -138,10 +141,12 @@ def run_pieces(
         told(test.name)
         try:
             call = test.make()
+            before = exchange() if exchange else 0.0
             with span(test.name):
                 median, spread, repeats = timed(call, wait, seconds / len(tests), clock)
+            apart = (before, exchange()) if exchange else None
             del call  # its memory is the next one's
-            yield Result(test, median, spread, repeats)
+            yield Result(test, median, spread, repeats, exchange_s=apart)
         except (RuntimeError, MemoryError, NotImplementedError) as error:
             why = (str(error) or type(error).__name__).splitlines()[0][:200]
             yield Result(test, 0.0, 0.0, 0, skipped=why)

@@ -11,6 +11,7 @@ from joulecast.forecast.cpu_roofline import (
     KEPT_BYTES,
     CpuCosts,
     OperatorCost,
+    Pace,
     cpu_step,
     fresh_bytes,
 )
@@ -112,6 +113,34 @@ def test_among_others_an_operator_starts_later_and_works_longer():
     assert slower.memory_s == pytest.approx(1.2 * plain.memory_s)
 
 
+def test_cores_that_are_moved_reach_into_value_bounds_and_notes():
+    work = workload(op(Kind.ELEMENTWISE, count=100))
+    steady = Calibration(step_s=1e-3, operators=COSTS)
+    moved = replace(steady, operators=replace(COSTS, pace=Pace(1.2, 1.0, 1.8)))
+    plain = Physical().step(work, CPU.calibrated(steady))
+    found = Physical().step(work, CPU.calibrated(moved))
+    assert plain is not None and found is not None
+    for what in ("duration", "energy"):
+        before, after = getattr(plain, what), getattr(found, what)
+        assert after.value == pytest.approx(1.2 * before.value)
+        assert after.low == pytest.approx(before.low)
+        assert after.high == pytest.approx(1.8 * before.high)
+    assert any("0.83 to 1.5 times" in note for note in found.notes)
+    assert not any("times as long" in note for note in plain.notes)
+
+
+@pytest.mark.parametrize("operators", [COSTS, None])
+def test_a_disturbed_calibration_is_told_and_less_sure(operators: CpuCosts | None):
+    work = workload(op(Kind.ELEMENTWISE))
+    quiet = Calibration(launch_s=1e-6, step_s=1e-3, operators=operators)
+    plain = Physical().step(work, CPU.calibrated(quiet))
+    found = Physical().step(work, CPU.calibrated(replace(quiet, disturbed=0.6)))
+    assert plain is not None and found is not None
+    assert found.duration.value == plain.duration.value
+    assert found.energy.high > plain.energy.high and found.energy.low < plain.energy.low
+    assert any("60 % of the processors' time" in note for note in found.notes)
+
+
 def test_without_meters_the_power_is_that_of_the_catalog():
     found = Calibration(operators=replace(COSTS, work_w=None))
     step = Physical().step(workload(op(Kind.ELEMENTWISE)), CPU.calibrated(found))
@@ -128,6 +157,10 @@ def test_a_gpu_does_not_heed_what_operators_take_on_a_cpu():
 
 def test_it_is_kept_and_read_again():
     assert CpuCosts.from_json(json.loads(json.dumps(COSTS.to_json()))) == COSTS
+    moved = replace(COSTS, pace=Pace(1.1, 0.9, 1.5))
+    assert CpuCosts.from_json(json.loads(json.dumps(moved.to_json()))) == moved
+    before = {name: value for name, value in COSTS.to_json().items() if name != "pace"}
+    assert CpuCosts.from_json(before) == COSTS  # made before cores were looked at
 
 
 def _changed(**changes: object) -> dict[str, object]:
@@ -150,6 +183,9 @@ def _changed(**changes: object) -> dict[str, object]:
         _changed(work_w="much"),
         _changed(touch_s=True),
         _changed(among=-1),
+        _changed(pace=[1.0, 1.2, 1.5]),  # its mean is below its least
+        _changed(pace=[0.0, 0.0, 0.0]),
+        _changed(pace=[1.0]),
     ],
 )
 def test_what_makes_no_sense_is_not_known(data: object):

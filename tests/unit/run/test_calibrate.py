@@ -238,6 +238,11 @@ class TestStored:
         broken = self.DOCUMENT | {"operators": {"costs": "many"}}
         assert calibration_from(broken) == calibration_from(self.DOCUMENT)
 
+    def test_what_others_took_counts_from_where_it_disturbs(self) -> None:
+        assert calibration_from(self.DOCUMENT | {"others": 0.66}).disturbed == 0.66
+        for little in (0.05, None, "much", -1.0):
+            assert calibration_from(self.DOCUMENT | {"others": little}).disturbed == 0.0
+
     def test_the_pipeline_counts_where_samples_are_named(self) -> None:
         rate = calibration_from(self.DOCUMENT, sample_bytes=1e5).samples_per_s
         assert rate == pytest.approx(1 / (1e-4 + 2e-4))

@@ -1,5 +1,7 @@
 """The pieces of work for a CPU, against what they are to contain."""
 
+from collections import Counter
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -13,6 +15,7 @@ from joulecast.run.cpu_pieces import (  # noqa: E402
     samples,
     views,
 )
+from joulecast.run.cpu_steps import AMONG  # noqa: E402
 from joulecast.run.microbench import run_pieces  # noqa: E402
 from joulecast.workload.model import Kind, Phase  # noqa: E402
 
@@ -48,7 +51,10 @@ def test_a_product_wants_both_gradients():
 
 def test_all_classes_are_there_in_several_sizes():
     pieces = cpu_pieces(torch)
-    assert len({piece.name for piece in pieces}) == len(pieces)  # spans are told by name
+    names = Counter(piece.name for piece in pieces if piece.group != AMONG)
+    assert set(names.values()) == {1}  # spans are told by name
+    steps = Counter(piece.name for piece in pieces if piece.group == AMONG)
+    assert len(steps) == 8 and set(steps.values()) == {3}
     for kind in Kind:
         assert str(kind) in ORDER or kind is Kind.OPTIMIZER
         sizes = {

@@ -3,7 +3,9 @@
 Energy and time of a step over trainings of some seconds, against the catalog alone, the machine
 calibrated a moment before, and probes of the job itself. Probes and trainings take turns, so that
 a machine that changes its pace shows as what it is: how far a training is from the one before it is
-the error that no forecast can be under. The table of docs/static-forecast.md is printed, too.
+the error that no forecast can be under. How near the cores lie to one another, which the host of a
+virtual machine changes, is looked at beside each training. The table of docs/static-forecast.md is
+printed, too.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -21,7 +23,10 @@ from harness import Figure, joulecast_command, run, say
 BATCH = 64
 TRAINING_S, PROBE_S, CALIBRATION_S = 8.0, 5.0, 120.0
 TURNS = 4  # of a probe and a training
-RUNGS = ("catalog", "calibrated", "probed", "training")
+PLACED = (
+    "calibrated, cores placed alike"  # of trainings alone that ran as the calibration mostly did
+)
+RUNGS = ("catalog", "calibrated", PLACED, "probed", "training")
 TARGETS = {"calibrated": 15.0, "probed": 5.0}
 WHAT = ("energy", "time")
 JOB: dict[str, Any] = {"batch": BATCH, "training": True, "optimizer": "adam", "precision": "fp32"}
@@ -132,42 +137,60 @@ def probed(net: Net, seconds: float) -> tuple[float, float]:
 
 def forecasts(net: Net, device: Any, calibrated: Any) -> dict[str, tuple[float, float]]:
     """Joules and seconds of one step by rung, without running it."""
+    from joulecast.forecast.cpu_roofline import Pace
     from joulecast.forecast.physical import Physical
     from joulecast.workload import analyze
 
     work = analyze(net.build(), net.shape, device="cpu", **JOB)
-    rungs = {"catalog": device} | (
-        {"calibrated": device.calibrated(calibrated)} if calibrated else {}
-    )
+    rungs = {"catalog": device, "calibrated": device.calibrated(calibrated)}
+    if calibrated.operators is not None:
+        still = replace(calibrated, operators=replace(calibrated.operators, pace=Pace()))
+        rungs[PLACED] = device.calibrated(still)
     said = {rung: Physical().step(work, there) for rung, there in rungs.items()}
     return {r: (step.energy.value, step.duration.value) for r, step in said.items() if step}
 
 
-def calibration(seconds: float) -> Any:
-    """This machine's constants, measured now, as a user would have it done."""
+def calibration(seconds: float) -> tuple[Any, float | None]:
+    """This machine's constants, measured now, as a user would have it done; and the seconds of an
+    exchange between cores (`joulecast.run.cores`) in most of its tests."""
     import subprocess
     from pathlib import Path
 
     from joulecast.hardware.environment import Environment
-    from joulecast.ledger import open_ledger
-    from joulecast.run.calibrated import calibration_of
+    from joulecast.ledger import calibrations, open_ledger
+    from joulecast.run.calibrated import calibration_from
 
     with tempfile.TemporaryDirectory() as folder:
         ledger = str(Path(folder) / "ledger.sqlite")
         options = ["--device", "cpu", "--seconds", f"{seconds:g}", "--ledger", ledger]
         subprocess.run([joulecast_command(), "calibrate", *options], stdout=sys.stderr, check=True)
         with open_ledger(ledger) as opened:
-            return calibration_of(opened, Environment.detect().to_json(), "cpu")
+            stored = calibrations.load(opened, Environment.detect().to_json(), "cpu")
+    if stored is None:
+        raise RuntimeError("no calibration was kept")
+    seen = [s for test in stored.document["tests"] for s in test["exchange_s"] or ()]
+    return calibration_from(stored.document), statistics.median_low(seen) if seen else None
+
+
+def exchange() -> float:
+    """Seconds of an exchange between the cores as they lie now."""
+    import torch
+
+    from joulecast.run import cores
+
+    return cores.exchange(torch)()
 
 
 @dataclass(frozen=True)
 class Found:
     """Of one network: (energy, time) of a step as trained and as probed just before, by turn; and
-    as forecast, by rung."""
+    as forecast, by rung. `placed` of each training: whether the cores lay before and after it as
+    they mostly did while the machine was calibrated."""
 
     trained: list[tuple[float, float]]
     probed: list[tuple[float, float]]
     said: dict[str, tuple[float, float]]
+    placed: list[bool]
 
     def errors(self, rung: str, what: int) -> list[float]:
         """In %: of a probe, against the training that followed; else against their mean."""
@@ -177,11 +200,11 @@ class Found:
             return [100 * (probe / training - 1) for probe, training in pairs]
         if rung == "training":  # forecast by the one before it: no probe can do better
             return [100 * (before / after - 1) for before, after in pairwise(real)]
-        return (
-            [100 * (self.said[rung][what] / statistics.fmean(real) - 1)]
-            if rung in self.said
-            else []
-        )
+        if rung == PLACED:
+            real = [value for value, alike in zip(real, self.placed, strict=True) if alike]
+        if rung not in self.said or not real:
+            return []
+        return [100 * (self.said[rung][what] / statistics.fmean(real) - 1)]
 
 
 def benchmark(quick: bool) -> list[Figure]:
@@ -195,16 +218,23 @@ def benchmark(quick: bool) -> list[Figure]:
 
     torch.manual_seed(0)
     part = 0.2 if quick else 1.0
-    constants = calibration(CALIBRATION_S * part)
+    constants, usual_s = calibration(CALIBRATION_S * part)
     device = cpu_here(Environment.detect())
     found: dict[str, Found] = {}
     for net in nets():
-        one = found[net.name] = Found([], [], forecasts(net, device, constants))
+        one = found[net.name] = Found([], [], forecasts(net, device, constants), [])
         for _ in range(2 if quick else TURNS):
             one.probed.append(probed(net, PROBE_S * part))
+            around = [exchange()]
             one.trained.append(trained(net, TRAINING_S * part))
-        joules, seconds = (statistics.fmean(of) for of in zip(*one.trained, strict=True))
-        say(f"  {net.name}: {1e3 * joules:.2f} mJ in {1e3 * seconds:.2f} ms a step")
+            around.append(exchange())
+            one.placed.append(all(usual_s and abs(s / usual_s - 1) < 0.2 for s in around))
+            joules, seconds = one.trained[-1]
+            apart = " and ".join(f"{1e6 * s:.0f}" for s in around)
+            say(
+                f"  {net.name}: {1e3 * joules:.2f} mJ, {1e3 * seconds:.2f} ms a step, an exchange "
+                f"between cores {apart} us before and after"
+            )
     say("")
     say(markdown(found))
     figures = [_figure(rung, what, found) for what in (0, 1) for rung in RUNGS]
@@ -235,9 +265,10 @@ def markdown(found: dict[str, Found]) -> str:
 
 def _figure(rung: str, what: int, found: dict[str, Found]) -> Figure:
     target = TARGETS.get(rung) if what == 0 else None
-    name = f"{rung}: {WHAT[what]} of a step, mean error on five networks"
     errors = {net: one.errors(rung, what) for net, one in found.items()}
-    if not all(errors.values()):
+    errors = {net: each for net, each in errors.items() if each}
+    name = f"{rung}: {WHAT[what]} of a step, mean error on {len(errors)} networks"
+    if len(errors) < (1 if rung == PLACED else len(found)):
         return Figure(name, None, "%", below=target, note="no forecast")
     sizes = [statistics.fmean(abs(error) for error in each) for each in errors.values()]
     each = (f"{net} " + " ".join(f"{e:+.0f}" for e in errors[net]) for net in errors)

@@ -48,7 +48,7 @@ def parse_shift(text: str) -> float:
     type=click.FloatRange(min=_LEAST_S),
     default=120.0,
     show_default=True,
-    help="For all of it together.",
+    help="For all of it together; the tests of a CPU need some 40 at least.",
 )
 @click.option(
     "--wall",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -425,6 +426,31 @@ def test_the_time_limit_starts_no_trial_that_would_pass_it(place: Place) -> None
     assert document["counts"]["finished"] == 1
 
 
+@pytest.mark.parametrize(
+    ("limit", "ended", "code"),
+    [('duration = "1ms"', "time limit", 0), ('energy = "1e-6 J"', "energy limit", 3)],
+)
+def test_a_limit_passed_before_anyone_looked_is_said(
+    place: Place, limit: str, ended: str, code: int
+) -> None:
+    path = place.plan("by_return", below=f"[limits]\n{limit}\n")
+    document = place.json("study", "run", path, code=code)
+    assert document["ended"] == ended and document["counts"]["finished"] == 1
+    assert document["text"].startswith(f"all trials are over, and passed the {ended} of ")
+    (trial,) = document["trials"]
+    assert trial["started_at"] < trial["ended_at"] <= time.time()
+
+
+def test_what_was_used_is_one_figure_though_no_trial_finished(place: Place) -> None:
+    path = place.plan("by_yield", sizes="[20, 21]", below='[limits]\nenergy = "1 mJ"\n')
+    said = place("study", "run", path, code=3)
+    assert (used := re.search(r"of 1.00 mJ is reached \((.+) used\): 2 trials are left", said))
+    assert f"2 to come; {used[1]} (" in said
+    again = place("study", "run", path, code=3)  # by a runner that has measured nothing
+    assert f"({used[1]} used)" in again and f"2 to come; {used[1]}, " in again
+    assert f"used so far: {used[1]}, in" in place("study", "status", "s")
+
+
 def test_warm_up_and_rest_are_no_part_of_the_results(place: Place) -> None:
     below = '[conditions]\nwarm_up = "1s"\ncool_down = "0.2s"\ncool_to = 45\n'
     said = place("study", "run", place.plan("by_yield", sizes="[1, 2]", below=below))
@@ -457,6 +483,7 @@ study = joulecast.Study("s", "train.py:by_return", {"size": [1, 2]}, repetitions
 outcome = joulecast.run_study(study, folder=sys.argv[1])
 with joulecast.open_ledger() as ledger:
     table = results(ledger, "s").table
+assert all(e.trial.started_at < e.trial.ended_at for e in outcome.ended)
 print(outcome.end, len(outcome.ended), sorted(table.numbers("size")), set(table.cells("status")))
 """
     done = subprocess.run(

@@ -31,6 +31,13 @@ def trial_text(trial: Trial) -> str:
     return one_line(f"{factors}, repetition {trial.repetition + 1}", 120)
 
 
+def spent_text(spent: Estimate | None, energy_j: float) -> str | None:
+    """`45.2 kJ (40.1 to 52.3), modelled`; the figure alone where no more is known; None of none."""
+    if spent is None:
+        return format_quantity(energy_j, "J") if energy_j else None
+    return f"{format_estimate(spent)}, {spent.provenance}"
+
+
 def ahead_text(energy: Estimate | None, left: Estimate | None) -> str:
     """`study 45.2 kJ (40.1 to 52.3), 8 min 10 s left (7 min 02 s to 9 min 40 s)`."""
     if energy is None and left is None:
@@ -83,9 +90,7 @@ def ended_text(ended: Ended, at: Progress) -> str:
 
 def outcome_text(outcome: Outcome) -> list[str]:
     """How it ended, in lines."""
-    spent = format_estimate(outcome.spent) if outcome.spent else "energy not measured"
-    if outcome.spent is not None:
-        spent += f", {outcome.spent.provenance}"
+    spent = spent_text(outcome.spent, outcome.energy_j) or "energy not measured"
     return [
         f"study {one_line(outcome.study.name)}: {outcome.text}",
         f"  {counts_text(outcome.counts)}; {spent}, {format_duration(outcome.duration_s)} of runs",

@@ -13,8 +13,8 @@ from ..study.model import Study, Trial, TrialStatus
 from ..study.order import configurations
 from ..study.outcome import Outcome
 from ..study.progress import Ended
-from ..units import Estimate, format_duration, format_estimate, format_quantity, one_line
-from .study_progress import ahead_text, counts_text, trial_text
+from ..units import Estimate, format_duration, format_quantity, one_line
+from .study_progress import ahead_text, counts_text, spent_text, trial_text
 
 RUN_SCHEMA = "joulecast/study-run/1"
 STATUS_SCHEMA = "joulecast/study-status/1"
@@ -52,6 +52,7 @@ class Standing:
             "counts": {str(status): self.counts.get(status, 0) for status in TrialStatus},
             "energy": {
                 "spent": _json(self.expected.spent()),
+                "spent_j": self.expected.spent_j,
                 "forecast": _json(self.expected.energy()),
                 "limit_j": study.max_energy_j,
             },
@@ -81,9 +82,8 @@ class Standing:
             f"study {name}: {study.entry}, {levels} x {study.repetitions} {times}",
             f"  {counts_text(counts)}, of {len(self.trials)}",
         ]
-        spent = self.expected.spent()
-        if spent is not None:
-            used = f"{format_estimate(spent)}, {spent.provenance}"
+        used = spent_text(self.expected.spent(), self.expected.spent_j)
+        if used is not None:
             lines.append(f"  used so far: {used}, in {format_duration(self.duration_s)} of runs")
         if counts[TrialStatus.PENDING] or counts[TrialStatus.RUNNING]:
             ahead = ahead_text(self.expected.energy(), self.expected.left())
@@ -128,6 +128,7 @@ def outcome_json(outcome: Outcome, exit_code: int) -> dict[str, Any]:
         "exit_code": exit_code,
         "counts": {str(status): outcome.counts.get(status, 0) for status in TrialStatus},
         "energy": _json(outcome.spent),
+        "energy_j": outcome.energy_j,
         "duration_s": outcome.duration_s,
         "trials": [_ended_json(ended) for ended in outcome.ended],
         "notes": list(outcome.notes),

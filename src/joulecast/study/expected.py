@@ -30,6 +30,7 @@ class Expected:
         self._open: list[StoredTrial] = []  # not over, wherever they run
         self._spent = (0.0, 0.0)
         self._metered_j = _NOTHING  # by trials that are over: value, low, high
+        self._others: list[Estimate] = []  # of attempts here that are in no result
         self._provenance = Provenance.MODELLED
         self._between: list[float] = []  # seconds of a trial that are no part of its run
         self._rests: list[float] = []
@@ -57,6 +58,10 @@ class Expected:
     def took(self, all_s: float, run_s: float) -> None:
         """A trial took so long here, and so long of it was its run."""
         self._between.append(max(0.0, all_s - run_s))
+
+    def metered(self, energy: Estimate) -> None:
+        """What an attempt used, J, that is in no result."""
+        self._others.append(energy)
 
     def rested(self, rest_s: float) -> None:
         """So long was rested before a trial."""
@@ -93,13 +98,27 @@ class Expected:
             whole.value - past, whole.low - past, whole.high - past, "s", whole.provenance
         )
 
+    @property
+    def spent_j(self) -> float:
+        """Energy of all that was run so far, J: what limits count."""
+        return self._spent[0]
+
     def spent(self) -> Estimate | None:
-        """Energy of all that was run so far, J, as the meters are sure of it; None of nothing."""
-        joules = self._spent[0]
-        if not self._metered_j[0]:
+        """The same as the meters are sure of it; None where that is not known.
+
+        They are as sure of all of it as of the trials that are over; before there is one, as of
+        what was stopped here.
+        """
+        metered, provenance = self._metered_j, self._provenance
+        if not metered[0]:
+            parts = [(e.value, e.low, e.high) for e in self._others]
+            value, low, high = map(math.fsum, zip(*parts, strict=True)) if parts else _NOTHING
+            metered = (value, low, high)
+            provenance = weakest([Provenance.MEASURED, *(e.provenance for e in self._others)])
+        if not metered[0]:
             return None
-        value, low, high = (joules * x / self._metered_j[0] for x in self._metered_j)
-        return Estimate(value, low, high, "J", self._provenance)
+        value, low, high = (self.spent_j * x / metered[0] for x in metered)
+        return Estimate(value, low, high, "J", provenance)
 
     def _metered(self, whole: Estimate) -> Estimate:
         """With the meters' own error: what they are off by, they are off by in all trials."""

@@ -30,6 +30,7 @@ class Outcome:
     text: str  # the same for people
     ended: tuple[Ended, ...]
     counts: Mapping[TrialStatus, int]
-    spent: Estimate | None  # energy of all that was run for the study, by all runners, J
+    energy_j: float  # of all that was run for the study, by all runners: what limits count
+    spent: Estimate | None  # the same with its interval; None where that is not known
     duration_s: float  # of the same
     notes: tuple[str, ...] = ()

@@ -107,13 +107,13 @@ class Runner:
         self._look()
         if not self._pending:
             running = self._counts.get(TrialStatus.RUNNING, 0)
-            return End.ELSEWHERE if running else End.COMPLETE
+            return End.ELSEWHERE if running else self._limit_passed() or End.COMPLETE
         if self._around.stop.is_set():
             return End.STOPPED
         return self._limit(self._pending[0].factors)
 
-    def _look(self) -> None:
-        """At what the ledger knows: other runners may have been at work."""
+    def _look(self) -> list[StoredTrial]:
+        """At what the ledger knows: other runners may have been at work. All trials."""
         rows = studies.trials(self._ledger, self._study.name)
         self._counts = {}
         for row in rows:
@@ -122,6 +122,16 @@ class Runner:
         self._pending = [row for row in rows if row.status == TrialStatus.PENDING]
         self._spent = studies.spent(self._ledger, self._study.name)
         self._expected.learn(rows, self._spent)
+        return rows
+
+    def _limit_passed(self) -> End | None:
+        """The limit that all of it together has passed."""
+        study, (energy_j, duration_s) = self._study, self._spent
+        if study.max_energy_j is not None and energy_j > study.max_energy_j:
+            return End.ENERGY
+        if study.max_duration_s is not None and duration_s > study.max_duration_s:
+            return End.DURATION
+        return None
 
     def _limit(self, factors: Mapping[str, Level]) -> End | None:
         """The limit that is reached, or that the next trial is expected to pass."""
@@ -254,7 +264,10 @@ class Runner:
 
     def _spend(self, energy: Estimate | None, duration_s: float | None) -> None:
         """What is in no result counts for the limits all the same."""
-        joules = energy.value if energy is not None else 0.0
+        joules = 0.0
+        if energy is not None:
+            joules = energy.value
+            self._expected.metered(energy)
         studies.add_spent(self._ledger, self._study.name, joules, duration_s or 0.0)
 
     # words
@@ -265,11 +278,15 @@ class Runner:
         if result.status is TrialStatus.FINISHED and quality is not None and quality not in metrics:
             there = ", ".join(sorted(metrics)) or "none"
             self._say(f"{quality} was not logged by {trial.configuration} (metrics: {there})")
-        status = result.status or TrialStatus.PENDING
-        trial = replace(trial, status=status, run_id=result.run_id, error=result.error)
+        trial = replace(
+            trial,
+            status=result.status or TrialStatus.PENDING,
+            run_id=result.run_id,
+            error=result.error,
+            ended_at=next(r.ended_at for r in self._look() if r.trial_id == trial.trial_id),
+        )
         ended = Ended(trial, result.energy, result.duration_s, metrics)
         self._ended.append(ended)
-        self._look()
         self._around.listener.ended(ended, self._progress("running"))
 
     def _show(self, phase: str, trial: Trial | None = None, seen: Snapshot | None = None) -> None:
@@ -306,17 +323,22 @@ class Runner:
         }.get(end)
         if text is None:
             energy = end is End.ENERGY
-            of = study.max_energy_j if energy else study.max_duration_s
-            used = format_quantity(self._spent[0 if energy else 1], "J" if energy else "s")
-            limit = format_quantity(of or 0.0, "J" if energy else "s")
-            text = f"the {end} of {limit} is reached, or would be by the next trial"
-            text += f" ({used} used): {left}; raise it in the plan, then go on"
+            of = (study.max_energy_j if energy else study.max_duration_s) or 0.0
+            spent, unit = self._spent[0 if energy else 1], "J" if energy else "s"
+            limit, used = format_quantity(of, unit), format_quantity(spent, unit)
+            if not waiting:
+                text = f"all trials are over, and passed the {end} of {limit} ({used} used)"
+            else:
+                how = "is reached" if spent >= of else "would be passed by the next trial"
+                text = f"the {end} of {limit} {how} ({used} used): {left}; raise it in the plan, "
+                text += "then go on"
         return Outcome(
             study=study,
             end=end,
             text=text,
             ended=tuple(self._ended),
             counts=dict(self._counts),
+            energy_j=self._expected.spent_j,
             spent=self._expected.spent(),
             duration_s=self._spent[1],
             notes=tuple(self._said),

@@ -1,6 +1,6 @@
 """What is said of a study under way."""
 
-from joulecast.report.study_progress import counts_text, ended_text, now_text
+from joulecast.report.study_progress import counts_text, ended_text, now_text, spent_text
 from joulecast.run.outlook import Snapshot
 from joulecast.study.model import Trial, TrialStatus
 from joulecast.study.progress import Ended, Progress
@@ -41,6 +41,12 @@ def test_a_trial_that_is_over() -> None:
     bad = Trial("abc", 0, {"b": 1}, 0, 7, TrialStatus.FAILED, error="ValueError: \x1b[31mno\n way")
     text = ended_text(Ended(bad, None, None), at)
     assert "failed (ValueError: [31mno way), not run" in text
+
+
+def test_what_was_used_is_told_though_its_interval_is_not_known() -> None:
+    assert spent_text(estimate(20.0), 20.0) == "20.0 J (18.0 to 24.0), modelled"
+    assert spent_text(None, 0.0359) == "35.9 mJ"
+    assert spent_text(None, 0.0) is None
 
 
 def test_counts() -> None:

@@ -37,6 +37,14 @@ def test_before_the_first_trial_nothing_is_known() -> None:
     assert nothing.spent() is None
 
 
+def test_before_a_trial_has_ended_the_meters_are_as_sure_as_of_what_was_stopped() -> None:
+    found = expected(row(0, 1), spent=(30.0, 3.0))
+    assert (found.spent(), found.spent_j) == (None, 30.0)  # of another runner
+    found.metered(Estimate(9.0, 3.0, 18.0, "J", Provenance.MODELLED))
+    found.metered(Estimate(1.0, 1.0, 2.0, "J", Provenance.ASSUMED))
+    assert found.spent() == Estimate(30.0, 12.0, 60.0, "J", Provenance.ASSUMED)
+
+
 def test_a_configuration_is_expected_to_take_what_it_took() -> None:
     rows = [row(0, 1, "finished", 10.0), row(1, 1, "finished", 12.0), row(2, 2)]
     assert expected(*rows).energy_of({"b": 1}) == 11.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -17,9 +18,20 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 
+_UNSEEN = frozenset({*range(0x20), *range(0x7F, 0xA0)} - set(map(ord, "\t\n\r")))
+_TURNING = frozenset({*range(0x202A, 0x202F), *range(0x2066, 0x206A)})  # the order of letters
+_PLAIN = dict.fromkeys(_UNSEEN | _TURNING, "\ufffd")
+_ESCAPED = re.compile(r"\\(?:\\|[bf]|u[0-9a-f]{4})")  # of JSON; a backslash takes its letter along
+
+
+def plain(value: Any) -> Any:
+    """A text of users as a page may hold it, without control characters; others as they are."""
+    safe = not isinstance(value, str) or hasattr(value, "__html__")
+    return value if safe else value.translate(_PLAIN)
+
 
 def templates() -> Environment:
-    """Where pages are rendered: every text is escaped, an unknown name is an error.
+    """Where pages are rendered: every text is plain and escaped, an unknown name is an error.
 
     Raises `MissingExtraError` where jinja2 or plotly, which every page needs too, is not installed.
     """
@@ -31,6 +43,7 @@ def templates() -> Environment:
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
+        finalize=plain,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
@@ -51,9 +64,17 @@ def read(name: str) -> str:
 
 
 def json_in_html(data: Mapping[str, Any]) -> str:
-    """JSON that cannot end the script element it stands in."""
+    """JSON that cannot end the script element it stands in, its texts plain."""
     text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    text = _ESCAPED.sub(lambda found: _plain_escape(found[0]), text)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _plain_escape(escape: str) -> str:
+    if escape == "\\\\":
+        return escape
+    hidden = len(escape) == 2 or int(escape[2:], 16) in _PLAIN
+    return "\\ufffd" if hidden else escape
 
 
 def policy(scripts: Mapping[str, str]) -> str:

@@ -1,5 +1,6 @@
 """The HTML page as text; `tests/integration/test_report_browser.py` opens it."""
 
+import json
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from joulecast.meters.base import Uncertainty
 from joulecast.recording.model import Metric, Status
 from joulecast.recording.summary import summarise
 from joulecast.report.html import render_html
+from joulecast.report.page_parts import json_in_html
 from joulecast.units import Estimate
 
 HOSTILE = "</script><script>window.pwned=1</script><img src=x onerror=alert(1)>"
@@ -78,6 +80,29 @@ def test_what_users_write_stays_text():
     assert "img" not in found.tags
     assert found.tags.count("script") == clean.tags.count("script")
     assert "<script>window.pwned" not in text
+
+
+HIDDEN = "a\x1b[31mb\x9dc\x00d\u202ee\u2066f"
+SHOWN = "a\ufffd[31mb\ufffdc\ufffdd\ufffde\ufffdf"
+
+
+def test_control_characters_are_replaced():
+    recording = training(
+        epochs=2, name=HIDDEN, tags={HIDDEN: HIDDEN}, command=["python", HIDDEN], warnings=[HIDDEN]
+    )
+    recording.metrics = [Metric(m.t_s, HIDDEN, m.value, m.span) for m in recording.metrics]
+    text = re.sub(r"<script>.*?</script>", "", page(recording), flags=re.DOTALL)
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text)
+    assert text.count(SHOWN) >= 5
+    figures = re.search(r'id="figures">(.*?)</script>', text, re.DOTALL)
+    assert f"metric:{SHOWN}" in json.loads(figures[1])  # as the page's script looks it up
+    assert not re.search(r"\\u00[01789]", figures[1])
+
+
+def test_a_backslash_is_no_control_character():
+    texts = {"paths": [r"C:\u001b", "x\\", "tab\tline\n", "\b\f"]}
+    told = {"paths": [r"C:\u001b", "x\\", "tab\tline\n", "\ufffd\ufffd"]}
+    assert json.loads(json_in_html(texts)) == told
 
 
 def test_figures_are_those_of_the_summary():

@@ -83,6 +83,15 @@ def test_what_users_write_stays_text():
     assert not re.search(r"<(script|img)", flat)
 
 
+def test_control_characters_are_replaced():
+    hidden = "a\x1b[31mb\x9bc"
+    plan = study(name=hidden, factors={hidden: (hidden, "plain")}, repetitions=3)
+    failed = {0: (TrialStatus.FAILED, f"x\ny {hidden}")}
+    text = body(render_study(findings(results(plan, failed))))
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", text)
+    assert "x\ny a\ufffd[31mb\ufffdc" in text
+
+
 def test_the_tables_hold_the_figures():
     found = findings(results())
     text = render_study(found)

@@ -178,7 +178,7 @@ def test_a_part_of_a_cpu_has_a_part_of_its_rate_and_power():
 
 def test_precisions_a_device_lacks_run_as_the_next_wider():
     assert GPU.peak_tflops("bf16") == 10.0
-    assert replace(GPU, tensor={"fp16": 80.0}).peak_tflops("bf16") == 80.0
+    assert replace(GPU, tensor={"fp16": 80.0}).peak_tflops("bf16") == 10.0
     assert replace(GPU, tensor={"fp16": 80.0}).peak_tflops("fp16", tensor_cores=False) == 10.0
     assert replace(GPU, vector={}).peak_tflops("fp32") is None
 
@@ -195,3 +195,29 @@ def test_a_calibrated_cpu_may_draw_more_than_its_family_is_rated_at():
     hot = Physical().step(WORK, cpu.calibrated(Calibration(power=20.0)))
     assert hot.power.value > 2 * cpu.tdp_w
     assert hot.duration.value <= plain.duration.value
+
+
+@pytest.mark.parametrize("precision", ["bf16", "tf32"])
+@pytest.mark.parametrize("name", ["Tesla V100 SXM2 16GB", "Tesla T4", "GeForce GTX 750 Ti"])
+def test_gpus_before_ampere_compute_bf16_and_tf32_as_fp32_and_it_is_said(name, precision):
+    device = Device.of_gpu(find_gpu(name))
+
+    def of(dtype):
+        work = workload(matmul(8192, 8192, 8192, dtype=dtype), precision=dtype)
+        return Physical().step(work, device)
+
+    full, asked = of("fp32"), of(precision)
+    assert asked.duration.value == pytest.approx(full.duration.value, rel=0.05)
+    (note,) = [note for note in asked.notes if precision in note]
+    assert note.endswith(f"has no tensor cores for {precision}: counted at its rate in fp32")
+    assert not any("tensor cores" in note for note in full.notes)
+
+
+def test_tensor_cores_that_know_the_precision_have_no_note():
+    work = workload(matmul(8192, 8192, 8192, dtype="bf16"), precision="bf16")
+    on = {n: Physical().step(work, Device.of_gpu(find_gpu(n))) for n in ("RTX 3090", "Tesla T4")}
+    assert not any("tensor cores" in note for note in on["RTX 3090"].notes)
+    half = workload(matmul(8192, 8192, 8192, dtype="fp16"), precision="fp16")
+    t4 = Physical().step(half, Device.of_gpu(find_gpu("Tesla T4")))
+    assert t4.duration.value < on["Tesla T4"].duration.value / 3
+    assert not any("tensor cores" in note for note in t4.notes)

@@ -48,6 +48,18 @@ class BadInputError(JoulecastError):
     """A file given by the user does not hold what it should; the text names the place."""
 
 
+class BadPlanError(BadInputError):
+    """The plan of a study, or the function it names, makes no sense (exit code 2)."""
+
+    exit_code = 2
+
+
+class StudyNotFoundError(LedgerError):
+    """No study in the ledger, or no trial of it, has the name or id given (exit code 2)."""
+
+    exit_code = 2
+
+
 class BudgetExceeded(JoulecastError):
     """A run has spent its budget (exit code 3).
 

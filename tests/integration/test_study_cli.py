@@ -209,7 +209,7 @@ def test_what_failed_is_run_again_once_the_plan_is_known_to_agree(place: Place) 
     place("study", "run", path, code=1)
     training.write_text(mended)
     path.write_text(path.read_text() + "other = 1\n")  # another plan
-    place("study", "resume", path, "--retry-failed", code=1)
+    place("study", "resume", path, "--retry-failed", code=2)
     assert [trial.status for trial in place.trials()] == ["failed", "failed"]
     said = place("study", "resume", "s", "--retry-failed")
     assert "2 that had failed are run again" in said
@@ -231,16 +231,21 @@ def test_plain_functions(place: Place) -> None:
 
 def test_a_slip_of_the_pen_is_found_before_anything_runs(place: Place) -> None:
     path = place.plan("by_yield", below="moed = ['ok']\n")
-    said = place("study", "run", path, code=1)
+    said = place("study", "run", path, code=2)
     assert "factors.moed: by_yield() does not take it: did you mean mode?" in said
     path = place.plan("by_yeild")
-    assert "did you mean by_yield?" in place("study", "run", path, code=1)
+    assert "did you mean by_yield?" in place("study", "run", path, code=2)
     assert "no such key: did you mean factors?" in place(
-        "study", "run", place.plan("by_yield", below="[factor]\n"), code=1
+        "study", "run", place.plan("by_yield", below="[factor]\n"), code=2
     )
+    for slip in ('order = "blokced"', "limits = {energy = '3 apples'}"):
+        said = place("study", "run", place.plan("by_yield", more=slip), code=2)
+        assert "did you mean blocked?" in said or "apples" in said
+    for verb in ("run", "resume"):
+        assert "cannot be read: No such file" in place("study", verb, "studdy.toml", code=2)
     path = place.plan("by_yield")
     (place.folder / "train.py").write_text("import nothing_of_this_name\n")
-    assert "No module named 'nothing_of_this_name'" in place("study", "run", path, code=1)
+    assert "No module named 'nothing_of_this_name'" in place("study", "run", path, code=2)
     assert not Path(place.ledger).exists()
 
 
@@ -525,4 +530,7 @@ def test_the_example_fits_what_it_calls() -> None:
 def test_no_studies_and_unknown_ones(place: Place) -> None:
     place("study", "run", place.plan("by_return"))
     assert "s: 1 finished" in place("study", "status")
-    assert "no study 'zzz'" in place("study", "resume", "zzz", code=1)
+    for verb in ("resume", "status", "report"):
+        assert "no study 'zzz'" in place("study", verb, "zzz", code=2)
+    assert "no trial begins with 'zzz'" in place("study", "status", "s", "--trial", "zzz", code=2)
+    assert "no such file" in place("study", "report", "zzz.csv", code=2)

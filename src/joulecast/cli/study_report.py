@@ -120,6 +120,8 @@ def _found(what: str, ledger: str | None, given: dict[str, Any], bar: LateBar) -
 
         if ledger is not None:
             raise UsageError(f"{what} is a file: --ledger is for a study's name")
+        if not Path(what).exists():
+            raise UsageError(f"{what}: there is no such file")
         table = replace(read_csv(what), name=Path(what).name)  # titles need no path
         return _findings(table, given, site, None)
     from ..ledger import open_ledger

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, insert, select, text, update
 
-from ..errors import LedgerError
+from ..errors import LedgerError, StudyNotFoundError
 from . import schema
 from .document import dumps, plain_text
 from .engine import reading
@@ -95,7 +95,10 @@ def plan(
 
 
 def load(ledger: Ledger, name: str) -> StoredStudy:
-    """The study of this name. Raises `LedgerError`, with the nearest names, if there is none."""
+    """The study of this name.
+
+    Raises `StudyNotFoundError`, with the nearest names, if there is none.
+    """
     with explained(ledger.location), reading(ledger._engine) as connection:
         row = _find(connection, name)
         if row is not None:
@@ -104,7 +107,7 @@ def load(ledger: Ledger, name: str) -> StoredStudy:
     near = get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f"the nearest are {', '.join(near)}" if near else f"it has {', '.join(names[:5])}"
     hint = hint if names else "it holds no studies yet: start one with joulecast study run FILE"
-    raise LedgerError(f"no study {name!r} in ledger {ledger.location}: {hint}")
+    raise StudyNotFoundError(f"no study {name!r} in ledger {ledger.location}: {hint}")
 
 
 def listed(ledger: Ledger) -> list[tuple[StoredStudy, dict[str, int]]]:
@@ -132,7 +135,10 @@ def trials(ledger: Ledger, name: str, *, figures: bool = False) -> list[StoredTr
 
 
 def trial(ledger: Ledger, name: str, trial_id: str) -> StoredTrial:
-    """One trial with all that is kept of it, by its id or the beginning of it."""
+    """One trial with all that is kept of it, by its id or the beginning of it.
+
+    Raises `StudyNotFoundError` if none, or more than one, is meant.
+    """
     table = schema.trials
     query = _trials_of(select(table), name).where(
         table.c.trial_id.startswith(trial_id, autoescape=True)
@@ -141,7 +147,9 @@ def trial(ledger: Ledger, name: str, trial_id: str) -> StoredTrial:
         found = connection.execute(query.limit(2)).mappings().all()
     if len(found) != 1:
         how = "several trials begin" if found else "no trial begins"
-        raise LedgerError(f"study {name}: {how} with {trial_id!r}: joulecast study status {name}")
+        raise StudyNotFoundError(
+            f"study {name}: {how} with {trial_id!r}: joulecast study status {name}"
+        )
     return trial_of(found[0], ledger)
 
 

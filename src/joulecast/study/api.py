@@ -31,7 +31,7 @@ def run_study(
         listener: is told how it goes; by default a line on stderr for what one should know.
 
     Raises:
-        BadInputError: the plan, or the function it names, makes no sense.
+        BadPlanError: the plan, or the function it names, makes no sense.
         UsageError: the ledger holds another plan of this name.
         LedgerError: the ledger fails; nothing that ended is lost.
         KeyboardInterrupt: Ctrl-C; the trial under way is given back, and a later call goes on.

@@ -19,7 +19,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from ..errors import BadInputError
+from ..errors import BadPlanError
 from .model import Study
 from .plan import nearest
 
@@ -47,7 +47,7 @@ def place(study: Study, folder: Path) -> tuple[Path, str]:
 
 
 def code_of(study: Study, folder: Path) -> str:
-    """SHA-256 of the entry's file. Raises `BadInputError` where it cannot be read."""
+    """SHA-256 of the entry's file. Raises `BadPlanError` where it cannot be read."""
     file, _ = place(study, folder)
     try:
         return hashlib.sha256(file.read_bytes()).hexdigest()
@@ -55,13 +55,13 @@ def code_of(study: Study, folder: Path) -> str:
         near = get_close_matches(file.name, [p.name for p in file.parent.glob("*.py")], n=1)
         hint = f": did you mean {near[0]}?" if near else ""
         why = error.strerror or error
-        raise BadInputError(f"entry {study.entry}: {file}: {why}{hint}") from error
+        raise BadPlanError(f"entry {study.entry}: {file}: {why}{hint}") from error
 
 
 def load(file: Path, function: str) -> Callable[..., Any]:
     """The function, its file imported as `python FILE.py` would find its modules.
 
-    Raises `BadInputError` where there is no such function; else whatever the import raises.
+    Raises `BadPlanError` where there is no such function; else whatever the import raises.
     """
     sys.path.insert(0, str(file.parent))
     sys.argv = [str(file)]
@@ -73,7 +73,7 @@ def load(file: Path, function: str) -> Callable[..., Any]:
     found = getattr(module, function, None)
     if not callable(found):
         names = [n for n, v in vars(module).items() if inspect.isfunction(v)]
-        raise BadInputError(f"{file.name} has no function {function}: {nearest(function, names)}")
+        raise BadPlanError(f"{file.name} has no function {function}: {nearest(function, names)}")
     entry: Callable[..., Any] = found
     return entry
 
@@ -96,7 +96,7 @@ def signature_of(function: Callable[..., Any]) -> Signature:
 
 
 def ask(study: Study, folder: Path, env: Mapping[str, str] | None = None) -> Signature:
-    """What the study's function takes, asked in a child process. Raises `BadInputError`."""
+    """What the study's function takes, asked in a child process. Raises `BadPlanError`."""
     file, function = place(study, folder)
     code_of(study, folder)  # it can be read
     command = [sys.executable, "-m", "joulecast.study.entry", str(file.absolute()), function]
@@ -113,15 +113,15 @@ def ask(study: Study, folder: Path, env: Mapping[str, str] | None = None) -> Sig
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise BadInputError(f"entry {study.entry}: its import took over five minutes") from error
+        raise BadPlanError(f"entry {study.entry}: its import took over five minutes") from error
     said = done.stdout.rpartition(_MARK)[2] if _MARK in done.stdout else None
     if said is None:
         why = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         where = _last_place(done.stderr, folder)
-        raise BadInputError(f"entry {study.entry}: it cannot be imported: {why}{where}")
+        raise BadPlanError(f"entry {study.entry}: it cannot be imported: {why}{where}")
     answer = json.loads(said)
     if "error" in answer:
-        raise BadInputError(f"entry {study.entry}: {answer['error']}")
+        raise BadPlanError(f"entry {study.entry}: {answer['error']}")
     lists = {key: tuple(value) for key, value in answer.items() if isinstance(value, list)}
     return Signature(**(answer | lists))
 
@@ -138,25 +138,25 @@ def _last_place(traceback: str, folder: Path) -> str:
 
 
 def check_entry(study: Study, signature: Signature, source: str = "Study") -> None:
-    """Raises `BadInputError` where the factors are not what the function takes."""
+    """Raises `BadPlanError` where the factors are not what the function takes."""
     name = study.entry.rpartition(":")[2]
     takes = [p for p in signature.parameters if p not in GIVEN or p == "epochs"]
     if signature.positional:
-        raise BadInputError(
+        raise BadPlanError(
             f"{source}: entry: {name}() takes {', '.join(signature.positional)} by position only"
         )
     for factor in study.factors:
         if not signature.takes_any and factor not in signature.parameters:
-            raise BadInputError(
+            raise BadPlanError(
                 f"{source}: factors.{factor}: {name}() does not take it: {nearest(factor, takes)}"
             )
     given = {*study.factors, "seed", "run"} | ({"epochs"} if study.epochs is not None else set())
     lacking = [p for p in signature.required if p not in given]
     if lacking == ["epochs"]:
-        raise BadInputError(f"{source}: epochs: it is missing, and {name}() needs it")
+        raise BadPlanError(f"{source}: epochs: it is missing, and {name}() needs it")
     if lacking:
         which = ", ".join(lacking)
-        raise BadInputError(
+        raise BadPlanError(
             f"{source}: factors: {name}() needs {which}, and there is no such factor: add it under "
             "[factors], or give the parameter a default"
         )
@@ -168,7 +168,7 @@ _MARK = "joulecast-signature:"
 def _main(file: str, function: str) -> None:
     try:
         answer = asdict(signature_of(load(Path(file), function)))
-    except BadInputError as error:
+    except BadPlanError as error:
         answer = {"error": str(error)}
     sys.stdout.write(f"\n{_MARK}{json.dumps(answer)}\n")
     sys.stdout.flush()

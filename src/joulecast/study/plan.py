@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ..errors import BadInputError, UsageError
+from ..errors import BadPlanError, UsageError
 from ..forecast import early_stopping
 from ..units import parse_duration, parse_energy
 from .model import Conditions, Level, Study, level_text
@@ -33,20 +33,20 @@ _STOPPING = ("metric", "patience", "min_delta", "mode")
 def read_study(path: str | Path) -> Study:
     """The plan in a TOML file; `entry` in it is relative to the file's folder.
 
-    Raises `BadInputError`.
+    Raises `BadPlanError`.
     """
     path = Path(path)
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise BadInputError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise BadPlanError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInputError(f"{path}: not a TOML file: {error}") from error
+        raise BadPlanError(f"{path}: not a TOML file: {error}") from error
     return _Reader(str(path)).study(document)
 
 
 def check(study: Study, place: str = "Study") -> Study:
-    """The plan as it is, or `BadInputError` with what makes no sense in it."""
+    """The plan as it is, or `BadPlanError` with what makes no sense in it."""
     return _Reader(place).checked(study)
 
 
@@ -290,7 +290,7 @@ class _Reader:
                 self._refuse(f"{before}{key}", f"no such key: {nearest(key, known)}")
 
     def _refuse(self, key: str, problem: str) -> NoReturn:
-        raise BadInputError(f"{self._place}: {key}: {problem}")
+        raise BadPlanError(f"{self._place}: {key}: {problem}")
 
 
 def _is_whole(value: object) -> bool:

@@ -30,7 +30,7 @@ def results(ledger: Ledger, name: str, *, refresh: bool = False) -> StudyResults
     joulecast, or all with `refresh`, are worked out again from the recording. A recording that is
     gone leaves its figures unknown.
 
-    Raises `LedgerError`, with the nearest names, where there is no such study.
+    Raises `StudyNotFoundError`, with the nearest names, where there is no such study.
     """
     study = stored_plan(studies.load(ledger, name))
     rows = studies.trials(ledger, name, figures=True)

@@ -88,9 +88,10 @@ def shapiro(group: Group, alpha: float) -> Normality:
 
 
 def levene(groups: Sequence[Group], alpha: float) -> EqualSpread:
-    """Whether groups (two or more, none empty) are spread alike, at level `alpha`."""
+    """Whether groups, none of them empty, are spread alike, at level `alpha`."""
     if len(groups) < 2:
-        return EqualSpread(None, None, None, "it compares groups, and there is one")
+        there = "one" if groups else "none"
+        return EqualSpread(None, None, None, f"it compares groups, and there is {there}")
     scale = peak(groups)
     scaled = [g.values / scale for g in groups]
     deviations = [np.abs(v - np.median(v)) for v in scaled]

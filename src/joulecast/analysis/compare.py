@@ -113,7 +113,7 @@ class Comparison:
                 "shapiro": [n.to_json() for n in self.normality],
                 "levene": self.spread.to_json(),
             },
-            "decision": {"asked": self.asked, "test": self.test.name, "why": self.why},
+            "decision": {"asked": self.asked, "test": self._chosen(), "why": self.why},
             "test": self.test.to_json(),
             "reason": self.test.reason,
             "posthoc": self.posthoc,
@@ -121,6 +121,10 @@ class Comparison:
             "pairs": [pair.to_json() for pair in self.pairs],
             "notes": list(self.notes),
         }
+
+    def _chosen(self) -> str | None:
+        """The test that was chosen; None where none was, for want of groups."""
+        return None if self.asked == "auto" and len(self.normality) < 2 else self.test.name
 
 
 def compare(
@@ -202,6 +206,9 @@ def _choose(test: str, normality: Sequence[Normality]) -> tuple[str, str]:
         return WELCH, "Welch's ANOVA with Games-Howell was asked for"
     if test == "kruskal":
         return KRUSKAL, "Kruskal-Wallis with Dunn and Holm was asked for"
+    if len(normality) < 2:
+        there = "one group has values" if normality else "no group has a value"
+        return KRUSKAL, f"none, for there is nothing to test: {there}"
     failed = [n for n in normality if n.normal is False]
     untested = [n for n in normality if n.normal is None]
     rank = "so ranks are compared: Kruskal-Wallis with Dunn and Holm"

@@ -102,7 +102,22 @@ def test_pairs_are_not_to_be_read_into_where_the_groups_do_not_differ() -> None:
 def test_one_group_says_so() -> None:
     found = compared(table(a=normal(0)))
     assert "there is one group, a (20 values)" in found.test.reason
+    assert found.why == "none, for there is nothing to test: one group has values"
+    assert found.to_json()["decision"]["test"] is None
     assert found.pairs == () and found.normality[0].p is not None
+
+
+def test_groups_without_values_leave_nothing_to_test() -> None:
+    found = compared(table(a=[math.nan] * 4, b=[math.nan] * 5))
+    assert found.to_json()["decision"] == {
+        "asked": "auto",
+        "test": None,
+        "why": "none, for there is nothing to test: no group has a value",
+    }
+    assert (found.test.reason, found.spread.reason) == (
+        "no group has a value",
+        "it compares groups, and there is none",
+    )
 
 
 def test_constant_values_have_no_p() -> None:

@@ -47,8 +47,10 @@ def _read(rows: Any, path: Path) -> Readings:
     column = names.index(figure)
     times: list[float] = []
     values: list[float] = []
+    blank = 0
     for row in rows:
         if len(row) <= max(time, column) or not row[column].strip():
+            blank += 1
             continue
         where = f"{path}, line {rows.line_num}"
         value = _number(row[column], f"{where}: {figure}")
@@ -59,6 +61,8 @@ def _read(rows: Any, path: Path) -> Readings:
             raise BadInputError(f"{where}: its time is before that of the row above: sort the rows")
         times.append(t_s)
         values.append(value)
+    if blank and not times:
+        raise BadInputError(f"{path}: none of its {blank} rows has a figure of {figure}")
     kept = np.array(times), np.array(values) * FACTORS.get(figure, 1.0)
     return Readings(*kept, counts=figure != POWER, origin=path.name)
 

@@ -30,6 +30,7 @@ _LEAST_SWING = 0.05  # of the metered power, to tell a slope from an offset
 _LEAST_R = 0.5
 _WORST_SLOPE = 0.25  # standard error of the slope, relative
 _CLEARER = 0.05  # of the variance, that a shifted clock must explain more
+_LONGER = "too few: record the wall for some minutes, idle and under load"
 _TOLERATED_S = 3.0  # plugs answer with what they measured a little before
 
 
@@ -42,19 +43,21 @@ def fit_wall(readings: Readings, runs: Sequence[Metered]) -> WallFit:
 
     Raises `WallFitError`: no overlap, too few readings, no variation, clocks that differ.
     """
+    told = len(readings.t_s)
+    if told < 3:
+        raise WallFitError(f"{readings.origin}: {told} readings are {_LONGER}")
+    if not _meet(readings, runs):
+        raise _apart(readings)
     readings = risen(readings)
     if len(readings.t_s) < 3:
         raise WallFitError(
-            f"{readings.origin}: {len(readings.t_s)} readings are too few: record the wall for "
-            "some minutes, idle and under load"
+            f"{readings.origin}: its counter moved {len(readings.t_s) - 1} times in {told} "
+            f"readings, {_LONGER}"
         )
     width = bin_width(readings, runs)
     both = join(readings, runs, width)
     if not len(both.wall_w):
-        raise WallFitError(
-            f"{readings.origin}: none of its readings falls into a recorded run of this machine: "
-            "check their times and zone, or record runs while the wall is metered"
-        )
+        raise _apart(readings)
     if len(both.wall_w) < LEAST_BINS:
         raise WallFitError(
             f"{readings.origin}: readings and runs share {len(both.wall_w)} stretches of "
@@ -93,6 +96,19 @@ def fit_wall(readings: Readings, runs: Sequence[Metered]) -> WallFit:
         scope=runs[0].scope,
         domains=runs[0].domains,
         origin=readings.origin,
+    )
+
+
+def _meet(readings: Readings, runs: Sequence[Metered]) -> bool:
+    """Whether any of the runs was there while the wall was read."""
+    first, last = readings.t_s[0], readings.t_s[-1]
+    return any(run.t_s[0] <= last and run.t_s[-1] >= first for run in runs)
+
+
+def _apart(readings: Readings) -> WallFitError:
+    return WallFitError(
+        f"{readings.origin}: none of its readings falls into a recorded run of this machine: "
+        "check their times and zone, or record runs while the wall is metered"
     )
 
 

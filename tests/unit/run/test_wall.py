@@ -92,6 +92,14 @@ class TestFit:
         with pytest.raises(WallFitError, match="none of its readings"):
             fit_wall(wall(), [])
 
+    def test_a_counter_that_stands_still(self) -> None:
+        t_s = START + np.arange(300.0)
+        flat = Readings(t_s, np.ones(300), counts=True, origin="flat.csv")
+        with pytest.raises(WallFitError, match="none of its readings falls into a recorded run"):
+            fit_wall(flat, [])
+        with pytest.raises(WallFitError, match="its counter moved 0 times in 300 readings"):
+            fit_wall(flat, [run()])
+
     def test_too_few(self) -> None:
         with pytest.raises(WallFitError, match=r"share \d+ stretches of .*, 12 are needed"):
             fit_wall(wall(), [run(length_s=40)])
@@ -246,6 +254,7 @@ class TestCsv:
             ("t,power_w\n1800000000,-1\n", "line 2: power_w: a number of 0 or more"),
             ("t,power_w\n1800000000,nan\n", "line 2: power_w: a number"),
             ("t,power_w\n1800000001,1\n1800000000,1\n", "line 3: its time is before"),
+            ("t,power_w,energy_wh\n1800000000,,5\n1800000001,,5\n", "none of its 2 rows has a"),
         ],
     )
     def test_what_is_no_readings(self, tmp_path: Path, text: str, problem: str) -> None:

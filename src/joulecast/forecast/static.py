@@ -86,9 +86,9 @@ class Device:
         Precisions that the device lacks run as the next wider one it has, as frameworks do. For
         bf16 that is fp32, for fp16 has not its range.
         """
-        wider = {"tf32": ("fp32",), "bf16": ("fp32",), "fp16": ("fp32",)}
-        wider |= {"fp8": ("bf16", "fp16", "fp32"), "int8": ("fp16", "fp32")}
-        for name in (precision, *wider.get(precision, ())):
+        wider = {"tf32": ["fp32"], "bf16": ["fp32"], "fp16": ["fp32"]}
+        wider |= {"fp8": ["bf16", "fp16", "fp32"], "int8": ["fp16", "fp32"]}
+        for name in (precision, *wider.get(precision, [])):
             if tensor_cores and name in self.tensor:
                 return self.tensor[name]
             if name in self.vector:

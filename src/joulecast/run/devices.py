@@ -39,7 +39,10 @@ def cpu_named(name: str) -> Device:
 
 
 def cpu_here(environment: Environment) -> Device:
-    """The CPUs that this process may use; a model whose name is hidden is taken by its family."""
+    """The CPUs that this process may use; a model whose name is hidden is taken by its family.
+
+    Its notes say what part of the processor that is, and for what a hidden name is taken.
+    """
     cpu, told = environment.cpu, True
     try:
         model = find_cpu(cpu.name or "")
@@ -54,6 +57,10 @@ def cpu_here(environment: Environment) -> Device:
         cores=max(1.0, threads / per_core),
         memory_gb=None if memory is None else memory / 1e9,
     )
+    if threads < model.threads:
+        whose = "host threads" if environment.is_virtual else "threads of the processor"
+        part = f"{cpu.name or model.name}: {threads:g} of {model.threads} {whose} are counted"
+        device = replace(device, notes=(*device.notes, part))
     if told:
         return device
     note = f"{cpu.name or 'this CPU'} is taken for a {model.name}: its own name is not known"

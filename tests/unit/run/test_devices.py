@@ -38,6 +38,16 @@ def test_a_cpu_counts_for_the_threads_held():
     assert part.processors == 5
 
 
+def test_a_share_of_a_processor_is_said():
+    name = "Intel(R) Xeon(R) Gold 6248 CPU @ 2.50GHz"
+    guest = Environment(cpu=Cpu(name=name, threads=2), machine=Machine(virtual=True))
+    assert f"{name}: 2 of 40 host threads are counted" in cpu_here(guest).notes
+    bound = Environment(cpu=Cpu(name=name, threads=40, cores=20, usable_threads=10))
+    assert f"{name}: 10 of 40 threads of the processor are counted" in cpu_here(bound).notes
+    whole = cpu_here(Environment(cpu=Cpu(name=name, threads=40, cores=20)))
+    assert whole.notes == cpu_named("Xeon Gold 6248").notes
+
+
 def test_a_hidden_name_is_taken_by_its_family_and_that_is_said():
     hidden = Environment(
         cpu=Cpu(name="AMD EPYC", microarchitecture="Zen 4", codename="Genoa", threads=8),

@@ -18,8 +18,9 @@ def novelty(
 ) -> tuple[float, tuple[str, ...]]:
     """By what factor the interval is to grow (in logarithms), and why.
 
-    `known` is the table `[known]` of the data file: architectures of GPUs, kinds of operators that
-    measurements cover, and `widen`, how much each kind of strangeness adds.
+    `known` is the table `[known]` of the data file: architectures of GPUs with stacked memory and
+    without, and kinds of operators, that measurements cover, and `widen`, how much each kind of
+    strangeness adds.
     """
     widen = known["widen"]
     found: list[tuple[float, str]] = []
@@ -27,10 +28,8 @@ def novelty(
         found.append((widen["cpu"], "the model was fitted on GPUs"))
     elif device.vendor != "NVIDIA":
         found.append((widen["vendor"], f"no {device.vendor} GPU was among those fitted"))
-    elif device.architecture not in known["architectures"]:
-        found.append(
-            (widen["architecture"], f"no {device.architecture} GPU was among those fitted")
-        )
+    elif device.architecture not in known["stacked" if device.stacked_memory else "unstacked"]:
+        found.append((widen["architecture"], f"no {_kind(device, known)} was among those fitted"))
     total = sum(op.bytes * op.count for op in workload.ops) or 1.0
     rare = {str(op.kind): 0.0 for op in workload.ops if str(op.kind) not in known["kinds"]}
     for op in workload.ops:
@@ -42,3 +41,11 @@ def novelty(
     if shares.launch + shares.input > 0.5 and device.calibration is None:
         found.append((widen["host"], "the host sets the pace, and is not known"))
     return 1.0 + sum(f for f, _ in found), tuple(why for _, why in found)
+
+
+def _kind(device: Device, known: Mapping[str, Any]) -> str:
+    """What GPU it is: by the kind of its memory only where its generation has one that is known."""
+    if device.architecture not in (*known["stacked"], *known["unstacked"]):
+        return f"{device.architecture} GPU"
+    memory = "with" if device.stacked_memory else "without"
+    return f"{device.architecture} GPU {memory} stacked memory (HBM)"

@@ -254,13 +254,16 @@ def test_cycle_of_recorded_runs(joulecast: Joulecast, tmp_path: Path) -> None:
                 )
     usage = ("--requests", "1e6", "--ledger", path)
     found = json.loads(joulecast("cycle", "vgg*", "mobile*", *usage, "--json").stdout)
-    assert [m["name"] for m in found["models"]] == ["mobile", "vgg"]
+    assert [m["name"] for m in found["models"]] == ["mobile", "vgg"] and found["rows"] == 4
     for model in found["models"]:
         training, serving = watts_of[model["name"]]
         assert model["training"]["value"] == pytest.approx(training * 9.9, rel=1e-3)
         assert model["per_inference"]["value"] == pytest.approx(serving * 9.9e-3, rel=1e-3)
-    assert found["rows"] == 4
+        low, high = (model["training"][k] / model["training"]["value"] for k in ("low", "high"))
+        assert low < 1 < high and model["training"]["interval_of"] == "meters"
+        assert model["total"]["low"] < model["total"]["value"] < model["total"]["high"]
     assert found["break_even"][0]["verdict"] == "never"
+    assert found["break_even"][0]["never_share"] == 1.0
     beside = joulecast("cycle", "big=50MJ,1mJ", "--tag", "model=mobile", *usage).stdout
     assert "big is cheaper than mobile from 101 million inferences on" in beside
     done = joulecast("cycle", "vgg*", "--served", "images", *usage, code=1)

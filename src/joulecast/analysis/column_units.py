@@ -88,6 +88,13 @@ def plain_name(column: str) -> str:
     return ending.sub("", column).strip() or column
 
 
+def bounds_of(column: str) -> tuple[str, str]:
+    """What the columns of its 90 % interval are called: of `energy_j`, `energy_low_j` and so on."""
+    ending = "_j" if column.endswith("_j") else ""
+    stem = column.removesuffix(ending)
+    return f"{stem}_low{ending}", f"{stem}_high{ending}"
+
+
 def quantities(table: Table, column: str) -> tuple[Array, Unit]:
     """A column in SI units, shape (rows,), and the unit; NaN where a value is missing.
 

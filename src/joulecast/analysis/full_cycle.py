@@ -17,9 +17,10 @@ import numpy as np
 
 from ..errors import BadInputError, UsageError
 from ..units import Z90, format_quantity, one_line
-from .column_units import quantities, where
-from .configurations import grouped
-from .medians import median
+from .column_units import bounds_of, quantities, where
+from .configurations import Members, grouped
+from .groups import some
+from .medians import LEAST, median
 from .table import Array, Table
 
 SCHEMA = "joulecast/cycle/1"
@@ -31,12 +32,16 @@ _PERCENTILES = (5.0, 95.0)
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """An energy, J, with its 90 % interval; without one, `why` says so."""
+    """An energy, J, with its 90 % interval; without one, `why` says so.
+
+    `metered`: the interval is that of the meters, for want of repetitions.
+    """
 
     value: float
     low: float | None = None
     high: float | None = None
     why: str | None = None
+    metered: bool = False
 
     @property
     def sure(self) -> bool:
@@ -45,9 +50,9 @@ class Figure:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""
-        return {"value": self.value, "low": self.low, "high": self.high, "unit": "J"} | (
-            {} if self.why is None else {"why_no_interval": self.why}
-        )
+        known = {"value": self.value, "low": self.low, "high": self.high, "unit": "J"}
+        known |= {"interval_of": "meters"} if self.metered else {}
+        return known | ({} if self.why is None else {"why_no_interval": self.why})
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +181,16 @@ def models_of(
     """The models of a table, medians over their rows, and the rows left out by reason.
 
     A row need not have both figures: trainings and inferences may be measured in runs of their own.
+    A model that lacks one of them is left out. Of too few repetitions for an interval of the
+    median, it reaches from the least to the greatest bound of the rows, where the table has them
+    (`bounds_of`).
 
     Raises:
-        BadInputError: a column is missing, a cell is no energy or negative (with its row), or a
-            model lacks one of the two.
+        BadInputError: a column is missing, a cell is no energy or negative (with its row), or no
+            model has both figures.
     """
-    columns = {}
+    columns: dict[str, Array] = {}
+    bounds: dict[str, tuple[Array, Array]] = {}
     for column in (training, inference):
         values, unit = quantities(table, column)
         if unit.name not in ("J", None):
@@ -194,23 +203,43 @@ def models_of(
                 "negative; mend it, or leave it empty where it is not known"
             )
         columns[column] = values
+        low, high = bounds_of(column)
+        if {low, high} <= set(table.columns):
+            bounds[column] = (quantities(table, low)[0], quantities(table, high)[0])
     either = np.where(np.isnan(columns[training]), columns[inference], columns[training])
     groups, left_out = grouped(table, by, {f"{training} and {inference}": either})
     if not groups:
         raise BadInputError(f"{table.name}: no row has a model and an energy")
     found = []
+    lacking: dict[str, list[Members]] = {}
     for group in groups:
         figures = []
         for column, what in ((training, "training"), (inference, "inference")):
-            known = columns[column][group.rows]
-            known = known[~np.isnan(known)]
-            if not len(known):
-                name = one_line(group.name)
-                raise BadInputError(f"{table.name}: {name} has no energy of {what} ({column})")
-            m = median(known)
-            figures.append(Figure(m.value, m.low, m.high, m.why_no_interval))
-        found.append(Model(group.name, *figures))
+            rows = group.rows[~np.isnan(columns[column][group.rows])]
+            if not len(rows):
+                lacking.setdefault(f"no energy of {what} ({column})", []).append(group)
+                break
+            figures.append(
+                _figure(columns[column][rows], [b[rows] for b in bounds.get(column, ())])
+            )
+        else:
+            found.append(Model(group.name, *figures))
+    for reason, ones in lacking.items():
+        left_out[f"{reason} of {some([g.name for g in ones])}"] = sum(len(g.rows) for g in ones)
+    if not found:
+        raise BadInputError(f"{table.name}: no model has both energies: {'; '.join(left_out)}")
     return found, left_out
+
+
+def _figure(values: Array, bounds: Sequence[Array]) -> Figure:
+    """The median with its interval; of few, all that the bounds of the meters and they span."""
+    m = median(values)
+    known = np.concatenate(bounds) if bounds else np.empty(0)
+    known = known[~np.isnan(known)]
+    if m.low is not None or not len(known):
+        return Figure(m.value, m.low, m.high, m.why_no_interval)
+    span = np.concatenate([values, known])
+    return Figure(m.value, float(span.min()), float(span.max()), metered=True)
 
 
 def full_cycle(
@@ -250,8 +279,13 @@ def full_cycle(
     pairs = [_break_even((models[i], draws[i]), (models[j], draws[j]), usage) for i, j in chosen]
     unsure = [m.name for m in models if not (m.training.sure and m.inference.sure)]
     if unsure:
-        some = ", ".join(one_line(n) for n in unsure[:3]) + (" ..." if len(unsure) > 3 else "")
-        notes.append(f"no interval where the scatter of an input is unknown: {some}")
+        notes.append(f"no interval where the scatter of an input is unknown: {some(unsure)}")
+    metered = [m.name for m in models if m.training.metered or m.inference.metered]
+    if metered:
+        notes.append(
+            f"fewer than {LEAST} repetitions: the intervals are those of the runs' meters, and how "
+            f"far other runs would scatter is not in them: {some(metered)}"
+        )
     return FullCycle(usage, [cycles[i] for i in order], pairs, rows, left_out or {}, notes)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import BadInputError
 from ..recording.summary import Summary
+from .column_units import bounds_of
 from .table import Cell, Table
 
 FIXED = (
@@ -64,8 +65,8 @@ def trainings_and_inferences(table: Table, served: str, training: str, inference
     """Recorded runs with two columns more: the energy of a training, and that of one inference, J.
 
     A run with a value in the column `served` has answered so many requests, and its energy over
-    their number is that of one; any other is a training. Columns that the runs have already, as
-    metrics of theirs, stay as they are.
+    their number is that of one; any other is a training. Each has columns of its interval beside
+    it (`bounds_of`). Columns that the runs have already, as metrics of theirs, stay as they are.
 
     Raises `BadInputError` where no run says what it served, or one served none.
     """
@@ -79,12 +80,15 @@ def trainings_and_inferences(table: Table, served: str, training: str, inference
     if len(none):
         run_id = table.columns["run_id"][int(none[0])]
         raise BadInputError(f"{table.name}, run {run_id}: {served} must be more than 0")
-    energy = table.numbers("energy_j")
-    made = {
-        training: np.where(np.isnan(count), energy, np.nan).tolist(),
-        inference: (energy / count).tolist(),
-    }
-    return Table(table.name, made | dict(table.columns))
+    made: dict[str, list[Cell]] = {}
+    of_energy = ("energy_j", *bounds_of("energy_j"))
+    for column in (c for c in (training, inference) if c not in table.columns):
+        for source, name in zip(of_energy, (column, *bounds_of(column)), strict=True):
+            if source in table.columns:
+                energy = table.numbers(source)
+                once = np.where(np.isnan(count), energy, np.nan)
+                made[name] = (once if column == training else energy / count).tolist()
+    return Table(table.name, dict(table.columns) | made)
 
 
 def _add(

@@ -131,13 +131,46 @@ def test_models_of_a_table_are_medians_of_what_each_row_knows():
     assert left_out == {"no model": 1}
 
 
+def test_a_model_that_lacks_a_figure_is_left_out_and_told():
+    columns = {
+        "model": list("aabbcd"),
+        "t_j": [5, 5, 6, 6, None, 7],
+        "i_j": [1, 1, None, None, 1, 2],
+    }
+    models, left_out = models_of(Table("t", columns), ["model"], "t_j", "i_j")
+    assert [m.name for m in models] == ["a", "d"]
+    assert left_out == {
+        "no energy of inference (i_j) of b": 2,
+        "no energy of training (t_j) of c": 1,
+    }
+
+
+def test_of_few_runs_the_meters_tell_the_interval():
+    columns = {
+        "model": ["one", "few", "few", "few", *["many"] * 5, "bare"],
+        "t_j": [100.0, 100.0, 130.0, 110.0, 1.0, 2.0, 3.0, 4.0, 5.0, 9.0],
+        "t_low_j": [60.0, 70.0, 125.0, 104.0, *[0.1] * 5, None],
+        "t_high_j": [150.0, 105.0, 190.0, 115.0, *[99.0] * 5, None],
+        "i_j": [1.0] * 10,
+    }
+    models, _ = models_of(Table("t", columns), ["model"], "t_j", "i_j")
+    one, few, many, bare = (m.training for m in models)
+    assert (one.value, one.low, one.high, one.metered) == (100.0, 60.0, 150.0, True)
+    assert (few.value, few.low, few.high) == (110.0, 70.0, 190.0)
+    assert (many.low, many.high, many.metered) == (1.0, 5.0, False)  # of its repetitions
+    assert bare.low is None and "one repetition" in bare.why
+    assert one.to_json()["interval_of"] == "meters" and one.why is None
+    notes = full_cycle(models, Usage(1)).notes
+    assert any("those of the runs' meters" in n and n.endswith("one and few") for n in notes)
+
+
 def test_what_makes_no_sense_is_refused_naming_the_row():
     def table(training, inference="1"):
         return Table("t.csv", {"model": ["a"], "t_j": [training], "i_j": [inference]}, [2])
 
     with pytest.raises(BadInputError, match=r"t\.csv, line 2: t_j is -5"):
         models_of(table("-5"), ["model"], "t_j", "i_j")
-    with pytest.raises(BadInputError, match=r"a has no energy of inference \(i_j\)"):
+    with pytest.raises(BadInputError, match=r"no model has both .* inference \(i_j\) of a$"):
         models_of(table("5", ""), ["model"], "t_j", "i_j")
     hours = Table("t", {"model": ["a"], "t (h)": ["1"], "i_j": ["1"]})
     with pytest.raises(BadInputError, match="no energy: its unit is s"):

@@ -108,6 +108,25 @@ def test_a_run_that_served_tells_one_inference_and_any_other_a_training() -> Non
     assert table.numbers("inference_j") == pytest.approx([math.nan, 2.0, math.nan], nan_ok=True)
 
 
+def test_of_both_the_intervals_of_the_runs_are_kept() -> None:
+    columns = {
+        "run_id": ["a", "b"],
+        "energy_j": [500.0, 80.0],
+        "energy_low_j": [400.0, 60.0],
+        "energy_high_j": [700.0, 90.0],
+        "requests": [None, 40.0],
+    }
+    table = trainings_and_inferences(Table("t", columns), "requests", "train", "inference_j")
+    assert (table.columns["train_low"][0], table.columns["train_high"][0]) == (400.0, 700.0)
+    assert table.columns["inference_low_j"][1] == 1.5
+    assert table.columns["inference_high_j"][1] == 2.25
+    own = Table("t", columns | {"inference_j": [1.0, 2.0]})
+    assert (
+        "inference_low_j"
+        not in trainings_and_inferences(own, "requests", "training_j", "inference_j").columns
+    )
+
+
 def test_what_a_run_says_itself_of_an_inference_stays() -> None:
     columns = {"run_id": ["a"], "energy_j": [500.0], "inference_j": [0.25]}
     table = trainings_and_inferences(Table("t", columns), "requests", "training_j", "inference_j")

@@ -129,7 +129,7 @@ def _cells(spec: _Spec, x: Tensor, backward: bool, of_input: bool = True) -> Non
                 product(handed, state, t * b)
         moved = unit * 3.0 * cells
         flops = _POINTWISE_FLOPS * cells
-        kernels.append(Kernel(Kind.RECURRENT, flops, moved, dtype, (), t))
+        kernels.append(Kernel(Kind.RECURRENT, flops, moved, dtype, (), t, aside=flops))
         for kernel in [_joined(kernels)] if spec.whole else kernels:
             spec.recorder.add(kernel)
         kernels.clear()
@@ -139,7 +139,8 @@ def _joined(kernels: Sequence[Kernel]) -> Kernel:
     """One that does the work of all."""
     flops = sum(kernel.flops * kernel.count for kernel in kernels)
     moved = sum(kernel.bytes * kernel.count for kernel in kernels)
-    return Kernel(Kind.RECURRENT, flops, moved, kernels[0].dtype)
+    aside = sum(kernel.aside * kernel.count for kernel in kernels)
+    return Kernel(Kind.RECURRENT, flops, moved, kernels[0].dtype, aside=aside)
 
 
 class _Recurrent(torch.autograd.Function):

@@ -45,7 +45,9 @@ class Op:
     are of one. `shape` are the sizes that matter for its class: (b, m, n, k) of a matrix product,
     (n, c_in, h, w, c_out, k_h, k_w, stride, groups) of a convolution, (n, c, positions) of a
     normalisation over the batch; empty elsewhere. `draws` are
-    random numbers drawn (dropout), which a GPU hides behind its memory and a CPU does not.
+    random numbers drawn (dropout), which a GPU hides behind its memory and a CPU does not. `aside`
+    are those of the FLOPs that are no multiply-adds in a class that is made of them: biases, gates
+    and states of recurrent cells.
     """
 
     kind: Kind
@@ -57,6 +59,7 @@ class Op:
     shape: tuple[int, ...] = ()
     count: int = 1
     draws: float = 0.0
+    aside: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +120,12 @@ class Workload:
 
     @property
     def macs(self) -> float:
-        """Multiply-adds of the forward pass, of products, convolutions and attention alone.
+        """Multiply-adds of the forward pass, those of products, convolutions, attention and cells alone.
 
         This is what publications call the GMACs (often the GFLOPs) of a model, of the whole batch.
         """
-        return sum(self.flops(Phase.FORWARD, kind) for kind in MULTIPLYING) / 2
+        forward = [op for op in self.ops if op.phase is Phase.FORWARD and op.kind in MULTIPLYING]
+        return sum((op.flops - op.aside) * op.count for op in forward) / 2
 
 
 def _total(amounts: Iterable[tuple[float, Op]], phase: Phase | None, kind: Kind | None) -> float:

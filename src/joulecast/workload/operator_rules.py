@@ -9,7 +9,7 @@ element.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -66,6 +66,47 @@ def _linear(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
     x, w = args[:2]
     rows = prod(x.shape[:-1])
     return [matmul(1, rows, w.shape[0], w.shape[1], _moved(args, out), dtype_of(x))]
+
+
+def _trilinear(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
+    """The products of three tensors that bilinear layers are made of, forward and backward.
+
+    As torch runs them: slice by slice of one dimension, the first two tensors are multiplied and
+    then their product and the third, each summed over what no later one has.
+    """
+    factors, (*expanded, summed) = args[:3], args[3:7]
+    slices = args[7] if len(args) > 7 else kwargs.get("unroll_dim", 1)
+    sizes = [_sizes_at(x, missing) for x, missing in zip(factors, expanded, strict=True)]
+    count = max(size.pop(slices, 1) for size in sizes)
+    kernels = []
+    left = sizes[0]
+    for right, later in zip(sizes[1:], (sizes[2], {}), strict=True):
+        gone = {at for at in summed if at in left | right and at not in later}
+        kernels.append(_product(left, right, gone, factors[0], count))
+        left = {at: size for at, size in (left | right).items() if at not in gone}
+    return kernels
+
+
+def _sizes_at(x: Tensor, missing: Sequence[int]) -> dict[int, int]:
+    """Sizes of a tensor by dimension, among dimensions of which it lacks some."""
+    there = [at for at in range(x.dim() + len(missing)) if at not in missing]
+    return dict(zip(there, x.shape, strict=True))
+
+
+def _product(
+    left: dict[int, int], right: dict[int, int], gone: set[int], like: Tensor, count: int
+) -> Kernel:
+    """One of two tensors by their sizes at each dimension, summed over those that are gone."""
+    both = left | right
+    k = prod(both[at] for at in gone)
+    out = prod(both.values()) // k if k else 0
+    moved = float(like.element_size() * (prod(left.values()) + prod(right.values()) + out))
+    if not gone:
+        return Kernel(Kind.ELEMENTWISE, float(out), moved, dtype_of(like), (), count)
+    b = prod(both[at] for at in left.keys() & right.keys() - gone)
+    m = prod(size for at, size in left.items() if at not in right and at not in gone)
+    n = prod(size for at, size in right.items() if at not in left and at not in gone)
+    return replace(matmul(b, m, n, k, moved, dtype_of(like)), count=count)
 
 
 def _conv(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
@@ -224,6 +265,7 @@ _RULES: dict[str, Rule] = {
     "dot": _dot,
     "vdot": _dot,
     "linear": _linear,
+    "_trilinear": _trilinear,
     "mkldnn_linear": _linear,
     "convolution": _conv,
     "_convolution": _conv,

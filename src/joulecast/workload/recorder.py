@@ -105,6 +105,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 kernel.shape,
                 count,
                 kernel.draws,
+                kernel.aside,
             )
             for (layer, phase, kernel), count in self._kernels.items()
         )

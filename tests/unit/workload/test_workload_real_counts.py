@@ -97,6 +97,37 @@ def test_recurrent_layers_as_in_a_real_run(kind, both):
     assert products[Phase.BACKWARD] - backward in (0, cells * first_state)
 
 
+@pytest.mark.parametrize("device", ["gpu", "cpu"])
+def test_multiply_adds_of_an_lstm_are_those_of_its_products(device):
+    model = nn.LSTM(8, 16, 2, batch_first=True)
+    work = analyze(model, (10, 8), batch=4, device=device, loss=lambda output: output[0].sum())
+    assert work.macs == 4 * 10 * (4 * 16 * (8 + 16) + 4 * 16 * (16 + 16))
+    assert 2 * work.macs < work.flops(Phase.FORWARD)  # which has the gates, too
+
+
+def test_bilinear_layers_multiply():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.both = nn.Linear(8, 8), nn.Bilinear(5, 6, 7)
+
+        def forward(self, x):
+            x = self.first(x)
+            return self.both(x[..., :5], x[..., :6])
+
+    work = analyze(Net(), (8,), batch=4, loss="sum")
+    assert not work.notes
+    forward, backward = (
+        [op for op in work.ops if op.layer == "both" and op.phase is phase and op.shape]
+        for phase in (Phase.FORWARD, Phase.BACKWARD)
+    )
+    # As torch runs it: each of 7 outputs by itself, x1 W and then the sums of its product with x2.
+    assert [(op.shape, op.count) for op in forward] == [((1, 4, 6, 5), 7), ((4, 1, 1, 6), 7)]
+    assert work.macs == 4 * 8 * 8 + 4 * 7 * (5 * 6 + 6)
+    # The gradients of x1, of the weight and of x2 each have one product of that size.
+    assert sum(op.flops * op.count for op in backward) == 3 * 2 * 4 * 7 * 5 * 6
+
+
 def test_attention_forward_is_what_its_plain_form_multiplies():
     model = nn.MultiheadAttention(8, 2, batch_first=True)
     x = torch.randn(3, 5, 8)

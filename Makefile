@@ -26,7 +26,7 @@ demo: $(READY)
 	$(BIN)/joulecast report last --ledger demo/ledger.sqlite -o demo/report.html
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .

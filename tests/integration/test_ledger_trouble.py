@@ -140,7 +140,7 @@ def run_writer(path: Path, user: int = 0, limit: int = 0) -> str:
 @pytest.fixture
 def open_folder(tmp_path: Path) -> Iterator[Path]:
     """A folder that another user can reach."""
-    for parent in [tmp_path, *tmp_path.parents][:3]:
+    for parent in [tmp_path, *tmp_path.parents][:4]:
         if parent.stat().st_uid == os.getuid() and str(parent) not in ("/", "/tmp"):
             parent.chmod(0o755)
     yield tmp_path
@@ -175,6 +175,16 @@ def test_a_file_that_others_may_not_read(open_folder: Path, stranger: int) -> No
     open_ledger(path).close()
     path.chmod(0)
     assert "cannot be opened" in run_writer(path, stranger)
+
+
+def test_a_folder_that_others_may_not_enter(open_folder: Path, stranger: int) -> None:
+    path = open_folder / "closed" / "ledger.sqlite"
+    open_ledger(path).close()
+    path.parent.chmod(0)
+    try:
+        assert "Permission denied" in run_writer(path, stranger)
+    finally:
+        path.parent.chmod(0o700)
 
 
 def test_no_more_room_for_the_file(path: Path) -> None:

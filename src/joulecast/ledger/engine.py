@@ -37,9 +37,11 @@ def connect(location: Location, create: bool) -> Engine:
     if location.path is None:
         engine = _postgres(location)
     else:
-        if location.path.is_dir():
+        with explained(location):  # its folder may be closed to us
+            is_folder, is_there = location.path.is_dir(), location.path.exists()
+        if is_folder:
             raise LedgerError(f"ledger {location}: this is a folder: name a file in it")
-        if not location.path.exists():
+        if not is_there:
             _create_file(location.path, location, create)
         engine = _sqlite(location.path)
     with explained(location):

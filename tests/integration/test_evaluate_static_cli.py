@@ -115,6 +115,8 @@ def test_models_that_can_be_built_are_looked_into(joulecast: Joulecast, tmp_path
     document = json.loads(joulecast("--static", path, "--json", *chosen).stdout)
     told = {(r["split"], r["forecaster"]) for r in document["results"]}
     assert told == {(split, name) for split in SPLITS for name in ("physical", "layerwise")}
+    (note,) = document["notes"]
+    assert note.startswith("physical: shipped constants, it learns nothing here")
     for result in document["results"]:
         assert result["coverage_pct"] is not None
         of_time = {result[f"duration_{of}_pct"] for of in ("mape", "p90", "coverage", "width")}

@@ -239,7 +239,9 @@ def _timing(said: Sequence[_Said], unclocked: str) -> tuple[Timing | None, str |
 
 
 def _notes(methods: Mapping[str, StaticMethod], spoke: set[str]) -> list[str]:
-    timed = [name for name, method in methods.items() if method.timed and name in spoke]
-    if not timed:
-        return []
-    return [f"told how long each run took, as published: {', '.join(timed)}"]
+    spoken = {name: method for name, method in methods.items() if name in spoke}
+    timed = [name for name, method in spoken.items() if method.timed]
+    notes = [f"{name}: {method.caveat}" for name, method in spoken.items() if method.caveat]
+    if timed:
+        notes.append(f"told how long each run took, as published: {', '.join(timed)}")
+    return notes

@@ -56,12 +56,13 @@ class StaticMethod:
     """A method as it can be scored.
 
     `lacks` says what is missing of a run for it to be used. `timed`: it is told how long a run
-    took.
+    took. `caveat`: what its figures are not, where its name does not say it.
     """
 
     fit: Fit
     lacks: Callable[[Facts], str | None]
     timed: bool = False
+    caveat: str | None = None
 
     @property
     def unclocked(self) -> str:

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 Build = Callable[[Facts, bool], "Workload"]
 """The workload of a batch, of a training step or (False) of inference; raises `JoulecastError`."""
 
+SHIPPED = (
+    "shipped constants, it learns nothing here: of the data they were fitted on (Zeus, SEAA, "
+    "EC-NAS, timm) it has seen what is left out"
+)
+
 
 @dataclass(slots=True)
 class Workloads:
@@ -37,7 +42,9 @@ class Workloads:
     def methods(self) -> dict[str, StaticMethod]:
         """By name: the forecasters, and `layerwise`."""
         found = {
-            forecaster.name: StaticMethod(_Steps(self, forecaster).ready, self.lacks)
+            forecaster.name: StaticMethod(
+                _Steps(self, forecaster).ready, self.lacks, caveat=SHIPPED
+            )
             for forecaster in self.forecasters
         }
         return found | {"layerwise": StaticMethod(self._fit_layerwise, self.lacks)}

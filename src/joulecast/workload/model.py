@@ -120,7 +120,7 @@ class Workload:
 
     @property
     def macs(self) -> float:
-        """Multiply-adds of the forward pass, those of products, convolutions, attention and cells alone.
+        """Multiply-adds of the forward pass: products, convolutions, attention, recurrent cells.
 
         This is what publications call the GMACs (often the GFLOPs) of a model, of the whole batch.
         """

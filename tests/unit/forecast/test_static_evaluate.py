@@ -167,6 +167,9 @@ def test_the_baselines():
     assert said["flops-tdp"] == pytest.approx(350 * flops / 35.58e12)
     board = evaluate_static(runs, {"mlco2": known["mlco2"]}, [Split.GPU])
     assert board.notes == ("told how long each run took, as published: mlco2",)
+    warned = {"mlco2": replace(known["mlco2"], caveat="shipped constants")}
+    board = evaluate_static(runs, warned, [Split.GPU])
+    assert board.notes[0] == "mlco2: shipped constants"
 
 
 def test_what_is_missing_is_said_and_only_those_runs_are_left():

@@ -24,7 +24,7 @@ from ..units import Provenance
 from .base import Kind, Meter, Reading, Source, Uncertainty
 from .cpu_curve import Knowledge, PowerSpec, package_power, power_spec
 from .cpu_time import CpuSample, CpuTime
-from .share import SPLIT_UNCERTAINTY, TICK_S, share_interval, tree_share
+from .share import SPLIT_UNCERTAINTY, TickError, share_interval, tree_share
 
 Scope = Literal["process", "machine"]
 
@@ -63,6 +63,8 @@ class CpuModelMeter(Meter):
         )
         self._before: CpuSample | None = None
         self._reading: Reading | None = None
+        self._bounds = (0.0, 0.0)  # of what the ticks say
+        self._ticks = TickError()
 
     def read(self) -> Reading:
         """Joules since the meter was opened."""
@@ -78,18 +80,19 @@ class CpuModelMeter(Meter):
             return last
         load = (sample.machine_busy_s - before.machine_busy_s) / total
         watts, low, high = (float(np.interp(load, _LOADS, row)) for row in self._power)
-        share, share_low, share_high, unseen = 1.0, 1.0, 1.0, 0.0
+        least, most = low * seconds, high * seconds
+        share, share_low, share_high = 1.0, 1.0, 1.0
         if self._scope == "process":
             share = tree_share(before, sample)
             share_low, share_high = share_interval(share)
-            if last.high == 0.0:  # once: the tick under way stays the same one
-                unseen = TICK_S * self._spec.full_w * seconds / total
+            self._ticks.see(before, sample, least, most)
+        self._bounds = (self._bounds[0] + least * share_low, self._bounds[1] + most * share_high)
         self._before = sample
         self._reading = Reading(
             t_s=sample.t_s,
             value=last.value + watts * share * seconds,
-            low=last.low + low * share_low * seconds,
-            high=last.high + high * share_high * seconds + unseen,
+            low=max(0.0, self._bounds[0] - self._ticks.added_j),
+            high=self._bounds[1] + self._ticks.hidden_j,
             held_s=last.held_s + share * seconds,
         )
         return self._reading

@@ -17,10 +17,29 @@ from .cpu_time import CpuSample, CpuTime
 
 SPLIT_UNCERTAINTY = 0.3  # of the share, where all the rest of the machine's load is others'
 
-
 TICK_S = 0.01
-"""CPU time is counted in ticks (Linux: 10 ms). A tree that used less than one shows none, so the
-upper bound of its energy allows for one tick more than was counted."""
+"""CPU time is counted in ticks (Linux: 10 ms)."""
+
+
+class TickError:
+    """What counting in ticks may have added to a tree's energy, and hidden of it, J.
+
+    What a tree uses shows when a tick of it is full, whichever of two windows that falls into: over
+    the whole, one tick too many may be counted or one too few. A tick costs what the window says
+    in which it shows, the whole idle power where little else runs; the dearest one counts.
+    """
+
+    def __init__(self) -> None:
+        self.added_j, self.hidden_j = 0.0, 0.0
+
+    def see(self, before: CpuSample, after: CpuSample, low_j: float, high_j: float) -> None:
+        """A window in which the machine used `low_j` to `high_j`."""
+        if before.tree_cpu_s is None or after.tree_cpu_s is None:
+            return
+        tick = TICK_S / max(TICK_S, after.machine_busy_s - before.machine_busy_s)
+        if after.tree_cpu_s > before.tree_cpu_s:
+            self.added_j = max(self.added_j, low_j * tick)
+        self.hidden_j = max(self.hidden_j, high_j * tick)
 
 
 def tree_share(before: CpuSample, after: CpuSample) -> float:
@@ -66,6 +85,8 @@ class ShareMeter(Meter):
         )
         self._before: tuple[Reading, CpuSample] | None = None
         self._reading: Reading | None = None
+        self._bounds = (0.0, 0.0)  # of what the ticks say
+        self._ticks = TickError()
 
     def read(self) -> Reading:
         """Joules of the tree since the meter was opened. Raises `MeterLostError`."""
@@ -81,16 +102,15 @@ class ShareMeter(Meter):
         low, high = share_interval(share)
         last = self._reading
         joules = max(0.0, whole.value - then.value)
-        unseen = 0.0
-        if last.held_s == 0.0 and last.high == 0.0:  # once: the tick under way stays the same one
-            busy = max(TICK_S, sample.machine_busy_s - sample_then.machine_busy_s)
-            unseen = joules * TICK_S / busy
+        least, most = max(0.0, whole.low - then.low), max(0.0, whole.high - then.high)
+        self._ticks.see(sample_then, sample, least, most)
+        self._bounds = (self._bounds[0] + least * low, self._bounds[1] + most * high)
         self._before = (whole, sample)
         self._reading = Reading(
             t_s=whole.t_s,
             value=last.value + joules * share,
-            low=last.low + max(0.0, whole.low - then.low) * low,
-            high=last.high + max(0.0, whole.high - then.high) * high + unseen,
+            low=max(0.0, self._bounds[0] - self._ticks.added_j),
+            high=self._bounds[1] + self._ticks.hidden_j,
             held_s=last.held_s + max(0.0, whole.held_s - then.held_s) * share,
         )
         return self._reading

@@ -44,9 +44,9 @@ def test_process_scope_takes_the_share_of_cpu_time():
     last = read_all(CpuModelMeter(SPEC, times, "process", "m"), 2)
     watts, low, high = package_power(SPEC, 0.25)
     assert last.value == pytest.approx(2 * watts * 0.25)
-    assert last.low == pytest.approx(2 * low * 0.25 * (1 - 0.3 * 0.75))
-    tick = TICK_S * SPEC.full_w / 128  # one of 128 CPUs, busy and not seen yet
-    assert last.high == pytest.approx(2 * high * 0.25 * (1 + 0.3 * 0.75) + tick)
+    tick = TICK_S / 64  # of all that was busy: counted too many, or not seen yet
+    assert last.low == pytest.approx(2 * low * (0.25 * (1 - 0.3 * 0.75) - tick))
+    assert last.high == pytest.approx(2 * high * (0.25 * (1 + 0.3 * 0.75) + tick))
     assert last.held_s == pytest.approx(0.5)
 
 
@@ -60,8 +60,22 @@ def test_a_run_alone_on_the_machine_is_not_less_sure_for_the_split():
     rows = [(0, 0, 0, 0), (1, 64, 128, 64)]
     alone = read_all(CpuModelMeter(SPEC, Times(*rows), "process", "m"), 2)
     whole = read_all(CpuModelMeter(SPEC, Times(*rows), "machine", "m"), 2)
-    assert (alone.value, alone.low) == (whole.value, whole.low)
-    assert alone.high - whole.high == pytest.approx(TICK_S * SPEC.full_w / 128)
+    assert alone.value == whole.value
+    assert alone.low == pytest.approx(whole.low * (1 - TICK_S / 64))
+    assert alone.high == pytest.approx(whole.high * (1 + TICK_S / 64))
+
+
+def test_a_tick_costs_what_the_window_says_in_which_it_shows():
+    def slept(*ticks):  # on a machine that does next to nothing else
+        rows = [(0.2 * i, 0.01 * (i + own), 25.6 * i, 0.01 * own) for i, own in enumerate(ticks)]
+        return read_all(CpuModelMeter(SPEC, Times(*rows), "process", "m"), len(rows))
+
+    none, one = slept(0, 0, 0, 0, 0, 0), slept(0, 0, 0, 1, 1, 1)
+    idle_w = package_power(SPEC, 0.0)[0]
+    assert one.value == pytest.approx(0.2 * idle_w / 2, rel=0.1)
+    assert one.low == 0 and none.high > one.value
+    many = slept(*range(0, 1000, 10))  # ten ticks a window: one more or less is nothing
+    assert many.low > 0.5 * many.value
 
 
 def test_a_window_without_ticks_waits_for_the_next():

@@ -45,9 +45,9 @@ def test_each_increment_is_split_by_its_own_window():
     values = [meter.read() for _ in range(3)]
     assert [v.value for v in values] == pytest.approx([0, 10, 110])
     assert values[-1].held_s == pytest.approx(1.5)
-    assert values[-1].low == pytest.approx(0.97 * (20 * 0.5 * 0.85 + 100))
-    tick = 20 * TICK_S / 4  # of the first window's four busy seconds
-    assert values[-1].high == pytest.approx(1.03 * (20 * 0.5 * 1.15 + 100) + tick)
+    tick = 100 * TICK_S / 4  # of the second window's four busy seconds, the dearer ones
+    assert values[-1].low == pytest.approx(0.97 * (20 * 0.5 * 0.85 + 100 - tick))
+    assert values[-1].high == pytest.approx(1.03 * (20 * 0.5 * 1.15 + 100 + tick))
 
 
 def test_it_is_modelled_and_passes_on_the_rest():
@@ -65,6 +65,22 @@ def test_joules_in_an_idle_window_are_nobodys():
     meter = ShareMeter(Counter(reading(0, 0), reading(1, 50)), Times((0, 5, 1), (1, 5, 1)))
     meter.read()
     assert meter.read().value == 0
+
+
+def test_a_tick_may_have_been_counted_too_many_or_too_few():
+    times = [0.2 * i for i in range(4)]
+    seen = []
+    for ticks in ((0, 0, 0, 0), (0, 0, 1, 1)):  # two that slept alike, one at the turn of a tick
+        rows = [
+            (t, 0.01 * (2 * i + own), 0.01 * own)
+            for i, (t, own) in enumerate(zip(times, ticks, strict=True))
+        ]
+        meter = ShareMeter(Counter(*(reading(t, 10 * t) for t in times)), Times(*rows))
+        seen.append([meter.read() for _ in times][-1])
+    none, one = seen
+    assert none.value == none.low == one.low == 0
+    assert one.value == pytest.approx(2 / 3)  # a third of what the package used meanwhile
+    assert none.high >= one.value
 
 
 def test_within_one_tick_the_reading_stands_and_nothing_is_lost():

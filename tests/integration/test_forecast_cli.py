@@ -81,6 +81,8 @@ def test_several_devices_stand_side_by_side(net, env):
     found = document(*options, "--gpu", "RTX 3090,A100-SXM4-80GB", env=env)
     names = [each["device"]["name"] for each in found["forecasts"]]
     assert names == ["NVIDIA GeForce RTX 3090", "NVIDIA A100 SXM4 80GB"]
+    twice = document(*options, "--gpu", "RTX 3090,GeForce RTX 3090, A100-SXM4-80GB", env=env)
+    assert twice == found
     shown = forecast(*options, "--gpu", "RTX 3090,A100-SXM4-80GB", env=env)
     assert "RTX 3090" in shown.stdout and "A100 SXM4" in shown.stdout
 
@@ -136,6 +138,8 @@ def test_a_probe_runs_real_steps(net, env, tmp_path):
         (("{net}:small", "--steps", "9", "--input", "3x-2"), "3x224x224"),
         (("{net}:smal", "--steps", "9", "--input", "3x32x32"), "small"),
         (("{net}:small", "--steps", "9", "--input", "3x32x32", "--gpu", "RTX 3091"), "RTX 3090"),
+        (("{net}:small", "--steps", "9", "--input", "3x32x32", "--gpu", ""), "--gpu"),
+        (("{net}:small", "--steps", "9", "--input", "3x32x32", "--gpu", "T4,,P4"), "--gpu"),
         (("{net}:small", "--steps", "9", "--input", "1x32x32", "--gpu", "RTX 3090"), "layer 0"),
         (("{net}:small", "--steps", "9", "--input", "3x32x32", "--pue", "0.5"), "PUE"),
         (("{net}:small", "--steps", "9", "--probe", "--gpu", "RTX 3090"), "--probe"),

@@ -68,11 +68,12 @@ def command(model: str, as_json: bool, ledger: str | None, **given: Any) -> None
     """
     from ..workload import analyze
 
-    if given["probe"] and (given["gpu"] or given["cpu"]):
+    names = _names(given["gpu"])
+    if given["probe"] and (names or given["cpu"]):
         raise UsageError("--probe runs the job here: leave out --gpu and --cpu NAME")
     plan = _plan(given)
     site = _site(given)
-    devices = _devices(given, ledger)
+    devices = _devices(names, given, ledger)
     shapes = [parse_shape(text) for text in given["inputs"]]
     about = {
         "batch": given["batch"],
@@ -119,13 +120,22 @@ def _site(given: dict[str, Any]) -> Site:
     return Site.of(given["region"], given["carbon_intensity"], given["pue"])
 
 
-def _devices(given: dict[str, Any], ledger: str | None) -> list[tuple[Device, ...]]:
-    """Those asked for; each with others it might be, where its name does not tell."""
+def _names(gpu: str | None) -> list[str]:
+    """The GPUs of `--gpu`, in their order. Raises `UsageError` for a name left blank."""
+    names = [] if gpu is None else [name.strip() for name in gpu.split(",")]
+    if "" in names:
+        raise UsageError(f"--gpu {gpu!r}: a name is blank: write NAME, or NAME,NAME")
+    return names
+
+
+def _devices(
+    names: list[str], given: dict[str, Any], ledger: str | None
+) -> list[tuple[Device, ...]]:
+    """Those asked for, each once; each with others it might be, where its name does not tell."""
     from ..hardware.environment import Environment
     from ..run import devices
 
-    names = [name.strip() for name in (given["gpu"] or "").split(",")]
-    found = [devices.gpus_named(name) for name in names if name]
+    found = [devices.gpus_named(name) for name in names]
     if given["cpu"]:
         found.append((devices.cpu_named(given["cpu"]),))
     if given["here"] or given["cpu"] == "" or not found:
@@ -137,7 +147,7 @@ def _devices(given: dict[str, Any], ledger: str | None) -> list[tuple[Device, ..
         else:
             domain, device = "cpu", devices.cpu_here(environment)
         found.append((_calibrated(device, domain, environment, ledger),))
-    return found
+    return [group for i, group in enumerate(found) if group not in found[:i]]
 
 
 def _calibrated(

@@ -244,4 +244,4 @@ def test_a_study_that_really_ran(tmp_path: Path):
     assert page.stdout.strip() == "tiny-study.html"
     assert "no such layer: &lt;b&gt;" in (tmp_path / "tiny-study.html").read_text()
     wrong = joulecast("study", "report", "tinny", *where, cwd=tmp_path)
-    assert wrong.returncode == 1 and "tiny" in wrong.stderr
+    assert wrong.returncode == 2 and "tiny" in wrong.stderr

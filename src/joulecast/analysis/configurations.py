@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import UsageError
-from .table import Array, Table
+from .table import UNKNOWN, Array, Table
 
 NOT_COMPARABLE = frozenset(
     {"failed", "out_of_memory", "stopped", "interrupted", "running", "pending"}
@@ -74,6 +74,9 @@ def _unfinished(table: Table) -> list[str | None]:
 
 
 def _name(by: Sequence[str], key: Sequence[str], numeric: Sequence[bool]) -> str:
-    """`resnet50`, or of several factors `resnet50, batch=32`: a number alone says nothing."""
+    """`resnet50`, or of several factors `resnet50, batch=32`: a number, or `none`, says nothing."""
     parts = zip(by, key, numeric, strict=True)
-    return ", ".join(f"{column}={value}" if n else value for column, value, n in parts)
+    return ", ".join(
+        f"{column}={value}" if n or value.lower() in UNKNOWN else value
+        for column, value, n in parts
+    )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from ..analysis.compare import Comparison
 from ..analysis.correlation import Correlations
 from ..analysis.cost import format_money
+from ..analysis.table import UNKNOWN
 from ..analysis.tradeoff import Configuration
 from ..csv_table import number
 from ..study.findings import Findings
@@ -262,8 +263,9 @@ def money(cost: Estimate) -> str:
 
 
 def level_name(factor: str, level: str) -> str:
-    """A level by itself: `resnet50`, and `batch=32`, for a number alone says nothing."""
-    return f"{factor}={level}" if number(level) is not None else level
+    """A level by itself: `resnet50`; `batch=32` and `aug=none`, which alone say nothing."""
+    bare = number(level) is not None or level.lower() in UNKNOWN
+    return f"{factor}={level}" if bare else level
 
 
 def _lead(estimate: Estimate) -> str:

@@ -61,3 +61,10 @@ def test_a_name_of_many_letters_is_cut_in_sentences():
     found = findings(results(study(factors={"architecture": (long, "small")})))
     assert all(len(line) < 600 for line in says.headlines(found))
     assert not any(long in line for line in says.headlines(found))
+
+
+def test_a_level_that_alone_says_nothing_is_told_with_its_factor():
+    told = [says.level_name("aug", level) for level in ("none", "NA", "32", "flip")]
+    assert told == ["aug=none", "aug=NA", "aug=32", "flip"]
+    text = says.headlines(findings(results(study(factors={"aug": ("none", "flip")}))))[0]
+    assert "aug=none" in text

@@ -62,7 +62,9 @@ def test_a_level_called_none_is_a_level(word):
     document = plain(found)
     assert found.factors == {"aug": (word, "flip"), "dropout": ("none", "0.25")}
     assert {c["name"] for c in document["tradeoff"]["configurations"]} == {
-        f"{aug}, dropout={dropout}" for aug in (word, "flip") for dropout in ("none", "0.25")
+        f"aug={aug}, dropout={dropout}" if aug != "flip" else f"flip, dropout={dropout}"
+        for aug in (word, "flip")
+        for dropout in ("none", "0.25")
     }
     names = [[g["name"] for g in t["comparison"]["groups"]] for t in document["tests"]]
     assert ["flip", word] in names and ["none", "0.25"] in names

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from .._version import __version__
+from ..forecast.cpu_roofline import Pace
 from ..forecast.static import StaticForecaster
 from ..hardware.environment import Environment
 from ..meters.cpu_time import CpuTime
@@ -97,6 +98,8 @@ def calibrate(
         operators = replace(operators, pace=cores.pace_of(results, AMONG))
     sources = [d.source for d in summary.domains if _belongs(d.source.domain, target.domains)]
     notes = [] if others is None or others < QUIET else [_crowded(others)]
+    if operators is not None and operators.pace.least < operators.pace.most:
+        notes.append(_moved(operators.pace))
     if not sources:
         notes.append(f"no meter of {target.device} here: joulecast doctor says why")
     notes += [f"{r.test.name}: not run: {r.skipped}" for r in results if r.skipped]
@@ -199,6 +202,13 @@ class _Load:
             return None
         busy = now.machine_busy_s - before.machine_busy_s
         return max(0.0, busy - (now.tree_cpu_s - before.tree_cpu_s)) / total
+
+
+def _moved(pace: Pace) -> str:
+    return (
+        "the host moved the cores of this machine meanwhile: steps then took "
+        f"{pace.least if pace.least < 1 else pace.most:.2f} times as long as at most times"
+    )
 
 
 def _crowded(others: float) -> str:

@@ -94,10 +94,11 @@ def calibrate(
     work_w = power_of(summary, whole_steps, target.domains)
     usual = cores.as_usual(results)
     operators = fit_costs(usual, work_w) if device.type == "cpu" else None
-    if operators is not None:
+    crowded = others is not None and others >= QUIET
+    if operators is not None and not crowded:  # beside others, exchanges take longer, too
         operators = replace(operators, pace=cores.pace_of(results, AMONG))
     sources = [d.source for d in summary.domains if _belongs(d.source.domain, target.domains)]
-    notes = [] if others is None or others < QUIET else [_crowded(others)]
+    notes = [_crowded(others)] if others is not None and crowded else []
     if operators is not None and operators.pace.least < operators.pace.most:
         notes.append(_moved(operators.pace))
     if not sources:

@@ -240,13 +240,22 @@ def format_duration(seconds: float) -> str:
     return f"{whole // 86400} d {hours} h" if hours else f"{whole // 86400} d"
 
 
+_MOST_IN_UNIT = 10_000  # a bound with more digits before the point is read better in its own unit
+
+
 def format_estimate(estimate: Estimate) -> str:
-    """An estimate as people read it: `12.3 kJ (11.9 to 12.7)`, bounds in the value's own unit."""
+    """An estimate as people read it: `12.3 kJ (11.9 to 12.7)`, bounds in the value's own unit.
+
+    Where they are too large for it, each has its own: `95.9 µJ (4.70 µJ to 137 mJ)`.
+    """
     e = estimate
     if e.unit == "s":
         bounds = f"{format_duration(e.low)} to {format_duration(e.high)}"
         return f"{format_duration(e.value)} ({bounds})"
     scale, prefix = _prefix(e.value or e.high)
+    if e.high / scale >= _MOST_IN_UNIT:
+        value, low, high = (format_quantity(x, e.unit) for x in (e.value, e.low, e.high))
+        return f"{value} ({low} to {high})"
     figures = [_digits(x / scale) for x in (e.value, e.low, e.high)]
     return f"{figures[0]} {prefix}{e.unit} ({figures[1]} to {figures[2]})"
 

@@ -145,6 +145,8 @@ def test_durations(seconds, text):
 
 def test_an_estimate_reads_as_value_and_bounds_in_one_unit():
     assert format_estimate(Estimate(12300, 11900, 12700)) == "12.3 kJ (11.9 to 12.7)"
+    wide = Estimate(95.9e-6, 4.7e-6, 0.137)  # of a run too short for the tick of its CPU time
+    assert format_estimate(wide) == "95.9 µJ (4.70 µJ to 137 mJ)"
 
 
 def test_an_estimate_holds_its_value_between_its_bounds():

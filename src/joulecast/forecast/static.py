@@ -32,7 +32,8 @@ class Calibration:
     The first three are factors on what the shipped constants say of the device (1 is as they say);
     `launch_s` is the host's time to launch one kernel, `step_s` what a step takes besides its
     kernels, `samples_per_s` the input pipeline's rate. `operators`, where known, take the place of
-    `compute`, `memory`, `launch_s` and `power`.
+    `compute`, `memory`, `launch_s` and `power`. `disturbed` is the share of the processors'
+    time that other programs took meanwhile, 0 where that was little.
     """
 
     compute: float | None = None  # attained rate of matrix products and convolutions
@@ -43,9 +44,7 @@ class Calibration:
     idle_w: float | None = None
     samples_per_s: float | None = None
     operators: CpuCosts | None = None  # of a CPU: what its operators take, one by one
-    disturbed: float = (
-        0.0  # share of the processors' time that others took meanwhile, where it told
-    )
+    disturbed: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

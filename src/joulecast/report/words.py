@@ -81,9 +81,9 @@ def provenance_mix(summary: Summary) -> str:
 
 
 def range_text(estimate: Estimate) -> str:
-    """Only the bounds, in the value's own unit: `11.9 to 12.7 kJ`."""
+    """Only the bounds, in the value's own unit, or each in its own: `11.9 to 12.7 kJ`."""
     value, _, bounds = str(estimate).removesuffix(")").partition(" (")
-    return bounds if estimate.unit == "s" else f"{bounds} {value.split()[1]}"
+    return bounds if bounds[-1].isalpha() else f"{bounds} {value.split()[1]}"
 
 
 def domains_text(domains: Sequence[str]) -> str:

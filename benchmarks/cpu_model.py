@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import SHARED_DATA, Figure, run
-from joulecast.hardware.cpus import find_cpu
+from joulecast.hardware.catalog.cpus import find_cpu
 from joulecast.meters.cpu_curve import package_power
 from joulecast.meters.cpu_model import choose_spec
 

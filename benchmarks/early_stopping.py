@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness import Figure, run, say
-from joulecast.forecast.base import Forecast, Prediction, Work
-from joulecast.forecast.early_stopping import EarlyStopping, expected_energy, stopping
+from joulecast.forecasting.base import Forecast, Prediction, Work
+from joulecast.forecasting.early_stopping.rule import EarlyStopping, expected_energy, stopping
 from learning_curves import ACCURACY, LOSS, settings, train
 
 CHOSEN_ON = ("digits", "diabetes")

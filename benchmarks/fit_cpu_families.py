@@ -32,7 +32,7 @@ from pathlib import Path
 import numpy as np
 
 from joulecast.errors import UnknownHardwareError
-from joulecast.hardware.cpus import Cpu, families, find_cpu
+from joulecast.hardware.catalog.cpus import CpuModel, families, find_cpu
 
 DYNAMIC_TO_PACKAGE = 0.77
 IDLE_TO_PACKAGE = 0.35
@@ -44,7 +44,7 @@ ROOT = Path(__file__).parents[1]
 class Result:
     """One SPECpower result, per package."""
 
-    cpu: Cpu
+    cpu: CpuModel
     full_w: float
     idle_w: float
     middle: float  # mean over 10 % to 90 % load of (power - idle) / (full - idle)

@@ -29,9 +29,9 @@ from forecast_data import (
     traces,
 )
 from harness import Figure, run
-from joulecast.forecast.base import History, Work
-from joulecast.forecast.rates import HABITS, Habits, later_epochs
-from joulecast.forecast.stretches import PEAK, SEEN, Stretches, later_power
+from joulecast.forecasting.base import History, Work
+from joulecast.forecasting.online.rates import HABITS, Habits, later_epochs
+from joulecast.forecasting.online.stretches import PEAK, SEEN, Stretches, later_power
 
 AT = (2, 3, 5)  # epochs seen
 OTHERS = ("made-up", "traces")  # groups chosen on, beside the workloads

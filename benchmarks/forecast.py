@@ -34,10 +34,10 @@ from forecast_data import (
     watched,
 )
 from harness import Figure, run
-from joulecast.forecast.base import History, Work
-from joulecast.forecast.evaluate import Build, Score, evaluate
-from joulecast.forecast.methods import METHODS, Known
-from joulecast.forecast.online import Online
+from joulecast.forecasting.base import History, Work
+from joulecast.forecasting.online.forecaster import Online
+from joulecast.forecasting.scoring.evaluate import Build, Score, evaluate
+from joulecast.forecasting.scoring.methods import METHODS, Known
 
 AT = (1, 2, 3, 5)
 COVERAGE = {"at_least": 85.0, "below": 97.01}  # up to 97 % and not more

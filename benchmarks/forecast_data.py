@@ -13,9 +13,16 @@ from itertools import groupby
 import numpy as np
 
 from harness import ROOT, SHARED_DATA
-from joulecast.forecast.base import NOTHING, Forecast, History, OnlineForecaster, Prediction, Work
-from joulecast.forecast.epochs_csv import EpochRun, read_epochs
-from joulecast.forecast.online import Online
+from joulecast.forecasting.base import (
+    NOTHING,
+    Forecast,
+    History,
+    OnlineForecaster,
+    Prediction,
+    Work,
+)
+from joulecast.forecasting.online.forecaster import Online
+from joulecast.forecasting.scoring.epochs_csv import EpochRun, read_epochs
 
 sys.path.append(str(ROOT / "tests"))
 from fakes.training_runs import MIXED, STEADY, Kind, in_steps, training_run  # noqa: F401

@@ -10,7 +10,7 @@ from itertools import zip_longest
 import numpy as np
 
 from harness import say
-from joulecast.forecast.conformal import grouped_half_width
+from joulecast.forecasting.conformal import grouped_half_width
 from physical_fit import Fit, Row, fit_rows
 
 # The same architecture by another name, or in another job.

@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 
 from harness import ROOT, SHARED_DATA, machine, say
-from joulecast.forecast.base import Prediction, Work
-from joulecast.forecast.pre import Pre, PreEnergy, PrePower
-from joulecast.forecast.splits import Split, folds
-from joulecast.forecast.static_evaluate import StaticScore, evaluate_static
-from joulecast.forecast.static_methods import StaticMethod, static_methods
-from joulecast.forecast.static_run import Facts, StaticRun, completed
-from joulecast.forecast.step import Step, StepEnergy, StepPower
+from joulecast.forecasting.base import Prediction, Work
+from joulecast.forecasting.literature.pre import Pre, PreEnergy, PrePower
+from joulecast.forecasting.literature.step import StepEnergy, StepForecaster, StepPower
+from joulecast.forecasting.past_run import Facts, StaticRun, completed
+from joulecast.forecasting.scoring.splits import Split, folds
+from joulecast.forecasting.scoring.static_evaluate import StaticScore, evaluate_static
+from joulecast.forecasting.scoring.static_methods import StaticMethod, static_methods
 
 SEAA = SHARED_DATA / "seaa"
 PAGE = ROOT / "docs" / "reproduction-2307.05520.md"
@@ -100,7 +100,9 @@ def _owner(known: Sequence[StaticRun], architecture: str, power: np.ndarray) -> 
 
 
 def step_errors(
-    traced: Sequence[tuple[StaticRun, np.ndarray]], build: Callable[[], Step], seen: int = 15
+    traced: Sequence[tuple[StaticRun, np.ndarray]],
+    build: Callable[[], StepForecaster],
+    seen: int = 15,
 ) -> list[float]:
     """Errors (J) after 15 epochs, of runs cut into epochs of the same length."""
     errors = []

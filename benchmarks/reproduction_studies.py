@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from harness import ROOT, SHARED_DATA, machine
-from joulecast.analysis.compare import Comparison, compare
-from joulecast.analysis.correlation import correlate
-from joulecast.analysis.table import Table
-from joulecast.report.compare_text import p_text
+from joulecast.analysis.statistics.compare import Comparison, compare
+from joulecast.analysis.statistics.correlation import correlate
+from joulecast.analysis.table.columns import Table
+from joulecast.reports.terminal.compare import p_text
 
 RUNS = SHARED_DATA / "seaa" / "runs.csv"
 MEDIANS = SHARED_DATA / "delrey" / "figure_bar_medians.csv"

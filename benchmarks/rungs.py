@@ -99,7 +99,7 @@ def trained(net: Net, seconds: float) -> tuple[float, float]:
     import torch
     from sklearn.datasets import load_digits
 
-    from joulecast.run.probe import measure
+    from joulecast.calibration.probe import measure
 
     x, y = load_digits(return_X_y=True)
     data = torch.tensor(x, dtype=torch.float32).view(-1, *net.shape) / 16
@@ -128,8 +128,8 @@ def trained(net: Net, seconds: float) -> tuple[float, float]:
 
 def probed(net: Net, seconds: float) -> tuple[float, float]:
     """Joules and seconds of a step, as `joulecast forecast --probe` finds them."""
-    from joulecast.run.probe import probe
-    from joulecast.run.steps import steps_of
+    from joulecast.calibration.probe import probe
+    from joulecast.calibration.steps import steps_of
 
     step = probe(steps_of(net.build(), net.shape, **JOB), seconds=seconds)
     return step.energy.value, step.duration.value
@@ -137,8 +137,8 @@ def probed(net: Net, seconds: float) -> tuple[float, float]:
 
 def forecasts(net: Net, device: Any, calibrated: Any) -> dict[str, tuple[float, float]]:
     """Joules and seconds of one step by rung, without running it."""
-    from joulecast.forecast.cpu_roofline import Pace
-    from joulecast.forecast.physical import Physical
+    from joulecast.forecasting.physical.cpu_roofline import Pace
+    from joulecast.forecasting.physical.forecaster import Physical
     from joulecast.workload import analyze
 
     work = analyze(net.build(), net.shape, device="cpu", **JOB)
@@ -152,13 +152,13 @@ def forecasts(net: Net, device: Any, calibrated: Any) -> dict[str, tuple[float, 
 
 def calibration(seconds: float) -> tuple[Any, float | None]:
     """This machine's constants, measured now, as a user would have it done; and the seconds of an
-    exchange between cores (`joulecast.run.cores`) in most of its tests."""
+    exchange between cores (`joulecast.calibration.cores`) in most of its tests."""
     import subprocess
     from pathlib import Path
 
+    from joulecast.calibration.stored_constants import calibration_from
     from joulecast.hardware.environment import Environment
     from joulecast.ledger import calibrations, open_ledger
-    from joulecast.run.calibrated import calibration_from
 
     with tempfile.TemporaryDirectory() as folder:
         ledger = str(Path(folder) / "ledger.sqlite")
@@ -176,7 +176,7 @@ def exchange() -> float:
     """Seconds of an exchange between the cores as they lie now."""
     import torch
 
-    from joulecast.run import cores
+    from joulecast.calibration import cores
 
     return cores.exchange(torch)()
 
@@ -213,8 +213,8 @@ def benchmark(quick: bool) -> list[Figure]:
         import torch
     except ImportError:
         return [Figure("rung by rung", None, "%", below=5.0, note="torch is not installed")]
+    from joulecast.calibration.devices import cpu_here
     from joulecast.hardware.environment import Environment
-    from joulecast.run.devices import cpu_here
 
     torch.manual_seed(0)
     part = 0.2 if quick else 1.0

@@ -16,7 +16,7 @@ import numpy as np
 
 import static_data
 from harness import SHARED_DATA, Figure, run, say
-from joulecast.forecast.flops_tdp import FlopsTdp
+from joulecast.forecasting.literature.flops_tdp import FlopsTdp
 from physical_fit import Row, row
 from physical_splits import HeldOut, architecture, gpu, held_out, score
 

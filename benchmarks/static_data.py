@@ -28,10 +28,10 @@ import torch
 
 from harness import SHARED_DATA
 from joulecast.errors import JoulecastError
-from joulecast.forecast.static import Device
-from joulecast.hardware.gpus import find_gpu
+from joulecast.forecasting.physical.device import Device
+from joulecast.hardware.catalog.gpus import find_gpu
 from joulecast.workload import analyze
-from joulecast.workload.model import Kind, Op, Phase, Workload
+from joulecast.workload.model import Op, OperatorKind, Phase, Workload
 from static_models import (
     QUESTION,
     SEAA,
@@ -88,7 +88,7 @@ def _looped(work: Workload, optimizer: str, tensors: int) -> Workload:
     kernels, states = LOOPED[optimizer]
     each = work.parameters / tensors
     moved = 4.0 * each * 3  # two operands read, one written
-    op = Op(Kind.OPTIMIZER, Phase.OPTIMIZER, each, moved, "fp32", count=tensors * kernels)
+    op = Op(OperatorKind.OPTIMIZER, Phase.OPTIMIZER, each, moved, "fp32", count=tensors * kernels)
     held = 4.0 * states * work.parameters
     return replace(work, optimizer=optimizer, ops=(*work.ops, op), optimizer_bytes=held)
 

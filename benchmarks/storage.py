@@ -21,7 +21,7 @@ import numpy as np
 
 from harness import Figure, figure, interleave, joulecast_command, run, say, wall_s
 from joulecast.ledger import open_ledger
-from joulecast.meters.base import Kind, Source
+from joulecast.meters.base import ReadingKind, Source
 from joulecast.meters.nvml import COUNTER, ENERGY_PERIOD_S
 from joulecast.recording.model import Footer, Header, Metric, Samples, Span, Status
 from joulecast.units import Provenance
@@ -56,7 +56,7 @@ def header(started_at: float) -> Header:
         Source(
             domain=f"gpu:{i}",
             source="NVML energy counter",
-            kind=Kind.COUNTER,
+            kind=ReadingKind.COUNTER,
             provenance=Provenance.MEASURED,
             update_period_s=ENERGY_PERIOD_S,
             uncertainty=COUNTER,

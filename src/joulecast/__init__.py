@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .recording.summary import Summary, summarise
     from .run.api import record
     from .run.budget_watch import BudgetStatus
-    from .run.outlook import Snapshot
+    from .run.run_state import RunState
     from .run.training import Run
     from .study.api import run_study
     from .study.model import Conditions, Study
@@ -40,7 +40,7 @@ _HOMES = {
     "Provenance": ".units",
     "Recording": ".recording.model",
     "Run": ".run.training",
-    "Snapshot": ".run.outlook",
+    "RunState": ".run.run_state",
     "Study": ".study.model",
     "Summary": ".recording.summary",
     "open_ledger": ".ledger",
@@ -61,7 +61,7 @@ __all__ = [
     "Provenance",
     "Recording",
     "Run",
-    "Snapshot",
+    "RunState",
     "Study",
     "Summary",
     "__version__",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from joulecast.errors import MeterLostError
-from joulecast.meters.base import Gauge, GaugeSource, Kind, Reading
+from joulecast.meters.base import Gauge, GaugeSource, Reading, ReadingKind
 from joulecast.recording.model import Array, Recording, Samples
 from joulecast.units import Provenance
 
@@ -24,7 +24,7 @@ def gauge_samples(t_s: Array, value: Array) -> Samples:
 def gauge_source(name: str = "gpu:0/temperature_c", **changes: Any) -> GaugeSource:
     """A source as a gauge of that name would state it."""
     unit = UNITS.get(name.rpartition("/")[2], "B")
-    kind = Kind.COUNTER if name == "cpu/utilisation_pct" else Kind.GAUGE
+    kind = ReadingKind.COUNTER if name == "cpu/utilisation_pct" else ReadingKind.GAUGE
     device = "NVIDIA A100-SXM4-80GB" if name.startswith("gpu") else ""
     source = GaugeSource(name, "a test", unit, kind, Provenance.MEASURED, 1.0, device)
     return replace(source, **changes)

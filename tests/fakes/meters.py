@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from joulecast.errors import MeterLostError
-from joulecast.meters.base import Kind, Meter, Reading, Source, Uncertainty
+from joulecast.meters.base import Meter, Reading, ReadingKind, Source, Uncertainty
 from joulecast.recording.model import Header
 from joulecast.units import Provenance
 
 
-def source(domain: str = "gpu:0", kind: Kind = Kind.COUNTER, period_s: float = 0.1) -> Source:
+def source(
+    domain: str = "gpu:0", kind: ReadingKind = ReadingKind.COUNTER, period_s: float = 0.1
+) -> Source:
     return Source(
         domain, "a test", kind, Provenance.MEASURED, period_s, Uncertainty(0.1, 0.2, "a test")
     )

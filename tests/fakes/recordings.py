@@ -7,17 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from joulecast.meters.base import Kind, Source, Uncertainty
-from joulecast.recording.model import (
-    Footer,
-    Gap,
-    Header,
-    Metric,
-    Recording,
-    Samples,
-    Span,
-    Status,
-)
+from joulecast.meters.base import ReadingKind, Source, Uncertainty
+from joulecast.recording.model import Footer, Gap, Header, Metric, Recording, Samples, Span, Status
 from joulecast.units import Provenance
 
 ENVIRONMENT: dict[str, Any] = {
@@ -70,7 +61,7 @@ def source(domain: str, **changes: Any) -> Source:
     facts: dict[str, Any] = {
         "gpu": {
             "source": "NVML energy counter",
-            "kind": Kind.COUNTER,
+            "kind": ReadingKind.COUNTER,
             "provenance": Provenance.MEASURED,
             "update_period_s": 0.1,
             "uncertainty": Uncertainty(0.05, 0.05, "±5 % stated by the vendor"),
@@ -78,7 +69,7 @@ def source(domain: str, **changes: Any) -> Source:
         },
         "cpu": {
             "source": "SPECpower load model",
-            "kind": Kind.COUNTER,
+            "kind": ReadingKind.COUNTER,
             "provenance": Provenance.MODELLED,
             "update_period_s": 0.01,
             "uncertainty": Uncertainty(0.25, 0.35, "error on machines not fitted"),
@@ -86,7 +77,7 @@ def source(domain: str, **changes: Any) -> Source:
         },
         "dram": {
             "source": "0.3725 W/GB x held memory",
-            "kind": Kind.POWER,
+            "kind": ReadingKind.POWER,
             "provenance": Provenance.ASSUMED,
             "update_period_s": 0.01,
             "uncertainty": Uncertainty(0.5, 0.5, "spread of published figures"),
@@ -99,7 +90,7 @@ def source(domain: str, **changes: Any) -> Source:
 def readings(src: Source, power_w: Callable[[np.ndarray], np.ndarray], t_s: np.ndarray) -> Samples:
     """What a meter of this source says at each instant of a true power curve."""
     low, high = 1 - src.uncertainty.low, 1 + src.uncertainty.high
-    if src.kind is Kind.POWER:
+    if src.kind is ReadingKind.POWER:
         value = power_w(t_s)
     else:
         ticks = np.arange(0, t_s[-1] + 2 * src.update_period_s, src.update_period_s)

@@ -6,23 +6,14 @@ import math
 
 import numpy as np
 
-from joulecast.meters.base import GaugeSource, Kind, Source, Uncertainty
-from joulecast.recording.model import (
-    Footer,
-    Gap,
-    Header,
-    Metric,
-    Recording,
-    Samples,
-    Span,
-    Status,
-)
+from joulecast.meters.base import GaugeSource, ReadingKind, Source, Uncertainty
+from joulecast.recording.model import Footer, Gap, Header, Metric, Recording, Samples, Span, Status
 from joulecast.units import Estimate, Provenance
 
 GPU = Source(
     "gpu:0",
     "NVML energy counter",
-    Kind.COUNTER,
+    ReadingKind.COUNTER,
     Provenance.MEASURED,
     0.1,
     Uncertainty(0.05, 0.05, "NVML documentation"),
@@ -31,18 +22,26 @@ GPU = Source(
 CPU = Source(
     "cpu:0",
     "model of the load",
-    Kind.POWER,
+    ReadingKind.POWER,
     Provenance.MODELLED,
     0.5,
     Uncertainty(0.3, 0.4, "other machines"),
 )
 GAUGES = [
     GaugeSource(
-        "gpu:0/utilisation_pct", "NVML", "%", Kind.GAUGE, Provenance.MEASURED, 1.0, "NVIDIA A100"
+        "gpu:0/utilisation_pct",
+        "NVML",
+        "%",
+        ReadingKind.GAUGE,
+        Provenance.MEASURED,
+        1.0,
+        "NVIDIA A100",
     ),
-    GaugeSource("cpu/utilisation_pct", "CPU time", "%", Kind.COUNTER, Provenance.MEASURED, 1.0),
     GaugeSource(
-        *("gpu:0/temperature_c", "NVML", "°C", Kind.GAUGE, Provenance.MEASURED, 1.0),
+        "cpu/utilisation_pct", "CPU time", "%", ReadingKind.COUNTER, Provenance.MEASURED, 1.0
+    ),
+    GaugeSource(
+        *("gpu:0/temperature_c", "NVML", "°C", ReadingKind.GAUGE, Provenance.MEASURED, 1.0),
         reason="no permission",
     ),
 ]

@@ -8,7 +8,7 @@ from math import nan
 
 import numpy as np
 
-from joulecast.analysis.table import Cell, Table
+from joulecast.analysis.table.columns import Cell, Table
 from joulecast.study.model import Conditions, Study, StudyResults, Trial, TrialStatus
 
 ENERGY_J = {"small": 800.0, "wide": 2600.0, "deep": 4000.0}

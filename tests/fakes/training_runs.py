@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from joulecast.forecast.base import History, Work
+from joulecast.forecasting.base import History, Work
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Workloads made by hand, and a plain GPU to run them on."""
 
-from joulecast.forecast.static import Device
-from joulecast.workload.model import Kind, Op, Phase, Workload
+from joulecast.forecasting.physical.device import Device
+from joulecast.workload.model import Op, OperatorKind, Phase, Workload
 
 GPU = Device(
     name="plain",
@@ -21,18 +21,18 @@ def matmul(m, n, k, b=1, dtype="fp32", count=1):
     size = 4 if dtype in ("fp32", "tf32") else 2
     moved = float(size * b * (m * k + k * n + m * n))
     flops = 2.0 * b * m * n * k
-    return Op(Kind.MATMUL, Phase.FORWARD, flops, moved, dtype, "", (b, m, n, k), count)
+    return Op(OperatorKind.MATMUL, Phase.FORWARD, flops, moved, dtype, "", (b, m, n, k), count)
 
 
 def conv(n, c_in, size, c_out, kernel, dtype="fp32"):
     flops = 2.0 * n * size * size * c_out * c_in * kernel * kernel
     moved = 4.0 * (n * size * size * (c_in + c_out) + c_in * c_out * kernel * kernel)
     shape = (n, c_in, size, size, c_out, kernel, kernel, 1, 1)
-    return Op(Kind.CONV, Phase.FORWARD, flops, moved, dtype, "", shape)
+    return Op(OperatorKind.CONV, Phase.FORWARD, flops, moved, dtype, "", shape)
 
 
 def elementwise(elements, dtype="fp32"):
-    return Op(Kind.ELEMENTWISE, Phase.FORWARD, float(elements), 8.0 * elements, dtype)
+    return Op(OperatorKind.ELEMENTWISE, Phase.FORWARD, float(elements), 8.0 * elements, dtype)
 
 
 def workload(*ops, batch=32, **kwargs):

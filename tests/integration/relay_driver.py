@@ -15,9 +15,9 @@ import threading
 import time
 from pathlib import Path
 
-from joulecast.recording import relay as relays
-from joulecast.recording.command import Exit, check_command, run_command
-from joulecast.recording.signals import hold_signals
+from joulecast.recording.wrap import relay as relays
+from joulecast.recording.wrap.command import Exit, check_command, run_command
+from joulecast.recording.wrap.signals import hold_signals
 
 
 def main():

@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from joulecast.calibration.stored_constants import calibration_of
 from joulecast.errors import JoulecastError
 from joulecast.hardware.environment import Environment
 from joulecast.ledger import open_ledger
-from joulecast.meters.base import Kind, Source, Uncertainty
+from joulecast.meters.base import ReadingKind, Source, Uncertainty
 from joulecast.recording.model import Footer, Header, Recording, Samples, Status
-from joulecast.run.calibrated import calibration_of
-from joulecast.run.plug import PlugError
-from joulecast.run.wall_join import join
-from joulecast.run.wall_live import SideBySide
 from joulecast.units import Provenance
+from joulecast.wall.join import join
+from joulecast.wall.plug import PlugError
+from joulecast.wall.side_by_side import SideBySide
 
 Joulecast = Callable[..., subprocess.CompletedProcess]
 IDLE_W, LOAD_W = 10.0, 40.0
@@ -119,7 +119,12 @@ def test_the_constants_of_this_machine(
 # --- the wall ------------------------------------------------------------------------------------
 
 GPU = Source(
-    "gpu:0", "a sensor", Kind.POWER, Provenance.MEASURED, 0.1, Uncertainty(0.05, 0.05, "sheet")
+    "gpu:0",
+    "a sensor",
+    ReadingKind.POWER,
+    Provenance.MEASURED,
+    0.1,
+    Uncertainty(0.05, 0.05, "sheet"),
 )
 
 

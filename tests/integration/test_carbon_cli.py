@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from fakes.recordings import training, without_samples
-from joulecast.hardware.grids import find_grid
+from joulecast.hardware.catalog.grids import find_grid
 from joulecast.ledger import open_ledger
 from joulecast.recording.model import Status
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fakes.stored_runs import GPU, header, samples
-from joulecast.forecast.methods import METHODS
+from joulecast.forecasting.scoring.methods import METHODS
 from joulecast.ledger import open_ledger
 from joulecast.recording.model import Footer, Recording, Span, Status
 

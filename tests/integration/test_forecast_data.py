@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from joulecast.forecast.base import History, Work
-from joulecast.forecast.epochs_csv import EpochRun, read_epochs
-from joulecast.forecast.evaluate import Build, Score, evaluate
-from joulecast.forecast.methods import METHODS, Known
-from joulecast.forecast.online import Online
+from joulecast.forecasting.base import History, Work
+from joulecast.forecasting.online.forecaster import Online
+from joulecast.forecasting.scoring.epochs_csv import EpochRun, read_epochs
+from joulecast.forecasting.scoring.evaluate import Build, Score, evaluate
+from joulecast.forecasting.scoring.methods import METHODS, Known
 
 DATA = Path(__file__).parents[3] / "shared/data"
 EPOCHS = DATA / "mlperf_training/epochs.csv"

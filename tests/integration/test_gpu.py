@@ -8,7 +8,7 @@ import time
 import pytest
 
 import joulecast
-from joulecast.hardware.gpus import find_gpu
+from joulecast.hardware.catalog.gpus import find_gpu
 from joulecast.meters.cpu_time import CpuTime
 from joulecast.meters.discovery import discover
 

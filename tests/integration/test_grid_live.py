@@ -16,9 +16,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from joulecast.analysis.grid_live.base import LiveGridError, UnknownZoneError
-from joulecast.analysis.grid_live.http import LARGEST_BYTES, Http
-from joulecast.analysis.grid_live.providers import live_grid
+from joulecast.analysis.carbon.grid_live.base import LiveGridError, UnknownZoneError
+from joulecast.analysis.carbon.grid_live.http import LARGEST_BYTES, Http
+from joulecast.analysis.carbon.grid_live.providers import live_grid
 from joulecast.errors import UsageError
 
 KEY = "s3cret-key-of-the-user"

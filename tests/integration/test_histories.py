@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import text
 
 from fakes.recordings import ENVIRONMENT, training, without_samples
-from joulecast.forecast.base import Work
-from joulecast.forecast.histories import histories, of_summary, same_machine
+from joulecast.forecasting.base import Work
+from joulecast.forecasting.online.histories import histories, of_summary, same_machine
 from joulecast.ledger import Ledger, open_ledger
 from joulecast.recording.model import Recording, Span, Status
 from joulecast.recording.summary import summarise

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from joulecast.forecast.period import Period, find_period
+from joulecast.forecasting.online.period import Period, find_period
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "seaa"
 ENVIRONMENTS = {"cloud": "Cloud", "local-v2": "Local ML Engineer/Gamer"}

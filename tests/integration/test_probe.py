@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from joulecast.run.probe import ProbeError, probe
+from joulecast.calibration.probe import ProbeError, probe
 
 WATTS = 25.0
 

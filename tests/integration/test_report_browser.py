@@ -11,7 +11,7 @@ from fakes.gauges import gauge_source, with_gauges
 from fakes.recordings import training, without_samples
 from joulecast.recording.model import Gap, Metric, Recording, Span
 from joulecast.recording.summary import summarise
-from joulecast.report.html import render_html
+from joulecast.reports.page.run import render_html
 
 HOSTILE = "</script><script>window.pwned=1</script><img src=x onerror='window.pwned=1'>"
 

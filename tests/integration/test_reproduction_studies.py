@@ -59,7 +59,7 @@ def test_the_same_pairs_differ_with_and_without_outliers(script: ModuleType) -> 
 
 @needs_data
 def test_power_follows_utilisation_within_a_machine(script: ModuleType) -> None:
-    from joulecast.analysis.correlation import correlate
+    from joulecast.analysis.statistics.correlation import correlate
 
     for table in script.runs().values():
         found = correlate(table, script.POWER, script.USAGE).overall

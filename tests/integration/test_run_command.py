@@ -477,7 +477,7 @@ def test_a_signal_while_the_recording_is_stored_ends_the_wait(env):
 def test_a_process_of_another_user_cannot_be_signalled_and_that_is_no_fault():
     code = (
         "import os\n"
-        "from joulecast.recording.signals import Received\n"
+        "from joulecast.recording.wrap.signals import Received\n"
         "if os.getuid() == 0: os.setuid(65534)\n"
         "try: os.kill(1, 0)\n"
         "except PermissionError: Received(15, 0, False).pass_on(1); print('kept calm')\n"

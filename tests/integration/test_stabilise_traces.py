@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from joulecast.analysis.stabilise import stabilising_time
-from joulecast.forecast.base import Work
-from joulecast.forecast.step_fluss import StepEnergyFluss
+from joulecast.analysis.power.stabilise import stabilising_time
+from joulecast.forecasting.base import Work
+from joulecast.forecasting.literature.step_fluss import StepEnergyFluss
 
 pytest.importorskip("stumpy", reason="stumpy is not installed: joulecast[analysis]")
 

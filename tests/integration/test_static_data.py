@@ -44,8 +44,8 @@ def test_cells_are_built_as_they_were_trained():
 
 def test_cells_trained_on_a_gpu_known_by_its_catalog_row_alone():
     import static_data
-    from joulecast.forecast.flops_tdp import FlopsTdp
-    from joulecast.forecast.physical import Physical
+    from joulecast.forecasting.literature.flops_tdp import FlopsTdp
+    from joulecast.forecasting.physical.forecaster import Physical
     from physical_fit import row
 
     def error(forecaster, run):
@@ -65,7 +65,7 @@ def test_a_fit_recovers_what_made_its_rows():
     from dataclasses import replace
 
     import static_data
-    from joulecast.forecast.constants import shipped
+    from joulecast.forecasting.physical.constants import shipped
     from physical_fit import Fit, fit_rows, row
 
     rows = [row(m) for m in static_data.ecnas(8)]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from joulecast.recording.stop import Left, Stopped, _StopWatch
+from joulecast.recording.wrap.stop import Left, Stopped, _StopWatch
 
 pytestmark = pytest.mark.skipif(not Path("/proc/stat").exists(), reason="needs a proc file system")
 

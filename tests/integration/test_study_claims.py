@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from joulecast.errors import LedgerError
 from joulecast.ledger import Ledger, claims, open_ledger, studies
-from joulecast.ledger.liveness import Recorder, this_recorder
+from joulecast.ledger.liveness import RecorderProcess, this_recorder
 from joulecast.units import Estimate
 
 ME = this_recorder()
@@ -116,7 +116,7 @@ def test_the_trial_of_a_dead_process_is_taken_back_at_once(ledger: Ledger) -> No
         text=True,
         check=True,
     )
-    gone = eval(child.stdout, {"Recorder": Recorder})
+    gone = eval(child.stdout, {"Recorder": RecorderProcess})
     claims.claim(ledger, "s", gone)
     claims.claim(ledger, "s", ME)
     assert claims.runners(ledger, "s") == {"t000": False, "t001": True}

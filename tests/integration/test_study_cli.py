@@ -25,10 +25,10 @@ from joulecast.recording.model import Status
 from joulecast.study.entry import ask, check_entry
 from joulecast.study.order import ordered
 from joulecast.study.plan import read_study
-from joulecast.study.progress import Silent
 from joulecast.study.results import results
-from joulecast.study.runner import Around, Runner
-from joulecast.study.stored import keep_plan
+from joulecast.study.running.progress import Silent
+from joulecast.study.running.runner import Around, Runner
+from joulecast.study.stored_plan import keep_plan
 
 TRAIN = '''
 import os, signal, sys, time

@@ -8,8 +8,8 @@ import pytest
 
 from fakes.recordings import training
 from fakes.studies import results, study
-from joulecast.report.study_page import render_study
-from joulecast.study.findings import Findings, findings
+from joulecast.reports.page.study_page import render_study
+from joulecast.study.findings.findings import Findings, findings
 from joulecast.study.model import TrialStatus
 
 HOSTILE = "</script><script>window.pwned=1</script><img src=x onerror='window.pwned=1'>"

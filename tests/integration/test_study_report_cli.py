@@ -13,9 +13,9 @@ import pytest
 from click.testing import CliRunner
 
 from fakes.studies import results
-from joulecast.cli.study_report import command
+from joulecast.cli.study.report import command
 from joulecast.errors import JoulecastError, UsageError
-from joulecast.report.paper import MEMORY
+from joulecast.reports.paper.folder import MEMORY
 
 SEAA = Path(__file__).parents[3] / "shared" / "data" / "seaa" / "runs.csv"
 BY = ("--by", "architecture,batch")

@@ -11,13 +11,13 @@ import pytest
 
 from fakes.gauges import gauge_samples
 from fakes.recordings import training
-from joulecast.analysis.change_point import last_change
-from joulecast.analysis.interaction import interaction
-from joulecast.analysis.power_behaviour import power_behaviour
-from joulecast.analysis.stabilise import stabilising_time
-from joulecast.analysis.table import Table, read_csv
-from joulecast.analysis.tradeoff import tradeoff
-from joulecast.meters.base import GaugeSource, Kind, Source, Uncertainty
+from joulecast.analysis.power.behaviour import power_behaviour
+from joulecast.analysis.power.change_point import last_change
+from joulecast.analysis.power.stabilise import stabilising_time
+from joulecast.analysis.statistics.interaction import interaction
+from joulecast.analysis.table.columns import Table, read_csv
+from joulecast.analysis.tradeoff.front import tradeoff
+from joulecast.meters.base import GaugeSource, ReadingKind, Source, Uncertainty
 from joulecast.recording.model import Footer, Recording, Samples, Status
 from joulecast.units import Provenance
 
@@ -112,10 +112,10 @@ def test_power_of_a_measured_run(traces):
     name, (t_s, load, watts) = next(x for x in traces if x[0] == "cloud mobilenet_v2")
     t_s, order = np.unique(t_s, return_index=True)
     source = Source(
-        "gpu:0", "driver", Kind.POWER, Provenance.MEASURED, 1.0, Uncertainty(0.05, 0.05, "")
+        "gpu:0", "driver", ReadingKind.POWER, Provenance.MEASURED, 1.0, Uncertainty(0.05, 0.05, "")
     )
     gauge = GaugeSource(
-        "gpu:0/utilisation_pct", "driver", "%", Kind.GAUGE, Provenance.MEASURED, 1.0
+        "gpu:0/utilisation_pct", "driver", "%", ReadingKind.GAUGE, Provenance.MEASURED, 1.0
     )
     facts = replace(
         training(epochs=1).header, name=name, sources=[source], gauges=[gauge], interval_s=1.0

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import pytest
 
 from joulecast.errors import UsageError
-from joulecast.workload import Kind, Phase, analyze
+from joulecast.workload import OperatorKind, Phase, analyze
 from joulecast.workload.model import MULTIPLYING
 
 # They are looked for and not imported: beside a CPU build of torch, torchvision imports only once
@@ -96,11 +96,11 @@ def test_a_decoder_trains_for_six_flops_a_parameter_and_token(name):
     }[name]
     inner = {"gpt2": 8 * 768**2, "llama-7b": 3 * 4096 * 11008}[name]
     weights = layers * (4 * width**2 + inner) + vocabulary * width
-    products = work.flops(kind=Kind.MATMUL)
+    products = work.flops(kind=OperatorKind.MATMUL)
     assert products == pytest.approx(6 * weights * tokens * batch, rel=1e-6)
     # Causal: half the pairs; two products forward and five backward.
     pairs = batch * tokens * (tokens + 1) / 2
-    assert work.flops(kind=Kind.ATTENTION) == pytest.approx(
+    assert work.flops(kind=OperatorKind.ATTENTION) == pytest.approx(
         layers * 7 * 2 * pairs * width, rel=1e-6
     )
 
@@ -108,7 +108,7 @@ def test_a_decoder_trains_for_six_flops_a_parameter_and_token(name):
 def test_an_encoder_attends_to_all():
     tokens, width, layers = 128, 768, 12
     work = analyze("transformers:bert-base-uncased", tokens, training=False)
-    assert work.flops(kind=Kind.ATTENTION) == layers * 4 * tokens**2 * width
+    assert work.flops(kind=OperatorKind.ATTENTION) == layers * 4 * tokens**2 * width
 
 
 def test_configurations_written_out_and_heads_named():

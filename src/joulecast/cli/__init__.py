@@ -33,7 +33,7 @@ SECTIONS = {
         "evaluate": ("evaluate", "Score the forecasters on runs that are over."),
     },
     "Compare": {
-        "study": ("study", "Many trainings over factors: plan, run, resume, report."),
+        "study": ("study.group", "Many trainings over factors: plan, run, resume, report."),
         "compare": ("compare", "Say whether groups of runs differ, and by how much."),
         "tradeoff": ("tradeoff", "Weigh correctness against energy: front, savings, labels."),
         "interaction": ("interaction", "Say whether one factor's effect depends on another."),

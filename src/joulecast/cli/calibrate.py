@@ -20,10 +20,10 @@ from . import options
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..calibration.stored_constants import Calibrated
     from ..hardware.environment import Environment
-    from ..run.calibrated import Calibrated
-    from ..run.wall import WallFit
-    from ..run.wall_live import SideBySide
+    from ..wall.side_by_side import SideBySide
+    from ..wall.wall_energy import WallFit
 
 SCHEMA = "joulecast/calibrate/1"
 _LEAST_S = 5.0
@@ -123,12 +123,12 @@ def _calibrate(
     plug: str | None,
     as_json: bool,
 ) -> None:
-    from ..forecast.physical import Physical
+    from ..calibration import microbench
+    from ..calibration.calibrate import calibrate, input_pipeline, input_seconds
+    from ..calibration.targets import targets
+    from ..forecasting.physical.forecaster import Physical
     from ..ledger import calibrations, open_ledger
-    from ..run import microbench
-    from ..run.calibrate import calibrate, input_pipeline, input_seconds
-    from ..run.targets import targets
-    from ..run.wall_regression import WallFitError, fit_wall
+    from ..wall.regression import WallFitError, fit_wall
 
     torch = microbench.framework()
     chosen = targets(torch, environment, device, lambda why: click.echo(why, err=True))
@@ -173,7 +173,7 @@ def _calibrate(
     if as_json:
         click.echo(json.dumps(document, indent=2))
     else:
-        from ..report.calibration import render_calibrated, render_fit
+        from ..reports.terminal.calibration import render_calibrated, render_fit
 
         console = _console()
         for one in found:
@@ -187,8 +187,8 @@ def _calibrate(
 def _beside(plug: str | None, environment: Environment, stack: ExitStack) -> SideBySide | None:
     if plug is None:
         return None
-    from ..run.plug import Plug, parse_plug
-    from ..run.wall_live import SideBySide
+    from ..wall.plug import Plug, parse_plug
+    from ..wall.side_by_side import SideBySide
 
     asked = Plug(parse_plug(plug))
     return stack.enter_context(SideBySide(asked, f"plug {asked.address}", environment))
@@ -196,7 +196,7 @@ def _beside(plug: str | None, environment: Environment, stack: ExitStack) -> Sid
 
 def _fit_live(beside: SideBySide, fit_wall: Callable[..., WallFit]) -> tuple[list[WallFit], Any]:
     """The fits, one for each scope that has one; why there is none, if there is none at all."""
-    from ..run.wall_regression import WallFitError
+    from ..wall.regression import WallFitError
 
     fits, refused = [], None
     try:
@@ -215,8 +215,8 @@ def _fit_recordings(
     ledger: str | None, environment: Environment, wall: Path, shift: float, as_json: bool
 ) -> None:
     from ..ledger import open_ledger
-    from ..run.wall_csv import read_readings
-    from ..run.wall_regression import fit_recordings
+    from ..wall.csv_file import read_readings
+    from ..wall.regression import fit_recordings
 
     plain = environment.to_json()
     readings = read_readings(wall).shifted(shift)
@@ -228,13 +228,13 @@ def _fit_recordings(
         document = {"schema": SCHEMA, "ledger": where, "devices": [], "wall": [fit.to_json()]}
         click.echo(json.dumps(document, indent=2))
         return
-    from ..report.calibration import render_fit
+    from ..reports.terminal.calibration import render_fit
 
     render_fit(fit, _console())
 
 
 def _save(opened: Any, environment: Mapping[str, Any], fit: WallFit) -> None:
-    from ..run.wall import save_fit
+    from ..wall.wall_energy import save_fit
 
     save_fit(opened, environment, fit, time.time())
 
@@ -257,7 +257,7 @@ def _show(ledger: str | None, environment: Environment, as_json: bool) -> None:
     if not newest:
         click.echo("nothing is known of this machine yet: joulecast calibrate", err=True)
         return
-    from ..report.calibration import render_stored
+    from ..reports.terminal.calibration import render_stored
 
     render_stored(list(newest.values()), _console())
 

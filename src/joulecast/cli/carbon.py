@@ -14,12 +14,12 @@ from ..units import parse_carbon, parse_duration, parse_energy
 from . import options
 
 if TYPE_CHECKING:
-    from ..analysis.carbon import Site
-    from ..analysis.cost import Tariff
-    from ..analysis.embodied import Embodied
-    from ..analysis.grid_live.base import LiveGrid, LiveGridError
-    from ..analysis.intensity import Series
-    from ..analysis.run_carbon import RunCarbon
+    from ..analysis.carbon.cost import Tariff
+    from ..analysis.carbon.embodied import Embodied
+    from ..analysis.carbon.footprint import Site
+    from ..analysis.carbon.grid_live.base import LiveGrid, LiveGridError
+    from ..analysis.carbon.intensity import IntensitySeries
+    from ..analysis.carbon.run_carbon import RunCarbon
     from ..recording.summary import Summary
 
 SCHEMA = "joulecast/carbon/1"
@@ -76,7 +76,7 @@ def command(what: tuple[str, ...], as_json: bool, ledger: str | None, **given: A
         return
     from rich.console import Console
 
-    from ..report.carbon_text import render_carbon
+    from ..reports.terminal.carbon import render_carbon
 
     render_carbon(found, Console(highlight=False))
 
@@ -86,7 +86,7 @@ def _with_runs(
 ) -> list[RunCarbon]:
     from ..ledger import open_ledger
     from ..recording.summary import summarise
-    from ..run.wall import with_wall
+    from ..wall.wall_energy import with_wall
     from .late_bar import LateBar
 
     found = []
@@ -122,8 +122,8 @@ class _Task:
     """What the options ask for, applied to one run or energy after the other."""
 
     def __init__(self, given: dict[str, Any], runs: bool) -> None:
-        from ..analysis.cost import parse_tariff
-        from ..analysis.embodied import parse_lifetime
+        from ..analysis.carbon.cost import parse_tariff
+        from ..analysis.carbon.embodied import parse_lifetime
 
         self._given = given
         self._check(runs)
@@ -137,7 +137,7 @@ class _Task:
         self.live: LiveGrid | None = None
         self.zone: str | None = None
         if given["live_grid"] is not None:
-            from ..analysis.grid_live.providers import live_grid
+            from ..analysis.carbon.grid_live.providers import live_grid
 
             self.live = live_grid(given["live_grid"], os.environ)
             self.zone = self.live.zone(given["zone"], given["region"])
@@ -158,7 +158,7 @@ class _Task:
             raise UsageError("--duration is of an energy: a run has its own")
 
     def _embodied(self) -> Embodied | None:
-        from ..analysis.embodied import Embodied, embodied
+        from ..analysis.carbon.embodied import Embodied, embodied
 
         text = self._given["embodied"]
         if text is not None:
@@ -168,7 +168,7 @@ class _Task:
         return None
 
     def _site(self, year: int | None) -> Site:
-        from ..analysis.carbon import Site
+        from ..analysis.carbon.footprint import Site
 
         given = self._given
         region = given["region"]
@@ -183,7 +183,7 @@ class _Task:
 
     def energy(self, name: str, joules: float) -> RunCarbon:
         """Of an energy that was named."""
-        from ..analysis.run_carbon import carbon_of_energy
+        from ..analysis.carbon.run_carbon import carbon_of_energy
         from ..units import Estimate, Provenance
 
         live, zone = self.live, self.zone
@@ -202,7 +202,7 @@ class _Task:
 
     def run(self, summary: Summary) -> RunCarbon:
         """Of a recorded run."""
-        from ..analysis.run_carbon import carbon_of_run, year_of
+        from ..analysis.carbon.run_carbon import carbon_of_run, year_of
 
         series = None
         live, zone = self.live, self.zone
@@ -220,9 +220,9 @@ class _Task:
             )
         )
 
-    def _asked(self, ask: Callable[[], Series]) -> Series | None:
+    def _asked(self, ask: Callable[[], IntensitySeries]) -> IntensitySeries | None:
         """The provider's answer; None once it has failed, which is told."""
-        from ..analysis.grid_live.base import LiveGridError
+        from ..analysis.carbon.grid_live.base import LiveGridError
 
         if self.failed is None:
             try:
@@ -249,7 +249,7 @@ def _duration(text: str) -> float:
 
 
 def _document(found: list[RunCarbon], task: _Task) -> dict[str, Any]:
-    from ..analysis.carbon import add
+    from ..analysis.carbon.footprint import add
 
     live = task.live
     total = add([run.carbon for run in found])

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from ..analysis.table import Table
+from ..analysis.table.columns import Table
 from ..errors import UsageError
 from ..units import one_line
 from .tables import load_table, table_options
@@ -95,7 +95,7 @@ def command(
     if other is None:
         _compare(table, remarks, value, by or grouping(table), test, alpha, baseline, as_json)
         return
-    from ..analysis.correlation import correlate
+    from ..analysis.statistics.correlation import correlate
 
     found = correlate(table, value, other, by)
     if as_json:
@@ -105,7 +105,7 @@ def command(
         return
     from rich.console import Console
 
-    from ..report.compare_text import render_correlations
+    from ..reports.terminal.compare import render_correlations
 
     render_correlations(found, remarks, Console(highlight=False))
 
@@ -120,7 +120,7 @@ def _compare(
     baseline: str | None,
     as_json: bool,
 ) -> None:
-    from ..analysis.compare import compare
+    from ..analysis.statistics.compare import compare
 
     found = compare(table, value, by, test=test, alpha=alpha, baseline=baseline)
     if as_json:
@@ -129,6 +129,6 @@ def _compare(
         return
     from rich.console import Console
 
-    from ..report.compare_text import render_comparison
+    from ..reports.terminal.compare import render_comparison
 
     render_comparison(found, remarks, Console(highlight=False), baseline)

@@ -15,7 +15,7 @@ from . import options
 from .tables import by_columns, is_file, load_table, where_option
 
 if TYPE_CHECKING:
-    from ..analysis.full_cycle import Figure, Model, Usage
+    from ..analysis.tradeoff.full_cycle import Figure, InferenceDemand, Model
 
 _DAY = 86400.0
 _PERIODS = {"s": 1.0, "second": 1.0, "min": 60.0, "minute": 60.0, "h": 3600.0, "hour": 3600.0}
@@ -54,21 +54,21 @@ def parse_period(text: str) -> float:
     return parse_duration(text)
 
 
-def usage_of(requests: tuple[float, float | None], duration_s: float | None) -> Usage:
+def usage_of(requests: tuple[float, float | None], duration_s: float | None) -> InferenceDemand:
     """Both options as one usage. Raises `UsageError` for a rate without an end."""
-    from ..analysis.full_cycle import Usage
+    from ..analysis.tradeoff.full_cycle import InferenceDemand
 
     number, period = requests
     if period is None:
-        return Usage(number, number / duration_s if duration_s else None, duration_s)
+        return InferenceDemand(number, number / duration_s if duration_s else None, duration_s)
     if not duration_s:
         raise UsageError("for how long? A rate needs --for: --requests 1e6/day --for 365d")
-    return Usage(number / period * duration_s, number / period, duration_s)
+    return InferenceDemand(number / period * duration_s, number / period, duration_s)
 
 
 def parse_model(text: str) -> Model:
     """`vgg16=950 kJ,1.2 J`, each with `±5%` where it is known. Raises `UsageError`."""
-    from ..analysis.full_cycle import Model
+    from ..analysis.tradeoff.full_cycle import Model
 
     name, _, figures = text.rpartition("=")
     parts = figures.split(",")
@@ -78,7 +78,7 @@ def parse_model(text: str) -> Model:
 
 
 def _figure(text: str) -> Figure:
-    from ..analysis.full_cycle import Figure
+    from ..analysis.tradeoff.full_cycle import Figure
 
     margin = _MARGIN.search(text)
     if margin is None:
@@ -147,8 +147,8 @@ def command(
     (run.log(requests=5000), --tag requests=5000) tell the energy of one, all others that of
     training. Models may also be given as they are: vgg16=950kJ±5%,1.2J
     """
-    from ..analysis.full_cycle import full_cycle, models_of
-    from ..analysis.runs_table import trainings_and_inferences
+    from ..analysis.table.runs_table import trainings_and_inferences
+    from ..analysis.tradeoff.full_cycle import full_cycle, models_of
 
     usage = usage_of(requests, duration)
     given = [parse_model(s) for s in sources if "=" in s and not is_file(s)]
@@ -174,6 +174,6 @@ def command(
         return
     from rich.console import Console
 
-    from ..report.cycle_text import render_cycle
+    from ..reports.terminal.cycle import render_cycle
 
     render_cycle(result, title, Console(highlight=False))

@@ -13,7 +13,7 @@ from ..errors import MeterLostError
 from ..meters.base import Gauge, Meter, Reading
 
 if TYPE_CHECKING:
-    from ..report.checkup import Checkup
+    from ..run.checkup import Checkup
 
 WATCH_S = 1.0
 """How long power is read; longer for slow meters, which need `UPDATES_TO_RESOLVE` updates."""
@@ -39,7 +39,7 @@ def command(as_json: bool, scope: str) -> None:
         return
     from rich.console import Console
 
-    from ..report.doctor_text import render_doctor
+    from ..reports.terminal.doctor import render_doctor
 
     render_doctor(checkup, Console(highlight=False))
 
@@ -52,7 +52,7 @@ def examine(scope: str) -> Checkup:
     from ..meters.cpu_time import CpuTime
     from ..meters.discovery import discover
     from ..meters.gauges import find_gauges
-    from ..report.checkup import Checkup, gauge_now, power_now
+    from ..run.checkup import Checkup, gauge_now, power_now
 
     clock = time.monotonic
     environment = Environment.detect()

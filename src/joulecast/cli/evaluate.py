@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import UsageError
-from ..forecast.methods import METHODS, Known
+from ..forecasting.scoring.methods import METHODS, Known
 from ..units import one_line, parse_power
 from . import options
 from .evaluate_static import SCHEMA, STATIC, Recorded, evaluate_static
 from .late_bar import LateBar
 
 if TYPE_CHECKING:
-    from ..forecast.scoreboard import Subject
+    from ..forecasting.scoring.scoreboard import Subject
 
 
 def parse_counts(text: str) -> list[int]:
@@ -115,7 +115,7 @@ def command(
         recorded = Recorded(ledger, name, limit)
         evaluate_static(file, names or STATIC, by, given, as_json, recorded)
         return
-    from ..forecast.scoreboard import score_all
+    from ..forecasting.scoring.scoreboard import score_all
 
     title, subjects, left_out, notes = (
         _of_ledger(ledger, name, limit, given) if file is None else _of_table(file, by, given)
@@ -128,7 +128,7 @@ def command(
         return
     from rich.console import Console
 
-    from ..report.evaluation import render_evaluation
+    from ..reports.terminal.evaluation import render_evaluation
 
     render_evaluation(board, title, Console(highlight=False))
 
@@ -138,8 +138,8 @@ _Found = tuple[str, list["Subject"], list[tuple[str, str]], list[str]]
 
 
 def _of_table(file: Path, by: str | None, given: Known) -> _Found:
-    from ..forecast.epochs_csv import read_epochs
-    from ..forecast.scoreboard import Subject
+    from ..forecasting.scoring.epochs_csv import read_epochs
+    from ..forecasting.scoring.scoreboard import Subject
 
     size = file.stat().st_size if file.is_file() and file.suffix != ".gz" else None
     with LateBar("reading", size) as bar:
@@ -157,9 +157,9 @@ def _of_table(file: Path, by: str | None, given: Known) -> _Found:
 
 
 def _of_ledger(ledger: str | None, name: str | None, limit: int, given: Known) -> _Found:
-    from ..forecast.histories import histories
-    from ..forecast.rated import known_of
-    from ..forecast.scoreboard import Subject
+    from ..forecasting.online.histories import histories
+    from ..forecasting.scoring.rated import known_of
+    from ..forecasting.scoring.scoreboard import Subject
     from ..ledger import open_ledger
 
     left_out: list[tuple[str, str]] = []

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import BadInputError
-from ..forecast.methods import Known
+from ..forecasting.scoring.methods import Known
 from .late_bar import LateBar
 
 if TYPE_CHECKING:
-    from ..forecast.static_run import Facts, StaticRun
-    from ..forecast.static_workloads import Workloads
+    from ..forecasting.past_run import Facts, StaticRun
+    from ..forecasting.scoring.static_workloads import Workloads
     from ..workload.model import Workload
 
 SCHEMA = "joulecast/evaluate/1"
@@ -49,8 +49,8 @@ def evaluate_static(
 
     `given` is what the user said of the machine, which goes before what runs say.
     """
-    from ..forecast import static_evaluate as science
-    from ..forecast.static_methods import static_methods
+    from ..forecasting.scoring import static_evaluate as science
+    from ..forecasting.scoring.static_methods import static_methods
 
     title, runs, left_out = _recorded(recorded) if file is None else _of_table(file, by)
     runs = [_told(run, given) for run in runs]
@@ -65,7 +65,7 @@ def evaluate_static(
         return
     from rich.console import Console
 
-    from ..report.evaluation import render_static
+    from ..reports.terminal.evaluation import render_static
 
     render_static(board, title, Console(highlight=False))
 
@@ -75,7 +75,7 @@ _Found = tuple[str, list["StaticRun"], list[tuple[str, str]]]
 
 
 def _of_table(file: Path, by: str | None) -> _Found:
-    from ..forecast.static_csv import read_static
+    from ..forecasting.scoring.static_csv import read_static
 
     size = file.stat().st_size if file.is_file() and file.suffix != ".gz" else None
     with LateBar("reading", size) as bar:
@@ -83,7 +83,7 @@ def _of_table(file: Path, by: str | None) -> _Found:
 
 
 def _recorded(recorded: Recorded) -> _Found:
-    from ..forecast.static_ledger import static_runs
+    from ..forecasting.scoring.static_ledger import static_runs
     from ..ledger import open_ledger
 
     left_out: list[tuple[str, str]] = []
@@ -112,11 +112,11 @@ def _told(run: StaticRun, given: Known) -> StaticRun:
 
 def _workloads(physical: bool) -> Workloads:
     """What looks into models; `physical` reads its constants, so only where it is wanted."""
-    from ..forecast.static_workloads import Workloads
+    from ..forecasting.scoring.static_workloads import Workloads
 
     if not physical:
         return Workloads(_build)
-    from ..forecast.physical import Physical
+    from ..forecasting.physical.forecaster import Physical
 
     return Workloads(_build, [Physical()])
 

@@ -35,7 +35,7 @@ def command(run: str, form: str | None, output: Path | None, ledger: str | None)
     the environment, too.
     """
     from ..ledger import open_ledger
-    from ..ledger.table import export_csv
+    from ..ledger.samples_csv import export_csv
     from ..ledger.transfer import export_text
 
     if form is None:

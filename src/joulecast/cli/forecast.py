@@ -12,8 +12,8 @@ from ..errors import JoulecastError, LedgerError, UsageError
 from . import options
 
 if TYPE_CHECKING:
-    from ..forecast.job import JobForecast, Plan, Site
-    from ..forecast.static import Device, StepForecast
+    from ..forecasting.physical.device import Device, StepForecast
+    from ..forecasting.physical.job import JobForecast, Plan, Site
     from ..hardware.environment import Environment
     from ..workload.model import Workload
 
@@ -98,13 +98,13 @@ def command(model: str, as_json: bool, ledger: str | None, **given: Any) -> None
         return
     from rich.console import Console
 
-    from ..report.forecast import render_forecast
+    from ..reports.terminal.forecast import render_forecast
 
     render_forecast(jobs, Console(highlight=False))
 
 
 def _plan(given: dict[str, Any]) -> Plan:
-    from ..forecast.job import Plan
+    from ..forecasting.physical.job import Plan
 
     steps, samples = given["steps"], given["samples"]
     if (steps is None) == (samples is None):
@@ -115,7 +115,7 @@ def _plan(given: dict[str, Any]) -> Plan:
 
 
 def _site(given: dict[str, Any]) -> Site:
-    from ..forecast.job import Site
+    from ..forecasting.physical.job import Site
 
     return Site.of(given["region"], given["carbon_intensity"], given["pue"])
 
@@ -132,8 +132,8 @@ def _devices(
     names: list[str], given: dict[str, Any], ledger: str | None
 ) -> list[tuple[Device, ...]]:
     """Those asked for, each once; each with others it might be, where its name does not tell."""
+    from ..calibration import devices
     from ..hardware.environment import Environment
-    from ..run import devices
 
     found = [devices.gpus_named(name) for name in names]
     if given["cpu"]:
@@ -154,8 +154,8 @@ def _calibrated(
     device: Device, domain: str, environment: Environment, ledger: str | None
 ) -> Device:
     """A device of this machine, with the constants that `joulecast calibrate` found of it."""
+    from ..calibration.stored_constants import calibration_of
     from ..ledger import open_ledger
-    from ..run.calibrated import calibration_of
 
     try:
         with open_ledger(ledger, create=False) as opened:
@@ -172,8 +172,8 @@ def _forecast(
     plan: Plan,
     site: Site,
 ) -> JobForecast:
-    from ..forecast.job import forecast_job, widest
-    from ..forecast.physical import Physical
+    from ..forecasting.physical.forecaster import Physical
+    from ..forecasting.physical.job import forecast_job, widest
 
     method = Physical()
 
@@ -204,10 +204,10 @@ def _probed(
     site: Site,
 ) -> JobForecast:
     """From real steps, run here: with training and, where the plan has any, without."""
-    from ..forecast.job import forecast_job
-    from ..forecast.memory_fit import memory_needed
-    from ..run.probe import check_memory, probe
-    from ..run.steps import steps_of
+    from ..calibration.probe import check_memory, probe
+    from ..calibration.steps import steps_of
+    from ..forecasting.physical.job import forecast_job
+    from ..forecasting.physical.memory_fit import memory_needed
 
     def ran(work: Workload) -> StepForecast:
         step = steps_of(
@@ -228,7 +228,7 @@ def _probed(
 
 
 def _document(jobs: list[JobForecast]) -> dict[str, Any]:
-    from ..forecast.job import SCHEMA
+    from ..forecasting.physical.job import SCHEMA
 
     if len(jobs) == 1:
         return {"schema": SCHEMA, **jobs[0].to_json()}

@@ -17,7 +17,7 @@ from ..errors import BadInputError
 from . import options
 
 if TYPE_CHECKING:
-    from ..ledger.table import Assumed
+    from ..ledger.samples_csv import Assumed
     from ..recording.model import Recording
 
 SCHEMA = "joulecast/import/1"
@@ -62,7 +62,7 @@ def command(
     (.sqlite), or a power trace: CSV with the columns t_s and power_w.
     """
     from ..ledger import open_ledger
-    from ..ledger.table import Assumed
+    from ..ledger.samples_csv import Assumed
 
     more = options.parse_tags(tags)
     added = []
@@ -83,7 +83,7 @@ def command(
 
 def _read(path: Path, assumed: Assumed) -> Iterator[Recording]:
     from ..ledger import open_ledger
-    from ..ledger.table import import_csv
+    from ..ledger.samples_csv import import_csv
     from ..ledger.transfer import read_json
 
     begins = _beginning(path)

@@ -46,7 +46,7 @@ def command(
 
     DATA.csv has a row for each run. Of recorded runs, the columns are their figures and tags.
     """
-    from ..analysis.interaction import interaction
+    from ..analysis.statistics.interaction import interaction
 
     table, remarks = load_table(sources, tags, where, ledger)
     factors = by_columns(by, table)
@@ -59,6 +59,6 @@ def command(
         return
     from rich.console import Console
 
-    from ..report.interaction_text import render_interaction
+    from ..reports.terminal.interaction import render_interaction
 
     render_interaction(found, Console(highlight=False))

@@ -26,7 +26,7 @@ def command(run: str, method: str, as_json: bool, ledger: str | None) -> None:
 
     RUN is an id or a name. Power against utilisation needs a run with gauges.
     """
-    from ..analysis.power_behaviour import power_behaviour
+    from ..analysis.power.behaviour import power_behaviour
     from ..ledger import open_ledger
 
     with open_ledger(ledger, create=False) as opened:
@@ -37,6 +37,6 @@ def command(run: str, method: str, as_json: bool, ledger: str | None) -> None:
         return
     from rich.console import Console
 
-    from ..report.power_text import render_power
+    from ..reports.terminal.power import render_power
 
     render_power(found, Console(highlight=False))

@@ -34,7 +34,7 @@ def command(
     """Write one run, by its id or name, as a self-contained HTML page; print the page's path."""
     from ..ledger import open_ledger
     from ..recording.summary import summarise
-    from ..run.wall import with_wall
+    from ..wall.wall_energy import with_wall
 
     if as_text and as_json:
         raise UsageError("--text and --json: choose one")
@@ -48,7 +48,7 @@ def command(
     elif as_text:
         from rich.console import Console
 
-        from ..report.text import render_text
+        from ..reports.terminal.run import render_text
 
         render_text(summary, Console(highlight=False))
     else:
@@ -57,7 +57,7 @@ def command(
 
 def _write(recording: Recording, summary: Summary, output: Path | None) -> Path:
     """Write the page and return where. Never overwrites a file that was not named."""
-    from ..report.html import render_html
+    from ..reports.page.run import render_html
 
     path = output or Path(default_name(recording.header.name, recording.header.run_id))
     page = render_html(recording, summary)

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import UsageError
-from ..recording.command import CommandNotFoundError, Exit, become_command, check_command
-from ..recording.signals import HeldSignals, hold_signals
+from ..recording.wrap.command import CommandNotFoundError, Exit, become_command, check_command
+from ..recording.wrap.signals import HeldSignals, hold_signals
 from ..units import parse_duration, parse_power
 from . import options
 
 if TYPE_CHECKING:
-    from ..recording.relay import Relay
     from ..recording.summary import Summary
-    from ..run.options import Options
-    from ..run.watch import Watch
-    from ..run.wrapped import WrappedCommand
+    from ..recording.wrap.relay import Relay
+    from ..run.run_options import RunOptions
+    from ..run.session import Session
+    from ..run.wrapped_command import WrappedCommand
 
 NO_PROGRESS = "no progress was found in what it printed: name it with --progress-pattern"
 # Any of these, and the command's output is read for its progress.
@@ -148,7 +148,7 @@ def _relay(given: Mapping[str, Any]) -> Relay | None:
     """What reads the command's output, where that is wanted: forked off, so before any thread."""
     if not any(given[wish] is not None and given[wish] is not False for wish in _AHEAD):
         return None
-    from ..recording import relay
+    from ..recording.wrap import relay
 
     return relay.start(status_line=given["live"] is not False, env=os.environ)
 
@@ -175,8 +175,8 @@ def _wrapped(
             unwritten = "" if json_file is None else f"; {json_file} is not written"
             _say(f"part of the run already being recorded{unwritten}")
             return None
-        from ..report.live import live_line
-        from ..run.wrapped import WrappedCommand
+        from ..reports.terminal.live import live_line
+        from ..run.wrapped_command import WrappedCommand
 
         wrapped = WrappedCommand(
             command, run_options, job, held, relay, live_line, given["grace_s"]
@@ -190,18 +190,18 @@ def _wrapped(
         return None
 
 
-def _options(command: tuple[str, ...], relay: Relay | None, given: Mapping[str, Any]) -> Options:
+def _options(command: tuple[str, ...], relay: Relay | None, given: Mapping[str, Any]) -> RunOptions:
     """Raises `UsageError`."""
-    from ..forecast import early_stopping
+    from ..forecasting.early_stopping import rule as early_stopping
     from ..run.budget import parse_budget
     from ..run.budget_watch import Policy
-    from ..run.options import Options
+    from ..run.run_options import RunOptions
 
     budget, rule = given["budget"], given["early_stopping"]
     if budget is not None:
         site = {name: given[name] for name in ("tariff", "region", "carbon_intensity", "pue")}
         budget = parse_budget(budget, **site)
-    return Options(
+    return RunOptions(
         name=given["name"] or shlex.join(command)[:200],
         epochs=given["epochs"],
         tags=options.parse_tags(given["tags"]),
@@ -229,9 +229,9 @@ def _idle_power(texts: tuple[str, ...]) -> dict[str, float] | None:
     return found or None
 
 
-def _tell(watch: Watch, json_file: Path | None, quiet: bool, summary: Summary) -> None:
+def _tell(watch: Session, json_file: Path | None, quiet: bool, summary: Summary) -> None:
     from ..recording.epochs import OWN
-    from ..report.lines import summary_lines
+    from ..reports.terminal.summary import summary_lines
 
     if json_file is not None:
         try:

@@ -17,7 +17,7 @@ def command(run: str, as_json: bool, ledger: str | None) -> None:
     """Show one run, by its id or name, in the terminal."""
     from ..ledger import open_ledger
     from ..recording.summary import Summary, summarise
-    from ..run.wall import with_wall
+    from ..wall.wall_energy import with_wall
 
     with open_ledger(ledger, create=False) as opened:
         summary: Summary = with_wall(summarise(opened.load(run)), opened)
@@ -26,6 +26,6 @@ def command(run: str, as_json: bool, ledger: str | None) -> None:
         return
     from rich.console import Console
 
-    from ..report.text import render_text
+    from ..reports.terminal.run import render_text
 
     render_text(summary, Console(highlight=False))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 import numpy as np
 
-from ..analysis.table import Table, read_csv
+from ..analysis.table.columns import Table, read_csv
 from ..csv_table import number
 from ..errors import BadInputError, LedgerError, RunNotFoundError, UsageError
 from ..units import one_line
@@ -137,7 +137,7 @@ def chosen(table: Table, wanted: Mapping[str, set[str]]) -> Table:
 def _recorded(
     sources: Sequence[str], tags: Mapping[str, str], ledger: str | None, all_statuses: bool
 ) -> tuple[Table, list[str]]:
-    from ..analysis.runs_table import runs_table
+    from ..analysis.table.runs_table import runs_table
     from ..ledger import open_ledger
     from ..recording.model import Status
     from ..recording.summary import Summary, summarise

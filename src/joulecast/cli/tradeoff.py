@@ -12,8 +12,8 @@ from . import options
 from .tables import by_columns, load_table, table_options
 
 if TYPE_CHECKING:
-    from ..analysis.table import Table
-    from ..analysis.tradeoff import Tradeoff
+    from ..analysis.table.columns import Table
+    from ..analysis.tradeoff.front import Tradeoff
 
 SCHEMA = "joulecast/tradeoff/1"
 
@@ -72,7 +72,7 @@ def command(
     DATA.csv has a row for each run; its columns are named with --cost, --quality and --by. Of
     recorded runs, the columns are their figures, metrics and tags.
     """
-    from ..analysis.tradeoff import tradeoff
+    from ..analysis.tradeoff.front import tradeoff
 
     table, remarks = load_table(sources, tags, where, ledger)
     columns = by_columns(by, table, ("architecture", "name"))
@@ -92,7 +92,7 @@ def command(
         return
     from rich.console import Console
 
-    from ..report.tradeoff_text import render_tradeoff
+    from ..reports.terminal.tradeoff import render_tradeoff
 
     console = Console(highlight=False)
     for i, (_, result) in enumerate(found):

@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import BadInputError
-from .detect_cgroup import Limits, detect_limits
-from .detect_container import detect_container
-from .detect_cpu import Cpu, detect_cpu
-from .detect_files import Tree
-from .detect_gpu import Gpu, GpuReport
-from .detect_gpu_amd import detect_amd
-from .detect_gpu_nvidia import detect_nvidia
-from .detect_host import Host, detect_host
-from .detect_machine import Machine, detect_machine
-from .detect_microarchitecture import arm_product
-from .detect_software import Software, detect_software
-from .interpreter import interpreter_of
+from .detect.cgroup import Limits, detect_limits
+from .detect.container import detect_container
+from .detect.cpu import DetectedCpu, detect_cpu
+from .detect.files import Tree
+from .detect.gpu import DetectedGpu, GpuReport
+from .detect.gpu_amd import detect_amd
+from .detect.gpu_nvidia import detect_nvidia
+from .detect.host import Host, detect_host
+from .detect.interpreter import interpreter_of
+from .detect.machine import Machine, detect_machine
+from .detect.microarchitecture import arm_product
+from .detect.software import Software, detect_software
 
 T = TypeVar("T")
 
@@ -32,8 +32,8 @@ class Environment:
 
     host: Host = field(default_factory=Host)
     machine: Machine = field(default_factory=Machine)
-    cpu: Cpu = field(default_factory=Cpu)
-    gpus: tuple[Gpu, ...] = ()
+    cpu: DetectedCpu = field(default_factory=DetectedCpu)
+    gpus: tuple[DetectedGpu, ...] = ()
     gpus_restricted_by: str | None = None  # the variables that hide GPUs, for people
     container: str | None = None  # "docker", "podman", "kubernetes", ...; "none"; None: unknown
     limits: Limits = field(default_factory=Limits)
@@ -115,9 +115,9 @@ class Environment:
                 _pick(cls, plain | {"notes": tuple(data.get("notes", ()))}),
                 host=_pick(Host, data.get("host", {})),
                 machine=_pick(Machine, data.get("machine", {})),
-                cpu=_pick(Cpu, data.get("cpu", {})),
+                cpu=_pick(DetectedCpu, data.get("cpu", {})),
                 gpus=tuple(
-                    _pick(Gpu, {**gpu, "mig_uuids": tuple(gpu.get("mig_uuids", ()))})
+                    _pick(DetectedGpu, {**gpu, "mig_uuids": tuple(gpu.get("mig_uuids", ()))})
                     for gpu in data.get("gpus", ())
                 ),
                 limits=_pick(Limits, data.get("limits", {})),
@@ -168,7 +168,7 @@ def _attempt(what: str, notes: list[str], look: Callable[[], T], otherwise: T) -
 
 def _detect_linux(tree: Tree, env: Mapping[str, str], notes: list[str]) -> Environment:
     machine = _attempt("machine", notes, lambda: detect_machine(tree, notes), Machine())
-    cpu = _attempt("CPU", notes, lambda: detect_cpu(tree, notes), Cpu())
+    cpu = _attempt("CPU", notes, lambda: detect_cpu(tree, notes), DetectedCpu())
     nvidia = _attempt("gpu (nvidia)", notes, lambda: detect_nvidia(tree, env, notes), GpuReport())
     amd = _attempt("gpu (amd)", notes, lambda: detect_amd(tree, env, notes), GpuReport())
     software = _attempt("software", notes, detect_software, Software())
@@ -185,7 +185,7 @@ def _detect_linux(tree: Tree, env: Mapping[str, str], notes: list[str]) -> Envir
     )
 
 
-def _name_arm_product(cpu: Cpu, machine: Machine, notes: list[str]) -> Cpu:
+def _name_arm_product(cpu: DetectedCpu, machine: Machine, notes: list[str]) -> DetectedCpu:
     """ARM kernels name no model; a seller that has one processor of this core names it."""
     if cpu.name or not cpu.microarchitecture:
         return cpu
@@ -197,12 +197,12 @@ def _name_arm_product(cpu: Cpu, machine: Machine, notes: list[str]) -> Cpu:
 
 
 def _detect_mac(notes: list[str]) -> Environment:
-    from .detect_apple import apple_cpu, apple_gpu, apple_host, apple_machine, sysctl
+    from .detect.apple import apple_cpu, apple_gpu, apple_host, apple_machine, sysctl
 
     return Environment(
         host=_attempt("host", notes, lambda: apple_host(sysctl), Host()),
         machine=_attempt("machine", notes, lambda: apple_machine(sysctl), Machine()),
-        cpu=_attempt("CPU", notes, lambda: apple_cpu(sysctl), Cpu()),
+        cpu=_attempt("CPU", notes, lambda: apple_cpu(sysctl), DetectedCpu()),
         gpus=_attempt("gpu", notes, lambda: apple_gpu(sysctl, notes), GpuReport()).gpus,
         container="none",
         software=_attempt("software", notes, detect_software, Software()),

@@ -16,8 +16,8 @@ from sqlalchemy import RowMapping, and_, delete, insert, select
 
 from ..errors import LedgerError
 from . import schema
-from .document import dumps
 from .engine import reading
+from .header_json import dumps
 from .store import Ledger
 from .trouble import explained
 

@@ -12,7 +12,7 @@ HEARTBEAT_LIMIT_S = 15.0  # the recorder writes about every second
 
 
 @dataclass(frozen=True, slots=True)
-class Recorder:
+class RecorderProcess:
     """A process, told apart from any other on any machine, before and after a reboot."""
 
     host: str
@@ -21,18 +21,18 @@ class Recorder:
     started: str  # a process id is used again; its start is not
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON types; `Recorder(**data)` is the inverse."""
+        """Plain JSON types; `RecorderProcess(**data)` is the inverse."""
         return asdict(self)
 
 
-def this_recorder(root: Path = Path("/")) -> Recorder:
+def this_recorder(root: Path = Path("/")) -> RecorderProcess:
     """The calling process."""
     pid = os.getpid()
-    return Recorder(socket.gethostname(), _boot(root), pid, _started(pid, root) or "")
+    return RecorderProcess(socket.gethostname(), _boot(root), pid, _started(pid, root) or "")
 
 
 def is_interrupted(
-    recorder: Recorder | None, heartbeat: float, now: float, root: Path = Path("/")
+    recorder: RecorderProcess | None, heartbeat: float, now: float, root: Path = Path("/")
 ) -> bool:
     """Whether a run that has not ended has lost its recorder.
 
@@ -44,7 +44,7 @@ def is_interrupted(
     return lives(recorder, root) is False
 
 
-def lives(recorder: Recorder, root: Path = Path("/")) -> bool | None:
+def lives(recorder: RecorderProcess, root: Path = Path("/")) -> bool | None:
     """Whether a process is still there; None for one of another machine, or of another boot."""
     if recorder.host != socket.gethostname() or recorder.boot != _boot(root):
         return None

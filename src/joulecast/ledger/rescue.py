@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import LedgerError, RunNotFoundError
 from ..recording.memory import MemorySink
-from ..recording.model import Footer, Gap, Header, Metric, Recording, Samples, Sink, Span
+from ..recording.model import Footer, Gap, Header, Metric, Recording, RecordingSink, Samples, Span
 from ..recording.summary import summarise
 from .loading import loading
 from .location import Location, locate
@@ -41,12 +41,12 @@ class RescueSink:
             self._location, self._nowhere = Location(), error
         self._on_trouble = on_trouble
         self._ledger: Ledger | None = None
-        self._sink: Sink = MemorySink()
+        self._sink: RecordingSink = MemorySink()
         self._header: Header | None = None
         self._tried: set[Path] = set()
 
     def open(self, header: Header) -> None:
-        """See `Sink`. Never raises `LedgerError`."""
+        """See `RecordingSink`. Never raises `LedgerError`."""
         self._header = header
         try:
             if self._nowhere is not None:
@@ -64,11 +64,11 @@ class RescueSink:
         metrics: list[Metric],
         gaps: list[Gap],
     ) -> None:
-        """See `Sink`. Never raises `LedgerError`."""
+        """See `RecordingSink`. Never raises `LedgerError`."""
         self._do(lambda sink: sink.flush(samples, spans, metrics, gaps))
 
     def close(self, footer: Footer) -> None:
-        """See `Sink`. Never raises `LedgerError`. The total is stored as the reports tell it."""
+        """See `RecordingSink`. Never raises `LedgerError`. The total is stored as reported."""
         if isinstance(self._sink, MemorySink):  # there may be room again by now
             self._tried.clear()
             self._rescue(self._sink.recording(), "the recording was kept in memory until its end")
@@ -98,7 +98,7 @@ class RescueSink:
         if self._ledger is not None:
             self._ledger.close()
 
-    def _do(self, action: Callable[[Sink], None]) -> None:
+    def _do(self, action: Callable[[RecordingSink], None]) -> None:
         tried_again = False
         while True:
             try:
@@ -166,6 +166,6 @@ def _open(where: str | Path | None) -> Ledger:
     return store.open_ledger(where)
 
 
-def _copy(recording: Recording, sink: Sink) -> None:
+def _copy(recording: Recording, sink: RecordingSink) -> None:
     sink.open(recording.header)
     sink.flush(recording.samples, recording.spans, recording.metrics, recording.gaps)

@@ -12,15 +12,15 @@ from ..errors import LedgerError
 from ..recording.model import Footer, Gap, Header, Metric, Samples, Span
 from . import schema
 from .codec import encode
-from .document import dumps, footer_to_json, header_to_json, plain_text
-from .liveness import Recorder
+from .header_json import dumps, footer_to_json, header_to_json, plain_text
+from .liveness import RecorderProcess
 
 CHUNK = 8192  # samples; larger ones compress little better
 
 Row = dict[str, Any]
 
 
-def run_row(header: Header, recorder: Recorder | None, now: float) -> Row:
+def run_row(header: Header, recorder: RecorderProcess | None, now: float) -> Row:
     """The row of a run that has started."""
     return {
         "run_id": header.run_id,

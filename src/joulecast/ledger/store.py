@@ -15,14 +15,14 @@ from typing import Any
 from sqlalchemy import Connection, Engine, RowMapping, Select, delete, insert, select
 
 from ..errors import LedgerError, RunNotFoundError
-from ..recording.model import Recording, Samples, Sink, Status
+from ..recording.model import Recording, RecordingSink, Samples, Status
 from ..units import Estimate
 from . import rows, schema
 from .codec import CodecError, decode
-from .document import footer_from_json, header_from_json
 from .engine import connect, reading
+from .header_json import footer_from_json, header_from_json
 from .joining import joined
-from .liveness import Recorder, is_interrupted
+from .liveness import RecorderProcess, is_interrupted
 from .location import Location, locate
 from .sink import LedgerSink
 from .trouble import explained
@@ -102,7 +102,7 @@ class Ledger:
         """Give back what the ledger holds. Its sinks hold a connection of their own."""
         self._engine.dispose()
 
-    def sink(self) -> Sink:
+    def sink(self) -> RecordingSink:
         """A new run's way into the ledger."""
         return LedgerSink(self._engine, self.location, self._clock)
 
@@ -271,7 +271,7 @@ class Ledger:
     def _status(self, row: RowMapping) -> Status:
         if row["status"] != Status.RUNNING:
             return Status(row["status"])
-        recorder = row["recorder"] and Recorder(**json.loads(row["recorder"]))
+        recorder = row["recorder"] and RecorderProcess(**json.loads(row["recorder"]))
         lost = is_interrupted(recorder, row["heartbeat"], self._clock())
         return Status.INTERRUPTED if lost else Status.RUNNING
 

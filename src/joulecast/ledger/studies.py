@@ -15,8 +15,8 @@ from sqlalchemy import Connection, RowMapping, func, insert, select, text, updat
 
 from ..errors import LedgerError, StudyNotFoundError
 from . import schema
-from .document import dumps, plain_text
 from .engine import reading
+from .header_json import dumps, plain_text
 from .store import Ledger
 from .trouble import explained
 

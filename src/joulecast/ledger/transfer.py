@@ -13,12 +13,12 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..errors import BadInputError
-from ..meters.base import GaugeSource, Kind, Source, Uncertainty
+from ..meters.base import GaugeSource, ReadingKind, Source, Uncertainty
 from ..recording.model import Footer, Gap, Header, Metric, Recording, Samples, Span, Status
 from ..recording.summary import SCHEMA as FIGURES
 from ..units import Estimate, Provenance
 from .checked import Value
-from .document import footer_to_json, header_to_json
+from .header_json import footer_to_json, header_to_json
 
 SCHEMA = "joulecast/export/1"
 
@@ -176,7 +176,7 @@ def _gauge(value: Value) -> GaugeSource:
         domain=value["domain"].text(GAUGE),
         source=value["source"].text(),
         unit=value["unit"].text(),
-        kind=Kind(value["kind"].choice(Kind.GAUGE, Kind.COUNTER)),
+        kind=ReadingKind(value["kind"].choice(ReadingKind.GAUGE, ReadingKind.COUNTER)),
         provenance=Provenance(value["provenance"].choice(*Provenance)),
         update_period_s=value["update_period_s"].number(0),
         device=value["device"].text(),
@@ -189,7 +189,7 @@ def _source(value: Value) -> Source:
     return Source(
         domain=value["domain"].text(DOMAIN),
         source=value["source"].text(),
-        kind=Kind(value["kind"].choice(Kind.COUNTER, Kind.POWER)),
+        kind=ReadingKind(value["kind"].choice(ReadingKind.COUNTER, ReadingKind.POWER)),
         provenance=Provenance(value["provenance"].choice(*Provenance)),
         update_period_s=value["update_period_s"].number(0),
         uncertainty=Uncertainty(

@@ -1,5 +1,5 @@
 """Where joules come from: one file per source, discovery, models for machines without sensors."""
 
-from .base import Kind, Meter, Reading, Source, Unavailable, Uncertainty
+from .base import Meter, Reading, ReadingKind, Source, Unavailable, Uncertainty
 
-__all__ = ["Kind", "Meter", "Reading", "Source", "Unavailable", "Uncertainty"]
+__all__ = ["Meter", "Reading", "ReadingKind", "Source", "Unavailable", "Uncertainty"]

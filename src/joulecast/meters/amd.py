@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import MeterLostError
-from ..hardware.visible_devices import visible_amd_gpus
+from ..hardware.detect.visible_devices import visible_amd_gpus
 from ..units import Provenance
-from .base import Kind, Source, Unavailable, Uncertainty
+from .base import ReadingKind, Source, Unavailable, Uncertainty
 from .counter import Unwrap
 from .sensor import Clock, Discovery, SensorMeter
 
@@ -118,7 +118,7 @@ def find_amd(
         _from_amdsmi(amdsmi, handles, clock, env, scope, first_index, found)
         return found
     _from_hwmon(cards, clock, env, scope, first_index, found)
-    if any(meter.source.kind is Kind.POWER for meter in found.meters):
+    if any(meter.source.kind is ReadingKind.POWER for meter in found.meters):
         found.unavailable.append(Unavailable(FAMILY, "amdsmi energy counter", why, INSTALL))
     return found
 
@@ -135,8 +135,8 @@ def _chosen(
     return visible.indices
 
 
-def _source(domain: str, source: str, kind: Kind, device: str) -> Source:
-    counts = kind is Kind.COUNTER
+def _source(domain: str, source: str, kind: ReadingKind, device: str) -> Source:
+    counts = kind is ReadingKind.COUNTER
     return Source(
         domain=domain,
         source=source,
@@ -198,7 +198,7 @@ def _amdsmi_meter(
     device = _ask(amdsmi.amdsmi_get_gpu_asic_info, handle, "market_name") or "AMD GPU"
     unit_j = _counter_unit_j(amdsmi, handle)
     if unit_j is not None:
-        source = _source(domain, "amdsmi energy counter", Kind.COUNTER, device)
+        source = _source(domain, "amdsmi energy counter", ReadingKind.COUNTER, device)
         return AmdMeter(
             source,
             clock,
@@ -208,7 +208,7 @@ def _amdsmi_meter(
             _smi_gauges(amdsmi, handle),
         )
     text = "amdsmi power, integrated (no energy counter on this card)"
-    source = _source(domain, text, Kind.POWER, device)
+    source = _source(domain, text, ReadingKind.POWER, device)
     return AmdMeter(
         source,
         clock,
@@ -310,7 +310,7 @@ def _from_hwmon(
             found.unavailable.append(Unavailable(domain, "hwmon", reason, ""))
             continue
         name = _text(device / "product_name") or "AMD GPU"
-        source = _source(domain, "amdgpu hwmon power, integrated", Kind.POWER, name)
+        source = _source(domain, "amdgpu hwmon power, integrated", ReadingKind.POWER, name)
         try:
             gauges = _sysfs_gauges(device, sensor.parent)
             found.meters.append(AmdMeter(source, clock, _hwmon_reader(sensor), gauges=gauges))

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import MeterLostError
 from ..units import Provenance
-from .base import Kind, Source, Unavailable, Uncertainty
+from .base import ReadingKind, Source, Unavailable, Uncertainty
 from .counter import Unwrap
 from .sensor import Clock, Discovery, SensorMeter
 
@@ -90,7 +90,7 @@ def find_apple(clock: Clock, monitor: Any = None, platform: str = sys.platform) 
         source = Source(
             domain=domain,
             source="Apple IOReport energy counter",
-            kind=Kind.COUNTER,
+            kind=ReadingKind.COUNTER,
             provenance=Provenance.MEASURED,
             update_period_s=UPDATE_PERIOD_S,
             uncertainty=ACCURACY,

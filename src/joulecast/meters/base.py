@@ -10,7 +10,7 @@ from typing import Any
 from ..units import Provenance
 
 
-class Kind(StrEnum):
+class ReadingKind(StrEnum):
     """What a meter's or a gauge's readings are."""
 
     COUNTER = "counter"  # cumulative joules since the meter was opened; never falls
@@ -33,7 +33,7 @@ class Source:
 
     domain: str  # "gpu:0", "cpu:0" (package), "dram:0", "node"
     source: str  # what gives the figure, for people: "NVML energy counter"
-    kind: Kind
+    kind: ReadingKind
     provenance: Provenance
     update_period_s: float  # the value changes no more often than this
     uncertainty: Uncertainty
@@ -49,7 +49,7 @@ class Source:
         return cls(
             domain=str(data["domain"]),
             source=str(data["source"]),
-            kind=Kind(data["kind"]),
+            kind=ReadingKind(data["kind"]),
             provenance=Provenance(data["provenance"]),
             update_period_s=float(data["update_period_s"]),
             uncertainty=Uncertainty(**data["uncertainty"]),
@@ -61,10 +61,11 @@ class Source:
 class Reading:
     """What a meter says at one instant.
 
-    `value`, `low` and `high` are joules since the meter was opened (`Kind.COUNTER`) or watts
-    (`Kind.POWER`); `[low, high]` is the 90 % interval. `held_s` is the time integral, in seconds,
-    of the fraction of the domain that belongs to this run: the elapsed time where the run owns the
-    whole domain, less where it has a share of it. Idle power times `held_s` is the idle energy.
+    `value`, `low` and `high` are joules since the meter was opened (`ReadingKind.COUNTER`) or watts
+    (`ReadingKind.POWER`); `[low, high]` is the 90 % interval. `held_s` is the time integral, in
+    seconds, of the fraction of the domain that belongs to this run: the elapsed time where the run
+    owns the whole domain, less where it has a share of it. Idle power times `held_s` is the idle
+    energy.
     """
 
     t_s: float  # the clock's instant to which the value belongs
@@ -104,14 +105,14 @@ GAUGE_PERIOD_S = 1.0
 class GaugeSource:
     """What is known of a gauge before it is read. Plain data; saved with the recording.
 
-    `kind` is `Kind.GAUGE` where it is read at an instant, or `Kind.COUNTER` where its readings are
-    its integral since it was opened (`unit` x seconds): a mean over any stretch is then exact.
-    """
+    `kind` is `ReadingKind.GAUGE` where it is read at an instant, or `ReadingKind.COUNTER` where its
+    readings are its integral since it was opened (`unit` x seconds): a mean over any stretch is
+    then exact."""
 
     domain: str  # its name: "gpu:0/utilisation_pct", "cpu/utilisation_pct", "memory_bytes"
     source: str  # what gives the figure and of what, for people: "NVML, of the whole device"
     unit: str  # "%", "B", "°C"
-    kind: Kind
+    kind: ReadingKind
     provenance: Provenance
     update_period_s: float  # it is read no more often than this
     device: str = ""
@@ -124,7 +125,7 @@ class GaugeSource:
             domain=f"{meter.domain}/{what}",
             source=text,
             unit=unit,
-            kind=Kind.GAUGE,
+            kind=ReadingKind.GAUGE,
             provenance=Provenance.MEASURED,
             update_period_s=GAUGE_PERIOD_S,
             device=meter.device,
@@ -137,7 +138,7 @@ class GaugeSource:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> GaugeSource:
         """Inverse of `to_json`. Raises `KeyError`, `TypeError` or `ValueError`."""
-        kinds = {"kind": Kind(data["kind"]), "provenance": Provenance(data["provenance"])}
+        kinds = {"kind": ReadingKind(data["kind"]), "provenance": Provenance(data["provenance"])}
         return cls(**data | kinds)
 
 

@@ -41,7 +41,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..hardware.cpus import Cpu, CpuFamily
+from ..hardware.catalog.cpus import CpuFamily, CpuModel
 
 Array = npt.NDArray[np.float64]
 
@@ -114,7 +114,7 @@ class PowerSpec:
 def power_spec(
     family: CpuFamily,
     *,
-    cpu: Cpu | None = None,
+    cpu: CpuModel | None = None,
     cores: int | None = None,
     tdp_w: float | None = None,
     sockets: int = 1,

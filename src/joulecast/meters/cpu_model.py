@@ -11,9 +11,9 @@ from typing import Literal
 import numpy as np
 
 from ..errors import UnknownHardwareError
-from ..hardware.cpus import (
-    Cpu,
+from ..hardware.catalog.cpus import (
     CpuFamily,
+    CpuModel,
     family_of,
     find_cpu,
     find_family,
@@ -21,7 +21,7 @@ from ..hardware.cpus import (
     typical_family,
 )
 from ..units import Provenance
-from .base import Kind, Meter, Reading, Source, Uncertainty
+from .base import Meter, Reading, ReadingKind, Source, Uncertainty
 from .cpu_curve import Knowledge, PowerSpec, package_power, power_spec
 from .cpu_time import CpuSample, CpuTime
 from .share import SPLIT_UNCERTAINTY, TickError, share_interval, tree_share
@@ -49,7 +49,7 @@ class CpuModelMeter(Meter):
         self.source = Source(
             domain="cpu:0",
             source=source,
-            kind=Kind.COUNTER,
+            kind=ReadingKind.COUNTER,
             provenance=Provenance.MODELLED,
             update_period_s=0.2,
             uncertainty=Uncertainty(
@@ -183,7 +183,7 @@ def choose_spec(
     return spec, f"CPU load x {curve}, {basis}{times}{held}"
 
 
-def _find(name: str | None) -> Cpu | None:
+def _find(name: str | None) -> CpuModel | None:
     try:
         return find_cpu(name) if name else None
     except UnknownHardwareError:
@@ -191,7 +191,12 @@ def _find(name: str | None) -> Cpu | None:
 
 
 def _family(
-    cpu: Cpu | None, name: str, microarchitecture: str | None, codename: str | None, *, server: bool
+    cpu: CpuModel | None,
+    name: str,
+    microarchitecture: str | None,
+    codename: str | None,
+    *,
+    server: bool,
 ) -> tuple[CpuFamily, Knowledge]:
     if cpu is not None:
         return find_family(cpu.family), Knowledge.MODEL

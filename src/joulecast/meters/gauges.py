@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from ..errors import MeterLostError
 from ..units import Provenance
 from .amd import AmdMeter
-from .base import GAUGE_PERIOD_S, Gauge, GaugeSource, Kind, Meter, Reading
+from .base import GAUGE_PERIOD_S, Gauge, GaugeSource, Meter, Reading, ReadingKind
 from .cpu_time import CpuTime
 from .gauges_nvml import nvml_gauges
 from .nvml import NvmlMeter
@@ -62,7 +62,7 @@ class CpuGauge(Gauge):
             domain="cpu/utilisation_pct",
             source=f"CPU time of the {whose}, 100 % is one core busy",
             unit="%",
-            kind=Kind.COUNTER,
+            kind=ReadingKind.COUNTER,
             provenance=Provenance.MEASURED,
             update_period_s=GAUGE_PERIOD_S,
         )
@@ -124,7 +124,9 @@ def _memory(clock: Clock, cpu_time: CpuTime, scope: str) -> Gauge:
         if whole
         else "resident memory of the process tree; what its processes share counts for each"
     )
-    source = GaugeSource("memory_bytes", text, "B", Kind.GAUGE, Provenance.MEASURED, GAUGE_PERIOD_S)
+    source = GaugeSource(
+        "memory_bytes", text, "B", ReadingKind.GAUGE, Provenance.MEASURED, GAUGE_PERIOD_S
+    )
     return AskingGauge(source, clock, in_use if whole else resident)
 
 

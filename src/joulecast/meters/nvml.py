@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import MeterLostError
-from ..hardware.visible_devices import index_order_note, visible_gpus
+from ..hardware.detect.visible_devices import index_order_note, visible_gpus
 from ..units import Provenance
-from .base import Kind, Source, Unavailable, Uncertainty
+from .base import ReadingKind, Source, Unavailable, Uncertainty
 from .counter import Unwrap
 from .sensor import Clock, Discovery, SensorMeter
 
@@ -118,7 +118,7 @@ def _source(domain: str, device: str, has_counter: bool) -> Source:
         source="NVML energy counter"
         if has_counter
         else "NVML power, integrated (no energy counter on this card)",
-        kind=Kind.COUNTER if has_counter else Kind.POWER,
+        kind=ReadingKind.COUNTER if has_counter else ReadingKind.POWER,
         provenance=Provenance.MEASURED,
         update_period_s=ENERGY_PERIOD_S if has_counter else POWER_PERIOD_S,
         uncertainty=COUNTER if has_counter else POWER,

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ..units import Provenance
-from .base import Kind, Meter, Reading, Source, Uncertainty
+from .base import Meter, Reading, ReadingKind, Source, Uncertainty
 from .cpu_time import CpuTime
 
 WATTS_PER_GB = 0.3725
@@ -36,7 +36,7 @@ class RamModelMeter(Meter):
         self.source = Source(
             domain="dram:0",
             source=f"{WATTS_PER_GB} W/GB, {whose}",
-            kind=Kind.COUNTER,
+            kind=ReadingKind.COUNTER,
             provenance=Provenance.ASSUMED,
             update_period_s=0.2,
             uncertainty=Uncertainty(

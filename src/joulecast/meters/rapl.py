@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..errors import MeterLostError
 from ..units import Provenance
-from .base import Kind, Meter, Source, Unavailable, Uncertainty
+from .base import Meter, ReadingKind, Source, Unavailable, Uncertainty
 from .counter import Unwrap
 from .sensor import Clock, Discovery, SensorMeter
 
@@ -160,7 +160,7 @@ def _open(domain: str, zones: list[Path], clock: Clock, cpu: str) -> Meter | Una
     source = Source(
         domain=domain,
         source="RAPL energy counter",
-        kind=Kind.COUNTER,
+        kind=ReadingKind.COUNTER,
         provenance=Provenance.MEASURED,
         update_period_s=UPDATE_PERIOD_S,
         uncertainty=DRAM if is_dram else package,

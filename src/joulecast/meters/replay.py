@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ..errors import BadInputError, MeterLostError
 from ..units import Provenance, format_duration
-from .base import Kind, Meter, Reading, Source, Uncertainty
+from .base import Meter, Reading, ReadingKind, Source, Uncertainty
 from .sensor import Clock
 
 Array = npt.NDArray[np.float64]
@@ -143,7 +143,7 @@ class ReplayMeter(Meter):
         self.source = Source(
             domain=domain,
             source=f"replay of {name}",
-            kind=Kind.POWER,
+            kind=ReadingKind.POWER,
             provenance=Provenance.MEASURED,
             update_period_s=period_s / speed,
             uncertainty=AS_RECORDED,

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..units import Provenance
-from .base import Kind, Meter, Reading, Uncertainty
+from .base import Meter, Reading, ReadingKind, Uncertainty
 from .cpu_time import CpuSample, CpuTime
 
 SPLIT_UNCERTAINTY = 0.3  # of the share, where all the rest of the machine's load is others'
@@ -64,11 +64,11 @@ def share_interval(share: float) -> tuple[float, float]:
 class ShareMeter(Meter):
     """The process tree's part of a package counter (RAPL, say): measured joules, modelled split.
 
-    `inner` must be a `Kind.COUNTER` (ValueError otherwise). `held_s` integrates the share.
+    `inner` must be a `ReadingKind.COUNTER` (ValueError otherwise). `held_s` integrates the share.
     """
 
     def __init__(self, inner: Meter, cpu_time: CpuTime) -> None:
-        if inner.source.kind is not Kind.COUNTER:
+        if inner.source.kind is not ReadingKind.COUNTER:
             raise ValueError(f"{inner.source.source} is no counter: its energy cannot be split")
         self._inner, self._cpu_time = inner, cpu_time
         whole = inner.source.uncertainty

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ..units import Estimate
-from .live import LiveEnergy, Mark
+from .live_energy import LiveEnergy, Mark
 from .model import Span
 from .summary import SpanEnergy
 
@@ -15,7 +15,7 @@ OWN = "the training itself"
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
+class RunPosition:
     """How far the run was at one instant, and the energy used up to then."""
 
     done: float  # epochs, with the part done of the one under way; of the run where it has none
@@ -42,7 +42,7 @@ class Epochs:
         self,
         planned: int | None,
         live: LiveEnergy,
-        reached: Callable[[Reached], None] | None = None,
+        reached: Callable[[RunPosition], None] | None = None,
     ) -> None:
         self.planned = planned  # in all, begun or to come
         self.begun = 0
@@ -111,4 +111,4 @@ class Epochs:
         if self._reached is None:
             return
         of = self.planned if planned is None else planned
-        self._reached(Reached(done, of, t_s, self._live.up_to(mark, t_s), epoch))
+        self._reached(RunPosition(done, of, t_s, self._live.up_to(mark, t_s), epoch))

@@ -62,7 +62,7 @@ class NoEvents:
         """Nothing."""
 
 
-class Tracker:
+class EventTracker:
     """Turns a training's own words (`epochs`, `span`, `log`) into events; safe in any thread.
 
     Spans nest by thread. A thread that has opened none stands in the span that the first thread

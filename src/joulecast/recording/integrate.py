@@ -1,8 +1,9 @@
 """Readings into joules: pure functions on arrays.
 
-A `Curve` is the energy of one domain since its first reading, as a function of time. Counters are
-taken as they are, and interpolated linearly at the edges of a window; watts are integrated by the
-trapezoid rule, exactly also at edges that fall between two readings. A gap contributes nothing.
+An `EnergyCurve` is the energy of one domain since its first reading, as a function of time.
+Counters are taken as they are, and interpolated linearly at the edges of a window; watts are
+integrated by the trapezoid rule, exactly also at edges that fall between two readings. A gap
+contributes nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..meters.base import Kind, Source
+from ..meters.base import ReadingKind, Source
 from ..units import Estimate
 from .model import Array, Gap, Samples
 
@@ -30,7 +31,7 @@ before it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class EnergyCurve:
     """Cumulative energy of one domain at the instants of its readings; arrays of shape (n,).
 
     `power_w` is set for domains that are integrated from watts; rows are value, low, high.
@@ -66,7 +67,7 @@ class Curve:
         return float(b - a)
 
 
-def curve(samples: Samples, kind: Kind, gaps: Iterable[Gap] = ()) -> Curve:
+def curve(samples: Samples, kind: ReadingKind, gaps: Iterable[Gap] = ()) -> EnergyCurve:
     """The energy curve of one domain's samples, of which there is at least one.
 
     Gaps silence the watts of every stretch they touch. A counter needs no such care: it went on
@@ -75,15 +76,15 @@ def curve(samples: Samples, kind: Kind, gaps: Iterable[Gap] = ()) -> Curve:
     bounds = np.stack([samples.value, samples.low, samples.high])
     step = np.diff(samples.t_s)
     measured = np.ones(len(step))
-    if kind is Kind.COUNTER:
-        return Curve(samples.t_s, bounds - bounds[:, :1], samples.held_s, None, measured)
+    if kind is ReadingKind.COUNTER:
+        return EnergyCurve(samples.t_s, bounds - bounds[:, :1], samples.held_s, None, measured)
     for gap in gaps:
         end = np.inf if gap.end_s is None else gap.end_s
         touched = (samples.t_s[:-1] < end - SLACK_S) & (samples.t_s[1:] > gap.start_s + SLACK_S)
         measured[touched] = 0.0
     area = step * measured * (bounds[:, :-1] + bounds[:, 1:]) / 2
     energy = np.concatenate([np.zeros((3, 1)), np.cumsum(area, axis=1)], axis=1)
-    return Curve(samples.t_s, energy, samples.held_s, bounds, measured)
+    return EnergyCurve(samples.t_s, energy, samples.held_s, bounds, measured)
 
 
 def with_edges(

@@ -165,7 +165,7 @@ class Recording:
         return [*self.header.warnings, *(self.footer.warnings if self.footer else [])]
 
 
-class Sink(Protocol):
+class RecordingSink(Protocol):
     """Where a recording goes while it is made. The ledger is one. Called from one thread.
 
     `flush` hands over all that is new since the last call, about once a second: the samples by

@@ -11,10 +11,10 @@ from functools import partial
 
 from ..meters.base import Gauge, Meter, Reading
 from ..units import Estimate
-from .epochs import Answer, Epochs, Reached
+from .epochs import Answer, Epochs, RunPosition
 from .gauge_reader import GaugeReader
-from .live import Instant, LiveEnergy
-from .model import Footer, Gap, Header, Metric, Sink, Span, Status
+from .live_energy import Instant, LiveEnergy
+from .model import Footer, Gap, Header, Metric, RecordingSink, Span, Status
 from .sampler import Sampler
 from .summary import SpanEnergy
 
@@ -37,16 +37,16 @@ class Recorder:
         self,
         header: Header,
         meters: Sequence[Meter],
-        sink: Sink,
+        sink: RecordingSink,
         clock: Callable[[], float],
         *,
         gauges: Sequence[Gauge] = (),
-        on_reached: Callable[[Reached], None] | None = None,
+        on_reached: Callable[[RunPosition], None] | None = None,
         on_tick: Callable[[], None] | None = None,
     ) -> None:
         self.header = header
         self.clock = clock
-        self._sink: Sink | None = sink
+        self._sink: RecordingSink | None = sink
         self._on_tick = on_tick
         self._sampler = Sampler(meters, clock, header.interval_s)
         self._gauges = GaugeReader(gauges, clock, self._keep) if gauges else None
@@ -306,7 +306,7 @@ class Recorder:
             gaps, self._gaps = self._gaps, []
         self._to_sink(lambda sink: sink.flush(samples, spans, metrics, gaps))
 
-    def _to_sink(self, action: Callable[[Sink], None]) -> None:
+    def _to_sink(self, action: Callable[[RecordingSink], None]) -> None:
         if self._sink is None:
             return
         try:

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import MeterLostError
-from ..meters.base import Gauge, GaugeSource, Kind, Meter, Reading, Source
+from ..meters.base import Gauge, GaugeSource, Meter, Reading, ReadingKind, Source
 from ..units import format_duration
 from .model import Gap, Samples
 
@@ -108,19 +108,19 @@ class Sampler:
         cost = min(cost, pace.cost_s)
         t_s = reading.t_s - self.start_s
         # Of a gauge a millisecond is enough, and regular times are stored in next to nothing.
-        t_s = round(t_s, 3) if source.kind is Kind.GAUGE else t_s
+        t_s = round(t_s, 3) if source.kind is ReadingKind.GAUGE else t_s
         reading = replace(reading, t_s=t_s)
         since = pace.last_s
         if pace.last is not None and reading.t_s <= since:
             return None  # the meter had nothing new
         if note:
             self.gaps.append(Gap(pace.domain, since, reading.t_s, note))
-        elif source.kind is not Kind.COUNTER:
+        elif source.kind is not ReadingKind.COUNTER:
             silence = reading.t_s - since
-            slow_s = 2 * pace.every_s if source.kind is Kind.GAUGE else 0.0
+            slow_s = 2 * pace.every_s if source.kind is ReadingKind.GAUGE else 0.0
             if silence > max(pace.max_gap_s, slow_s):
                 why = f"no reading for {format_duration(silence)}"
-                why += " (the sampler was held up)" if source.kind is Kind.POWER else ""
+                why += " (the sampler was held up)" if source.kind is ReadingKind.POWER else ""
                 self.gaps.append(Gap(pace.domain, since, reading.t_s, why))
         pace.last = reading
         pace.every_s = max(self._interval_s, source.update_period_s, cost / self._max_cpu_share)

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from ..meters.base import Kind, Source
+from ..meters.base import ReadingKind, Source
 from ..units import Estimate, add_independent, format_duration
-from .gauges import GaugeSummary, Track, mean_of, summarise_gauges, tracks
-from .integrate import UPDATES_TO_RESOLVE, Curve, curve, is_resolved, widened, with_edges
+from .gauge_summary import GaugeSummary, Track, mean_of, summarise_gauges, tracks
+from .integrate import UPDATES_TO_RESOLVE, EnergyCurve, curve, is_resolved, widened, with_edges
 from .model import Gap, Recording, Span
 
 SCHEMA = "joulecast/recording/1"
 
-Curves = dict[str, tuple[Source, Curve]]
+Curves = dict[str, tuple[Source, EnergyCurve]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,13 +186,13 @@ def _curves(recording: Recording) -> Curves:
     return found
 
 
-def _domain(source: Source, c: Curve, recording: Recording, duration: float) -> DomainEnergy:
+def _domain(source: Source, c: EnergyCurve, recording: Recording, duration: float) -> DomainEnergy:
     unseen = uncounted = 0.0
     for gap in recording.gaps:
         if gap.domain == source.domain:
             end = duration if gap.end_s is None else min(duration, gap.end_s)
             unseen += max(0.0, end - gap.start_s)
-            if source.kind is Kind.POWER or gap.end_s is None:  # a counter goes on by itself
+            if source.kind is ReadingKind.POWER or gap.end_s is None:  # a counter goes on by itself
                 uncounted += max(0.0, end - gap.start_s)
     measured = max(0.0, duration - uncounted)
     value, low, high = c.between(0.0, duration)

@@ -12,11 +12,11 @@ from ..errors import UsageError
 from ..units import parse_duration, parse_power
 from .budget import parse_budget
 from .budget_watch import BudgetStatus, parse_policy
-from .options import Options
+from .run_options import RunOptions
 from .training import F, Run
 
 if TYPE_CHECKING:
-    from ..forecast.early_stopping import EarlyStopping
+    from ..forecasting.early_stopping.rule import EarlyStopping
 
 
 @overload
@@ -112,7 +112,7 @@ def record(
     if callable(name):  # written @joulecast.record, without brackets
         return record(name.__name__)(name)
     try:
-        options = Options(
+        options = RunOptions(
             name=str(name) if name is not None else _script_name(),
             epochs=None if epochs is None else operator.index(epochs),
             tags={str(key): str(value) for key, value in dict(tags or {}).items()},
@@ -154,7 +154,7 @@ def _watts(given: float | str | Mapping[str, float] | None) -> dict[str, float] 
 def _rule(given: str | EarlyStopping | None) -> EarlyStopping | None:
     if not isinstance(given, str):
         return given
-    from ..forecast import early_stopping
+    from ..forecasting.early_stopping import rule as early_stopping
 
     return early_stopping.parse(given)
 

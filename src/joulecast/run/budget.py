@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from ..analysis.carbon import Site, check_pue
-from ..analysis.cost import KWH_J, format_amount, format_money, parse_tariff
+from ..analysis.carbon.cost import KWH_J, format_amount, format_money, parse_tariff
+from ..analysis.carbon.footprint import Site, check_pue
 from ..errors import UsageError
 from ..units import (
     Estimate,

@@ -18,13 +18,13 @@ from typing import Any, TypeVar, cast
 from ..errors import BudgetExceeded, UsageError
 from ..recording import join
 from ..recording.distributed import Job, detect_job
-from ..recording.events import NoEvents, Tracker
+from ..recording.events import EventTracker, NoEvents
 from ..recording.model import Status
 from ..recording.summary import Summary
 from ..units import Estimate, format_duration, format_estimate, one_line
-from .options import Options
-from .outlook import Snapshot
-from .watch import Watch, say
+from .run_options import RunOptions
+from .run_state import RunState
+from .session import Session, say
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -36,13 +36,13 @@ _starting = threading.RLock()  # two threads that start at once must not both re
 class Run(ContextDecorator, AbstractContextManager["Run"]):
     """A training under watch. Made by `joulecast.record`; see there."""
 
-    def __init__(self, options: Options, *, quiet: bool) -> None:
+    def __init__(self, options: RunOptions, *, quiet: bool) -> None:
         self._options, self._quiet = options, quiet
         self._pid = os.getpid()
-        self._watch: Watch | None = None  # None where another run holds the recording
+        self._watch: Session | None = None  # None where another run holds the recording
         self._around: Run | None = None  # that holds it, in this process
         self._outside: join.EventWriter | None = None  # the way into the run around this process
-        self._tracker = Tracker(NoEvents())
+        self._tracker = EventTracker(NoEvents())
         self._span: AbstractContextManager[None] | None = None
         self._by_hand = False  # started by `start`, in a notebook
         self.summary: Summary | None = None
@@ -91,7 +91,7 @@ class Run(ContextDecorator, AbstractContextManager["Run"]):
                     raise
                 except Exception as error:  # a fault of ours must not cost the user the training
                     say(f"not recording, because of a fault: {type(error).__name__}: {error}")
-                    self._watch, self._tracker = None, Tracker(NoEvents())
+                    self._watch, self._tracker = None, EventTracker(NoEvents())
         return self
 
     def _record_or_join(self, job: Job) -> None:
@@ -99,14 +99,14 @@ class Run(ContextDecorator, AbstractContextManager["Run"]):
         if around is not None:
             self._around, self._tracker = around._around or around, around._tracker
         elif (outside := _writer(join.outer_file(os.environ))) is not None:
-            self._outside, self._tracker = outside, Tracker(outside)
+            self._outside, self._tracker = outside, EventTracker(outside)
         else:
             from ..ledger import store  # noqa: F401 - loaded before the run, not charged to it
 
             command = [sys.executable, *sys.argv]
-            self._watch = Watch(self._options, command, job.tree_root(), job)
+            self._watch = Session(self._options, command, job.tree_root(), job)
             self._watch.start()
-            self._tracker = Tracker(self._watch.recorder)
+            self._tracker = EventTracker(self._watch.recorder)
             os.environ[join.VARIABLE] = self._watch.join_file.variable
         if self._watch is None and self._options.budget is not None:
             say(f"the budget of {self._options.budget} is not kept: give it to the run around this")
@@ -134,7 +134,7 @@ class Run(ContextDecorator, AbstractContextManager["Run"]):
             self._finish(watch, status)
         return self.summary
 
-    def _finish(self, watch: Watch, status: Status) -> None:
+    def _finish(self, watch: Session, status: Status) -> None:
         try:
             self.summary = watch.stop(status)
         except Exception as error:
@@ -222,7 +222,7 @@ class Run(ContextDecorator, AbstractContextManager["Run"]):
         return seen.total_energy if seen else None
 
     @property
-    def snapshot(self) -> Snapshot | None:
+    def snapshot(self) -> RunState | None:
         """How the run stands: energy, power, progress, forecasts; None where it is not recorded."""
         return self._watch.snapshot() if self._watch and self.recording else None
 

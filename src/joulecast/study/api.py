@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..ledger import open_ledger
-from ..run.watch import say as tell
+from ..run.session import say as tell
 from . import entry
 from .model import Study
-from .outcome import Outcome
 from .plan import check
-from .progress import Listener, Silent
-from .runner import Around, Runner
-from .stored import keep_plan
+from .running.outcome import Outcome
+from .running.progress import Listener, Silent
+from .running.runner import Around, Runner
+from .stored_plan import keep_plan
 
 
 def run_study(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from ..analysis.table import Table
+from ..analysis.table.columns import Table
 
 Level = str | int | float | bool
 

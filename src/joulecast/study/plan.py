@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..errors import BadPlanError, UsageError
-from ..forecast import early_stopping
+from ..forecasting.early_stopping import rule as early_stopping
 from ..units import parse_duration, parse_energy
 from .model import Conditions, Level, Study, level_text
 from .order import ORDERS, configurations

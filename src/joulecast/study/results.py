@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
-from ..analysis.runs_table import runs_table
-from ..analysis.table import Cell, Table
+from ..analysis.table.columns import Cell, Table
+from ..analysis.table.runs_table import runs_table
 from ..errors import LedgerError
 from ..ledger import studies
 from ..recording.summary import Summary, summarise
 from .model import Level, StudyResults, TrialStatus, level_text
-from .stored import stored_plan, trial_of
+from .stored_plan import stored_plan, trial_of
 
 if TYPE_CHECKING:
     from ..ledger import Ledger

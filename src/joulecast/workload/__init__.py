@@ -9,6 +9,6 @@ Nothing here imports torch before it is asked to count.
 """
 
 from .analysis import analyze
-from .model import Kind, Layer, Op, Phase, Workload
+from .model import Layer, Op, OperatorKind, Phase, Workload
 
-__all__ = ["Kind", "Layer", "Op", "Phase", "Workload", "analyze"]
+__all__ = ["Layer", "Op", "OperatorKind", "Phase", "Workload", "analyze"]

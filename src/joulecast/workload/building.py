@@ -11,8 +11,8 @@ from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from ..errors import JoulecastError, UsageError
+from .operator_recorder import persistent_tensors
 from .recipe import Recipe, first_line
-from .recorder import persistent_tensors
 
 _FILLERS = frozenset(
     ["normal_", "uniform_", "erfinv_", "clamp_", "mul_", "add_", "sub_", "div_", "fill_", "zero_"]

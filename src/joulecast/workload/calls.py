@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from . import fused
-from .recorder import Recorder
+from .operator_recorder import OperatorRecorder
 
 
 def _words(text: str) -> frozenset[str]:
@@ -63,7 +63,7 @@ class Calls(TorchFunctionMode):
 
     def __init__(
         self,
-        recorder: Recorder,
+        recorder: OperatorRecorder,
         autocast: torch.dtype | None = None,
         plain_data: bool = False,
         on_cpu: bool = False,

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from .kernels import Kernel, attention, dtype_of, matmul, size_of
-from .model import Kind
-from .recorder import Recorder
+from .model import OperatorKind
+from .operator_recorder import OperatorRecorder
 
 
 def _gradients(tensors: Sequence[Tensor | None], wanted: Sequence[bool]) -> list[Tensor | None]:
@@ -32,7 +32,7 @@ class _Attention(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        recorder: Recorder,
+        recorder: OperatorRecorder,
         causal: bool,
         query: Tensor,
         key: Tensor,
@@ -59,7 +59,7 @@ class _Attention(torch.autograd.Function):
 
 
 def scaled_dot_product_attention(
-    recorder: Recorder,
+    recorder: OperatorRecorder,
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -90,7 +90,7 @@ def scaled_dot_product_attention(
 class _Spec(NamedTuple):
     """One call of a recurrent layer: sizes, and the weights of its cells in order."""
 
-    recorder: Recorder
+    recorder: OperatorRecorder
     gates: int  # 4 for an LSTM, 3 for a GRU, 1 for a plain cell
     steps: int
     batch: int
@@ -112,7 +112,9 @@ def _cells(spec: _Spec, x: Tensor, backward: bool, of_input: bool = True) -> Non
 
     def product(m: int, n: int, k: int, count: int = 1) -> None:
         moved = float(unit * (m * k + k * n + m * n))
-        kernels.append(Kernel(Kind.RECURRENT, 2.0 * m * n * k, moved, dtype, (1, m, n, k), count))
+        kernels.append(
+            Kernel(OperatorKind.RECURRENT, 2.0 * m * n * k, moved, dtype, (1, m, n, k), count)
+        )
 
     for cell, ((width, state), handed) in enumerate(zip(spec.weights, spec.widths, strict=True)):
         gates = g * state
@@ -129,7 +131,7 @@ def _cells(spec: _Spec, x: Tensor, backward: bool, of_input: bool = True) -> Non
                 product(handed, state, t * b)
         moved = unit * 3.0 * cells
         flops = _POINTWISE_FLOPS * cells
-        kernels.append(Kernel(Kind.RECURRENT, flops, moved, dtype, (), t, aside=flops))
+        kernels.append(Kernel(OperatorKind.RECURRENT, flops, moved, dtype, (), t, aside=flops))
         for kernel in [_joined(kernels)] if spec.whole else kernels:
             spec.recorder.add(kernel)
         kernels.clear()
@@ -140,7 +142,7 @@ def _joined(kernels: Sequence[Kernel]) -> Kernel:
     flops = sum(kernel.flops * kernel.count for kernel in kernels)
     moved = sum(kernel.bytes * kernel.count for kernel in kernels)
     aside = sum(kernel.aside * kernel.count for kernel in kernels)
-    return Kernel(Kind.RECURRENT, flops, moved, kernels[0].dtype, aside=aside)
+    return Kernel(OperatorKind.RECURRENT, flops, moved, kernels[0].dtype, aside=aside)
 
 
 class _Recurrent(torch.autograd.Function):
@@ -171,7 +173,9 @@ class _Recurrent(torch.autograd.Function):
 _GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
 
 
-def recurrent(recorder: Recorder, name: str, *args: Any, whole: bool = False) -> tuple[Tensor, ...]:
+def recurrent(
+    recorder: OperatorRecorder, name: str, *args: Any, whole: bool = False
+) -> tuple[Tensor, ...]:
     """In place of `torch.lstm`, `torch.gru`, `torch.rnn_tanh`, `torch.rnn_relu`; same arguments.
 
     `whole`: each layer is counted as one kernel.
@@ -206,7 +210,7 @@ class _GroupedMm(torch.autograd.Function):
     """Rows of one matrix, each group of them times a matrix of its own (a mixture of experts)."""
 
     @staticmethod
-    def forward(ctx: Any, recorder: Recorder, rows: Tensor, matrices: Tensor) -> Tensor:
+    def forward(ctx: Any, recorder: OperatorRecorder, rows: Tensor, matrices: Tensor) -> Tensor:
         ctx.save_for_backward(rows, matrices)
         ctx.recorder = recorder
         with recorder.silence():
@@ -224,7 +228,7 @@ class _GroupedMm(torch.autograd.Function):
             return (None, *_gradients((rows, matrices), ctx.needs_input_grad[1:]))
 
 
-def _grouped(recorder: Recorder, rows: Tensor, matrices: Tensor, out: Tensor) -> None:
+def _grouped(recorder: OperatorRecorder, rows: Tensor, matrices: Tensor, out: Tensor) -> None:
     (m, k), n = rows.shape, matrices.shape[2]
     recorder.add(matmul(1, m, n, k, size_of((rows, matrices, out)), dtype_of(rows)))
 
@@ -234,7 +238,9 @@ def by_expert(rows: Tensor, matrices: Tensor, *_: Any, **__: Any) -> bool:
     return rows.dim() == 2 and matrices.dim() == 3
 
 
-def grouped_mm(recorder: Recorder, rows: Tensor, matrices: Tensor, *_: Any, **__: Any) -> Tensor:
+def grouped_mm(
+    recorder: OperatorRecorder, rows: Tensor, matrices: Tensor, *_: Any, **__: Any
+) -> Tensor:
     """In place of `torch.nn.functional.grouped_mm`, which on meta takes bf16 alone."""
     out: Tensor = _GroupedMm.apply(recorder, rows, matrices)  # type: ignore[no-untyped-call]
     return out

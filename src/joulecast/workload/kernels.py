@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .model import Kind
+from .model import OperatorKind
 
 _DTYPES = {
     torch.float32: "fp32",
@@ -30,7 +30,7 @@ _DTYPES = {
 class Kernel:
     """One kernel, launched `count` times; as in `model.Op`, of no phase or layer yet."""
 
-    kind: Kind
+    kind: OperatorKind
     flops: float
     bytes: float
     dtype: str
@@ -69,7 +69,13 @@ def dtype_of(*tensors: Any) -> str:
 
 
 def matmul(
-    b: int, m: int, n: int, k: int, moved: float, dtype: str, kind: Kind = Kind.MATMUL
+    b: int,
+    m: int,
+    n: int,
+    k: int,
+    moved: float,
+    dtype: str,
+    kind: OperatorKind = OperatorKind.MATMUL,
 ) -> Kernel:
     """b products of (m, k) by (k, n): 2 b m n k FLOPs."""
     return Kernel(kind, 2.0 * b * m * n * k, moved, dtype, (b, m, n, k))
@@ -77,7 +83,7 @@ def matmul(
 
 def convolution(
     x: Tensor, w: Tensor, out: Tensor, stride: Sequence[int], transposed: bool, groups: int
-) -> tuple[Kind, float, tuple[int, ...]]:
+) -> tuple[OperatorKind, float, tuple[int, ...]]:
     """Class, FLOPs and sizes of a convolution of any dimension.
 
     2 x batch x positions x kernel x channels in x channels out / groups FLOPs; the positions are
@@ -88,7 +94,7 @@ def convolution(
     area = prod(w.shape[2:])
     positions = prod((x if transposed else out).shape[2:])
     flops = 2.0 * x.shape[0] * positions * area * c_in * c_out / groups
-    kind = Kind.DEPTHWISE if groups > 1 and groups == c_in else Kind.CONV
+    kind = OperatorKind.DEPTHWISE if groups > 1 and groups == c_in else OperatorKind.CONV
     h, width = _plane(x.shape[2:])
     k_h, k_w = _plane(w.shape[2:])
     step = stride[-1] if stride else 1
@@ -125,4 +131,4 @@ def attention(
     # Of the five, three have the width of queries and keys, two that of values.
     wide = width + out_width if products == 2 else 3 * width + 2 * out_width
     shape = (prod(lead), queries, keys, width, out_width, int(causal))
-    return Kernel(Kind.ATTENTION, 2.0 * pairs * wide, moved, dtype_of(query), shape)
+    return Kernel(OperatorKind.ATTENTION, 2.0 * pairs * wide, moved, dtype_of(query), shape)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 
-class Kind(StrEnum):
+class OperatorKind(StrEnum):
     """Class of an operator: those of one class run alike."""
 
     MATMUL = "matmul"  # linear layers, and products of matrices
@@ -25,7 +25,13 @@ class Kind(StrEnum):
 
 
 # Those made of multiply-adds, which tensor cores run.
-MULTIPLYING = (Kind.MATMUL, Kind.CONV, Kind.DEPTHWISE, Kind.ATTENTION, Kind.RECURRENT)
+MULTIPLYING = (
+    OperatorKind.MATMUL,
+    OperatorKind.CONV,
+    OperatorKind.DEPTHWISE,
+    OperatorKind.ATTENTION,
+    OperatorKind.RECURRENT,
+)
 
 
 class Phase(StrEnum):
@@ -50,7 +56,7 @@ class Op:
     and states of recurrent cells.
     """
 
-    kind: Kind
+    kind: OperatorKind
     phase: Phase
     flops: float
     bytes: float
@@ -99,11 +105,11 @@ class Workload:
     notes: tuple[str, ...] = field(default=())  # what could not be counted, and why
     views: int = 0  # descriptions of memory made anew: no kernels, but time of a CPU
 
-    def flops(self, phase: Phase | None = None, kind: Kind | None = None) -> float:
+    def flops(self, phase: Phase | None = None, kind: OperatorKind | None = None) -> float:
         """FLOPs of a step, of one phase or class of operators if named."""
         return _total(((op.flops, op) for op in self.ops), phase, kind)
 
-    def bytes(self, phase: Phase | None = None, kind: Kind | None = None) -> float:
+    def bytes(self, phase: Phase | None = None, kind: OperatorKind | None = None) -> float:
         """Bytes a step moves at least, of one phase or class of operators if named."""
         return _total(((op.bytes, op) for op in self.ops), phase, kind)
 
@@ -128,7 +134,9 @@ class Workload:
         return sum((op.flops - op.aside) * op.count for op in forward) / 2
 
 
-def _total(amounts: Iterable[tuple[float, Op]], phase: Phase | None, kind: Kind | None) -> float:
+def _total(
+    amounts: Iterable[tuple[float, Op]], phase: Phase | None, kind: OperatorKind | None
+) -> float:
     return sum(
         amount * op.count
         for amount, op in amounts

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from . import operator_names as names
 from .kernels import Kernel, attention, convolution, dtype_of, matmul, size_of
-from .model import Kind
+from .model import OperatorKind
 
 # FLOPs per element: mean, variance, subtract, scale, shift; and of their gradients.
 NORM_FLOPS, NORM_BACKWARD_FLOPS = 5, 10
@@ -102,7 +102,7 @@ def _product(
     out = prod(both.values()) // k if k else 0
     moved = float(like.element_size() * (prod(left.values()) + prod(right.values()) + out))
     if not gone:
-        return Kernel(Kind.ELEMENTWISE, float(out), moved, dtype_of(like), (), count)
+        return Kernel(OperatorKind.ELEMENTWISE, float(out), moved, dtype_of(like), (), count)
     b = prod(both[at] for at in left.keys() & right.keys() - gone)
     m = prod(size for at, size in left.items() if at not in right and at not in gone)
     n = prod(size for at, size in right.items() if at not in left and at not in gone)
@@ -127,7 +127,7 @@ def _conv_backward(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]
         kernels.append(Kernel(kind, flops, size_of((grad, x, out[1])), dtype, shape))
     if wanted[2]:
         moved = size_of((grad, out[2]))
-        kernels.append(Kernel(Kind.ELEMENTWISE, float(grad.numel()), moved, dtype))
+        kernels.append(Kernel(OperatorKind.ELEMENTWISE, float(grad.numel()), moved, dtype))
     return kernels
 
 
@@ -143,7 +143,7 @@ def _cpu_attention_backward(args: Args, kwargs: dict[str, Any], out: Any) -> lis
     return [attention(query, key, value, bool(causal), moved, products=5)]
 
 
-def _per_element(kind: Kind, flops: float, source: int | None = None) -> Rule:
+def _per_element(kind: OperatorKind, flops: float, source: int | None = None) -> Rule:
     """`flops` for each element of the output, or of the argument at `source`."""
 
     def rule(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
@@ -158,7 +158,7 @@ def _per_element(kind: Kind, flops: float, source: int | None = None) -> Rule:
 
 def _batch_norm(flops: float, source: int) -> Rule:
     """Normalisation over the batch: (batch, channels, positions) are its sizes."""
-    plain = _per_element(Kind.NORM, flops)
+    plain = _per_element(OperatorKind.NORM, flops)
 
     def rule(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
         (kernel,) = plain(args, kwargs, out)
@@ -183,17 +183,21 @@ def _window(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
     sizes = window if isinstance(window, (list, tuple)) else (window,)
     dims = result.dim() - 2
     area = prod(sizes) if len(sizes) > 1 else sizes[0] ** max(1, dims) if sizes else 1
-    return [Kernel(Kind.POOL, float(result.numel() * area), _moved(args, out), dtype_of(args[0]))]
+    return [
+        Kernel(
+            OperatorKind.POOL, float(result.numel() * area), _moved(args, out), dtype_of(args[0])
+        )
+    ]
 
 
 def _pool_backward(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
     # The gradient, the indices where there are any, and the whole output; the input is not read.
     indices = [arg for arg in args if isinstance(arg, Tensor) and arg.dtype == torch.int64]
     moved = size_of((args[0], indices, out))
-    return [Kernel(Kind.POOL, float(args[0].numel()), moved, dtype_of(args[0]))]
+    return [Kernel(OperatorKind.POOL, float(args[0].numel()), moved, dtype_of(args[0]))]
 
 
-def _gather(kind: Kind) -> Rule:
+def _gather(kind: OperatorKind) -> Rule:
     """Reads of the source only what it writes, and the indices."""
 
     def rule(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
@@ -204,51 +208,51 @@ def _gather(kind: Kind) -> Rule:
 
 def _embedding_backward(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
     grad = args[0]
-    return [Kernel(Kind.EMBEDDING, float(grad.numel()), _moved(args, out), dtype_of(grad))]
+    return [Kernel(OperatorKind.EMBEDDING, float(grad.numel()), _moved(args, out), dtype_of(grad))]
 
 
 def _embedding_bag(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
     weight, indices = args[:2]
     rows = float(indices.numel() * weight.shape[1])
     moved = rows * weight.element_size() + size_of(indices) + size_of(out[0])
-    return [Kernel(Kind.EMBEDDING, rows, moved, dtype_of(weight))]
+    return [Kernel(OperatorKind.EMBEDDING, rows, moved, dtype_of(weight))]
 
 
 def _scatter(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
     """In place: reads its source and indices, and reads and writes as much of the target."""
     source = max(_tensors(args[1:]), key=size_of, default=None)
     moved = size_of(args[1:]) + 2 * (size_of(source) if source is not None else size_of(out))
-    return [Kernel(Kind.MOVE, 0.0, moved, dtype_of(args[0]))]
+    return [Kernel(OperatorKind.MOVE, 0.0, moved, dtype_of(args[0]))]
 
 
 def _nll(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
     target = args[1]
     moved = size_of(target) + float(target.numel() * args[0].element_size()) + size_of(out)
-    return [Kernel(Kind.ELEMENTWISE, float(target.numel()), moved, dtype_of(args[0]))]
+    return [Kernel(OperatorKind.ELEMENTWISE, float(target.numel()), moved, dtype_of(args[0]))]
 
 
 def _nll_backward(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
     moved = size_of((args[0], args[2], out))
-    return [Kernel(Kind.ELEMENTWISE, float(args[2].numel()), moved, dtype_of(args[0]))]
+    return [Kernel(OperatorKind.ELEMENTWISE, float(args[2].numel()), moved, dtype_of(args[0]))]
 
 
 def _move(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-    return [Kernel(Kind.MOVE, 0.0, _moved(args, out), dtype_of(*args, out))]
+    return [Kernel(OperatorKind.MOVE, 0.0, _moved(args, out), dtype_of(*args, out))]
 
 
 def _copy(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
     """In place: the target is written, not read."""
-    return [Kernel(Kind.MOVE, 0.0, _moved(args[1:], out), dtype_of(out))]
+    return [Kernel(OperatorKind.MOVE, 0.0, _moved(args[1:], out), dtype_of(out))]
 
 
 def _fill(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-    return [Kernel(Kind.MOVE, 0.0, size_of(out), dtype_of(out))]
+    return [Kernel(OperatorKind.MOVE, 0.0, size_of(out), dtype_of(out))]
 
 
 def _draw(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
     """Random numbers, one for each element."""
     drawn = float(sum(tensor.numel() for tensor in _tensors(out)))
-    return [Kernel(Kind.MOVE, 0.0, size_of(out), dtype_of(out), draws=drawn)]
+    return [Kernel(OperatorKind.MOVE, 0.0, size_of(out), dtype_of(out), draws=drawn)]
 
 
 _RULES: dict[str, Rule] = {
@@ -273,26 +277,26 @@ _RULES: dict[str, Rule] = {
     "convolution_backward": _conv_backward,
     "_scaled_dot_product_flash_attention_for_cpu": _cpu_attention,
     "_scaled_dot_product_flash_attention_for_cpu_backward": _cpu_attention_backward,
-    "_softmax": _per_element(Kind.SOFTMAX, SOFTMAX_FLOPS),
-    "_log_softmax": _per_element(Kind.SOFTMAX, SOFTMAX_FLOPS),
-    "_safe_softmax": _per_element(Kind.SOFTMAX, SOFTMAX_FLOPS),
-    "_softmax_backward_data": _per_element(Kind.SOFTMAX, SOFTMAX_BACKWARD_FLOPS),
-    "_log_softmax_backward_data": _per_element(Kind.SOFTMAX, SOFTMAX_BACKWARD_FLOPS),
-    "_adaptive_avg_pool2d": _per_element(Kind.POOL, 1, source=0),
-    "_adaptive_avg_pool3d": _per_element(Kind.POOL, 1, source=0),
-    "adaptive_max_pool2d": _per_element(Kind.POOL, 1, source=0),
-    "adaptive_max_pool3d": _per_element(Kind.POOL, 1, source=0),
-    "embedding": _gather(Kind.EMBEDDING),
+    "_softmax": _per_element(OperatorKind.SOFTMAX, SOFTMAX_FLOPS),
+    "_log_softmax": _per_element(OperatorKind.SOFTMAX, SOFTMAX_FLOPS),
+    "_safe_softmax": _per_element(OperatorKind.SOFTMAX, SOFTMAX_FLOPS),
+    "_softmax_backward_data": _per_element(OperatorKind.SOFTMAX, SOFTMAX_BACKWARD_FLOPS),
+    "_log_softmax_backward_data": _per_element(OperatorKind.SOFTMAX, SOFTMAX_BACKWARD_FLOPS),
+    "_adaptive_avg_pool2d": _per_element(OperatorKind.POOL, 1, source=0),
+    "_adaptive_avg_pool3d": _per_element(OperatorKind.POOL, 1, source=0),
+    "adaptive_max_pool2d": _per_element(OperatorKind.POOL, 1, source=0),
+    "adaptive_max_pool3d": _per_element(OperatorKind.POOL, 1, source=0),
+    "embedding": _gather(OperatorKind.EMBEDDING),
     "embedding_dense_backward": _embedding_backward,
     "_embedding_bag": _embedding_bag,
     "_embedding_bag_forward_only": _embedding_bag,
     "_embedding_bag_backward": _embedding_backward,
     "_embedding_bag_dense_backward": _embedding_backward,
-    "index_select": _gather(Kind.MOVE),
-    "index": _gather(Kind.MOVE),
-    "_unsafe_index": _gather(Kind.MOVE),
-    "gather": _gather(Kind.MOVE),
-    "take": _gather(Kind.MOVE),
+    "index_select": _gather(OperatorKind.MOVE),
+    "index": _gather(OperatorKind.MOVE),
+    "_unsafe_index": _gather(OperatorKind.MOVE),
+    "gather": _gather(OperatorKind.MOVE),
+    "take": _gather(OperatorKind.MOVE),
     "copy_": _copy,
     "select_backward": _move,
     "slice_backward": _move,
@@ -305,10 +309,10 @@ _RULES: dict[str, Rule] = {
     **dict.fromkeys(names.FILLS, _fill),
     **dict.fromkeys(names.RANDOM, _draw),
     **dict.fromkeys(names.SCATTERS, _scatter),
-    **dict.fromkeys(names.ELEMENTWISE, _per_element(Kind.ELEMENTWISE, 1)),
-    **dict.fromkeys(names.REDUCTIONS, _per_element(Kind.ELEMENTWISE, 1, source=0)),
-    **dict.fromkeys(names.NORMS, _per_element(Kind.NORM, NORM_FLOPS)),
-    **dict.fromkeys(names.NORM_BACKWARDS, _per_element(Kind.NORM, NORM_BACKWARD_FLOPS)),
+    **dict.fromkeys(names.ELEMENTWISE, _per_element(OperatorKind.ELEMENTWISE, 1)),
+    **dict.fromkeys(names.REDUCTIONS, _per_element(OperatorKind.ELEMENTWISE, 1, source=0)),
+    **dict.fromkeys(names.NORMS, _per_element(OperatorKind.NORM, NORM_FLOPS)),
+    **dict.fromkeys(names.NORM_BACKWARDS, _per_element(OperatorKind.NORM, NORM_BACKWARD_FLOPS)),
     **dict.fromkeys(names.BATCH_NORMS, _batch_norm(NORM_FLOPS, source=0)),
     **dict.fromkeys(names.BATCH_NORM_BACKWARDS, _batch_norm(NORM_BACKWARD_FLOPS, source=1)),
     **{
@@ -319,10 +323,10 @@ _RULES: dict[str, Rule] = {
     **dict.fromkeys(names.POOL_BACKWARDS, _pool_backward),
 }
 
-_POINTWISE = _per_element(Kind.ELEMENTWISE, 1)
+_POINTWISE = _per_element(OperatorKind.ELEMENTWISE, 1)
 
 
-def _registered(formula: Callable[..., Any], kind: Kind) -> Rule:
+def _registered(formula: Callable[..., Any], kind: OperatorKind) -> Rule:
     """The formula that torch's own counter has for an operator."""
 
     def rule(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
@@ -347,7 +351,9 @@ def rule_of(operator: Any) -> Rule | None:
             if known in _RULES:
                 return _RULES[known]
     if operator.overloadpacket in flop_registry:
-        kind = Kind.ATTENTION if "attention" in name or "attn" in name else Kind.MATMUL
+        kind = (
+            OperatorKind.ATTENTION if "attention" in name or "attn" in name else OperatorKind.MATMUL
+        )
         return _registered(flop_registry[operator.overloadpacket], kind)
     if torch.Tag.pointwise in operator.tags:
         return _POINTWISE

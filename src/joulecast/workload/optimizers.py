@@ -14,7 +14,7 @@ from math import ceil
 from typing import NamedTuple
 
 from ..errors import UsageError
-from .model import Kind, Op, Phase
+from .model import Op, OperatorKind, Phase
 
 
 class _Pass(NamedTuple):
@@ -60,7 +60,7 @@ _UNSCALE = _Pass(2, 2)
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class OptimizerStep:
     """Step of an optimizer: its kernels, and the memory it keeps and needs besides, in bytes."""
 
     ops: tuple[Op, ...]
@@ -83,7 +83,7 @@ def step(
     element: int,
     unscale: bool = False,
     one_by_one: bool = False,
-) -> Step:
+) -> OptimizerStep:
     """The step of an optimizer over parameters of `sizes` elements of `element` bytes each.
 
     `unscale` adds the gradient scaler of fp16 mixed precision; `one_by_one` is how it is done on a
@@ -92,7 +92,7 @@ def step(
     rule = _RULES[name] if name is not None else _Rule(0, 0, ())
     total = float(sum(sizes))
     if not total:
-        return Step((), 0.0, 0.0)
+        return OptimizerStep((), 0.0, 0.0)
     passes = (_UNSCALE, *rule.passes) if unscale and name is not None else rule.passes
     dtype = {8: "fp64", 2: "bf16"}.get(element, "fp32")
     ops = []
@@ -105,12 +105,12 @@ def step(
             continue
         count = _launches(sizes, tensors)
         ops.append(_op(flops, tensors, total / count, element, dtype, count))
-    return Step(tuple(ops), rule.state * total * element, rule.scratch * total * element)
+    return OptimizerStep(tuple(ops), rule.state * total * element, rule.scratch * total * element)
 
 
 def _op(flops: int, tensors: int, size: float, element: int, dtype: str, count: int) -> Op:
     moved = tensors * size * element
-    return Op(Kind.OPTIMIZER, Phase.OPTIMIZER, flops * size, moved, dtype, "", (), count)
+    return Op(OperatorKind.OPTIMIZER, Phase.OPTIMIZER, flops * size, moved, dtype, "", (), count)
 
 
 def _launches(sizes: Sequence[int], tensors: int) -> int:

@@ -20,10 +20,10 @@ from .calls import Calls
 from .layers import LOSS, LayerTracker
 from .losses import loss_of
 from .model import Layer, Op, Phase, Workload
+from .operator_recorder import OperatorRecorder, persistent_tensors
 from .optimizers import step
 from .precision import Precision
 from .recipe import Recipe, first_line
-from .recorder import Recorder, persistent_tensors
 
 # A model is run for real only where its weights are no more than this.
 LARGEST_RUN = 4e9
@@ -100,7 +100,7 @@ def _traced(
     tracker = LayerTracker(model)
     if any(is_lazy(parameter) for parameter in model.parameters()):
         _settle(name, model, device, inputs, tracker, args, kwargs)
-    recorder = Recorder(tracker, persistent_tensors(model), settings.precision.tf32)
+    recorder = OperatorRecorder(tracker, persistent_tensors(model), settings.precision.tf32)
     of_transformers = any("transformers." in cls.__module__ for cls in type(model).__mro__)
     calls = Calls(
         recorder,
@@ -195,7 +195,7 @@ def _workload(
     settings: Settings,
     notes: list[str],
     tracker: LayerTracker,
-    recorder: Recorder,
+    recorder: OperatorRecorder,
 ) -> Workload:
     ops = recorder.ops()
     parameters = list(model.parameters())

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fakes.stored_runs import assert_same, recording
 from joulecast.errors import BadInputError
-from joulecast.ledger.document import header_from_json
+from joulecast.ledger.header_json import header_from_json
 from joulecast.ledger.transfer import export_json, export_text, import_json, read_json
 from joulecast.recording.model import Recording, Status
 

@@ -4,7 +4,7 @@ import pytest
 
 from joulecast.errors import MeterLostError
 from joulecast.meters.amd import find_amd
-from joulecast.meters.base import Kind
+from joulecast.meters.base import ReadingKind
 
 
 def card(root, number, microwatts, sensor="power1_average", cap=True, **files):
@@ -59,7 +59,7 @@ def test_the_accumulator_counts_in_its_own_unit(tmp_path, clock):
     smi = Smi({"count": 10_000_000}, {"count": None, "watts": 95})
     found = find_amd(clock, {}, root=tmp_path, amdsmi=smi)
     counter, power = found.meters
-    assert (counter.source.kind, power.source.kind) == (Kind.COUNTER, Kind.POWER)
+    assert (counter.source.kind, power.source.kind) == (ReadingKind.COUNTER, ReadingKind.POWER)
     assert counter.source.device == "AMD Instinct MI250X"
     clock.now += 1.0
     smi.cards[0]["count"] += 20_000_000
@@ -86,7 +86,7 @@ def test_a_card_that_is_lost_and_the_library_given_back_once(tmp_path, clock):
 @pytest.mark.parametrize("count", [0, 2**64 - 1])
 def test_an_accumulator_that_is_none_gives_way_to_the_power(tmp_path, clock, count):
     found = find_amd(clock, {}, root=tmp_path, amdsmi=Smi({"count": count, "watts": 40}))
-    assert found.meters[0].source.kind is Kind.POWER
+    assert found.meters[0].source.kind is ReadingKind.POWER
 
 
 def test_a_card_without_either_is_listed_and_nothing_kept_open(tmp_path, clock):

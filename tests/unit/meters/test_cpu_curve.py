@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joulecast.hardware.cpus import cpus, find_cpu, find_family
+from joulecast.hardware.catalog.cpus import cpus, find_cpu, find_family
 from joulecast.meters.cpu_curve import (
     Knowledge,
     crawl,

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from joulecast.meters.base import Kind
+from joulecast.meters.base import ReadingKind
 from joulecast.meters.cpu_curve import Knowledge, package_power
 from joulecast.meters.cpu_model import CpuModelMeter, choose_spec, cpu_model_meter
 from joulecast.meters.cpu_time import CpuSample, CpuTime
@@ -89,7 +89,7 @@ def test_a_window_without_ticks_waits_for_the_next():
 def test_what_the_source_says():
     meter = cpu_model_meter(Times(), name="AMD EPYC 7742 64-Core Processor", sockets=2)
     source = meter.source
-    assert source.kind is Kind.COUNTER
+    assert source.kind is ReadingKind.COUNTER
     assert source.provenance is Provenance.MODELLED
     assert source.source.startswith(
         "CPU load x Zen 2 server SPECpower curve, TDP 225 W, 2 packages"

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from fakes.nvml import A100
-from joulecast.hardware.detect_cpu import Cpu
-from joulecast.hardware.detect_gpu import Gpu
-from joulecast.hardware.detect_host import Host
-from joulecast.hardware.detect_machine import Machine
+from joulecast.hardware.detect.cpu import DetectedCpu
+from joulecast.hardware.detect.gpu import DetectedGpu
+from joulecast.hardware.detect.host import Host
+from joulecast.hardware.detect.machine import Machine
 from joulecast.hardware.environment import Environment
 from joulecast.meters.cpu_time import CpuTime
 from joulecast.meters.discovery import discover, own_pids
@@ -20,7 +20,9 @@ from joulecast.units import Provenance
 SERVER = Environment(
     host=Host(ram_bytes=64 * 10**9),
     machine=Machine(virtual=False),
-    cpu=Cpu(name="Intel(R) Xeon(R) Gold 6148 CPU @ 2.40GHz", vendor="Intel", sockets=2, threads=80),
+    cpu=DetectedCpu(
+        name="Intel(R) Xeon(R) Gold 6148 CPU @ 2.40GHz", vendor="Intel", sockets=2, threads=80
+    ),
 )
 
 
@@ -127,7 +129,9 @@ def test_amd_cards_are_numbered_after_nvidias(look, nvml_here, tmp_path):
     (hwmon.parents[1] / "vendor").write_text("0x1002\n")
     (hwmon / "power1_average").write_text("45000000\n")
     (hwmon / "power1_cap").write_text("1\n")
-    both = Environment(gpus=(Gpu(0, "NVIDIA"), Gpu(0, "AMD")), host=SERVER.host, cpu=SERVER.cpu)
+    both = Environment(
+        gpus=(DetectedGpu(0, "NVIDIA"), DetectedGpu(0, "AMD")), host=SERVER.host, cpu=SERVER.cpu
+    )
     meters = by_domain(look("machine", environment=both))
     assert meters["gpu:0"].source.device == "NVIDIA A100-SXM4-80GB"
     assert meters["gpu:1"].read().value == pytest.approx(45.0)

@@ -7,7 +7,7 @@ import pytest
 from fakes.nvml import A100
 from joulecast.errors import MeterLostError
 from joulecast.meters.amd import find_amd
-from joulecast.meters.base import GaugeSource, Kind
+from joulecast.meters.base import GaugeSource, ReadingKind
 from joulecast.meters.cpu_time import NOT_STARTED, CpuSample, CpuTime
 from joulecast.meters.gauges import find_gauges
 from joulecast.meters.nvml import find_nvml
@@ -211,7 +211,7 @@ def test_an_amd_card_by_amdsmi(tmp_path, clock):
 def test_cpu_time_counts_from_the_first_reading(clock):
     tree = Tree(clock)
     (cpu, memory) = find_gauges("process", clock, tree, []).open
-    assert cpu.source.kind is Kind.COUNTER
+    assert cpu.source.kind is ReadingKind.COUNTER
     assert cpu.read().value == 0
     clock.now, tree.used_s = clock.now + 2, 5 + 3.0
     assert cpu.read().value == pytest.approx(100 * 3.0)  # percent x seconds
@@ -240,5 +240,7 @@ def test_the_members_of_a_tree(clock):
 
 
 def test_a_source_survives_json():
-    source = GaugeSource("gpu:0/x", "a test", "%", Kind.GAUGE, "measured", 1.0, "a card", "denied")
+    source = GaugeSource(
+        "gpu:0/x", "a test", "%", ReadingKind.GAUGE, "measured", 1.0, "a card", "denied"
+    )
     assert GaugeSource.from_json(source.to_json()) == source

@@ -10,7 +10,7 @@ import pytest
 
 from fakes.nvml import A100
 from joulecast.errors import MeterLostError
-from joulecast.meters.base import Kind
+from joulecast.meters.base import ReadingKind
 from joulecast.meters.nvml import find_nvml
 
 SECOND = A100 | {"uuid": "GPU-bbbbbbbb-2222", "energy_mj": 7_000_000}
@@ -46,7 +46,11 @@ def test_two_gpus_and_one_without_the_counter(nvml_here, clock):
     assert second.value == pytest.approx(99.5)
     assert old.value == pytest.approx(38.5)
     sources = [meter.source for meter in found.meters]
-    assert [s.kind for s in sources] == [Kind.COUNTER, Kind.COUNTER, Kind.POWER]
+    assert [s.kind for s in sources] == [
+        ReadingKind.COUNTER,
+        ReadingKind.COUNTER,
+        ReadingKind.POWER,
+    ]
     assert sources[0].source == "NVML energy counter"
     assert sources[2].source == "NVML power, integrated (no energy counter on this card)"
     assert sources[2].uncertainty.high > sources[0].uncertainty.high

@@ -6,7 +6,7 @@ import pytest
 
 from fakes.powercap import RANGE_UJ, Powercap
 from joulecast.errors import MeterLostError
-from joulecast.meters.base import Kind
+from joulecast.meters.base import ReadingKind
 from joulecast.meters.rapl import find_rapl
 from joulecast.units import Provenance
 
@@ -39,7 +39,7 @@ def test_two_packages_and_their_dram_and_nothing_twice(powercap, clock):
 def test_what_a_reading_says(powercap, clock):
     powercap.server()
     meter = by_domain(find_rapl(clock, powercap.root, cpu="Intel Xeon Gold 6148"))["cpu:0"]
-    assert meter.source.kind is Kind.COUNTER
+    assert meter.source.kind is ReadingKind.COUNTER
     assert meter.source.provenance is Provenance.MEASURED
     assert meter.source.device == "Intel Xeon Gold 6148"
     clock.now += 2.0

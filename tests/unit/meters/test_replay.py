@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from joulecast.errors import BadInputError, MeterLostError
-from joulecast.meters.base import Kind
+from joulecast.meters.base import ReadingKind
 from joulecast.meters.replay import ReplayMeter, read_trace
 from joulecast.recording.integrate import energy_between
 from joulecast.recording.sampler import Sampler, max_gap_s
@@ -66,7 +66,7 @@ def test_files_that_are_no_text(tmp_path):
 def test_power_between_points_is_linear_and_the_end_is_the_end(tmp_path, clock):
     meter = ReplayMeter(write(tmp_path, TRACE), clock)
     start = clock.now
-    assert meter.source.kind is Kind.POWER
+    assert meter.source.kind is ReadingKind.POWER
     assert meter.source.domain == "gpu:0"
     seen = []
     for after_s in (0.0, 0.25, 1.0, 2.0, 3.0):

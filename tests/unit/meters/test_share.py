@@ -2,14 +2,14 @@
 
 import pytest
 
-from joulecast.meters.base import Kind, Meter, Reading, Source, Uncertainty
+from joulecast.meters.base import Meter, Reading, ReadingKind, Source, Uncertainty
 from joulecast.meters.cpu_time import CpuSample
 from joulecast.meters.share import TICK_S, ShareMeter, share_interval, tree_share
 from joulecast.units import Provenance
 
 
 class Counter(Meter):
-    def __init__(self, *readings, kind=Kind.COUNTER):
+    def __init__(self, *readings, kind=ReadingKind.COUNTER):
         self._readings = iter(readings)
         self.closed = False
         self.source = Source(
@@ -93,7 +93,7 @@ def test_within_one_tick_the_reading_stands_and_nothing_is_lost():
 
 def test_power_is_not_split():
     with pytest.raises(ValueError, match="no counter"):
-        ShareMeter(Counter(kind=Kind.POWER), Times())
+        ShareMeter(Counter(kind=ReadingKind.POWER), Times())
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import threading
 import pytest
 
 from joulecast.errors import UsageError
-from joulecast.recording.events import NoEvents, Tracker
+from joulecast.recording.events import EventTracker, NoEvents
 
 
 class Journal(NoEvents):
@@ -31,7 +31,7 @@ class Journal(NoEvents):
 
 def tracker():
     journal = Journal()
-    return Tracker(journal), journal
+    return EventTracker(journal), journal
 
 
 def test_epochs_are_planned_numbered_and_closed_also_when_left_early():
@@ -125,7 +125,7 @@ def test_steps_tell_how_much_of_the_epoch_is_done(clock):
         def step(self, part):
             told.append(part)
 
-    tracker = Tracker(Events(), clock)
+    tracker = EventTracker(Events(), clock)
     for _ in tracker.steps(range(8)):
         clock.now += 0.06
     assert told == [0.25, 0.5, 0.75]  # no more often than ten times a second

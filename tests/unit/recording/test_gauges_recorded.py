@@ -12,7 +12,7 @@ from fakes.gauges import FunctionGauge, gauge_samples, gauge_source, put, with_g
 from fakes.meters import FunctionMeter, header
 from fakes.recordings import training, without_samples
 from joulecast.ledger.codec import decode, encode
-from joulecast.meters.base import Kind
+from joulecast.meters.base import ReadingKind
 from joulecast.recording.gauge_reader import GaugeReader
 from joulecast.recording.memory import MemorySink
 from joulecast.recording.model import Gap, Status
@@ -230,7 +230,7 @@ def test_a_silence_of_what_does_not_count_is_a_gap(clock):
     assert gap.reason.startswith("no reading for 1")
     assert gap.domain == "gpu:0/temperature_c"
     counting = FunctionGauge(
-        clock, lambda t: None if 3 < t < 20 else t, gauge_source(CPU, kind=Kind.COUNTER)
+        clock, lambda t: None if 3 < t < 20 else t, gauge_source(CPU, kind=ReadingKind.COUNTER)
     )
     assert read(clock, [counting], 30)[1] == []
 

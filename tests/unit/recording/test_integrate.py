@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joulecast.meters.base import Kind, Source, Uncertainty
+from joulecast.meters.base import ReadingKind, Source, Uncertainty
 from joulecast.recording.integrate import curve, energy_between, is_resolved, with_edges
 from joulecast.recording.model import Gap, Samples
 from joulecast.units import Provenance
 
 
-def source(kind: Kind, period_s: float = 0.0) -> Source:
+def source(kind: ReadingKind, period_s: float = 0.0) -> Source:
     u = Uncertainty(0.1, 0.2, "a test")
     return Source("gpu:0", "a test", kind, Provenance.MEASURED, period_s, u)
 
@@ -23,47 +23,51 @@ def samples(t: list[float], value: list[float]) -> Samples:
 
 def test_a_counter_is_interpolated_at_the_edges_of_a_window():
     s = samples([0, 1, 2, 3], [100, 110, 130, 130])
-    energy = energy_between(s, source(Kind.COUNTER), 0.5, 1.25)
+    energy = energy_between(s, source(ReadingKind.COUNTER), 0.5, 1.25)
     assert energy.value == pytest.approx(5 + 5)
     assert (energy.low, energy.high) == (pytest.approx(9), pytest.approx(12))
 
 
 def test_watts_between_readings_change_linearly_also_within_a_window():
     s = samples([0, 10], [0, 100])  # p(t) = 10 t, so E = 5 (b^2 - a^2)
-    assert energy_between(s, source(Kind.POWER), 2, 5).value == pytest.approx(5 * (25 - 4))
+    assert energy_between(s, source(ReadingKind.POWER), 2, 5).value == pytest.approx(5 * (25 - 4))
 
 
 def test_a_gap_contributes_nothing_and_the_rest_is_whole():
     s = samples([0, 1, 2, 10, 11], [50] * 5)
     gap = Gap("gpu:0", 2, 10, "asleep")
     other = Gap("gpu:1", 0, 11, "another domain's")
-    assert energy_between(s, source(Kind.POWER), 0, 11, [gap, other]).value == pytest.approx(150)
-    assert energy_between(s, source(Kind.POWER), 3, 9, [gap]).value == 0
+    assert energy_between(s, source(ReadingKind.POWER), 0, 11, [gap, other]).value == pytest.approx(
+        150
+    )
+    assert energy_between(s, source(ReadingKind.POWER), 3, 9, [gap]).value == 0
     open_end = Gap("gpu:0", 2, None, "lost")
-    assert energy_between(s, source(Kind.POWER), 0, 11, [open_end]).value == pytest.approx(100)
+    assert energy_between(s, source(ReadingKind.POWER), 0, 11, [open_end]).value == pytest.approx(
+        100
+    )
 
 
 def test_a_gap_from_the_last_reading_on_takes_nothing_from_before_it():
     """Readings are stored to the microsecond, gaps to the last bit."""
     s = samples([0, 1, 2.000001], [50] * 3)
     gap = Gap("gpu:0", 2.0000004, None, "lost")
-    assert energy_between(s, source(Kind.POWER), 0, 5, [gap]).value == pytest.approx(100)
+    assert energy_between(s, source(ReadingKind.POWER), 0, 5, [gap]).value == pytest.approx(100)
 
 
 def test_a_counter_needs_no_filling_in_a_gap():
     s = samples([0, 1, 10], [0, 10, 100])
     gap = Gap("gpu:0", 1, 10, "asleep")
-    assert energy_between(s, source(Kind.COUNTER), 0, 10, [gap]).value == pytest.approx(100)
+    assert energy_between(s, source(ReadingKind.COUNTER), 0, 10, [gap]).value == pytest.approx(100)
 
 
 def test_beyond_the_readings_nothing_is_invented():
     s = samples([1, 2], [0, 10])
-    assert energy_between(s, source(Kind.COUNTER), -5, 50).value == pytest.approx(10)
-    assert energy_between(samples([], []), source(Kind.COUNTER), 0, 1) is None
+    assert energy_between(s, source(ReadingKind.COUNTER), -5, 50).value == pytest.approx(10)
+    assert energy_between(samples([], []), source(ReadingKind.COUNTER), 0, 1) is None
 
 
 def test_short_windows_have_wide_intervals():
-    slow = source(Kind.COUNTER, period_s=0.1)
+    slow = source(ReadingKind.COUNTER, period_s=0.1)
     wide = with_edges((10.0, 10.0, 10.0), 0.2, slow)
     narrow = with_edges((10.0, 10.0, 10.0), 20.0, slow)
     assert wide.high - wide.low > 10 * (narrow.high - narrow.low) > 0
@@ -79,24 +83,24 @@ def test_the_stated_error_of_edges_holds_for_a_real_update_grid():
     start, length = rng.uniform(0, 100, 4000), rng.uniform(1, 2, 4000)
     counter = lambda t: watts * np.floor(t / period) * period  # noqa: E731
     measured = counter(start + length) - counter(start)
-    bounds = [with_edges((watts * n,) * 3, n, source(Kind.COUNTER, period)) for n in length]
+    bounds = [with_edges((watts * n,) * 3, n, source(ReadingKind.COUNTER, period)) for n in length]
     inside = [b.low <= m <= b.high for b, m in zip(bounds, measured, strict=True)]
     assert 0.88 <= np.mean(inside) <= 0.92
 
 
 @given(
     st.lists(st.tuples(st.floats(0.01, 10), st.floats(0, 1000)), min_size=2, max_size=40),
-    st.sampled_from(Kind),
+    st.sampled_from(ReadingKind),
     st.lists(st.floats(0, 1), min_size=1, max_size=5),
 )
 def test_parts_add_up_to_the_whole(steps, kind, cuts):
     t = np.cumsum([step for step, _ in steps])
     v = np.array([value for _, value in steps])
-    v = np.cumsum(v) if kind is Kind.COUNTER else v
+    v = np.cumsum(v) if kind is ReadingKind.COUNTER else v
     c = curve(samples(t, v), kind)
     edges = [t[0], *sorted(t[0] + (t[-1] - t[0]) * np.array(cuts)), t[-1]]
     parts = [c.between(a, b)[0] for a, b in itertools.pairwise(edges)]
     assert min(parts) >= -1e-6
     assert sum(parts) == pytest.approx(c.between(t[0], t[-1])[0], rel=1e-9, abs=1e-6)
-    if kind is Kind.POWER:
+    if kind is ReadingKind.POWER:
         assert sum(parts) == pytest.approx(np.trapezoid(v, t), rel=1e-9, abs=1e-6)

@@ -3,8 +3,8 @@ import pytest
 
 from fakes.meters import FunctionMeter, header, source
 from joulecast.errors import LedgerError
-from joulecast.meters.base import Kind
-from joulecast.recording.events import Tracker
+from joulecast.meters.base import ReadingKind
+from joulecast.recording.events import EventTracker
 from joulecast.recording.memory import MemorySink
 from joulecast.recording.model import Status
 from joulecast.recording.recorder import Recorder
@@ -33,7 +33,7 @@ def record(clock, meters, **more):
 
 def test_two_domains_are_summed_with_independent_errors(clock):
     gpu = FunctionMeter(clock, lambda t: 100 * t)
-    cpu = FunctionMeter(clock, lambda t: 20.0, source("cpu:0", Kind.POWER))
+    cpu = FunctionMeter(clock, lambda t: 20.0, source("cpu:0", ReadingKind.POWER))
     recorder, sink, _ = record(clock, [gpu, cpu])
     advance(recorder, clock, 10)
     recorder.stop(Status.FINISHED, 0)
@@ -111,7 +111,7 @@ def test_a_fault_in_a_driver_loses_the_meter_not_the_recording(clock):
 
 
 def test_a_silent_power_meter_leaves_a_gap_and_a_counter_does_not(clock):
-    power = FunctionMeter(clock, lambda t: 50.0, source("gpu:0", Kind.POWER))
+    power = FunctionMeter(clock, lambda t: 50.0, source("gpu:0", ReadingKind.POWER))
     counter = FunctionMeter(clock, lambda t: 50 * t, source("cpu:0"))
     recorder, sink, _ = record(clock, [power, counter])
     advance(recorder, clock, 2)
@@ -221,7 +221,7 @@ def test_long_runs_keep_little_in_memory_and_stay_right(clock):
 def test_the_planned_epochs_are_those_begun_and_those_still_to_come(clock):
     recorder, _, _ = record(clock, [], planned_epochs=30)
     assert recorder.planned_epochs == 30
-    tracker = Tracker(recorder)
+    tracker = EventTracker(recorder)
     for _ in tracker.epochs(30, start=24):  # a training that was resumed
         assert recorder.planned_epochs == 6
     for epoch in tracker.epochs(3):  # another fold, stopped early
@@ -248,7 +248,7 @@ def test_a_meter_that_took_long_once_is_not_read_less_often(clock):
         cpu["s"] += 0.05 if 1.0 < t < 1.1 else 0.0
         return t
 
-    meter = FunctionMeter(clock, once_slow, source(kind=Kind.POWER))
+    meter = FunctionMeter(clock, once_slow, source(kind=ReadingKind.POWER))
     sampler = Sampler([meter], clock, 0.1, cpu_clock=lambda: cpu["s"])
     for _ in range(100):
         clock.now += 0.1
@@ -257,10 +257,12 @@ def test_a_meter_that_took_long_once_is_not_read_less_often(clock):
     assert sampler.gaps == []
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", ReadingKind)
 def test_a_slow_meter_beside_a_quick_one_leaves_the_live_epochs_right(clock, kind):
     quick = FunctionMeter(clock, lambda t: 100 * t, source("gpu:0", period_s=0.01))
-    slow = FunctionMeter(clock, lambda t: 50 * t if kind is Kind.COUNTER else 50, source("node"))
+    slow = FunctionMeter(
+        clock, lambda t: 50 * t if kind is ReadingKind.COUNTER else 50, source("node")
+    )
     slow.source = source("node", kind, 2.0)
     recorder, sink, epochs = record(clock, [quick, slow], interval_s=0.01)
     for index in range(6):
@@ -277,7 +279,7 @@ def test_a_slow_meter_beside_a_quick_one_leaves_the_live_epochs_right(clock, kin
 
 
 def test_live_epochs_leave_gaps_out_as_the_summary_does(clock):
-    meter = FunctionMeter(clock, lambda t: 50.0, source(kind=Kind.POWER))
+    meter = FunctionMeter(clock, lambda t: 50.0, source(kind=ReadingKind.POWER))
     recorder, sink, epochs = record(clock, [meter])
     for index in range(8):
         span = recorder.begin("epoch", "", index)
@@ -353,7 +355,7 @@ def test_places_reached_are_told_with_the_energy_up_to_there(clock):
     )
     recorder.start(threads=False)
     advance(recorder, clock, 1)  # set-up
-    tracker = Tracker(recorder)
+    tracker = EventTracker(recorder)
     for _ in tracker.epochs(2):
         advance(recorder, clock, 1)
         recorder.step(0.5)

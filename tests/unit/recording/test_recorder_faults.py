@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from fakes.meters import FunctionMeter, header, source
-from joulecast.meters.base import Kind
+from joulecast.meters.base import ReadingKind
 from joulecast.recording.memory import MemorySink
 from joulecast.recording.model import Status
 from joulecast.recording.recorder import Recorder
@@ -29,7 +29,7 @@ def record(clock, meters):
 @pytest.mark.parametrize("until", [2.3, 8.0])
 def test_readings_that_are_no_numbers_are_left_out(clock, value, until):
     meter = FunctionMeter(
-        clock, lambda t: value if 2 < t < until else 50.0, source(kind=Kind.POWER)
+        clock, lambda t: value if 2 < t < until else 50.0, source(kind=ReadingKind.POWER)
     )
     recorder, sink = record(clock, [meter])
     advance(recorder, clock, 10)

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from fakes.meters import header, source
-from joulecast.meters.base import Kind
+from joulecast.meters.base import ReadingKind
 from joulecast.recording.integrate import energy_between
 from joulecast.recording.model import Footer, Gap, Recording, Samples, Span, Status
 from joulecast.recording.summary import summarise
 from joulecast.units import add_independent
 
-SOURCES = [source("gpu:0"), source("cpu:0", Kind.POWER, 0.5), source("dram:0", period_s=0.0)]
+SOURCES = [source("gpu:0"), source("cpu:0", ReadingKind.POWER, 0.5), source("dram:0", period_s=0.0)]
 
 
 def recording(spans):
@@ -20,7 +20,7 @@ def recording(spans):
     for s in SOURCES:
         t = np.sort(rng.uniform(0, 18, 300))
         value = rng.uniform(5, 90, 300)
-        value = np.cumsum(value) if s.kind is Kind.COUNTER else value
+        value = np.cumsum(value) if s.kind is ReadingKind.COUNTER else value
         made.samples[s.domain] = Samples(t, value, value * 0.9, value * 1.1, t)
     made.gaps = [Gap("cpu:0", 3.0, 5.0, "asleep"), Gap("cpu:0", 16.0, None, "lost")]
     return made

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from joulecast.errors import BudgetExceeded, JoulecastError, UsageError
-from joulecast.hardware.grids import find_grid
+from joulecast.hardware.catalog.grids import find_grid
 from joulecast.run.budget import parse_budget
 from joulecast.run.budget_watch import Action, BudgetWatch, Policy, goes_on, parse_policy
 from joulecast.units import Estimate, Provenance

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from joulecast.workload import Kind, Phase, analyze
+from joulecast.workload import OperatorKind, Phase, analyze
 from joulecast.workload.kernels import attended
 
 B, H, T, D = 2, 3, 8, 4
@@ -28,7 +28,7 @@ class Attention(nn.Module):
 
 
 def attention(work, phase):
-    (op,) = [op for op in work.ops if op.kind is Kind.ATTENTION and op.phase is phase]
+    (op,) = [op for op in work.ops if op.kind is OperatorKind.ATTENTION and op.phase is phase]
     return op
 
 

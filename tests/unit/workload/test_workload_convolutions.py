@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from joulecast.workload import Kind, Phase, analyze
+from joulecast.workload import OperatorKind, Phase, analyze
 from joulecast.workload.model import MULTIPLYING
 
 CONVS = {
@@ -76,7 +76,7 @@ def test_as_many_groups_as_channels_are_depthwise():
     )
     work = analyze(net, (4, 6, 6), training=False)
     kinds = {op.layer: op.kind for op in work.ops}
-    assert kinds == {"0": Kind.DEPTHWISE, "1": Kind.CONV, "2": Kind.CONV}
+    assert kinds == {"0": OperatorKind.DEPTHWISE, "1": OperatorKind.CONV, "2": OperatorKind.CONV}
     assert work.ops[0].shape == (1, 4, 6, 6, 8, 3, 3, 1, 4)
 
 
@@ -95,6 +95,6 @@ def test_a_linear_layer(batch, lead, width, bias):
     once = [2 * rows * 7 * width, 2 * rows * width * 3]
     assert multiplied(work, Phase.FORWARD) == sum(once)
     assert multiplied(work, Phase.BACKWARD) == once[0] + 2 * once[1]
-    products = [op for op in work.ops if op.kind is Kind.MATMUL]
+    products = [op for op in work.ops if op.kind is OperatorKind.MATMUL]
     assert products[0].shape == (1, rows, width, 7)
     assert products[0].bytes == 4 * (rows * 7 + 7 * width + rows * width + width * bias)

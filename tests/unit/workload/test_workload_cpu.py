@@ -8,7 +8,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from joulecast.errors import UsageError
-from joulecast.workload import Kind, Phase, analyze
+from joulecast.workload import OperatorKind, Phase, analyze
 
 
 class Ran(TorchDispatchMode):
@@ -38,12 +38,14 @@ def test_attention_with_dropout_falls_apart():
         layer(torch.randn(3, 5, 16)).square().mean().backward()
     work = analyze(layer, (5, 16), batch=3, loss=lambda y: y.square().mean(), device="cpu")
     products = ran.names["mm"] + ran.names["addmm"] + ran.names["bmm"]
-    assert launched(work, Kind.MATMUL) == products
-    assert launched(work, Kind.ATTENTION) == 0
+    assert launched(work, OperatorKind.MATMUL) == products
+    assert launched(work, OperatorKind.ATTENTION) == 0
     assert sum(op.draws * op.count for op in work.ops) == ran.drawn > 0
-    assert launched(analyze(layer, (5, 16), batch=3), Kind.ATTENTION) == 2  # a GPU: one each way
+    assert (
+        launched(analyze(layer, (5, 16), batch=3), OperatorKind.ATTENTION) == 2
+    )  # a GPU: one each way
     served = analyze(layer, (5, 16), batch=3, training=False, device="cpu")
-    assert launched(served, Kind.ATTENTION) == 1  # no dropout: fused here too
+    assert launched(served, OperatorKind.ATTENTION) == 1  # no dropout: fused here too
 
 
 def test_a_gru_runs_its_steps_one_by_one():
@@ -59,10 +61,10 @@ def test_a_gru_runs_its_steps_one_by_one():
     with Ran() as ran:
         net(torch.randn(2, 6, 3))
     work = analyze(net, (6, 3), batch=2, training=False, device="cpu")
-    assert launched(work, Kind.RECURRENT) == 0
+    assert launched(work, OperatorKind.RECURRENT) == 0
     # Products of the state as they ran; those of the input, which run at once, are counted by step.
     assert ran.names["mm"] + ran.names["addmm"] == 1 + 6
-    assert launched(work, Kind.MATMUL) == 2 * 6
+    assert launched(work, OperatorKind.MATMUL) == 2 * 6
 
 
 @pytest.mark.parametrize("layers", [1, 2])
@@ -77,11 +79,11 @@ def test_a_layer_of_an_lstm_is_one_kernel(layers):
 
     cpu, gpu = (analyze(Net(), (6, 3), batch=2, device=device) for device in ("cpu", "gpu"))
     for phase in (Phase.FORWARD, Phase.BACKWARD):
-        assert launched(cpu, Kind.RECURRENT, phase) == layers
+        assert launched(cpu, OperatorKind.RECURRENT, phase) == layers
         for of in (cpu.flops, cpu.bytes):
-            assert of(phase, Kind.RECURRENT) > 0
-        assert cpu.flops(phase, Kind.RECURRENT) == gpu.flops(phase, Kind.RECURRENT)
-        assert cpu.bytes(phase, Kind.RECURRENT) == gpu.bytes(phase, Kind.RECURRENT)
+            assert of(phase, OperatorKind.RECURRENT) > 0
+        assert cpu.flops(phase, OperatorKind.RECURRENT) == gpu.flops(phase, OperatorKind.RECURRENT)
+        assert cpu.bytes(phase, OperatorKind.RECURRENT) == gpu.bytes(phase, OperatorKind.RECURRENT)
 
 
 OPTIMIZERS = {
@@ -107,17 +109,17 @@ def test_optimizers_go_from_tensor_to_tensor(name):
     real += 6 if name in ("adam", "adamw") else 0
     work = analyze(model, (3,), optimizer=name, device="cpu")
     gpu = analyze(model, (3,), optimizer=name)
-    assert launched(work, Kind.OPTIMIZER) == real
+    assert launched(work, OperatorKind.OPTIMIZER) == real
     assert work.bytes(Phase.OPTIMIZER) == pytest.approx(gpu.bytes(Phase.OPTIMIZER))
     assert work.flops(Phase.OPTIMIZER) == pytest.approx(gpu.flops(Phase.OPTIMIZER))
 
 
 def test_batch_normalisation_says_its_sizes():
     work = analyze(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)), (3, 6, 6), batch=4)
-    found = [op for op in work.ops if op.kind is Kind.NORM]
+    found = [op for op in work.ops if op.kind is OperatorKind.NORM]
     assert [op.shape for op in found] == [(4, 8, 16), (4, 8, 16)]
     plain = analyze(nn.LayerNorm(8), (8,), batch=4)
-    assert [op.shape for op in plain.ops if op.kind is Kind.NORM] == [(), ()]
+    assert [op.shape for op in plain.ops if op.kind is OperatorKind.NORM] == [(), ()]
 
 
 def test_another_device():

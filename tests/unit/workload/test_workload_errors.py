@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from joulecast.errors import BadInputError, UsageError
-from joulecast.workload import Kind, analyze
+from joulecast.workload import OperatorKind, analyze
 
 
 def message(kind, *args, **kwargs):
@@ -101,7 +101,7 @@ def test_a_course_that_depends_on_data_is_run_for_real():
     plain = analyze(nn.Sequential(nn.Linear(4, 4)), (4,), batch=3)
     for model in (Dynamic(), Dynamic):
         work = analyze(model, (4,), batch=3)
-        assert work.flops(kind=Kind.MATMUL) == plain.flops(kind=Kind.MATMUL)
+        assert work.flops(kind=OperatorKind.MATMUL) == plain.flops(kind=OperatorKind.MATMUL)
         assert any("run on the CPU" in note and "Dynamic" in note for note in work.notes)
 
 
@@ -137,7 +137,7 @@ def test_an_operator_nobody_knows_is_counted_by_its_bytes_and_told():
     work = analyze(Twist(), (5,), training=False)
     assert work.notes == ("counted as moved bytes only: joulecast_test.twist x1",)
     (op,) = work.ops[:1]
-    assert (op.kind, op.flops, op.bytes) == (Kind.MOVE, 0, 40)
+    assert (op.kind, op.flops, op.bytes) == (OperatorKind.MOVE, 0, 40)
 
 
 def test_the_model_given_is_left_as_it_was():
@@ -166,9 +166,9 @@ def test_inputs_of_every_form():
     assert shapes.flops() == given.flops() == named.flops()
     assert given.batch == 2
     words = nn.Sequential(nn.Embedding(50, 8), nn.Linear(8, 2))
-    assert analyze(words, 7, batch=3).flops(kind=Kind.MATMUL) == analyze(
+    assert analyze(words, 7, batch=3).flops(kind=OperatorKind.MATMUL) == analyze(
         words, torch.ones(3, 7, dtype=torch.long)
-    ).flops(kind=Kind.MATMUL)
+    ).flops(kind=OperatorKind.MATMUL)
 
 
 def test_wrappers_cost_nothing():

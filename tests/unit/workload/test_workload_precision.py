@@ -4,7 +4,7 @@ import pytest
 from torch import nn
 
 from joulecast.errors import UsageError
-from joulecast.workload import Kind, Phase, analyze
+from joulecast.workload import OperatorKind, Phase, analyze
 
 
 def net():
@@ -21,15 +21,15 @@ def types(work, *kinds):
 def test_mixed_precision_multiplies_in_half_and_keeps_weights_whole(precision):
     full = analyze(net(), (3, 6, 6), batch=64)
     work = analyze(net(), (3, 6, 6), batch=64, precision=precision)
-    assert types(work, Kind.CONV, Kind.MATMUL) == {precision}
-    assert types(work, Kind.SOFTMAX) == {"fp32"}  # of the loss
+    assert types(work, OperatorKind.CONV, OperatorKind.MATMUL) == {precision}
+    assert types(work, OperatorKind.SOFTMAX) == {"fp32"}  # of the loss
     assert work.weight_bytes == full.weight_bytes
     assert work.optimizer_bytes == full.optimizer_bytes
     assert work.activation_bytes < full.activation_bytes
     for phase in (Phase.FORWARD, Phase.BACKWARD):
-        assert work.flops(phase, Kind.CONV) == full.flops(phase, Kind.CONV)
+        assert work.flops(phase, OperatorKind.CONV) == full.flops(phase, OperatorKind.CONV)
     # Weights are cast once, and their gradients back.
-    casts = [op for op in work.ops if op.layer == "0" and op.kind is Kind.MOVE]
+    casts = [op for op in work.ops if op.layer == "0" and op.kind is OperatorKind.MOVE]
     weights, forward = 8 * 27 + 8, [op for op in casts if op.phase is Phase.FORWARD]
     assert sum(op.bytes * op.count for op in forward) == 6 * (weights + 64 * 3 * 36)
     assert any(op.phase is Phase.BACKWARD for op in casts)
@@ -48,7 +48,7 @@ def test_a_weight_used_twice_is_cast_once():
     cast = [
         op
         for op in work.ops
-        if op.kind is Kind.MOVE and op.phase is Phase.FORWARD and op.bytes == 6 * 64 * 64
+        if op.kind is OperatorKind.MOVE and op.phase is Phase.FORWARD and op.bytes == 6 * 64 * 64
     ]
     assert sum(op.count for op in cast) == 1
 
@@ -56,22 +56,24 @@ def test_a_weight_used_twice_is_cast_once():
 def test_inference_in_half_holds_half_the_weights():
     full = analyze(net(), (3, 6, 6), training=False)
     work = analyze(net(), (3, 6, 6), training=False, precision="fp16")
-    assert types(work, *Kind) == {"fp16"}
+    assert types(work, *OperatorKind) == {"fp16"}
     # The count of batches that a normalisation keeps is a whole number of eight bytes.
     assert work.weight_bytes - 8 == (full.weight_bytes - 8) / 2
-    assert work.bytes(kind=Kind.CONV) == full.bytes(kind=Kind.CONV) / 2
+    assert work.bytes(kind=OperatorKind.CONV) == full.bytes(kind=OperatorKind.CONV) / 2
 
 
 def test_tf32_is_of_products_alone():
     full, work = (analyze(net(), (3, 6, 6), precision=p) for p in ("fp32", "tf32"))
-    assert types(work, Kind.CONV, Kind.MATMUL) == {"tf32"}
-    assert types(work, Kind.NORM, Kind.ELEMENTWISE, Kind.OPTIMIZER) == {"fp32"}
+    assert types(work, OperatorKind.CONV, OperatorKind.MATMUL) == {"tf32"}
+    assert types(work, OperatorKind.NORM, OperatorKind.ELEMENTWISE, OperatorKind.OPTIMIZER) == {
+        "fp32"
+    }
     assert (work.bytes(), work.flops()) == (full.bytes(), full.flops())
 
 
 def test_a_model_in_half_already_stays_so():
     work = analyze(net().bfloat16(), (3, 6, 6), loss="sum", precision="bf16")
-    assert types(work, Kind.CONV, Kind.MATMUL) == {"bf16"}
+    assert types(work, OperatorKind.CONV, OperatorKind.MATMUL) == {"bf16"}
     assert work.gradient_bytes == 2 * work.parameters
 
 
@@ -93,4 +95,4 @@ def test_a_recurrent_layer_behind_one_that_was_cast_is_cast_too(precision):
     mixed = analyze(Behind(), (4, 8), batch=2, precision=precision)
     full = analyze(Behind(), (4, 8), batch=2)
     assert mixed.macs == full.macs
-    assert {op.dtype for op in mixed.ops if op.kind is Kind.RECURRENT} == {precision}
+    assert {op.dtype for op in mixed.ops if op.kind is OperatorKind.RECURRENT} == {precision}

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from joulecast.workload.results import quick
+from joulecast.workload.meta_results import quick
 
 aten = torch.ops.aten
 

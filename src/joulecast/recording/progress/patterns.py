@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from . import labels
+from . import counter_labels as labels
 from .sighting import SURE, Moment, Sighting, metrics_in
 
 NOTHING = Sighting("")

@@ -6,10 +6,10 @@ import re
 from dataclasses import replace
 
 from ...errors import UsageError
+from .epoch_table import EpochTable
 from .lines import Lines
 from .patterns import NEEDLES, parse
 from .sighting import Moment, Sighting, metrics_in
-from .table import Table
 
 
 class Reader:
@@ -23,7 +23,7 @@ class Reader:
     def __init__(self, pattern: str | None = None) -> None:
         self._pattern = None if pattern is None else _Pattern(pattern)
         self._lines: dict[int, Lines] = {}
-        self._tables: dict[int, Table] = {}
+        self._tables: dict[int, EpochTable] = {}
         self._lightning = False
 
     def feed(self, stream: int, data: bytes) -> list[Sighting]:
@@ -32,7 +32,7 @@ class Reader:
         if lines is None:
             lines = self._lines[stream] = Lines(NEEDLES)
             lines.every_line = self._pattern is not None
-            self._tables[stream] = Table()
+            self._tables[stream] = EpochTable()
         table = self._tables[stream]
         found: list[Sighting] = []
         for text, end in lines.feed(data):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from math import ceil, floor
 from typing import Generic, TypeVar
 
-from . import labels
+from . import counter_labels as labels
+from .epoch_series import EpochSeries, Seen
 from .loop import Loop
-from .series import Seen, Series
 from .sighting import SURE, TOOLS, Moment, Sighting, within
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ class Position(Generic[T]):
     stamp: T
 
 
-class Tracker(Generic[T]):
+class ProgressTracker(Generic[T]):
     """Decides which of the sightings are the run's progress, and where in the run each is.
 
     `planned` is what the caller knows of the number of epochs; it wins over what is printed, until
@@ -48,7 +48,7 @@ class Tracker(Generic[T]):
         self.restarts = 0
         self._given = planned
         self._clock = clock
-        self._series: dict[str, Series[T]] = {}
+        self._series: dict[str, EpochSeries[T]] = {}
         self._loops: dict[tuple[str, float | None], Loop[T]] = {}
         self._lead: str | None = None  # the form of the series that is followed
         self._inner: tuple[str, float | None] | None = None  # the loop within its epochs
@@ -126,7 +126,7 @@ class Tracker(Generic[T]):
         if series is None:
             if len(self._series) >= _MOST_SERIES:
                 return []
-            series = self._series[s.form] = Series(self._clock)
+            series = self._series[s.form] = EpochSeries(self._clock)
         # One line will do where it names the total or the caller did; else it takes two.
         taken = series.take(seen, s.epochs is not None or self._given is not None)
         if not taken:
@@ -147,7 +147,7 @@ class Tracker(Generic[T]):
             for position in self._epoch_at(s, done + self._carried, stamp)
         ]
 
-    def _restart(self, series: Series[T]) -> None:
+    def _restart(self, series: EpochSeries[T]) -> None:
         """Folds: their epochs add up where the caller planned a multiple of those of one."""
         total = series.total
         if total and self._given and self._given > total and self._given % total == 0:

@@ -1,0 +1,1 @@
+"""What energy emits and costs: grid intensity, embodied emissions, price."""

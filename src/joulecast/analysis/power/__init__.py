@@ -1,0 +1,1 @@
+"""How the power of a run behaves over time."""

@@ -1,0 +1,1 @@
+"""Tests, effect sizes and intervals, as pure functions over groups of values."""

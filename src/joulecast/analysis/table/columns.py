@@ -1,0 +1,163 @@
+"""Runs as the rows of a table, by column: what every analysis reads."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ...csv_table import number, read_table, shown
+from ...errors import BadInputError
+
+Array = npt.NDArray[np.float64]
+Cell = str | float | None
+
+UNKNOWN = frozenset({"", "na", "n/a", "nan", "null", "none"})
+"""What a text may say (in any case) where a figure is missing."""
+
+_BLANK = UNKNOWN - {"none"}
+"""What a cell of a file may say where anything is missing; `none` is a level where labels stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of runs: factors, metrics, energies. All columns have the same length.
+
+    Attributes:
+        name: where it came from, for errors and titles.
+        columns: by name; texts as a file gave them, or numbers. None, NaN and blank: not known.
+            Any other text is a label, `none` and `nan` too.
+        lines: the line of the file that each row came from, where it came from a file.
+    """
+
+    name: str
+    columns: Mapping[str, list[Cell]]
+    lines: Sequence[int] | None = None
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), ()))
+
+    def cells(self, column: str) -> list[Cell]:
+        """A column as it came. Raises `BadInputError`, with the nearest names, if there is none."""
+        if column not in self.columns:
+            near = get_close_matches(column, self.columns, n=3, cutoff=0.5)
+            hint = f"the nearest are {', '.join(near)}" if near else f"it has {self._shown()}"
+            raise BadInputError(f"{self.name}: no column {column}: {hint}")
+        return self.columns[column]
+
+    def numbers(self, column: str) -> Array:
+        """A column as numbers, shape (rows,); NaN where a value is missing.
+
+        Raises `BadInputError` naming the row of a cell that is no number, or infinite.
+        """
+        return np.array(
+            [self._number(column, i, c) for i, c in enumerate(self.cells(column))], np.float64
+        )
+
+    def labels(self, column: str) -> list[str | None]:
+        """A column as texts; None where a value is missing. `8.0` and `8` stay what they were."""
+        return [_label(cell) for cell in self.cells(column)]
+
+    def levels(self, column: str) -> list[str | None]:
+        """The labels of a factor: of a numeric column, `8.0` and `8` are one level, `8`."""
+        labels = self.labels(column)
+        if not self.is_numeric(column):
+            return labels
+        return [None if label is None else _plain(label) for label in labels]
+
+    def is_numeric(self, column: str) -> bool:
+        """Whether every cell of a column that says a figure is a number, and one does."""
+        said = [x for x in self.labels(column) if x is not None and x.lower() not in UNKNOWN]
+        return bool(said) and all(number(label) is not None for label in said)
+
+    def rows(self, keep: npt.NDArray[np.bool_]) -> Table:
+        """The rows where `keep`, shape (rows,), is true."""
+        at = np.flatnonzero(keep).tolist()
+        columns = {c: [v[i] for i in at] for c, v in self.columns.items()}
+        lines = self.lines
+        return Table(self.name, columns, None if lines is None else [lines[i] for i in at])
+
+    def _number(self, column: str, row: int, cell: Cell) -> float:
+        if cell is None or (isinstance(cell, str) and cell.strip().lower() in UNKNOWN):
+            return math.nan
+        value = number(cell) if isinstance(cell, str) else float(cell)
+        if value is None or math.isinf(value):
+            at = f"row {row + 1}" if self.lines is None else f"line {self.lines[row]}"
+            raise BadInputError(
+                f"{self.name}, {at}: {column} is {shown(str(cell))}, not a finite number: "
+                "mend it, or leave it empty"
+            )
+        return value
+
+    def _shown(self) -> str:
+        names = ", ".join(self.columns)
+        return names if len(names) <= 200 else names[:200] + ", ..."
+
+
+def by_size(level: str) -> tuple[float, str]:
+    """What levels of a numeric column are sorted by; one that is no number (`none`) comes first."""
+    value = None if level.lower() in UNKNOWN else number(level)
+    return (-math.inf if value is None else value), level
+
+
+def read_csv(path: str | Path) -> Table:
+    """The table in a CSV file (`.gz` too) whose first line names the columns.
+
+    Cells that are blank, `NA`, `N/A`, `nan` or `null` (in any case) are None. `none` stays: it is
+    missing as a figure, and a level as a label, since that is what people call one.
+
+    Raises `BadInputError`, naming the line, where it cannot be read or makes no sense.
+    """
+    return read_table(path, _table)
+
+
+def _table(name: str, lines: Iterator[str]) -> Table:
+    reader = csv.reader(lines)
+    header = [cell.strip() for cell in next(reader, [])]
+    if not any(header):
+        raise BadInputError(f"{name}: the file is empty")
+    for mark, called in ((";", "semicolons"), ("\t", "tabs")):
+        if len(header) == 1 and mark in header[0]:
+            raise BadInputError(
+                f"{name}, line 1: columns must be separated by commas, not {called}"
+            )
+    twice = [c for i, c in enumerate(header) if c in header[:i]]
+    if twice or not all(header):
+        problem = f"the column {twice[0]} is there twice" if twice else "a column has no name"
+        raise BadInputError(f"{name}, line 1: {problem}")
+    columns: list[list[Cell]] = [[] for _ in header]
+    rows: list[int] = []
+    for cells in reader:
+        if not any(cells):
+            continue  # a blank line
+        if len(cells) != len(header):
+            raise BadInputError(
+                f"{name}, line {reader.line_num}: {len(cells)} cells where the header has "
+                f"{len(header)}"
+            )
+        for column, cell in zip(columns, cells, strict=True):
+            text = cell.strip()
+            column.append(None if text.lower() in _BLANK else text)
+        rows.append(reader.line_num)
+    if not rows:
+        raise BadInputError(f"{name}: it has a header and no rows")
+    return Table(name, dict(zip(header, columns, strict=True)), rows)
+
+
+def _label(cell: Cell) -> str | None:
+    if isinstance(cell, str):
+        return cell.strip() or None
+    if cell is None or math.isnan(cell):
+        return None
+    return f"{cell:.15g}"
+
+
+def _plain(label: str) -> str:
+    """A number as short as it is; a word for none of them as it came."""
+    return label if label.lower() in UNKNOWN else f"{float(label):.15g}"

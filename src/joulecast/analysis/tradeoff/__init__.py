@@ -1,0 +1,1 @@
+"""Cost against quality: Pareto front, savings, labels, training plus inference."""

@@ -1,0 +1,1 @@
+"""A machine's own constants, and the probe that runs real steps."""

@@ -1,0 +1,80 @@
+"""The devices a job may be forecast on: named ones of the catalog, and those of this machine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..errors import UnknownHardwareError
+from ..forecasting.physical.device import Device
+from ..hardware.catalog.cpus import CpuModel, family_of, find_cpu, nearest_in_family, typical_family
+from ..hardware.catalog.gpus import find_gpu, gpu_variants
+from ..hardware.environment import Environment
+
+
+def gpus_named(name: str) -> tuple[Device, ...]:
+    """The GPU of that name; all that share it, the most powerful first, where it is not exact.
+
+    Raises `UnknownHardwareError`, with the nearest names.
+    """
+    boards = sorted(gpu_variants(name), key=lambda gpu: (-gpu.tdp_w, -gpu.memory_gb))
+    return tuple(Device.of_gpu(board) for board in boards)
+
+
+def gpu_here(environment: Environment) -> tuple[int, Device] | None:
+    """The first visible GPU of this machine and its index in the driver, None where it has none.
+
+    It may draw what is set in the driver. Raises `UnknownHardwareError` where the catalog does not
+    know it.
+    """
+    for gpu in environment.gpus:
+        if gpu.visible and gpu.name:
+            device = Device.of_gpu(find_gpu(gpu.name))
+            return gpu.index, replace(device, power_limit_w=gpu.power_limit_w)
+    return None
+
+
+def cpu_named(name: str) -> Device:
+    """A whole CPU of the catalog. Raises `UnknownHardwareError`, with the nearest names."""
+    return Device.of_cpu(find_cpu(name))
+
+
+def cpu_here(environment: Environment) -> Device:
+    """The CPUs that this process may use; a model whose name is hidden is taken by its family.
+
+    Its notes say what part of the processor that is, and for what a hidden name is taken.
+    """
+    cpu, told = environment.cpu, True
+    try:
+        model = find_cpu(cpu.name or "")
+    except UnknownHardwareError:
+        told = False
+        model = _by_family(environment)
+    per_core = model.threads / model.cores
+    threads = environment.effective_cpus or float(model.threads)
+    memory = environment.effective_memory_bytes
+    device = Device.of_cpu(
+        model,
+        cores=max(1.0, threads / per_core),
+        memory_gb=None if memory is None else memory / 1e9,
+    )
+    if threads < model.threads:
+        whose = "host threads" if environment.is_virtual else "threads of the processor"
+        part = f"{cpu.name or model.name}: {threads:g} of {model.threads} {whose} are counted"
+        device = replace(device, notes=(*device.notes, part))
+    if told:
+        return device
+    note = f"{cpu.name or 'this CPU'} is taken for a {model.name}: its own name is not known"
+    return replace(device, name=cpu.name or model.name, notes=(*device.notes, note))
+
+
+def _by_family(environment: Environment) -> CpuModel:
+    cpu = environment.cpu
+    server = bool(environment.is_virtual) or (cpu.threads or 0) >= 32
+    family = family_of(cpu.microarchitecture, cpu.name or "", cpu.codename)
+    family = family or typical_family(server)
+    like = nearest_in_family(family, family.cores)
+    if like is not None:
+        return like
+    threads = family.cores * (2 if family.smt else 1)
+    tdp_w = family.uncore_w + family.full_w_per_core * family.cores
+    return CpuModel(family.name, tdp_w, family.cores, threads, None, family.name, family.source)

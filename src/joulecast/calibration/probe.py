@@ -1,0 +1,170 @@
+"""Runs real steps of a job for a few seconds: what one takes, measured rather than modelled."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+
+from ..errors import JoulecastError
+from ..forecasting.base import Prediction
+from ..forecasting.physical.device import StepForecast
+from ..forecasting.physical.memory_fit import MemoryNeed
+from ..hardware.environment import Environment
+from ..meters.cpu_time import CpuTime
+from ..meters.discovery import discover
+from ..recording.events import EventTracker
+from ..recording.memory import MemorySink
+from ..recording.model import Header, Status
+from ..recording.recorder import Recorder
+from ..recording.summary import Summary, summarise
+from .page_faults import Fresh, usage
+
+SECONDS = 8.0
+_PARTS = 8  # stretches measured one by one: their spread is the forecast's
+_WARM_UP = 0.35  # of the time at most, before what is measured
+_SETTLED = 0.1  # steps whose time changes by less are warm
+_LATER = 0.03  # a run's later steps may differ by so much more: heat, clocks, other data
+_FRESH_BYTES = 2**18  # of memory handed out anew in a step, from which it is told
+_T95 = 1.895  # Student's t, 95th percentile, for 7 degrees of freedom
+
+
+class ProbeError(JoulecastError):
+    """The job's own steps cannot be run here."""
+
+
+def check_memory(needs: Iterable[MemoryNeed]) -> None:
+    """Refuse steps that do not fit this machine's memory, before anything of them is there.
+
+    Raises `ProbeError`.
+    """
+    most = max(needs, key=lambda need: need.needed_bytes)
+    if most.available_bytes is None or most.fits:
+        return
+    has = f"{most.available_bytes / 1e9:.1f} GB"
+    cure = "give a smaller --batch, or leave out --probe"
+    raise ProbeError(
+        f"--probe: a step needs about {most.needed_bytes / 1e9:.1f} GB of memory and there are "
+        f"{has}: {cure if most.fits_smaller else 'leave out --probe'}"
+    )
+
+
+def probe(
+    step: Callable[[], None],
+    *,
+    seconds: float = SECONDS,
+    clock: Callable[[], float] = time.monotonic,
+    env: Mapping[str, str] | None = None,
+) -> StepForecast:
+    """What a step takes, from running it: first until its time has settled, then measured.
+
+    Duration in seconds, energy in joules of all that is metered for this process (not of the
+    device alone). Bounds join the spread of the stretches with the meters' own error, and reach
+    down to what a step takes without the system's time where it hands out memory anew in each, as
+    another process may be spared that. Raises `ProbeError` where nothing is metered.
+    """
+    each_s, count = _warmed(step, seconds * _WARM_UP, clock)
+    size = max(1, round(seconds * (1 - _WARM_UP) / _PARTS / max(each_s, 1e-9)))
+
+    handed_out: list[Fresh] = []
+
+    def stretches(tracker: EventTracker) -> None:
+        before = usage()
+        for _ in range(_PARTS):
+            with tracker.span("probe"):
+                for _ in range(size):
+                    step()
+        handed_out.append(Fresh.since(before))
+
+    spans = [s for s in measure(stretches, clock, env).spans if s.span.name == "probe"]
+    energies = [s.energy for s in spans if s.energy is not None]
+    if len(energies) < len(spans) or not energies or sum(e.value for e in energies) <= 0:
+        raise ProbeError("nothing is metered here: joulecast doctor says what can be")
+    (fresh,) = handed_out
+    each_bytes = fresh.bytes / (_PARTS * size)
+    spared = 0.0 if each_bytes < _FRESH_BYTES else fresh.system_share
+    duration = _widened(_predicted([s.duration_s / size for s in spans]), spared, 0.0)
+    joules = _widened(_predicted([e.value / size for e in energies]), spared, 0.0)
+    below = sum(e.value - e.low for e in energies) / sum(e.value for e in energies)
+    above = sum(e.high - e.value for e in energies) / sum(e.value for e in energies)
+    energy = _widened(joules, below, above)
+    power = _widened(Prediction(joules.value / duration.value), below, above)
+    notes = [f"from {_PARTS * size} real steps on made-up data, after {count} to warm up"]
+    if spared:
+        notes.append(_fresh_note(each_bytes, spared))
+    return StepForecast(duration, energy, power, None, "probe", "probed", tuple(notes))
+
+
+def _fresh_note(each_bytes: float, share: float) -> str:
+    return (
+        f"each step is handed {each_bytes / 2**20:.1f} MiB of memory anew by the system, which "
+        f"took {100 * share:.0f} % of the processors' time; in another process it may not be. "
+        "MALLOC_TRIM_THRESHOLD_ and MALLOC_MMAP_THRESHOLD_ of 1073741824 spare it with glibc"
+    )
+
+
+def measure(
+    act: Callable[[EventTracker], None],
+    clock: Callable[[], float] = time.monotonic,
+    env: Mapping[str, str] | None = None,
+) -> Summary:
+    """The figures of what this process does in `act`; nothing is stored."""
+    env = os.environ if env is None else env
+    environment = Environment.detect(env=env)
+    found = discover(
+        "process", clock, env=env, cpu_time=CpuTime(clock, os.getpid()), environment=environment
+    )
+    header = Header(
+        run_id="probe",
+        name="probe",
+        started_at=time.time(),
+        command=[],
+        scope="process",
+        interval_s=0.1,
+        environment={},
+        sources=[meter.source for meter in found.meters],
+    )
+    sink = MemorySink()
+    recorder = Recorder(header, found.meters, sink, clock)
+    recorder.start()
+    try:
+        act(EventTracker(recorder))
+    finally:
+        recorder.stop(Status.FINISHED)
+    return summarise(sink.recording())
+
+
+def _warmed(
+    step: Callable[[], None], seconds: float, clock: Callable[[], float]
+) -> tuple[float, int]:
+    """Step until its time has settled, or `seconds` are over: that time, and how often."""
+    begun, times = clock(), []
+    while True:
+        start = clock()
+        step()
+        times.append(clock() - start)
+        half = len(times) // 2
+        recent, before = np.median(times[half:]), np.median(times[: max(1, half)])
+        settled = len(times) >= 6 and abs(recent - before) <= _SETTLED * recent
+        if clock() - begun >= seconds or (settled and clock() - begun >= seconds / 2):
+            return float(recent), len(times)
+
+
+def _predicted(values: Sequence[float]) -> Prediction:
+    """Mean of the stretches, with what their spread and later change leave open."""
+    mean = float(np.mean(values))
+    error = _T95 * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    reach = math.hypot(error, _LATER * mean)
+    return Prediction(mean, max(0.0, mean - reach), mean + reach)
+
+
+def _widened(p: Prediction, below: float, above: float) -> Prediction:
+    low, high = p.value if p.low is None else p.low, p.value if p.high is None else p.high
+    return Prediction(
+        p.value,
+        p.value - min(p.value, math.hypot(p.value - low, below * p.value)),
+        p.value + math.hypot(high - p.value, above * p.value),
+    )

@@ -1,0 +1,1 @@
+"""The verb study and its sub-verbs."""

@@ -1,0 +1,85 @@
+"""A study under way on stderr: a bar on a terminal, lines elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from dataclasses import replace
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import click
+
+from ...reports.terminal.study_progress import ended_text, now_text
+from ...study.running.progress import Ended, Progress
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
+
+class StudyLines:
+    """A `Listener`: a line for each trial that is over; on a terminal a bar below them."""
+
+    def __init__(self) -> None:
+        self._bar: Bar | None = None
+
+    def __enter__(self) -> StudyLines:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, TextColumn
+            from rich.progress import Progress as Bar
+            from rich.table import Column
+
+            line = Column(no_wrap=True, overflow="ellipsis")
+            self._bar = Bar(
+                BarColumn(bar_width=20),
+                TextColumn("{task.description}", markup=False, table_column=line),
+                console=Console(stderr=True),
+                transient=True,
+                refresh_per_second=2,  # it runs beside what is measured
+            )
+            self._bar.add_task("", total=None)
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            with suppress(OSError, ValueError):  # the terminal is gone
+                self._bar.stop()
+            self._bar = None
+
+    def say(self, text: str) -> None:
+        """See `Listener`."""
+        self._line(f"joulecast: {text}")
+
+    def ended(self, ended: Ended, at: Progress) -> None:
+        """See `Listener`."""
+        self._line(ended_text(ended, at))
+        self.progress(replace(at, trial=None, seen=None, phase="between two trials"))
+
+    def progress(self, at: Progress) -> None:
+        """See `Listener`."""
+        if self._bar is not None:
+            task = self._bar.task_ids[0]
+            self._bar.update(task, total=at.total, completed=at.done, description=now_text(at))
+
+    def output(self, data: bytes) -> None:
+        """See `Listener`."""
+        if self._bar is not None:
+            self._line(data.decode(errors="replace").rstrip("\n"))
+            return
+        with suppress(OSError):
+            os.write(2, data)
+
+    def _line(self, text: str) -> None:
+        with suppress(OSError, ValueError):  # nobody listens: stderr is closed
+            if self._bar is not None:
+                self._bar.console.print(text, markup=False, highlight=False)
+            else:
+                click.echo(text, err=True)

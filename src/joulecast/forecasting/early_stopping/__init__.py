@@ -1,0 +1,1 @@
+"""When a stopping rule is expected to end a training."""

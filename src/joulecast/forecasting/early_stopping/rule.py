@@ -1,0 +1,311 @@
+"""When a run under early stopping will end, and what it will have cost by then.
+
+The rule is played on many continuations of the learning curve seen so far; how often each epoch is
+the last is the distribution of the stopping epoch.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from ...errors import UsageError
+from ...recording.model import Array
+from ...units import Estimate, Provenance, format_estimate
+from ..base import Forecast, Prediction, Work
+from .learning_curve import LEAST_POINTS, continuations
+
+DRAWS = 256
+FURTHEST = 2000  # epochs ahead that are played; those beyond are taken from the prior
+SURPRISE = 0.07
+"""Least weight of "as long again as so far" beside the curves: rates are cut, data change. With few
+values it is one over their number."""
+_LARGEST = 1e100  # beyond it a metric has diverged and says nothing of its shape
+_GROUPS = 500
+_LEVELS = 21
+_NORMAL = np.array([NormalDist().inv_cdf((i + 0.5) / _LEVELS) for i in range(_LEVELS)])
+_NORMAL /= NormalDist().inv_cdf(0.95)  # as parts of the half-width of a 90 % interval
+
+_RISING = frozenset(
+    {"acc", "accuracy", "auc", "auroc", "auprc", "ap", "map", "f", "fmeasure", "fbeta", "precision"}
+    | {"recall", "sensitivity", "specificity", "iou", "miou", "dice", "jaccard", "bleu", "rouge"}
+    | {"meteor", "r", "score", "reward", "return", "psnr", "ssim", "ndcg", "mrr", "hit", "hits"}
+    | {"top", "kappa", "mcc", "correlation", "spearman", "pearson"}
+)
+_FALLING = frozenset({"loss", "error", "err", "mse", "mae", "rmse", "perplexity", "ppl", "nll"})
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyStopping:
+    """The rule of Keras' and Lightning's callbacks of this name.
+
+    A run ends after `patience` epochs in a row whose `metric` is not better than the best so far
+    by more than `min_delta`. Raises `UsageError` where the figures make no sense.
+    """
+
+    metric: str = "val_loss"
+    patience: int = 5
+    mode: str = "auto"  # "min", "max", or "auto": by the metric's name
+    min_delta: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.metric:
+            raise UsageError("early stopping: name the metric it watches, such as val_loss")
+        if self.patience < 0:
+            raise UsageError(f"early stopping: patience={self.patience} cannot be negative")
+        if self.mode not in ("auto", "min", "max"):
+            raise UsageError(f"early stopping: mode={self.mode}: use min, max or auto")
+        if not (math.isfinite(self.min_delta) and self.min_delta >= 0):
+            raise UsageError(
+                f"early stopping: min_delta={self.min_delta:g} must be finite and not negative"
+            )
+
+    @property
+    def rising(self) -> bool:
+        """Whether more of the metric is better: told by its name as Keras does, by more names."""
+        if self.mode != "auto":
+            return self.mode == "max"
+        words = set(re.findall(r"[a-z]+", self.metric.lower()))
+        return bool(words & _RISING) and not words & _FALLING
+
+    def __str__(self) -> str:
+        return f"{self.metric}, patience {self.patience}"
+
+
+def parse(text: str) -> EarlyStopping:
+    """A rule from `val_loss`, `val_loss:patience=5`, `val_acc:patience=3,min_delta=0.001,mode=max`.
+
+    Raises `UsageError`.
+    """
+    metric, _, rest = text.partition(":")
+    given = dict.fromkeys(("patience", "mode", "min_delta"), "")
+    for part in filter(None, (p.strip() for p in rest.split(","))):
+        key, equals, value = (x.strip() for x in part.partition("="))
+        if key not in given or not equals:
+            raise UsageError(
+                f"early stopping {text!r}: {part!r} is not known: write METRIC:patience=5, and "
+                "after a comma min_delta=0.001 or mode=max"
+            )
+        given[key] = value
+    try:
+        patience = int(given["patience"] or 5)
+        min_delta = float(given["min_delta"] or 0)
+    except ValueError as error:
+        raise UsageError(
+            f"early stopping {text!r}: patience is a whole number of epochs, min_delta a number"
+        ) from error
+    return EarlyStopping(metric.strip(), patience, given["mode"] or "auto", min_delta)
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """How likely each epoch is the run's last: `p[i]` of epoch `seen + i`, up to `planned`.
+
+    The last also holds the runs that go to their end. `note` says what the reader must know.
+    """
+
+    rule: EarlyStopping
+    seen: int
+    planned: int
+    p: Array
+    note: str = ""
+
+    @property
+    def epochs(self) -> Array:
+        """The epochs that `p` belongs to, from `seen` to `planned`."""
+        return np.arange(self.seen, self.seen + len(self.p), dtype=np.float64)
+
+    @property
+    def expected(self) -> float:
+        """Mean of the stopping epoch."""
+        mean = float(self.p @ self.epochs)  # rounded: of one epoch alone, not that epoch
+        return min(max(mean, float(self.epochs[0])), float(self.epochs[-1]))
+
+    @property
+    def interval(self) -> tuple[int, int]:
+        """The 5 % and 95 % quantiles of the stopping epoch."""
+        total = np.cumsum(self.p)
+        low, high = (int(np.searchsorted(total, q - 1e-9)) for q in (0.05, 0.95))
+        return self.seen + low, self.seen + min(high, len(self.p) - 1)
+
+
+def stopping(
+    curve: Sequence[float | None], rule: EarlyStopping, planned: int, seed: int = 0
+) -> Stopping:
+    """The distribution of the stopping epoch after the epochs of `curve`.
+
+    With fewer than three values it is that of "as long again as so far", the widest there is.
+
+    Args:
+        curve: the metric of each finished epoch; None where it was not logged, at which the rule
+            does not look. Not-a-number is logged, and no improvement.
+        rule: that may end the run.
+        planned: epochs of the run if nothing ends it.
+        seed: of the draws; the same curve gives the same answer.
+    """
+    seen = len(curve)
+    planned = max(planned, seen)
+    at = np.array([i for i, v in enumerate(curve, 1) if v is not None], dtype=np.float64)
+    sign = -1.0 if rule.rising else 1.0
+    values = np.array([sign * v for v in curve if v is not None], dtype=np.float64)
+    best, wait, fired = _state(values, rule)
+    p = np.zeros(planned - seen + 1)
+    if fired is not None and at[fired] == seen:
+        p[0] = 1.0
+        return Stopping(rule, seen, planned, p, "it has been met")
+    if fired is not None or seen == planned:
+        p[-1] = 1.0
+        note = "" if fired is None else f"it was met at epoch {at[fired]:g}, and the run went on"
+        return Stopping(rule, seen, planned, p, note)
+
+    stride = round(float(np.median(np.diff(at)))) if len(at) > 1 else 1
+    last = int(at[-1]) if len(at) else seen
+    checks = np.arange(last + stride, min(planned, last + FURTHEST) + 1, stride, dtype=np.float64)
+    checks = checks[checks > seen]  # what was due by now and is missing is not waited for
+    missing = max(rule.patience, 1) - wait
+    earliest = min(planned, int(checks[0]) + stride * (missing - 1)) if len(checks) else planned
+    p[1:] = _as_long_again(seen, earliest, planned)
+    good = np.abs(values) < _LARGEST  # False of not-a-number
+    if np.count_nonzero(good) < LEAST_POINTS or not len(checks):
+        return Stopping(rule, seen, planned, p, "too few values yet: as long again as so far")
+    rng = np.random.default_rng(seed)
+    paths = continuations(at[good], values[good], checks, DRAWS, rng)
+    ends = _ends(_as_fine(paths, values[good]), best, wait, rule)
+    played = np.bincount(ends, minlength=len(checks) + 1) / DRAWS
+    prior = max(SURPRISE, 1 / np.count_nonzero(good))
+    p *= prior
+    np.add.at(p, checks.astype(int) - seen, (1 - prior) * played[:-1])
+    furthest = int(checks[-1])
+    beyond = (1 - prior) * played[-1]
+    if planned - furthest < stride:
+        p[-1] += beyond
+    else:
+        p[furthest - seen + 1 :] += beyond * _as_long_again(furthest, furthest + 1, planned)
+    return Stopping(rule, seen, planned, p)
+
+
+def expected_energy(stopping: Stopping, whole: Forecast, spent: Work) -> Forecast:
+    """Energy and duration of the run with its stopping epoch uncertain.
+
+    A run that stops at epoch e has cost what is spent, and of what is still to come the part
+    (e - done) / (planned - done). The value is the mean; the interval, the 5 % and 95 % quantiles
+    of both uncertainties together. The interval of the forecast of the whole is read as a normal
+    distribution on each side of its value.
+
+    Args:
+        stopping: of the run.
+        whole: the forecast of the run if it goes to its end.
+        spent: the epochs done (`progress`) and what they took.
+    """
+    left = max(stopping.planned - spent.progress, 0.0)
+    done = np.clip(stopping.epochs - spent.progress, 0.0, left)
+    part = done / left if left else np.zeros_like(done)
+    part, p = _fewer(part, stopping.p)
+    return Forecast(
+        _mixed(whole.energy, spent.energy_j, part, p),
+        _mixed(whole.duration, spent.duration_s, part, p),
+        (stopping.note,) if stopping.note else (),
+    )
+
+
+def describe(stopping: Stopping, energy: Prediction) -> str:
+    """For people: `early stopping (val_loss, patience 5): expected at epoch 23 (14 to 40), 12.3 kJ
+    (8.00 to 20.1)`.
+    """
+    low, high = stopping.interval
+    joules = Estimate(
+        energy.value,
+        energy.value if energy.low is None else energy.low,
+        energy.value if energy.high is None else energy.high,
+        provenance=Provenance.MODELLED,
+    )
+    text = (
+        f"early stopping ({stopping.rule}): expected at epoch {stopping.expected:.0f} "
+        f"({low} to {high}), {format_estimate(joules)}"
+    )
+    return f"{text}; {stopping.note}" if stopping.note else text
+
+
+def _state(values: Iterable[float], rule: EarlyStopping) -> tuple[float, int, int | None]:
+    """The best value, how long ago it was, and the position at which the rule was met."""
+    best, wait = math.inf, 0
+    for i, value in enumerate(values):
+        if value < best - rule.min_delta:
+            best, wait = value, 0
+        else:
+            wait += 1
+            if wait >= rule.patience:
+                return best, wait, i
+    return best, wait, None
+
+
+def _as_fine(paths: Array, values: Array) -> Array:
+    """Paths in the steps of the metric: a hit more in a hundred is 0.01, and equal is not better.
+
+    The step is the least difference seen, of a metric whose values come again.
+    """
+    gaps = np.diff(np.sort(values))
+    apart = gaps[gaps > 1e-6 * np.ptp(values)]  # nearer ones are equal but for rounding
+    if not 0 < len(apart) < len(gaps):
+        return paths
+    step = float(apart.min())
+    fine: Array = values[0] + step * np.round((paths - values[0]) / step)
+    return fine
+
+
+def _ends(paths: Array, best: float, wait: int, rule: EarlyStopping) -> np.typing.NDArray[np.intp]:
+    """The position at which the rule ends each path, or its length where it never does."""
+    many, length = paths.shape
+    bests, waits = np.full(many, best), np.full(many, wait)
+    ends = np.full(many, length, dtype=np.intp)
+    for i in range(length):
+        better = paths[:, i] < bests - rule.min_delta
+        bests = np.where(better, paths[:, i], bests)
+        waits = np.where(better, 0, waits + 1)
+        ends[(ends == length) & (waits >= max(rule.patience, 1))] = i
+        if (ends < length).all():
+            break
+    return ends
+
+
+def _as_long_again(seen: int, earliest: int, planned: int) -> Array:
+    """Probabilities of the epochs after `seen`: what lasted t epochs lasts 2t more in a third.
+
+    The survival earliest / t, which knows no scale of its own (Gott, Nature 363:315, 1993), cut
+    off at the end of the plan.
+    """
+    t = np.arange(seen, planned + 1, dtype=np.float64)
+    beyond = np.minimum(1.0, earliest / (t + 1))
+    beyond[t < earliest] = 1.0
+    beyond[-1] = 0.0
+    return -np.diff(beyond)
+
+
+def _fewer(part: Array, p: Array) -> tuple[Array, Array]:
+    """No more than `_GROUPS` parts with the same mean, finer at the start; the end stays alone."""
+    if len(p) <= _GROUPS:
+        return part, p
+    starts = np.unique(np.geomspace(1, len(p), _GROUPS).astype(int)) - 1
+    together = np.add.reduceat(p, starts)
+    mean = np.add.reduceat(p * part, starts) / np.where(together > 0, together, 1.0)
+    return mean, together
+
+
+def _mixed(whole: Prediction, spent: float, part: Array, p: Array) -> Prediction:
+    """The mixture of `spent + part * (whole - spent)` over the probabilities of the parts."""
+    value = spent + max(whole.value - spent, 0.0) * float(p @ part)
+    low = whole.value if whole.low is None else whole.low
+    high = whole.value if whole.high is None else whole.high
+    side = np.where(_NORMAL < 0, whole.value - low, high - whole.value)
+    levels = np.maximum(whole.value + _NORMAL * side, spent)  # what is spent is spent
+    costs = (spent + part[:, None] * (levels - spent)).ravel()
+    order = np.argsort(costs)
+    share = np.cumsum(np.repeat(p / len(levels), len(levels))[order])
+    at = np.searchsorted(share, (0.05 - 1e-9, 0.95 - 1e-9))
+    bounds = costs[order][np.minimum(at, len(costs) - 1)]
+    return Prediction(value, min(value, float(bounds[0])), max(value, float(bounds[1])))

@@ -1,0 +1,1 @@
+"""Published forecasting methods, for comparison: STEP, PRE, Green Algorithms and others."""

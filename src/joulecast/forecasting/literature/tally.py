@@ -1,0 +1,34 @@
+"""What the methods of the literature share: what is spent so far, and a forecast without bounds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ..base import NOTHING, Forecast, Prediction, Work
+
+
+@dataclass(slots=True)
+class Tally:
+    """The sum of finished work."""
+
+    progress: float = 0.0
+    duration_s: float = 0.0
+    energy_j: float = 0.0
+
+    def add(self, work: Work) -> None:
+        """Count it in."""
+        self.progress += work.progress
+        self.duration_s += work.duration_s
+        self.energy_j += work.energy_j
+
+    def can_extend_to(self, planned: float) -> bool:
+        """Whether a mean per unit of progress exists, and a total to multiply it by."""
+        return self.progress > 0 and math.isfinite(planned) and planned > 0
+
+    def point(self, energy_j: float, duration_s: float, pending: Work = NOTHING) -> Forecast:
+        """A forecast without an interval, never below what is spent (J, s)."""
+        return Forecast(
+            Prediction(max(energy_j, self.energy_j + pending.energy_j)),
+            Prediction(max(duration_s, self.duration_s + pending.duration_s)),
+        )

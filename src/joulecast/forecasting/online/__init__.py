@@ -1,0 +1,1 @@
+"""Forecasts from the first spans of a run under way."""

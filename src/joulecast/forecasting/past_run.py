@@ -1,0 +1,95 @@
+"""Runs that are over, as static forecasters learn from them and are scored on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ..errors import UnknownHardwareError
+from ..hardware.catalog.gpus import find_gpu
+from .physical.device import Device
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What may be known of a run before it starts; None where it is not.
+
+    `gflops` are those of the forward pass of one sample, in 10^9 floating-point operations (a
+    multiply-add is two). `tdp_w` and `peak_tflops` are of one device, the latter at the precision
+    of the run. Of a run whose work is not told in epochs, `steps` are all its steps.
+    """
+
+    architecture: str = ""
+    gpu: str = ""
+    model: str = ""  # by which the workload can be built: "torchvision:resnet50"
+    precision: str = "fp32"
+    optimizer: str = ""
+    batch: float | None = None
+    image_height: float | None = None
+    image_width: float | None = None
+    training_size: float | None = None  # samples of an epoch
+    validation_size: float | None = None
+    epochs: float | None = None
+    steps: float | None = None
+    gflops: float | None = None
+    parameters: float | None = None
+    ram_gb: float | None = None  # memory of the machine
+    gpu_cores: float | None = None
+    gpu_memory_gb: float | None = None
+    tdp_w: float | None = None
+    peak_tflops: float | None = None
+    utilisation: float | None = None  # of the device, 0 to 1
+
+    @property
+    def samples(self) -> float | None:
+        """Samples trained on in the whole run."""
+        if self.epochs is not None and self.training_size is not None:
+            return self.epochs * self.training_size
+        if self.steps is not None and self.batch is not None:
+            return self.steps * self.batch
+        return None
+
+    @property
+    def validated(self) -> float:
+        """Samples validated on in the whole run; 0 where nothing is said of them."""
+        if self.epochs is None or self.validation_size is None:
+            return 0.0
+        return self.epochs * self.validation_size
+
+
+@dataclass(frozen=True, slots=True)
+class StaticRun:
+    """A run that is over: what was known before, and what it cost (J, s)."""
+
+    run_id: str
+    facts: Facts
+    energy_j: float
+    duration_s: float
+    group: str | None = None
+
+    @property
+    def power_w(self) -> float:
+        """Mean power."""
+        return self.energy_j / self.duration_s
+
+
+def completed(facts: Facts) -> Facts:
+    """The facts with those of the GPU that are missing, as the catalog has them.
+
+    A name that the catalog does not hold leaves them missing.
+    """
+    try:
+        gpu = find_gpu(facts.gpu)
+    except UnknownHardwareError:
+        return facts
+    one = gpu.per_device()
+    cores, memory_gb = facts.gpu_cores, facts.gpu_memory_gb
+    peak_tflops = facts.peak_tflops
+    if peak_tflops is None:
+        peak_tflops = Device.of_gpu(gpu).peak_tflops(facts.precision)
+    return replace(
+        facts,
+        gpu_cores=one.cores if cores is None else cores,
+        gpu_memory_gb=one.memory_gb if memory_gb is None else memory_gb,
+        tdp_w=one.tdp_w if facts.tdp_w is None else facts.tdp_w,
+        peak_tflops=peak_tflops,
+    )

@@ -1,0 +1,230 @@
+"""Forecasts made before a run starts: a device's facts, what one step costs on it, and the total.
+
+Every static forecaster answers for one step of a workload on one device; `total` makes a run of it.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from ..base import Forecast, Prediction
+
+if TYPE_CHECKING:
+    from ...hardware.catalog.cpus import CpuModel
+    from ...hardware.catalog.gpus import GpuModel
+    from ...workload.model import Workload
+    from .cpu_roofline import CpuCosts
+
+# Chips with stacked memory (HBM), besides AMD's Vega and CDNA: NVIDIA's of data centres.
+_STACKED = ("6.0", "7.0", "8.0", "9.0", "10.0", "10.3")
+ASSUMED = "rate and bandwidth of the CPU are assumed by its family"
+RUNGS = ("catalog", "calibrated", "probed")
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What micro-benchmarks found on one machine; None where they did not look.
+
+    The first three are factors on what the shipped constants say of the device (1 is as they say);
+    `launch_s` is the host's time to launch one kernel, `step_s` what a step takes besides its
+    kernels, `samples_per_s` the input pipeline's rate. `operators`, where known, take the place of
+    `compute`, `memory`, `launch_s` and `power`. `disturbed` is the share of the processors'
+    time that other programs took meanwhile, 0 where that was little.
+    """
+
+    compute: float | None = None  # attained rate of matrix products and convolutions
+    memory: float | None = None  # attained bandwidth
+    power: float | None = None  # dynamic power, full minus idle
+    launch_s: float | None = None
+    step_s: float | None = None
+    idle_w: float | None = None
+    samples_per_s: float | None = None
+    operators: CpuCosts | None = None  # of a CPU: what its operators take, one by one
+    disturbed: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What a forecaster may know of the device a step runs on. Figures are of one device.
+
+    `vector` and `tensor` are peak rates in TFLOP/s by precision, as in the catalog of GPUs. None:
+    not known, the forecaster has to assume it.
+    """
+
+    name: str
+    kind: str  # "gpu" or "cpu"
+    vector: Mapping[str, float] = field(hash=False)
+    tensor: Mapping[str, float] = field(hash=False)
+    memory_bandwidth_gb_s: float
+    memory_gb: float | None
+    tdp_w: float
+    processors: int  # streaming multiprocessors, compute units or cores
+    stacked_memory: bool = False  # HBM: draws little while nothing is moved
+    vendor: str = ""
+    architecture: str = ""
+    year: int | None = None
+    idle_w: float | None = None
+    power_limit_w: float | None = None  # as set in the driver, where below the TDP
+    devices: int = 1  # how many of them share the batch
+    calibration: Calibration | None = None
+    source: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def limit_w(self) -> float:
+        """The power it may draw: the limit set in the driver, else its thermal design power."""
+        return self.tdp_w if self.power_limit_w is None else self.power_limit_w
+
+    def peak_tflops(self, precision: str, tensor_cores: bool = True) -> float | None:
+        """Dense peak rate in TFLOP/s, of the tensor cores where allowed and known; None: neither.
+
+        Precisions that the device lacks run as the next wider one it has, as frameworks do. For
+        bf16 that is fp32, for fp16 has not its range.
+        """
+        wider = {"tf32": ["fp32"], "bf16": ["fp32"], "fp16": ["fp32"]}
+        wider |= {"fp8": ["bf16", "fp16", "fp32"], "int8": ["fp16", "fp32"]}
+        for name in (precision, *wider.get(precision, [])):
+            if tensor_cores and name in self.tensor:
+                return self.tensor[name]
+            if name in self.vector:
+                return self.vector[name]
+        return None
+
+    @classmethod
+    def of_gpu(cls, gpu: GpuModel, devices: int = 1) -> Device:
+        """A GPU of the catalog, as the driver lists it."""
+        one = gpu.per_device()
+        # Multiprocessors are not published for a few boards: they are rated at about 1 TFLOP/s in
+        # FP32 each since Ampere.
+        processors = one.processors or max(1, round(one.vector.get("fp32", 50.0)))
+        return cls(
+            name=gpu.name,
+            kind="gpu",
+            vector=one.vector,
+            tensor=one.tensor,
+            memory_bandwidth_gb_s=one.memory_bandwidth_gb_s,
+            memory_gb=one.memory_gb,
+            tdp_w=one.tdp_w,
+            processors=processors,
+            stacked_memory=gpu.compute_capability in _STACKED
+            or gpu.compute_capability.startswith("gfx9"),
+            vendor=gpu.vendor,
+            architecture=gpu.architecture,
+            year=gpu.year,
+            devices=devices,
+            source=gpu.source,
+        )
+
+    @classmethod
+    def of_cpu(
+        cls, cpu: CpuModel, *, cores: float | None = None, memory_gb: float | None = None
+    ) -> Device:
+        """A CPU of the catalog, or `cores` of its cores, as a container or virtual machine holds.
+
+        The catalog has no rate of floating-point operations and no bandwidth: they are assumed by
+        the vector units and the memory channels usual in its family (`device_cpu`).
+        """
+        from .device_cpu import cpu_facts  # late: reads the catalog of CPUs
+
+        facts = cpu_facts(cpu)
+        held = cpu.cores if cores is None else min(cores, cpu.cores)
+        share = held / cpu.cores
+        return cls(
+            name=cpu.name,
+            kind="cpu",
+            vector={"fp32": facts.gflops_per_core * held / 1e3},
+            tensor={p: r * held / 1e3 for p, r in facts.matrix_gflops_per_core.items()},
+            memory_bandwidth_gb_s=facts.memory_bandwidth_gb_s * max(share, facts.one_core_share),
+            memory_gb=memory_gb,
+            tdp_w=facts.full_w * share,
+            processors=max(1, math.ceil(held)),
+            architecture=cpu.family,
+            idle_w=facts.idle_w * share,
+            source=cpu.source,
+            notes=(ASSUMED,),
+        )
+
+    def calibrated(self, calibration: Calibration) -> Device:
+        """The same device with what was measured on it."""
+        return replace(self, calibration=calibration)
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """What a step's time goes to; they add up to 1."""
+
+    compute: float
+    memory: float
+    launch: float
+    input: float = 0.0
+
+    @property
+    def dominant(self) -> str:
+        """The largest: "compute", "memory", "launch" or "input"."""
+        named = {"compute": self.compute, "memory": self.memory}
+        named |= {"launch": self.launch, "input": self.input}
+        return max(named, key=lambda name: named[name])
+
+
+@dataclass(frozen=True, slots=True)
+class StepForecast:
+    """One step of the whole batch: duration (s), energy (J) and mean power (W) of the device."""
+
+    duration: Prediction
+    energy: Prediction
+    power: Prediction
+    shares: Shares | None  # None: the method does not tell
+    method: str
+    rung: str  # one of `RUNGS`
+    notes: tuple[str, ...] = ()
+
+
+class StaticForecaster(ABC):
+    """Forecasts a step before it runs."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def step(self, workload: Workload, device: Device) -> StepForecast | None:
+        """One step of the workload on the device, or None where the method cannot tell."""
+
+
+def total(
+    step: StepForecast,
+    steps: float,
+    *,
+    epochs: float = 1.0,
+    validation: StepForecast | None = None,
+    validation_steps: float = 0.0,
+) -> Forecast:
+    """`epochs` times `steps` steps, with `validation_steps` of `validation` after each epoch.
+
+    The error of a static forecast is the model's: it is the same in every step, so that bounds add
+    up as values do (they are fully correlated) and the relative width of a run is that of a step.
+    Raises `ValueError` for negative numbers, and for validation without its forecast.
+    """
+    if min(steps, epochs, validation_steps) < 0:
+        raise ValueError("numbers of steps and epochs cannot be negative")
+    if validation is None and validation_steps:
+        raise ValueError("validation steps need the forecast of one")
+    parts = [(step, epochs * steps)]
+    if validation is not None:
+        parts.append((validation, epochs * validation_steps))
+    notes = tuple(dict.fromkeys(note for part, _ in parts for note in part.notes))
+    energy = _sum([(part.energy, count) for part, count in parts])
+    duration = _sum([(part.duration, count) for part, count in parts])
+    return Forecast(energy, duration, notes)
+
+
+def _sum(parts: list[tuple[Prediction, float]]) -> Prediction:
+    """Sum of predictions times counts, their errors fully correlated."""
+    value = math.fsum(p.value * count for p, count in parts)
+    if any(p.low is None or p.high is None for p, _ in parts):
+        return Prediction(value)
+    low = math.fsum((p.low or 0.0) * count for p, count in parts)
+    high = math.fsum((p.high or 0.0) * count for p, count in parts)
+    return Prediction(value, low, high)

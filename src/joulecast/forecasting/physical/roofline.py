@@ -1,0 +1,190 @@
+"""The time of a step: what its operators ask of a device, and how long the device takes for it.
+
+An operator takes the device a kernel's own start, and then the larger of its operations at an
+attained share of the peak rate and its bytes at an attained share of the peak bandwidth, and a part
+of the smaller, which is not wholly hidden behind. The efficiency of a product or convolution falls
+where its output has too few tiles to fill all multiprocessors, and where the sums that make an
+element of it are short, so that starting and ending a tile takes much of its time. A step takes as
+long as the slowest of device, host (which launches the kernels one by one) and input pipeline, with
+a soft corner, since none of them hides the others wholly.
+
+S. Williams et al., "Roofline", doi:10.1145/1498765.1498785; tiles and waves as in NVIDIA's "Matrix
+Multiplication Background User's Guide" and NeuSight (doi:10.1145/3669940.3707265).
+
+All functions take arrays of any leading shape, so that a fit evaluates thousands of rows at once.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...workload.model import Op, OperatorKind, Phase, Workload
+from .device import Device
+
+Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+
+# Classes of operators that run alike: the kinds, and 3x3 convolutions that the Winograd algorithm
+# (arXiv 1509.09308) may compute with fewer multiplications than their operations count.
+WINOGRAD = "winograd"
+CLASSES: tuple[str, ...] = (*(str(kind) for kind in OperatorKind), WINOGRAD)
+COLUMN = {name: i for i, name in enumerate(CLASSES)}
+TILE = 64  # rows and columns of an output that one multiprocessor works on at a time
+ENGINES = ("vector", "tensor")
+# Recurrent layers run in the library's own loop: the host launches a layer, not its every step.
+ON_HOST = tuple(kind for kind in OperatorKind if kind is not OperatorKind.RECURRENT)
+PHASES = tuple(Phase)
+# Attained shares of the peaks by which it is decided whether an operator computes or moves.
+USUAL_COMPUTE, USUAL_MEMORY = 0.6, 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What a step asks of a device, by class of operator (last axis, `CLASSES`).
+
+    `compute` are seconds at the peak rate, of the vector and the tensor units (axis -2); `narrow`
+    the same times multiprocessors per tile of output, `shallow` the same over the length of the
+    sums that make an element of output, in tiles; `memory` seconds at the peak bandwidth.
+    Of each operator the larger is there and the smaller under `hidden_`. `launches` are those by
+    the host, by phase of the step (last axis, `PHASES`).
+    """
+
+    compute: Array
+    narrow: Array
+    shallow: Array
+    memory: Array
+    hidden_compute: Array
+    hidden_memory: Array
+    kernels: Array
+    launches: Array
+
+
+def tiles(op: Op) -> float:
+    """Tiles of output of a product or convolution; infinite where it does not matter."""
+    if op.kind is OperatorKind.MATMUL and len(op.shape) == 4:
+        b, m, n, _ = op.shape
+        return max(1.0, b * math.ceil(m / TILE) * math.ceil(n / TILE))
+    if op.kind in (OperatorKind.CONV, OperatorKind.DEPTHWISE) and len(op.shape) == 9:
+        n, _, h, w, c_out, _, _, stride, groups = op.shape
+        pixels = n * math.ceil(h / stride) * math.ceil(w / stride)
+        return max(1.0, groups * math.ceil(pixels / TILE) * math.ceil(c_out / groups / TILE))
+    return math.inf
+
+
+def depth(op: Op) -> float:
+    """Length of the sums of a product or convolution; infinite where it does not matter."""
+    if op.kind is OperatorKind.MATMUL and len(op.shape) == 4:
+        return max(1, op.shape[3])
+    if op.kind is OperatorKind.CONV and len(op.shape) == 9:
+        _, c_in, _, _, _, k_h, k_w, _, groups = op.shape
+        return max(1.0, c_in * k_h * k_w / groups)
+    return math.inf
+
+
+def demand(workload: Workload, device: Device) -> Demand:
+    """What one step of the workload asks of one device (its share of the batch)."""
+    shape = len(ENGINES), len(CLASSES)
+    compute, narrow, shallow, hidden_compute = (np.zeros(shape) for _ in range(4))
+    memory, hidden_memory, kernels = (np.zeros(len(CLASSES)) for _ in range(3))
+    launches = np.zeros(len(PHASES))
+    parts = max(1, device.devices)
+    bandwidth = device.memory_bandwidth_gb_s * 1e9 * parts
+    rates = {dtype: _rate(device, dtype) for dtype in {op.dtype for op in workload.ops}}
+    ordinary = _rate(device, "fp32")[1]
+    for op in workload.ops:
+        engine, peak = rates[op.dtype] if op.kind in _ON_TENSOR else (0, ordinary)
+        column = COLUMN[WINOGRAD if engine == 0 and _winograd(op) else op.kind]
+        seconds = op.flops * op.count / (peak * parts)
+        moving = op.bytes * op.count / bandwidth
+        if seconds / USUAL_COMPUTE >= moving / USUAL_MEMORY:
+            compute[engine, column] += seconds
+            narrow[engine, column] += seconds * parts * device.processors / tiles(op)
+            shallow[engine, column] += seconds * TILE / depth(op)
+            hidden_memory[column] += moving
+        else:
+            hidden_compute[engine, column] += seconds
+            memory[column] += moving
+        kernels[column] += op.count
+        if op.kind in ON_HOST:
+            launches[PHASES.index(op.phase)] += op.count
+    return Demand(
+        compute, narrow, shallow, memory, hidden_compute, hidden_memory, kernels, launches
+    )
+
+
+_ON_TENSOR = (
+    OperatorKind.MATMUL,
+    OperatorKind.CONV,
+    OperatorKind.ATTENTION,
+    OperatorKind.RECURRENT,
+)
+
+
+def _winograd(op: Op) -> bool:
+    """Whether it is a convolution of 3 x 3, stride 1, one group."""
+    return op.kind is OperatorKind.CONV and len(op.shape) == 9 and op.shape[5:] == (3, 3, 1, 1)
+
+
+def _rate(device: Device, dtype: str) -> tuple[int, float]:
+    """The engine that computes in a precision, and its peak in FLOP/s.
+
+    Without tensor cores for it, half precision is computed as single: frameworks accumulate so.
+    """
+    ordinary = device.peak_tflops("fp32", tensor_cores=False) or 1.0
+    if dtype == "fp32" or not device.tensor:
+        return 0, ordinary * 1e12
+    best = device.peak_tflops(dtype) or ordinary
+    on_tensor = dtype in device.tensor or best > ordinary
+    return (1, best * 1e12) if on_tensor else (0, ordinary * 1e12)
+
+
+@dataclass(frozen=True, slots=True)
+class Efficiency:
+    """Attained shares of the peaks; arrays over `ENGINES` and `CLASSES` as in `Demand`."""
+
+    compute: Array  # of the peak rate, (engines, classes)
+    memory: Array  # of the peak bandwidth, (classes,)
+    narrow: float  # how much few tiles cost
+    shallow: float  # how much short sums cost
+    latency_s: Array  # of a kernel on the device, (classes,)
+    exposed: float  # part of the smaller of compute and memory that is not hidden
+    launch_s: Array  # of a kernel on the host, (phases,)
+    step_s: float  # of a step on the host, besides
+    corner: float  # exponent of the soft maximum
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Seconds of one step, by what they go to. The first three are the device's and add up."""
+
+    compute: Array
+    tensor: Array  # the part of compute on tensor units
+    memory: Array
+    latency: Array
+    host: Array
+    input: Array
+
+    def step(self, corner: float, clock: Array | float = 1.0) -> Array:
+        """The time of the step, the compute clock at a share of its full rate."""
+        device = self.compute / clock + self.memory + self.latency
+        parts = np.stack(np.broadcast_arrays(device, self.host, self.input))
+        top = parts.max(0)
+        return np.asarray(top * ((parts / top) ** corner).sum(0) ** (1 / corner))
+
+
+def busy(need: Demand, found: Efficiency, input_s: Array | float = 0.0) -> Busy:
+    """How long device, host and input pipeline are at work for one step."""
+    seconds = need.compute + found.narrow * need.narrow + found.shallow * need.shallow
+    seconds = (seconds + found.exposed * need.hidden_compute) / found.compute
+    memory = (need.memory + found.exposed * need.hidden_memory) / found.memory
+    compute = seconds.sum((-1, -2))
+    return Busy(
+        compute=compute,
+        tensor=seconds[..., 1, :].sum(-1),
+        memory=memory.sum(-1),
+        latency=(need.kernels * found.latency_s).sum(-1),
+        host=(need.launches * found.launch_s).sum(-1) + found.step_s,
+        input=np.broadcast_to(np.asarray(input_s, float), compute.shape),
+    )

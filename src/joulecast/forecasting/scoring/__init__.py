@@ -1,0 +1,1 @@
+"""How good forecasts are: errors and interval coverage on finished runs."""

@@ -1,0 +1,1 @@
+"""Facts on GPUs, CPUs and grids, each with its source, as TOML files."""

@@ -1,0 +1,1 @@
+"""What this machine has, read from its operating system and drivers."""

@@ -1,0 +1,179 @@
+"""What processor this is: `/proc/cpuinfo` for its kind, sysfs for how it is put together."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, replace
+
+from .files import Tree, parse_cpu_list
+from .microarchitecture import arm_core, arm_vendor, x86_microarchitecture
+
+_CPU = "sys/devices/system/cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class DetectedCpu:
+    """The processors of a machine, as its operating system sees them (a guest sees its own)."""
+
+    name: str | None = None  # "Intel(R) Xeon(R) Gold 6248 CPU @ 2.50GHz"
+    vendor: str | None = None  # "Intel", "AMD", "ARM", "Apple", ...
+    family: int | None = None  # x86 only
+    model: int | None = None  # x86: the display model; ARM: the part number
+    stepping: int | None = None  # x86: the stepping; ARM: the variant
+    microarchitecture: str | None = None  # "Cascade Lake", "Zen 4", "Neoverse N1"
+    codename: str | None = None  # the product's: "Genoa"
+    sockets: int | None = None
+    cores: int | None = None  # physical cores, all sockets together
+    threads: int | None = None  # logical processors online
+    usable_threads: int | None = None  # those the scheduler may give to this process
+    base_mhz: float | None = None
+    max_mhz: float | None = None
+
+
+_VENDORS = {"GenuineIntel": "Intel", "AuthenticAMD": "AMD", "HygonGenuine": "Hygon"}
+
+
+def detect_cpu(tree: Tree, notes: list[str]) -> DetectedCpu:
+    """The processor of a Linux machine; why a field is unknown goes to `notes`."""
+    text = tree.text("proc/cpuinfo") or ""
+    if not text:
+        notes.append("CPU: /proc/cpuinfo cannot be read")
+    online = _online(tree, text)
+    sockets, cores = _topology(tree, online) or _topology_of_cpuinfo(text)
+    if cores is None:
+        notes.append("CPU: neither sysfs nor /proc/cpuinfo says which threads share a core")
+    base_mhz, max_mhz = _clock(tree, field(text, "model name"))
+    if base_mhz is None or max_mhz is None:
+        unknown = [n for n, v in (("base", base_mhz), ("maximum", max_mhz)) if v is None]
+        notes.append(f"CPU: the system does not show its {' and '.join(unknown)} clock")
+    return replace(
+        _identity(text, notes),
+        sockets=sockets,
+        cores=cores,
+        threads=len(online) or (os.cpu_count() if tree.live else None),
+        usable_threads=_usable(tree, online),
+        base_mhz=base_mhz,
+        max_mhz=max_mhz,
+    )
+
+
+def field(cpuinfo: str, key: str) -> str | None:
+    """The first value of a key in the text of `/proc/cpuinfo`; "unknown" counts as none."""
+    match = re.search(rf"^{re.escape(key)}[ \t]*:[ \t]*(.+)$", cpuinfo, re.MULTILINE)
+    value = match[1].strip() if match else ""
+    return value if value and value.lower() != "unknown" else None
+
+
+def _integer(cpuinfo: str, key: str) -> int | None:
+    try:
+        return int(field(cpuinfo, key) or "", 0)  # decimal on x86, 0x... on ARM
+    except ValueError:
+        return None
+
+
+def _identity(text: str, notes: list[str]) -> DetectedCpu:
+    if field(text, "CPU implementer"):
+        return _arm_identity(text, notes)
+    name = field(text, "model name") or field(text, "cpu") or field(text, "uarch")
+    vendor_id = field(text, "vendor_id")
+    family, model, stepping = (_integer(text, k) for k in ("cpu family", "model", "stepping"))
+    kind = x86_microarchitecture(vendor_id, family, model, stepping, name)
+    if vendor_id and kind is None:
+        notes.append(
+            f"CPU: microarchitecture unknown ({vendor_id} family {family} model {model} "
+            f"stepping {stepping}, {name or 'no name'})"
+        )
+    return DetectedCpu(
+        name=name,
+        vendor=_VENDORS.get(vendor_id, vendor_id) if vendor_id else None,
+        family=family,
+        model=model,
+        stepping=stepping,
+        microarchitecture=kind.name if kind else None,
+        codename=kind.codename if kind else None,
+    )
+
+
+def _arm_identity(text: str, notes: list[str]) -> DetectedCpu:
+    implementer, part = _integer(text, "CPU implementer"), _integer(text, "CPU part")
+    core = arm_core(implementer, part)
+    if core is None:
+        notes.append(f"CPU: ARM core unknown (implementer {implementer}, part {part})")
+    return DetectedCpu(
+        name=field(text, "model name"),  # ARM kernels of 64 bits give none
+        vendor=arm_vendor(implementer),
+        model=part,
+        stepping=_integer(text, "CPU variant"),
+        microarchitecture=core,
+    )
+
+
+def _online(tree: Tree, cpuinfo: str) -> set[int]:
+    listed = _cpu_list(tree.text(f"{_CPU}/online"))
+    found = re.findall(r"^processor[ \t]*:[ \t]*(\d+)", cpuinfo, re.MULTILINE)
+    return listed or {int(n) for n in found}
+
+
+def _cpu_list(text: str | None) -> set[int]:
+    try:
+        return parse_cpu_list(text or "")
+    except ValueError:
+        return set()
+
+
+def _topology(tree: Tree, online: set[int]) -> tuple[int | None, int] | None:
+    """(sockets, cores) from sysfs; sockets None where the firmware does not number them."""
+    seen: set[int] = set()
+    packages: set[int] = set()
+    cores = 0
+    for cpu in sorted(online):
+        if cpu in seen:
+            continue
+        folder = f"{_CPU}/cpu{cpu}/topology"
+        siblings = _cpu_list(
+            tree.text(f"{folder}/core_cpus_list")
+            or tree.text(f"{folder}/thread_siblings_list")  # its name before Linux 5.3
+        )
+        if cpu not in siblings:
+            return None
+        seen |= siblings
+        cores += 1
+        package = tree.number(f"{folder}/physical_package_id")
+        if package is not None and package >= 0:  # -1: not known
+            packages.add(package)
+    return (len(packages) or None, cores) if cores else None
+
+
+def _topology_of_cpuinfo(cpuinfo: str) -> tuple[int | None, int | None]:
+    pairs = [
+        (field(stanza, "physical id"), field(stanza, "core id"))
+        for stanza in cpuinfo.split("\n\n")
+        if field(stanza, "core id")
+    ]
+    if not pairs:
+        return None, None
+    return len({socket for socket, _ in pairs}), len(set(pairs))
+
+
+def _usable(tree: Tree, online: set[int]) -> int | None:
+    """Threads in this process's affinity mask (which a cpuset narrows too)."""
+    status = tree.text("proc/self/status") or ""
+    match = re.search(r"^Cpus_allowed_list:[ \t]*(\S+)", status, re.MULTILINE)
+    allowed = _cpu_list(match[1]) if match else set()
+    usable = len(allowed & online if online else allowed)
+    if not usable and tree.live and hasattr(os, "sched_getaffinity"):
+        usable = len(os.sched_getaffinity(0))
+    return usable or None
+
+
+def _clock(tree: Tree, name: str | None) -> tuple[float | None, float | None]:
+    """(base, maximum) MHz of the first processor."""
+    khz = tree.number(f"{_CPU}/cpu0/cpufreq/base_frequency")
+    mhz = tree.number(f"{_CPU}/cpu0/acpi_cppc/nominal_freq")
+    match = re.search(r"@ ([\d.]+)GHz", name or "")
+    base = khz / 1e3 if khz else float(mhz) if mhz else None
+    if base is None and match:
+        base = float(match[1]) * 1e3
+    top = tree.number(f"{_CPU}/cpu0/cpufreq/cpuinfo_max_freq")
+    return base, top / 1e3 if top else None

@@ -1,0 +1,54 @@
+"""The operating system and the memory it has."""
+
+from __future__ import annotations
+
+import platform
+import re
+import shlex
+from dataclasses import dataclass
+
+from .files import Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """An operating system. (No host name: recordings travel, and a name identifies.)"""
+
+    os: str | None = None  # "Debian GNU/Linux"
+    os_version: str | None = None  # "12"
+    kernel: str | None = None  # "6.1.0-18-amd64"
+    architecture: str | None = None  # "x86_64", "aarch64"
+    ram_bytes: int | None = None  # all that the system has
+
+
+def detect_host(tree: Tree, notes: list[str]) -> Host:
+    """The operating system of a Linux machine; why a field is unknown goes to `notes`."""
+    release = _os_release(tree)
+    if not release:
+        notes.append("host: there is no os-release file, so its system has no name")
+    ram = re.search(r"^MemTotal:\s*(\d+) kB", tree.text("proc/meminfo") or "", re.MULTILINE)
+    if ram is None:
+        notes.append("host: /proc/meminfo does not say how much memory there is")
+    return Host(
+        os=release.get("NAME"),
+        os_version=release.get("VERSION_ID"),
+        kernel=tree.text("proc/sys/kernel/osrelease"),
+        architecture=tree.text("proc/sys/kernel/arch")  # since Linux 6.1
+        or (platform.machine() if tree.live else None),
+        ram_bytes=int(ram[1]) * 1024 if ram else None,
+    )
+
+
+def _os_release(tree: Tree) -> dict[str, str]:
+    """See os-release(5)."""
+    text = tree.text("etc/os-release") or tree.text("usr/lib/os-release") or ""
+    values: dict[str, str] = {}
+    for line in text.splitlines():
+        key, equals, value = line.strip().partition("=")
+        if not equals or key.startswith("#"):
+            continue
+        try:
+            values[key] = " ".join(shlex.split(value))
+        except ValueError:  # an open quote
+            values[key] = value.strip("\"'")
+    return values

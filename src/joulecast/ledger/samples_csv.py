@@ -1,0 +1,299 @@
+"""The samples of a recording as a CSV table and back, and power traces that others recorded.
+
+The table has a row for each reading: `domain,t_s,energy_j,power_w,low,high,held_s,provenance`. A
+counter fills `energy_j` (joules since the meter was opened), a power meter `power_w`; `low` and
+`high` bound whichever it is. Only `domain`, `t_s` and one of the two figures are needed to read it.
+What the table does not keep: gauges, spans, metrics, the environment, tags, and reasons of gaps. A
+long silence of a power meter is a gap again when it is read.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import math
+import secrets
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+
+from ..errors import BadInputError, UsageError
+from ..meters.base import ReadingKind, Source, Uncertainty
+from ..meters.replay import LEAVE_OUT, read_trace
+from ..recording.model import Array, Footer, Gap, Header, Recording, Samples, Status
+from ..recording.sampler import max_gap_s
+from ..recording.summary import summarise
+from ..units import Provenance
+from .checked import Value
+from .transfer import DOMAIN, check_samples
+
+HEADER = ("domain", "t_s", "energy_j", "power_w", "low", "high", "held_s", "provenance")
+
+# A trace seldom says how sure it is. NVIDIA states 5 % for the power reading of its boards, the
+# most common source (NVML API reference, nvmlDeviceGetPowerUsage: "accurate to within +/- 5%").
+DEFAULT_UNCERTAINTY = 0.05
+
+_ROWS = 10_000  # to write, or to read between two words of progress
+_CALENDAR = 1e9  # times beyond it (2001) are seconds since 1970
+
+
+@dataclass(frozen=True, slots=True)
+class Assumed:
+    """What a table does not say and the person who imports it may."""
+
+    name: str
+    now: float  # seconds since 1970; the start of a run whose table has no date
+    domain: str = "gpu:0"  # of a trace that names none
+    uncertainty: float | None = None  # of its figures, as a fraction; None: `DEFAULT_UNCERTAINTY`
+
+
+def export_csv(recording: Recording) -> Iterator[str]:
+    """The table of a recording's samples from its start to its end, some rows at a time."""
+    yield ",".join(HEADER) + "\n"
+    sources = {source.domain: source for source in recording.header.sources}
+    gauges = {gauge.domain for gauge in recording.header.gauges}
+    for domain, read in recording.samples.items():
+        if domain in gauges:
+            continue
+        source = sources.get(domain)
+        counts = source is None or source.kind is ReadingKind.COUNTER
+        origin = str(source.provenance) if source else ""
+        gaps = [] if counts else [gap for gap in recording.gaps if gap.domain == domain]
+        samples = _within_run(read, recording.duration_s, gaps)
+        for start in range(0, len(samples), _ROWS):
+            at = slice(start, start + _ROWS)
+            yield "".join(
+                f"{domain},{t!r},{value!r},,{low!r},{high!r},{held!r},{origin}\n"
+                if counts
+                else f"{domain},{t!r},,{value!r},{low!r},{high!r},{held!r},{origin}\n"
+                for t, value, low, high, held in zip(
+                    *(column[at].tolist() for column in _columns(samples)), strict=True
+                )
+            )
+
+
+def _within_run(samples: Samples, end_s: float, gaps: Sequence[Gap]) -> Samples:
+    """The samples from 0 to `end_s`, and what the line between two of them says at these edges.
+
+    The first and last readings of a run lie a little outside of it, and a table has no other place
+    for where it begins and ends. Nothing is said of an edge that falls into one of `gaps`.
+    """
+    t_s = samples.t_s
+    if not len(t_s) or (t_s[0] >= 0 and t_s[-1] <= end_s):
+        return samples
+    inside = slice(np.searchsorted(t_s, 0.0), np.searchsorted(t_s, end_s, side="right"))
+    kept = Samples(*(column[inside] for column in _columns(samples)))
+    return Samples.concat([_at(samples, 0.0, gaps), kept, _at(samples, end_s, gaps)])
+
+
+def _at(samples: Samples, edge_s: float, gaps: Sequence[Gap]) -> Samples:
+    """One sample at an edge that lies between two, or none."""
+    t_s = samples.t_s
+    after = int(np.searchsorted(t_s, edge_s))  # the first that is not earlier
+    if after in (0, len(t_s)) or t_s[after] == edge_s:
+        return Samples.empty()
+    for gap in gaps:
+        if t_s[after] > gap.start_s and (gap.end_s is None or t_s[after - 1] < gap.end_s):
+            return Samples.empty()
+    return Samples(*(np.interp([edge_s], t_s, column) for column in _columns(samples)))
+
+
+def _columns(samples: Samples) -> tuple[Array, ...]:
+    return (samples.t_s, samples.value, samples.low, samples.high, samples.held_s)
+
+
+def import_csv(
+    path: Path, assumed: Assumed, progress: Callable[[int], object] = lambda _: None
+) -> Recording:
+    """The recording in a table, or in a power trace with the columns `t_s,power_w`.
+
+    The file may be packed with gzip (`.gz`). `progress` is told now and then how many more of its
+    bytes were read. Raises `BadInputError` naming the line.
+    """
+    fraction = DEFAULT_UNCERTAINTY if assumed.uncertainty is None else assumed.uncertainty
+    if not 0 <= fraction < 1:
+        raise UsageError(f"an uncertainty of {fraction:g}: write a fraction below 1 (0.05 is 5 %)")
+    try:
+        with path.open("rb") as raw:
+            data = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+            text = io.TextIOWrapper(data, encoding="utf-8-sig", newline="")
+            names = [cell.strip().lower() for cell in next(csv.reader(text), [])]
+            if "domain" in names:
+                told = 0
+
+                def tell() -> None:
+                    nonlocal told
+                    progress(raw.tell() - told)
+                    told = raw.tell()
+
+                return _recording(path, _series(text, names, path, tell), fraction, assumed, False)
+    except OSError as error:
+        raise BadInputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (UnicodeDecodeError, EOFError, csv.Error) as error:
+        raise BadInputError(f"{path}: not a CSV text file: {error}") from error
+    t_s, power_w = read_trace(path)
+    series = _Series(ReadingKind.POWER)
+    for column, figures in zip(series.columns, (t_s, power_w), strict=False):
+        column.frombytes(figures.tobytes())
+    return _recording(path, {assumed.domain: series}, fraction, assumed, True)
+
+
+class _Series:
+    """The rows of one domain while they are read; what a row leaves empty is not-a-number."""
+
+    def __init__(self, kind: ReadingKind, provenance: Provenance = Provenance.MEASURED) -> None:
+        self.kind = kind
+        self.provenance = provenance
+        self.columns = [array("d") for _ in range(5)]  # t_s, value, low, high, held_s
+
+    def arrays(self) -> list[Array]:
+        length = len(self.columns[0])
+        return [
+            np.frombuffer(column, np.float64) if column else np.full(length, math.nan)
+            for column in self.columns
+        ]
+
+
+def _series(
+    text: TextIO, names: list[str], path: Path, tell: Callable[[], None]
+) -> dict[str, _Series]:
+    if "t_s" not in names or not {"energy_j", "power_w"} & set(names):
+        raise BadInputError(
+            f"{path}, line 1: the header needs domain, t_s, and energy_j or power_w, "
+            f"not {','.join(names)}"
+        )
+    reader = csv.DictReader(text, fieldnames=names)
+    found: dict[str, _Series] = {}
+    for row in reader:
+        where = f"{path}, line {reader.line_num + 1}"
+        try:
+            _add_row(found, {key: (row.get(key) or "").strip() for key in HEADER})
+        except ValueError as error:
+            raise BadInputError(f"{where}: {error}") from error
+        if reader.line_num % _ROWS == 0:
+            tell()
+    return found
+
+
+def _add_row(found: dict[str, _Series], row: Mapping[str, str]) -> None:
+    """Take in one row. Raises `ValueError`, saying what is wrong with it."""
+    energy, power = row["energy_j"], row["power_w"]
+    if bool(energy) == bool(power):
+        cure = ", and not both" if energy else f": {LEAVE_OUT}"
+        raise ValueError(f"one of energy_j and power_w is expected{cure}")
+    kind = ReadingKind.COUNTER if energy else ReadingKind.POWER
+    series = found.get(row["domain"])
+    if series is None:
+        provenance = Provenance(row["provenance"] or "measured")
+        series = found[row["domain"]] = _Series(kind, provenance)
+    if kind is not series.kind:
+        raise ValueError(f"{row['domain']} has energy_j in some rows and power_w in others")
+    figures = [row["t_s"], energy or power, row["low"], row["high"], row["held_s"]]
+    numbers = [float(figure) if figure else math.nan for figure in figures]
+    if any(not math.isfinite(n) for n, figure in zip(numbers, figures, strict=True) if figure):
+        raise ValueError(f"a figure is not finite: {LEAVE_OUT}")
+    if not figures[0]:
+        raise ValueError(f"t_s is blank: {LEAVE_OUT}")
+    for column, number in zip(series.columns, numbers, strict=True):
+        column.append(number)
+
+
+def _recording(
+    path: Path,
+    found: Mapping[str, _Series],
+    fraction: float,
+    assumed: Assumed,
+    from_anywhere: bool,
+) -> Recording:
+    """A table counts from the start of its run; a trace may count from anywhere."""
+    if not found:
+        raise BadInputError(f"{path}: it has a header and no rows")
+    first = min(series.columns[0][0] for series in found.values())
+    dated = first > _CALENDAR
+    shift = first if dated or from_anywhere else 0.0
+    sources, samples = [], {}
+    for domain, series in found.items():
+        Value(domain, f"{path}, domain").text(DOMAIN)
+        t_s, value, low, high, held = series.arrays()
+        t_s = t_s - shift
+        margin = np.abs(value) * fraction
+        stated = bool(np.isfinite(low).all() and np.isfinite(high).all())
+        low = np.where(np.isfinite(low), low, value - margin)
+        high = np.where(np.isfinite(high), high, value + margin)
+        held = np.where(np.isfinite(held), held, t_s)
+        samples[domain] = Samples(t_s, value, low, high, held)
+        check_samples(samples[domain], f"{path}: {domain}")
+        uncertainty = _stated(samples[domain]) if stated else _unstated(fraction, assumed)
+        sources.append(_source(path, domain, series, t_s, uncertainty))
+    end_s = max(float(s.t_s[-1]) for s in samples.values())
+    recording = Recording(
+        header=Header(
+            run_id=secrets.token_hex(8),
+            name=assumed.name,
+            started_at=first if dated else assumed.now,
+            command=[],
+            scope="unknown",
+            interval_s=max(source.update_period_s for source in sources),
+            environment={},
+            sources=sources,
+            warnings=[] if dated else [f"{path.name} has no date: its start is that of the import"],
+        ),
+        gaps=[gap for s in sources for gap in _gaps(s, samples[s.domain].t_s, end_s)],
+        samples=samples,
+        footer=Footer(Status.FINISHED, end_s),
+        status=Status.FINISHED,
+    )
+    return _totalled(recording)
+
+
+def _source(
+    path: Path, domain: str, series: _Series, t_s: Array, uncertainty: Uncertainty
+) -> Source:
+    return Source(
+        domain=domain,
+        source=f"imported trace {path.name}",
+        kind=series.kind,
+        provenance=series.provenance,
+        update_period_s=float(np.median(np.diff(t_s))) if len(t_s) > 1 else 0.0,
+        uncertainty=uncertainty,
+    )
+
+
+def _gaps(source: Source, t_s: Array, end_s: float) -> list[Gap]:
+    """The silences of a power meter that a recording would have marked, too."""
+    if source.kind is not ReadingKind.POWER:
+        return []
+    times = np.concatenate([[0.0], t_s, [end_s]])
+    silent = np.flatnonzero(np.diff(times) > max_gap_s(source, source.update_period_s))
+    reason = f"{source.source} has no rows there"
+    return [Gap(source.domain, float(times[i]), float(times[i + 1]), reason) for i in silent]
+
+
+def _stated(samples: Samples) -> Uncertainty:
+    value = np.abs(samples.value)
+    known = value > 0
+    below = (samples.value - samples.low)[known] / value[known]
+    above = (samples.high - samples.value)[known] / value[known]
+    low, high = (max(0.0, float(np.median(x))) if len(x) else 0.0 for x in (below, above))
+    return Uncertainty(low, high, "the bounds in the imported table")
+
+
+def _unstated(fraction: float, assumed: Assumed) -> Uncertainty:
+    if assumed.uncertainty is not None:
+        return Uncertainty(fraction, fraction, "given at import")
+    origin = (
+        f"assumed ±{fraction:.0%}, as NVIDIA states for its power readings: the imported trace "
+        "does not say (joulecast import --uncertainty sets it)"
+    )
+    return Uncertainty(fraction, fraction, origin)
+
+
+def _totalled(recording: Recording) -> Recording:
+    assert recording.footer is not None
+    footer = replace(recording.footer, total=summarise(recording).total)
+    return replace(recording, footer=footer)

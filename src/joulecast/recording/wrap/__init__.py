@@ -1,0 +1,1 @@
+"""A wrapped command: its process, signals, output and end."""

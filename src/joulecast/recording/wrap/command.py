@@ -1,0 +1,197 @@
+"""Runs a command as if joulecast were not there: its streams, terminal and signals are its own."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from ...errors import JoulecastError
+from .signals import HeldSignals, stop_like
+
+if TYPE_CHECKING:
+    from .relay import Relay
+
+# What Python changed for itself, and the command must find as it was.
+_PYTHON_IGNORES = (signal.SIGPIPE, signal.SIGXFSZ)
+_IMPATIENT = {signal.SIGINT, signal.SIGTERM, signal.SIGQUIT}
+
+
+class CommandNotFoundError(JoulecastError):
+    """The command cannot be started; exits as a shell does: 127 not found, 126 not executable."""
+
+    def __init__(self, command: str, reason: str, exit_code: int) -> None:
+        super().__init__(f"cannot run {command!r}: {reason}")
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a command ended."""
+
+    code: int | None
+    signal: int | None
+
+    @property
+    def shell_code(self) -> int:
+        """The exit code a shell would show: 128 + n for a death by signal n."""
+        return 128 + self.signal if self.signal is not None else self.code or 0
+
+    def leave(self) -> NoReturn:
+        """End this process exactly as the command ended, by the same signal if by one."""
+        if self.signal is not None:
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the command left its own core
+            if self.signal != signal.SIGKILL and _in_main_thread():
+                signal.signal(self.signal, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {self.signal})
+            os.kill(os.getpid(), self.signal)
+        os._exit(self.shell_code)
+
+
+def _in_main_thread() -> bool:  # only there can Python change what a signal does
+    return threading.current_thread() is threading.main_thread()
+
+
+def check_command(command: str) -> None:
+    """Raises `CommandNotFoundError` where there is no such program."""
+    if shutil.which(command) is not None:
+        return
+    if "/" in command and Path(command).is_dir():
+        raise CommandNotFoundError(command, "it is a folder", 126)
+    places = [command] if "/" in command else [f"{path}/{command}" for path in os.get_exec_path()]
+    if any(Path(place).is_file() for place in places):
+        raise CommandNotFoundError(command, "it is not executable", 126)
+    raise CommandNotFoundError(command, "no such program", 127)
+
+
+def become_command(command: Sequence[str], env: Mapping[str, str], held: HeldSignals) -> NoReturn:
+    """Replace this process by the command. Raises `CommandNotFoundError`."""
+    for number in _PYTHON_IGNORES:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, held.before)
+    _start(command, lambda argv: os.execvpe(argv[0], argv, _passable(env)))
+    raise AssertionError
+
+
+def run_command(
+    command: Sequence[str],
+    env: Mapping[str, str],
+    held: HeldSignals,
+    on_start: Callable[[int], None],
+    on_end: Callable[[Exit], None],
+    relay: Relay | None = None,
+) -> Exit:
+    """Start the command, tell `on_start` its process id, wait for its end, tell `on_end` how.
+
+    With a `relay` the command's output goes through it, and has done so at `on_end`, unless nobody
+    takes it; what `on_end` writes below the output it writes after `relay.finish()`.
+    At `on_end` the dead process is still listed, so that its last CPU time can be read. A Ctrl-C
+    or SIGTERM that comes during `on_end` ends this process at once, as the command ended. Raises
+    `CommandNotFoundError`.
+    """
+    held.act()  # Ctrl-Z, typed before there was a command
+    pid = _start(
+        command,
+        lambda argv: os.posix_spawnp(
+            argv[0],
+            argv,
+            _passable(env),
+            file_actions=[] if relay is None else relay.file_actions,
+            setsigmask=held.before,
+            setsigdef=_PYTHON_IGNORES,
+        ),
+    )
+    if relay is not None:
+        relay.started()
+    on_start(pid)
+    while (result := _ended(pid)) is None:
+        if (number := _stopped(pid)) is not None:
+            if relay is not None:
+                relay.settle()
+            _stop_with(pid, number)
+            if relay is not None:
+                relay.resume()
+            continue
+        received = held.next()
+        if received.concerns(pid):
+            received.pass_on(pid)
+    held.forget()
+    with suppress(RuntimeError):  # no thread can be started
+        threading.Thread(target=_leave_when_told, args=(held, result), daemon=True).start()
+    if relay is not None:
+        relay.settle()
+    on_end(result)
+    if relay is not None:
+        relay.finish()
+    if hasattr(os, "waitid"):
+        os.waitpid(pid, 0)
+    return result
+
+
+def _leave_when_told(held: HeldSignals, result: Exit) -> None:
+    """Storing may wait for long (a locked ledger), somewhere no handler of Python's would run."""
+    signal.sigwait(_IMPATIENT & held.watched)
+    result.leave()
+
+
+def _ended(pid: int) -> Exit | None:
+    """How the command ended, or None while it runs; it stays listed where the system lets it."""
+    if hasattr(os, "waitid"):
+        found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if found is None:
+            return None
+        by_itself = found.si_code == os.CLD_EXITED
+        return Exit(found.si_status, None) if by_itself else Exit(None, found.si_status)
+    done, status = os.waitpid(pid, os.WNOHANG)  # macOS before Python 3.13
+    if not done:
+        return None
+    code = os.waitstatus_to_exitcode(status)
+    return Exit(code, None) if code >= 0 else Exit(None, -code)
+
+
+def _stopped(pid: int) -> int | None:
+    """The signal that stopped the command, told once for each time."""
+    if not hasattr(os, "waitid"):
+        return None
+    try:
+        found = os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG)
+    except ChildProcessError:  # it has ended just now: nothing more to stop
+        return None
+    return None if found is None else found.si_status
+
+
+def _stop_with(pid: int, number: int) -> None:
+    """Stop as the command did, so that the shell sees it; wake it where only we are woken."""
+    stop_like(number)
+    any_change = os.WEXITED | os.WSTOPPED | os.WCONTINUED
+    if os.waitid(os.P_PID, pid, any_change | os.WNOHANG | os.WNOWAIT) is None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGCONT)
+
+
+def _start(command: Sequence[str], start: Callable[[list[str]], int]) -> int:
+    argv = list(command)
+    try:
+        try:
+            return start(argv)
+        except OSError as error:
+            program = shutil.which(argv[0])
+            if error.errno != errno.ENOEXEC or program is None:
+                raise
+            return start(["/bin/sh", program, *argv[1:]])  # a script that names no interpreter
+    except OSError as error:
+        code = 127 if error.errno == errno.ENOENT else 126
+        raise CommandNotFoundError(command[0], error.strerror or str(error), code) from None
+
+
+def _passable(env: Mapping[str, str]) -> dict[str, str]:
+    """Without the names that Python cannot pass on: `env =x=y` makes one that is empty."""
+    return {name: value for name, value in env.items() if name and "=" not in name}

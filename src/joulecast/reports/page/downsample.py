@@ -1,0 +1,86 @@
+"""Millions of readings into a few thousand points that can be drawn. Pure functions on arrays.
+
+Power is the energy between two instants over the time between them. Over one update of a counter
+that difference is mostly quantisation, so a domain's power is averaged over several updates.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ...meters.base import ReadingKind
+from ...recording.integrate import UPDATES_TO_RESOLVE
+from ...recording.model import Array
+
+Indices = npt.NDArray[np.intp]
+
+MAX_POINTS = 2000
+"""Points drawn for each domain; more than a screen has columns."""
+
+LEAST_COVERED = 0.5
+"""A bin of which less was measured than this fraction is left empty."""
+
+
+def resolution_s(kind: ReadingKind, update_period_s: float, interval_s: float) -> float:
+    """The shortest stretch whose mean power the readings can tell, s.
+
+    Counters need `UPDATES_TO_RESOLVE` updates between two differences; watts need only one.
+    """
+    if kind is ReadingKind.COUNTER:
+        return max(UPDATES_TO_RESOLVE * update_period_s, interval_s)
+    return max(update_period_s, interval_s)
+
+
+def bin_edges(duration_s: float, finest_s: float, most: int = MAX_POINTS) -> Array:
+    """Edges of equal bins over `[0, duration]`, none narrower than `finest_s`, shape (m + 1,).
+
+    There is at least one bin, and at most `most`.
+    """
+    if duration_s <= 0:
+        return np.zeros(1)
+    bins = most if finest_s <= 0 else int(min(most, np.floor(duration_s / finest_s + 1e-9)))
+    edges: Array = np.linspace(0.0, duration_s, max(1, bins) + 1)
+    return edges
+
+
+def mean_power(
+    t_s: Array, energy_j: Array, measured_s: Array, edges_s: Array, counted: bool
+) -> Array:
+    """Mean watts in each bin, shape (m,); NaN where too little of the bin was measured.
+
+    `energy_j` and `measured_s` are cumulative at the instants `t_s`. A counter (`counted`) goes on
+    in a gap, so its energy belongs to the whole bin; integrated watts only to the measured part.
+    """
+    if len(edges_s) < 2 or len(t_s) < 2:
+        return np.full(max(0, len(edges_s) - 1), np.nan)
+    energy = np.diff(np.interp(edges_s, t_s, energy_j))
+    measured = np.diff(np.interp(edges_s, t_s, measured_s))
+    time = np.diff(np.clip(edges_s, t_s[0], t_s[-1])) if counted else measured
+    seen = (measured >= LEAST_COVERED * np.diff(edges_s)) & (time > 0)
+    power: Array = np.divide(energy, time, out=np.full(len(energy), np.nan), where=seen)
+    return power
+
+
+def coarse_edges(edges_s: Array, least_s: float) -> tuple[Array, Indices]:
+    """Every k-th edge, so that no bin is narrower than `least_s`, and how many fine bins each has.
+
+    The counts, shape (bins,), are what `np.repeat` needs to lay coarse values on the fine grid.
+    A short remainder joins the last bin.
+    """
+    bins = len(edges_s) - 1
+    if bins < 1:
+        return edges_s, np.zeros(0, dtype=np.intp)
+    k = max(1, int(np.ceil(least_s / (edges_s[1] - edges_s[0]) - 1e-9)))
+    first = np.arange(0, bins, k)
+    if len(first) > 1 and bins - first[-1] < k:
+        first = first[:-1]
+    starts = np.append(first, bins)
+    return edges_s[starts], np.diff(starts)
+
+
+def thin(count: int, most: int) -> Indices:
+    """Indices of at most `most` of `count` items, evenly spread, first and last among them."""
+    if count <= most:
+        return np.arange(count)
+    return np.unique(np.linspace(0, count - 1, most).round().astype(np.intp))

@@ -1,0 +1,373 @@
+"""The charts of the HTML report as plain plotly figures (`data` and `layout`), without colours of
+the page: the page's script adds those, so that light and dark come from one figure.
+
+Every text that a user wrote is escaped here: plotly reads a few HTML tags in its texts.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...recording.model import Array, Metric
+from ...recording.summary import SpanEnergy, Summary
+from ...units import Estimate, Provenance, format_duration, format_quantity
+from .downsample import thin
+from .lanes import Lane, lanes
+from .palette import PATTERN, domain_colours, translucent
+from .series import PowerSeries
+
+Figure = dict[str, Any]
+
+MOST_BARS = 60
+"""Epochs drawn as bars; more are drawn as a line."""
+MOST_BANDS = 100
+"""Epochs shaded behind the power; more would be a grey haze."""
+MOST_METRICS = 12
+MOST_METRIC_POINTS = 2000
+_BAND = "rgba(127,127,127,0.10)"
+_GAP = "rgba(204,51,51,0.20)"
+_SPANS = ("rgba(127,127,127,0.24)", "rgba(127,127,127,0.38)")  # alternate, to tell neighbours
+_LANE_PX = 22
+_LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"}
+
+
+def escape(text: str) -> str:
+    """User text for plotly, which would otherwise read tags in it, and TeX between dollars."""
+    return html.escape(text, quote=False).replace("$", "&#36;")
+
+
+def time_unit(duration_s: float) -> tuple[float, str]:
+    """Seconds in the unit that suits an axis of this length, and its symbol."""
+    if duration_s < 300:
+        return 1.0, "s"
+    return (60.0, "min") if duration_s < 3 * 3600 else (3600.0, "h")
+
+
+def rounded(values: Array, digits: int = 5) -> list[float | None]:
+    """JSON numbers to a few significant digits; not-a-number becomes null."""
+    return [float(f"{v:.{digits}g}") if math.isfinite(v) else None for v in values.tolist()]
+
+
+def unit_of(largest: float, unit: str) -> tuple[float, str]:
+    """The SI multiple that suits an axis up to `largest`: (1000, "kJ") for some thousand joules."""
+    for scale, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, "")):
+        if largest >= scale:
+            return scale, prefix + unit
+    return 1e-3, f"m{unit}"
+
+
+def _axis(title: str, unit: str, **more: Any) -> dict[str, Any]:
+    return {"title": {"text": f"{title} ({unit})"}, "rangemode": "tozero"} | more
+
+
+# --- power over time -----------------------------------------------------------------------------
+
+
+def power_figure(summary: Summary, series: PowerSeries) -> Figure:
+    """Mean power of each domain over time, stacked, with the spans in lanes below.
+
+    Stretches without measurement are marked; epochs are shaded alternately.
+    """
+    scale, unit = time_unit(summary.duration_s)
+    edges = series.edges_s / scale
+    colours = domain_colours(list(series.power_w))
+    data: list[dict[str, Any]] = []
+    x = rounded(edges, 7)
+    stacked = np.nansum(list(series.power_w.values()), axis=0)
+    watts, watt = unit_of(float(stacked.max()), "W")
+    line = 1 if len(stacked) <= 500 else 0  # outlines of dense steps hide what they enclose
+    for domain, power in series.power_w.items():
+        y = rounded(power / watts)
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": escape(domain),
+                "x": x,
+                "y": [*y, y[-1]],  # a step line needs the last edge too
+                "line": {"shape": "hv", "width": line, "color": colours[domain]},
+                "fillcolor": translucent(colours[domain], 0.6),
+                "stackgroup": "power",
+                "hovertemplate": f"%{{y:.3r}} {watt}<extra>{escape(domain)}</extra>",
+            }
+        )
+    found = lanes(summary)
+    data += [_lane_trace(lane, scale, unit) for lane in found]
+    below = _LANE_PX * len(found)
+    height = 340 + below + (24 if found else 0)
+    split = (below + 24) / (height - 80) if found else 0.0
+    layout: dict[str, Any] = {
+        "height": height,
+        "margin": {"t": 36, "b": 44, "l": 60, "r": 16},
+        "hovermode": "x unified" if len(series.power_w) <= 12 else "closest",
+        "legend": _LEGEND,
+        "xaxis": {"title": {"text": f"time since the start ({unit})"}, "range": [0, edges[-1]]}
+        | {"anchor": "y2" if found else "y"},
+        "yaxis": _axis("power", watt, domain=[split, 1], fixedrange=True),
+        "shapes": [*_bands(summary.epochs, scale), *_gap_shapes(summary, scale)],
+        "annotations": _gap_labels(summary, scale),
+    }
+    if found:
+        layout["barmode"] = "overlay"
+        layout["uniformtext"] = {"mode": "hide", "minsize": 9}
+        layout["yaxis2"] = {
+            "domain": [0, max(0.0, split - 0.03)],
+            "range": [len(found) - 0.5, -0.5],
+            "tickmode": "array",
+            "tickvals": list(range(len(found))),
+            "ticktext": [escape(_short(lane.label, 9)) for lane in found],
+            "showgrid": False,
+            "zeroline": False,
+            "fixedrange": True,
+        }
+    return {"data": data, "layout": layout}
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _lane_trace(lane: Lane, scale: float, unit: str) -> dict[str, Any]:
+    about = [
+        f"{escape(label)}<br>{format_duration(s.duration_s)}"
+        + (f", {s.energy}" if s.energy else ", energy unknown")
+        for label, s in zip(lane.labels, lane.spans, strict=True)
+    ]
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "name": escape(lane.label),
+        "showlegend": False,
+        "xaxis": "x",
+        "yaxis": "y2",
+        "y": [lane.row] * len(lane.spans),
+        "base": [round(s.span.start_s / scale, 6) for s in lane.spans],
+        "x": [round(s.duration_s / scale, 6) for s in lane.spans],
+        "width": 0.78,
+        "text": [escape(_short(label, 24)) for label in lane.labels],
+        "textposition": "inside",
+        "insidetextanchor": "middle",
+        "textangle": 0,
+        "hovertext": about,
+        "hovertemplate": "%{hovertext}<extra></extra>",
+        "marker": {"color": [_SPANS[i % 2] for i in range(len(lane.spans))]},
+    }
+
+
+def _bands(epochs: Sequence[SpanEnergy], scale: float) -> list[dict[str, Any]]:
+    if len(epochs) > MOST_BANDS:
+        return []
+    return [
+        _band(e.span.start_s / scale, (e.span.start_s + e.duration_s) / scale, _BAND)
+        for e in epochs[::2]
+    ]
+
+
+def _band(start: float, end: float, colour: str) -> dict[str, Any]:
+    return {
+        "type": "rect",
+        "xref": "x",
+        "yref": "y domain",
+        "x0": start,
+        "x1": end,
+        "y0": 0,
+        "y1": 1,
+        "fillcolor": colour,
+        "line": {"width": 0},
+        "layer": "below",
+    }
+
+
+def _gap_shapes(summary: Summary, scale: float) -> list[dict[str, Any]]:
+    shapes = []
+    for start, end, _ in _gap_stretches(summary):
+        shape = _band(start / scale, end / scale, _GAP)
+        line = {"width": 1.5, "color": "#c33", "dash": "dot"}
+        shapes.append(shape | {"layer": "above", "line": line})
+    return shapes
+
+
+def _gap_labels(summary: Summary, scale: float) -> list[dict[str, Any]]:
+    found = _gap_stretches(summary)
+    if len(found) > 12:  # the warnings name them all
+        return []
+    return [
+        {
+            "x": (start + end) / 2 / scale,
+            "y": 1,
+            "xref": "x",
+            "yref": "y domain",
+            "yanchor": "top",
+            "text": escape(f"{domains} not measured"),
+            "textangle": -90 if end - start < 0.2 * summary.duration_s else 0,
+            "showarrow": False,
+            "font": {"size": 11},
+        }
+        for start, end, domains in found
+    ]
+
+
+def _gap_stretches(summary: Summary) -> list[tuple[float, float, str]]:
+    """Start, end and domains of the gaps; domains lost together share one stretch."""
+    found: dict[tuple[float, float], list[str]] = {}
+    for gap in summary.recording.energy_gaps:
+        end = summary.duration_s if gap.end_s is None else min(gap.end_s, summary.duration_s)
+        if end > gap.start_s:
+            found.setdefault((round(gap.start_s, 1), round(end, 1)), []).append(gap.domain)
+    return [(start, end, ", ".join(domains)) for (start, end), domains in found.items()]
+
+
+# --- energy by domain, by epoch ------------------------------------------------------------------
+
+
+def domain_figure(summary: Summary) -> Figure:
+    """Energy of each domain with its interval, a trace each; the fill tells the provenance."""
+    domains = [d.source.domain for d in summary.domains]
+    colours = domain_colours(domains)
+    scale, unit = unit_of(max((d.energy.high for d in summary.domains), default=0.0), "J")
+    data = [
+        {
+            "type": "bar",
+            "orientation": "h",
+            "name": escape(d.source.domain),
+            "x": [d.energy.value / scale],
+            "y": [escape(d.source.domain)],
+            "error_x": _error_bars([d.energy], scale),
+            "marker": _fill(colours[d.source.domain], d.energy.provenance),
+            "hovertext": [
+                escape(f"{d.source.domain}: {d.energy}")
+                + "<br>"
+                + escape(f"{d.energy.provenance}, {d.source.source}")
+            ],
+            "hovertemplate": "%{hovertext}<extra></extra>",
+        }
+        for d in summary.domains
+    ]
+    layout = {
+        "height": 90 + (34 if len(data) <= 6 else 24) * len(data),
+        "margin": {"t": 8, "b": 44, "l": 70, "r": 16},
+        "barmode": "overlay",
+        "bargap": 0.35,
+        "showlegend": False,
+        "xaxis": _axis("energy, with 90 % interval", unit),
+        "yaxis": {
+            "type": "category",
+            "categoryarray": [escape(d) for d in domains[::-1]],  # plotly draws from the bottom up
+            "fixedrange": True,
+            "showgrid": False,
+        },
+    }
+    return {"data": data, "layout": layout}
+
+
+def _fill(colour: str, provenance: Provenance) -> dict[str, Any]:
+    return {"color": colour, "pattern": {"shape": PATTERN[provenance], "fillmode": "overlay"}}
+
+
+def _error_bars(energies: Sequence[Estimate], scale: float) -> dict[str, Any]:
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [(e.high - e.value) / scale for e in energies],
+        "arrayminus": [(e.value - e.low) / scale for e in energies],
+        "thickness": 1.5,
+        "width": 5,
+    }
+
+
+def epoch_figure(summary: Summary) -> Figure:
+    """Energy of each epoch with its interval: bars stacked by domain, or a line for many."""
+    known = [(i, e) for i, e in enumerate(summary.epochs) if e.energy is not None]
+    x = [i if e.span.index is None else e.span.index for i, e in known]
+    energies = [e.energy for _, e in known if e.energy is not None]
+    scale, unit = unit_of(max((e.high for e in energies), default=0.0), "J")
+    about = [
+        f"epoch {n}: {e.energy}<br>{format_duration(e.duration_s)}"
+        for n, (_, e) in zip(x, known, strict=True)
+    ]
+    layout = {
+        "height": 320,
+        "margin": {"t": 36, "b": 44, "l": 60, "r": 16},
+        "barmode": "stack",
+        "bargap": 0.25,
+        "legend": _LEGEND,
+        "xaxis": {"title": {"text": "epoch"}, "tickformat": "d", "showgrid": False}
+        | ({"dtick": 1} if len(x) <= 20 else {}),
+        "yaxis": _axis("energy", unit, fixedrange=True),
+    }
+    total = {
+        "type": "scatter",
+        "x": x,
+        "y": [e.value / scale for e in energies],
+        "name": "total, 90 % interval",
+        "hovertext": about,
+        "hovertemplate": "%{hovertext}<extra></extra>",
+    }
+    if len(x) > MOST_BARS:
+        return {"data": [*_ribbon(x, energies, scale), total | _LINE], "layout": layout}
+    domains = [d.source.domain for d in summary.domains]
+    colours = domain_colours(domains)
+    provenance = {d.source.domain: d.energy.provenance for d in summary.domains}
+    bars = [
+        {
+            "type": "bar",
+            "name": escape(domain),
+            "x": x,
+            "y": [
+                e.domains[domain].value / scale if domain in e.domains else None for _, e in known
+            ],
+            "marker": _fill(colours[domain], provenance[domain]),
+            "hoverinfo": "skip",
+        }
+        for domain in domains
+    ]
+    marks = {"mode": "markers", "error_y": _error_bars(energies, scale), "meta": "marks"}
+    return {"data": [*bars, total | marks | {"marker": {"size": 5}}], "layout": layout}
+
+
+_LINE = {"mode": "lines", "line": {"width": 1.5}, "meta": "line"}
+
+
+def _ribbon(x: list[int], energies: Sequence[Estimate], scale: float) -> list[dict[str, Any]]:
+    edge = {"type": "scatter", "mode": "lines", "x": x, "line": {"width": 0}, "hoverinfo": "skip"}
+    low = edge | {"y": [e.low / scale for e in energies], "showlegend": False, "name": "low"}
+    high = edge | {"y": [e.high / scale for e in energies], "showlegend": False, "name": "high"}
+    return [low, high | {"fill": "tonexty", "fillcolor": "rgba(0,114,178,0.22)"}]
+
+
+# --- metrics against energy ----------------------------------------------------------------------
+
+
+def metric_figure(name: str, points: Sequence[Metric], energy_j: Array) -> Figure:
+    """One metric against the energy spent up to each of its values (J, same order)."""
+    keep = thin(len(points), MOST_METRIC_POINTS)
+    chosen = [points[i] for i in keep]
+    scale, unit = unit_of(float(energy_j.max(initial=0.0)), "J")
+    trace = {
+        "type": "scatter",
+        "mode": "lines+markers" if len(keep) <= 100 else "lines",
+        "name": escape(name),
+        "x": rounded(energy_j[keep] / scale, 6),
+        "y": [m.value if math.isfinite(m.value) else None for m in chosen],
+        "line": {"width": 1.5},
+        "marker": {"size": 5},
+        "meta": "line",
+        "hovertext": [
+            f"{escape(name)} {m.value:.4g}<br>after {format_quantity(float(e), 'J')}"
+            for m, e in zip(chosen, energy_j[keep], strict=True)
+        ],
+        "hovertemplate": "%{hovertext}<extra></extra>",
+    }
+    layout = {
+        "height": 260,
+        "margin": {"t": 8, "b": 44, "l": 56, "r": 16},
+        "showlegend": False,
+        "xaxis": _axis("energy since the start", unit),
+        "yaxis": {"title": {"text": escape(_short(name, 40))}, "fixedrange": True},
+    }
+    return {"data": [trace], "layout": layout}

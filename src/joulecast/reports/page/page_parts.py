@@ -1,0 +1,91 @@
+"""What every HTML page is made of: its templates, its script and style, its security policy."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+_UNSEEN = frozenset({*range(0x20), *range(0x7F, 0xA0)} - set(map(ord, "\t\n\r")))
+_TURNING = frozenset({*range(0x202A, 0x202F), *range(0x2066, 0x206A)})  # the order of letters
+_PLAIN = dict.fromkeys(_UNSEEN | _TURNING, "\ufffd")
+_ESCAPED = re.compile(r"\\(?:\\|[bf]|u[0-9a-f]{4})")  # of JSON; a backslash takes its letter along
+
+
+def plain(value: Any) -> Any:
+    """A text of users as a page may hold it, without control characters; others as they are."""
+    safe = not isinstance(value, str) or hasattr(value, "__html__")
+    return value if safe else value.translate(_PLAIN)
+
+
+def templates() -> Environment:
+    """Where pages are rendered: every text is plain and escaped, an unknown name is an error.
+
+    Raises `MissingExtraError` where jinja2 or plotly, which every page needs too, is not installed.
+    """
+    try:
+        import jinja2
+        import plotly  # noqa: F401  (so that nothing is worked out for a page that cannot be)
+    except ImportError:
+        raise MissingExtraError("the HTML report", "report") from None
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        finalize=plain,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+
+
+def scripts(figures: Mapping[str, Any]) -> dict[str, str]:
+    """The scripts of a page; the one that draws is left out where there is nothing to draw."""
+    from plotly.offline import get_plotlyjs
+
+    return {"plotly": get_plotlyjs() if figures else "", "page": read("report.js")}
+
+
+@cache
+def read(name: str) -> str:
+    """A file beside the templates."""
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def json_in_html(data: Mapping[str, Any]) -> str:
+    """JSON that cannot end the script element it stands in, its texts plain."""
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    text = _ESCAPED.sub(lambda found: _plain_escape(found[0]), text)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _plain_escape(escape: str) -> str:
+    if escape == "\\\\":
+        return escape
+    hidden = len(escape) == 2 or int(escape[2:], 16) in _PLAIN
+    return "\\ufffd" if hidden else escape
+
+
+def policy(scripts: Mapping[str, str]) -> str:
+    """A content security policy that lets run only the page's own scripts, and fetch nothing."""
+    hashes = (
+        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        for text in scripts.values()
+        if text
+    )
+    allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )

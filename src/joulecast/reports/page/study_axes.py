@@ -1,0 +1,93 @@
+"""What the charts of a study's page share: names, axes, single runs, the legend.
+
+Every text that a user wrote is escaped, and cut where a name of 300 letters would leave no chart.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ...analysis.table.columns import Array
+from ...study.findings.findings import Findings
+from .downsample import thin
+from .figures import escape, rounded
+from .study_looks import Looks
+from .study_scales import AxisScale, ScaleKind
+
+MOST_POINTS = 3000
+"""Runs drawn one by one; of more, evenly chosen ones."""
+LONGEST = 26
+"""Letters of a name in a chart."""
+MARGIN = {"t": 12, "b": 48, "l": 62, "r": 18}
+LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"}
+
+
+def short(text: str, most: int = LONGEST) -> str:
+    """A name as a chart shows it: escaped, and cut in the middle, where names differ least."""
+    if len(text) > most:
+        half = (most - 1) // 2
+        text = f"{text[: most - 1 - half]}…{text[len(text) - half :]}"
+    return escape(text)
+
+
+def axis(scale: AxisScale, **more: Any) -> dict[str, Any]:
+    """A scale as plotly has it."""
+    found: dict[str, Any] = {"title": {"text": escape(scale.title)}} | more
+    logarithmic = scale.kind is not ScaleKind.LINEAR
+    if logarithmic:
+        found["type"] = "log"
+    if scale.ticks:
+        found |= {
+            "tickmode": "array",
+            "tickvals": [place for place, _ in scale.ticks],
+            "ticktext": [text for _, text in scale.ticks],
+        }
+    if scale.first is not None and scale.last is not None:
+        ends = (scale.first, scale.last)
+        found["range"] = [math.log10(end) if logarithmic else end for end in ends]
+    return found
+
+
+def run_points(
+    found: Findings, style: Looks, x: Array, y: Array, size: int = 4
+) -> list[dict[str, Any]]:
+    """The single runs at their places, a trace for each configuration."""
+    data = []
+    total = sum(len(g.rows) for g in found.groups)
+    for group in found.groups:
+        rows = group.rows[~(np.isnan(x[group.rows]) | np.isnan(y[group.rows]))]
+        if total > MOST_POINTS:
+            rows = rows[thin(len(rows), max(2, MOST_POINTS * len(rows) // total))]
+        if len(rows) < 2:
+            continue  # its median is the run itself
+        look = style.by_group[group.name]
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": escape(group.name),
+                "showlegend": False,
+                "x": rounded(x[rows]),
+                "y": rounded(y[rows]),
+                "marker": {"size": size, "color": look.pale, "symbol": look.shape},
+                "hoverinfo": "skip",
+            }
+        )
+    return data
+
+
+def legend_entries(style: Looks) -> list[dict[str, Any]]:
+    """Entries that stand for levels, drawn nowhere."""
+    nowhere = {"type": "scatter", "mode": "markers", "x": [None], "y": [None], "hoverinfo": "skip"}
+    entries = [
+        nowhere | {"name": short(level, 18), "marker": {"color": colour, "size": 10}}
+        for level, colour in list(style.colours.items())[:12]
+    ]
+    entries += [
+        nowhere | {"name": short(level, 18), "meta": "soft", "marker": {"symbol": shape, "size": 9}}
+        for level, shape in list(style.shapes.items())[:8]
+    ]
+    return entries

@@ -1,0 +1,143 @@
+"""How figures lie along an axis, the same on the page and on paper: linear, logarithmic, near one.
+
+Accuracies of 0.957 and 0.987 beside one of 0.2 are one point on a linear axis. Where the best come
+close to 1 and others do not, an axis shows the distance from 1 by its logarithm: what is wrong
+rather than what is right.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from ...analysis.table.columns import Array
+from ...study.findings.measures import Measure
+from .figures import unit_of
+
+LOG_FROM = 8.0
+"""Largest over smallest from which an axis of energy is logarithmic."""
+NEAR_ONE_FROM = 4.0
+"""Largest over smallest distance of medians from 1, likewise."""
+_ROOM = 0.06  # of the range, left free on either side
+_TAIL = 0.05  # of the runs, that may lie outside of the axis where they would squeeze the others
+
+
+class ScaleKind(StrEnum):
+    """How values become places."""
+
+    LINEAR = "linear"
+    LOG = "log"
+    NEAR_ONE = "near one"  # the distance from 1, logarithmic, growing towards the origin
+
+
+@dataclass(frozen=True, slots=True)
+class AxisScale:
+    """An axis.
+
+    Attributes:
+        title: with the unit.
+        kind: of the places.
+        factor: values are divided by it first.
+        ticks: places and their texts; empty: as the drawing program chooses.
+        first: place at the origin's end; None: as the drawing program chooses.
+        last: place at the other end.
+    """
+
+    title: str
+    kind: ScaleKind
+    factor: float = 1.0
+    ticks: tuple[tuple[float, str], ...] = ()
+    first: float | None = None
+    last: float | None = None
+
+    def place(self, values: Array) -> Array:
+        """Where values lie on the axis, before any logarithm."""
+        scaled = values / self.factor
+        return 1.0 - scaled if self.kind is ScaleKind.NEAR_ONE else scaled
+
+    def at(self, value: float) -> float:
+        """Where one value lies."""
+        return float(self.place(np.array([value]))[0])
+
+    def outside(self, values: Array) -> int:
+        """How many of the known values lie beyond the ends."""
+        if self.first is None or self.last is None:
+            return 0
+        places = self.place(values[~np.isnan(values)])
+        low, high = sorted((self.first, self.last))
+        return int(np.sum((places < low) | (places > high)))
+
+
+def title_of(m: Measure, unit: str | None) -> str:
+    """`energy (kJ)`; a name of 300 letters is cut."""
+    label = m.label if len(m.label) <= 40 else m.label[:39] + "…"
+    return f"{label} ({unit})" if unit else label
+
+
+def amount_scale(m: Measure, values: Array) -> AxisScale:
+    """Of energy, power or whatever else: logarithmic where it is positive and far apart."""
+    known = values[~np.isnan(values)]
+    largest = float(np.abs(known).max()) if len(known) else 0.0
+    if m.unit.name in (None, "%", "°C"):
+        factor, unit = 1.0, m.unit.name
+    else:
+        factor, unit = unit_of(largest, m.unit.name or "")
+    title = title_of(m, unit)
+    least = float(known.min()) if len(known) else 0.0
+    if not (least > 0 and largest >= LOG_FROM * least):
+        return AxisScale(title, ScaleKind.LINEAR, factor)
+    low, high = least / factor / 1.15, largest / factor * 1.15
+    ticks = tuple((t, f"{t:g}") for t in _decades(low, high))
+    return AxisScale(title, ScaleKind.LOG, factor, ticks, low, high)
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """1, 2, 5 of each decade between two places; of many decades, 1 alone."""
+    steps = (1, 2, 5) if high / low < 200 else (1,)
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    found = [s * 10.0**k for k in range(first, last + 1) for s in steps]
+    return [t for t in found if low <= t <= high]
+
+
+def quality_scale(m: Measure, values: Array, medians: Sequence[float], maximise: bool) -> AxisScale:
+    """Of a metric of correctness: near one where that tells medians apart, else linear.
+
+    All medians are on it; up to 5 % of the runs, that would squeeze them, are not.
+    """
+    known = values[~np.isnan(values)]
+    best, worst = max(medians), min(medians)
+    share = maximise and float(known.min()) >= 0 and float(known.max()) < 1
+    if share and (1 - worst) >= NEAR_ONE_FROM * (1 - best):
+        return _near_one(m, known, worst)
+    low, high = _reach(known, worst, best)
+    margin = (high - low) * _ROOM or abs(high) * 0.05 or 1.0
+    return AxisScale(
+        title_of(m, m.unit.name), ScaleKind.LINEAR, 1.0, (), low - margin, high + margin
+    )
+
+
+def _reach(known: Array, least: float, most: float) -> tuple[float, float]:
+    """The range of the runs, without tails that are far longer than the rest."""
+    whole = (float(known.min()), float(known.max()))
+    low, high = (float(q) for q in np.quantile(known, (_TAIL / 2, 1 - _TAIL / 2)))
+    low, high = min(low, least), max(high, most)
+    if whole[1] - whole[0] <= 2 * (high - low):
+        return whole
+    return low, high
+
+
+def _near_one(m: Measure, known: Array, worst: float) -> AxisScale:
+    away = 1.0 - known
+    far = max(1.0 - worst, float(np.quantile(away, 1 - _TAIL)))
+    first, last = min(far * 1.25, 1.1), float(away.min()) / 1.25
+    ticks = []
+    for decade in range(8):
+        for step in (1.0, 0.5, 0.2):
+            place = step * 10.0**-decade
+            if last <= place <= first:
+                ticks.append((place, f"{1 - place:.9g}"))
+    return AxisScale(title_of(m, None), ScaleKind.NEAR_ONE, 1.0, tuple(ticks), first, last)

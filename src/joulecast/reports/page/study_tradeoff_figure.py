@@ -1,0 +1,145 @@
+"""The trade-off plot of a study's page: quality against energy, with the front and the labels."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ...analysis.statistics.medians import Median
+from ...study.findings.findings import Findings
+from ...study.findings.measures import Measure
+from ..words.common import percent
+from .figures import Figure
+from .study_axes import LEGEND, MARGIN, axis, legend_entries, run_points, short
+from .study_looks import Look, Looks, looks
+from .study_scales import AxisScale, ScaleKind, amount_scale, quality_scale
+
+
+def tradeoff_scales(found: Findings) -> tuple[AxisScale, AxisScale] | None:
+    """The axes of energy and quality; None where nothing is weighed."""
+    if found.tradeoff is None or found.quality is None:
+        return None
+    medians = [c.quality.value for c in found.tradeoff.configurations]
+    return (
+        amount_scale(found.energy, found.values(found.energy.column)),
+        quality_scale(found.quality, found.values(found.quality.column), medians, found.maximise),
+    )
+
+
+def tradeoff_figure(found: Findings) -> Figure | None:
+    """Quality against energy: every run, the medians with their labels, the front."""
+    scales = tradeoff_scales(found)
+    if scales is None or found.tradeoff is None or found.quality is None:
+        return None
+    x, y = scales
+    style = looks(found)
+    places = x.place(found.values(found.energy.column)), y.place(found.values(found.quality.column))
+    front = found.tradeoff.front
+    data = run_points(found, style, *places)
+    data.append(
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": "Pareto front",
+            "meta": "ink",
+            "x": [x.at(c.cost.value) for c in front],
+            "y": [y.at(c.quality.value) for c in front],
+            "line": {"width": 1.5, "dash": "dot", "shape": "hv"},
+            "hoverinfo": "skip",
+        }
+    )
+    data += [_medians(found, style, x, y), *legend_entries(style)]
+    layout: dict[str, Any] = {
+        "height": 480,
+        "margin": MARGIN | {"t": 60},
+        "hovermode": "closest",
+        "legend": LEGEND,
+        "xaxis": axis(x),
+        "yaxis": axis(y),
+        "annotations": _names(found, x, y),
+    }
+    return {"data": data, "layout": layout}
+
+
+def _medians(found: Findings, style: Looks, x: AxisScale, y: AxisScale) -> dict[str, Any]:
+    """A marker with its letter for each configuration."""
+    weighed = found.tradeoff
+    assert weighed is not None and found.quality is not None
+    quality = found.quality
+    of = weighed.configurations
+    seen = [style.by_group.get(c.name, Look("#8a8f98", "circle")) for c in of]
+    return {
+        "type": "scatter",
+        "mode": "markers+text",
+        "name": "configurations",
+        "showlegend": False,
+        "x": [x.at(c.cost.value) for c in of],
+        "y": [y.at(c.quality.value) for c in of],
+        "text": [c.label or "" for c in of],
+        "textfont": {"size": 10, "color": [ink_on(look.colour) for look in seen]},
+        "marker": {
+            "size": [19 if c.on_front else 16 for c in of],
+            "color": [look.colour for look in seen],
+            "symbol": [look.shape for look in seen],
+            "line": {"width": [2 if c.on_front else 0.5 for c in of]},
+        },
+        "meta": "outlined",
+        "hovertext": [
+            f"<b>{short(c.name, 60)}</b>"
+            f"<br>{found.energy.text(c.cost.value)}{_bounds(c.cost, found.energy)}"
+            f"<br>{short(quality.label, 40)} {quality.text(c.quality.value)}"
+            f"<br>{c.n} runs"
+            + (f", label {c.label}" if c.label else "")
+            + (", on the front" if c.on_front else "")
+            for c in of
+        ],
+        "hovertemplate": "%{hovertext}<extra></extra>",
+    }
+
+
+def ink_on(colour: str) -> str:
+    """Black or white, whichever is read better on a colour (WCAG 2.2's relative luminance)."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    light = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return "#ffffff" if light < 0.2 else "#111111"
+
+
+def _bounds(m: Median, of: Measure) -> str:
+    if m.low is None or m.high is None:
+        return ""
+    return f" ({of.text(m.low)} to {of.text(m.high)})"
+
+
+def _names(found: Findings, x: AxisScale, y: AxisScale) -> list[dict[str, Any]]:
+    """The names of the two configurations to choose between: the best, and the one picked."""
+    assert found.tradeoff is not None
+    of = {c.name: c for c in found.tradeoff.configurations}
+    pick = found.tradeoff.pick
+    told = {pick.best: ("best", -34)} | (
+        {pick.name: (f"cheapest within {percent(pick.tolerance)}", 40)}
+        if pick.name != pick.best
+        else {}
+    )
+    middle = sorted(x.at(c.cost.value) for c in of.values())[len(of) // 2]
+    names = []
+    for name, (what, down) in told.items():
+        c = of[name]
+        across, up = x.at(c.cost.value), y.at(c.quality.value)
+        names.append(
+            {
+                "x": math.log10(across) if x.kind is ScaleKind.LOG else across,
+                "y": math.log10(up) if y.kind is ScaleKind.NEAR_ONE else up,
+                "text": f"<b>{short(name, 20)}</b><br>{what}",
+                "name": "name",
+                "ax": -30 if across > middle else 30,
+                "ay": down,
+                "align": "right" if across > middle else "left",
+                "xanchor": "right" if across > middle else "left",
+                "standoff": 10,
+                "arrowwidth": 1,
+                "arrowhead": 0,
+                "font": {"size": 11},
+            }
+        )
+    return names

@@ -1,0 +1,85 @@
+"""The few plain lines that `joulecast run` prints when the command has ended. Imports no rich."""
+
+from __future__ import annotations
+
+import shlex
+from collections import defaultdict
+from collections.abc import Collection
+
+from ...recording.summary import DomainEnergy, Summary
+from ...units import add_independent, format_duration, format_quantity, one_line
+from ..words.common import epoch_estimate, status_text
+
+MOST_DOMAINS = 3
+
+
+def summary_lines(
+    summary: Summary,
+    *,
+    said: Collection[str] = (),
+    ledger: str | None = None,
+    epochs_from: str | None = None,
+) -> list[str]:
+    """Two to nine plain lines: total, domains, epochs, first warning, and what to type next.
+
+    Warnings that were `said` already are left out; `ledger` is where the run is, if that must be
+    typed to find it; `epochs_from` is what told them, if not the training itself.
+    """
+    header = summary.recording.header
+    name = one_line(header.name) or header.run_id
+    lead = f"joulecast: {name} {status_text(summary)} after {format_duration(summary.duration_s)}"
+    if summary.total is None:
+        lines = [f"{lead}, energy unknown"]
+    else:
+        lines = [f"{lead}, {summary.total} {summary.total.provenance}"]
+    lines += _domains(summary)
+    each = epoch_estimate(summary.epochs)
+    if each:
+        source = f", read from {epochs_from}" if epochs_from else ""
+        lines.append(f"  {_count(len(summary.epochs), 'epoch')}: {each}{source}")
+    if summary.above_idle is not None:
+        lines.append(f"  above idle: {summary.above_idle}")
+    if summary.wall is not None:
+        lines.append(f"  at the wall: {summary.wall} {summary.wall.provenance}")
+    warnings = [warning for warning in summary.warnings if warning not in said]
+    if warnings:
+        more = f" (and {len(warnings) - 1} more)" if len(warnings) > 1 else ""
+        lines.append(f"  warning: {warnings[0]}{more}")
+    where = f" --ledger {shlex.quote(ledger)}" if ledger else ""
+    lines.append(f"  more: joulecast show {header.run_id[:8]}{where}")
+    return lines
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _domains(summary: Summary) -> list[str]:
+    """A line for each domain; for each family of them where there are many."""
+    if len(summary.domains) <= MOST_DOMAINS:
+        groups = {d.source.domain: [d] for d in summary.domains}
+    else:
+        families: dict[str, list[DomainEnergy]] = defaultdict(list)
+        for d in summary.domains:
+            families[d.source.domain.partition(":")[0]].append(d)
+        groups = {
+            found[0].source.domain if len(found) == 1 else f"{family} x{len(found)}": found
+            for family, found in families.items()
+        }
+    largest = sorted(groups.items(), key=lambda g: -sum(d.energy.value for d in g[1]))
+    rows = []
+    for label, found in largest[:MOST_DOMAINS]:
+        energy = add_independent(d.energy for d in found)
+        power = format_quantity(sum(d.mean_power_w for d in found), "W")
+        source = found[0].source
+        provenance = str(energy.provenance) if energy else ""
+        about = ", ".join(filter(None, (provenance, source.device[:40])))
+        rows.append((label, str(energy), power, about))
+    widths = [max((len(row[i]) for row in rows), default=0) for i in range(3)]
+    lines = [
+        f"  {label:<{widths[0]}}  {energy:<{widths[1]}}  {power:>{widths[2]}}  {about}"
+        for label, energy, power, about in rows
+    ]
+    if len(largest) > MOST_DOMAINS and lines:
+        lines[-1] += f" (and {len(largest) - MOST_DOMAINS} more)"
+    return lines

@@ -1,0 +1,179 @@
+"""The wording that every report shares: one way to say when, how it ended, what is missing."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from datetime import datetime, tzinfo
+
+from ...meters.base import ReadingKind, Source
+from ...recording.model import Status
+from ...recording.summary import DomainEnergy, SpanEnergy, Summary
+from ...units import Estimate, Provenance, format_duration, format_quantity
+
+INTERVAL = "90 % interval"
+
+PROVENANCE = {
+    Provenance.MEASURED: "from a sensor or counter",
+    Provenance.MODELLED: "computed from load or a fitted model, not from a sensor",
+    Provenance.ASSUMED: "a constant, not observed on this machine",
+}
+"""What each provenance means, in a few words."""
+
+_STATUS = {
+    Status.RUNNING: "still running",
+    Status.FINISHED: "finished",
+    Status.FAILED: "failed",
+    Status.STOPPED: "stopped at its budget",
+    Status.INTERRUPTED: "interrupted",
+}
+
+
+def when(started_at: float, zone: tzinfo | None = None) -> str:
+    """The start as a date and time in `zone` (the reader's own where None)."""
+    return datetime.fromtimestamp(started_at).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+def status_text(summary: Summary) -> str:
+    """How the run ended, in one or a few words: `finished`, `failed (exit code 7)`."""
+    recording = summary.recording
+    text = _STATUS[recording.status]
+    code = recording.footer.exit_code if recording.footer else None
+    if recording.status is Status.FAILED and code is not None:
+        text += f" (signal {-code})" if code < 0 else f" (exit code {code})"
+    return text
+
+
+def command_text(summary: Summary) -> str:
+    """The command as it would be typed, or an empty string where there was none."""
+    return shlex.join(summary.recording.header.command)
+
+
+def watt_hours(estimate: Estimate) -> str:
+    """The same energy in watt-hours, for people who pay a bill: `3.42 Wh`."""
+    return format_quantity(estimate.value / 3600, "Wh")
+
+
+def mean_power(summary: Summary) -> Estimate | None:
+    """Power of all domains, each averaged over the time it was measured, W; None where unknown."""
+    if summary.total is None or summary.total.value <= 0:
+        return None
+    watts = sum(domain.mean_power_w for domain in summary.domains)
+    per_joule = summary.total.scaled(watts / summary.total.value)
+    return Estimate(per_joule.value, per_joule.low, per_joule.high, "W", per_joule.provenance)
+
+
+def share(domain: DomainEnergy, summary: Summary) -> float:
+    """The domain's part of the total, 0 to 1."""
+    if summary.total is None or summary.total.value <= 0:
+        return 0.0
+    return domain.energy.value / summary.total.value
+
+
+def provenance_mix(summary: Summary) -> str:
+    """How much of the total is what, where it is not all one: `62 % measured, 38 % modelled`."""
+    parts: dict[Provenance, float] = {}
+    for d in summary.domains:
+        parts[d.energy.provenance] = parts.get(d.energy.provenance, 0.0) + share(d, summary)
+    if len(parts) < 2 or sum(parts.values()) <= 0:
+        return ""
+    return ", ".join(f"{percent(x)} {p}" for p, x in sorted(parts.items(), key=lambda i: i[0].rank))
+
+
+def range_text(estimate: Estimate) -> str:
+    """Only the bounds, in the value's own unit, or each in its own: `11.9 to 12.7 kJ`."""
+    value, _, bounds = str(estimate).removesuffix(")").partition(" (")
+    return bounds if bounds[-1].isalpha() else f"{bounds} {value.split()[1]}"
+
+
+def domains_text(domains: Sequence[str]) -> str:
+    """Several domains of one family in short: `gpu:0 to gpu:7`."""
+    family = domains[0].partition(":")[0]
+    row = [f"{family}:{i}" for i in range(len(domains))]
+    return f"{row[0]} to {row[-1]}" if len(row) > 2 and list(domains) == row else ", ".join(domains)
+
+
+def uncertainty_text(source: Source) -> str:
+    """The meter's own 90 % interval as percentages: `±5 %`, `-20 % to +35 %`."""
+    low, high = source.uncertainty.low, source.uncertainty.high
+    if abs(low - high) < 5e-4:
+        return f"±{percent(low)}"
+    return f"-{percent(low)} to +{percent(high)}"
+
+
+def percent(fraction: float) -> str:
+    """A fraction as people read it: `5 %`, `0.3 %`."""
+    value = fraction * 100
+    fine = 0 < abs(value) < 9.95 or 99 < abs(value) < 100  # almost nothing, or almost all
+    return f"{value:.1f} %" if fine and round(value, 1) != round(value) else f"{value:.0f} %"
+
+
+def of_the_first(relative: float | None) -> str:
+    """The returns of a step along the front, against the first: `40 %`, `>999 %`."""
+    return ">999 %" if relative is None or relative >= 9.995 else percent(relative)
+
+
+def kind_text(source: Source) -> str:
+    """What the meter gives, in words."""
+    return "energy counter" if source.kind is ReadingKind.COUNTER else "power readings, integrated"
+
+
+def metric_text(value: float) -> str:
+    """A metric as people read it, four significant digits."""
+    return f"{value:.4g}"
+
+
+def epoch_estimate(epochs: Sequence[SpanEnergy]) -> str:
+    """Mean energy of the complete epochs, with its range over them: `152 J (140 J to 171 J)`."""
+    values = [e.energy.value for e in epochs if e.energy and e.span.end_s is not None]
+    if not values:
+        return ""
+    mean = format_quantity(sum(values) / len(values), "J")
+    if len(values) == 1:
+        return mean
+    low, high = (format_quantity(x, "J") for x in (min(values), max(values)))
+    return f"{mean} on average ({low} to {high})"
+
+
+def missing(summary: Summary) -> list[str]:
+    """What a reader may look for in vain in this report, and why it is not there."""
+    notes = []
+    recording = summary.recording
+    if recording.status is Status.RUNNING:
+        notes.append("The run has not ended: all figures go up to its last reading.")
+    if recording.status is Status.INTERRUPTED:
+        notes.append(
+            "The recorder died before the run ended: all figures go up to its last reading, "
+            f"{format_duration(summary.duration_s)} after the start; what came after is unknown."
+        )
+    if summary.total is None:
+        notes.append(_why_no_energy(summary))
+    elif summary.above_idle is None and recording.header.idle_power_w is None:
+        notes.append(
+            "Energy above idle is unknown: no idle baseline was measured or given for this run."
+        )
+    silent = [
+        s.domain
+        for s in recording.header.sources
+        if s.domain not in {d.source.domain for d in summary.domains}
+    ]
+    if summary.total is not None and silent:
+        notes.append(
+            f"Not in the total: {', '.join(silent)} (fewer than two readings came from "
+            f"{'it' if len(silent) == 1 else 'them'})."
+        )
+    if not summary.epochs:
+        notes.append("No epochs were marked, so there is no energy by epoch.")
+    return notes
+
+
+def _why_no_energy(summary: Summary) -> str:
+    recording = summary.recording
+    if not recording.header.sources:
+        why = "no meter was found on this machine (`joulecast doctor` says why and what to do)"
+    else:
+        domains = {source.domain for source in recording.header.sources}
+        most = max((len(s) for d, s in recording.samples.items() if d in domains), default=0)
+        readings = {0: "no reading was", 1: "only one reading was"}.get(most, "too few were")
+        why = f"{readings} taken in {format_duration(summary.duration_s)}, and energy needs two"
+    return f"The energy of this run is unknown, not zero: {why}."

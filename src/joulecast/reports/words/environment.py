@@ -1,0 +1,134 @@
+"""The environment of a run as rows for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ...errors import BadInputError
+from ...hardware.detect.gpu import DetectedGpu
+from ...hardware.environment import Environment
+from ...units import format_quantity
+
+Rows = list[tuple[str, str]]
+
+
+def environment_rows(environment: Mapping[str, Any]) -> Rows:
+    """Every known fact as (label, text); what is unknown is left out.
+
+    A recording from elsewhere may hold an environment of another shape: it is shown as it is.
+    """
+    try:
+        found = Environment.from_json(environment)
+    except BadInputError:
+        return [(str(key), json.dumps(value)) for key, value in environment.items() if value]
+    rows = [
+        *_gpus(found),
+        ("CPU", _cpu(found)),
+        ("Memory", _bytes(found.host.ram_bytes)),
+        ("Machine", _machine(found)),
+        ("Container", _container(found)),
+        ("System", _system(found)),
+        ("Drivers", _drivers(found)),
+        ("Software", _software(found)),
+        *(("Note", note) for note in found.notes),
+    ]
+    return [(label, text) for label, text in rows if text]
+
+
+def brief(environment: Mapping[str, Any], most: int = 6) -> Rows:
+    """The few rows that tell machines apart."""
+    return [row for row in environment_rows(environment) if row[0] != "Note"][:most]
+
+
+def _gpus(found: Environment) -> Rows:
+    """A row for each kind of GPU, those that the run could not see apart."""
+    kinds: dict[str, list[DetectedGpu]] = {}
+    for gpu in found.gpus:
+        kinds.setdefault(_gpu(gpu), []).append(gpu)
+    rows = []
+    for text, members in kinds.items():
+        count = f"{len(members)} x " if len(members) > 1 else ""
+        rows.append(("GPU", f"{count}{text}"))
+    if found.gpus_restricted_by:
+        rows.append(("GPUs visible", f"restricted by {found.gpus_restricted_by}"))
+    return rows
+
+
+def _gpu(gpu: DetectedGpu) -> str:
+    return _list(
+        gpu.name or f"{gpu.vendor} GPU, name unknown",
+        _bytes(gpu.memory_bytes),
+        gpu.power_limit_w and f"limit {format_quantity(gpu.power_limit_w, 'W')}",
+        gpu.compute_capability and f"compute capability {gpu.compute_capability}",
+        gpu.mig and "MIG on",
+        not gpu.visible and "hidden from this run",
+    )
+
+
+def _cpu(found: Environment) -> str:
+    cpu = found.cpu
+    fewer = cpu.usable_threads is not None and cpu.usable_threads != cpu.threads
+    return _list(
+        cpu.name,
+        cpu.microarchitecture and _joined(cpu.microarchitecture, cpu.codename),
+        cpu.sockets and cpu.sockets > 1 and f"{cpu.sockets} sockets",
+        cpu.cores and _count(cpu.cores, "core"),
+        cpu.threads and _count(cpu.threads, "thread"),
+        fewer and f"{cpu.usable_threads} of them usable",
+        found.limits.cpus and f"limited to {found.limits.cpus:g} CPUs",
+    )
+
+
+def _joined(microarchitecture: str, codename: str | None) -> str:
+    return f"{microarchitecture} ({codename})" if codename else microarchitecture
+
+
+def _machine(found: Environment) -> str:
+    m = found.machine
+    virtual = m.virtual and (f"virtual, on {m.hypervisor}" if m.hypervisor else "virtual")
+    bare = m.virtual is False and "bare metal"
+    return _list(m.cloud, m.instance_type, m.vendor, m.product, m.chassis, virtual, bare)
+
+
+def _container(found: Environment) -> str:
+    if found.container is None:
+        return ""
+    limit = found.limits.memory_bytes
+    return _list(found.container, limit and f"memory limited to {_bytes(limit)}")
+
+
+def _system(found: Environment) -> str:
+    host = found.host
+    name = " ".join(filter(None, (host.os, host.os_version)))
+    return _list(name, host.kernel and f"kernel {host.kernel}", host.architecture)
+
+
+def _drivers(found: Environment) -> str:
+    s = found.software
+    return _list(
+        s.nvidia_driver and f"NVIDIA {s.nvidia_driver}",
+        s.cuda_driver and f"serves CUDA {s.cuda_driver}",
+        s.cuda_runtime and f"CUDA runtime {s.cuda_runtime}",
+        s.rocm_runtime and f"ROCm runtime {s.rocm_runtime}",
+    )
+
+
+def _software(found: Environment) -> str:
+    s = found.software
+    packages = (f"{name} {version}" for name, version in s.packages.items())
+    return _list(s.python and f"Python {s.python}", *packages)
+
+
+def _bytes(count: float | None) -> str:
+    return "" if count is None else format_quantity(float(count), "B")
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _list(*parts: str | float | bool | None) -> str:
+    """What is known of several parts, with commas; falsy ones are unknown or not worth a word."""
+    return ", ".join(str(part) for part in parts if part)

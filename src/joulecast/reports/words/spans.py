@@ -1,0 +1,92 @@
+"""Spans made fit to read: long lists shortened, spans of one name put together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ...recording.summary import SpanEnergy, Summary
+from ...units import Estimate, weakest
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Elided:
+    """How many items of a long list are left out."""
+
+    count: int
+
+
+def ends(items: Sequence[T], most: int) -> list[T | Elided]:
+    """All items, or the first and last ones with an `Elided` between where there are too many."""
+    if len(items) <= most:
+        return list(items)
+    head = most * 2 // 3
+    tail = most - head
+    return [*items[:head], Elided(len(items) - most), *items[len(items) - tail :]]
+
+
+@dataclass(frozen=True, slots=True)
+class SpanGroup:
+    """All spans of one name at one place in the nesting."""
+
+    path: tuple[str, ...]  # names from the outside in; its own is the last
+    count: int
+    unfinished: int  # those whose end is unknown
+    duration_s: float
+    energy: Estimate | None  # of all together; None where one of them is unknown
+
+    @property
+    def name(self) -> str:
+        """Its own name."""
+        return self.path[-1]
+
+    @property
+    def depth(self) -> int:
+        """How many spans it lies in."""
+        return len(self.path) - 1
+
+
+def group_spans(summary: Summary) -> list[SpanGroup]:
+    """The spans that are not epochs by name and nesting, each followed by those inside it."""
+    members: dict[tuple[str, ...], list[SpanEnergy]] = {}
+    paths: dict[int, tuple[str, ...]] = {}
+    for s in sorted([*summary.epochs, *summary.spans], key=lambda s: (s.span.start_s, s.span.id)):
+        outer = paths.get(s.span.parent, ()) if s.span.parent is not None else ()
+        numbered = s.span.index is not None  # "epoch 3" and "epoch 4" belong together
+        path = (*outer, s.span.kind if numbered or not s.span.name else s.span.name)
+        paths[s.span.id] = path
+        members.setdefault(path, [])
+    for s in summary.spans:
+        members[paths[s.span.id]].append(s)
+    first = {path: i for i, path in enumerate(members)}
+
+    def place(path: tuple[str, ...]) -> list[int]:
+        return [first[path[: n + 1]] for n in range(len(path))]
+
+    return [_group(path, members[path]) for path in sorted(members, key=place) if members[path]]
+
+
+def _group(path: tuple[str, ...], found: list[SpanEnergy]) -> SpanGroup:
+    known = [s.energy for s in found if s.energy is not None]
+    return SpanGroup(
+        path,
+        len(found),
+        sum(s.span.end_s is None for s in found),
+        math.fsum(s.duration_s for s in found),
+        _sum_of_one_meter(known) if len(known) == len(found) else None,
+    )
+
+
+def _sum_of_one_meter(parts: list[Estimate]) -> Estimate:
+    """Sum of stretches read by the same meters: their errors are shared, so the bounds add up."""
+    return Estimate(
+        math.fsum(p.value for p in parts),
+        math.fsum(p.low for p in parts),
+        math.fsum(p.high for p in parts),
+        "J",
+        weakest(p.provenance for p in parts),
+    )

@@ -1,0 +1,1 @@
+"""Sensors against a plug: power at the wall from the meters."""

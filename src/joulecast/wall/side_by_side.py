@@ -1,0 +1,142 @@
+"""A plug and the meters, read side by side while the machine works or idles."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import numpy as np
+
+from ..errors import JoulecastError
+from ..hardware.environment import Environment
+from ..meters.cpu_time import CpuTime
+from ..meters.discovery import discover
+from ..recording.model import Gap, Samples
+from ..recording.sampler import Sampler
+from .join import Metered, Readings, metered
+from .regression import WallFitError
+
+PLUG_S = 1.0  # plugs measure about once a second
+METERS_S = 0.1
+SCOPES = ("machine", "process")
+_GIVES_UP = 5  # failures of the plug, one after the other
+
+
+class PowerPlug(Protocol):
+    """What is asked for the power at the wall, and how it is called."""
+
+    def power_w(self) -> float:
+        """Watts now. Raises `JoulecastError`."""
+
+
+class _Meters:
+    """The meters of one scope, and what they said."""
+
+    def __init__(
+        self,
+        scope: str,
+        clock: Callable[[], float],
+        env: Mapping[str, str],
+        environment: Environment,
+    ) -> None:
+        self.scope = scope
+        follows = None if scope == "machine" else os.getpid()
+        times = CpuTime(clock, follows)
+        found = discover(scope, clock, env=env, cpu_time=times, environment=environment)
+        self.sources = [meter.source for meter in found.meters]
+        self.sampler = Sampler(found.meters, clock, METERS_S)
+        self._parts: dict[str, list[Samples]] = {}
+        self.gaps: list[Gap] = []
+
+    def tick(self, last: bool = False) -> None:
+        self.sampler.tick(everything=last)
+        for domain, samples in self.sampler.take().items():
+            self._parts.setdefault(domain, []).append(samples)
+        self.gaps += self.sampler.take_gaps()
+
+    def metered(self, started_at: float) -> Metered | None:
+        samples = {domain: Samples.concat(parts) for domain, parts in self._parts.items()}
+        end_s = max((float(s.t_s[-1]) for s in samples.values() if len(s)), default=0.0)
+        return metered(samples, self.sources, self.gaps, started_at, end_s, self.scope)
+
+
+class SideBySide:
+    """Reads a plug and the meters in threads of its own, from `with` on until its end.
+
+    Both scopes are metered: a machine's runs are recorded in either, and their figures differ.
+    """
+
+    def __init__(
+        self,
+        plug: PowerPlug,
+        name: str,
+        environment: Environment,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        env: Mapping[str, str] | None = None,
+        plug_s: float = PLUG_S,
+    ) -> None:
+        env = os.environ if env is None else env
+        self._plug, self._name, self._clock, self._plug_s = plug, name, clock, plug_s
+        self._stop = threading.Event()
+        self._meters = [_Meters(scope, clock, env, environment) for scope in SCOPES]
+        self._times: list[float] = []
+        self._watts: list[float] = []
+        self._lost: JoulecastError | None = None
+        self._threads = [
+            threading.Thread(target=self._read_meters, name="joulecast-meters", daemon=True),
+            threading.Thread(target=self._read_plug, name="joulecast-plug", daemon=True),
+        ]
+
+    def __enter__(self) -> SideBySide:
+        """Ask the plug once, and begin. Raises `JoulecastError` where it does not answer."""
+        self._plug.power_w()
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+        for meters in self._meters:
+            meters.tick(last=True)
+            meters.sampler.close()
+
+    def _read_meters(self) -> None:
+        while not self._stop.wait(METERS_S):
+            for meters in self._meters:
+                meters.tick()
+
+    def _read_plug(self) -> None:
+        failures = 0
+        while not self._stop.wait(self._plug_s):
+            asked = self._clock()
+            try:
+                watts = self._plug.power_w()
+            except JoulecastError as error:
+                failures += 1
+                if failures >= _GIVES_UP:
+                    self._lost = error
+                    return
+                continue
+            failures = 0
+            self._times.append((asked + self._clock()) / 2)
+            self._watts.append(watts)
+
+    def readings(self) -> Readings:
+        """What the plug said; times by the clock. Raises `JoulecastError` if it was lost."""
+        if self._lost is not None:
+            raise self._lost
+        return Readings(np.array(self._times), np.array(self._watts), False, self._name)
+
+    def metered(self) -> list[Metered]:
+        """What the meters said, a scope each. Raises `WallFitError` where there are none."""
+        found = [meters.metered(meters.sampler.start_s) for meters in self._meters]
+        known = [one for one in found if one is not None]
+        if not known:
+            raise WallFitError("nothing is metered here: joulecast doctor says what can be")
+        return known

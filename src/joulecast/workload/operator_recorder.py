@@ -1,0 +1,158 @@
+"""Watches every ATen operator of a step go by, and writes down what it costs."""
+
+from __future__ import annotations
+
+import weakref
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from .kernels import Kernel
+from .layers import LayerTracker
+from .meta_results import quick
+from .model import MULTIPLYING, Op, Phase
+from .operator_rules import Rule, rule_of, unknown
+
+
+class OperatorRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Records the kernels of a step, each with its layer and phase, and the memory that lives.
+
+    `persistent` tensors (parameters, buffers, whatever is there before the step) count neither as
+    activations nor to the peak.
+    """
+
+    def __init__(self, tracker: LayerTracker, persistent: Iterable[Tensor], tf32: bool) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.phase = Phase.FORWARD
+        self.uncounted: Counter[str] = Counter()
+        self.activations: dict[str, float] = defaultdict(float)
+        self.peak_bytes = 0.0
+        self.views = 0
+        self._tracker = tracker
+        self._tf32 = tf32
+        self._kernels: Counter[tuple[str, Phase, Kernel]] = Counter()
+        self._rules: dict[Any, Rule | None] = {}
+        self._shortcuts: dict[Any, Any] = {}
+        self._silent = False
+        self._live_bytes = 0.0
+        self._living: dict[int, weakref.ref[Any]] = {}
+        self._kept = {_storage(tensor) for tensor in persistent}
+        self._persistent = frozenset(self._kept)
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # to skip torch's compiler is to import it
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        try:
+            rule = self._rules[func]
+        except KeyError:
+            rule = self._rules[func] = rule_of(func)
+            self._shortcuts[func] = quick(func)
+        if rule is None and func._can_decompose():
+            with self:  # a composite: its parts are counted instead
+                return func.decompose(*args, **kwargs)
+        short = self._shortcuts[func]
+        out = short(args, kwargs) if short is not None else NotImplemented
+        if out is NotImplemented:
+            out = func(*args, **kwargs)
+        if self._silent:
+            kernels = []
+        elif rule is not None:
+            kernels = rule(args, kwargs, out)
+        else:
+            self.uncounted[func._schema.name.replace("::", ".")] += 1
+            kernels = unknown(args, out)
+        for kernel in kernels:
+            self.add(kernel)
+        if func.is_view:
+            self.views += not self._silent
+        else:
+            self._watch_memory(out)
+        return out
+
+    @contextmanager
+    def silence(self) -> Iterator[None]:
+        """What is run within launches no kernel of the model; its memory counts."""
+        self._silent = True
+        try:
+            yield
+        finally:
+            self._silent = False
+
+    def add(self, kernel: Kernel) -> None:
+        """Records a kernel of the layer and phase at work."""
+        self._kernels[self._tracker.current(), self.phase, kernel] += kernel.count
+
+    def ops(self) -> tuple[Op, ...]:
+        """All kernels so far, those alike of a layer counted together, in order of appearance."""
+        return tuple(
+            Op(
+                kernel.kind,
+                phase,
+                kernel.flops,
+                kernel.bytes,
+                self._computes_in(kernel),
+                layer,
+                kernel.shape,
+                count,
+                kernel.draws,
+                kernel.aside,
+            )
+            for (layer, phase, kernel), count in self._kernels.items()
+        )
+
+    def keep(self, tensor: Tensor) -> Tensor:
+        """Notes a tensor as kept for the backward pass (a hook of `saved_tensors_hooks`)."""
+        key = _storage(tensor)
+        if key not in self._kept:
+            self._kept.add(key)
+            self.activations[self._tracker.current()] += tensor.untyped_storage().nbytes()
+        return tensor
+
+    def _computes_in(self, kernel: Kernel) -> str:
+        if self._tf32 and kernel.dtype == "fp32" and kernel.kind in MULTIPLYING:
+            return "tf32"
+        return kernel.dtype
+
+    def _watch_memory(self, out: Any) -> None:
+        for tensor in out if isinstance(out, (list, tuple)) else (out,):
+            if not isinstance(tensor, Tensor) or tensor.layout is not torch.strided:
+                continue
+            storage = tensor.untyped_storage()
+            key = storage._cdata
+            if key in self._living or key in self._persistent:
+                continue
+            size = float(storage.nbytes())
+
+            def gone(_: Any, key: int = key, size: float = size) -> None:
+                self._living.pop(key, None)
+                self._live_bytes -= size
+
+            self._living[key] = weakref.ref(storage, gone)
+            self._live_bytes += size
+            self.peak_bytes = max(self.peak_bytes, self._live_bytes)
+
+
+def _storage(tensor: Tensor) -> int:
+    address: int = tensor.untyped_storage()._cdata
+    return address
+
+
+def persistent_tensors(model: nn.Module) -> list[Tensor]:
+    """Parameters, buffers, and tensors that modules hold besides."""
+    held = [
+        value
+        for module in model.modules()
+        for value in vars(module).values()
+        if isinstance(value, Tensor)
+    ]
+    return [*model.parameters(), *model.buffers(), *held]

@@ -1,0 +1,108 @@
+"""The share of making the hardware, against published figures."""
+
+import math
+
+import pytest
+
+from joulecast.analysis.carbon.embodied import (
+    YEAR_S,
+    Embodied,
+    embodied,
+    embodied_of_gpus,
+    parse_lifetime,
+)
+from joulecast.errors import UsageError
+from joulecast.hardware.catalog.embodied import find_made, made, usual_lifetime
+from joulecast.hardware.catalog.gpus import find_gpu
+from joulecast.units import Provenance
+
+
+@pytest.mark.parametrize(("kg", "published"), [(2500, 0.056), (150, 0.003)])
+def test_the_hourly_figures_of_the_bloom_paper(kg, published):
+    """Luccioni et al. 2022, section 4.1: a server's and a GPU's kg an hour, 6 years at 85 %."""
+    hourly = embodied(kg * 1000).of(3600).value / 1000
+    assert round(hourly, 3) == published
+
+
+def test_time_share_and_use():
+    held = Embodied(1000.0, 100.0)
+    assert held.of(10).value == pytest.approx(100)
+    assert held.of(0).value == 0
+    assert Embodied(1000.0, 100.0, share=0.25).of(10).value == pytest.approx(25)
+    assert Embodied(1000.0, 100.0, utilisation=0.5).of(10).value == pytest.approx(200)
+    assert held.of(10).provenance is Provenance.ASSUMED
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"carbon_g": 0},
+        {"carbon_g": -1},
+        {"carbon_g": math.nan},
+        {"lifetime_s": 0},
+        {"lifetime_s": math.inf},
+        {"utilisation": 0},
+        {"utilisation": 1.01},
+        {"utilisation": math.nan},
+        {"share": 0},
+        {"share": -0.5},
+        {"share": 2},
+    ],
+)
+def test_what_is_no_hardware(wrong):
+    with pytest.raises(UsageError) as caught:
+        Embodied(**({"carbon_g": 1.0, "lifetime_s": 1.0} | wrong))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("5y", 5 * YEAR_S), ("4.5 years", 4.5 * YEAR_S), ("1 yr", YEAR_S), ("100d", 8.64e6)],
+)
+def test_lifetimes(text, seconds):
+    assert parse_lifetime(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["0y", "0", "-1y", "years", "", "nan", "5 decades"])
+def test_what_is_no_lifetime(text):
+    with pytest.raises(UsageError):
+        parse_lifetime(text)
+
+
+def test_the_catalog_names_boards_of_the_other_catalog_and_sources():
+    for row in made():
+        assert find_gpu(row.name).name == row.name
+        assert 50 < row.kg < 1000
+        assert row.source and row.per
+    assert usual_lifetime().source
+
+
+def test_as_drivers_name_them():
+    assert find_made("NVIDIA H100 80GB HBM3").kg == 164
+    assert find_made("A100-SXM4-40GB").kg == 127.6
+    assert find_made("A100-SXM4-80GB") is None  # another board
+    assert find_made("A100") is None  # four boards
+    assert find_made("Voodoo 2") is None
+
+
+def test_gpus_of_a_run():
+    held, note = embodied_of_gpus(["NVIDIA H100 80GB HBM3"] * 8)
+    assert held.carbon_g == pytest.approx(1_312_000)
+    assert "NVIDIA" in held.source
+    assert "server" in note
+    assert "Luccioni" in held.written_off_by
+
+
+def test_a_gpu_that_no_source_is_known_of_makes_all_unknown():
+    held, why = embodied_of_gpus(["NVIDIA H100 80GB HBM3", "NVIDIA GeForce RTX 3090"])
+    assert held is None
+    assert "RTX 3090" in why and "--embodied" in why
+    held, why = embodied_of_gpus([])
+    assert held is None
+    assert "--embodied" in why
+
+
+def test_what_is_taken_as_usual_is_said():
+    assert embodied(1.0, YEAR_S, 1.0).written_off_by == "as given"
+    assert embodied(1.0, YEAR_S).written_off_by.startswith("utilisation as usual")
+    assert embodied(1.0).written_off_by.startswith("lifetime and utilisation as usual")

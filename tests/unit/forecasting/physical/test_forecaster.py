@@ -1,0 +1,228 @@
+from dataclasses import replace
+
+import pytest
+
+from fakes.workloads import GPU, conv, elementwise, matmul, workload
+from joulecast.forecasting.base import Prediction
+from joulecast.forecasting.physical.device import Calibration, Device, Shares, StepForecast, total
+from joulecast.forecasting.physical.forecaster import Physical
+from joulecast.forecasting.physical.memory_fit import memory_needed
+from joulecast.hardware.catalog.cpus import cpus, find_cpu
+from joulecast.hardware.catalog.gpus import find_gpu, gpus
+from joulecast.workload.model import Op, OperatorKind, Phase
+
+WORK = workload(*[matmul(4096, 4096, 4096)] * 10, elementwise(1e8), conv(32, 64, 56, 64, 3))
+
+
+def test_energy_is_power_times_time_and_lies_in_its_interval():
+    step = Physical().step(WORK, GPU)
+    assert step.energy.value == pytest.approx(step.power.value * step.duration.value)
+    for prediction in (step.energy, step.duration, step.power):
+        assert 0 < prediction.low < prediction.value <= prediction.high
+    assert (step.method, step.rung) == ("physical", "catalog")
+
+
+def test_shares_add_up_and_name_what_dominates():
+    computing = Physical().step(workload(matmul(16384, 16384, 16384)), GPU).shares
+    moving = Physical().step(workload(elementwise(1e9)), GPU).shares
+    waiting = Physical().step(workload(*[elementwise(10)] * 500), GPU).shares
+    fed = GPU.calibrated(Calibration(samples_per_s=1.0))
+    hungry = Physical().step(WORK, fed).shares
+    kinds = [s.dominant for s in (computing, moving, waiting, hungry)]
+    assert kinds == ["compute", "memory", "launch", "input"]
+    for shares in (computing, moving, waiting, hungry):
+        sum_of = shares.compute + shares.memory + shares.launch + shares.input
+        assert sum_of == pytest.approx(1)
+    assert Shares(0.2, 0.5, 0.3).dominant == "memory"
+
+
+def test_a_slow_input_pipeline_bounds_the_step():
+    step = Physical().step(WORK, GPU.calibrated(Calibration(samples_per_s=10.0)))
+    assert step.duration.value == pytest.approx(WORK.batch / 10.0, rel=0.01)
+    assert step.rung == "calibrated"
+
+
+def test_every_gpu_and_cpu_of_the_catalog_can_be_forecast():
+    forecaster = Physical()
+    for gpu in gpus():
+        step = forecaster.step(WORK, Device.of_gpu(gpu))
+        assert step.power.value <= gpu.tdp_w * 1.01
+        assert 0 < step.energy.low < step.energy.high
+    for cpu in cpus()[::20]:
+        assert forecaster.step(WORK, Device.of_cpu(cpu)).duration.value > 0
+
+
+def test_more_of_everything_is_never_slower():
+    better = replace(GPU, vector={"fp32": 20.0}, memory_bandwidth_gb_s=1000.0, power_limit_w=1e6)
+    assert Physical().step(WORK, better).duration.value < Physical().step(WORK, GPU).duration.value
+
+
+def test_nothing_to_do_is_no_forecast():
+    assert Physical().step(workload(), GPU) is None
+
+
+def test_what_is_unlike_the_fitted_gets_a_wider_interval_and_says_why():
+    def width(device, work=WORK):
+        step = Physical().step(work, device)
+        return step.energy.high / step.energy.low, step.notes
+
+    usual, _ = width(GPU)
+    hopper, why = width(Device.of_gpu(find_gpu("NVIDIA H100 PCIe 80GB")))
+    assert hopper > usual
+    assert any("Hopper" in note for note in why)
+    b200, why = width(Device.of_gpu(find_gpu("NVIDIA B200")))
+    assert b200 == pytest.approx(hopper)
+    assert "no Blackwell GPU with stacked memory (HBM) was among those fitted" in why
+    for name in ("GeForce RTX 5090", "Tesla V100 PCIe 32GB", "A100 SXM4 80GB", "GTX 1080"):
+        assert width(Device.of_gpu(find_gpu(name)))[0] == pytest.approx(usual)
+    amd, _ = width(Device.of_gpu(find_gpu("AMD Instinct MI210")))
+    assert amd > hopper
+    cpu, _ = width(Device.of_cpu(find_cpu("EPYC 7742")))
+    assert cpu > amd
+    rare = Op(OperatorKind.EMBEDDING, Phase.FORWARD, 0.0, 1e10, "fp32")
+    strange, why = width(GPU, workload(rare))
+    assert strange > usual
+    assert any("embedding" in note for note in why)
+    known, _ = width(GPU.calibrated(Calibration(compute=1.0)))
+    assert known < usual
+
+
+@pytest.mark.parametrize(
+    ("calibration", "work", "slower"),
+    [
+        (Calibration(compute=0.5), workload(matmul(16384, 16384, 16384)), 2.0),
+        (Calibration(memory=0.5), workload(elementwise(1e9)), 2.0),
+        (Calibration(launch_s=1e-3), workload(*[elementwise(10)] * 100), None),
+        (Calibration(step_s=0.5), workload(elementwise(10)), None),
+    ],
+)
+def test_what_was_measured_takes_the_place_of_constants(calibration, work, slower):
+    plain, own = Physical().step(work, GPU), Physical().step(work, GPU.calibrated(calibration))
+    ratio = own.duration.value / plain.duration.value
+    assert ratio == pytest.approx(slower, rel=0.1) if slower else ratio > 5
+
+
+def test_calibrated_power():
+    def watts(work, **found):
+        unlimited = replace(GPU, power_limit_w=1e6)
+        return Physical().step(work, unlimited.calibrated(Calibration(**found))).power.value
+
+    assert watts(workload(elementwise(10)), idle_w=20.0, step_s=1.0) == pytest.approx(20, rel=0.05)
+    moving = workload(elementwise(1e9))
+    usual, double = watts(moving, idle_w=20.0), watts(moving, idle_w=20.0, power=2.0)
+    assert double - 20 == pytest.approx(2 * (usual - 20), rel=1e-6)
+
+
+STEP = StepForecast(
+    Prediction(2.0, 1.0, 4.0),
+    Prediction(100.0, 50.0, 200.0),
+    Prediction(50.0),
+    None,
+    "physical",
+    "catalog",
+    ("a note",),
+)
+
+
+def test_the_error_of_a_run_is_that_of_its_step():
+    run = total(STEP, 100, epochs=3)
+    assert (run.energy.value, run.energy.low, run.energy.high) == (30000, 15000, 60000)
+    assert (run.duration.value, run.duration.low) == (600, 300)
+    assert run.notes == ("a note",)
+
+
+def test_validation_is_added_after_each_epoch():
+    run = total(STEP, 10, epochs=2, validation=STEP, validation_steps=5)
+    assert run.energy.value == 3000
+    assert run.notes == ("a note",)
+    bare = replace(STEP, energy=Prediction(1.0))
+    assert total(bare, 1).energy == Prediction(1.0)
+
+
+def test_totals_that_make_no_sense():
+    with pytest.raises(ValueError, match="negative"):
+        total(STEP, -1)
+    with pytest.raises(ValueError, match="validation"):
+        total(STEP, 1, validation_steps=1)
+    assert total(STEP, 0).energy.value == 0
+
+
+def test_memory_is_compared_with_what_there_is():
+    needed = memory_needed(WORK, GPU)
+    assert needed.fits is False
+    assert "does not fit" in needed.warning
+    roomy = memory_needed(WORK, replace(GPU, memory_gb=80.0))
+    assert roomy.fits
+    assert roomy.warning is None
+    tight = memory_needed(WORK, replace(GPU, memory_gb=needed.needed_bytes / 1e9 * 1.05))
+    assert "hardly fits" in tight.warning
+    unknown = memory_needed(WORK, replace(GPU, memory_gb=None))
+    assert (unknown.fits, unknown.warning) == (None, None)
+    assert memory_needed(WORK, replace(GPU, devices=2)).needed_bytes < needed.needed_bytes
+
+
+def test_a_smaller_batch_is_the_cure_only_where_it_is():
+    work = replace(
+        WORK, batch=8, weight_bytes=1e9, gradient_bytes=1e9, optimizer_bytes=2e9,
+        activation_bytes=16e9, peak_bytes=0.0,
+    )  # fmt: skip
+    roomy, tight, tiny = (memory_needed(work, replace(GPU, memory_gb=m)) for m in (12, 6, 4))
+    assert roomy.warning.endswith("a smaller batch would")
+    assert tight.warning.endswith("only a device with more memory helps")
+    assert "weights, gradients and optimizer state take 4.9 GB at any batch" in tiny.warning
+    alone = memory_needed(replace(work, batch=1), replace(GPU, memory_gb=12))
+    assert not alone.fits_smaller and "smaller batch" not in alone.warning
+
+
+def test_a_part_of_a_cpu_has_a_part_of_its_rate_and_power():
+    whole, part = (Device.of_cpu(find_cpu("EPYC 7742"), cores=c) for c in (None, 16))
+    assert part.vector["fp32"] == pytest.approx(whole.vector["fp32"] / 4)
+    assert part.tdp_w == pytest.approx(whole.tdp_w / 4)
+    assert part.memory_bandwidth_gb_s <= whole.memory_bandwidth_gb_s
+
+
+def test_precisions_a_device_lacks_run_as_the_next_wider():
+    assert GPU.peak_tflops("bf16") == 10.0
+    assert replace(GPU, tensor={"fp16": 80.0}).peak_tflops("bf16") == 10.0
+    assert replace(GPU, tensor={"fp16": 80.0}).peak_tflops("fp16", tensor_cores=False) == 10.0
+    assert replace(GPU, vector={}).peak_tflops("fp32") is None
+
+
+def test_no_gpu_draws_more_than_it_is_let():
+    step = Physical().step(WORK, replace(GPU, power_limit_w=0.7 * GPU.tdp_w))
+    assert step.power.low < step.power.value <= step.power.high
+    assert step.power.high <= max(step.power.value, 0.7 * GPU.tdp_w)
+
+
+def test_a_calibrated_cpu_may_draw_more_than_its_family_is_rated_at():
+    cpu = Device.of_cpu(cpus()[0], cores=1)
+    plain = Physical().step(WORK, cpu)
+    hot = Physical().step(WORK, cpu.calibrated(Calibration(power=20.0)))
+    assert hot.power.value > 2 * cpu.tdp_w
+    assert hot.duration.value <= plain.duration.value
+
+
+@pytest.mark.parametrize("precision", ["bf16", "tf32"])
+@pytest.mark.parametrize("name", ["Tesla V100 SXM2 16GB", "Tesla T4", "GeForce GTX 750 Ti"])
+def test_gpus_before_ampere_compute_bf16_and_tf32_as_fp32_and_it_is_said(name, precision):
+    device = Device.of_gpu(find_gpu(name))
+
+    def of(dtype):
+        work = workload(matmul(8192, 8192, 8192, dtype=dtype), precision=dtype)
+        return Physical().step(work, device)
+
+    full, asked = of("fp32"), of(precision)
+    assert asked.duration.value == pytest.approx(full.duration.value, rel=0.05)
+    (note,) = [note for note in asked.notes if precision in note]
+    assert note.endswith(f"has no tensor cores for {precision}: counted at its rate in fp32")
+    assert not any("tensor cores" in note for note in full.notes)
+
+
+def test_tensor_cores_that_know_the_precision_have_no_note():
+    work = workload(matmul(8192, 8192, 8192, dtype="bf16"), precision="bf16")
+    on = {n: Physical().step(work, Device.of_gpu(find_gpu(n))) for n in ("RTX 3090", "Tesla T4")}
+    assert not any("tensor cores" in note for note in on["RTX 3090"].notes)
+    half = workload(matmul(8192, 8192, 8192, dtype="fp16"), precision="fp16")
+    t4 = Physical().step(half, Device.of_gpu(find_gpu("Tesla T4")))
+    assert t4.duration.value < on["Tesla T4"].duration.value / 3
+    assert not any("tensor cores" in note for note in t4.notes)

@@ -1,0 +1,105 @@
+import pytest
+
+from joulecast.errors import UsageError
+from joulecast.forecasting.base import Prediction
+from joulecast.forecasting.physical.device import Device, Shares, StepForecast
+from joulecast.forecasting.physical.job import Plan, Site, forecast_job, widest
+from joulecast.units import Provenance
+from joulecast.workload.model import Op, OperatorKind, Phase, Workload
+
+WORK = Workload(
+    name="net",
+    batch=8,
+    input_shape=(3, 32, 32),
+    precision="fp32",
+    training=True,
+    optimizer="sgd",
+    parameters=1000,
+    ops=(
+        Op(OperatorKind.CONV, Phase.FORWARD, 1e9, 1e6, "fp32", count=2),
+        Op(OperatorKind.CONV, Phase.BACKWARD, 2e9, 2e6, "fp32", count=2),
+    ),
+    layers=(),
+    weight_bytes=4e9,
+    gradient_bytes=4e9,
+    optimizer_bytes=0.0,
+    activation_bytes=3e9,
+)
+DEVICE = Device("a device", "gpu", {}, {}, 900.0, 10.0, 300.0, 80)
+STEP = StepForecast(
+    duration=Prediction(0.1, 0.08, 0.13),
+    energy=Prediction(20.0, 15.0, 30.0),
+    power=Prediction(200.0, 170.0, 240.0),
+    shares=Shares(0.6, 0.3, 0.1),
+    method="physical",
+    rung="catalog",
+    notes=("a note",),
+)
+SITE = Site(360.0, "as given", 1.5)
+
+
+def test_steps_see_every_sample():
+    assert Plan.of_samples(50_000, 64, 30) == Plan(782, 30)
+    assert Plan.of_samples(64, 64, 1, 65) == Plan(1, 1, 2)
+
+
+def test_a_job_is_its_steps_and_its_validation():
+    plan = Plan(100, 3, 10)
+    after = StepForecast(
+        Prediction(0.02, 0.01, 0.03), Prediction(4, 3, 5), STEP.power, None, "physical", "catalog"
+    )
+    job = forecast_job(STEP, WORK, DEVICE, plan, SITE, after)
+    assert job.energy.value == pytest.approx(3 * (100 * 20 + 10 * 4))
+    assert job.energy.high == pytest.approx(3 * (100 * 30 + 10 * 5))  # one model: one error
+    assert job.duration.value == pytest.approx(3 * (100 * 0.1 + 10 * 0.02))
+    assert job.carbon.value == pytest.approx(job.energy.value / 3.6e6 * 360 * 1.5)
+    assert job.carbon.provenance is Provenance.ASSUMED
+    assert job.energy.provenance is Provenance.MODELLED
+
+
+def test_what_a_job_needs_of_memory():
+    memory = forecast_job(STEP, WORK, DEVICE, Plan(1), SITE).memory
+    assert memory.needed_bytes == pytest.approx(11e9, rel=0.2)
+    assert memory.fits is False
+    unknown = Device("?", "cpu", {}, {}, 12.0, None, 65.0, 4)
+    assert forecast_job(STEP, WORK, unknown, Plan(1), SITE).memory.fits is None
+
+
+def test_a_document_is_plain_and_whole():
+    found = forecast_job(STEP, WORK, DEVICE, Plan(7), SITE).to_json()
+    assert found["per_step"]["energy"] == {
+        "value": 20.0, "low": 15.0, "high": 30.0, "unit": "J", "provenance": "modelled",
+    }  # fmt: skip
+    assert found["workload"]["forward_flops"] == 2e9
+    assert found["workload"]["step_flops"] == 6e9
+    assert found["dominated_by"] == "compute"
+    assert found["notes"] == ["a note"]
+
+
+def test_intervals_hold_those_of_all_it_might_be():
+    job = forecast_job(STEP, WORK, DEVICE, Plan(10), SITE)
+    other_step = StepForecast(
+        Prediction(0.2, 0.15, 0.3),
+        Prediction(10, 8, 12),
+        Prediction(50, 40, 60),
+        None,
+        "p",
+        "catalog",
+    )
+    other = forecast_job(other_step, WORK, DEVICE, Plan(10), SITE)
+    both = widest(job, [other])
+    assert (both.energy.value, both.energy.low, both.energy.high) == pytest.approx((200, 80, 300))
+    assert (both.duration.low, both.duration.high) == pytest.approx((0.8, 3.0))
+
+
+def test_sites():
+    assert "Germany" in Site.of("DE").basis
+    assert Site.of().carbon_g_per_kwh > 100
+    for wrong in (
+        {"region": "Atlantis"},
+        {"pue": 0.9},
+        {"intensity": -1.0},
+        {"region": "DE", "intensity": 300.0},
+    ):
+        with pytest.raises(UsageError):
+            Site.of(**wrong)

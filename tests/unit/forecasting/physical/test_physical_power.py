@@ -1,0 +1,92 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakes.workloads import GPU, elementwise, matmul, workload
+from joulecast.forecasting.physical.constants import Constants, shipped
+from joulecast.forecasting.physical.power_model import SLOWEST_CLOCK, Draw, awake_w, run
+from joulecast.forecasting.physical.roofline import Busy
+
+DRAW = Draw(
+    awake_hbm=0.15,
+    awake_gddr=0.25,
+    compute_vector=0.8,
+    compute_tensor=1.0,
+    memory=0.4,
+    latency=0.1,
+    gamma=2.0,
+    held=1.0,
+)
+
+
+def at_work(compute=0.0, tensor=0.0, memory=0.0, host=0.0):
+    parts = {"compute": compute, "tensor": tensor, "memory": memory, "host": host}
+    arrays = {name: np.array(value, float) for name, value in parts.items()}
+    return Busy(**arrays, latency=np.array(0.0), input=np.array(0.0))
+
+
+def test_waiting_for_the_host_draws_little_more_than_nothing_to_do():
+    done = run(at_work(compute=0.001, host=1.0), DRAW, 4.0, 250.0, 250.0, 60.0)
+    assert float(done.power_w) == pytest.approx(60.2, abs=0.1)
+    assert float(done.clock) == 1.0
+
+
+def test_computing_and_moving_add_up():
+    done = run(at_work(compute=1.0, memory=1.0), DRAW, 4.0, 250.0, 1000.0, 60.0)
+    assert float(done.power_w) == pytest.approx(60 + 250 * (0.8 + 0.4) / 2, rel=0.01)
+
+
+def test_a_limit_holds_the_power_and_stretches_computing_alone():
+    free = run(at_work(compute=1.0), DRAW, 4.0, 250.0, 1000.0, 60.0)
+    held = run(at_work(compute=1.0), DRAW, 4.0, 250.0, 150.0, 60.0)
+    assert float(held.power_w) == pytest.approx(150.0, rel=1e-3)
+    # 60 + 200 f^2 = 150
+    assert float(held.clock) == pytest.approx(np.sqrt(90 / 200), rel=1e-3)
+    assert float(held.step_s) == pytest.approx(float(free.step_s) / np.sqrt(90 / 200), rel=1e-3)
+    moving = run(at_work(memory=1.0), DRAW, 4.0, 250.0, 100.0, 60.0)
+    assert float(moving.step_s) == pytest.approx(1.0, rel=1e-3)
+
+
+@given(st.floats(70, 400), st.floats(0, 1), st.floats(0, 1), st.floats(0.001, 1))
+def test_less_power_never_makes_a_step_faster(limit, compute, memory, host):
+    work = at_work(compute=compute, memory=memory, host=host)
+    tight, loose = (run(work, DRAW, 4.0, 250.0, w, 60.0) for w in (limit, limit + 50))
+    assert float(tight.step_s) >= float(loose.step_s) * (1 - 1e-9)
+    assert float(tight.power_w) <= float(loose.power_w) * (1 + 1e-4)
+    assert SLOWEST_CLOCK <= float(tight.clock) <= 1
+
+
+def test_stacked_memory_draws_less_awake():
+    draw = Constants.of(shipped()["constants"]).draw
+    assert awake_w(draw, 300.0, True) < awake_w(draw, 300.0, False) < 150
+
+
+def test_tensor_cores_and_ordinary_ones_are_told_apart():
+    plain = run(at_work(compute=1.0), DRAW, 4.0, 250.0, 1000.0, 60.0)
+    tensor = run(at_work(compute=1.0, tensor=1.0), DRAW, 4.0, 250.0, 1000.0, 60.0)
+    assert float(tensor.power_w) - float(plain.power_w) == pytest.approx(50.0, rel=1e-3)
+
+
+def test_many_at_once_are_each_as_alone():
+    rng = np.random.default_rng(0)
+    parts = {name: rng.random(20) for name in ("compute", "memory", "latency", "host", "input")}
+    many = run(Busy(**parts, tensor=parts["compute"] / 2), DRAW, 4.0, 250.0, 200.0, 60.0)
+    for i in range(20):
+        own = {name: value[i] for name, value in parts.items()}
+        one = run(Busy(**own, tensor=own["compute"] / 2), DRAW, 4.0, 250.0, 200.0, 60.0)
+        assert float(one.power_w) == pytest.approx(many.power_w[i])
+        assert float(one.step_s) == pytest.approx(many.step_s[i])
+
+
+def test_a_limited_board_is_limited_in_a_forecast():
+    from joulecast.forecasting.physical.forecaster import Physical
+
+    work = workload(*[matmul(8192, 8192, 8192)] * 5, elementwise(1e8))
+    free = Physical().step(work, GPU)
+    held = Physical().step(work, replace(GPU, power_limit_w=120.0))
+    assert held.duration.value > free.duration.value
+    assert held.power.value < 120.0
+    assert any("power limit" in note for note in held.notes)

@@ -1,0 +1,100 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fakes.workloads import GPU, conv, elementwise, matmul, workload
+from joulecast.forecasting.physical.constants import Constants, shipped
+from joulecast.forecasting.physical.device import Device
+from joulecast.forecasting.physical.roofline import Busy, busy, demand, depth, tiles
+from joulecast.workload.model import OperatorKind, Phase
+
+FOUND = Constants.of(shipped()["constants"]).efficiency
+
+
+def seconds(work, device=GPU):
+    at_work = busy(demand(work, device), FOUND)
+    return float(at_work.step(FOUND.corner))
+
+
+def test_a_large_product_runs_at_the_attained_share_of_the_peak():
+    big = workload(matmul(16384, 16384, 16384))
+    need = demand(big, GPU)
+    assert need.compute.sum() == pytest.approx(2 * 16384**3 / 10e12)
+    assert need.hidden_memory.sum() > 0
+    assert need.memory.sum() == 0
+    assert seconds(big) == pytest.approx(2 * 16384**3 / (10e12 * FOUND.compute[0, 0]), rel=0.05)
+
+
+def test_a_copy_runs_at_the_attained_share_of_the_bandwidth():
+    work = workload(elementwise(1e9))
+    attained = FOUND.memory[list(OperatorKind).index(OperatorKind.ELEMENTWISE)]
+    assert seconds(work) == pytest.approx(8e9 / (500e9 * attained), rel=0.05)
+
+
+def test_many_small_kernels_wait_for_the_host():
+    few, many = (workload(*[elementwise(100)] * n) for n in (1000, 2000))
+    assert seconds(many) - seconds(few) == pytest.approx(1000 * FOUND.launch_s[0], rel=0.05)
+
+
+def test_the_backward_pass_launches_faster_than_python():
+    forward = workload(*[elementwise(100)] * 1000)
+    backward = workload(*[replace(elementwise(100), phase=Phase.BACKWARD)] * 1000)
+    assert seconds(backward) < seconds(forward)
+
+
+def test_few_tiles_leave_processors_idle():
+    narrow, wide = workload(matmul(128, 128, 16384)), workload(matmul(2048, 2048, 64))
+    assert narrow.flops() == wide.flops()
+    assert demand(narrow, GPU).narrow.sum() > demand(wide, GPU).narrow.sum()
+
+
+def test_tiles_and_depth():
+    assert tiles(matmul(128, 65, 7)) == 4
+    assert depth(matmul(128, 65, 7)) == 7
+    assert tiles(conv(2, 64, 32, 128, 3)) == 32 * 2
+    assert depth(conv(2, 64, 32, 128, 3)) == 64 * 9
+    assert np.isinf(tiles(elementwise(10)))
+    assert np.isinf(depth(elementwise(10)))
+
+
+def test_tensor_cores_serve_the_precisions_they_know():
+    half = workload(matmul(8192, 8192, 8192, dtype="fp16"))
+    single = workload(matmul(8192, 8192, 8192))
+    tensor = replace(GPU, tensor={"fp16": 80.0})
+    assert demand(half, tensor).compute[1].sum() == pytest.approx(2 * 8192**3 / 80e12)
+    assert demand(single, tensor).compute[1].sum() == 0
+    # Without them half precision is computed as single, whatever the ordinary cores could do.
+    plain = replace(GPU, vector={"fp32": 10.0, "fp16": 20.0})
+    assert demand(half, plain).compute[0].sum() == pytest.approx(2 * 8192**3 / 10e12)
+
+
+def test_devices_share_a_batch():
+    work = workload(matmul(8192, 8192, 8192), elementwise(1e8))
+    one, two = demand(work, GPU), demand(work, replace(GPU, devices=2))
+    assert two.compute.sum() == pytest.approx(one.compute.sum() / 2)
+    assert two.memory.sum() == pytest.approx(one.memory.sum() / 2)
+    assert two.narrow.sum() == pytest.approx(one.narrow.sum())
+
+
+def test_the_slowest_of_device_host_and_input_sets_the_pace():
+    base = {"tensor": 0.0, "memory": 0.0, "latency": 0.0}
+    parts = {k: np.array(v) for k, v in base.items()}
+
+    def step(compute, host, fed):
+        own = {"compute": np.array(compute), "host": np.array(host), "input": np.array(fed)}
+        return float(Busy(**parts, **own).step(corner=4.0))
+
+    assert step(1.0, 0.01, 0.0) == pytest.approx(1.0, rel=1e-3)
+    assert step(0.01, 1.0, 0.0) == pytest.approx(1.0, rel=1e-3)
+    assert step(0.01, 0.01, 1.0) == pytest.approx(1.0, rel=1e-3)
+    assert 1.0 < step(1.0, 1.0, 0.0) < 1.25
+
+
+def test_a_gpu_of_two_devices_is_taken_as_the_driver_lists_it():
+    from joulecast.hardware.catalog.gpus import find_gpu
+
+    board = find_gpu("NVIDIA Tesla K80")
+    device = Device.of_gpu(board)
+    assert device.memory_bandwidth_gb_s == board.memory_bandwidth_gb_s / 2
+    assert device.tdp_w == board.tdp_w / 2

@@ -1,0 +1,171 @@
+"""The HTML page as text; `tests/integration/test_report_browser.py` opens it."""
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC
+from html.parser import HTMLParser
+
+import pytest
+
+from fakes.recordings import source, training, without_samples
+from joulecast.meters.base import Uncertainty
+from joulecast.recording.model import Metric, Status
+from joulecast.recording.summary import summarise
+from joulecast.reports.page.page_parts import json_in_html
+from joulecast.reports.page.run import render_html
+from joulecast.units import Estimate
+
+HOSTILE = "</script><script>window.pwned=1</script><img src=x onerror=alert(1)>"
+
+
+def page(recording):
+    return render_html(recording, summarise(recording), UTC)
+
+
+class Tags(HTMLParser):
+    """Counts elements, and keeps what they would fetch."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags: list[str] = []
+        self.fetched: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.fetched += [v for k, v in attrs if k in ("src", "href") and not v.startswith("data:")]
+
+
+def parsed(text):
+    tags = Tags()
+    tags.feed(re.sub(r"<script>.*?</script>", "<script></script>", text, flags=re.DOTALL))
+    return tags
+
+
+def test_it_fetches_nothing_and_says_so_to_the_browser():
+    text = page(training())
+    assert parsed(text).fetched == []
+    assert "@import" not in text.partition("</style>")[0]
+    assert "url(" not in text.partition("</style>")[0]
+    assert "default-src &#39;none&#39;" in text
+
+
+def test_plotly_is_inlined_once():
+    assert page(training()).count("plotly.js v") == 1
+    assert len(page(without_samples())) < 50_000  # and not at all where nothing is drawn
+
+
+def test_what_users_write_stays_text():
+    hostile = source(
+        "gpu:0", device=HOSTILE, source=HOSTILE, uncertainty=Uncertainty(0, 0, HOSTILE)
+    )
+    recording = training(
+        epochs=2,
+        name=HOSTILE,
+        tags={HOSTILE: HOSTILE},
+        command=["python", HOSTILE],
+        group=HOSTILE,
+        warnings=[HOSTILE],
+        environment={"notes": [HOSTILE]},
+    )
+    recording.header.sources[0] = hostile
+    for span in recording.spans:
+        span.name = HOSTILE
+    recording.metrics = [Metric(m.t_s, HOSTILE, m.value, m.span) for m in recording.metrics]
+    text = page(recording)
+    clean = parsed(page(training(epochs=2)))
+    found = parsed(text)
+    assert "img" not in found.tags
+    assert found.tags.count("script") == clean.tags.count("script")
+    assert "<script>window.pwned" not in text
+
+
+HIDDEN = "a\x1b[31mb\x9dc\x00d\u202ee\u2066f"
+SHOWN = "a\ufffd[31mb\ufffdc\ufffdd\ufffde\ufffdf"
+
+
+def test_control_characters_are_replaced():
+    recording = training(
+        epochs=2, name=HIDDEN, tags={HIDDEN: HIDDEN}, command=["python", HIDDEN], warnings=[HIDDEN]
+    )
+    recording.metrics = [Metric(m.t_s, HIDDEN, m.value, m.span) for m in recording.metrics]
+    text = re.sub(r"<script>.*?</script>", "", page(recording), flags=re.DOTALL)
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text)
+    assert text.count(SHOWN) >= 5
+    figures = re.search(r'id="figures">(.*?)</script>', text, re.DOTALL)
+    assert f"metric:{SHOWN}" in json.loads(figures[1])  # as the page's script looks it up
+    assert not re.search(r"\\u00[01789]", figures[1])
+
+
+def test_a_backslash_is_no_control_character():
+    texts = {"paths": [r"C:\u001b", "x\\", "tab\tline\n", "\b\f"]}
+    told = {"paths": [r"C:\u001b", "x\\", "tab\tline\n", "\ufffd\ufffd"]}
+    assert json.loads(json_in_html(texts)) == told
+
+
+def test_figures_are_those_of_the_summary():
+    recording = training()
+    summary = summarise(recording)
+    text = render_html(recording, summary, UTC)
+    assert f'<data id="total" value="{summary.total.value}">' in text
+    for e in [*(d.energy for d in summary.domains), *(x.energy for x in summary.epochs)]:
+        assert f'<data value="{e.value}">{str(e).partition(" (")[0]}</data>' in text
+
+
+@pytest.mark.parametrize(
+    ("above_j", "says"),
+    [
+        (-2.84e-6, "≈ 0 J"),
+        (0.0, "≈ 0 J"),
+        (4.9, "≈ 0 J"),
+        (-4.9, "≈ 0 J"),
+        (5.1, "5.10 J"),
+        (-5.1, "-5.10 J"),
+        (None, "unknown"),
+    ],
+)
+def test_above_idle_is_called_nothing_where_it_is_lost_in_the_domain_s_energy(above_j, says):
+    recording = training(epochs=2, domains=("dram:0",))
+    summary = summarise(recording)
+    above = None if above_j is None else Estimate(above_j, above_j - 9, above_j + 9)
+    found = replace(summary.domains[0], energy=Estimate(1000, 900, 1100), above_idle=above)
+    text = render_html(recording, replace(summary, domains=[found]), UTC)
+    row = re.search(r'<th scope="row">dram:0</th>.*?</tr>', text, flags=re.DOTALL)
+    assert re.findall(r'<td class="n">([^<]*)</td>', row[0])[0] == says
+
+
+@pytest.mark.parametrize(
+    ("recording", "says"),
+    [
+        (without_samples(), "no reading was taken"),
+        (without_samples(sources=[], environment={}), "no meter was found"),
+        (training(epochs=2, status=Status.INTERRUPTED), "recorder died"),
+        (training(epochs=2, status=Status.RUNNING), "has not ended"),
+        (training(epochs=0, idle_power_w=None), "no idle baseline"),
+    ],
+)
+def test_what_is_missing_is_said(recording, says):
+    text = page(recording)
+    assert says in text
+    assert "NaN" not in re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
+
+
+def test_a_long_run_makes_no_longer_page():
+    short = page(training(epochs=20, domains=("gpu:0",), epoch_s=30))
+    long = page(training(epochs=20, domains=("gpu:0",), epoch_s=1200, hz=5))
+    assert len(long) < len(short) + 200_000
+
+
+def test_without_plotly_it_names_the_extra():
+    code = (
+        "import sys; sys.modules['plotly'] = None\n"
+        "from joulecast.reports.page.run import render_html\n"
+        "try: render_html(None, None)\n"
+        "except Exception as e: print(type(e).__name__, e)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == (
+        'MissingExtraError the HTML report needs an extra: pip install "joulecast[report]"'
+    )

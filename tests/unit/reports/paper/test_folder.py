@@ -1,0 +1,102 @@
+"""The files for a paper, whatever the study is; the command line's tests write them to folders."""
+
+import csv
+import io
+import re
+import warnings
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from fakes.recordings import training
+from fakes.studies import results, study
+from joulecast.reports.paper.folder import paper_files
+from joulecast.reports.paper.tables import paper_tables
+from joulecast.study.findings.findings import findings
+from joulecast.study.model import TrialStatus
+
+HOSTILE = (
+    "</script><script>x</script>",
+    r"\input{/etc/passwd} $a_b$ 50 %",
+    "quotes \"'` & 🔥 東京",
+    "y" * 300,
+)
+
+
+def hostile():
+    plan = study(
+        name=HOSTILE[1], factors={HOSTILE[0]: HOSTILE, "it's": (1, 2)}, quality="acc $<b>$"
+    )
+    failed = {0: (TrialStatus.FAILED, HOSTILE[1])}
+    data = results(plan, failed, metric="acc $<b>$")
+    return findings(data, load=lambda run: training(epochs=3))
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        hostile,
+        lambda: findings(results(study(repetitions=1))),
+        lambda: findings(results(study(factors={"architecture": ("small",)}, repetitions=1))),
+        lambda: findings(results(constant=True)),
+        lambda: findings(results(failed=dict.fromkeys(range(36), (TrialStatus.FAILED, "x")))),
+        lambda: findings(results(study(quality=None), metric=None)),
+    ],
+    ids=["hostile", "one repetition", "one run", "constant", "all failed", "no metric"],
+)
+def test_every_file_is_whole(found):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a letter that no font has, a range of no width
+        files = paper_files(found())
+    assert {"configurations.csv", "configurations.tex"} <= set(files)
+    for name, content in files.items():
+        if name.endswith(".svg"):
+            tags = {e.tag.rpartition("}")[2] for e in ET.fromstring(content).iter()}
+            assert "script" not in tags and "text" in tags
+        elif name.endswith(".pdf"):
+            assert content.startswith(b"%PDF") and content.rstrip().endswith(b"%%EOF")
+        elif name.endswith(".csv"):
+            rows = list(csv.reader(io.StringIO(content.decode())))
+            assert len({len(row) for row in rows}) == 1
+            assert not any(re.fullmatch("nan|None|inf", cell) for row in rows for cell in row)
+        else:
+            text = content.decode()
+            assert r"\input" not in text and "None" not in text and "nan" not in text.split()
+
+
+def test_figures_are_as_wide_as_a_column():
+    files = paper_files(findings(results(), load=lambda run: training(epochs=3)))
+    for name, points in (("tradeoff", 3.4 * 72), ("curves", 7 * 72)):
+        assert ET.fromstring(files[f"{name}.svg"]).get("width") == f"{points:g}pt"
+
+
+def test_tables_hold_the_digits_of_the_findings():
+    found = findings(results())
+    tables = {t.name: t for t in paper_tables(found)}
+    assert set(tables) == {"configurations", "tests", "pairs", "front", "interactions"}
+    rows = list(csv.DictReader(io.StringIO(tables["tests"].csv())))
+    for row, test in zip(rows, found.tests, strict=True):
+        assert float(row["p"]) == test.comparison.test.p
+        assert row["word"] == test.comparison.test.effect.word
+    pairs = list(csv.DictReader(io.StringIO(tables["pairs"].csv())))
+    assert len(pairs) == sum(len(t.comparison.pairs) for t in found.tests)
+    for table in tables.values():
+        assert all(len(row) == len(table.shown_header) == len(table.align) for row in table.shown)
+
+
+def test_a_long_table_says_where_the_rest_is():
+    many = study(factors={"architecture": [f"m{i}" for i in range(48)]}, repetitions=2)
+    table = next(t for t in paper_tables(findings(results(many))) if t.name == "configurations")
+    assert len(table.rows) == 48
+    assert table.latex().count(r"\\") == 1 + 45
+    assert "3 more rows are in configurations.csv." in table.latex()
+
+
+def test_a_user_s_own_matplotlib_settings_change_nothing():
+    import matplotlib as mpl
+
+    found = findings(results())
+    plain = paper_files(found)
+    with mpl.rc_context({"font.size": 30, "text.usetex": True, "axes.grid": False}):
+        assert paper_files(found) == plain
+        assert mpl.rcParams["font.size"] == 30  # and are as they were

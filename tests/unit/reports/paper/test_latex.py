@@ -1,0 +1,73 @@
+"""LaTeX of tables: nothing a user wrote is a command, and a real pdflatex takes it."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from joulecast.reports.paper import latex
+
+HOSTILE = [
+    r"\input{/etc/passwd}",
+    r"\write18{rm -rf /}",
+    "50 % of $x_1$ & ~#{}^",
+    "<script>alert(1)</script>",
+    'it\'s "so" `called`',
+    "energy 🔥 of 東京 Ωmega",
+    "[3pt] begins like an option",
+    "a\nb\r\n\tc",
+    "--- ?` !` << >> ,,",
+    "x" * 300,
+    "naïve Łódź Ærø ß",
+    "",
+]
+COMMANDS = set(re.findall(r"\\[a-zA-Z]+", " ".join(latex._ESCAPES.values())))
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_only_commands_of_ours_are_left(text):
+    found = latex.escape(text)
+    assert set(re.findall(r"\\[a-zA-Z]+", found)) <= COMMANDS
+    assert "\n" not in found
+
+
+@given(st.text(max_size=60))
+def test_no_special_character_comes_through_bare(text):
+    found = latex.escape(text)
+    for own in sorted(set(latex._ESCAPES.values()), key=len, reverse=True):
+        found = found.replace(own, "")
+    assert not set(found) & set("\\{}$&#_%^~<>|\"'`\n\r\t")
+    assert all(c.isascii() or "\u00c0" <= c <= "\u017f" for c in found)
+
+
+def test_a_row_has_a_cell_for_each_column():
+    text = latex.table("c", "tab:c", ["a", "b & c"], [["1 & 2", "[x]"], ["", "\\\\"]], "lr")
+    rows = [line for line in text.splitlines() if line.endswith(r"\\")]
+    assert len(rows) == 3
+    assert all(len(re.findall(r"(?<!\\)&", row)) == 1 for row in rows)
+    assert text.count(r"\begin{") == text.count(r"\end{") == 2
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_latex_itself_takes_it(tmp_path):
+    if subprocess.run(["kpsewhich", "booktabs.sty"], capture_output=True).returncode:
+        pytest.skip("booktabs is not installed")
+    body = latex.table(HOSTILE[0], "tab:a", HOSTILE[:3], [HOSTILE[i : i + 3] for i in (0, 3, 6, 9)],
+                       "lll", wide=True, notes=HOSTILE)  # fmt: skip
+    (tmp_path / "t.tex").write_text(
+        "\\documentclass{article}\\usepackage[T1]{fontenc}\\usepackage{textcomp,booktabs,graphicx}"
+        f"\\begin{{document}}{body}\\end{{document}}",
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "t.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "Missing character" not in (tmp_path / "t.log").read_text(errors="replace")

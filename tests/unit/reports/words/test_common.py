@@ -1,0 +1,135 @@
+"""The wording that reports share."""
+
+from datetime import UTC
+
+import pytest
+
+from fakes.recordings import source, training, without_samples
+from joulecast.meters.base import Uncertainty
+from joulecast.recording.model import Samples, Status
+from joulecast.recording.summary import summarise
+from joulecast.reports.words import common as words
+from joulecast.units import Estimate, Provenance
+
+
+def test_when_in_a_zone():
+    assert words.when(0, UTC) == "1970-01-01 00:00:00 UTC"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "text"),
+    [
+        (Status.FINISHED, 0, "finished"),
+        (Status.FAILED, 7, "failed (exit code 7)"),
+        (Status.FAILED, -11, "failed (signal 11)"),
+        (Status.STOPPED, 143, "stopped at its budget"),
+        (Status.INTERRUPTED, None, "interrupted"),
+        (Status.RUNNING, None, "still running"),
+    ],
+)
+def test_status(status, code, text):
+    recording = training(epochs=1, status=status)
+    if recording.footer:
+        recording.footer = type(recording.footer)(status, 1.0, code)
+    assert words.status_text(summarise(recording)) == text
+
+
+@pytest.mark.parametrize(
+    ("estimate", "text"),
+    [
+        (Estimate(12300, 11900, 12700), "11.9 to 12.7 kJ"),
+        (Estimate(0.5, 0.4, 0.6, "W"), "400 to 600 mW"),
+        (Estimate(-3.0, -4.0, -2.0), "-4.00 to -2.00 J"),
+        (Estimate(90, 80, 100, "s"), "80.0 s to 1 min 40 s"),
+    ],
+)
+def test_range(estimate, text):
+    assert words.range_text(estimate) == text
+
+
+def test_uncertainty():
+    assert words.uncertainty_text(source("gpu:0")) == "±5 %"
+    lopsided = source("cpu:0", uncertainty=Uncertainty(0.2, 0.355, ""))
+    assert words.uncertainty_text(lopsided) == "-20 % to +36 %"
+
+
+@pytest.mark.parametrize(
+    ("fraction", "text"),
+    [
+        (0.05, "5 %"),
+        (0.003, "0.3 %"),
+        (0.621, "62 %"),
+        (0.996, "99.6 %"),
+        (0.9999, "100 %"),
+        (0, "0 %"),
+        (1, "100 %"),
+    ],
+)
+def test_percent(fraction, text):
+    assert words.percent(fraction) == text
+
+
+def test_domains_in_a_row_are_put_together():
+    assert words.domains_text(["gpu:0", "gpu:1", "gpu:2"]) == "gpu:0 to gpu:2"
+    assert words.domains_text(["gpu:0", "gpu:2", "gpu:3"]) == "gpu:0, gpu:2, gpu:3"
+    assert words.domains_text(["gpu:0"]) == "gpu:0"
+
+
+def test_the_mix_of_provenances_adds_up():
+    summary = summarise(training())
+    mix = words.provenance_mix(summary)
+    assert [part.split()[-1] for part in mix.split(", ")] == ["measured", "modelled", "assumed"]
+    shares = [float(part.split()[0]) for part in mix.split(", ")]
+    assert sum(shares) == pytest.approx(100, abs=1.5)
+    assert words.provenance_mix(summarise(training(domains=("gpu:0",)))) == ""
+
+
+def test_shares_add_up_to_one():
+    summary = summarise(training())
+    assert sum(words.share(d, summary) for d in summary.domains) == pytest.approx(1)
+
+
+def test_mean_power_is_energy_over_time():
+    summary = summarise(training())
+    power = words.mean_power(summary)
+    assert power.value * summary.duration_s == pytest.approx(summary.total.value)
+    assert power.provenance is Provenance.ASSUMED
+    assert words.mean_power(summarise(without_samples())) is None
+
+
+def one_reading():
+    recording = without_samples()
+    for domain, s in training(epochs=0).samples.items():
+        columns = (s.t_s, s.value, s.low, s.high, s.held_s)
+        recording.samples[domain] = Samples(*(c[:1] for c in columns))
+    return recording
+
+
+@pytest.mark.parametrize(
+    ("recording", "text"),
+    [
+        (without_samples(), "no reading was taken in 20.0 ms"),
+        (one_reading(), "only one reading was taken"),
+        (without_samples(sources=[]), "no meter was found"),
+    ],
+)
+def test_why_there_is_no_energy(recording, text):
+    notes = words.missing(summarise(recording))
+    assert any("unknown, not zero" in note and text in note for note in notes)
+
+
+def test_what_is_missing_is_said():
+    interrupted = words.missing(summarise(training(epochs=2, status=Status.INTERRUPTED)))
+    assert any("recorder died" in note for note in interrupted)
+    running = words.missing(summarise(training(epochs=2, status=Status.RUNNING)))
+    assert any("has not ended" in note for note in running)
+    plain = words.missing(summarise(training(epochs=0, idle_power_w=None)))
+    assert any("no idle baseline" in note for note in plain)
+    assert any("No epochs" in note for note in plain)
+    assert words.missing(summarise(training())) == []
+
+
+def test_a_silent_meter_is_named():
+    recording = training()
+    del recording.samples["cpu:0"]
+    assert any("cpu:0" in note for note in words.missing(summarise(recording)))

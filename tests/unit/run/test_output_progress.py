@@ -1,0 +1,93 @@
+"""What a command prints, through the recorder, as places reached and epochs kept."""
+
+import pytest
+
+from fakes.meters import FunctionMeter, header
+from joulecast.recording.events import EventTracker
+from joulecast.recording.memory import MemorySink
+from joulecast.recording.model import Status
+from joulecast.recording.recorder import Recorder
+from joulecast.recording.summary import summarise
+from joulecast.run.output_progress import OutputProgress
+
+
+class Run:
+    """A command that draws 100 W and prints when told to."""
+
+    def __init__(self, clock, planned=None, pattern=None):
+        self.clock, self.sink, self.places = clock, MemorySink(), []
+        meter = FunctionMeter(clock, lambda t: 100 * t)
+        self.recorder = Recorder(header([meter]), [meter], self.sink, clock)
+        self.printed = OutputProgress(self.recorder, self.places.append, planned, pattern)
+        self.recorder.start(threads=False)
+
+    def wait(self, seconds):
+        for _ in range(round(seconds / 0.1)):
+            self.clock.now += 0.1
+            self.recorder.tick()
+            self.printed.settle()
+
+    def prints(self, text):
+        self.printed.feed(1, text.encode(), self.clock())
+
+    def ends(self):
+        self.printed.finish()
+        self.recorder.stop(Status.FINISHED)
+        return summarise(self.sink.recording())
+
+
+def test_headers_make_epochs_with_their_energy_and_metrics(clock):
+    run = Run(clock)
+    run.wait(2)  # set-up
+    for epoch in range(3):
+        run.prints(f"Epoch {epoch + 1}/3\n")
+        run.wait(1)
+        run.prints(f"Epoch {epoch + 1}/3: loss: 0.{9 - epoch}\n")
+    epochs = run.ends().epochs
+    assert [e.duration_s for e in epochs] == pytest.approx([1, 1, 1], abs=0.11)
+    assert [e.energy.value for e in epochs] == pytest.approx([100] * 3, rel=0.11)
+    assert [e.metrics["loss"] for e in epochs] == [0.9, 0.8, 0.7]
+    assert [p.done for p in run.places if p.done == int(p.done)] == [0, 1, 2, 3]
+    assert {(p.planned, p.source) for p in run.places} == {(3, "'Epoch 3/30' lines")}
+
+
+def test_where_only_ends_are_printed_the_first_epoch_holds_all_before_it(clock):
+    run = Run(clock)
+    for epoch in range(4):
+        run.wait(2)
+        run.prints(f"Epoch {epoch + 1}/4 loss: 0.5\n")
+    assert [e.duration_s for e in run.ends().epochs] == pytest.approx([2, 2, 2, 2], abs=0.11)
+    assert run.places[-1].done == 4
+
+
+def test_lines_that_come_at_once_are_one_place(clock):
+    run = Run(clock)
+    run.wait(8)
+    run.prints("".join(f"Epoch {n}/8 loss: 0.5\n" for n in range(1, 5)))
+    run.wait(8)
+    run.prints("".join(f"Epoch {n}/8 loss: 0.5\n" for n in range(5, 9)))
+    assert run.ends().epochs == []  # where each began cannot be told
+    assert [(p.done, p.t_s) for p in run.places] == [(4, pytest.approx(8)), (8, pytest.approx(16))]
+
+
+def test_a_loop_that_begins_again_is_another_count(clock):
+    run = Run(clock)
+    for _fold in range(2):
+        for epoch in range(3):
+            run.prints(f"Epoch {epoch + 1}/3\n")
+            run.wait(1)
+    epochs = run.ends().epochs
+    assert [(p.count, p.done) for p in run.places if p.done == int(p.done)] == [
+        (count, done) for count in (0, 1) for done in range(4)
+    ]
+    assert [e.span.index for e in epochs] == [0, 1, 2] * 2
+    assert [e.duration_s for e in epochs] == pytest.approx([1] * 6, abs=0.11)
+
+
+def test_a_training_that_tells_its_own_epochs_is_not_read(clock):
+    run = Run(clock)
+    for epoch in EventTracker(run.recorder).epochs(3):
+        run.prints(f"Epoch {epoch + 1}/3\n")
+        run.wait(1)
+    assert len(run.ends().epochs) == 3
+    assert run.places == []

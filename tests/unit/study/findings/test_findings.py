@@ -1,0 +1,290 @@
+"""What a study has to say: composed rightly, and said or excused whatever the data are."""
+
+import json
+
+import numpy as np
+import pytest
+
+from fakes.studies import results, study
+from joulecast.analysis.carbon.cost import parse_tariff
+from joulecast.analysis.carbon.footprint import Site as Grid
+from joulecast.analysis.statistics.medians import median
+from joulecast.analysis.table.columns import Table
+from joulecast.errors import BadInputError, UsageError
+from joulecast.study.findings.findings import findings
+from joulecast.study.findings.study_footprint import StudySite
+from joulecast.study.model import TrialStatus
+
+
+def plain(found):
+    """The document, that must be plain JSON without NaN."""
+    return json.loads(json.dumps(found.to_json(), allow_nan=False))
+
+
+def test_all_parts_are_there_and_agree_with_the_analyses():
+    data = results()
+    found = findings(data)
+    document = plain(found)
+    assert document["schema"] == next(iter(document.values())) == "joulecast/study/1"
+    assert document["factors"] == {"architecture": ["small", "wide", "deep"], "batch": ["16", "64"]}
+    assert document["counts"]["finished"] == document["counts"]["planned"] == 36
+    assert len(document["configurations"]) == len(document["tradeoff"]["configurations"]) == 6
+    first = document["configurations"][0]
+    energies = np.array(data.table.columns["energy_j"][:6])
+    assert first["name"] == "small, batch=16" and first["n"] == 6
+    assert first["figures"]["energy_j"] == median(energies).to_json()
+    weighed = {c["name"]: c for c in document["tradeoff"]["configurations"]}
+    assert weighed["small, batch=16"]["cost"] == first["figures"]["energy_j"]
+    # Two measures: each factor over all, and architecture within each of the two batch sizes.
+    assert [(t["comparison"]["value"], t["comparison"]["by"]) for t in document["tests"]] == [
+        (value, by)
+        for value in ("energy_j", "accuracy")
+        for by in ("architecture", "batch", "architecture", "architecture")
+    ]
+    assert [t["within"] for t in document["tests"][2:4]] == [{"batch": "16"}, {"batch": "64"}]
+    assert [i["value"]["column"] for i in document["interactions"]] == ["energy_j", "accuracy"]
+    assert document["power_against_utilisation"]["overall"]["n"] == 36
+    assert document["energy"]["value"] == pytest.approx(sum(data.table.columns["energy_j"]))
+    assert document["energy"]["low"] == pytest.approx(0.95 * document["energy"]["value"])
+    assert document["missing"] == []
+
+
+def test_the_configuration_that_saves_most_within_the_tolerance_is_picked():
+    pick = findings(results(), tolerance=0.04).tradeoff.pick
+    assert pick.name.startswith("small")
+    assert findings(results(), tolerance=0.0).tradeoff.pick.name.startswith("deep")
+
+
+@pytest.mark.parametrize("word", ["none", "nan", "NA", "null"])
+def test_a_level_called_none_is_a_level(word):
+    plan = study(factors={"aug": (word, "flip"), "dropout": ("none", 0.25)})
+    found = findings(results(plan))
+    document = plain(found)
+    assert found.factors == {"aug": (word, "flip"), "dropout": ("none", "0.25")}
+    assert {c["name"] for c in document["tradeoff"]["configurations"]} == {
+        f"aug={aug}, dropout={dropout}" if aug != "flip" else f"flip, dropout={dropout}"
+        for aug in (word, "flip")
+        for dropout in ("none", "0.25")
+    }
+    names = [[g["name"] for g in t["comparison"]["groups"]] for t in document["tests"]]
+    assert ["flip", word] in names and ["none", "0.25"] in names
+    assert {c["a"] for c in document["interactions"][0]["cells"]} == {word, "flip"}
+    assert not any("eft out" in text for text in document["missing"])
+
+
+def test_failed_trials_are_told_and_in_no_median():
+    failed = {0: (TrialStatus.OUT_OF_MEMORY, "CUDA out of memory"), 7: (TrialStatus.FAILED, "boom")}
+    found = findings(results(failed=failed))
+    assert found.counts["out_of_memory"] == found.counts["failed"] == 1
+    assert [(f.configuration, f.repetition, f.error) for f in found.failures] == [
+        ("small, batch=16", "0", "CUDA out of memory"),
+        ("small, batch=64", "1", "boom"),
+    ]
+    small = found.groups[0]
+    assert (len(small.rows), small.failed, small.medians["energy_j"].n) == (5, 1, 5)
+    whole = sum(results().table.columns["energy_j"])
+    assert found.total.value == pytest.approx(whole, rel=0.2)  # what failed was spent too
+    assert found.total.value > sum(found.table.columns["energy_j"])
+
+
+def test_all_trials_failed():
+    failed = dict.fromkeys(range(36), (TrialStatus.FAILED, "boom"))
+    found = findings(results(failed=failed))
+    document = plain(found)
+    assert document["tradeoff"] is None and document["tests"] == []
+    assert any("no run has finished" in m for m in document["missing"])
+    assert [(c["n"], c["failed"]) for c in document["configurations"]] == [(0, 6)] * 6
+    assert len(found.failures) == 36
+
+
+def test_nothing_has_run_yet():
+    plan = study()
+    empty = results(plan)
+    empty = type(empty)(plan, (), Table(plan.name, {}))
+    document = plain(findings(empty))
+    assert document["energy"] is None and document["configurations"] == []
+
+
+@pytest.mark.parametrize(
+    ("plan", "constant"),
+    [
+        (study(repetitions=1), False),
+        (study(factors={"architecture": ("small",)}), False),
+        (study(factors={"architecture": ("small",)}, repetitions=1), False),
+        (study(), True),
+        (study(factors={"a": (True, False), "b": (1, 2), "c": (0.5, 1.5)}, repetitions=2), False),
+    ],
+    ids=["one repetition", "one configuration", "one run", "constant", "three factors"],
+)
+def test_little_data_is_said_or_excused(plan, constant):
+    document = plain(findings(results(plan, constant=constant)))
+    assert document["tradeoff"] is not None
+    for test in document["tests"]:
+        comparison = test["comparison"]
+        assert comparison["test"] is not None or comparison["reason"]
+
+
+def test_without_a_metric_there_is_no_trade_off_but_all_of_energy():
+    document = plain(findings(results(study(quality=None), metric=None)))
+    assert document["tradeoff"] is None and document["quality"] is None
+    assert any("--quality" in m for m in document["missing"])
+    assert {t["comparison"]["value"] for t in document["tests"]} == {"energy_j"}
+
+
+def test_a_metric_that_no_run_has_is_excused():
+    data = results()
+    data.table.columns["accuracy"][:] = [None] * len(data.table)
+    document = plain(findings(data))
+    assert any("no run that finished has accuracy" in m for m in document["missing"])
+
+
+def test_a_planned_metric_that_no_trial_logged_is_excused():
+    document = plain(findings(results(study(quality="top1"), metric="accuracy")))
+    assert any("no run that finished has top1" in m for m in document["missing"])
+    assert document["tradeoff"] is None and document["tests"]
+
+
+def test_a_misspelt_metric_or_factor_gets_the_nearest_name():
+    with pytest.raises(BadInputError, match="accuracy"):
+        findings(results(), quality="acuracy")
+    with pytest.raises(BadInputError, match="architecture"):
+        findings(results(), by=["architectur"])
+
+
+def table(**columns):
+    return Table("runs.csv", columns)
+
+
+@pytest.mark.parametrize(
+    ("said", "known"),
+    [
+        (["measured", "measured"], "measured"),
+        (["measured", "Assumed"], "assumed"),
+        (["measured", ""], None),
+        (["measured", "guessed"], None),
+        (None, None),
+    ],
+)
+def test_the_provenance_of_a_table_is_what_it_says(said, known):
+    column = {} if said is None else {"provenance": said}
+    rows = table(model=["a", "b"], energy_j=["1", "2"], f1=["0.8", "0.9"], **column)
+    found = findings(rows, ["model"])
+    document = plain(found)
+    assert document["energy"]["provenance"] == known
+    assert document["carbon"]["whole"]["energy"]["provenance"] == known
+    assert bool(document["energy"].get("reason")) == (known is None)
+    assert document["energy"]["value"] == 3
+
+
+def test_a_table_alone_will_do():
+    found = findings(
+        table(
+            model=["a", "a", "b", "b"],
+            **{"energy (kWh)": ["0.1", "0.2", "0.4", "0.5"], "f1": ["0.8", "0.9", "0.9", "0.95"]},
+        ),
+        by=["model"],
+        quality="f1",
+    )
+    assert found.plan is None
+    assert found.total.value == pytest.approx(1.2 * 3.6e6)
+    assert found.groups[0].medians["energy_j"].value == pytest.approx(0.15 * 3.6e6)
+    assert plain(found)["recordings"]["runs"] == []
+
+
+def test_a_table_without_factors_is_told_which_there_may_be():
+    with pytest.raises(UsageError, match="--by model"):
+        findings(table(model=["a", "b"], energy_j=["1", "2"]))
+
+
+def test_a_table_without_energy_is_told_how_to_name_it():
+    with pytest.raises(BadInputError, match="--cost"):
+        findings(table(model=["a", "b"], watts=["1", "2"]), by=["model"])
+
+
+def test_runs_without_a_factor_are_left_out_and_counted():
+    found = findings(table(model=["a", "b", "", "a"], energy_j=["1", "2", "3", "4"]), by=["model"])
+    assert sum(len(g.rows) for g in found.groups) == 3
+    assert "Left out: 1 run without a factor." in found.missing
+
+
+def test_a_factor_of_the_plan_that_is_not_asked_for_is_named():
+    found = findings(results(), by=["architecture"])
+    assert [len(g.rows) for g in found.groups] == [12, 12, 12]
+    assert "Not told apart: runs of one configuration differ in batch." in found.missing
+
+
+def test_energy_is_no_correctness():
+    with pytest.raises(UsageError, match="correctness"):
+        findings(results(), quality="energy_j")
+
+
+def test_eight_and_eight_point_zero_are_one_level():
+    found = findings(
+        table(batch=["8", "8.0", "16"], energy_j=["1", "2", "3"], accuracy=[".5", ".6", ".7"]),
+        by=["batch"],
+    )
+    assert found.factors == {"batch": ("8", "16")}
+    assert [len(g.rows) for g in found.groups] == [2, 1]
+
+
+def test_carbon_and_cost_are_the_energy_s():
+    site = StudySite(Grid.of("FR", None, 1.5), parse_tariff("0.2EUR/kWh"))
+    found = findings(results(), site=site)
+    kwh = found.total.value / 3.6e6 * 1.5
+    assert found.footprint.whole.cost.value == pytest.approx(0.2 * kwh)
+    grams = Grid.of("FR").carbon_g_per_kwh * kwh
+    assert found.footprint.whole.operational.value == pytest.approx(grams)
+    assert set(found.footprint.groups) == {g.name for g in found.groups}
+
+
+def test_recordings_are_looked_at_one_per_configuration():
+    from fakes.recordings import training
+
+    asked = []
+
+    def load(run_id):
+        asked.append(run_id)
+        return training(epochs=4)
+
+    data = results()
+    found = findings(data, load=load)
+    assert len(asked) == len(found.evidence.runs) == 6
+    energies = dict(zip(data.table.columns["run_id"], data.table.columns["energy_j"], strict=True))
+    first = found.groups[0]
+    nearest = min(
+        (data.table.columns["run_id"][i] for i in first.rows),
+        key=lambda r: abs(energies[r] - first.medians["energy_j"].value),
+    )
+    assert asked[0] == nearest
+    curve = found.evidence.runs[0].curve
+    assert curve is not None and len(curve.energy_j) == 4
+    assert list(curve.energy_j) == sorted(curve.energy_j)
+    assert found.evidence.sources == tuple(training().header.sources)
+    plain(found)
+
+
+def test_a_recording_that_is_gone_is_excused():
+    from joulecast.errors import RunNotFoundError
+
+    def load(run_id):
+        raise RunNotFoundError(f"no run {run_id}")
+
+    found = findings(results(), load=load)
+    assert found.evidence.runs == ()
+    assert any("could not be read: no run" in m for m in found.missing)
+
+
+def test_many_rows_are_summed_up():
+    rng = np.random.default_rng(1)
+    n = 20_000
+    kinds = [f"m{i % 5}" for i in range(n)]
+    found = findings(
+        table(
+            model=kinds,
+            batch=[float(2 ** (i % 4)) for i in range(n)],
+            energy_j=(rng.random(n) + 1).tolist(),
+            accuracy=rng.random(n).tolist(),
+        ),
+        by=["model", "batch"],
+    )
+    assert sum(len(g.rows) for g in found.groups) == n

@@ -33,7 +33,7 @@ class Setting:
     depth: int
     dropout: float
     rate: float
-    optimiser: str
+    optimizer: str
     schedule: str
     batch: int
     wrong: float  # part of the labels that are
@@ -52,7 +52,7 @@ def settings(data: str, many: int, epochs: int) -> Iterator[Setting]:
             depth=draw.choice([1, 2]),
             dropout=draw.choice([0.0, 0.0, 0.2, 0.5]),
             rate=10 ** draw.uniform(-4, -2),
-            optimiser=draw.choice(["adam", "sgd"]),
+            optimizer=draw.choice(["adam", "sgd"]),
             schedule=draw.choice(["none", "none", "cosine", "step"]),
             batch=128 if data == "text" else draw.choice([16, 32, 64, 128]),
             wrong=draw.choice([0.0, 0.0, 0.1, 0.3]),
@@ -69,15 +69,15 @@ def train(setting: Setting) -> dict[str, list[float]]:
     x, y, held_x, held_y = (torch.from_numpy(a) for a in _data(setting))
     regression = y.is_floating_point()
     network = _network(setting, x, 1 if regression else 256 if setting.data == "text" else 10)
-    optimiser: torch.optim.Optimizer
-    if setting.optimiser == "adam":
-        optimiser = torch.optim.Adam(network.parameters(), lr=setting.rate)
+    optimizer: torch.optim.Optimizer
+    if setting.optimizer == "adam":
+        optimizer = torch.optim.Adam(network.parameters(), lr=setting.rate)
     else:
-        optimiser = torch.optim.SGD(network.parameters(), lr=30 * setting.rate, momentum=0.9)
+        optimizer = torch.optim.SGD(network.parameters(), lr=30 * setting.rate, momentum=0.9)
     schedule: Any = {
         "none": lambda: None,
-        "cosine": lambda: torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, setting.epochs),
-        "step": lambda: torch.optim.lr_scheduler.StepLR(optimiser, setting.epochs // 4, 0.3),
+        "cosine": lambda: torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, setting.epochs),
+        "step": lambda: torch.optim.lr_scheduler.StepLR(optimizer, setting.epochs // 4, 0.3),
     }[setting.schedule]()
 
     def loss(out: Any, truth: Any) -> Any:
@@ -89,9 +89,9 @@ def train(setting: Setting) -> dict[str, list[float]]:
     for _ in range(setting.epochs):
         network.train()
         for batch in torch.randperm(len(x)).split(setting.batch):
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss(network(x[batch]), y[batch]).backward()
-            optimiser.step()
+            optimizer.step()
         if schedule is not None:
             schedule.step()
         network.eval()

@@ -61,7 +61,7 @@ def runs() -> list[StaticRun]:
                 gflops=float(row["GFLOPs"]),
                 ram_gb=RAM_GB,
                 tdp_w=float(row["max power limit (W)"]),
-                utilisation=float(row["gpu usage (%)"]) / 100,
+                utilization=float(row["gpu usage (%)"]) / 100,
             )
             energy_j, duration_s = (
                 1e6 * float(row["energy (MJ)"]),
@@ -217,7 +217,7 @@ def reproduced(known: Sequence[StaticRun], iterations: int, draws: int) -> str:
             rows.append(_row(label, spread_of(totals), tested, note))
     methods = static_methods()
     baselines = (
-        ("Green Algorithms", "green-algorithms", "at the utilisation measured, 16 GB"),
+        ("Green Algorithms", "green-algorithms", "at the utilization measured, 16 GB"),
         ("ML CO2", "mlco2", "at the power limit"),
         ("FLOPs / peak x TDP", "flops-tdp", "fp32 peak of the catalog"),
     )

@@ -1,10 +1,10 @@
-"""What is large: a day of 8 GPUs at 10 Hz on the disk and reported, 100,000 runs analysed.
+"""What is large: a day of 8 GPUs at 10 Hz on the disk and reported, 100,000 runs analyzed.
 
 The day is synthetic: its clock, and readings that behave as NVML's energy counter does (whole
 millijoules, its own update times, power that wanders with the phases of a training, jitter of the
 sampler). It goes through the real ledger, flushed after each second of synthetic time, and is
 reported by the real command. The runs are rows of a CSV file, of ten architectures on eight
-machines, read and analysed by the real commands.
+machines, read and analyzed by the real commands.
 """
 
 from __future__ import annotations

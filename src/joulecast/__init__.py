@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .hardware.environment import Environment
     from .ledger import Ledger, open_ledger
     from .recording.model import Recording
-    from .recording.summary import Summary, summarise
+    from .recording.summary import Summary, summarize
     from .run.api import record
     from .run.budget_watch import BudgetStatus
     from .run.run_state import RunState
@@ -47,7 +47,7 @@ _HOMES = {
     "read_study": ".study.plan",
     "record": ".run.api",
     "run_study": ".study.api",
-    "summarise": ".recording.summary",
+    "summarize": ".recording.summary",
 }
 
 __all__ = [
@@ -69,7 +69,7 @@ __all__ = [
     "read_study",
     "record",
     "run_study",
-    "summarise",
+    "summarize",
 ]
 
 

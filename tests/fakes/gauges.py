@@ -13,7 +13,7 @@ from joulecast.meters.base import Gauge, GaugeSource, Reading, ReadingKind
 from joulecast.recording.model import Array, Recording, Samples
 from joulecast.units import Provenance
 
-UNITS = {"utilisation_pct": "%", "temperature_c": "°C"}
+UNITS = {"utilization_pct": "%", "temperature_c": "°C"}
 
 
 def gauge_samples(t_s: Array, value: Array) -> Samples:
@@ -24,7 +24,7 @@ def gauge_samples(t_s: Array, value: Array) -> Samples:
 def gauge_source(name: str = "gpu:0/temperature_c", **changes: Any) -> GaugeSource:
     """A source as a gauge of that name would state it."""
     unit = UNITS.get(name.rpartition("/")[2], "B")
-    kind = ReadingKind.COUNTER if name == "cpu/utilisation_pct" else ReadingKind.GAUGE
+    kind = ReadingKind.COUNTER if name == "cpu/utilization_pct" else ReadingKind.GAUGE
     device = "NVIDIA A100-SXM4-80GB" if name.startswith("gpu") else ""
     source = GaugeSource(name, "a test", unit, kind, Provenance.MEASURED, 1.0, device)
     return replace(source, **changes)
@@ -68,13 +68,13 @@ def with_gauges(recording: Recording, gpus: int = 1) -> Recording:
     for i in range(gpus):
         put(
             recording,
-            f"gpu:{i}/utilisation_pct",
+            f"gpu:{i}/utilization_pct",
             t,
             np.where(busy, 93 + rng.normal(0, 2, len(t)), 0),
         )
         put(recording, f"gpu:{i}/memory_bytes", t, np.where(busy, 31e9, 0.6e9))
         put(recording, f"gpu:{i}/temperature_c", t, 38 + 28 * (1 - np.exp(-t / 40)) + i)
     cores = np.where(busy, 210 + rng.normal(0, 15, len(t)), 100)
-    put(recording, "cpu/utilisation_pct", t, np.concatenate([[0], np.cumsum(cores[1:])]))
+    put(recording, "cpu/utilization_pct", t, np.concatenate([[0], np.cumsum(cores[1:])]))
     put(recording, "memory_bytes", t, 3e9 + 1e9 * (1 - np.exp(-t / 5)))
     return recording

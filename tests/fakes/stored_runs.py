@@ -29,7 +29,7 @@ CPU = Source(
 )
 GAUGES = [
     GaugeSource(
-        "gpu:0/utilisation_pct",
+        "gpu:0/utilization_pct",
         "NVML",
         "%",
         ReadingKind.GAUGE,
@@ -38,7 +38,7 @@ GAUGES = [
         "NVIDIA A100",
     ),
     GaugeSource(
-        "cpu/utilisation_pct", "CPU time", "%", ReadingKind.COUNTER, Provenance.MEASURED, 1.0
+        "cpu/utilization_pct", "CPU time", "%", ReadingKind.COUNTER, Provenance.MEASURED, 1.0
     ),
     GaugeSource(
         *("gpu:0/temperature_c", "NVML", "°C", ReadingKind.GAUGE, Provenance.MEASURED, 1.0),
@@ -107,10 +107,10 @@ def recording(
         gaps=[
             Gap("gpu:0", 3.0, 4.0, "reset"),
             Gap("cpu:0", 9.0, None, "gone"),
-            Gap("gpu:0/utilisation_pct", 10.0, None, "lost"),
+            Gap("gpu:0/utilization_pct", 10.0, None, "lost"),
         ],
         samples={"gpu:0": samples(), "cpu:0": watts()}
-        | {"gpu:0/utilisation_pct": gauged(), "cpu/utilisation_pct": gauged(counts=True)},
+        | {"gpu:0/utilization_pct": gauged(), "cpu/utilization_pct": gauged(counts=True)},
         footer=footer,
         status=footer.status,
     )

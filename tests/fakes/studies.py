@@ -20,7 +20,7 @@ def study(
     factors: Mapping[str, Sequence[str | int | float | bool]] | None = None,
     repetitions: int = 6,
     quality: str | None = "accuracy",
-    maximise: bool = True,
+    maximize: bool = True,
 ) -> Study:
     levels = factors or {"architecture": tuple(ENERGY_J), "batch": (16, 64)}
     return Study(
@@ -33,7 +33,7 @@ def study(
         early_stopping="val_loss:patience=3",
         conditions=Conditions(warm_up_s=30, cool_down_s=5, cool_to_c=45),
         quality=quality,
-        maximise=maximise,
+        maximize=maximize,
     )
 
 
@@ -67,7 +67,7 @@ def results(
         row |= {"order": float(i), "status": str(status), "run_id": run_id, "host": "a"}
         row |= {"energy_j": energy, "energy_low_j": 0.95 * energy, "energy_high_j": 1.05 * energy}
         row |= {"duration_s": energy / 60, "power_w": 60.0 + 3 * place, "epochs": 5.0}
-        row |= {"cpu_utilisation_pct": 40.0 + 10 * place + (0 if constant else rng.random())}
+        row |= {"cpu_utilization_pct": 40.0 + 10 * place + (0 if constant else rng.random())}
         if metric is not None:
             row[metric] = score if status is TrialStatus.FINISHED else nan
         rows.append(row)

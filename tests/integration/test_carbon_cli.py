@@ -94,7 +94,7 @@ def test_an_energy(folder):
 
 def test_all_of_it(folder):
     arguments = ("--embodied", "150kg", "--duration", "10h", "--lifetime", "4y")
-    arguments += ("--utilisation", "0.5", "--share", "0.5", "--tariff", "0.30EUR/kWh")
+    arguments += ("--utilization", "0.5", "--share", "0.5", "--tariff", "0.30EUR/kWh")
     (run,) = document(folder, "1kWh", "--carbon-intensity", "100", *arguments)["runs"]
     assert run["operational"]["value"] == pytest.approx(100)
     embodied = 150_000 * 0.5 * 10 / (4 * 365.25 * 24 * 0.5)
@@ -130,8 +130,8 @@ def test_in_words_every_figure_names_its_source(folder):
         (("5kWh", "--embodied", "0kg"), "above zero"),
         (("5kWh", "--embodied", "heavy"), "mass of CO2"),
         (("5kWh", "--lifetime", "0y"), "above zero"),
-        (("5kWh", "--utilisation", "0"), "--utilisation 0"),
-        (("5kWh", "--utilisation", "nan"), "--utilisation nan"),
+        (("5kWh", "--utilization", "0"), "--utilization 0"),
+        (("5kWh", "--utilization", "nan"), "--utilization nan"),
         (("5kWh", "--share", "2"), "--share 2"),
         (("5kWh", "--duration", "0"), "above zero"),
         (("whole", "--duration", "1h"), "has its own"),

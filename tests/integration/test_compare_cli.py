@@ -92,7 +92,7 @@ def test_none_is_a_level(joulecast: Joulecast, tmp_path: Path) -> None:
             )
     told = json.loads(joulecast("r", "--by", "aug", "--ledger", path, "--json").stdout)
     assert [(g["name"], g["n"]) for g in told["groups"]] == [("flip", 3), ("none", 3)]
-    assert told["unlabelled"] == 1  # without the tag
+    assert told["unlabeled"] == 1  # without the tag
     some = ("r", "--by", "aug", "--where", "aug=none", "--ledger", path, "--json")
     assert [g["name"] for g in json.loads(joulecast(*some).stdout)["groups"]] == ["none"]
     csv = tmp_path / "runs.csv"
@@ -102,7 +102,7 @@ def test_none_is_a_level(joulecast: Joulecast, tmp_path: Path) -> None:
         ("flip", 1, 1),
         ("none", 2, 0),
     ]
-    assert told["unlabelled"] == 2
+    assert told["unlabeled"] == 2
 
 
 def test_a_file(joulecast: Joulecast, data: Path) -> None:

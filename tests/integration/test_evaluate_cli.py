@@ -136,7 +136,7 @@ def test_one_clear_line_names_the_row(joulecast: Joulecast, tmp_path: Path) -> N
         ("--at", "two"),
         ("--method", "tea-leaves"),
         ("--tdp", "-5 W"),
-        ("--utilisation", "1.5"),
+        ("--utilization", "1.5"),
         ("--ledger", "runs.sqlite"),
     ],
 )

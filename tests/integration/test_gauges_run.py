@@ -18,7 +18,7 @@ import pytest
 from fakes.nvml import A100
 from joulecast.ledger import open_ledger
 from joulecast.recording.model import Status
-from joulecast.recording.summary import summarise
+from joulecast.recording.summary import summarize
 
 JOULECAST = [sys.executable, "-m", "joulecast"]
 MIB = 2**20
@@ -69,19 +69,19 @@ def cpu_s(figures, gauge):
 
 def test_a_busy_process(env):
     printed, figures, found = run(env, sys.executable, "-c", BUSY, "3")
-    used = cpu_s(figures, found["cpu/utilisation_pct"])
+    used = cpu_s(figures, found["cpu/utilization_pct"])
     # Between its own word and that of all that ran: a little is used after it has spoken.
     assert float(printed) - TICKS_S <= used <= figures["duration_s"] + TICKS_S
     memory = found["memory_bytes"]
     assert memory["max"] >= 200 * MIB
     assert memory["min"] <= memory["mean"] <= memory["max"]
     assert figures["energy"]["total"]["unit"] == "J"
-    assert not any("utilisation" in text or "memory_bytes" in text for text in figures["warnings"])
+    assert not any("utilization" in text or "memory_bytes" in text for text in figures["warnings"])
 
 
 def test_two_busy_processes_use_as_much_as_they_say(env):
     printed, figures, found = run(env, sys.executable, "-c", TWO, BUSY)
-    used = cpu_s(figures, found["cpu/utilisation_pct"])
+    used = cpu_s(figures, found["cpu/utilization_pct"])
     cores = os.cpu_count() or 1
     assert float(printed) - TICKS_S <= used <= cores * figures["duration_s"] + TICKS_S
     assert found["memory_bytes"]["max"] >= 400 * MIB
@@ -89,7 +89,7 @@ def test_two_busy_processes_use_as_much_as_they_say(env):
 
 def test_an_idle_process_uses_next_to_nothing(env):
     _, figures, found = run(env, "sleep", "2")
-    assert cpu_s(figures, found["cpu/utilisation_pct"]) <= TICKS_S
+    assert cpu_s(figures, found["cpu/utilization_pct"]) <= TICKS_S
     assert 0 < found["memory_bytes"]["max"] < 50 * MIB
 
 
@@ -97,8 +97,8 @@ def test_the_whole_machine_uses_no_less(env):
     printed, figures, found = run(
         env, sys.executable, "-c", BUSY, "2", options=("--scope", "machine")
     )
-    assert cpu_s(figures, found["cpu/utilisation_pct"]) >= float(printed) - TICKS_S
-    assert "machine" in found["cpu/utilisation_pct"]["source"]
+    assert cpu_s(figures, found["cpu/utilization_pct"]) >= float(printed) - TICKS_S
+    assert "machine" in found["cpu/utilization_pct"]["source"]
 
 
 def test_a_run_that_is_over_at_once_has_reasons_and_no_zeros(env):
@@ -108,11 +108,11 @@ def test_a_run_that_is_over_at_once_has_reasons_and_no_zeros(env):
 
 
 def test_a_card_that_lacks_one_and_forbids_another(env, fake_nvml):
-    fake_nvml.write_state(A100 | {"temperature": None, "utilisation_error": 4})
+    fake_nvml.write_state(A100 | {"temperature": None, "utilization_error": 4})
     _, figures, found = run(env | fake_nvml.env, "sleep", "1.5")
     assert found["gpu:0/temperature_c"]["mean"] is None
     assert "does not tell" in found["gpu:0/temperature_c"]["reason"]
-    assert "no permission" in found["gpu:0/utilisation_pct"]["reason"]
+    assert "no permission" in found["gpu:0/utilization_pct"]["reason"]
     memory = found["gpu:0/memory_bytes"]  # no process of the run is on the card
     assert (memory["mean"], memory["source"]) == (4096 * MIB, "NVML, of the whole device")
     assert {d["domain"] for d in figures["energy"]["domains"]} == {"gpu:0", "cpu:0", "dram:0"}
@@ -130,12 +130,12 @@ def test_a_card_lost_in_mid_run_and_one_that_goes_on(env, fake_nvml, tmp_path):
         fake_nvml.update(1, error=15)
         assert running.wait(30) == 0
     with open_ledger(env["JOULECAST_LEDGER"]) as ledger:
-        summary = summarise(ledger.load("last"))
+        summary = summarize(ledger.load("last"))
     found = {gauge.name: gauge for gauge in summary.gauges}
     assert found["gpu:0/temperature_c"].reason == ""
     assert found["gpu:1/temperature_c"].mean == 61
     assert "fallen off the bus" in found["gpu:1/temperature_c"].reason
-    assert found["cpu/utilisation_pct"].reason == ""
+    assert found["cpu/utilization_pct"].reason == ""
     whole = next(d for d in summary.domains if d.source.domain == "gpu:0")
     assert whole.energy.low <= 100 * summary.duration_s <= whole.energy.high
     assert summary.recording.status is Status.FINISHED
@@ -180,7 +180,7 @@ def _until_stored(env, name, seconds):
 def test_a_killed_run_keeps_what_was_flushed(env):
     command = [*JOULECAST, "run", "--", sys.executable, "-c", BUSY, "30"]
     with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as run:
-        _until_stored(env, "cpu/utilisation_pct", seconds=3)
+        _until_stored(env, "cpu/utilization_pct", seconds=3)
         children = subprocess.run(
             ["ps", "-o", "pid=", "--ppid", str(run.pid)], capture_output=True, check=True
         )
@@ -191,10 +191,10 @@ def test_a_killed_run_keeps_what_was_flushed(env):
         recording = ledger.load("last")
     assert recording.status is Status.INTERRUPTED
     energy_s, gauge_s = (
-        recording.samples[name].t_s[-1] for name in ("cpu:0", "cpu/utilisation_pct")
+        recording.samples[name].t_s[-1] for name in ("cpu:0", "cpu/utilization_pct")
     )
     assert gauge_s >= energy_s - 2.2  # read once a second, flushed once a second
-    found = {gauge.name: gauge for gauge in summarise(recording).gauges}
+    found = {gauge.name: gauge for gauge in summarize(recording).gauges}
     assert found["memory_bytes"].max >= 200 * MIB
 
 
@@ -213,7 +213,7 @@ def test_record_in_a_process(env, tmp_path):
         [sys.executable, script], env=env, capture_output=True, text=True, check=True
     )
     with open_ledger(env["JOULECAST_LEDGER"]) as ledger:
-        summary = summarise(ledger.load("last"))
-    cpu = next(gauge for gauge in summary.gauges if gauge.name == "cpu/utilisation_pct")
+        summary = summarize(ledger.load("last"))
+    cpu = next(gauge for gauge in summary.gauges if gauge.name == "cpu/utilization_pct")
     assert cpu.mean is not None
     assert cpu.mean / 100 * summary.duration_s >= float(done.stdout) - TICKS_S

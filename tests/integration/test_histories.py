@@ -15,7 +15,7 @@ from joulecast.forecasting.base import Work
 from joulecast.forecasting.online.histories import histories, of_summary, same_machine
 from joulecast.ledger import Ledger, open_ledger
 from joulecast.recording.model import Recording, Span, Status
-from joulecast.recording.summary import summarise
+from joulecast.recording.summary import summarize
 
 DAY_S = 86400.0
 
@@ -44,7 +44,7 @@ def test_epochs_are_those_of_the_report(ledger: Ledger) -> None:
     ledger.add(made)
     (history,) = histories(ledger)
     assert history.run_id == made.header.run_id and history.planned == 40
-    document = summarise(ledger.load("last")).to_json()
+    document = summarize(ledger.load("last")).to_json()
     assert history.epochs == tuple(
         Work(1.0, e["duration_s"], e["energy"]["value"]) for e in document["epochs"]
     )
@@ -123,7 +123,7 @@ def test_the_same_machine_has_the_same_cpu_and_visible_gpus() -> None:
 def test_an_epoch_that_never_ended_does_not_count() -> None:
     made = run(0)
     made.spans.append(Span(99, None, "epoch", "epoch", made.duration_s - 0.5, None, 3))
-    history, reason = of_summary(summarise(made))
+    history, reason = of_summary(summarize(made))
     assert reason == "" and history is not None and len(history.epochs) == 3
 
 
@@ -133,12 +133,12 @@ def test_the_first_of_several_ranks_counts() -> None:
     made.spans += [
         Span(100 + s.id, None, "epoch", "e", s.start_s, s.end_s, s.index, 7) for s in once
     ]
-    history, _ = of_summary(summarise(made))
+    history, _ = of_summary(summarize(made))
     assert history is not None and len(history.epochs) == 3
 
 
 def test_more_epochs_than_planned_were_planned() -> None:
-    history, _ = of_summary(summarise(run(0, planned_epochs=2)))
+    history, _ = of_summary(summarize(run(0, planned_epochs=2)))
     assert history is not None and history.planned == 3
 
 
@@ -148,5 +148,5 @@ def test_an_epoch_that_the_meter_cannot_see() -> None:
     seen = made.samples["gpu:0"]
     for readings in (seen.value, seen.low, seen.high):
         readings[seen.t_s < end + 0.2] = 0.0  # it does not count so little
-    history, reason = of_summary(summarise(made))
+    history, reason = of_summary(summarize(made))
     assert history is None and reason.startswith("its epoch 0 is too short")

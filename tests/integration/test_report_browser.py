@@ -10,7 +10,7 @@ import pytest
 from fakes.gauges import gauge_source, with_gauges
 from fakes.recordings import training, without_samples
 from joulecast.recording.model import Gap, Metric, Recording, Span
-from joulecast.recording.summary import summarise
+from joulecast.recording.summary import summarize
 from joulecast.reports.page.run import render_html
 
 HOSTILE = "</script><script>window.pwned=1</script><img src=x onerror='window.pwned=1'>"
@@ -22,7 +22,7 @@ def show(open_page, tmp_path: Path):
 
     def opened(recording: Recording):
         path = tmp_path / "report.html"
-        path.write_text(render_html(recording, summarise(recording), UTC), encoding="utf-8")
+        path.write_text(render_html(recording, summarize(recording), UTC), encoding="utf-8")
         return open_page(path)
 
     return opened
@@ -43,7 +43,7 @@ def drawn(page, name: str) -> list[dict]:
 
 def test_it_draws_what_was_measured_and_fetches_nothing(show):
     recording = training(epochs=6, gaps=(Gap("gpu:0", 20, 31, "GPU is lost"),))
-    opened, summary = show(recording), summarise(recording)
+    opened, summary = show(recording), summarize(recording)
     page = opened.page
     assert opened.requests == [opened.url]
     assert opened.complaints == []
@@ -71,15 +71,15 @@ def test_gauges_are_drawn_below_power_and_told_in_a_table(show):
     panels = page.locator('[data-figure="gauges"] .ytitle, [data-figure="gauges"] .y2title')
     assert panels.count() == 2
     assert "temperature (°C)" in page.inner_text('[data-figure="gauges"]')
-    section = page.locator("section", has_text="Utilisation, temperature and memory")
+    section = page.locator("section", has_text="Utilization, temperature and memory")
     rows = section.locator("tbody tr")
-    assert rows.count() == len(summarise(recording).gauges) == 6
+    assert rows.count() == len(summarize(recording).gauges) == 6
     assert "unknown" in rows.last.inner_text()
     assert page.evaluate("window.pwned") is None
 
 
 def test_its_figures_are_the_summary_s(show):
-    page, summary = show(training()).page, summarise(training())
+    page, summary = show(training()).page, summarize(training())
     assert number(page, "#total") == summary.total.value
     assert page.inner_text("#total") == str(summary.total).partition(" (")[0]
     assert number(page, "#above-idle") == summary.above_idle.value
@@ -134,20 +134,20 @@ def test_domains_can_be_drawn_side_by_side(show):
     assert page.get_attribute('[data-draw="lines"]', "aria-pressed") == "true"
 
 
-def test_dark_and_light_have_their_own_colours(show):
+def test_dark_and_light_have_their_own_colors(show):
     page = show(training(epochs=1)).page
-    colours = []
+    colors = []
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         page.wait_for_timeout(300)
-        colours.append(
+        colors.append(
             page.evaluate(
                 """() => [getComputedStyle(document.body).backgroundColor,
                      document.querySelector('[data-figure="power"]')._fullLayout.xaxis.gridcolor]"""
             )
         )
-    assert colours[0][0] != colours[1][0]
-    assert colours[0][1] != colours[1][1]
+    assert colors[0][0] != colors[1][0]
+    assert colors[0][1] != colors[1][1]
 
 
 def test_a_phone_needs_no_sideways_scrolling(show):

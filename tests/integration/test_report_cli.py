@@ -131,17 +131,17 @@ def test_doctor_on_an_nvidia_machine(recorded, fake_nvml):
     assert gpu["power"]["unit"] == "W"
     gauges = {gauge["name"]: gauge for gauge in found["gauges"]}
     assert gauges["gpu:0/temperature_c"]["value"] == 61
-    assert gauges["gpu:0/utilisation_pct"]["unit"] == "%"
-    assert gauges["cpu/utilisation_pct"]["value"] >= 0
+    assert gauges["gpu:0/utilization_pct"]["unit"] == "%"
+    assert gauges["cpu/utilization_pct"]["value"] >= 0
 
 
 def test_doctor_names_the_gauges_that_cannot_be_read_and_why(recorded, fake_nvml):
     folder, env, _ = recorded
-    fake_nvml.write_state(A100 | {"temperature": None, "utilisation_error": 4})
+    fake_nvml.write_state(A100 | {"temperature": None, "utilization_error": 4})
     done = joulecast(("doctor", "--json"), folder, env | fake_nvml.env)
     gauges = {gauge["name"]: gauge for gauge in json.loads(done.stdout)["gauges"]}
     assert gauges["gpu:0/temperature_c"]["value"] is None
     assert "does not tell" in gauges["gpu:0/temperature_c"]["reason"]
-    assert "no permission" in gauges["gpu:0/utilisation_pct"]["reason"]
+    assert "no permission" in gauges["gpu:0/utilization_pct"]["reason"]
     shown = joulecast(("doctor",), folder, env | fake_nvml.env)
     assert "gpu:0 temperature" in shown.stdout

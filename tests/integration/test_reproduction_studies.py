@@ -58,7 +58,7 @@ def test_the_same_pairs_differ_with_and_without_outliers(script: ModuleType) -> 
 
 
 @needs_data
-def test_power_follows_utilisation_within_a_machine(script: ModuleType) -> None:
+def test_power_follows_utilization_within_a_machine(script: ModuleType) -> None:
     from joulecast.analysis.statistics.correlation import correlate
 
     for table in script.runs().values():

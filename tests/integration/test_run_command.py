@@ -285,9 +285,9 @@ def test_only_one_rank_of_a_node_records(env, tmp_path):
 
 
 def test_the_energy_of_the_commands_cpu_time_is_counted_and_no_other(env, tmp_path):
-    """The process scope: a busy neighbour does not raise our bill by its own CPU time."""
+    """The process scope: a busy neighbor does not raise our bill by its own CPU time."""
     busy = [PYTHON, "-c", "import time\nend = time.time() + 4\nwhile time.time() < end: pass"]
-    neighbour = subprocess.Popen(busy)
+    neighbor = subprocess.Popen(busy)
     try:
         _, idle = figures(tmp_path, "sleep", "1.5", env=env)
         _, work = figures(
@@ -298,8 +298,8 @@ def test_the_energy_of_the_commands_cpu_time_is_counted_and_no_other(env, tmp_pa
             env=env,
         )
     finally:
-        neighbour.kill()
-        neighbour.wait()
+        neighbor.kill()
+        neighbor.wait()
     cpu = [
         next(d for d in f["energy"]["domains"] if d["domain"] == "cpu:0")["energy"]["value"]
         for f in (idle, work)

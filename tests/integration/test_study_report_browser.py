@@ -95,20 +95,20 @@ def test_nothing_sticks_out_of_a_phone(show, which, width):
     assert past and max(past) < 1
 
 
-def test_dark_and_light_have_their_own_colours(show):
+def test_dark_and_light_have_their_own_colors(show):
     page = show(findings(results())).page
-    colours = []
+    colors = []
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         page.wait_for_timeout(400)
-        colours.append(
+        colors.append(
             page.evaluate(
                 """() => { const l = document.querySelector('[data-figure="tradeoff"]')._fullLayout;
                      return [l.xaxis.gridcolor, l.annotations[0].font.color]; }"""
             )
         )
-    assert colours[0][0] != colours[1][0]
-    assert colours[0][1] != colours[1][1]
+    assert colors[0][0] != colors[1][0]
+    assert colors[0][1] != colors[1][1]
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def test_tradeoff_within_each_level(joulecast: Joulecast, data: Path) -> None:
 
 
 def test_tradeoff_of_a_loss(joulecast: Joulecast, data: Path) -> None:
-    loss = ("--cost", "energy (kJ)", "--quality", "val loss", "--minimise", "--json")
+    loss = ("--cost", "energy (kJ)", "--quality", "val loss", "--minimize", "--json")
     found = json.loads(joulecast("tradeoff", data, *loss).stdout)
     assert found["cheapest_within"]["best"] == "vgg, 16"
     assert all(c["quality_per_joule"] is None for c in found["configurations"])
@@ -208,10 +208,10 @@ def test_interaction(joulecast: Joulecast, data: Path) -> None:
 def test_power_of_a_recorded_run(joulecast: Joulecast, ledger: Path) -> None:
     document = json.loads(joulecast("power", "whole", "--ledger", ledger, "--json").stdout)
     assert document["schema"] == "joulecast/power/1"
-    assert document["stabilising"]["t_s"] == pytest.approx(4.0, abs=1)  # its data are loaded
+    assert document["stabilizing"]["t_s"] == pytest.approx(4.0, abs=1)  # its data are loaded
     assert document["epoch_duration"]["mean"] == pytest.approx(12.0)
     assert document["epoch_duration"]["n"] in (11, 12)
-    assert "no gauge" in document["why_no_utilisation"]
+    assert "no gauge" in document["why_no_utilization"]
     for columns in (60, 80, 120):
         text = joulecast("power", "whole", "--ledger", ledger, columns=columns).stdout
         assert max(map(len, text.splitlines())) <= columns

@@ -11,9 +11,9 @@ import pytest
 
 from fakes.gauges import gauge_samples
 from fakes.recordings import training
-from joulecast.analysis.power.behaviour import power_behaviour
+from joulecast.analysis.power.behavior import power_behavior
 from joulecast.analysis.power.change_point import last_change
-from joulecast.analysis.power.stabilise import stabilising_time
+from joulecast.analysis.power.stabilize import stabilizing_time
 from joulecast.analysis.statistics.interaction import interaction
 from joulecast.analysis.table.columns import Table, read_csv
 from joulecast.analysis.tradeoff.front import tradeoff
@@ -71,7 +71,7 @@ def test_what_an_architecture_costs_depends_on_where_it_is_trained(runs):
 
 @pytest.fixture(scope="module")
 def traces() -> list[tuple[str, np.ndarray]]:
-    """Of each environment and architecture the first three: t_s, utilisation, power."""
+    """Of each environment and architecture the first three: t_s, utilization, power."""
     found: list[tuple[str, np.ndarray]] = []
     seen: dict[tuple[str, str], int] = {}
     with gzip.open(SEAA / "power_1hz.csv.gz", "rt", encoding="utf-8") as file:
@@ -92,7 +92,7 @@ def test_the_point_found_at_once_lies_near_that_of_fluss(traces):
     apart = []
     first = [trace for i, (_, trace) in enumerate(traces) if i % 6 == 0]
     for t_s, _, watts in first:
-        fluss = stabilising_time(t_s, watts)
+        fluss = stabilizing_time(t_s, watts)
         change = last_change(watts)
         if fluss is not None and fluss < t_s[-1] / 2 and change is not None:
             apart.append(abs(float(t_s[change.at]) - fluss))
@@ -115,7 +115,7 @@ def test_power_of_a_measured_run(traces):
         "gpu:0", "driver", ReadingKind.POWER, Provenance.MEASURED, 1.0, Uncertainty(0.05, 0.05, "")
     )
     gauge = GaugeSource(
-        "gpu:0/utilisation_pct", "driver", "%", ReadingKind.GAUGE, Provenance.MEASURED, 1.0
+        "gpu:0/utilization_pct", "driver", "%", ReadingKind.GAUGE, Provenance.MEASURED, 1.0
     )
     facts = replace(
         training(epochs=1).header, name=name, sources=[source], gauges=[gauge], interval_s=1.0
@@ -125,13 +125,13 @@ def test_power_of_a_measured_run(traces):
         facts,
         samples={
             "gpu:0": Samples(t_s, watts, watts, watts, t_s),
-            "gpu:0/utilisation_pct": gauge_samples(t_s, load[order]),
+            "gpu:0/utilization_pct": gauge_samples(t_s, load[order]),
         },
         footer=Footer(Status.FINISHED, float(t_s[-1])),
         status=Status.FINISHED,
     )
-    found = power_behaviour(recording)
-    assert 200 < found.stabilising.t_s < 600  # its first epochs draw a fifth less
-    assert found.power.mean == pytest.approx(watts[t_s >= found.stabilising.t_s].mean(), rel=0.01)
+    found = power_behavior(recording)
+    assert 200 < found.stabilizing.t_s < 600  # its first epochs draw a fifth less
+    assert found.power.mean == pytest.approx(watts[t_s >= found.stabilizing.t_s].mean(), rel=0.01)
     assert found.loads[0].rho > 0.5
     assert found.loads[0].slope_w > 0

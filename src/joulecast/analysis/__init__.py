@@ -1,1 +1,1 @@
-"""What runs teach: statistics, trade-offs, power behaviour, carbon, cost. Pure functions."""
+"""What runs teach: statistics, trade-offs, power behavior, carbon, cost. Pure functions."""

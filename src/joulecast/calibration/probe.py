@@ -20,7 +20,7 @@ from ..recording.events import EventTracker
 from ..recording.memory import MemorySink
 from ..recording.model import Header, Status
 from ..recording.recorder import Recorder
-from ..recording.summary import Summary, summarise
+from ..recording.summary import Summary, summarize
 from .page_faults import Fresh, usage
 
 SECONDS = 8.0
@@ -134,7 +134,7 @@ def measure(
         act(EventTracker(recorder))
     finally:
         recorder.stop(Status.FINISHED)
-    return summarise(sink.recording())
+    return summarize(sink.recording())
 
 
 def _warmed(

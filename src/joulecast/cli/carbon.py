@@ -47,7 +47,7 @@ LIVE = ("electricitymaps", "watttime", "uk")
 )
 @click.option("--lifetime", metavar="TIME", help="It is written off over: 5y. [default: 6y]")
 @click.option(
-    "--utilisation", type=float, metavar="PART", help="In which it works. [default: 0.85]"
+    "--utilization", type=float, metavar="PART", help="In which it works. [default: 0.85]"
 )
 @click.option("--share", type=float, default=1.0, metavar="PART", help="Of it that was held.")
 @click.option("--duration", metavar="TIME", help="For which it was held, of an energy: 12h.")
@@ -85,7 +85,7 @@ def _with_runs(
     what: tuple[str, ...], energies: dict[str, float], task: _Task, ledger: str | None
 ) -> list[RunCarbon]:
     from ..ledger import open_ledger
-    from ..recording.summary import summarise
+    from ..recording.summary import summarize
     from ..wall.wall_energy import with_wall
     from .late_bar import LateBar
 
@@ -95,7 +95,7 @@ def _with_runs(
             if text in energies:
                 found.append(task.energy(text, energies[text]))
             else:
-                found.append(task.run(with_wall(summarise(opened.load(text)), opened)))
+                found.append(task.run(with_wall(summarize(opened.load(text)), opened)))
             bar.advance(1)
     return found
 
@@ -127,7 +127,7 @@ class _Task:
 
         self._given = given
         self._check(runs)
-        lifetime, use, share = given["lifetime"], given["utilisation"], given["share"]
+        lifetime, use, share = given["lifetime"], given["utilization"], given["share"]
         self._written_off = (None if lifetime is None else parse_lifetime(lifetime), use, share)
         self._hardware = self._embodied()
         tariff = given["tariff"]

@@ -61,7 +61,7 @@ def parse_counts(text: str) -> list[int]:
 )
 @click.option("--ram", type=click.FloatRange(0), metavar="GB", help="Memory of the machine.")
 @click.option(
-    "--utilisation",
+    "--utilization",
     type=click.FloatRange(0, 1),
     default=1.0,
     show_default=True,
@@ -86,7 +86,7 @@ def command(
     by: str | None,
     tdp: float | None,
     ram: float | None,
-    utilisation: float,
+    utilization: float,
     name: str | None,
     limit: int,
     as_json: bool,
@@ -110,7 +110,7 @@ def command(
         raise UsageError("FILE or recorded runs (--ledger, --name): not both")
     if file is None and by is not None:
         raise UsageError("--by needs a FILE: recorded runs have no columns")
-    given = Known(tdp, ram, utilisation)
+    given = Known(tdp, ram, utilization)
     if static:
         recorded = Recorded(ledger, name, limit)
         evaluate_static(file, names or STATIC, by, given, as_json, recorded)

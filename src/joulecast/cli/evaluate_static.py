@@ -100,12 +100,12 @@ def _recorded(recorded: Recorded) -> _Found:
 def _told(run: StaticRun, given: Known) -> StaticRun:
     """The run with what the user said of the machine."""
     facts = run.facts
-    tdp_w, ram_gb, utilisation = given.tdp_w, given.ram_gb, facts.utilisation
+    tdp_w, ram_gb, utilization = given.tdp_w, given.ram_gb, facts.utilization
     facts = replace(
         facts,
         tdp_w=facts.tdp_w if tdp_w is None else tdp_w,
         ram_gb=facts.ram_gb if ram_gb is None else ram_gb,
-        utilisation=given.utilisation if utilisation is None else utilisation,
+        utilization=given.utilization if utilization is None else utilization,
     )
     return replace(run, facts=facts)
 

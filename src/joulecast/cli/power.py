@@ -16,7 +16,7 @@ from . import options
     type=click.Choice(["cusum", "fluss"]),
     default="cusum",
     show_default=True,
-    help="What a stabilising point is: a change of mean power, or of its shape (slower; needs "
+    help="What a stabilizing point is: a change of mean power, or of its shape (slower; needs "
     "joulecast[analysis]).",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
@@ -24,14 +24,14 @@ from . import options
 def command(run: str, method: str, as_json: bool, ledger: str | None) -> None:
     """Say when the power of a run became stable, how stable it was then, and how it follows load.
 
-    RUN is an id or a name. Power against utilisation needs a run with gauges.
+    RUN is an id or a name. Power against utilization needs a run with gauges.
     """
-    from ..analysis.power.behaviour import power_behaviour
+    from ..analysis.power.behavior import power_behavior
     from ..ledger import open_ledger
 
     with open_ledger(ledger, create=False) as opened:
         recording = opened.load(run)
-    found = power_behaviour(recording, method)
+    found = power_behavior(recording, method)
     if as_json:
         click.echo(json.dumps(found.to_json(), allow_nan=False))
         return

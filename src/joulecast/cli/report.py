@@ -33,7 +33,7 @@ def command(
 ) -> None:
     """Write one run, by its id or name, as a self-contained HTML page; print the page's path."""
     from ..ledger import open_ledger
-    from ..recording.summary import summarise
+    from ..recording.summary import summarize
     from ..wall.wall_energy import with_wall
 
     if as_text and as_json:
@@ -42,7 +42,7 @@ def command(
         raise UsageError("-o names the HTML page: leave out --text and --json to write it")
     with open_ledger(ledger, create=False) as opened:
         recording = opened.load(run)
-        summary = with_wall(summarise(recording), opened)
+        summary = with_wall(summarize(recording), opened)
     if as_json:
         click.echo(json.dumps(summary.to_json(), indent=2))
     elif as_text:

@@ -108,12 +108,12 @@ def command(
 def _summed(ledger: Ledger, run: RunRow) -> RunRow:
     """The run with its energy so far, where it has no end that could have told it."""
     from ..recording.model import Status
-    from ..recording.summary import summarise
+    from ..recording.summary import summarize
 
     if run.total is not None or run.status not in (Status.RUNNING, Status.INTERRUPTED):
         return run
     try:
-        return replace(run, total=summarise(ledger.load(run.run_id)).total)
+        return replace(run, total=summarize(ledger.load(run.run_id)).total)
     except LedgerError:  # damaged samples: `show` says so, the list goes on
         return run
 

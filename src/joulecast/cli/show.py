@@ -16,11 +16,11 @@ from . import options
 def command(run: str, as_json: bool, ledger: str | None) -> None:
     """Show one run, by its id or name, in the terminal."""
     from ..ledger import open_ledger
-    from ..recording.summary import Summary, summarise
+    from ..recording.summary import Summary, summarize
     from ..wall.wall_energy import with_wall
 
     with open_ledger(ledger, create=False) as opened:
-        summary: Summary = with_wall(summarise(opened.load(run)), opened)
+        summary: Summary = with_wall(summarize(opened.load(run)), opened)
     if as_json:
         click.echo(json.dumps(summary.to_json(), indent=2))
         return

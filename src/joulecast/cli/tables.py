@@ -140,7 +140,7 @@ def _recorded(
     from ..analysis.table.runs_table import runs_table
     from ..ledger import open_ledger
     from ..recording.model import Status
-    from ..recording.summary import Summary, summarise
+    from ..recording.summary import Summary, summarize
 
     with open_ledger(ledger, create=ledger is None) as opened:
         rows = _found(opened, sources, tags)
@@ -151,7 +151,7 @@ def _recorded(
             for row in kept:
                 bar.advance(1)
                 try:
-                    summary = summarise(opened.load(row.run_id))
+                    summary = summarize(opened.load(row.run_id))
                 except LedgerError as error:  # one damaged run does not hide the others
                     notes.append(f"run {row.run_id} left out: {error}")
                     continue

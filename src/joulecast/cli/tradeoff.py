@@ -42,7 +42,7 @@ def parse_tolerance(text: str) -> float:
     metavar="COLUMN,...",
     help="Runs that share these are one configuration. [default: architecture, else name]",
 )
-@click.option("--minimise", is_flag=True, help="Less quality is better: it is a loss.")
+@click.option("--minimize", is_flag=True, help="Less quality is better: it is a loss.")
 @click.option(
     "--tolerance",
     default="2%",
@@ -61,7 +61,7 @@ def command(
     cost: str,
     quality: str,
     by: tuple[str, ...],
-    minimise: bool,
+    minimize: bool,
     tolerance: float,
     against: str | None,
     within: str | None,
@@ -79,7 +79,7 @@ def command(
     parts = [(None, table)] if within is None else _parts(table, within)
     found: list[tuple[str | None, Tradeoff]] = []
     for level, part in parts:
-        result = tradeoff(part, cost, quality, columns, not minimise, tolerance, against)
+        result = tradeoff(part, cost, quality, columns, not minimize, tolerance, against)
         result.notes.extend(remarks)
         found.append((level, result))
     if as_json:

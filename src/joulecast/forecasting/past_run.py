@@ -37,7 +37,7 @@ class Facts:
     gpu_memory_gb: float | None = None
     tdp_w: float | None = None
     peak_tflops: float | None = None
-    utilisation: float | None = None  # of the device, 0 to 1
+    utilization: float | None = None  # of the device, 0 to 1
 
     @property
     def samples(self) -> float | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ..errors import LedgerError, RunNotFoundError
 from ..recording.memory import MemorySink
 from ..recording.model import Footer, Gap, Header, Metric, Recording, RecordingSink, Samples, Span
-from ..recording.summary import summarise
+from ..recording.summary import summarize
 from .loading import loading
 from .location import Location, locate
 
@@ -74,7 +74,7 @@ class RescueSink:
             self._rescue(self._sink.recording(), "the recording was kept in memory until its end")
         ended = self._read_back()
         ended.footer, ended.status = footer, footer.status
-        footer = replace(footer, total=summarise(ended).total)
+        footer = replace(footer, total=summarize(ended).total)
         self._do(lambda sink: sink.close(footer))
         if isinstance(self._sink, MemorySink):
             self._on_trouble("the recording is not stored: no place could be written to")

@@ -27,7 +27,7 @@ from ..meters.base import ReadingKind, Source, Uncertainty
 from ..meters.replay import LEAVE_OUT, read_trace
 from ..recording.model import Array, Footer, Gap, Header, Recording, Samples, Status
 from ..recording.sampler import max_gap_s
-from ..recording.summary import summarise
+from ..recording.summary import summarize
 from ..units import Provenance
 from .checked import Value
 from .transfer import DOMAIN, check_samples
@@ -295,5 +295,5 @@ def _unstated(fraction: float, assumed: Assumed) -> Uncertainty:
 
 def _totalled(recording: Recording) -> Recording:
     assert recording.footer is not None
-    footer = replace(recording.footer, total=summarise(recording).total)
+    footer = replace(recording.footer, total=summarize(recording).total)
     return replace(recording, footer=footer)

@@ -21,7 +21,7 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0003"  # the newest migration; known here so that a ledger opens without Alembic
+REVISION = "0004"  # the newest migration; known here so that a ledger opens without Alembic
 VERSION_TABLE = "joulecast_version"
 
 metadata = MetaData()

@@ -152,7 +152,7 @@ _inherited: list[Connection | None] = []
 
 def _forget_in_child() -> None:
     # A forked process must neither use nor close its parent's connections (sqlite.org/howtocorrupt
-    # section 2.6; libpq): they are kept where nothing ever finalises them.
+    # section 2.6; libpq): they are kept where nothing ever finalizes them.
     for sink in _sinks:
         _inherited.append(sink._connection)
         sink._connection = None

@@ -83,11 +83,16 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+# Exports of version 0.1 spell it the British way; the migration 0004 does the same to ledgers.
+_RENAMED_GAUGE = (b'/utilisation_pct"', b'/utilization_pct"')
+
+
 def read_json(path: Path) -> Recording:
     """The recording in a file written by `joulecast export`. Raises `BadInputError`."""
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            document = json.loads(file.read(), parse_constant=_refuse_constant)
+            text = file.read().replace(*_RENAMED_GAUGE)
+            document = json.loads(text, parse_constant=_refuse_constant)
         return import_json(document)
     except OSError as error:
         raise BadInputError(f"{path}: cannot be read: {error.strerror or error}") from error

@@ -221,7 +221,7 @@ def _amdsmi_meter(
 
 def _smi_gauges(amdsmi: Any, handle: Any) -> dict[str, Callable[[], float]]:
     return {
-        "utilisation_pct": lambda: float(amdsmi.amdsmi_get_gpu_activity(handle)["gfx_activity"]),
+        "utilization_pct": lambda: float(amdsmi.amdsmi_get_gpu_activity(handle)["gfx_activity"]),
         "memory_bytes": lambda: float(amdsmi.amdsmi_get_gpu_vram_usage(handle)["vram_used"]) * _MIB,
         "temperature_c": lambda: _degrees(amdsmi, handle),
     }
@@ -320,7 +320,7 @@ def _from_hwmon(
 
 def _sysfs_gauges(device: Path, hwmon: Path) -> dict[str, Callable[[], float]]:
     files = {
-        "utilisation_pct": (device / "gpu_busy_percent", 1.0),
+        "utilization_pct": (device / "gpu_busy_percent", 1.0),
         "memory_bytes": (device / "mem_info_vram_used", 1.0),
         "temperature_c": (hwmon / "temp1_input", 1e-3),  # millidegrees
     }

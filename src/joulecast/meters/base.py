@@ -109,7 +109,7 @@ class GaugeSource:
     readings are its integral since it was opened (`unit` x seconds): a mean over any stretch is
     then exact."""
 
-    domain: str  # its name: "gpu:0/utilisation_pct", "cpu/utilisation_pct", "memory_bytes"
+    domain: str  # its name: "gpu:0/utilization_pct", "cpu/utilization_pct", "memory_bytes"
     source: str  # what gives the figure and of what, for people: "NVML, of the whole device"
     unit: str  # "%", "B", "°C"
     kind: ReadingKind
@@ -143,7 +143,7 @@ class GaugeSource:
 
 
 class Gauge(ABC):
-    """One figure of a device or of the run that is not energy: utilisation, memory, temperature.
+    """One figure of a device or of the run that is not energy: utilization, memory, temperature.
 
     Its readings have no bounds (`low` and `high` are the value) and hold no share of a domain.
     `read` may be called from one thread at a time, another than that of the meters.

@@ -70,7 +70,7 @@ _SIGMA = {
     Knowledge.FAMILY: (0.33, 0.6),
     Knowledge.NOTHING: (0.45, 0.75),
 }
-_SIGMA_GUEST = 0.25  # added in a virtual machine, assumed: neighbours share clock, fabric and idle
+_SIGMA_GUEST = 0.25  # added in a virtual machine, assumed: neighbors share clock, fabric and idle
 _DISAGREEMENT = 0.25  # part of the log ratio of the two views of full power, assumed
 
 # The clock: lowest over highest, load at which it jumps to the top, voltage at clock 0 over that at

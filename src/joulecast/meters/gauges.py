@@ -1,4 +1,4 @@
-"""The gauges of a run: utilisation, memory and temperature of its GPUs, CPU time and memory.
+"""The gauges of a run: utilization, memory and temperature of its GPUs, CPU time and memory.
 
 They are read about once a second, in a thread of their own: what goes wrong with one ends neither
 the recording nor a meter. One that cannot be read is listed all the same, with the reason.
@@ -59,7 +59,7 @@ class CpuGauge(Gauge):
     def __init__(self, cpu_time: CpuTime, scope: str) -> None:
         whose = "machine" if scope == "machine" else "process tree"
         self.source = GaugeSource(
-            domain="cpu/utilisation_pct",
+            domain="cpu/utilization_pct",
             source=f"CPU time of the {whose}, 100 % is one core busy",
             unit="%",
             kind=ReadingKind.COUNTER,
@@ -131,7 +131,7 @@ def _memory(clock: Clock, cpu_time: CpuTime, scope: str) -> Gauge:
 
 
 _OF_AMD = {
-    "utilisation_pct": ("%", "amdgpu, of its graphics and compute engine"),
+    "utilization_pct": ("%", "amdgpu, of its graphics and compute engine"),
     "memory_bytes": ("B", "amdgpu, of the whole device"),
     "temperature_c": ("°C", "amdgpu, of the die"),
 }

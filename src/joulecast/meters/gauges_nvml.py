@@ -23,7 +23,7 @@ Ask = Callable[[Any, Any, Pids], float | None]
 """Asks pynvml of a handle; None where there is no answer now. Raises `pynvml.NVMLError`."""
 
 
-def _utilisation(pynvml: Any, handle: Any, _: Pids) -> float:
+def _utilization(pynvml: Any, handle: Any, _: Pids) -> float:
     return float(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu)
 
 
@@ -48,7 +48,7 @@ def _of_processes(pynvml: Any, handle: Any, pids: Pids) -> float | None:
     return float(sum(held))
 
 
-_UTILISATION = ("utilisation_pct", "%", "NVML, time in which a kernel ran", _utilisation)
+_UTILIZATION = ("utilization_pct", "%", "NVML, time in which a kernel ran", _utilization)
 _TEMPERATURE = ("temperature_c", "°C", "NVML, of the die", _temperature)
 _TREE = ("memory_bytes", "B", "NVML, of the run's own processes", _of_processes)
 _DEVICE = "B", "NVML, of the whole device", _of_device
@@ -103,7 +103,7 @@ def nvml_gauges(
     In scope "process" memory is that of the processes `pids` where the driver tells, and of the
     whole device beside it; in scope "machine" only the latter.
     """
-    wanted: list[tuple[str, str, str, Ask]] = [_UTILISATION]
+    wanted: list[tuple[str, str, str, Ask]] = [_UTILIZATION]
     if scope == "process":
         wanted += [_TREE, ("device_memory_bytes", *_DEVICE)]
     else:

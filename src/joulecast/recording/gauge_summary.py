@@ -41,7 +41,7 @@ class GaugeSummary:
 
     @property
     def name(self) -> str:
-        """Its name: `gpu:0/utilisation_pct`."""
+        """Its name: `gpu:0/utilization_pct`."""
         return self.source.domain
 
     @property
@@ -133,7 +133,7 @@ def tracks(recording: Recording) -> list[Track]:
     return found
 
 
-def summarise_gauges(recording: Recording, read: list[Track]) -> list[GaugeSummary]:
+def summarize_gauges(recording: Recording, read: list[Track]) -> list[GaugeSummary]:
     """One for each gauge of the run, those included that could not be read; `read` of `tracks`.
 
     GPU memory is that of the run's own processes where the driver told it, else of the whole

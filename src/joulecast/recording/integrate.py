@@ -107,7 +107,7 @@ def widened(
     """The same for windows of positive length, many at once: rows value, low, high.
 
     `around_w` is the mean power of the stretch the windows lie in: a window that seems to have used
-    nothing may have lost to its neighbours what it did use.
+    nothing may have lost to its neighbors what it did use.
     """
     value, low, high = joules
     edge = EDGE_FACTOR * source.update_period_s * np.maximum(value / duration_s, around_w)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..meters.base import ReadingKind, Source
 from ..units import Estimate, add_independent, format_duration
-from .gauge_summary import GaugeSummary, Track, mean_of, summarise_gauges, tracks
+from .gauge_summary import GaugeSummary, Track, mean_of, summarize_gauges, tracks
 from .integrate import UPDATES_TO_RESOLVE, EnergyCurve, curve, is_resolved, widened, with_edges
 from .model import Gap, Recording, Span
 
@@ -56,7 +56,7 @@ class Summary:
     metrics: dict[str, float]  # the last value of each over the whole run
     warnings: list[str]
     wall: Estimate | None = None  # energy at the wall, where its fit to the meters is known
-    gauges: list[GaugeSummary] = field(default_factory=list)  # no energy: utilisation, memory, ...
+    gauges: list[GaugeSummary] = field(default_factory=list)  # no energy: utilization, memory, ...
 
     def to_json(self) -> dict[str, Any]:
         """The document `joulecast/recording/1`."""
@@ -126,7 +126,7 @@ def _span_json(s: SpanEnergy) -> dict[str, Any]:
     } | _epoch_json(s)
 
 
-def summarise(recording: Recording) -> Summary:
+def summarize(recording: Recording) -> Summary:
     """All figures of a recording, of one that is still running too."""
     curves = _curves(recording)
     duration = recording.duration_s
@@ -162,7 +162,7 @@ def summarise(recording: Recording) -> Summary:
         spans=[s for s in spans if s.span.kind != "epoch" or s.span.origin != first],
         metrics=last,
         warnings=warnings,
-        gauges=summarise_gauges(recording, read),
+        gauges=summarize_gauges(recording, read),
     )
 
 

@@ -24,7 +24,7 @@ from ..recording.distributed import Job
 from ..recording.epochs import RunPosition
 from ..recording.model import Header, Status
 from ..recording.recorder import Recorder
-from ..recording.summary import Summary, summarise
+from ..recording.summary import Summary, summarize
 from ..units import format_duration
 from ..wall.wall_energy import with_wall
 from .progress_monitor import ProgressMonitor
@@ -177,7 +177,7 @@ class Session:
         self.recorder.stop(status, exit_code)
         self._join.close()
         try:
-            return with_wall(summarise(self._sink.recording()), self._sink.ledger)
+            return with_wall(summarize(self._sink.recording()), self._sink.ledger)
         finally:
             self._sink.release()
 

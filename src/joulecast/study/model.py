@@ -50,13 +50,13 @@ class Study:
         repetitions: of each configuration.
         seed: of the order; trial seeds come from it, one per repetition, the same for each
             configuration.
-        order: `randomised` (all trials shuffled) or `blocked` (shuffled within each repetition).
+        order: `randomized` (all trials shuffled) or `blocked` (shuffled within each repetition).
         early_stopping: `val_loss:patience=5`, or None.
         exclude: combinations that are left out: levels by factor, of some or of all factors.
         max_energy_j: of the whole study, after which no trial goes on; None: no bound.
         max_duration_s: likewise.
         quality: the metric of correctness that the analysis weighs against energy.
-        maximise: whether more of it is better.
+        maximize: whether more of it is better.
     """
 
     name: str
@@ -64,14 +64,14 @@ class Study:
     factors: Mapping[str, tuple[Level, ...]]
     repetitions: int = 1
     seed: int = 0
-    order: str = "randomised"
+    order: str = "randomized"
     epochs: int | None = None
     early_stopping: str | None = None
     conditions: Conditions = field(default_factory=Conditions)
     max_energy_j: float | None = None
     max_duration_s: float | None = None
     quality: str | None = None
-    maximise: bool = True
+    maximize: bool = True
     exclude: tuple[Mapping[str, Level], ...] = ()
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from .model import Level, Study, Trial
 
-ORDERS = ("randomised", "blocked")
+ORDERS = ("randomized", "blocked")
 
 
 def configurations(study: Study) -> Iterator[dict[str, Level]]:
@@ -24,8 +24,8 @@ def configurations(study: Study) -> Iterator[dict[str, Level]]:
 def ordered(study: Study) -> list[Trial]:
     """All trials in the order they are started, the same for the same plan and seed.
 
-    Randomised: any trial may come at any time, so that what drifts (a room that warms up, a busy
-    neighbour) falls on all configurations alike. Blocked: each repetition is finished before the
+    Randomized: any trial may come at any time, so that what drifts (a room that warms up, a busy
+    neighbor) falls on all configurations alike. Blocked: each repetition is finished before the
     next begins, so that a study that is cut short has whole repetitions.
     """
     rng = random.Random(f"{study.name} {study.seed}")
@@ -34,7 +34,7 @@ def ordered(study: Study) -> list[Trial]:
     for block in blocks:
         rng.shuffle(block)
     everything = list(itertools.chain.from_iterable(blocks))
-    if study.order == "randomised":
+    if study.order == "randomized":
         rng.shuffle(everything)
     return [
         Trial(trial_id(factors, repetition), i, factors, repetition, trial_seed(study, repetition))

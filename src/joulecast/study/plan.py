@@ -87,10 +87,10 @@ class _Reader:
                 how = f"{key} = {example}" if example else "[factors] with batch = [32, 128], say"
                 self._refuse(key, f"it is missing: write {how}")
         limits = self._table(document, "limits", ("energy", "duration"))
-        quality = self._table(document, "quality", ("metric", "maximise"))
-        maximise = quality.get("maximise", True)
-        if not isinstance(maximise, bool):
-            self._refuse("quality.maximise", "true or false is expected")
+        quality = self._table(document, "quality", ("metric", "maximize"))
+        maximize = quality.get("maximize", True)
+        if not isinstance(maximize, bool):
+            self._refuse("quality.maximize", "true or false is expected")
         return self.checked(
             Study(
                 name=self._text(document, "name"),
@@ -105,7 +105,7 @@ class _Reader:
                 max_energy_j=self._amount(limits, "limits.energy", parse_energy),
                 max_duration_s=self._amount(limits, "limits.duration", parse_duration),
                 quality=self._text(quality, "metric", None, "quality.metric"),
-                maximise=maximise,
+                maximize=maximize,
                 exclude=self._exclude(document.get("exclude", [])),
             )
         )

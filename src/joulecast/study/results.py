@@ -11,7 +11,7 @@ from ..analysis.table.columns import Cell, Table
 from ..analysis.table.runs_table import runs_table
 from ..errors import LedgerError
 from ..ledger import studies
-from ..recording.summary import Summary, summarise
+from ..recording.summary import Summary, summarize
 from .model import Level, StudyResults, TrialStatus, level_text
 from .stored_plan import stored_plan, trial_of
 
@@ -57,7 +57,7 @@ def _figures(ledger: Ledger, row: StoredTrial, refresh: bool) -> Mapping[str, Ce
     if row.run_id is None:
         return {}
     try:
-        fresh = figures_of(summarise(ledger.load(row.run_id)))
+        fresh = figures_of(summarize(ledger.load(row.run_id)))
     except LedgerError:  # deleted, or damaged: the others are still worth a table
         return dict(kept.get("row", {}))
     return {} if fresh is None else fresh["row"]

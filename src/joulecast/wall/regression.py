@@ -2,7 +2,7 @@
 
 The fit is Huber's (P. J. Huber, "Robust Estimation of a Location Parameter", 1964), by iteratively
 reweighted least squares, on means over bins; its standard errors allow for the autocorrelation of
-neighbouring bins.
+neighboring bins.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ def robust_line(x: Array, y: Array) -> tuple[float, float, Covariance, Array]:
     residuals = y - design @ answer
     variance = float(np.sum(weights * residuals**2)) / max(1e-9, float(np.sum(weights)) - 2)
     inverse = np.linalg.pinv(design.T @ (design * weights[:, None]))
-    # Neighbours err alike: fewer of them are independent (first-order autocorrelation).
+    # Neighbors err alike: fewer of them are independent (first-order autocorrelation).
     spread = float(np.sum(residuals**2))
     rho = float(np.sum(residuals[1:] * residuals[:-1])) / spread if spread > 0 else 0.0
     rho = min(0.95, max(0.0, rho))

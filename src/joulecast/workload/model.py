@@ -50,7 +50,7 @@ class Op:
     write at least once, `count` how many kernels of this shape a step launches: `flops` and `bytes`
     are of one. `shape` are the sizes that matter for its class: (b, m, n, k) of a matrix product,
     (n, c_in, h, w, c_out, k_h, k_w, stride, groups) of a convolution, (n, c, positions) of a
-    normalisation over the batch; empty elsewhere. `draws` are
+    normalization over the batch; empty elsewhere. `draws` are
     random numbers drawn (dropout), which a GPU hides behind its memory and a CPU does not. `aside`
     are those of the FLOPs that are no multiply-adds in a class that is made of them: biases, gates
     and states of recurrent cells.

@@ -93,7 +93,7 @@ REDUCTIONS = _words(
     """
 )
 
-# Normalisation.
+# Normalization.
 NORMS = _words(
     """
     native_layer_norm native_group_norm _fused_rms_norm local_response_norm
@@ -108,7 +108,7 @@ NORM_BACKWARDS = _words(
     """
 )
 
-# Normalisation over the batch.
+# Normalization over the batch.
 BATCH_NORMS = _words(
     """
     native_batch_norm cudnn_batch_norm _native_batch_norm_legit batch_norm_with_update

@@ -2,8 +2,8 @@
 
 Products of matrices and convolutions are counted as `torch.utils.flop_counter` does; for operators
 counted nowhere here but there (fused attention), its formula is asked. Mended against it: the
-backward of grouped convolutions, and attention on the CPU. Normalisation, softmax and pooling
-follow fvcore (five FLOPs an element of a normalisation), other elementwise operators count one per
+backward of grouped convolutions, and attention on the CPU. Normalization, softmax and pooling
+follow fvcore (five FLOPs an element of a normalization), other elementwise operators count one per
 element.
 """
 
@@ -157,7 +157,7 @@ def _per_element(kind: OperatorKind, flops: float, source: int | None = None) ->
 
 
 def _batch_norm(flops: float, source: int) -> Rule:
-    """Normalisation over the batch: (batch, channels, positions) are its sizes."""
+    """Normalization over the batch: (batch, channels, positions) are its sizes."""
     plain = _per_element(OperatorKind.NORM, flops)
 
     def rule(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:

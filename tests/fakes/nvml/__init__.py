@@ -20,7 +20,7 @@ A100: Mapping[str, object] = {
     "limit_mw": 400_000,
     "memory_mib": 81_920,
     "capability": "8.0",
-    "utilisation": 87,
+    "utilization": 87,
     "used_mib": 4096,
     "temperature": 61,
 }

@@ -41,7 +41,7 @@ def assert_close(decoded: Samples, samples: Samples) -> None:
     for name in NAMES:
         given, back = getattr(samples, name), getattr(decoded, name)
         assert back.shape == given.shape
-        # Beyond 2**53 ticks neighbouring floats are further apart than ticks.
+        # Beyond 2**53 ticks neighboring floats are further apart than ticks.
         room = QUANTUM + 4 * np.spacing(np.abs(given)) + 1e-12 * np.abs(given)
         assert (np.abs(back - given) <= room).all(), name
 

@@ -9,7 +9,7 @@ from joulecast.errors import BadInputError, UsageError
 from joulecast.ledger.samples_csv import Assumed, export_csv, import_csv
 from joulecast.meters.base import ReadingKind
 from joulecast.recording.model import Footer, Gap, Recording, Samples, Status
-from joulecast.recording.summary import summarise
+from joulecast.recording.summary import summarize
 from joulecast.units import Provenance
 
 ASSUMED = Assumed("mine", 1_800_000_000.0)
@@ -45,7 +45,7 @@ def test_the_header_names_the_columns() -> None:
 
 
 def test_a_trace_of_someone_else(tmp_path: Path) -> None:
-    path = write(tmp_path, "t_s,utilisation,power_w\n100,0.5,200\n101,0.6,200\n103,0.7,200\n")
+    path = write(tmp_path, "t_s,utilization,power_w\n100,0.5,200\n101,0.6,200\n103,0.7,200\n")
     back = import_csv(path, Assumed("mine", 1_800_000_000.0, domain="node"))
     assert back.header.name == "mine"
     assert back.header.started_at == 1_800_000_000.0
@@ -55,7 +55,7 @@ def test_a_trace_of_someone_else(tmp_path: Path) -> None:
     assert source.source == "imported trace trace.csv"
     assert source.provenance is Provenance.MEASURED
     assert "the imported trace does not say" in source.uncertainty.origin
-    total = summarise(back).total
+    total = summarize(back).total
     assert total is not None
     assert back.footer is not None
     assert back.footer.total == total
@@ -100,7 +100,7 @@ def test_holes_are_gaps_and_never_filled(tmp_path: Path) -> None:
     for text in (trace, table):
         back = import_csv(write(tmp_path, text), ASSUMED)
         assert back.gaps == [Gap("gpu:0", 99, 400, "imported trace trace.csv has no rows there")]
-        summary = summarise(back)
+        summary = summarize(back)
         assert summary.total == back.footer.total
         assert summary.total.value == pytest.approx(251 * 198)
         assert summary.total.high > 251 * 499  # the truth may lie above what was seen
@@ -149,7 +149,7 @@ def test_a_table_begins_and_ends_with_its_run(tmp_path: Path) -> None:
     assert made.samples["gpu:0"].t_s[-1] > made.duration_s
     back = import_csv(write(tmp_path, "".join(export_csv(made))), ASSUMED)
     assert back.duration_s == made.duration_s
-    for one, other in zip(summarise(made).domains, summarise(back).domains, strict=True):
+    for one, other in zip(summarize(made).domains, summarize(back).domains, strict=True):
         assert one.energy.value == pytest.approx(other.energy.value, rel=1e-9)
     for series in back.samples.values():
         assert (series.t_s[0], series.t_s[-1]) == (0, made.duration_s)
@@ -160,7 +160,7 @@ def test_no_sample_is_made_up_within_a_gap(tmp_path: Path) -> None:
     made = ragged([Gap("cpu:0", last_s, None, "gone")])
     back = import_csv(write(tmp_path, "".join(export_csv(made))), ASSUMED)
     assert back.samples["cpu:0"].t_s[-1] == last_s < made.duration_s
-    mine, other = (summarise(r).domains[1].energy.value for r in (made, back))
+    mine, other = (summarize(r).domains[1].energy.value for r in (made, back))
     assert mine == pytest.approx(other, rel=1e-9)
 
 

@@ -40,14 +40,14 @@ def close(meters, found):
         one.close()
 
 
-def test_a_gpu_tells_utilisation_memory_and_temperature(nvml_here, clock):
+def test_a_gpu_tells_utilization_memory_and_temperature(nvml_here, clock):
     nvml_here.write_state(A100)
     meters, found, by_name = gauges_of(clock, scope="machine")
     assert list(by_name) == [
-        "gpu:0/utilisation_pct",
+        "gpu:0/utilization_pct",
         "gpu:0/memory_bytes",
         "gpu:0/temperature_c",
-        "cpu/utilisation_pct",
+        "cpu/utilization_pct",
         "memory_bytes",
     ]
     clock.now += 1
@@ -104,7 +104,7 @@ def test_a_gauge_that_cannot_be_read_has_its_reason_and_spares_the_others(
     (missing,) = found.missing
     assert missing.domain == "gpu:0/temperature_c"
     assert why in missing.reason
-    assert by_name["gpu:0/utilisation_pct"].read().value == 87
+    assert by_name["gpu:0/utilization_pct"].read().value == 87
     assert missing in found.sources
     close(meters, found)
 
@@ -142,13 +142,13 @@ def test_an_amd_card_by_the_kernel(tmp_path, clock):
     by_name = {gauge.source.domain: gauge for gauge in found.open}
     told = {name: g.read().value for name, g in by_name.items() if name.startswith("gpu")}
     assert told == pytest.approx(
-        {"gpu:0/utilisation_pct": 73, "gpu:0/memory_bytes": 5e9, "gpu:0/temperature_c": 58.5}
+        {"gpu:0/utilization_pct": 73, "gpu:0/memory_bytes": 5e9, "gpu:0/temperature_c": 58.5}
     )
     (hwmon / "temp1_input").unlink()
     with pytest.raises(MeterLostError, match="No such file"):
         by_name["gpu:0/temperature_c"].read()
     (device / "gpu_busy_percent").write_text("74\n")
-    assert by_name["gpu:0/utilisation_pct"].read().value == 74
+    assert by_name["gpu:0/utilization_pct"].read().value == 74
 
 
 def test_what_an_amd_card_does_not_tell_is_missing(tmp_path, clock):
@@ -202,7 +202,7 @@ def test_an_amd_card_by_amdsmi(tmp_path, clock):
     found = find_gauges("process", clock, Tree(clock), meters)
     told = {g.source.domain: g.read().value for g in found.open if "gpu" in g.source.domain}
     assert told == {
-        "gpu:0/utilisation_pct": 91,
+        "gpu:0/utilization_pct": 91,
         "gpu:0/memory_bytes": 283 * MIB,
         "gpu:0/temperature_c": 47,
     }

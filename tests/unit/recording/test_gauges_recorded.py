@@ -18,13 +18,13 @@ from joulecast.recording.memory import MemorySink
 from joulecast.recording.model import Gap, Status
 from joulecast.recording.recorder import Recorder
 from joulecast.recording.sampler import MAX_CPU_SHARE
-from joulecast.recording.summary import summarise
+from joulecast.recording.summary import summarize
 
-CPU = "cpu/utilisation_pct"
+CPU = "cpu/utilization_pct"
 
 
 def gauges(recording):
-    return {gauge.name: gauge for gauge in summarise(recording).gauges}
+    return {gauge.name: gauge for gauge in summarize(recording).gauges}
 
 
 def read(clock, gauges_of, seconds, step=0.5):
@@ -40,7 +40,7 @@ def read(clock, gauges_of, seconds, step=0.5):
 
 
 def test_gauges_are_no_energy_and_warn_of_none():
-    plain, with_them = summarise(training()), summarise(with_gauges(training(), 1))
+    plain, with_them = summarize(training()), summarize(with_gauges(training(), 1))
     assert with_them.total == plain.total
     assert with_them.warnings == plain.warnings
     assert [d.source.domain for d in with_them.domains] == [d.source.domain for d in plain.domains]
@@ -97,7 +97,7 @@ def test_a_stretch_of_silence_counts_for_nothing():
     recording = training()
     put(recording, "gpu:0/temperature_c", [0, 10, 90, 100], [40, 40, 80, 80])
     recording.gaps.append(Gap("gpu:0/temperature_c", 10, 90, "no reading for 80 s"))
-    summary = summarise(recording)
+    summary = summarize(recording)
     assert summary.gauges[0].mean == pytest.approx(60)
     assert not any("temperature" in text for text in summary.warnings)
     assert recording.energy_gaps == []
@@ -129,7 +129,7 @@ def test_what_cannot_be_read_is_listed_with_its_reason():
     assert found["gpu:1/temperature_c"].reason == "denied"
     assert found["gpu:2/temperature_c"].reason == "it gave no reading"
     (document,) = [
-        g for g in summarise(recording).to_json()["gauges"] if g["name"] == "gpu:1/temperature_c"
+        g for g in summarize(recording).to_json()["gauges"] if g["name"] == "gpu:1/temperature_c"
     ]
     assert (document["mean"], document["reason"]) == (None, "denied")
 
@@ -138,7 +138,7 @@ def test_memory_of_the_whole_device_stands_in_and_says_so():
     recording = training()
     recording.header.gauges.append(gauge_source("gpu:0/memory_bytes", source="own processes"))
     put(recording, "gpu:0/device_memory_bytes", [0, 100], [4e9, 4e9], source="whole device")
-    (found,) = summarise(recording).gauges
+    (found,) = summarize(recording).gauges
     assert (found.name, found.source.source, found.max) == (
         "gpu:0/memory_bytes",
         "whole device",
@@ -147,14 +147,14 @@ def test_memory_of_the_whole_device_stands_in_and_says_so():
     recording.header.gauges.clear()
     put(recording, "gpu:0/memory_bytes", [0, 100], [1e9, 1e9], source="own processes")
     put(recording, "gpu:0/device_memory_bytes", [0, 100], [4e9, 4e9], source="whole device")
-    assert [g.max for g in summarise(recording).gauges] == [1e9, 4e9]
+    assert [g.max for g in summarize(recording).gauges] == [1e9, 4e9]
 
 
 def test_a_run_too_short_for_a_gauge():
     recording = without_samples()
     put(recording, CPU, [0.001], [0.0])
     recording.header.gauges.append(gauge_source("memory_bytes"))
-    for found in summarise(recording).gauges:
+    for found in summarize(recording).gauges:
         assert found.mean is None
         assert "too short" in found.reason
 
@@ -163,14 +163,14 @@ def test_epochs_have_means_of_their_own():
     recording = training(epochs=3, epoch_s=12.0)  # of 12 s each, from second 4 on
     t = np.arange(0.0, recording.duration_s + 1)
     put(recording, CPU, t, np.interp(t, [0, 16, 100], [0, 1600, 1600 + 84 * 250]))
-    epochs = summarise(recording).epochs
+    epochs = summarize(recording).epochs
     assert [e.gauges[CPU] for e in epochs] == pytest.approx([100, 250, 250])
-    assert summarise(recording).to_json()["epochs"][0]["gauges"][CPU] == pytest.approx(100)
+    assert summarize(recording).to_json()["epochs"][0]["gauges"][CPU] == pytest.approx(100)
 
 
 def test_epochs_too_short_for_a_gauge_have_none():
     recording = with_gauges(training(epochs=3, epoch_s=2.0))
-    assert all(e.gauges == {} for e in summarise(recording).epochs)
+    assert all(e.gauges == {} for e in summarize(recording).epochs)
 
 
 def test_they_are_read_once_a_second(clock):

@@ -9,7 +9,7 @@ from joulecast.recording.memory import MemorySink
 from joulecast.recording.model import Status
 from joulecast.recording.recorder import Recorder
 from joulecast.recording.sampler import Sampler
-from joulecast.recording.summary import summarise
+from joulecast.recording.summary import summarize
 
 
 def advance(recorder, clock, seconds, step=0.1):
@@ -37,7 +37,7 @@ def test_two_domains_are_summed_with_independent_errors(clock):
     recorder, sink, _ = record(clock, [gpu, cpu])
     advance(recorder, clock, 10)
     recorder.stop(Status.FINISHED, 0)
-    summary = summarise(sink.recording())
+    summary = summarize(sink.recording())
     assert summary.total.value == pytest.approx(1200)
     by_domain = {d.source.domain: d.energy.value for d in summary.domains}
     assert by_domain == {"gpu:0": pytest.approx(1000), "cpu:0": pytest.approx(200)}
@@ -64,7 +64,7 @@ def test_epochs_steps_and_phases_get_their_energy_live_and_later(clock):
         recorder.flush()
     advance(recorder, clock, 0.2)
     recorder.stop(Status.FINISHED)
-    summary = summarise(sink.recording())
+    summary = summarize(sink.recording())
     truth = [10 * ((i * 2.03 + 2) ** 2 - (i * 2.03) ** 2) for i in range(3)]
     assert [e.energy.value for e in summary.epochs] == pytest.approx(truth, rel=0.02)
     assert [e.energy.value for e in epochs] == pytest.approx(
@@ -89,7 +89,7 @@ def test_a_lost_meter_is_marked_and_the_rest_goes_on(clock):
     assert [(g.domain, g.end_s, g.reason) for g in recording.gaps] == [
         ("gpu:0", None, "it fell off the bus")
     ]
-    summary = summarise(recording)
+    summary = summarize(recording)
     gpu = next(d for d in summary.domains if d.source.domain == "gpu:0")
     assert gpu.energy.value == pytest.approx(400, rel=0.03)
     assert gpu.energy.high > 900, "what was not seen may have gone on at the same power"
@@ -119,7 +119,7 @@ def test_a_silent_power_meter_leaves_a_gap_and_a_counter_does_not(clock):
     recorder.tick()
     advance(recorder, clock, 2)
     recorder.stop(Status.FINISHED)
-    summary = summarise(sink.recording())
+    summary = summarize(sink.recording())
     energies = {d.source.domain: d.energy.value for d in summary.domains}
     assert energies["cpu:0"] == pytest.approx(34 * 50, rel=0.01)
     assert energies["gpu:0"] == pytest.approx(4 * 50, rel=0.01)
@@ -143,7 +143,7 @@ def test_energy_above_idle_by_domain_and_for_the_whole_machine(clock):
         recorder, sink, _ = record(clock, [gpu, cpu], **more)
         advance(recorder, clock, 10)
         recorder.stop(Status.FINISHED)
-        return summarise(sink.recording())
+        return summarize(sink.recording())
 
     assert run().above_idle is None
     both = run(idle_power_w={"gpu:0": 30.0, "cpu:0": 5.0})
@@ -171,7 +171,7 @@ def test_without_meters_the_energy_is_unknown_not_zero(clock):
     recorder, sink, _ = record(clock, [])
     advance(recorder, clock, 2)
     recorder.stop(Status.FINISHED)
-    summary = summarise(sink.recording())
+    summary = summarize(sink.recording())
     assert summary.total is None
     assert summary.to_json()["energy"]["total"] is None
     assert any("doctor" in w for w in summary.warnings)
@@ -215,7 +215,7 @@ def test_long_runs_keep_little_in_memory_and_stay_right(clock):
         recorder.flush()
     recorder.stop(Status.FINISHED)
     assert [e.energy.value for e in epochs] == pytest.approx([200] * 20, rel=1e-6)
-    assert summarise(sink.recording()).total.value == pytest.approx(4000, rel=1e-6)
+    assert summarize(sink.recording()).total.value == pytest.approx(4000, rel=1e-6)
 
 
 def test_the_planned_epochs_are_those_begun_and_those_still_to_come(clock):
@@ -272,7 +272,7 @@ def test_a_slow_meter_beside_a_quick_one_leaves_the_live_epochs_right(clock, kin
     recorder.flush()
     recorder.stop(Status.FINISHED)
     assert [e.energy.value for e in epochs] == pytest.approx([150 * 2.6] * 6, rel=0.01)
-    summary = summarise(sink.recording())
+    summary = summarize(sink.recording())
     assert [e.energy.value for e in epochs] == pytest.approx(
         [e.energy.value for e in summary.epochs]
     )
@@ -288,7 +288,7 @@ def test_live_epochs_leave_gaps_out_as_the_summary_does(clock):
             clock.now += 30  # the machine hung
         recorder.end(span)
     recorder.stop(Status.FINISHED)
-    summary = summarise(sink.recording())
+    summary = summarize(sink.recording())
     assert len(summary.recording.gaps) == 4
     assert [e.energy.value for e in epochs] == pytest.approx(
         [e.energy.value for e in summary.epochs]
@@ -328,7 +328,7 @@ def test_a_zero_that_only_means_too_short_is_unknown(clock):
     recorder, sink, _ = record(clock, [idle, busy])
     advance(recorder, clock, 0.5)
     recorder.stop(Status.FINISHED)
-    summary = summarise(sink.recording())
+    summary = summarize(sink.recording())
     assert [d.source.domain for d in summary.domains] == ["cpu:0"]
     assert any("cpu:0: the run (500 ms) is shorter" in w for w in summary.warnings)
 
@@ -341,7 +341,7 @@ def test_a_span_that_seems_to_have_used_nothing_may_have_used_something(clock):
     recorder.end(span)
     advance(recorder, clock, 9)
     recorder.stop(Status.FINISHED)
-    (idle,) = summarise(sink.recording()).spans
+    (idle,) = summarize(sink.recording()).spans
     assert idle.energy.value == 0
     assert idle.energy.high > 0
 
@@ -406,7 +406,7 @@ def test_an_epoch_told_of_afterwards_is_kept(clock):
     advance(recorder, clock, 4)
     live = recorder.add_epoch(0, *instants, {"loss": 0.5})
     recorder.stop(Status.FINISHED)
-    (epoch,) = summarise(sink.recording()).epochs
+    (epoch,) = summarize(sink.recording()).epochs
     assert epoch.span.index == 0 and epoch.duration_s == pytest.approx(2)
     assert epoch.energy.value == pytest.approx(200) == live.energy.value
     assert epoch.metrics == {"loss": 0.5}

@@ -9,7 +9,7 @@ from joulecast.meters.base import ReadingKind
 from joulecast.recording.memory import MemorySink
 from joulecast.recording.model import Status
 from joulecast.recording.recorder import Recorder
-from joulecast.recording.summary import summarise
+from joulecast.recording.summary import summarize
 
 
 def advance(recorder, clock, seconds, step=0.1):
@@ -34,7 +34,7 @@ def test_readings_that_are_no_numbers_are_left_out(clock, value, until):
     recorder, sink = record(clock, [meter])
     advance(recorder, clock, 10)
     recorder.stop(Status.FINISHED)
-    summary = summarise(sink.recording())
+    summary = summarize(sink.recording())
     seen = 10 if until < 3 else 10 - 6
     assert summary.total.value == pytest.approx(seen * 50, rel=0.03)
     assert len(summary.recording.gaps) == (until > 3)
@@ -111,5 +111,5 @@ def test_where_no_thread_can_be_started_the_run_goes_on(clock, monkeypatch):
     recorder.start()
     clock.now += 10
     recorder.stop(Status.FINISHED)
-    assert summarise(sink.recording()).total.value == pytest.approx(100)
+    assert summarize(sink.recording()).total.value == pytest.approx(100)
     assert any("can't start new thread" in w for w in sink.recording().warnings)

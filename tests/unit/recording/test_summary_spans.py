@@ -7,7 +7,7 @@ from fakes.meters import header, source
 from joulecast.meters.base import ReadingKind
 from joulecast.recording.integrate import energy_between
 from joulecast.recording.model import Footer, Gap, Recording, Samples, Span, Status
-from joulecast.recording.summary import summarise
+from joulecast.recording.summary import summarize
 from joulecast.units import add_independent
 
 SOURCES = [source("gpu:0"), source("cpu:0", ReadingKind.POWER, 0.5), source("dram:0", period_s=0.0)]
@@ -36,7 +36,7 @@ def test_each_span_has_the_energy_it_would_have_alone():
     ]
     spans += [Span(200, None, "phase", "", 4.0, 4.0), Span(201, None, "phase", "", 19.0, 19.5)]
     made = recording(spans)
-    found = {s.span.id: s for s in summarise(made).spans}
+    found = {s.span.id: s for s in summarize(made).spans}
     for span in spans:
         end = 20.0 if span.end_s is None else span.end_s
         alone = {
@@ -49,7 +49,7 @@ def test_each_span_has_the_energy_it_would_have_alone():
         assert together.keys() == alone.keys()
         for name, energy in alone.items():
             assert together[name].value == pytest.approx(energy.value)
-            # It may have lost to its neighbours in the run what it did use: it is less sure.
+            # It may have lost to its neighbors in the run what it did use: it is less sure.
             assert together[name].low <= energy.low + 1e-9
             assert together[name].high >= energy.high - 1e-9
         assert found[span.id].energy == add_independent(together.values())
@@ -60,5 +60,5 @@ def test_each_span_has_the_energy_it_would_have_alone():
 
 @pytest.mark.parametrize("spans", [[], [Span(1, None, "epoch", "", 0.0, 0.0, 0)]])
 def test_no_spans_and_empty_ones(spans):
-    summary = summarise(recording(spans))
+    summary = summarize(recording(spans))
     assert [e.energy for e in summary.epochs] == [None] * len(spans)

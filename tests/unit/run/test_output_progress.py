@@ -7,7 +7,7 @@ from joulecast.recording.events import EventTracker
 from joulecast.recording.memory import MemorySink
 from joulecast.recording.model import Status
 from joulecast.recording.recorder import Recorder
-from joulecast.recording.summary import summarise
+from joulecast.recording.summary import summarize
 from joulecast.run.output_progress import OutputProgress
 
 
@@ -33,7 +33,7 @@ class Run:
     def ends(self):
         self.printed.finish()
         self.recorder.stop(Status.FINISHED)
-        return summarise(self.sink.recording())
+        return summarize(self.sink.recording())
 
 
 def test_headers_make_epochs_with_their_energy_and_metrics(clock):

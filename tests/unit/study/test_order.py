@@ -9,12 +9,12 @@ from joulecast.study.order import ordered
 FACTORS = {"architecture": ("mlp", "cnn", "vit"), "batch": (32, 64, 128)}
 
 
-def study(order: str = "randomised", repetitions: int = 4, seed: int = 0) -> Study:
+def study(order: str = "randomized", repetitions: int = 4, seed: int = 0) -> Study:
     return Study("s", "t.py:f", FACTORS, repetitions, seed, order)
 
 
 def test_each_combination_once_in_each_repetition() -> None:
-    for order in ("randomised", "blocked"):
+    for order in ("randomized", "blocked"):
         trials = ordered(study(order))
         keys = {(t.factors["architecture"], t.factors["batch"], t.repetition) for t in trials}
         assert len(trials) == len(keys) == 36
@@ -27,7 +27,7 @@ def test_the_order_is_that_of_the_seed() -> None:
     assert ordered(study(seed=1)) != ordered(study(seed=2))
 
 
-def test_randomised_mixes_repetitions_and_blocked_does_not() -> None:
+def test_randomized_mixes_repetitions_and_blocked_does_not() -> None:
     mixed = [t.repetition for t in ordered(study())]
     assert mixed != sorted(mixed)
     blocks = [t.repetition for t in ordered(study("blocked"))]

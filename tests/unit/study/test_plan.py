@@ -34,7 +34,7 @@ energy = "2 kWh"
 duration = "3h"
 [quality]
 metric = "accuracy"
-maximise = true
+maximize = true
 """
 SMALL = 'name = "a"\nentry = "t.py:f"\n'
 
@@ -59,7 +59,7 @@ def test_everything_that_can_be_said(tmp_path: Path) -> None:
         max_energy_j=7.2e6,
         max_duration_s=10800.0,
         quality="accuracy",
-        maximise=True,
+        maximize=True,
         exclude=({"architecture": "cnn", "batch": 128},),
     )
 
@@ -89,7 +89,7 @@ def test_a_plan_survives_the_ledger(tmp_path: Path) -> None:
         (SMALL + "[factors]\nb-c = [1]", "factors.b-c", "parameter"),
         (SMALL + "repetitions = 0\n[factors]\nb = 1", "repetitions", "at least 1"),
         (SMALL + "repetitions = true\n[factors]\nb = 1", "repetitions", "whole number"),
-        (SMALL + "order = 'random'\n[factors]\nb = 1", "order", "did you mean randomised?"),
+        (SMALL + "order = 'random'\n[factors]\nb = 1", "order", "did you mean randomized?"),
         (SMALL + "[factors]\nb = 1\n[limits]\nenergy = '2 kHw'", "limits.energy", "unit"),
         (SMALL + "[factors]\nb = 1\n[limits]\nduration = 0", "limits.duration", "limit of 0"),
         (SMALL + "[factors]\nb = 1\n[conditions]\ncooldown = '1s'", "conditions.cooldown", "cool_"),

@@ -10,7 +10,7 @@ from fakes.stored_runs import recording
 from joulecast.errors import BadInputError
 from joulecast.meters.base import ReadingKind, Source, Uncertainty
 from joulecast.recording.model import Footer, Gap, Header, Recording, Samples, Status
-from joulecast.recording.summary import summarise
+from joulecast.recording.summary import summarize
 from joulecast.units import Estimate, Provenance
 from joulecast.wall.csv_file import read_readings
 from joulecast.wall.join import Metered, Readings, join, metered_of
@@ -124,7 +124,7 @@ class TestFit:
             fit_wall(other, [run()])
 
     def test_standard_errors_hold(self) -> None:
-        """Of 100 fits with errors that neighbours share, the truth is within two errors of most."""
+        """Of 100 fits with errors that neighbors share, the truth is within two errors of most."""
         inside = 0
         x = load(np.arange(0, 600, 5.0))
         for _ in range(100):
@@ -213,12 +213,12 @@ class TestEnergy:
         assert WallFit.from_json(FIT.to_json()) == FIT
 
     def test_only_for_runs_like_those_it_was_fitted_on(self) -> None:
-        summary = summarise(_recording([]))
+        summary = summarize(_recording([]))
         wall = wall_of(summary, FIT)
         assert wall is not None and summary.total is not None
         assert wall.value == pytest.approx(1.1 * summary.total.value + 50 * LENGTH_S)
         assert wall_of(summary, None) is None
-        assert wall_of(summarise(recording()), FIT) is None  # of a process, with other domains
+        assert wall_of(summarize(recording()), FIT) is None  # of a process, with other domains
 
 
 class TestCsv:

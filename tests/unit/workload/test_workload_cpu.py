@@ -114,7 +114,7 @@ def test_optimizers_go_from_tensor_to_tensor(name):
     assert work.flops(Phase.OPTIMIZER) == pytest.approx(gpu.flops(Phase.OPTIMIZER))
 
 
-def test_batch_normalisation_says_its_sizes():
+def test_batch_normalization_says_its_sizes():
     work = analyze(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)), (3, 6, 6), batch=4)
     found = [op for op in work.ops if op.kind is OperatorKind.NORM]
     assert [op.shape for op in found] == [(4, 8, 16), (4, 8, 16)]

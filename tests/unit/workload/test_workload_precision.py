@@ -57,7 +57,7 @@ def test_inference_in_half_holds_half_the_weights():
     full = analyze(net(), (3, 6, 6), training=False)
     work = analyze(net(), (3, 6, 6), training=False, precision="fp16")
     assert types(work, *OperatorKind) == {"fp16"}
-    # The count of batches that a normalisation keeps is a whole number of eight bytes.
+    # The count of batches that a normalization keeps is a whole number of eight bytes.
     assert work.weight_bytes - 8 == (full.weight_bytes - 8) / 2
     assert work.bytes(kind=OperatorKind.CONV) == full.bytes(kind=OperatorKind.CONV) / 2
 

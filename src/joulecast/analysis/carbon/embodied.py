@@ -1,6 +1,6 @@
 """A run's share of what making its hardware emitted.
 
-`M = embodied x time x share / (lifetime x utilisation)`: the Software Carbon Intensity
+`M = embodied x time x share / (lifetime x utilization)`: the Software Carbon Intensity
 specification's TE x TS x RS (ISO/IEC 21031:2024), with the lifetime counted in the hours that the
 hardware works, so that the hours it idles are on those that use it (Luccioni et al. 2022,
 arXiv:2211.02001, section 4.1).
@@ -29,15 +29,15 @@ class Embodied:
     Attributes:
         carbon_g: of making all of it, grams of CO2 equivalent.
         lifetime_s: from its first day of use to its last, s.
-        utilisation: the part of its lifetime in which it works, above 0 to 1.
+        utilization: the part of its lifetime in which it works, above 0 to 1.
         share: the part of it that the run holds, above 0 to 1.
         source: of `carbon_g`.
-        written_off_by: the source of lifetime and utilisation.
+        written_off_by: the source of lifetime and utilization.
     """
 
     carbon_g: float
     lifetime_s: float
-    utilisation: float = 1.0
+    utilization: float = 1.0
     share: float = 1.0
     source: str = "as given"
     written_off_by: str = "as given"
@@ -45,7 +45,7 @@ class Embodied:
     def __post_init__(self) -> None:
         _above_zero("--embodied", self.carbon_g, "mass of CO2 such as 150kg")
         _above_zero("--lifetime", self.lifetime_s, "duration such as 5y")
-        for name in ("utilisation", "share"):
+        for name in ("utilization", "share"):
             part = getattr(self, name)
             if not (math.isfinite(part) and 0 < part <= 1):
                 raise UsageError(f"--{name} {part:g}: it is a part, above 0 and up to 1")
@@ -55,7 +55,7 @@ class Embodied:
 
         Its bounds are those of the constants, which state none.
         """
-        grams = self.carbon_g * self.share * duration_s / (self.lifetime_s * self.utilisation)
+        grams = self.carbon_g * self.share * duration_s / (self.lifetime_s * self.utilization)
         return Estimate(grams, grams, grams, "g CO2e", Provenance.ASSUMED)
 
     def to_json(self) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def parse_lifetime(text: str) -> float:
 def embodied(
     carbon_g: float,
     lifetime_s: float | None = None,
-    utilisation: float | None = None,
+    utilization: float | None = None,
     share: float = 1.0,
     source: str = "as given",
 ) -> Embodied:
@@ -89,12 +89,12 @@ def embodied(
     """
     usual = usual_lifetime()
     taken = [
-        name for name, x in (("lifetime", lifetime_s), ("utilisation", utilisation)) if x is None
+        name for name, x in (("lifetime", lifetime_s), ("utilization", utilization)) if x is None
     ]
     return Embodied(
         carbon_g,
         usual.years * YEAR_S if lifetime_s is None else lifetime_s,
-        usual.utilisation if utilisation is None else utilisation,
+        usual.utilization if utilization is None else utilization,
         share,
         source,
         f"{' and '.join(taken)} as usual: {usual.source}" if taken else "as given",
@@ -104,7 +104,7 @@ def embodied(
 def embodied_of_gpus(
     names: Sequence[str],
     lifetime_s: float | None = None,
-    utilisation: float | None = None,
+    utilization: float | None = None,
     share: float = 1.0,
 ) -> tuple[Embodied | None, str]:
     """The embodied carbon of GPUs by name, from the catalog; or None and the reason.
@@ -121,4 +121,4 @@ def embodied_of_gpus(
     grams = 1000 * sum(row.kg for row in rows)
     source = "; ".join(dict.fromkeys(f"{row.source}: {row.per}" for row in rows))
     note = "embodied carbon is that of the GPUs alone: --embodied counts the server too"
-    return embodied(grams, lifetime_s, utilisation, share, source), note
+    return embodied(grams, lifetime_s, utilization, share, source), note

@@ -127,7 +127,7 @@ class Site:
 def check_pue(pue: float) -> None:
     """Raise `UsageError` for a PUE that is none."""
     if not (math.isfinite(pue) and pue >= 1):
-        raise UsageError(f"PUE {pue:g}: it is 1 or more (1.1 to 1.6 in most data centres)")
+        raise UsageError(f"PUE {pue:g}: it is 1 or more (1.1 to 1.6 in most data centers)")
 
 
 @dataclass(frozen=True, slots=True)

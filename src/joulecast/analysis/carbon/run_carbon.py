@@ -80,7 +80,7 @@ def carbon_of_run(
         site: grid and PUE; counts for the hours that `series` does not know, or for all.
         series: the grid's intensity over the run's hours; power times it is integrated.
         hardware: what the run held; the GPUs it used, from the catalog, by default.
-        written_off: lifetime (s), utilisation and share of those of the catalog; None: as usual.
+        written_off: lifetime (s), utilization and share of those of the catalog; None: as usual.
         tariff: the price of electricity.
     """
     header = summary.recording.header

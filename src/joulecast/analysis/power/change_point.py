@@ -1,6 +1,6 @@
 """Where the mean of a trace changes for good: its warm-up, by cumulative sums.
 
-Cheap and without a search: FLUSS (`analysis.stabilise`) looks at the shape of the trace instead. Of
+Cheap and without a search: FLUSS (`analysis.stabilize`) looks at the shape of the trace instead. Of
 309 measured trainings (one sample a second; 45 of them, where FLUSS names the end of the run, left
 aside) both lie 40 s from each other in the median, about one epoch: FLUSS tends to name the epoch
 before, the last that is unlike the others, this the first of those that are alike.

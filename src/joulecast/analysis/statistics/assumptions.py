@@ -52,7 +52,7 @@ class EqualSpread:
             "statistic": self.statistic,
             "p": self.p,
             "equal": self.equal,
-            "centre": "median",
+            "center": "median",
             "reason": self.reason,
         }
 

@@ -73,7 +73,7 @@ class Comparison:
         by: the column whose labels are the groups.
         alpha: level of every test.
         groups: in the order of their labels, those without values too.
-        unlabelled: rows that have no label, and are in no group.
+        unlabeled: rows that have no label, and are in no group.
         normality: Shapiro-Wilk of each group that has values.
         spread: Levene's test of all of them.
         asked: `auto`, `welch` or `kruskal`.
@@ -89,7 +89,7 @@ class Comparison:
     by: str
     alpha: float
     groups: tuple[Group, ...]
-    unlabelled: int
+    unlabeled: int
     normality: tuple[Normality, ...]
     spread: EqualSpread
     asked: str
@@ -108,7 +108,7 @@ class Comparison:
             "by": self.by,
             "alpha": self.alpha,
             "groups": [_group_json(g) for g in self.groups],
-            "unlabelled": self.unlabelled,
+            "unlabeled": self.unlabeled,
             "assumptions": {
                 "shapiro": [n.to_json() for n in self.normality],
                 "levene": self.spread.to_json(),
@@ -162,7 +162,7 @@ def compare(
         raise UsageError(f"alpha {alpha:g}: it must lie between 0 and 1")
     if value == by:
         raise UsageError(f"{value} by itself: name a column to compare, and one to group by")
-    groups, unlabelled = split(table, value, by)
+    groups, unlabeled = split(table, value, by)
     groups = _first(groups, baseline, f"{table.name}: no {by}")
     there = [g for g in groups if g.n]
     normality = tuple(shapiro(g, alpha) for g in there)
@@ -175,7 +175,7 @@ def compare(
         by=by,
         alpha=alpha,
         groups=tuple(groups),
-        unlabelled=unlabelled,
+        unlabeled=unlabeled,
         normality=normality,
         spread=spread,
         asked=test,

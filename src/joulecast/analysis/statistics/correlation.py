@@ -61,7 +61,7 @@ class Correlations:
     overall: Correlation
     by: str | None = None
     groups: tuple[Correlation, ...] = ()
-    unlabelled: int = 0
+    unlabeled: int = 0
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class Correlations:
             "method": "spearman",
             "overall": self.overall.to_json(),
             "groups": [group.to_json() for group in self.groups],
-            "unlabelled": self.unlabelled,
+            "unlabeled": self.unlabeled,
             "notes": list(self.notes),
         }
 
@@ -95,11 +95,11 @@ def correlate(table: Table, x: str, y: str, by: str | None = None) -> Correlatio
     overall = _correlation(None, xs, ys)
     if by is None:
         return Correlations(table.name, x, y, overall)
-    names, unlabelled = split(table, x, by)
+    names, unlabeled = split(table, x, by)
     labels = np.array(["" if c is None else c for c in table.levels(by)], dtype=object)
     groups = tuple(_correlation(g.name, xs[labels == g.name], ys[labels == g.name]) for g in names)
     return Correlations(
-        table.name, x, y, overall, by, groups, unlabelled, _notes(overall, groups, by)
+        table.name, x, y, overall, by, groups, unlabeled, _notes(overall, groups, by)
     )
 
 
@@ -151,8 +151,8 @@ def _interval(rho: float, n: int) -> tuple[float | None, float | None]:
 
 
 def _standard(ranks: Array) -> Array:
-    centred = ranks - ranks.mean()
-    found: Array = centred / math.sqrt(float(centred @ centred))
+    centered = ranks - ranks.mean()
+    found: Array = centered / math.sqrt(float(centered @ centered))
     return found
 
 

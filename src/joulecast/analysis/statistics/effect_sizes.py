@@ -84,10 +84,10 @@ def _interval(
     variance = max((spread - cells) / (m * n * (m - 1) * (n - 1)), (1 - delta**2) / (m * n - 1))
     squared = Z90**2 * variance
     half = Z90 * math.sqrt(variance * ((1 - delta**2) ** 2 + squared))
-    centre, scale = delta - delta**3, 1 - delta**2 + squared
+    center, scale = delta - delta**3, 1 - delta**2 + squared
     # Bounds of a delta near its end may lie on the wrong side of it by rounding.
-    low = min(delta, max(-1.0, (centre - half) / scale))
-    return low, max(delta, min(1.0, (centre + half) / scale))
+    low = min(delta, max(-1.0, (center - half) / scale))
+    return low, max(delta, min(1.0, (center + half) / scale))
 
 
 def eta_squared(h: float, k: int, n: int) -> EffectSize:

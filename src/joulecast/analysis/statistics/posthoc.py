@@ -45,7 +45,7 @@ def dunn(groups: Sequence[Group]) -> Pairs:
 def games_howell(groups: Sequence[Group]) -> Pairs:
     """p of each pair after Welch's ANOVA, adjusted (Games and Howell 1976).
 
-    By the studentised range of as many groups as there are; undefined for a pair with a group of
+    By the studentized range of as many groups as there are; undefined for a pair with a group of
     one value, or of which neither varies.
     """
     stats = scipy_stats()

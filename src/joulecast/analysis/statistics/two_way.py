@@ -92,8 +92,8 @@ def _unweighted(counts: Counts, means: Array) -> float:
     """Of the first factor: its levels' unweighted means, each weighed by its precision."""
     precision = counts.shape[1] ** 2 / (1 / counts).sum(axis=1)
     level = means.mean(axis=1)
-    centre = (precision * level).sum() / precision.sum()
-    return float((precision * (level - centre) ** 2).sum())
+    center = (precision * level).sum() / precision.sum()
+    return float((precision * (level - center) ** 2).sum())
 
 
 def _one_factor(counts: Counts, means: Array) -> float:

@@ -30,10 +30,10 @@ FIXED = (
 """Columns of every run; figures that are not known are None."""
 
 _GAUGES = {  # by the end of a gauge's name, over its devices: the column, of what, and how
-    "gpu:/utilisation_pct": ("gpu_utilisation_pct", "mean"),
+    "gpu:/utilization_pct": ("gpu_utilization_pct", "mean"),
     "gpu:/memory_bytes": ("gpu_memory_bytes", "max"),
     "gpu:/temperature_c": ("gpu_temperature_c", "mean"),
-    "cpu/utilisation_pct": ("cpu_utilisation_pct", "mean"),
+    "cpu/utilization_pct": ("cpu_utilization_pct", "mean"),
     "memory_bytes": ("memory_bytes", "max"),
 }
 

@@ -20,7 +20,7 @@ def document(found: Tradeoff) -> dict[str, Any]:
         "schema": SCHEMA,
         "title": found.title,
         "cost": {"column": found.cost, "unit": found.unit.name},
-        "quality": {"column": found.quality, "maximise": found.maximise},
+        "quality": {"column": found.quality, "maximize": found.maximize},
         "by": list(found.by),
         "rows": found.rows,
         "left_out": [{"reason": r, "rows": n} for r, n in found.left_out.items()],

@@ -101,7 +101,7 @@ class Tradeoff:
     cost: str
     quality: str
     by: tuple[str, ...]
-    maximise: bool
+    maximize: bool
     unit: Unit
     scale: QualityScale
     rows: int
@@ -132,7 +132,7 @@ def tradeoff(
     cost: str = "energy_j",
     quality: str = "accuracy",
     by: Sequence[str] = ("architecture",),
-    maximise: bool = True,
+    maximize: bool = True,
     tolerance: float = 0.02,
     reference: str | None = None,
     seed: int = 0,
@@ -147,7 +147,7 @@ def tradeoff(
         cost: the column to keep small; its unit is read off its name (`energy_j`, `energy (MJ)`).
         quality: the column of correctness.
         by: the columns whose values together make a configuration.
-        maximise: whether more quality is better; else less (a loss).
+        maximize: whether more quality is better; else less (a loss).
         tolerance: of the best quality, that the pick may lack: 0.02 for 2 %.
         reference: the configuration every other is compared with. Default: the best one.
         seed: of the bootstrap.
@@ -178,8 +178,8 @@ def tradeoff(
     c = np.array([m.value for m in cost_medians])
     q = np.array([m.value for m in quality_medians])
 
-    front = on_front(c, q, maximise)
-    resampled = _resample(costs, qualities, members, maximise, seed)
+    front = on_front(c, q, maximize)
+    resampled = _resample(costs, qualities, members, maximize, seed)
     bounds = label_bounds(c.tolist())
     configurations = [
         Configuration(
@@ -189,16 +189,16 @@ def tradeoff(
             quality=quality_medians[i],
             on_front=bool(front[i]),
             front_share=None if resampled is None else float(resampled.shares[i]),
-            per_unit=float(q[i] / c[i]) if maximise else None,
+            per_unit=float(q[i] / c[i]) if maximize else None,
             label=None if bounds is None else label(float(c[i]), bounds),
         )
         for i, group in enumerate(groups)
     ]
     names = [x.name for x in configurations]
-    worth = q if maximise else -q
+    worth = q if maximize else -q
     best = int(np.flatnonzero(worth == worth.max())[0])  # the cheapest of the best
     against = _index(names, reference) if reference is not None else best
-    scale = QualityScale.of(one_line(quality), unit_of(quality), q, maximise)
+    scale = QualityScale.of(one_line(quality), unit_of(quality), q, maximize)
     drawn = None if resampled is None else resampled.medians
 
     def pair(a: int, b: int) -> ConfigurationPair:
@@ -210,13 +210,13 @@ def tradeoff(
         )
 
     pairs, notes = _pairs(len(names), against, pair)
-    notes += _remarks(cost_medians, resampled is None, why_no_labels(c.tolist()), maximise, q)
+    notes += _remarks(cost_medians, resampled is None, why_no_labels(c.tolist()), maximize, q)
     return Tradeoff(
         title=table.name,
         cost=cost,
         quality=quality,
         by=tuple(by),
-        maximise=maximise,
+        maximize=maximize,
         unit=unit,
         scale=scale,
         rows=len(table),
@@ -226,7 +226,7 @@ def tradeoff(
         reference=names[against],
         pairs=pairs,
         steps=_steps(names, c, worth, front),
-        pick=_pick(names, q, maximise, tolerance, best, pair),
+        pick=_pick(names, q, maximize, tolerance, best, pair),
         bounds=bounds,
         notes=notes,
     )
@@ -253,7 +253,7 @@ def _resample(
     costs: Array,
     qualities: Array,
     members: Sequence[npt.NDArray[np.intp]],
-    maximise: bool,
+    maximize: bool,
     seed: int,
 ) -> _Resampled | None:
     if max(len(rows) for rows in members) < 2:
@@ -264,7 +264,7 @@ def _resample(
     kept: list[tuple[Array, Array]] = []
     for block in medians_drawn(costs, qualities, members, draws, seed):
         for c, q in zip(*block, strict=True):
-            counts += on_front(c, q, maximise)
+            counts += on_front(c, q, maximize)
         if keep:
             kept.append(block)
     medians = None
@@ -315,15 +315,15 @@ def _steps(
 def _pick(
     names: Sequence[str],
     quality: Array,
-    maximise: bool,
+    maximize: bool,
     tolerance: float,
     best: int,
     pair: Paired,
 ) -> Pick:
     top = float(quality[best])
     slack = tolerance * abs(top)
-    threshold = top - slack if maximise else top + slack
-    good = quality >= threshold if maximise else quality <= threshold
+    threshold = top - slack if maximize else top + slack
+    good = quality >= threshold if maximize else quality <= threshold
     picked = int(np.flatnonzero(good)[0])  # cheapest first
     versus = None if picked == best else pair(min(picked, best), max(picked, best))
     return Pick(tolerance, names[best], threshold, names[picked], versus)
@@ -333,7 +333,7 @@ def _remarks(
     costs: Sequence[Median],
     not_resampled: bool,
     no_labels: str | None,
-    maximise: bool,
+    maximize: bool,
     quality: Array,
 ) -> list[str]:
     found = []
@@ -353,7 +353,7 @@ def _remarks(
         )
     if no_labels:
         found.append(f"no labels: {no_labels}")
-    if not maximise:
+    if not maximize:
         found.append("no quality per joule: of a loss, less is better")
     if float(np.ptp(quality)) == 0 and len(quality) > 1:
         found.append("all configurations are equally good: the cheapest is the front")

@@ -26,21 +26,21 @@ class QualityScale:
         name: of the quality, for people.
         points: told in points (hundredths): accuracy, F1, anything from 0 to 1, or percentages.
         factor: from the quality's own unit to the one told.
-        maximise: whether more is better.
+        maximize: whether more is better.
     """
 
     name: str
     points: bool
     factor: float
-    maximise: bool
+    maximize: bool
 
     @classmethod
-    def of(cls, name: str, unit: Unit, quality: Array, maximise: bool) -> QualityScale:
+    def of(cls, name: str, unit: Unit, quality: Array, maximize: bool) -> QualityScale:
         """That of a column: by its unit, or by the range of its medians."""
         if unit.name == "%":
-            return cls(name, True, 1.0, maximise)
-        share = maximise and float(quality.min()) >= 0 and float(quality.max()) <= 1
-        return cls(name, share, 100.0 if share else 1.0, maximise)
+            return cls(name, True, 1.0, maximize)
+        share = maximize and float(quality.min()) >= 0 and float(quality.max()) <= 1
+        return cls(name, share, 100.0 if share else 1.0, maximize)
 
     def text(self, size: float) -> str:
         """A positive difference (own unit): `0.8 points of F1`, `0.031 of loss`."""
@@ -110,7 +110,7 @@ def pair_of(
     Intervals are percentiles of the bootstrap (5 to 95 %), of configurations that both have five
     repetitions; `drawn` holds the medians of cost and quality, shape (draws, configurations).
     """
-    sign = 1.0 if scale.maximise else -1.0
+    sign = 1.0 if scale.maximize else -1.0
     reduction = (1 - a[1].value / b[1].value) * 100
     loss = sign * (b[2].value - a[2].value)
     why = next((m.why_no_interval for m in (a[1], b[1]) if m.why_no_interval), None)
@@ -143,8 +143,8 @@ def _sentence(a: str, b: str, reduction: float, loss: float, scale: QualityScale
         return f"{saves} {'at' if costs_less else 'and has'} the same {scale.name} against {b}"
     amount = scale.text(abs(loss))
     if loss < 0:
-        gains = f"gains {amount}" if scale.maximise else f"has {amount} less"
+        gains = f"gains {amount}" if scale.maximize else f"has {amount} less"
         return f"{saves} and {gains} against {b}"
     if costs_less:
-        return f"{saves} for {amount}{'' if scale.maximise else ' more'} against {b}"
-    return f"{saves} and {'lacks' if scale.maximise else 'adds'} {amount} against {b}"
+        return f"{saves} for {amount}{'' if scale.maximize else ' more'} against {b}"
+    return f"{saves} and {'lacks' if scale.maximize else 'adds'} {amount} against {b}"

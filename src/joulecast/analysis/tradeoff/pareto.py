@@ -8,7 +8,7 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 
 
-def on_front(cost: Array, quality: Array, maximise: bool = True) -> npt.NDArray[np.bool_]:
+def on_front(cost: Array, quality: Array, maximize: bool = True) -> npt.NDArray[np.bool_]:
     """Which points are on the front, shape (n,), in O(n log n).
 
     A point is on it if no other costs at most as much and is at least as good, one of them
@@ -17,9 +17,9 @@ def on_front(cost: Array, quality: Array, maximise: bool = True) -> npt.NDArray[
     Args:
         cost: to be small, shape (n,), finite.
         quality: of each, shape (n,), finite.
-        maximise: whether more quality is better; else less (a loss).
+        maximize: whether more quality is better; else less (a loss).
     """
-    worth = np.asarray(quality if maximise else -quality, dtype=np.float64)
+    worth = np.asarray(quality if maximize else -quality, dtype=np.float64)
     order = np.lexsort((-worth, cost))  # by cost, the best of equal cost first
     cost_, worth_ = np.asarray(cost, dtype=np.float64)[order], worth[order]
     new = np.concatenate([[True], np.diff(cost_) > 0])[: len(cost_)]

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     metavar="COLUMN",
     help="The metric of correctness. [default: that of the study, else accuracy]",
 )
-@click.option("--minimise", is_flag=True, help="Less of it is better: it is a loss.")
+@click.option("--minimize", is_flag=True, help="Less of it is better: it is a loss.")
 @click.option(
     "--tolerance",
     default="2%",
@@ -151,7 +151,7 @@ def _findings(
         data,
         by_columns(given["by"], table),
         given["quality"],
-        maximise=False if given["minimise"] else None,
+        maximize=False if given["minimize"] else None,
         tolerance=given["tolerance"],
         energy=given["cost"],
         site=site,

@@ -30,7 +30,7 @@ _ERRORS = np.geomspace(3e-5, 0.3, 15)  # what an epoch adds to the error, in ran
 _TEMPER = 0.3
 """Power of the evidence: no real curve is of any of these families, so that the best of them is not
 as much better as it seems (Gruenwald and van Ommen, Bayesian Analysis 12:1069, 2017)."""
-_JITTER_WINDOW = 20  # points from which the noise between neighbours is taken
+_JITTER_WINDOW = 20  # points from which the noise between neighbors is taken
 _JITTER_PRIOR = 0.003  # its variance as a part of the errors', taken for half an observation
 
 
@@ -120,7 +120,7 @@ def _uncorrelated(points: Array) -> Array:
 
 
 def _jitter(seen: Array, sd: Array, draws: int, rng: np.random.Generator) -> Array:
-    """Standard deviation of the noise between neighbours, from second differences of the curve.
+    """Standard deviation of the noise between neighbors, from second differences of the curve.
 
     They remove whatever trend there is; of white noise their variance is six times its own.
     """

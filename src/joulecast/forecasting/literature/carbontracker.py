@@ -4,7 +4,7 @@ That mean times the planned number of epochs is the forecast.
 
 The published tool measures one epoch by default (`epochs_before_pred=1`) and forecasts once, after
 it. Here the mean takes in every epoch as it ends, as with `epochs_before_pred` set to the number
-seen, unless `epochs` says otherwise. Its factor for the power usage of a data centre is left out.
+seen, unless `epochs` says otherwise. Its factor for the power usage of a data center is left out.
 """
 
 from __future__ import annotations

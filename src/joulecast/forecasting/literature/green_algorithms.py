@@ -1,8 +1,8 @@
 """Green Algorithms (Lannelongue et al. 2021, doi:10.1002/advs.202100707).
 
-Energy is `(TDP x utilisation + RAM_GB x 0.3725 W) x time`. It reads no meter; the time is the mean
+Energy is `(TDP x utilization + RAM_GB x 0.3725 W) x time`. It reads no meter; the time is the mean
 duration of the epochs seen times the planned number of them. The factor for the power usage of a
-data centre is left out (1), as no other method here has one.
+data center is left out (1), as no other method here has one.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from ..base import NOTHING, Forecast, OnlineForecaster, Work
 from .tally import Tally
 
 
-def rated_power_w(tdp_w: float, ram_gb: float = 0.0, utilisation: float = 1.0) -> float:
-    """`TDP x utilisation + RAM_GB x 0.3725 W`, in W; ML CO2 Impact is that of the TDP alone."""
-    return tdp_w * utilisation + ram_gb * WATTS_PER_GB
+def rated_power_w(tdp_w: float, ram_gb: float = 0.0, utilization: float = 1.0) -> float:
+    """`TDP x utilization + RAM_GB x 0.3725 W`, in W; ML CO2 Impact is that of the TDP alone."""
+    return tdp_w * utilization + ram_gb * WATTS_PER_GB
 
 
 class GreenAlgorithms(OnlineForecaster):
@@ -23,13 +23,13 @@ class GreenAlgorithms(OnlineForecaster):
     Args:
         tdp_w: thermal design power of all devices of the run together, W.
         ram_gb: memory of the machine, GB.
-        utilisation: of the devices, 0 to 1; the calculator takes 1 where it is not known.
+        utilization: of the devices, 0 to 1; the calculator takes 1 where it is not known.
     """
 
     name = "green-algorithms"
 
-    def __init__(self, tdp_w: float, ram_gb: float, utilisation: float = 1.0) -> None:
-        self._power_w = rated_power_w(tdp_w, ram_gb, utilisation)
+    def __init__(self, tdp_w: float, ram_gb: float, utilization: float = 1.0) -> None:
+        self._power_w = rated_power_w(tdp_w, ram_gb, utilization)
         self._spent = Tally()
 
     def add(self, work: Work) -> None:

@@ -20,7 +20,7 @@ def fit(
     outlying: float = 2.0,
     iterations: int = ITERATIONS,
 ) -> Array:
-    """Parameters that minimise `residuals**2`, and their own distance from the prior.
+    """Parameters that minimize `residuals**2`, and their own distance from the prior.
 
     Residuals are in units of their standard deviation, parameters of `prior` in those of
     `deviation`. Residuals beyond `outlying` count by their size, no longer by its square (Huber).

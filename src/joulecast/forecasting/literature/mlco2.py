@@ -11,7 +11,7 @@ from .green_algorithms import GreenAlgorithms
 class MLCO2(GreenAlgorithms):
     """The rated power of all devices of the run, `tdp_w` (W), times the time.
 
-    The formula of Green Algorithms at full utilisation and without memory.
+    The formula of Green Algorithms at full utilization and without memory.
     """
 
     name = "mlco2"

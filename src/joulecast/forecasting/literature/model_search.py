@@ -1,10 +1,10 @@
 """Regressions compared by cross-validated search, as in arXiv 2307.05520.
 
-Linear, ridge, kernel ridge (rbf) and support vector regression (rbf), on standardised features:
+Linear, ridge, kernel ridge (rbf) and support vector regression (rbf), on standardized features:
 five folds, 100 random settings of each, drawn from the distributions of the authors' code
 (GAISSA-UPC/dl-training-energy-estimation). The one with the least cross-validated root mean square
-error is fitted on all rows. The authors standardise before they split; here each fold is
-standardised by what it is fitted on.
+error is fitted on all rows. The authors standardize before they split; here each fold is
+standardized by what it is fitted on.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def search(
 
 
 def _scaled(train: Any, y_train: Any, test: Any, y_test: Any) -> tuple[Any, Any, Any, Any]:
-    """A fold, standardised by what is fitted."""
+    """A fold, standardized by what is fitted."""
     from sklearn.preprocessing import StandardScaler
 
     scale = StandardScaler().fit(train)

@@ -1,4 +1,4 @@
-"""STEP with its stabilising point found on the power trace, not fixed at an epoch.
+"""STEP with its stabilizing point found on the power trace, not fixed at an epoch.
 
 The trace is the mean power of each finished stretch of work, so this needs work in small pieces
 (steps, or slices of a power trace): a run told epoch by epoch is too coarse before its fortieth.
@@ -10,19 +10,19 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ...analysis.power import stabilise
+from ...analysis.power import stabilize
 from ..base import Work
 from .step import WINDOW, StepEnergy, StepForecaster, StepPower
 
 _GROWTH = 1.1  # a search costs time with the square of the trace: not for every new work
 
-Search = Callable[[stabilise.Array, stabilise.Array], float | None]
+Search = Callable[[stabilize.Array, stabilize.Array], float | None]
 
 
 class _OnTrace(StepForecaster):
-    """The stabilising point comes from the trace. `search` gives its time (s) from t_s, power_w."""
+    """The stabilizing point comes from the trace. `search` gives its time (s) from t_s, power_w."""
 
-    def __init__(self, window: float = WINDOW, search: Search = stabilise.stabilising_time) -> None:
+    def __init__(self, window: float = WINDOW, search: Search = stabilize.stabilizing_time) -> None:
         super().__init__(window=window)
         self._find = search
         self._instants: list[float] = []  # at which each piece of the trace begins
@@ -42,7 +42,7 @@ class _OnTrace(StepForecaster):
     def stable(self) -> float | None:
         """Progress at the point found; it is looked for anew as the trace grows by a tenth."""
         seen = len(self._watts)
-        if seen >= stabilise.LEAST_SAMPLES and seen >= _GROWTH * self._searched:
+        if seen >= stabilize.LEAST_SAMPLES and seen >= _GROWTH * self._searched:
             self._searched = seen
             instants = np.array(self._instants)
             found = self._find(instants, np.array(self._watts))
@@ -52,12 +52,12 @@ class _OnTrace(StepForecaster):
 
 
 class StepEnergyFluss(_OnTrace, StepEnergy):
-    """The energy form, its stabilising point found on the trace."""
+    """The energy form, its stabilizing point found on the trace."""
 
     name = "step-energy-fluss"
 
 
 class StepPowerFluss(_OnTrace, StepPower):
-    """The power form, its stabilising point found on the trace."""
+    """The power form, its stabilizing point found on the trace."""
 
     name = "step-power-fluss"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import LedgerError
 from ...recording.model import Status
-from ...recording.summary import Summary, summarise
+from ...recording.summary import Summary, summarize
 from ..base import History, Work
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def histories(
             left_out(row.run_id, "the runs before it were long enough to learn from")
             continue
         try:
-            summary = summarise(ledger.load(row.run_id))
+            summary = summarize(ledger.load(row.run_id))
         except LedgerError as error:  # one damaged run does not hide the others
             left_out(row.run_id, str(error))
             continue

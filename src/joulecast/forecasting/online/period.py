@@ -167,7 +167,7 @@ def _best_lag(r: Array, points: int) -> tuple[float, float] | None:
 def _strength(r: Array, lag: float, points: int) -> tuple[float, float]:
     """Mean correlation of periods with the next ones, and in standard errors of no repetition.
 
-    The error is Bartlett's (J. R. Stat. Soc. Suppl. 8, 27, 1946): neighbouring points are alike,
+    The error is Bartlett's (J. R. Stat. Soc. Suppl. 8, 27, 1946): neighboring points are alike,
     so `lag` points are worth fewer.
     """
     periods = points / lag
@@ -200,7 +200,7 @@ def _refined(r: Array, lag: int) -> float:
 
 
 def _vertex(r: Array, lag: int) -> float:
-    """The top of the parabola through a peak and its neighbours."""
+    """The top of the parabola through a peak and its neighbors."""
     before, at, after = r[lag - 1], r[lag], r[lag + 1]
     bend = before - 2 * at + after
     return lag if bend >= 0 else float(lag + np.clip((before - after) / (2 * bend), -0.5, 0.5))

@@ -78,7 +78,7 @@ def steady(x: Array) -> int:
 
     The window grows while the values it would take in agree with those it has, within their noise
     (the rule of intersecting confidence intervals, Goldenshluger and Nemirovski 1997). Noise is the
-    mean step between neighbours, as on a control chart (mean moving range / 1.128), which a change
+    mean step between neighbors, as on a control chart (mean moving range / 1.128), which a change
     of level hardly moves and a regular alternation does.
     """
     window, older = 3, 2

@@ -30,7 +30,7 @@ RESOLVED_S = 2.0
 class Stretches:
     """Takes work of any size; keeps at most `CAPACITY` stretches, so that a look at them is cheap.
 
-    Every work is its own stretch until the room is full; then neighbours are merged two by two, and
+    Every work is its own stretch until the room is full; then neighbors are merged two by two, and
     from there on work is gathered until it makes a stretch of the new size.
     """
 

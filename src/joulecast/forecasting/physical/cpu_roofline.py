@@ -22,7 +22,7 @@ import numpy as np
 
 from ...workload.model import Op, OperatorKind, Phase, Workload
 
-BATCH_NORM = "batch_norm"  # goes by channels where other normalisations go by samples
+BATCH_NORM = "batch_norm"  # goes by channels where other normalizations go by samples
 CLASSES: tuple[str, ...] = (*(str(kind) for kind in OperatorKind), BATCH_NORM)
 
 KEPT_BYTES = 2 * 32 * 2**20  # by glibc at most, whatever was handed back before

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ...workload.model import Workload
     from .cpu_roofline import CpuCosts
 
-# Chips with stacked memory (HBM), besides AMD's Vega and CDNA: NVIDIA's of data centres.
+# Chips with stacked memory (HBM), besides AMD's Vega and CDNA: NVIDIA's of data centers.
 _STACKED = ("6.0", "7.0", "8.0", "9.0", "10.0", "10.3")
 ASSUMED = "rate and bandwidth of the CPU are assumed by its family"
 RUNGS = ("catalog", "calibrated", "probed")

@@ -16,7 +16,7 @@ class Known:
 
     tdp_w: float | None = None  # thermal design power of all its devices together, W
     ram_gb: float | None = None  # memory of the machine, GB
-    utilisation: float = 1.0  # of the devices, 0 to 1
+    utilization: float = 1.0  # of the devices, 0 to 1
     past: Sequence[History] = ()  # runs of before, to learn from
 
 
@@ -74,7 +74,7 @@ def _green_algorithms(known: Known) -> OnlineForecaster:
 
     if known.tdp_w is None or known.ram_gb is None:
         raise ValueError(_without_memory(known))
-    return GreenAlgorithms(known.tdp_w, known.ram_gb, known.utilisation)
+    return GreenAlgorithms(known.tdp_w, known.ram_gb, known.utilization)
 
 
 def _mlco2(known: Known) -> OnlineForecaster:
@@ -105,12 +105,12 @@ def _has_stumpy() -> bool:
 def _without_stumpy(_: Known) -> str | None:
     if _has_stumpy():
         return None
-    return 'finding the stabilising point needs an extra: pip install "joulecast[analysis]"'
+    return 'finding the stabilizing point needs an extra: pip install "joulecast[analysis]"'
 
 
 _FIXED = "stable from epoch 10, then a window of 5: it speaks once 15 epochs are done"
 _TRACE = (
-    "the stabilising point is found on a power trace of 40 samples or more, "
+    "the stabilizing point is found on a power trace of 40 samples or more, "
     "and a window of 5 epochs must follow it"
 )
 

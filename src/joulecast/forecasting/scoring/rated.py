@@ -13,7 +13,7 @@ from .methods import Known
 _GB = 1e9
 
 
-def known_of(header: Header, utilisation: float = 1.0) -> Known:
+def known_of(header: Header, utilization: float = 1.0) -> Known:
     """Rated power of the devices whose energy the run has, and the memory of its machine.
 
     Of a processor, the part of its threads that the machine holds counts: a virtual machine has
@@ -31,7 +31,7 @@ def known_of(header: Header, utilisation: float = 1.0) -> Known:
     return Known(
         tdp_w=sum(rated) if rated and len(rated) == len(watts) else None,
         ram_gb=None if memory is None else memory / _GB,
-        utilisation=utilisation,
+        utilization=utilization,
     )
 
 

@@ -14,12 +14,12 @@ HEADER = ("architecture", "gpu", "energy_j", "duration_s")
 FIGURES = (
     *("batch", "image_height", "image_width", "training_size", "validation_size"),
     *("epochs", "steps", "gflops", "parameters", "ram_gb"),
-    *("gpu_cores", "gpu_memory_gb", "tdp_w", "peak_tflops", "utilisation"),
+    *("gpu_cores", "gpu_memory_gb", "tdp_w", "peak_tflops", "utilization"),
 )
 """Columns that hold a number; blank where it is not known. Units are those of `Facts`."""
 TEXTS = ("run_id", "model", "precision", "optimizer")
 Refuse = Callable[[str], NoReturn]
-_MAY_BE_ZERO = frozenset({"validation_size", "ram_gb", "utilisation"})
+_MAY_BE_ZERO = frozenset({"validation_size", "ram_gb", "utilization"})
 
 
 def read_static(
@@ -65,8 +65,8 @@ def parsed(texts: Mapping[str, str], of: str, refuse: Refuse) -> Facts:
     `refuse` is told what makes no sense, and must raise; `of` says in the text whose it is.
     """
     figures = {c: _figure(texts[c], c, of, refuse) for c in FIGURES if texts.get(c)}
-    if figures.get("utilisation", 0.0) > 1:
-        refuse(f"{of}: utilisation is {shown(texts['utilisation'])}; write it from 0 to 1")
+    if figures.get("utilization", 0.0) > 1:
+        refuse(f"{of}: utilization is {shown(texts['utilization'])}; write it from 0 to 1")
     precision = texts.get("precision", "").lower() or "fp32"
     if precision not in PRECISIONS:
         refuse(f"{of}: precision is {shown(precision)}: use one of {', '.join(PRECISIONS)}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from ...errors import BadInputError, LedgerError
 from ...recording.model import Status
-from ...recording.summary import Summary, summarise
+from ...recording.summary import Summary, summarize
 from ..past_run import StaticRun
 from .static_csv import FIGURES, TEXTS, parsed
 
@@ -40,7 +40,7 @@ def static_runs(
     found = []
     for row in ledger.runs(name=name, status=Status.FINISHED)[: max(0, limit)]:
         try:
-            found.append(of_summary(summarise(ledger.load(row.run_id))))
+            found.append(of_summary(summarize(ledger.load(row.run_id))))
         except (LedgerError, BadInputError) as error:  # one damaged run does not hide the others
             left_out(row.run_id, str(error))
     return found

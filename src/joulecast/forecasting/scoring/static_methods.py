@@ -97,8 +97,8 @@ def _mlco2(facts: Facts, duration_s: float) -> float | None:
 def _green_algorithms(facts: Facts, duration_s: float) -> float | None:
     if facts.tdp_w is None or facts.ram_gb is None:
         return None
-    utilisation = 1.0 if facts.utilisation is None else facts.utilisation
-    return rated_power_w(facts.tdp_w, facts.ram_gb, utilisation) * duration_s
+    utilization = 1.0 if facts.utilization is None else facts.utilization
+    return rated_power_w(facts.tdp_w, facts.ram_gb, utilization) * duration_s
 
 
 def _flops_tdp(facts: Facts, _: float = 0.0) -> float | None:

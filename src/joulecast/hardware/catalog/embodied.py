@@ -25,7 +25,7 @@ class Lifetime:
     """How long hardware serves, and the part of that in which it works."""
 
     years: float
-    utilisation: float  # 0 to 1
+    utilization: float  # 0 to 1
     source: str
 
 

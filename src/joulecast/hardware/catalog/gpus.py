@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from ...errors import UnknownHardwareError, UsageError
-from .names import match, normalise
+from .names import match, normalize
 
 PRECISIONS = ("fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "int8", "fp4")
 _SPELLINGS = {
@@ -131,8 +131,8 @@ def gpu_variants(name: str) -> tuple[GpuModel, ...]:
     try:
         return (find_gpu(name),)
     except UnknownHardwareError:
-        asked = set(normalise(name))
-        rows = [gpu for gpu in gpus() if asked and asked <= set(normalise(gpu.name))]
+        asked = set(normalize(name))
+        rows = [gpu for gpu in gpus() if asked and asked <= set(normalize(gpu.name))]
         if not rows:
             raise
         return tuple(rows)

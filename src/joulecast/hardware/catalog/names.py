@@ -51,14 +51,14 @@ def _fold(name: str) -> str:
 
 
 @lru_cache(maxsize=8192)
-def normalise(name: str) -> tuple[str, ...]:
+def normalize(name: str) -> tuple[str, ...]:
     """The tokens that identify a product, in the order written; () where nothing is left.
 
-    >>> normalise("NVIDIA GeForce RTX 3090")
+    >>> normalize("NVIDIA GeForce RTX 3090")
     ('rtx', '3090')
-    >>> normalise("Intel(R) Xeon(R) CPU E5-2680 v3 @ 2.50GHz")
+    >>> normalize("Intel(R) Xeon(R) CPU E5-2680 v3 @ 2.50GHz")
     ('xeon', 'e5', '2680', 'v3')
-    >>> normalise("NVIDIA A100 80 GB PCIe")
+    >>> normalize("NVIDIA A100 80 GB PCIe")
     ('a100', '80gb', 'pcie')
     """
     text = _fold(name)
@@ -88,7 +88,7 @@ def match(name: str, candidates: Mapping[str, T], kind: str) -> T:
     Raises `UnknownHardwareError` where nothing matches, or where the name fits several different
     rows; its one line lists up to five of the nearest names.
     """
-    tokens = normalise(name)
+    tokens = normalize(name)
     vendors = _vendors(name)
     possible = {
         known: row
@@ -96,7 +96,7 @@ def match(name: str, candidates: Mapping[str, T], kind: str) -> T:
         if not vendors or not _vendors(known) or vendors & _vendors(known)
     }
     for same in (_same_string, _same_tokens, _same_but_family):
-        found = [known for known in possible if tokens and same(tokens, normalise(known))]
+        found = [known for known in possible if tokens and same(tokens, normalize(known))]
         rows = {id(possible[known]): possible[known] for known in found}
         if len(rows) == 1:
             return next(iter(rows.values()))
@@ -142,7 +142,7 @@ def _nearest(tokens: tuple[str, ...], candidates: Mapping[str, object]) -> list[
     best: dict[int, float] = {}
     for known, row in candidates.items():
         shown.setdefault(id(row), known)
-        have = normalise(known)
+        have = normalize(known)
         likeness = difflib.SequenceMatcher(None, written, _join(have)).ratio()
         score = likeness + (2 if asked < set(have) else 1 if have and set(have) < asked else 0)
         best[id(row)] = max(best.get(id(row), 0.0), score)

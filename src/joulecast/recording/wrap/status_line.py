@@ -201,7 +201,7 @@ class StatusLine:
         return reserve + _kept(self._row() + wanted.encode())
 
     def _row(self) -> bytes:
-        """To the last row, without colours, and empty it."""
+        """To the last row, without colors, and empty it."""
         return b"\x1b[%d;1H\x1b[0m\x1b[2K" % self._rows
 
     def hide(self) -> bytes:
@@ -227,5 +227,5 @@ class StatusLine:
 
 
 def _kept(sequence: bytes) -> bytes:
-    """`sequence`, with the cursor and its colours kept."""
+    """`sequence`, with the cursor and its colors kept."""
     return b"\x1b7" + sequence + b"\x1b8"

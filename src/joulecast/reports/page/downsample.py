@@ -1,7 +1,7 @@
 """Millions of readings into a few thousand points that can be drawn. Pure functions on arrays.
 
 Power is the energy between two instants over the time between them. Over one update of a counter
-that difference is mostly quantisation, so a domain's power is averaged over several updates.
+that difference is mostly quantization, so a domain's power is averaged over several updates.
 """
 
 from __future__ import annotations

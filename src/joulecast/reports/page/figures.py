@@ -1,4 +1,4 @@
-"""The charts of the HTML report as plain plotly figures (`data` and `layout`), without colours of
+"""The charts of the HTML report as plain plotly figures (`data` and `layout`), without colors of
 the page: the page's script adds those, so that light and dark come from one figure.
 
 Every text that a user wrote is escaped here: plotly reads a few HTML tags in its texts.
@@ -18,7 +18,7 @@ from ...recording.summary import SpanEnergy, Summary
 from ...units import Estimate, Provenance, format_duration, format_quantity
 from .downsample import thin
 from .lanes import Lane, lanes
-from .palette import PATTERN, domain_colours, translucent
+from .palette import PATTERN, domain_colors, translucent
 from .series import PowerSeries
 
 Figure = dict[str, Any]
@@ -26,12 +26,12 @@ Figure = dict[str, Any]
 MOST_BARS = 60
 """Epochs drawn as bars; more are drawn as a line."""
 MOST_BANDS = 100
-"""Epochs shaded behind the power; more would be a grey haze."""
+"""Epochs shaded behind the power; more would be a gray haze."""
 MOST_METRICS = 12
 MOST_METRIC_POINTS = 2000
 _BAND = "rgba(127,127,127,0.10)"
 _GAP = "rgba(204,51,51,0.20)"
-_SPANS = ("rgba(127,127,127,0.24)", "rgba(127,127,127,0.38)")  # alternate, to tell neighbours
+_SPANS = ("rgba(127,127,127,0.24)", "rgba(127,127,127,0.38)")  # alternate, to tell neighbors
 _LANE_PX = 22
 _LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"}
 
@@ -75,7 +75,7 @@ def power_figure(summary: Summary, series: PowerSeries) -> Figure:
     """
     scale, unit = time_unit(summary.duration_s)
     edges = series.edges_s / scale
-    colours = domain_colours(list(series.power_w))
+    colors = domain_colors(list(series.power_w))
     data: list[dict[str, Any]] = []
     x = rounded(edges, 7)
     stacked = np.nansum(list(series.power_w.values()), axis=0)
@@ -90,8 +90,8 @@ def power_figure(summary: Summary, series: PowerSeries) -> Figure:
                 "name": escape(domain),
                 "x": x,
                 "y": [*y, y[-1]],  # a step line needs the last edge too
-                "line": {"shape": "hv", "width": line, "color": colours[domain]},
-                "fillcolor": translucent(colours[domain], 0.6),
+                "line": {"shape": "hv", "width": line, "color": colors[domain]},
+                "fillcolor": translucent(colors[domain], 0.6),
                 "stackgroup": "power",
                 "hovertemplate": f"%{{y:.3r}} {watt}<extra>{escape(domain)}</extra>",
             }
@@ -168,7 +168,7 @@ def _bands(epochs: Sequence[SpanEnergy], scale: float) -> list[dict[str, Any]]:
     ]
 
 
-def _band(start: float, end: float, colour: str) -> dict[str, Any]:
+def _band(start: float, end: float, color: str) -> dict[str, Any]:
     return {
         "type": "rect",
         "xref": "x",
@@ -177,7 +177,7 @@ def _band(start: float, end: float, colour: str) -> dict[str, Any]:
         "x1": end,
         "y0": 0,
         "y1": 1,
-        "fillcolor": colour,
+        "fillcolor": color,
         "line": {"width": 0},
         "layer": "below",
     }
@@ -228,7 +228,7 @@ def _gap_stretches(summary: Summary) -> list[tuple[float, float, str]]:
 def domain_figure(summary: Summary) -> Figure:
     """Energy of each domain with its interval, a trace each; the fill tells the provenance."""
     domains = [d.source.domain for d in summary.domains]
-    colours = domain_colours(domains)
+    colors = domain_colors(domains)
     scale, unit = unit_of(max((d.energy.high for d in summary.domains), default=0.0), "J")
     data = [
         {
@@ -238,7 +238,7 @@ def domain_figure(summary: Summary) -> Figure:
             "x": [d.energy.value / scale],
             "y": [escape(d.source.domain)],
             "error_x": _error_bars([d.energy], scale),
-            "marker": _fill(colours[d.source.domain], d.energy.provenance),
+            "marker": _fill(colors[d.source.domain], d.energy.provenance),
             "hovertext": [
                 escape(f"{d.source.domain}: {d.energy}")
                 + "<br>"
@@ -265,8 +265,8 @@ def domain_figure(summary: Summary) -> Figure:
     return {"data": data, "layout": layout}
 
 
-def _fill(colour: str, provenance: Provenance) -> dict[str, Any]:
-    return {"color": colour, "pattern": {"shape": PATTERN[provenance], "fillmode": "overlay"}}
+def _fill(color: str, provenance: Provenance) -> dict[str, Any]:
+    return {"color": color, "pattern": {"shape": PATTERN[provenance], "fillmode": "overlay"}}
 
 
 def _error_bars(energies: Sequence[Estimate], scale: float) -> dict[str, Any]:
@@ -311,7 +311,7 @@ def epoch_figure(summary: Summary) -> Figure:
     if len(x) > MOST_BARS:
         return {"data": [*_ribbon(x, energies, scale), total | _LINE], "layout": layout}
     domains = [d.source.domain for d in summary.domains]
-    colours = domain_colours(domains)
+    colors = domain_colors(domains)
     provenance = {d.source.domain: d.energy.provenance for d in summary.domains}
     bars = [
         {
@@ -321,7 +321,7 @@ def epoch_figure(summary: Summary) -> Figure:
             "y": [
                 e.domains[domain].value / scale if domain in e.domains else None for _, e in known
             ],
-            "marker": _fill(colours[domain], provenance[domain]),
+            "marker": _fill(colors[domain], provenance[domain]),
             "hoverinfo": "skip",
         }
         for domain in domains

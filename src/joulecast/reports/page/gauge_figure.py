@@ -1,4 +1,4 @@
-"""The chart of the gauges, below that of power: a panel each of utilisation, temperature, memory.
+"""The chart of the gauges, below that of power: a panel each of utilization, temperature, memory.
 
 A plain plotly figure, like those of `figures`.
 """
@@ -13,9 +13,9 @@ from ...recording.gauge_summary import LEAST_WINDOW_S, Track, tracks
 from ...recording.model import Array, Recording
 from .downsample import MAX_POINTS
 from .figures import Figure, escape, time_unit, unit_of
-from .palette import domain_colours
+from .palette import domain_colors
 
-_PANELS = (("%", "utilisation"), ("°C", "temperature"), ("B", "memory"))
+_PANELS = (("%", "utilization"), ("°C", "temperature"), ("B", "memory"))
 _PANEL_PX = 130
 _HOST = "host memory"
 _SILENT = 5  # a line is broken where nothing was read for so many of its periods
@@ -31,7 +31,7 @@ def gauge_figure(recording: Recording, duration_s: float) -> Figure | None:
     scale, unit = time_unit(duration_s)
     owners = list(dict.fromkeys(_owner(track) for track, _, _ in drawn))
     families = ["dram" if owner == _HOST else owner for owner in owners]
-    colours = dict(zip(owners, domain_colours(families).values(), strict=True))
+    colors = dict(zip(owners, domain_colors(families).values(), strict=True))
     height = 80 + _PANEL_PX * len(panels)
     share, gap = 1 / len(panels), 24 / (height - 80)
     last = "y" if len(panels) == 1 else f"y{len(panels)}"
@@ -76,7 +76,7 @@ def gauge_figure(recording: Recording, duration_s: float) -> Figure | None:
                     "yaxis": f"y{number}",
                     "line": {
                         "width": 1.5,
-                        "color": colours[owner],
+                        "color": colors[owner],
                         "dash": "dot" if whole else "solid",
                     }
                     | ({"shape": "vh"} if track.counts else {}),

@@ -1,7 +1,7 @@
-"""Colours by domain: a hue for each family, lighter for each further member.
+"""Colors by domain: a hue for each family, lighter for each further member.
 
 The hues are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), which people with any of the
-common colour vision deficiencies can tell apart; they stand on white and on black.
+common color vision deficiencies can tell apart; they stand on white and on black.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ _LIGHTEST = 0.6
 """How far towards white the last member of a family goes."""
 
 PATTERN = {Provenance.MEASURED: "", Provenance.MODELLED: "/", Provenance.ASSUMED: "."}
-"""Fill by provenance, so that it needs no colour: solid, hatched, dotted."""
+"""Fill by provenance, so that it needs no color: solid, hatched, dotted."""
 
 
-def domain_colours(domains: Sequence[str]) -> dict[str, str]:
-    """A colour for each domain as `#rrggbb`."""
+def domain_colors(domains: Sequence[str]) -> dict[str, str]:
+    """A color for each domain as `#rrggbb`."""
     families: dict[str, list[str]] = {}
     for domain in domains:
         families.setdefault(domain.partition(":")[0], []).append(domain)
@@ -31,12 +31,12 @@ def domain_colours(domains: Sequence[str]) -> dict[str, str]:
     }
 
 
-def _lighter(colour: str, towards_white: float) -> str:
-    parts = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+def _lighter(color: str, towards_white: float) -> str:
+    parts = (int(color[i : i + 2], 16) for i in (1, 3, 5))
     return "#" + "".join(f"{round(p + (255 - p) * towards_white):02x}" for p in parts)
 
 
-def translucent(colour: str, alpha: float) -> str:
+def translucent(color: str, alpha: float) -> str:
     """`#rrggbb` with an opacity, as CSS and plotly read it."""
-    parts = ", ".join(str(int(colour[i : i + 2], 16)) for i in (1, 3, 5))
+    parts = ", ".join(str(int(color[i : i + 2], 16)) for i in (1, 3, 5))
     return f"rgba({parts}, {alpha:g})"

@@ -83,8 +83,8 @@ def legend_entries(style: Looks) -> list[dict[str, Any]]:
     """Entries that stand for levels, drawn nowhere."""
     nowhere = {"type": "scatter", "mode": "markers", "x": [None], "y": [None], "hoverinfo": "skip"}
     entries = [
-        nowhere | {"name": short(level, 18), "marker": {"color": colour, "size": 10}}
-        for level, colour in list(style.colours.items())[:12]
+        nowhere | {"name": short(level, 18), "marker": {"color": color, "size": 10}}
+        for level, color in list(style.colors.items())[:12]
     ]
     entries += [
         nowhere | {"name": short(level, 18), "meta": "soft", "marker": {"symbol": shape, "size": 9}}

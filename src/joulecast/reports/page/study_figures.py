@@ -1,4 +1,4 @@
-"""The charts of a study's page as plain plotly figures, coloured by the page's script like a run's:
+"""The charts of a study's page as plain plotly figures, colored by the page's script like a run's:
 boxes, interactions, curves, power. The trade-off has a file of its own.
 """
 
@@ -17,7 +17,7 @@ from ..words.study import level_name
 from .downsample import thin
 from .figures import Figure, rounded, unit_of
 from .study_axes import LEGEND, MARGIN, MOST_POINTS, axis, legend_entries, run_points, short
-from .study_looks import Box, Look, box, jitter, level_colours, looks
+from .study_looks import Box, Look, box, jitter, level_colors, looks
 from .study_scales import AxisScale, amount_scale, quality_scale
 
 MOST_BOXES = 40
@@ -41,7 +41,7 @@ def box_scale(found: Findings, m: Measure) -> AxisScale:
     values = found.values(m.column)
     if found.quality is not None and m.column == found.quality.column:
         medians = [g.medians[m.column].value for g in found.groups if m.column in g.medians]
-        return quality_scale(m, values, medians, found.maximise)
+        return quality_scale(m, values, medians, found.maximize)
     return amount_scale(m, values)
 
 
@@ -107,7 +107,7 @@ def _box(place: int, five: Box, look: Look, name: str) -> dict[str, Any]:
         "q3": third,
         "upperfence": high,
         "width": 0.66,
-        "line": {"width": 1.3, "color": look.colour},
+        "line": {"width": 1.3, "color": look.color},
         "fillcolor": "rgba(0,0,0,0)",
         "hoverinfo": "x",
     }
@@ -123,7 +123,7 @@ def interaction_figure(found: Findings, act: Interaction) -> Figure:
     lines = found.factors[act.b]
     cells = {(c.a, c.b): c.median for c in act.cells}
     scale = amount_scale(m, np.array([c.value for c in cells.values()]))
-    colours = level_colours(lines)
+    colors = level_colors(lines)
     data = []
     for i, level in enumerate(lines):
         there = [(x, cells.get((x, level))) for x in columns]
@@ -140,12 +140,12 @@ def interaction_figure(found: Findings, act: Interaction) -> Figure:
                     "symmetric": False,
                     "array": [_above(c) / scale.factor for _, c in points],
                     "arrayminus": [_below(c) / scale.factor for _, c in points],
-                    "color": colours[level],
+                    "color": colors[level],
                     "thickness": 1.2,
                     "width": 3,
                 },
-                "line": {"width": 1.6, "color": colours[level]},
-                "marker": {"size": 7, "color": colours[level], "symbol": i % 8},
+                "line": {"width": 1.6, "color": colors[level]},
+                "marker": {"size": 7, "color": colors[level], "symbol": i % 8},
                 "hovertext": [f"{short(x)}, {short(level)}: {m.text(c.value)}" for x, c in points],
                 "hovertemplate": "%{hovertext}<extra></extra>",
             }
@@ -197,8 +197,8 @@ def curve_figure(found: Findings) -> Figure | None:
                 "showlegend": len(drawn) <= MOST_NAMES,
                 "x": rounded(scale.place(np.array(curve.energy_j)[keep])),
                 "y": rounded(np.array(curve.value)[keep]),
-                "line": {"width": 1.3, "color": look.colour},
-                "marker": {"size": 5, "color": look.colour, "symbol": look.shape},
+                "line": {"width": 1.3, "color": look.color},
+                "marker": {"size": 5, "color": look.color, "symbol": look.shape},
                 "hovertemplate": f"<b>{short(name, 60)}</b><br>%{{y:.4g}} after %{{x:.4g}}"
                 "<extra></extra>",
             }
@@ -214,14 +214,14 @@ def curve_figure(found: Findings) -> Figure | None:
     return {"data": data, "layout": layout}
 
 
-def utilisation_figure(found: Findings) -> Figure | None:
+def utilization_figure(found: Findings) -> Figure | None:
     """Mean power of every run against how busy its device was."""
-    if found.utilisation is None:
+    if found.utilization is None:
         return None
     style = looks(found)
-    x, y = found.values(found.utilisation.x), found.values(found.utilisation.y)
+    x, y = found.values(found.utilization.x), found.values(found.utilization.y)
     watts, unit = unit_of(float(np.nanmax(y)), "W")
-    busy = measure(found.utilisation.x)
+    busy = measure(found.utilization.x)
     layout = {
         "height": 340,
         "margin": MARGIN | {"t": 56},

@@ -1,7 +1,7 @@
 """How configurations look in every plot of a study, on the page and on paper.
 
-A colour for each level of the first factor and a shape for each of the second: shape and place
-tell what colour alone would not. Hues are those of Okabe and Ito (https://jfly.uni-koeln.de/color/).
+A color for each level of the first factor and a shape for each of the second: shape and place
+tell what color alone would not. Hues are those of Okabe and Ito (https://jfly.uni-koeln.de/color/).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ...study.findings.findings import Findings
 from ..words.study import level_name
 from .palette import translucent
 
-COLOURS = (
+COLORS = (
     "#0072b2",
     "#d55e00",
     "#009e73",
@@ -43,15 +43,15 @@ MARKERS = {
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Colour `#rrggbb` and shape (as plotly calls it)."""
+    """Color `#rrggbb` and shape (as plotly calls it)."""
 
-    colour: str
+    color: str
     shape: str
 
     @property
     def pale(self) -> str:
-        """The colour of single runs."""
-        return translucent(self.colour, 0.35)
+        """The color of single runs."""
+        return translucent(self.color, 0.35)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Looks:
     """Of every configuration, and of the levels that a legend explains."""
 
     by_group: Mapping[str, Look]
-    colours: Mapping[str, str]  # by the name of a level of the first factor
+    colors: Mapping[str, str]  # by the name of a level of the first factor
     shapes: Mapping[str, str]  # of the second; empty where there is none
 
 
@@ -68,25 +68,25 @@ def looks(found: Findings) -> Looks:
     names = list(found.factors)
     first = found.factors[names[0]] if names else ()
     second = found.factors[names[1]] if len(names) > 1 else ()
-    colours = level_colours(first)
+    colors = level_colors(first)
     shapes = {level: SHAPES[i % len(SHAPES)] for i, level in enumerate(second)}
     by_group = {
         g.name: Look(
-            colours.get(g.levels[names[0]], COLOURS[0]) if names else COLOURS[0],
+            colors.get(g.levels[names[0]], COLORS[0]) if names else COLORS[0],
             shapes.get(g.levels[names[1]], SHAPES[0]) if len(names) > 1 else SHAPES[0],
         )
         for g in found.groups
     }
     return Looks(
         by_group,
-        {level_name(names[0], x): c for x, c in colours.items()},
+        {level_name(names[0], x): c for x, c in colors.items()},
         {level_name(names[1], x): shape for x, shape in shapes.items()},
     )
 
 
-def level_colours(levels: Sequence[str]) -> dict[str, str]:
-    """A colour for each level; from the ninth on they come again."""
-    return {level: COLOURS[i % len(COLOURS)] for i, level in enumerate(levels)}
+def level_colors(levels: Sequence[str]) -> dict[str, str]:
+    """A color for each level; from the ninth on they come again."""
+    return {level: COLORS[i % len(COLORS)] for i, level in enumerate(levels)}
 
 
 @dataclass(frozen=True, slots=True)

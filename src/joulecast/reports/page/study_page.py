@@ -8,7 +8,7 @@ from functools import partial
 
 from ..._version import __version__
 from ...analysis.carbon.footprint import Carbon
-from ...analysis.power.behaviour import PowerBehaviour
+from ...analysis.power.behavior import PowerBehavior
 from ...analysis.statistics.compare import GroupPair
 from ...analysis.statistics.interaction import Interaction
 from ...analysis.tradeoff.front import Configuration
@@ -28,7 +28,7 @@ from .study_figures import (
     box_figure,
     curve_figure,
     interaction_figure,
-    utilisation_figure,
+    utilization_figure,
 )
 from .study_scales import ScaleKind
 from .study_tradeoff_figure import tradeoff_figure, tradeoff_scales
@@ -82,7 +82,7 @@ def render_study(found: Findings) -> str:
         most_boxes=MOST_BOXES,
         most_tests=MOST_TESTS,
         acts=acts,
-        spearman=study_words.utilisation_sentence(found.utilisation),
+        spearman=study_words.utilization_sentence(found.utilization),
         power_columns=_POWER,
         prices=[_price(item) for item in ends(list(found.footprint.groups.items()), MOST_ROWS)],
         plan=study_words.plan_rows(found),
@@ -123,7 +123,7 @@ def _figures(
     drawn: dict[str, Figure | None] = {"tradeoff": tradeoff_figure(found)}
     drawn |= {f"box:{m.column}": box_figure(found, m) for m in boxes}
     drawn |= {name: interaction_figure(found, act) for name, act in acts}
-    drawn |= {"utilisation": utilisation_figure(found), "curves": curve_figure(found)}
+    drawn |= {"utilization": utilization_figure(found), "curves": curve_figure(found)}
     return {name: figure for name, figure in drawn.items() if figure is not None}
 
 
@@ -164,26 +164,26 @@ def _price(item: tuple[str, Carbon] | Elided) -> tuple[str | None, Carbon | Elid
 # --- power ---------------------------------------------------------------------------------------
 
 
-def _stable_from(power: PowerBehaviour) -> str:
-    at = power.stabilising.t_s
+def _stable_from(power: PowerBehavior) -> str:
+    at = power.stabilizing.t_s
     if at is None:
         return "unknown"
     return "the start" if at == 0 else format_duration(at)
 
 
-def _mean(power: PowerBehaviour) -> str:
+def _mean(power: PowerBehavior) -> str:
     return "unknown" if power.power.mean is None else format_quantity(power.power.mean, "W")
 
 
-def _scatter(power: PowerBehaviour) -> str:
+def _scatter(power: PowerBehavior) -> str:
     return "unknown" if power.power.cv is None else words.percent(power.power.cv)
 
 
-def _epochs(power: PowerBehaviour) -> str:
+def _epochs(power: PowerBehavior) -> str:
     return "unknown" if power.epoch_duration.cv is None else words.percent(power.epoch_duration.cv)
 
 
-def _provenance(power: PowerBehaviour) -> str:
+def _provenance(power: PowerBehavior) -> str:
     return "unknown" if power.provenance is None else str(power.provenance)
 
 
@@ -196,7 +196,7 @@ _POWER = (
 )
 
 
-def _power_note(power: PowerBehaviour) -> str:
-    if power.stabilising.reason:
-        return power.stabilising.reason
+def _power_note(power: PowerBehavior) -> str:
+    if power.stabilizing.reason:
+        return power.stabilizing.reason
     return power.notes[0] if power.notes else ""

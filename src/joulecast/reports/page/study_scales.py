@@ -103,14 +103,14 @@ def _decades(low: float, high: float) -> list[float]:
     return [t for t in found if low <= t <= high]
 
 
-def quality_scale(m: Measure, values: Array, medians: Sequence[float], maximise: bool) -> AxisScale:
+def quality_scale(m: Measure, values: Array, medians: Sequence[float], maximize: bool) -> AxisScale:
     """Of a metric of correctness: near one where that tells medians apart, else linear.
 
     All medians are on it; up to 5 % of the runs, that would squeeze them, are not.
     """
     known = values[~np.isnan(values)]
     best, worst = max(medians), min(medians)
-    share = maximise and float(known.min()) >= 0 and float(known.max()) < 1
+    share = maximize and float(known.min()) >= 0 and float(known.max()) < 1
     if share and (1 - worst) >= NEAR_ONE_FROM * (1 - best):
         return _near_one(m, known, worst)
     low, high = _reach(known, worst, best)

@@ -22,7 +22,7 @@ def tradeoff_scales(found: Findings) -> tuple[AxisScale, AxisScale] | None:
     medians = [c.quality.value for c in found.tradeoff.configurations]
     return (
         amount_scale(found.energy, found.values(found.energy.column)),
-        quality_scale(found.quality, found.values(found.quality.column), medians, found.maximise),
+        quality_scale(found.quality, found.values(found.quality.column), medians, found.maximize),
     )
 
 
@@ -76,10 +76,10 @@ def _medians(found: Findings, style: Looks, x: AxisScale, y: AxisScale) -> dict[
         "x": [x.at(c.cost.value) for c in of],
         "y": [y.at(c.quality.value) for c in of],
         "text": [c.label or "" for c in of],
-        "textfont": {"size": 10, "color": [ink_on(look.colour) for look in seen]},
+        "textfont": {"size": 10, "color": [ink_on(look.color) for look in seen]},
         "marker": {
             "size": [19 if c.on_front else 16 for c in of],
-            "color": [look.colour for look in seen],
+            "color": [look.color for look in seen],
             "symbol": [look.shape for look in seen],
             "line": {"width": [2 if c.on_front else 0.5 for c in of]},
         },
@@ -97,9 +97,9 @@ def _medians(found: Findings, style: Looks, x: AxisScale, y: AxisScale) -> dict[
     }
 
 
-def ink_on(colour: str) -> str:
-    """Black or white, whichever is read better on a colour (WCAG 2.2's relative luminance)."""
-    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+def ink_on(color: str) -> str:
+    """Black or white, whichever is read better on a color (WCAG 2.2's relative luminance)."""
+    parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
     light = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
     return "#ffffff" if light < 0.2 else "#111111"

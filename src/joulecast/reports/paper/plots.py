@@ -1,7 +1,7 @@
 """The plots of a paper about a study: matplotlib, vectors, the width of a column or of a page.
 
 The same study gives the same bytes, so that a repository's diff stays quiet: no dates, names of
-elements from a fixed salt. Colours as on the page; shapes and places tell what they tell.
+elements from a fixed salt. Colors as on the page; shapes and places tell what they tell.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ...errors import MissingExtraError
 from ...study.findings.findings import Findings
 from ...study.findings.measures import Measure, measure
 from ..page.study_figures import MOST_BOXES, box_scale, shown_groups
-from ..page.study_looks import MARKERS, Look, Looks, box, jitter, level_colours, looks
+from ..page.study_looks import MARKERS, Look, Looks, box, jitter, level_colors, looks
 from ..page.study_scales import AxisScale, ScaleKind, amount_scale
 from ..page.study_tradeoff_figure import tradeoff_scales
 from ..words.study import level_name
@@ -157,7 +157,7 @@ def _tradeoff(found: Findings) -> Figure:
     for g in found.groups:
         look = style.by_group[g.name]
         rows = g.rows[::every]
-        axes.scatter(across[rows], up[rows], s=3, color=look.colour, alpha=0.3, linewidths=0)
+        axes.scatter(across[rows], up[rows], s=3, color=look.color, alpha=0.3, linewidths=0)
     front = found.tradeoff.front
     axes.step(
         [x.at(c.cost.value) for c in front],
@@ -174,7 +174,7 @@ def _tradeoff(found: Findings) -> Figure:
         axes.scatter(
             *at,
             s=34,
-            color=look.colour,
+            color=look.color,
             marker=MARKERS[look.shape],
             zorder=3,
             edgecolors="black",
@@ -194,8 +194,8 @@ def _legend(figure: Figure, style: Looks) -> None:
     from matplotlib.lines import Line2D
 
     handles = [
-        Line2D([], [], marker="o", linestyle="", color=colour, markersize=4, label=short(level, 20))
-        for level, colour in list(style.colours.items())[:8]
+        Line2D([], [], marker="o", linestyle="", color=color, markersize=4, label=short(level, 20))
+        for level, color in list(style.colors.items())[:8]
     ]
     handles += [
         Line2D(
@@ -228,14 +228,14 @@ def _boxes(found: Findings, m: Measure) -> Figure:
         look = style.by_group[g.name]
         points = known[:: max(1, len(known) // most)]
         axes.scatter(
-            points, place + jitter(len(points)), s=2, color=look.colour, alpha=0.35, linewidths=0
+            points, place + jitter(len(points)), s=2, color=look.color, alpha=0.35, linewidths=0
         )
         if len(known) < 2:
             continue
         five = box(known)
         figures = {"whislo": five.low, "q1": five.quartile_1, "med": five.median}
         figures |= {"q3": five.quartile_3, "whishi": five.high}
-        pen = {"color": look.colour, "linewidth": 0.8}
+        pen = {"color": look.color, "linewidth": 0.8}
         axes.bxp(
             [figures],
             positions=[place],
@@ -260,7 +260,7 @@ def _interaction(found: Findings, act: Interaction) -> Figure:
     columns, lines = found.factors[act.a], found.factors[act.b]
     cells = {(c.a, c.b): c.median for c in act.cells}
     scale = amount_scale(m, np.array([c.value for c in cells.values()]))
-    colours = level_colours(lines)
+    colors = level_colors(lines)
     figure, axes = _new(COLUMN_IN, 2.5)
     for i, level in enumerate(lines):
         there = [
@@ -273,7 +273,7 @@ def _interaction(found: Findings, act: Interaction) -> Figure:
             [k for k, _ in there],
             at,
             yerr=[below, above],
-            color=colours[level],
+            color=colors[level],
             marker=list(MARKERS.values())[i % len(MARKERS)],
             markersize=3,
             linewidth=0.9,
@@ -302,7 +302,7 @@ def _curves(found: Findings) -> Figure:
         axes.plot(
             scale.place(np.array(curve.energy_j)),
             curve.value,
-            color=look.colour,
+            color=look.color,
             marker=MARKERS[look.shape],
             markersize=2.5,
             linewidth=0.8,

@@ -105,7 +105,7 @@ def _sources(carbon: Carbon) -> list[tuple[str, str]]:
         mass = kg or format_quantity(held.carbon_g / 1e6, "t")
         share = "" if held.share == 1 else f", {percent(held.share)} of it held"
         rows.append(("hardware", f"{mass} CO2e{share}: {held.source}"))
-        years = f"{held.lifetime_s / YEAR_S:.3g} years, in use {percent(held.utilisation)} of them"
+        years = f"{held.lifetime_s / YEAR_S:.3g} years, in use {percent(held.utilization)} of them"
         rows.append(("written off", f"over {years}: {held.written_off_by}"))
     if carbon.tariff is not None:
         rows.append(("tariff", f"{carbon.tariff}: {carbon.tariff.source}"))

@@ -81,8 +81,8 @@ def render_correlations(found: Correlations, remarks: Sequence[str], console: Co
     console.print(Text(correlation_sentence(found.overall)))
     for group in found.groups:
         console.print(Text(correlation_sentence(group)))
-    if found.unlabelled:
-        console.print(Text(f"{found.unlabelled:,} rows have no {one_line(found.by or '')}", "dim"))
+    if found.unlabeled:
+        console.print(Text(f"{found.unlabeled:,} rows have no {one_line(found.by or '')}", "dim"))
     notes(console, "Notes", [*remarks, *found.notes], "-", "dim")
 
 
@@ -188,9 +188,9 @@ def _groups(found: Comparison, unit: Unit) -> Table:
 
 
 def _missing(found: Comparison) -> str:
-    if not found.unlabelled:
+    if not found.unlabeled:
         return ""
-    rows = f"{found.unlabelled:,} row{'s' * (found.unlabelled != 1)}"
+    rows = f"{found.unlabeled:,} row{'s' * (found.unlabeled != 1)}"
     return f"left out: {rows} without {one_line(found.by)}"
 
 
@@ -201,7 +201,7 @@ def _assumptions(found: Comparison) -> list[str]:
         lines.append(f"Equal spread (Levene): not tested: {spread.reason}.")
     else:
         verdict = "alike" if spread.equal else "not alike"
-        lines.append(f"Equal spread (Levene, median-centred): {verdict}, {p_text(spread.p)}.")
+        lines.append(f"Equal spread (Levene, median-centered): {verdict}, {p_text(spread.p)}.")
     return [*lines, f"Chosen: {found.why}."]
 
 

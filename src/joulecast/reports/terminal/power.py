@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...analysis.power.behaviour import Load, PowerBehaviour, Stability
+from ...analysis.power.behavior import Load, PowerBehavior, Stability
 from ...analysis.table.columns import Array
 from ...units import format_duration, format_quantity, one_line
 from ..words.common import INTERVAL
@@ -22,8 +22,8 @@ _BLOCKS = " ▁▂▃▄▅▆▇█"
 _SHORT_S = 600.0  # of a run below which a drift per hour is no hour's
 
 
-def render_power(found: PowerBehaviour, console: Console) -> None:
-    """Print the trace, the stabilising point, the stability after it, and power against load."""
+def render_power(found: PowerBehavior, console: Console) -> None:
+    """Print the trace, the stabilizing point, the stability after it, and power against load."""
     from rich.text import Text
 
     title = Text.assemble((one_line(found.name) or "(no name)", "bold"), f"  run {found.run_id}  ")
@@ -35,12 +35,12 @@ def render_power(found: PowerBehaviour, console: Console) -> None:
     if found.trace is not None:
         width = max(20, min(100, console.width - 12))
         console.print(_line(found.trace.total_w, width))
-        t = found.stabilising.t_s
+        t = found.stabilizing.t_s
         if t:
             at = min(width - 1, int(t / (len(found.trace.t_s) * found.trace.step_s) * width))
             console.print(Text(" " * at + "▲ stable from here on", "green"))
     console.print(_point(found))
-    section(console, "From there on" if found.stabilising.t_s else "Over the run")
+    section(console, "From there on" if found.stabilizing.t_s else "Over the run")
     rows = [
         _row("power", found.power, found.duration_s),
         _row("energy of an epoch", found.epoch_energy, found.duration_s),
@@ -52,7 +52,7 @@ def render_power(found: PowerBehaviour, console: Console) -> None:
         titles.append(INTERVAL)
     console.print(fitting_table(console.width, titles, [row[: len(titles)] for row in rows]))
     console.print(Text("varies by: standard deviation over mean", "dim"))
-    section(console, "Power against utilisation")
+    section(console, "Power against utilization")
     for load in found.loads:
         console.print(_load(load))
         if load.caution is not None:
@@ -88,10 +88,10 @@ def _line(watts: Array, width: int) -> Text:
     return line.append(f"  {format_quantity(most, 'W')}", "dim")
 
 
-def _point(found: PowerBehaviour) -> Text:
+def _point(found: PowerBehavior) -> Text:
     from rich.text import Text
 
-    point = found.stabilising
+    point = found.stabilizing
     how = {"cusum": "change of mean power", "fluss": "change of the shape of power, FLUSS"}
     if point.t_s is None:
         return Text(f"When power becomes stable is unknown: {point.reason}", "yellow")

@@ -61,7 +61,7 @@ def render_text(summary: Summary, console: Console) -> None:
         console.print()
         pairs(console, _sources(summary))
     if summary.gauges:
-        section(console, "Utilisation, temperature and memory")
+        section(console, "Utilization, temperature and memory")
         console.print(_gauges(summary, wide))
     if summary.epochs:
         section(console, "Energy by epoch")
@@ -135,7 +135,7 @@ def _headline(summary: Summary, console: Console) -> None:
 
 
 def provenance_style(provenance: Provenance) -> str:
-    """The colour that a provenance has everywhere."""
+    """The color that a provenance has everywhere."""
     return _PROVENANCE_STYLE[provenance]
 
 

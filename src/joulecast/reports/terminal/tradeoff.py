@@ -38,7 +38,7 @@ def render_tradeoff(found: Tradeoff, console: Console) -> None:
     counts = f"{weighed:,} run{'s' * (weighed != 1)} in {len(found.configurations):,}"
     counts += f" configuration{'s' * (len(found.configurations) != 1)}"
     console.print(Text.assemble((one_line(found.title, 200), "bold"), f"  {counts}"))
-    aim = "more" if found.maximise else "less"
+    aim = "more" if found.maximize else "less"
     what = f"{one_line(found.quality)} ({aim} is better) against {one_line(found.cost)}"
     console.print(Text(f"{what}; medians over repetitions", "dim"))
     console.print()
@@ -82,7 +82,7 @@ def _configurations(found: Tradeoff, shown: list[Configuration], width: int) -> 
 
     wide = width >= 110
     lettered = 1 < len(found.configurations) <= len(LETTERS)
-    rated = found.maximise and found.unit.name == "J" and width >= _MIDDLE
+    rated = found.maximize and found.unit.name == "J" and width >= _MIDDLE
     titles = [*([""] if lettered else []), "configuration", "n", found.unit.noun]
     titles += [INTERVAL] if wide else []
     titles += [one_line(found.quality, 16), *([INTERVAL] if wide else []), "front"]

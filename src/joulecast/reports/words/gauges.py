@@ -22,10 +22,10 @@ def gauge_text(value: float | None, unit: str) -> str:
 
 
 def label(name: str) -> tuple[str, str]:
-    """Of what, and what it is: (`gpu:0`, `utilisation`), (`host`, `memory`)."""
+    """Of what, and what it is: (`gpu:0`, `utilization`), (`host`, `memory`)."""
     device, _, what = name.rpartition("/")
     words = {
-        "utilisation_pct": "utilisation",
+        "utilization_pct": "utilization",
         "memory_bytes": "memory",
         "device_memory_bytes": "memory of all on it",
         "temperature_c": "temperature",

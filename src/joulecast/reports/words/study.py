@@ -186,7 +186,7 @@ def within_text(within: Mapping[str, str]) -> str:
     return ", ".join(f"{one_line(f, 30)} = {one_line(v, 40)}" for f, v in within.items())
 
 
-def utilisation_sentence(found: Correlations | None) -> str:
+def utilization_sentence(found: Correlations | None) -> str:
     """How power goes with how busy the device is."""
     if found is None:
         return ""
@@ -218,7 +218,7 @@ def plan_rows(found: Findings) -> list[tuple[str, str]]:
         each = f"{per[0]}" if len(per) == 1 else f"{per[0]} to {per[-1]}"
         rows.append(("runs of each configuration", each))
     if found.quality is not None:
-        aim = "more is better" if found.maximise else "less is better"
+        aim = "more is better" if found.maximize else "less is better"
         rows.append(("correctness by", f"{one_line(found.quality.column, LONGEST)} ({aim})"))
     if found.duration_s is not None:
         rows.append(("time of all runs", format_duration(found.duration_s)))
@@ -228,8 +228,8 @@ def plan_rows(found: Findings) -> list[tuple[str, str]]:
 def _plan(plan: Study) -> list[tuple[str, str]]:
     rows = [("training", one_line(plan.entry, 120))]
     order = {
-        "randomised": "randomised over all trials",
-        "blocked": "randomised within each repetition",
+        "randomized": "randomized over all trials",
+        "blocked": "randomized within each repetition",
     }.get(plan.order, plan.order)
     rows.append(("order", f"{order}, seed {plan.seed}"))
     if plan.epochs is not None:

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...analysis.power.behaviour import PowerBehaviour, power_behaviour
+from ...analysis.power.behavior import PowerBehavior, power_behavior
 from ...analysis.statistics.medians import Median
 from ...analysis.table.columns import Array, Table
 from ...errors import LedgerError
 from ...meters.base import Source
 from ...recording.model import Recording
-from ...recording.summary import Summary, summarise
+from ...recording.summary import Summary, summarize
 from ...units import Provenance, weakest
 
 MOST_LOOKED_AT = 40
@@ -42,7 +42,7 @@ class Looked:
 
     configuration: str
     run_id: str
-    power: PowerBehaviour
+    power: PowerBehavior
     curve: MetricCurve | None
 
 
@@ -105,9 +105,9 @@ def evidence(
         except LedgerError as error:
             missing.append(f"The recording of {name} could not be read: {error}.")
             continue
-        summary = summarise(recording)
+        summary = summarize(recording)
         header = recording.header
-        looked.append(Looked(name, run_id, power_behaviour(recording), _curve(summary, quality)))
+        looked.append(Looked(name, run_id, power_behavior(recording), _curve(summary, quality)))
         intervals.append(header.interval_s)
         for s in header.sources:
             sources.setdefault((s.domain.partition(":")[0], s.source, s.device), s)

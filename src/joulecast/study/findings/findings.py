@@ -73,7 +73,7 @@ class Findings:
         table: the rows that finished; `energy_j` is in joules.
         measures: the figures reported; energy first, quality second where there is one.
         quality: the metric of correctness; None, with a reason in `missing`, where there is none.
-        maximise: whether more of it is better.
+        maximize: whether more of it is better.
         counts: of trials (rows) by status, and `planned`: all of them.
         total: energy of all runs together, those that failed too, J; None where none is known.
         total_runs: how many runs are in it: those whose energy is known.
@@ -92,7 +92,7 @@ class Findings:
     table: Table
     measures: tuple[Measure, ...]
     quality: Measure | None
-    maximise: bool
+    maximize: bool
     counts: Mapping[str, int]
     total: Estimate | None
     total_runs: int
@@ -104,7 +104,7 @@ class Findings:
     tradeoff: Tradeoff | None
     tests: tuple[Test, ...]
     interactions: tuple[Interaction, ...]
-    utilisation: Correlations | None
+    utilization: Correlations | None
     evidence: Evidence
     footprint: Footprint
     missing: tuple[str, ...]
@@ -130,7 +130,7 @@ def findings(
     by: Sequence[str] = (),
     quality: str | None = None,
     *,
-    maximise: bool | None = None,
+    maximize: bool | None = None,
     tolerance: float = 0.02,
     energy: str | None = None,
     site: StudySite | None = None,
@@ -143,7 +143,7 @@ def findings(
         by: factors; default: those of the plan. A table needs them.
         quality: the metric of correctness; default: that of the plan, else the first of
             `QUALITIES` that is there.
-        maximise: whether more of it is better; default: as the plan says, else True.
+        maximize: whether more of it is better; default: as the plan says, else True.
         tolerance: of the best quality, that the cheapest may lack.
         energy: the column of energy; default `energy_j`, or the one called energy with a unit.
         site: the grid and the tariff that energy is priced with; default: the world's average.
@@ -165,7 +165,7 @@ def findings(
     missing: list[str] = []
     chosen = quality or (plan.quality if plan else None)
     known = _quality(table, chosen, bool(quality), missing)
-    better = plan.maximise if plan and maximise is None else maximise is not False
+    better = plan.maximize if plan and maximize is None else maximize is not False
     shown = measures(table, by, ENERGY, known, recorded=plan is not None)
     columns = [ENERGY, *([known] if known else [])]
     weighed, tests, interactions = None, [], []
@@ -197,7 +197,7 @@ def findings(
         table=table,
         measures=shown,
         quality=measure(known) if known else None,
-        maximise=better,
+        maximize=better,
         counts=counts_of(whole, data),
         total=spent,
         total_runs=int(np.sum(~np.isnan(whole.numbers(ENERGY)))) if len(whole) else 0,
@@ -209,7 +209,7 @@ def findings(
         tradeoff=weighed,
         tests=tuple(tests),
         interactions=tuple(interactions),
-        utilisation=_utilisation(table),
+        utilization=_utilization(table),
         evidence=seen,
         footprint=footprint(spent, medians, site or StudySite(Grid.of())),
         missing=tuple(dict.fromkeys([*missing, *seen.missing])),
@@ -316,9 +316,9 @@ def _interactions(
     return found
 
 
-def _utilisation(table: Table) -> Correlations | None:
+def _utilization(table: Table) -> Correlations | None:
     """Power against how busy the device is, where both are known of three runs or more."""
-    for column in ("gpu_utilisation_pct", "cpu_utilisation_pct"):
+    for column in ("gpu_utilization_pct", "cpu_utilization_pct"):
         if len(table) and {column, "power_w"} <= set(table.columns):
             known = ~np.isnan(table.numbers(column)) & ~np.isnan(table.numbers("power_w"))
             if known.sum() >= 3:

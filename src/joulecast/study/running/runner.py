@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from ...errors import LedgerError
 from ...ledger import claims, studies
 from ...ledger.liveness import this_recorder
-from ...recording.summary import summarise
+from ...recording.summary import summarize
 from ...run.run_state import RunState
 from ...units import Estimate, format_duration, format_quantity
 from .. import entry
@@ -92,7 +92,7 @@ class Runner:
             self._say(f"trial {lost.trial_id} was interrupted on {lost.host}: it is run again")
             if lost.run_id is not None:
                 with suppress(LedgerError):  # its recording never came into the ledger
-                    summary = summarise(self._ledger.load(lost.run_id))
+                    summary = summarize(self._ledger.load(lost.run_id))
                     self._spend(summary.total, summary.duration_s)
 
     def _compare_code(self) -> None:

@@ -29,7 +29,7 @@ def test_time_share_and_use():
     assert held.of(10).value == pytest.approx(100)
     assert held.of(0).value == 0
     assert Embodied(1000.0, 100.0, share=0.25).of(10).value == pytest.approx(25)
-    assert Embodied(1000.0, 100.0, utilisation=0.5).of(10).value == pytest.approx(200)
+    assert Embodied(1000.0, 100.0, utilization=0.5).of(10).value == pytest.approx(200)
     assert held.of(10).provenance is Provenance.ASSUMED
 
 
@@ -41,9 +41,9 @@ def test_time_share_and_use():
         {"carbon_g": math.nan},
         {"lifetime_s": 0},
         {"lifetime_s": math.inf},
-        {"utilisation": 0},
-        {"utilisation": 1.01},
-        {"utilisation": math.nan},
+        {"utilization": 0},
+        {"utilization": 1.01},
+        {"utilization": math.nan},
         {"share": 0},
         {"share": -0.5},
         {"share": 2},
@@ -104,5 +104,5 @@ def test_a_gpu_that_no_source_is_known_of_makes_all_unknown():
 
 def test_what_is_taken_as_usual_is_said():
     assert embodied(1.0, YEAR_S, 1.0).written_off_by == "as given"
-    assert embodied(1.0, YEAR_S).written_off_by.startswith("utilisation as usual")
-    assert embodied(1.0).written_off_by.startswith("lifetime and utilisation as usual")
+    assert embodied(1.0, YEAR_S).written_off_by.startswith("utilization as usual")
+    assert embodied(1.0).written_off_by.startswith("lifetime and utilization as usual")

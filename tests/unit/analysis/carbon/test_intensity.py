@@ -14,7 +14,7 @@ from joulecast.analysis.carbon.intensity import (
     steady,
     weighted,
 )
-from joulecast.recording.summary import summarise
+from joulecast.recording.summary import summarize
 
 
 def series(*intervals):
@@ -81,7 +81,7 @@ def test_the_energy_of_a_recording_is_that_of_its_summary():
     at, start = energy_of(recording), recording.header.started_at
     ends = np.array([start - 100, start, start + recording.duration_s, start + 1e6])
     joules = at(ends)
-    assert joules[3] - joules[0] == pytest.approx(summarise(recording).total.value, rel=1e-6)
+    assert joules[3] - joules[0] == pytest.approx(summarize(recording).total.value, rel=1e-6)
     assert joules[1] - joules[0] == 0
 
 

@@ -12,7 +12,7 @@ from joulecast.analysis.carbon.footprint import Site
 from joulecast.analysis.carbon.intensity import IntensityPeriod, IntensitySeries
 from joulecast.analysis.carbon.run_carbon import carbon_of_energy, carbon_of_run, gpus_of, year_of
 from joulecast.recording.model import Status
-from joulecast.recording.summary import summarise
+from joulecast.recording.summary import summarize
 from joulecast.units import Estimate, Provenance
 
 H100 = ENVIRONMENT | {"gpus": [{"index": 0, "vendor": "NVIDIA", "name": "NVIDIA H100 80GB HBM3"}]}
@@ -20,7 +20,7 @@ SITE = Site.of("DE", year=2021)
 
 
 def test_energy_times_the_yearly_mean():
-    summary = summarise(training())
+    summary = summarize(training())
     found = carbon_of_run(summary, SITE)
     grams = summary.total.value / 3.6e6 * SITE.carbon_g_per_kwh
     assert found.carbon.operational.value == pytest.approx(grams)
@@ -30,7 +30,7 @@ def test_energy_times_the_yearly_mean():
 
 
 def test_energy_at_the_wall_where_it_is_known():
-    summary = summarise(training())
+    summary = summarize(training())
     wall = summary.total.scaled(1.2)
     found = carbon_of_run(replace(summary, wall=wall), SITE)
     assert found.carbon.energy == wall
@@ -38,18 +38,18 @@ def test_energy_at_the_wall_where_it_is_known():
 
 
 def test_the_year_is_the_runs_own():
-    assert year_of(summarise(training(started_at=1_622_505_600.0))) == 2021
+    assert year_of(summarize(training(started_at=1_622_505_600.0))) == 2021
 
 
 @pytest.mark.parametrize("start", [float("nan"), float("inf"), 1e20, -1e20])
 def test_a_start_that_is_no_time_has_no_year(start):
-    summary = summarise(training(started_at=start))
+    summary = summarize(training(started_at=start))
     assert year_of(summary) is None
     json.dumps(carbon_of_run(summary, SITE).to_json(), allow_nan=False)
 
 
 def test_its_own_hours():
-    summary = summarise(training(domains=("gpu:0", "cpu:0")))
+    summary = summarize(training(domains=("gpu:0", "cpu:0")))
     start, end = summary.recording.header.started_at, summary.duration_s
     half = start + end / 2
     known = (
@@ -67,7 +67,7 @@ def test_its_own_hours():
 
 
 def test_half_of_its_hours():
-    summary = summarise(training())
+    summary = summarize(training())
     start = summary.recording.header.started_at
     known = (IntensityPeriod(start, start + summary.duration_s / 2, 100.0),)
     found = carbon_of_run(
@@ -82,14 +82,14 @@ def test_half_of_its_hours():
 
 def test_none_of_its_hours():
     found = carbon_of_run(
-        summarise(training()), SITE, series=IntensitySeries("DE", (), "Provider", "its source")
+        summarize(training()), SITE, series=IntensitySeries("DE", (), "Provider", "its source")
     )
     assert found.carbon.site.basis == SITE.basis
     assert any("Provider knows no hour" in note for note in found.notes)
 
 
 def test_marginal_emissions_are_called_so():
-    summary = summarise(training())
+    summary = summarize(training())
     start = summary.recording.header.started_at
     known = (IntensityPeriod(start - 1, start + 1e4, 100.0),)
     series = IntensitySeries("CAISO_NORTH", known, "WattTime", "MOER", marginal=True)
@@ -99,14 +99,14 @@ def test_marginal_emissions_are_called_so():
 
 
 def test_an_interrupted_run_counts_up_to_its_last_reading_and_says_so():
-    summary = summarise(training(status=Status.INTERRUPTED))
+    summary = summarize(training(status=Status.INTERRUPTED))
     found = carbon_of_run(summary, SITE)
     assert found.carbon.operational.value > 0
     assert any("last reading" in note for note in found.notes)
 
 
 def test_a_run_without_energy():
-    summary = summarise(without_samples(environment=H100))
+    summary = summarize(without_samples(environment=H100))
     found = carbon_of_run(summary, SITE, tariff=parse_tariff(0.3))
     assert found.carbon.operational is None
     assert found.carbon.cost is None
@@ -115,14 +115,14 @@ def test_a_run_without_energy():
 
 
 def test_its_gpus_by_the_catalog():
-    found = carbon_of_run(summarise(training(environment=H100)), SITE)
+    found = carbon_of_run(summarize(training(environment=H100)), SITE)
     share = 164_000 * found.duration_s / found.carbon.hardware.lifetime_s / 0.85
     assert found.carbon.embodied.value == pytest.approx(share)
     assert any("GPUs alone" in note for note in found.notes)
 
 
 def test_gpus_that_are_not_in_the_catalog():
-    summary = summarise(training())
+    summary = summarize(training())
     assert gpus_of(summary) == ["NVIDIA A100-SXM4-80GB"]
     found = carbon_of_run(summary, SITE)
     assert found.carbon.embodied is None
@@ -133,7 +133,7 @@ def test_gpus_that_are_not_in_the_catalog():
 
 @pytest.mark.parametrize("gpus", [None, [], "x", [None, 3], [{"index": 0}], [{"name": "H100"}]])
 def test_an_environment_that_says_little(gpus):
-    summary = summarise(training(environment={"gpus": gpus}))
+    summary = summarize(training(environment={"gpus": gpus}))
     assert gpus_of(summary) == ["gpu:0"]
     assert carbon_of_run(summary, SITE).carbon.embodied is None
 

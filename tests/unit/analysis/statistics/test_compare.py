@@ -150,7 +150,7 @@ def test_missing_values_are_dropped_and_counted() -> None:
         ("b", 2, 1),
         ("c", 0, 1),
     ]
-    assert found.unlabelled == 2
+    assert found.unlabeled == 2
     assert any(note.startswith("c: no value") for note in found.notes)
     assert [(p.a, p.b) for p in found.pairs] == [("a", "b")]
 

@@ -74,7 +74,7 @@ def test_missing_values_are_counted_and_constants_have_no_rho() -> None:
 def test_rows_without_a_label() -> None:
     rows = table([1.0, 2, 3, 4], [1.0, 2, 3, 4], g=["a", "a", "a", None])
     found = correlate(rows, "x", "y", "g")
-    assert found.unlabelled == 1 and [g.n for g in found.groups] == [3]
+    assert found.unlabeled == 1 and [g.n for g in found.groups] == [3]
     json.dumps(found.to_json(), allow_nan=False)
 
 

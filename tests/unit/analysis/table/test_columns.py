@@ -101,8 +101,8 @@ def test_words_for_nothing_are_levels_of_what_was_recorded() -> None:
     table = Table("ledger", {"aug": [*words, None]})
     assert table.labels("aug") == table.levels("aug") == [*words, None]
     assert not table.is_numeric("aug")
-    groups, unlabelled = split(Table("t", {"aug": [*words], "y": [1.0] * 6}), "y", "aug")
-    assert {group.name for group in groups} == {*words} and unlabelled == 0
+    groups, unlabeled = split(Table("t", {"aug": [*words], "y": [1.0] * 6}), "y", "aug")
+    assert {group.name for group in groups} == {*words} and unlabeled == 0
 
 
 def test_none_is_a_level_of_a_file_and_no_figure(tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ from joulecast.analysis.table.runs_table import FIXED, runs_table, trainings_and
 from joulecast.errors import BadInputError
 from joulecast.recording.gauge_summary import GaugeSummary
 from joulecast.recording.model import Footer, Metric, Recording, Status
-from joulecast.recording.summary import Summary, summarise
+from joulecast.recording.summary import Summary, summarize
 
 
 def test_a_row_for_each_run_with_its_figures() -> None:
-    summary = summarise(recording())
+    summary = summarize(recording())
     table = runs_table([summary], "ledger")
     row = {column: cells[0] for column, cells in table.columns.items()}
     assert tuple(row)[: len(FIXED)] == FIXED and table.name == "ledger"
@@ -42,13 +42,13 @@ def test_devices_of_a_kind_are_added() -> None:
         footer=Footer(Status.FINISHED, 9.9),
         status=Status.FINISHED,
     )
-    table = runs_table([summarise(made)], "t")
+    table = runs_table([summarize(made)], "t")
     assert table.numbers("gpu_energy_j")[0] == pytest.approx(400 * 9.9, rel=1e-3)
 
 
 def test_what_a_run_does_not_have_is_not_known() -> None:
     bare = Recording(header("b", tags={}, sources=[]), footer=Footer(Status.FINISHED, 3.0))
-    table = runs_table([summarise(recording()), summarise(bare)], "t")
+    table = runs_table([summarize(recording()), summarize(bare)], "t")
     for column in ("energy_j", "power_w", "epochs", "epoch_energy_j", "gpu_energy_j", "accuracy"):
         assert table.columns[column][1] is None
         assert math.isnan(table.numbers(column)[1])
@@ -64,7 +64,7 @@ def test_no_runs() -> None:
 def test_names_that_are_taken_get_a_prefix() -> None:
     made = recording(tags={"name": "x", "accuracy": "high", "energy_j": "much", "model": "cnn"})
     made.metrics = [Metric(1.0, "duration_s", 7.0), Metric(1.0, "accuracy", 0.5)]
-    table = runs_table([summarise(made)], "t")
+    table = runs_table([summarize(made)], "t")
     assert table.columns["name"] == ["digits"] and table.columns["tag:name"] == ["x"]
     assert table.columns["metric:duration_s"] == [7.0] and table.columns["duration_s"] == [10.5]
     assert table.columns["accuracy"] == [0.5] and table.columns["tag:accuracy"] == ["high"]
@@ -79,20 +79,20 @@ def test_gauges_of_several_devices() -> None:
         return GaugeSummary(GaugeSource(**fields), mean, 0.0, most, None)
 
     summary: Summary = replace(
-        summarise(recording()),
+        summarize(recording()),
         gauges=[
-            gauge("gpu:0/utilisation_pct", 40.0, 100.0),
-            gauge("gpu:1/utilisation_pct", 60.0, 100.0),
+            gauge("gpu:0/utilization_pct", 40.0, 100.0),
+            gauge("gpu:1/utilization_pct", 60.0, 100.0),
             gauge("gpu:0/memory_bytes", 1e9, 3e9),
             gauge("gpu:1/memory_bytes", 1e9, 2e9),
             gauge("gpu:0/temperature_c", None, None),
             gauge("gpu:0/device_memory_bytes", 5.0, 5.0),
-            gauge("cpu/utilisation_pct", 180.0, 200.0),
+            gauge("cpu/utilization_pct", 180.0, 200.0),
             gauge("memory_bytes", 5e8, 7e8),
         ],
     )
     row = {column: cells[0] for column, cells in runs_table([summary], "t").columns.items()}
-    assert row["gpu_utilisation_pct"] == 50 and row["cpu_utilisation_pct"] == 180
+    assert row["gpu_utilization_pct"] == 50 and row["cpu_utilization_pct"] == 180
     assert row["gpu_memory_bytes"] == 3e9 and row["memory_bytes"] == 7e8
     assert "gpu_temperature_c" not in row and "device_memory_bytes" not in row
 

@@ -102,9 +102,9 @@ def test_within_a_tolerance_of_a_negative_best():
     assert tradeoff(table(rows), tolerance=0.03).pick.name == "b"
 
 
-def test_a_loss_is_minimised():
+def test_a_loss_is_minimized():
     rows = [("a", 100.0, 0.40), ("b", 200.0, 0.30), ("c", 300.0, 0.35)]
-    found = tradeoff(table(rows), maximise=False, tolerance=0.35)
+    found = tradeoff(table(rows), maximize=False, tolerance=0.35)
     assert [c.on_front for c in found.configurations] == [True, True, False]
     assert found.pick.name == "a"
     assert found.pick.best == "b"
@@ -119,7 +119,7 @@ def test_a_loss_is_minimised():
 def test_the_interval_of_a_loss_is_on_its_side():
     rows = [("a", 100.0 + i, 0.40 + i / 100) for i in range(6)]
     rows += [("b", 200.0 + i, 0.30 + i / 100) for i in range(6)]
-    (pair,) = tradeoff(table(rows), maximise=False).pairs
+    (pair,) = tradeoff(table(rows), maximize=False).pairs
     assert pair.loss.value == pytest.approx(0.1)
     assert 0.05 < pair.loss.low < 0.1 < pair.loss.high < 0.15
 
@@ -275,10 +275,10 @@ def test_a_first_step_of_next_to_nothing_is_no_measure_of_the_others():
     ),
     st.booleans(),
 )
-def test_json_never_holds_nan(rows, maximise):
+def test_json_never_holds_nan(rows, maximize):
     if all(row[2] is None for row in rows):
         return
-    found = tradeoff(table(rows), maximise=maximise)
+    found = tradeoff(table(rows), maximize=maximize)
     text = json.dumps(found.to_json(), allow_nan=False)
     assert json.loads(text)["schema"] == "joulecast/tradeoff/1"
     assert any(c.on_front for c in found.configurations)

@@ -7,8 +7,8 @@ from joulecast.analysis.tradeoff.pareto import on_front
 POINTS = st.lists(st.tuples(st.integers(1, 6), st.integers(-3, 3)), min_size=1, max_size=40)
 
 
-def brute_force(cost, quality, maximise):
-    worth = quality if maximise else -quality
+def brute_force(cost, quality, maximize):
+    worth = quality if maximize else -quality
     return [
         not any(c <= a and w >= b and (c < a or w > b) for c, w in zip(cost, worth, strict=True))
         for a, b in zip(cost, worth, strict=True)
@@ -16,9 +16,9 @@ def brute_force(cost, quality, maximise):
 
 
 @given(POINTS, st.booleans())
-def test_as_by_brute_force_with_many_ties(points, maximise):
+def test_as_by_brute_force_with_many_ties(points, maximize):
     cost, quality = np.array(points, dtype=float).T
-    assert on_front(cost, quality, maximise).tolist() == brute_force(cost, quality, maximise)
+    assert on_front(cost, quality, maximize).tolist() == brute_force(cost, quality, maximize)
 
 
 @given(st.lists(st.tuples(st.floats(1e-9, 1e9), st.floats(-1e9, 1e9)), min_size=1, max_size=30))
@@ -43,7 +43,7 @@ def test_points_alike_in_both_are_all_on_it_or_none():
 def test_of_equal_cost_only_the_best_and_of_equal_quality_only_the_cheapest():
     cost, quality = np.array([1.0, 1.0, 2.0]), np.array([0.5, 0.6, 0.6])
     assert on_front(cost, quality).tolist() == [False, True, False]
-    assert on_front(cost, quality, maximise=False).tolist() == [True, False, False]
+    assert on_front(cost, quality, maximize=False).tolist() == [True, False, False]
 
 
 def test_no_point_and_one():

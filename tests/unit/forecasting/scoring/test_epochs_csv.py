@@ -62,7 +62,7 @@ def test_compressed(tmp_path):
 def test_groups_by_a_column(table):
     path = table("a,0,1,1,bert", "b,0,1,1,", head=HEAD + ",Workload")
     assert [run.group for run in read_epochs(path, by="workload")] == ["bert", ""]
-    assert "no column colour to group by (found: run_id, epoch," in refusal(path, by="colour")
+    assert "no column color to group by (found: run_id, epoch," in refusal(path, by="color")
     mixed = table("a,0,1,1,bert", "a,1,1,1,ssd", head=HEAD + ",workload")
     assert ", line 3: run 'a', epoch 1: workload is 'ssd'" in refusal(mixed, by="workload")
 

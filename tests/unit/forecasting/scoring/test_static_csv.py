@@ -75,12 +75,12 @@ def test_groups_and_compression(table, tmp_path):
         (",RTX 3090,5,10", "architecture is missing"),
         ("vgg,,5,10", "gpu is missing"),
         ("vgg,x,5,10,0,", "vgg on x: batch is zero"),
-        ("vgg,x,5,10,,80", "vgg on x: utilisation is 80; write it from 0 to 1"),
+        ("vgg,x,5,10,,80", "vgg on x: utilization is 80; write it from 0 to 1"),
         ("vgg,x,5,10,,,fp31", "vgg on x: precision is fp31: use one of"),
     ],
 )
 def test_what_makes_no_sense_is_named_with_its_line(table, row, problem):
-    head = HEAD + ",batch,utilisation,precision"
+    head = HEAD + ",batch,utilization,precision"
     text = refusal(table("vgg,x,1,1", row, head=head))
     assert text.startswith(f", line 3: {problem}")
 

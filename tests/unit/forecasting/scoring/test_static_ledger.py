@@ -7,7 +7,7 @@ from joulecast.errors import BadInputError
 from joulecast.forecasting.scoring.static_ledger import of_summary, static_runs
 from joulecast.ledger import open_ledger
 from joulecast.recording.model import Footer, Recording, Span, Status
-from joulecast.recording.summary import summarise
+from joulecast.recording.summary import summarize
 
 BOARD = replace(GPU, device="NVIDIA GeForce RTX 3090")
 
@@ -26,7 +26,7 @@ def stored(run_id="0" * 16, sources=(BOARD, CPU), tags=None, epochs=3):
 
 
 def test_what_was_measured_and_what_the_tags_say():
-    run = of_summary(summarise(stored()))
+    run = of_summary(summarize(stored()))
     assert run.energy_j == pytest.approx(3000, rel=0.02)
     assert (run.duration_s, run.facts.architecture) == (10.0, "digits")
     assert (run.facts.batch, run.facts.gflops, run.facts.epochs) == (64, 4.1, 3)
@@ -35,9 +35,9 @@ def test_what_was_measured_and_what_the_tags_say():
 
 def test_tags_go_first():
     tags = {"architecture": "resnet50", "epochs": "7", "tdp_w": "280"}
-    facts = of_summary(summarise(stored(tags=tags))).facts
+    facts = of_summary(summarize(stored(tags=tags))).facts
     assert (facts.architecture, facts.epochs, facts.tdp_w) == ("resnet50", 7, 280)
-    told = of_summary(summarise(stored(tags={"steps": "900"}))).facts
+    told = of_summary(summarize(stored(tags={"steps": "900"}))).facts
     assert (told.steps, told.epochs) == (900, None)
 
 
@@ -51,7 +51,7 @@ def test_tags_go_first():
 )
 def test_runs_that_cannot_be_used(changes, why):
     with pytest.raises(BadInputError, match=why):
-        of_summary(summarise(stored(**changes)))
+        of_summary(summarize(stored(**changes)))
 
 
 def test_a_ledger_gives_those_it_can_and_says_why_not(tmp_path):

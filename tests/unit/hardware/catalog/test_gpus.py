@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from joulecast.errors import UnknownHardwareError, UsageError
 from joulecast.hardware.catalog.gpus import PRECISIONS, find_gpu, gpu_variants, gpus
-from joulecast.hardware.catalog.names import normalise
+from joulecast.hardware.catalog.names import normalize
 
 SHARED = Path(__file__).parents[5] / "shared" / "data"
 every_gpu = pytest.mark.parametrize("gpu", gpus(), ids=lambda gpu: gpu.name)
@@ -122,7 +122,7 @@ def test_precisions_match_the_generation(gpu):
 def test_every_name_of_a_row_finds_it(gpu):
     assert find_gpu(gpu.name) is gpu
     for alias in gpu.aliases:
-        if normalise(alias) != ("titan", "x"):  # two cards of that name: see below
+        if normalize(alias) != ("titan", "x"):  # two cards of that name: see below
             assert find_gpu(alias) is gpu
             assert find_gpu(f"{gpu.vendor} {alias.upper()}") is gpu
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from joulecast.errors import UnknownHardwareError
 from joulecast.hardware.catalog.grids import WORLD, _document, find_grid, grids, years_of
-from joulecast.hardware.catalog.names import normalise
+from joulecast.hardware.catalog.names import normalize
 
 SHARED = Path(__file__).parents[5] / "shared" / "data" / "hardware"
 COUNTRIES = [grid for grid in grids() if grid.code3 != WORLD]
@@ -38,7 +38,7 @@ def test_no_name_or_code_means_two_grids():
     meant = {}
     for grid in grids():
         for name in {grid.name, grid.code2, grid.code3, *grid.aliases} - {""}:
-            assert meant.setdefault(tuple(sorted(normalise(name))), grid) is grid, name
+            assert meant.setdefault(tuple(sorted(normalize(name))), grid) is grid, name
 
 
 @pytest.mark.parametrize("grid", grids(), ids=lambda grid: grid.code3)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from joulecast.errors import UnknownHardwareError
-from joulecast.hardware.catalog.names import NEAREST, match, normalise
+from joulecast.hardware.catalog.names import NEAREST, match, normalize
 
 PRODUCTS = (
     "NVIDIA GeForce RTX 3090",
@@ -101,7 +101,7 @@ def test_nothing_near_says_so():
 
 
 def test_digits_never_run_together():
-    assert normalise("RTX 30 90") != normalise("RTX 3090")
+    assert normalize("RTX 30 90") != normalize("RTX 3090")
     with pytest.raises(UnknownHardwareError):
         match("RTX 30 90", CATALOG, "GPU")
 

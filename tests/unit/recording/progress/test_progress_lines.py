@@ -42,7 +42,7 @@ def test_a_line_end_cut_in_two():
     ]
 
 
-def test_colours_titles_and_cursor_moves():
+def test_colors_titles_and_cursor_moves():
     assert ended(b"\x1b[1m3/5\x1b[0m \x1b]0;title\x07go\x1b[2K\n") == [("3/5 go", "\n")]
     assert ended(b"outer\x1b[A\x1b[2Kinner\x1b[1B", b"\x1b[?25hlast\n") == [
         ("outer", "\r"),

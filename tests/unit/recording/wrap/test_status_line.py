@@ -86,7 +86,7 @@ def test_hiding_leaves_the_whole_screen_as_if_it_had_not_been(terminal):
     assert terminal.rows[1] == "two and three"
 
 
-def test_colours_are_the_commands_own(terminal):
+def test_colors_are_the_commands_own(terminal):
     terminal.command(b"\x1b[31mred ")
     terminal.show("status")
     terminal.command(b"still")

@@ -5,7 +5,7 @@ import pytest
 
 from fakes.recordings import training
 from joulecast.recording.model import Gap, Metric
-from joulecast.recording.summary import summarise
+from joulecast.recording.summary import summarize
 from joulecast.reports.page.figures import (
     MOST_BARS,
     domain_figure,
@@ -23,18 +23,18 @@ HOSTILE = "<script>alert(1)</script>"
 
 
 def power_of(recording):
-    summary = summarise(recording)
+    summary = summarize(recording)
     return power_figure(summary, power_series(traces(recording), summary.duration_s)), summary
 
 
 def test_plotly_knows_every_attribute():
     recording = training(gaps=(Gap("gpu:0", 20, 30, "lost"),))
-    summary = summarise(recording)
+    summary = summarize(recording)
     figures = [
         power_of(recording)[0],
         domain_figure(summary),
         epoch_figure(summary),
-        epoch_figure(summarise(training(epochs=MOST_BARS + 1, epoch_s=1))),
+        epoch_figure(summarize(training(epochs=MOST_BARS + 1, epoch_s=1))),
         metric_figure("loss", [m for m in recording.metrics if m.name == "loss"], np.arange(8.0)),
     ]
     for figure in figures:
@@ -60,7 +60,7 @@ def test_gaps_are_marked_and_named():
 
 
 def test_domain_bars_and_error_bars_are_the_estimates():
-    summary = summarise(training())
+    summary = summarize(training())
     scale = 1000
     for trace, d in zip(domain_figure(summary)["data"], summary.domains, strict=True):
         assert trace["x"][0] * scale == pytest.approx(d.energy.value)
@@ -70,11 +70,11 @@ def test_domain_bars_and_error_bars_are_the_estimates():
         low = (trace["x"][0] - trace["error_x"]["arrayminus"][0]) * scale
         assert low == pytest.approx(d.energy.low)
     shapes = [t["marker"]["pattern"]["shape"] for t in domain_figure(summary)["data"]]
-    assert len(set(shapes)) == 3  # measured, modelled and assumed differ without colour
+    assert len(set(shapes)) == 3  # measured, modelled and assumed differ without color
 
 
 def test_epoch_bars_stack_up_to_the_total():
-    summary = summarise(training())
+    summary = summarize(training())
     *bars, total = epoch_figure(summary)["data"]
     stacked = np.sum([t["y"] for t in bars], axis=0)
     assert stacked == pytest.approx(total["y"])
@@ -82,7 +82,7 @@ def test_epoch_bars_stack_up_to_the_total():
 
 
 def test_many_epochs_become_a_line():
-    data = epoch_figure(summarise(training(epochs=MOST_BARS + 1, epoch_s=1)))["data"]
+    data = epoch_figure(summarize(training(epochs=MOST_BARS + 1, epoch_s=1)))["data"]
     assert {t["type"] for t in data} == {"scatter"}
     assert len(data[-1]["y"]) == MOST_BARS + 1
 

@@ -12,7 +12,7 @@ from fakes.gauges import gauge_source, put, with_gauges
 from fakes.recordings import training
 from joulecast.meters.base import Reading, ReadingKind
 from joulecast.recording.gauge_summary import tracks
-from joulecast.recording.summary import summarise
+from joulecast.recording.summary import summarize
 from joulecast.reports.page.gauge_figure import gauge_figure, series
 from joulecast.reports.page.run import render_html
 from joulecast.reports.terminal.run import render_text
@@ -22,7 +22,7 @@ from joulecast.run.checkup import gauge_now
 
 def shown(recording, width=110):
     console = Console(width=width, file=io.StringIO())
-    render_text(summarise(recording), console)
+    render_text(summarize(recording), console)
     return console.file.getvalue()
 
 
@@ -48,27 +48,27 @@ def test_the_terminal_shows_them(width):
     recording = with_gauges(training())
     recording.header.gauges.append(gauge_source("gpu:1/temperature_c", reason="denied"))
     text = shown(recording, width)
-    assert "Utilisation, temperature and memory" in text
-    for name in ("gpu:0 utilisation", "cpu utilisation", "host memory", "gpu:1 temperature"):
+    assert "Utilization, temperature and memory" in text
+    for name in ("gpu:0 utilization", "cpu utilization", "host memory", "gpu:1 temperature"):
         assert name in text
     assert max(map(len, text.splitlines())) <= width
-    assert "Utilisation" not in shown(training(), width)
+    assert "Utilization" not in shown(training(), width)
 
 
 def test_the_page_shows_them_below_power():
     recording = with_gauges(training())
     recording.header.gauges.append(gauge_source("gpu:1/temperature_c", reason="<b>denied</b>"))
-    page = render_html(recording, summarise(recording))
+    page = render_html(recording, summarize(recording))
     power, gauges, domains = (
         page.index(f"<h2>{title}</h2>")
-        for title in ("Power over time", "Utilisation, temperature and memory", "Energy by domain")
+        for title in ("Power over time", "Utilization, temperature and memory", "Energy by domain")
     )
     assert power < gauges < domains
     assert 'data-figure="gauges"' in page
     assert "&lt;b&gt;denied" in page
     assert "<b>denied" not in page
     plain = training()
-    assert 'data-figure="gauges"' not in render_html(plain, summarise(plain))
+    assert 'data-figure="gauges"' not in render_html(plain, summarize(plain))
 
 
 def test_a_panel_for_each_unit():
@@ -77,7 +77,7 @@ def test_a_panel_for_each_unit():
     titles = [
         axis["title"]["text"] for name, axis in figure["layout"].items() if name.startswith("yaxis")
     ]
-    assert titles == ["utilisation (%)", "temperature (°C)", "memory (GB)"]
+    assert titles == ["utilization (%)", "temperature (°C)", "memory (GB)"]
     assert len(figure["data"]) == 5
     json.dumps(figure, allow_nan=False)
     assert sum(trace["showlegend"] for trace in figure["data"]) == 3  # gpu:0, cpu, host memory
@@ -94,8 +94,8 @@ def test_a_day_is_drawn_in_a_few_hundred_points_with_the_same_mean():
     recording = training()
     recording.footer = replace(recording.footer, duration_s=86_400.0)
     t = np.arange(86_400.0)
-    put(recording, "gpu:0/utilisation_pct", t, 50 + 50 * np.sin(t / 3000))
-    put(recording, "cpu/utilisation_pct", t, np.cumsum(150 + 20 * np.cos(t / 999)))
+    put(recording, "gpu:0/utilization_pct", t, 50 + 50 * np.sin(t / 3000))
+    put(recording, "cpu/utilization_pct", t, np.cumsum(150 + 20 * np.cos(t / 999)))
     for track in tracks(recording):
         at, value = series(track, 86_400.0)
         assert len(at) <= 500
@@ -114,10 +114,10 @@ def test_a_row_says_what_was_read_or_why_not():
     recording = with_gauges(training())
     recording.header.gauges.append(gauge_source("gpu:1/temperature_c", reason="denied"))
     rows = {
-        name: (figures, about) for name, figures, about in gauge_rows(summarise(recording).gauges)
+        name: (figures, about) for name, figures, about in gauge_rows(summarize(recording).gauges)
     }
     assert rows["gpu:1 temperature"] == ([], "denied")
-    assert len(rows["cpu utilisation"][0]) == 4
+    assert len(rows["cpu utilization"][0]) == 4
     assert rows["host memory"][1] == "a test"
 
 
@@ -126,7 +126,7 @@ def reading(t_s, value):
 
 
 def test_what_a_gauge_says_now():
-    counts = gauge_source("cpu/utilisation_pct", kind=ReadingKind.COUNTER)
+    counts = gauge_source("cpu/utilization_pct", kind=ReadingKind.COUNTER)
     assert gauge_now(counts, [reading(5, 10), reading(7, 310)]).value == 150
     assert gauge_now(counts, [reading(5, 10)]).reason == "two readings are needed"
     assert gauge_now(gauge_source(), [reading(5, 60), reading(6, 61)]).value == 61

@@ -13,7 +13,7 @@ import pytest
 from fakes.recordings import source, training, without_samples
 from joulecast.meters.base import Uncertainty
 from joulecast.recording.model import Metric, Status
-from joulecast.recording.summary import summarise
+from joulecast.recording.summary import summarize
 from joulecast.reports.page.page_parts import json_in_html
 from joulecast.reports.page.run import render_html
 from joulecast.units import Estimate
@@ -22,7 +22,7 @@ HOSTILE = "</script><script>window.pwned=1</script><img src=x onerror=alert(1)>"
 
 
 def page(recording):
-    return render_html(recording, summarise(recording), UTC)
+    return render_html(recording, summarize(recording), UTC)
 
 
 class Tags(HTMLParser):
@@ -107,7 +107,7 @@ def test_a_backslash_is_no_control_character():
 
 def test_figures_are_those_of_the_summary():
     recording = training()
-    summary = summarise(recording)
+    summary = summarize(recording)
     text = render_html(recording, summary, UTC)
     assert f'<data id="total" value="{summary.total.value}">' in text
     for e in [*(d.energy for d in summary.domains), *(x.energy for x in summary.epochs)]:
@@ -128,7 +128,7 @@ def test_figures_are_those_of_the_summary():
 )
 def test_above_idle_is_called_nothing_where_it_is_lost_in_the_domain_s_energy(above_j, says):
     recording = training(epochs=2, domains=("dram:0",))
-    summary = summarise(recording)
+    summary = summarize(recording)
     above = None if above_j is None else Estimate(above_j, above_j - 9, above_j + 9)
     found = replace(summary.domains[0], energy=Estimate(1000, 900, 1100), above_idle=above)
     text = render_html(recording, replace(summary, domains=[found]), UTC)

@@ -6,13 +6,13 @@ import pytest
 from fakes.recordings import source, training, without_samples
 from joulecast.meters.base import ReadingKind
 from joulecast.recording.model import Gap
-from joulecast.recording.summary import summarise
+from joulecast.recording.summary import summarize
 from joulecast.reports.page.series import energy_until, power_series, traces
 
 
 def test_the_area_under_the_power_is_the_energy():
     recording = training()
-    summary = summarise(recording)
+    summary = summarize(recording)
     series = power_series(traces(recording), summary.duration_s)
     width = np.diff(series.edges_s)
     for d in summary.domains:
@@ -22,7 +22,7 @@ def test_the_area_under_the_power_is_the_energy():
 
 def test_energy_at_the_end_is_the_total():
     recording = training(gaps=(Gap("dram:0", 20, 30, "lost"),))
-    summary = summarise(recording)
+    summary = summarize(recording)
     end = energy_until(traces(recording), np.array([summary.duration_s]))
     assert end[0] == pytest.approx(summary.total.value)
 

@@ -67,7 +67,7 @@ def body(text):
 def test_it_has_a_chart_for_each_question():
     drawn = figures(render_study(findings(results(), load=lambda run: training(epochs=4))))
     assert set(drawn) == {
-        "tradeoff", "box:energy_j", "box:accuracy", "act:0", "act:1", "utilisation", "curves"
+        "tradeoff", "box:energy_j", "box:accuracy", "act:0", "act:1", "utilization", "curves"
     }  # fmt: skip
 
 
@@ -108,7 +108,7 @@ def test_the_tables_hold_the_figures():
         lambda: findings(results(constant=True)),
         lambda: findings(results(failed=dict.fromkeys(range(36), (TrialStatus.FAILED, "x")))),
         lambda: findings(results(study(quality=None), metric=None)),
-        lambda: findings(results(study(quality="loss", maximise=False), metric="loss")),
+        lambda: findings(results(study(quality="loss", maximize=False), metric="loss")),
         lambda: findings(results(study(factors={"a": (1, 2), "b": (1, 2), "c": ("x", "y")}))),
     ],
     ids=["one repetition", "one run", "constant", "all failed", "no metric", "loss", "three"],

@@ -10,7 +10,7 @@ from joulecast.analysis.carbon.cost import parse_tariff
 from joulecast.analysis.carbon.footprint import Site
 from joulecast.analysis.carbon.intensity import IntensityPeriod, IntensitySeries
 from joulecast.analysis.carbon.run_carbon import carbon_of_energy, carbon_of_run
-from joulecast.recording.summary import summarise
+from joulecast.recording.summary import summarize
 from joulecast.reports.terminal.carbon import render_carbon
 from joulecast.units import Estimate, Provenance
 
@@ -26,7 +26,7 @@ def shown(*runs, width=100):
 
 def test_one_run_in_full():
     tariff = parse_tariff("0.30EUR/kWh")
-    text = shown(carbon_of_run(summarise(training(environment=H100)), SITE, tariff=tariff))
+    text = shown(carbon_of_run(summarize(training(environment=H100)), SITE, tariff=tariff))
     rows = {line.split("  ")[0]: line for line in text.splitlines() if line}
     assert "metered" in rows["energy"]
     for name in ("operational", "embodied", "total"):
@@ -39,14 +39,14 @@ def test_one_run_in_full():
 
 
 def test_what_is_unknown_says_why():
-    text = " ".join(shown(carbon_of_run(summarise(without_samples()), SITE)).split())
+    text = " ".join(shown(carbon_of_run(summarize(without_samples()), SITE)).split())
     assert "operational unknown: " in text
     assert "embodied unknown: " in text
     assert "0.00" not in text
 
 
 def test_hours_and_what_they_cover():
-    summary = summarise(training())
+    summary = summarize(training())
     start = summary.recording.header.started_at
     known = (
         IntensityPeriod(start - 60, start + 40, 100.0, True),
@@ -64,8 +64,8 @@ def test_hours_and_what_they_cover():
 def test_several_side_by_side(width):
     energy = Estimate(3.6e6, 3.6e6, 3.6e6, "J", Provenance.ASSUMED)
     runs = [
-        carbon_of_run(summarise(training(name="a[bold]b\x1b[31m")), SITE),
-        carbon_of_run(summarise(without_samples(name="silent")), SITE),
+        carbon_of_run(summarize(training(name="a[bold]b\x1b[31m")), SITE),
+        carbon_of_run(summarize(without_samples(name="silent")), SITE),
         carbon_of_energy("1kWh", energy, Site.of(intensity=20.0)),
     ]
     text = shown(*runs, width=width)

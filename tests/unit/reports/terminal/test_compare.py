@@ -97,7 +97,7 @@ def test_all_is_said_in_words() -> None:
         "energy_j by architecture",
         "29 values, runs.csv",
         "not normal: a (p",
-        "Equal spread (Levene, median-centred)",
+        "Equal spread (Levene, median-centered)",
         "Chosen: a, b and c are not normal by Shapiro-Wilk, so ranks are compared: Kruskal-Wallis",
         "Yes: Kruskal-Wallis H(2) = ",
         "eta squared",

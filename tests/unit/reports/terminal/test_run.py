@@ -7,13 +7,13 @@ from rich.console import Console
 
 from fakes.recordings import training, without_samples
 from joulecast.recording.model import Gap, Metric, Status
-from joulecast.recording.summary import summarise
+from joulecast.recording.summary import summarize
 from joulecast.reports.terminal.run import render_text
 
 
 def shown(recording, width=100):
     console = Console(file=io.StringIO(), width=width, highlight=False)
-    summary = summarise(recording)
+    summary = summarize(recording)
     render_text(summary, console)
     return console.file.getvalue(), summary
 

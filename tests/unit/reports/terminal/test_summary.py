@@ -6,12 +6,12 @@ import sys
 import pytest
 
 from fakes.recordings import training, without_samples
-from joulecast.recording.summary import summarise
+from joulecast.recording.summary import summarize
 from joulecast.reports.terminal.summary import summary_lines
 
 
 def test_it_tells_what_matters():
-    summary = summarise(training())
+    summary = summarize(training())
     lines = summary_lines(summary)
     assert 3 <= len(lines) <= 8
     assert str(summary.total) in lines[0]
@@ -25,7 +25,7 @@ def test_it_tells_what_matters():
 
 
 def test_many_domains_are_put_together_and_add_up():
-    summary = summarise(training(domains=(*(f"gpu:{i}" for i in range(8)), "cpu:0", "dram:0")))
+    summary = summarize(training(domains=(*(f"gpu:{i}" for i in range(8)), "cpu:0", "dram:0")))
     lines = summary_lines(summary)
     assert len(lines) <= 8
     assert lines[1].startswith("  gpu x8")
@@ -35,13 +35,13 @@ def test_many_domains_are_put_together_and_add_up():
 
 @pytest.mark.parametrize("recording", [without_samples(), without_samples(sources=[])])
 def test_unknown_is_said(recording):
-    lines = summary_lines(summarise(recording))
+    lines = summary_lines(summarize(recording))
     assert "energy unknown" in lines[0]
     assert " 0" not in lines[0].partition("energy")[2]
 
 
 def test_warnings_are_counted():
-    lines = summary_lines(summarise(training(warnings=["first", "second", "third"])))
+    lines = summary_lines(summarize(training(warnings=["first", "second", "third"])))
     assert any("warning: first (and 2 more)" in line for line in lines)
 
 

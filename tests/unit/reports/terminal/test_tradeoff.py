@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from fakes.recordings import training
-from joulecast.analysis.power.behaviour import Load, power_behaviour
+from joulecast.analysis.power.behavior import Load, power_behavior
 from joulecast.analysis.statistics.interaction import interaction
 from joulecast.analysis.table.columns import Table
 from joulecast.analysis.tradeoff.front import tradeoff
@@ -100,8 +100,8 @@ def test_many_levels_come_in_several_tables():
 
 
 def test_power_is_drawn_and_a_model_of_load_is_called_one():
-    found = power_behaviour(training(epochs=20))
-    load = Load("cpu/utilisation_pct", ["cpu:0"], 50, 0.99, 1.0, 20.0, None, "it shows the model")
+    found = power_behavior(training(epochs=20))
+    load = Load("cpu/utilization_pct", ["cpu:0"], 50, 0.99, 1.0, 20.0, None, "it shows the model")
     text = printed(render_power, replace(found, loads=[load], why_no_loads=None))
     assert "█" in text
     assert "Spearman +0.99, +1 W per %, 20.0 W at 0 %" in text

@@ -7,7 +7,7 @@ import pytest
 from fakes.recordings import source, training, without_samples
 from joulecast.meters.base import Uncertainty
 from joulecast.recording.model import Samples, Status
-from joulecast.recording.summary import summarise
+from joulecast.recording.summary import summarize
 from joulecast.reports.words import common as words
 from joulecast.units import Estimate, Provenance
 
@@ -31,7 +31,7 @@ def test_status(status, code, text):
     recording = training(epochs=1, status=status)
     if recording.footer:
         recording.footer = type(recording.footer)(status, 1.0, code)
-    assert words.status_text(summarise(recording)) == text
+    assert words.status_text(summarize(recording)) == text
 
 
 @pytest.mark.parametrize(
@@ -76,25 +76,25 @@ def test_domains_in_a_row_are_put_together():
 
 
 def test_the_mix_of_provenances_adds_up():
-    summary = summarise(training())
+    summary = summarize(training())
     mix = words.provenance_mix(summary)
     assert [part.split()[-1] for part in mix.split(", ")] == ["measured", "modelled", "assumed"]
     shares = [float(part.split()[0]) for part in mix.split(", ")]
     assert sum(shares) == pytest.approx(100, abs=1.5)
-    assert words.provenance_mix(summarise(training(domains=("gpu:0",)))) == ""
+    assert words.provenance_mix(summarize(training(domains=("gpu:0",)))) == ""
 
 
 def test_shares_add_up_to_one():
-    summary = summarise(training())
+    summary = summarize(training())
     assert sum(words.share(d, summary) for d in summary.domains) == pytest.approx(1)
 
 
 def test_mean_power_is_energy_over_time():
-    summary = summarise(training())
+    summary = summarize(training())
     power = words.mean_power(summary)
     assert power.value * summary.duration_s == pytest.approx(summary.total.value)
     assert power.provenance is Provenance.ASSUMED
-    assert words.mean_power(summarise(without_samples())) is None
+    assert words.mean_power(summarize(without_samples())) is None
 
 
 def one_reading():
@@ -114,22 +114,22 @@ def one_reading():
     ],
 )
 def test_why_there_is_no_energy(recording, text):
-    notes = words.missing(summarise(recording))
+    notes = words.missing(summarize(recording))
     assert any("unknown, not zero" in note and text in note for note in notes)
 
 
 def test_what_is_missing_is_said():
-    interrupted = words.missing(summarise(training(epochs=2, status=Status.INTERRUPTED)))
+    interrupted = words.missing(summarize(training(epochs=2, status=Status.INTERRUPTED)))
     assert any("recorder died" in note for note in interrupted)
-    running = words.missing(summarise(training(epochs=2, status=Status.RUNNING)))
+    running = words.missing(summarize(training(epochs=2, status=Status.RUNNING)))
     assert any("has not ended" in note for note in running)
-    plain = words.missing(summarise(training(epochs=0, idle_power_w=None)))
+    plain = words.missing(summarize(training(epochs=0, idle_power_w=None)))
     assert any("no idle baseline" in note for note in plain)
     assert any("No epochs" in note for note in plain)
-    assert words.missing(summarise(training())) == []
+    assert words.missing(summarize(training())) == []
 
 
 def test_a_silent_meter_is_named():
     recording = training()
     del recording.samples["cpu:0"]
-    assert any("cpu:0" in note for note in words.missing(summarise(recording)))
+    assert any("cpu:0" in note for note in words.missing(summarize(recording)))

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from fakes.recordings import training
 from joulecast.recording.model import Span
-from joulecast.recording.summary import summarise
+from joulecast.recording.summary import summarize
 from joulecast.reports.page.lanes import MOST_IN_LANE, lanes
 from joulecast.reports.words.spans import Elided, ends, group_spans
 
@@ -23,7 +23,7 @@ def test_ends_count_what_they_leave_out(count, most):
 
 
 def test_spans_of_one_name_are_put_together():
-    summary = summarise(training(epochs=4))
+    summary = summarize(training(epochs=4))
     groups = {g.path: g for g in group_spans(summary)}
     assert list(groups) == [("load data",), ("epoch", "train"), ("epoch", "validate")]
     train = groups["epoch", "train"]
@@ -38,13 +38,13 @@ def test_an_open_span_and_unknown_energy():
     recording = training(epochs=1)
     recording.spans[-1].end_s = None
     recording.spans.append(Span(99, None, "phase", "late", recording.duration_s + 5, None))
-    groups = {g.name: g for g in group_spans(summarise(recording))}
+    groups = {g.name: g for g in group_spans(summarize(recording))}
     assert groups["validate"].unfinished == 1
     assert groups["late"].energy is None
 
 
 def test_lanes_do_not_overlap_and_hold_every_span():
-    summary = summarise(training(epochs=5))
+    summary = summarize(training(epochs=5))
     found = lanes(summary)
     for lane in found:
         for a, b in zip(lane.spans, lane.spans[1:], strict=False):
@@ -61,7 +61,7 @@ def test_too_many_spans_are_counted():
     recording.spans += [
         Span(1000 + i, 10, "step", "step", 4 + i * 0.01, 4.01 + i * 0.01, i) for i in range(1000)
     ]
-    steps = next(lane for lane in lanes(summarise(recording)) if lane.left_out)
+    steps = next(lane for lane in lanes(summarize(recording)) if lane.left_out)
     assert len(steps.spans) == MOST_IN_LANE
     assert len(steps.spans) + steps.left_out == 1000
     assert steps.label == "steps"

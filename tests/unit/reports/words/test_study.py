@@ -52,7 +52,7 @@ def test_the_plan_in_short():
     rows = dict(says.plan_rows(findings(results())))
     assert rows["architecture"] == "small, wide, deep"
     assert rows["runs"] == "36, all finished"
-    assert rows["order"] == "randomised over all trials, seed 3"
+    assert rows["order"] == "randomized over all trials, seed 3"
     assert rows["early stopping"] == "val_loss:patience=3"
 
 

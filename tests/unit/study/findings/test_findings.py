@@ -43,7 +43,7 @@ def test_all_parts_are_there_and_agree_with_the_analyses():
     ]
     assert [t["within"] for t in document["tests"][2:4]] == [{"batch": "16"}, {"batch": "64"}]
     assert [i["value"]["column"] for i in document["interactions"]] == ["energy_j", "accuracy"]
-    assert document["power_against_utilisation"]["overall"]["n"] == 36
+    assert document["power_against_utilization"]["overall"]["n"] == 36
     assert document["energy"]["value"] == pytest.approx(sum(data.table.columns["energy_j"]))
     assert document["energy"]["low"] == pytest.approx(0.95 * document["energy"]["value"])
     assert document["missing"] == []

@@ -1,4 +1,4 @@
-// Draws the figures of this page in its own colours, again when those change.
+// Draws the figures of this page in its own colors, again when those change.
 (function () {
   "use strict";
   var figures = JSON.parse(document.getElementById("figures").textContent);
@@ -13,24 +13,24 @@
 
   function theme(layout, data, width) {
     var css = getComputedStyle(document.documentElement);
-    var colour = function (name) { return css.getPropertyValue(name).trim(); };
-    var ink = colour("--ink"), soft = colour("--soft"), grid = colour("--grid");
+    var color = function (name) { return css.getPropertyValue(name).trim(); };
+    var ink = color("--ink"), soft = color("--soft"), grid = color("--grid");
     layout.paper_bgcolor = layout.plot_bgcolor = "rgba(0,0,0,0)";
     layout.font = { family: getComputedStyle(document.body).fontFamily, size: 12, color: soft };
-    layout.hoverlabel = { bgcolor: colour("--paper"), bordercolor: colour("--line"), font: { color: ink, size: 12 } };
+    layout.hoverlabel = { bgcolor: color("--paper"), bordercolor: color("--line"), font: { color: ink, size: 12 } };
     layout.dragmode = coarse ? false : "zoom";
     if (width) layout.width = width; else layout.autosize = true;
     Object.keys(layout).forEach(function (name) {
       if (!/^[xy]axis\d*$/.test(name)) return;
       var axis = layout[name];
       axis.gridcolor = grid;
-      axis.zerolinecolor = axis.linecolor = colour("--line");
+      axis.zerolinecolor = axis.linecolor = color("--line");
       axis.automargin = true;
       if (axis.title) axis.title.standoff = 8;
     });
     (layout.annotations || []).forEach(function (a) {
-      a.font.color = a.name === "name" ? ink : colour("--bad");
-      a.bgcolor = a.name === "name" ? "rgba(0,0,0,0)" : colour("--paper");
+      a.font.color = a.name === "name" ? ink : color("--bad");
+      a.bgcolor = a.name === "name" ? "rgba(0,0,0,0)" : color("--paper");
     });
     data.forEach(function (trace) {
       ["error_x", "error_y"].forEach(function (name) {
@@ -41,10 +41,10 @@
       if (trace.meta === "ink") trace.line.color = ink;
       if (trace.meta === "outlined") trace.marker.line.color = ink;
       if (trace.meta === "line") {
-        trace.line.color = colour("--accent");
-        if (trace.marker) trace.marker.color = colour("--accent");
+        trace.line.color = color("--accent");
+        if (trace.marker) trace.marker.color = color("--accent");
       }
-      if (trace.marker && trace.marker.pattern) trace.marker.pattern.fgcolor = colour("--paper");
+      if (trace.marker && trace.marker.pattern) trace.marker.pattern.fgcolor = color("--paper");
       if (trace.yaxis === "y2") trace.textfont = { color: ink, size: 11 };
     });
   }

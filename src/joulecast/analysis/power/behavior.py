@@ -10,26 +10,26 @@ import numpy as np
 
 from ...errors import UsageError
 from ...recording.model import Recording
-from ...recording.summary import SpanEnergy, summarise
+from ...recording.summary import SpanEnergy, summarize
 from ...units import Provenance, format_duration, format_quantity, weakest
 from ..statistics.aligned_ranks import mean_ranks
 from ..statistics.trend import LEAST, stretch_means, theil_sen
 from ..table.columns import Array
 from .change_point import LEAST_SAMPLES, last_change
-from .stabilise import stabilising_time
+from .stabilize import stabilizing_time
 from .trace import PowerTrace, power_trace
 
 SCHEMA = "joulecast/power/1"
 METHODS = ("cusum", "fluss")
 
 _HOUR = 3600.0
-_STRETCHES = 50  # of the stable part, whose means show a drift; neighbours are hardly alike
+_STRETCHES = 50  # of the stable part, whose means show a drift; neighbors are hardly alike
 _LEAST_PAIRS = 10
 _LATE = 0.95  # FLUSS names the end of some runs: no stable part is left after it
 
 
 @dataclass(frozen=True, slots=True)
-class Stabilising:
+class Stabilizing:
     """From when on power is stable: 0 from the start; None, with a reason, where it is unknown."""
 
     method: str
@@ -45,7 +45,7 @@ class Stabilising:
 
 @dataclass(frozen=True, slots=True)
 class Stability:
-    """How stable a figure is from the stabilising point on.
+    """How stable a figure is from the stabilizing point on.
 
     Attributes:
         n: values looked at.
@@ -80,7 +80,7 @@ class Stability:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The power of some domains against a gauge of their utilisation, over the whole run.
+    """The power of some domains against a gauge of their utilization, over the whole run.
 
     Attributes:
         rho: Spearman's, over the steps of the trace.
@@ -113,7 +113,7 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
-class PowerBehaviour:
+class PowerBehavior:
     """The power of one run. `trace` is None where nothing was measured."""
 
     run_id: str
@@ -121,7 +121,7 @@ class PowerBehaviour:
     duration_s: float
     provenance: Provenance | None
     trace: PowerTrace | None
-    stabilising: Stabilising
+    stabilizing: Stabilizing
     power: Stability
     epoch_energy: Stability
     epoch_duration: Stability
@@ -138,18 +138,18 @@ class PowerBehaviour:
             "duration_s": self.duration_s,
             "provenance": None if self.provenance is None else str(self.provenance),
             "step_s": None if self.trace is None else self.trace.step_s,
-            "stabilising": self.stabilising.to_json(),
+            "stabilizing": self.stabilizing.to_json(),
             "power": self.power.to_json(),
             "epoch_energy": self.epoch_energy.to_json(),
             "epoch_duration": self.epoch_duration.to_json(),
-            "utilisation": [load.to_json() for load in self.loads],
-            "why_no_utilisation": self.why_no_loads,
+            "utilization": [load.to_json() for load in self.loads],
+            "why_no_utilization": self.why_no_loads,
             "notes": self.notes,
         }
 
 
-def power_behaviour(recording: Recording, method: str = "cusum") -> PowerBehaviour:
-    """The stabilising point of a run's power, its stability from there on, and its load.
+def power_behavior(recording: Recording, method: str = "cusum") -> PowerBehavior:
+    """The stabilizing point of a run's power, its stability from there on, and its load.
 
     Args:
         recording: of one run, with its samples.
@@ -164,35 +164,35 @@ def power_behaviour(recording: Recording, method: str = "cusum") -> PowerBehavio
         raise UsageError(f"no method {method}: use one of {', '.join(METHODS)}")
     header = recording.header
     trace = power_trace(recording)
-    summary = summarise(recording)
+    summary = summarize(recording)
     notes: list[str] = []
-    stabilising = _stabilising(trace, method, notes)
-    start = stabilising.t_s or 0.0
+    stabilizing = _stabilizing(trace, method, notes)
+    start = stabilizing.t_s or 0.0
     ended = [e for e in summary.epochs if e.span.end_s is not None]
     stable = [e for e in ended if e.span.start_s >= start]
     loads = [] if trace is None else _loads(trace, recording)
-    gauged = any("utilisation" in gauge.domain for gauge in header.gauges)
+    gauged = any("utilization" in gauge.domain for gauge in header.gauges)
     missing = "gave too few readings" if gauged else "was recorded with this run"
     known = [s.provenance for s in header.sources if trace and s.domain in trace.power_w]
-    return PowerBehaviour(
+    return PowerBehavior(
         header.run_id,
         header.name,
         recording.duration_s,
         weakest(known) if known else None,
         trace,
-        stabilising,
+        stabilizing,
         _of_power(trace, start),
         _of_epochs(stable, "J", ended),
         _of_epochs(stable, "s", ended),
         loads,
-        None if loads else f"{'a' if gauged else 'no'} gauge of utilisation {missing}",
+        None if loads else f"{'a' if gauged else 'no'} gauge of utilization {missing}",
         notes,
     )
 
 
-def _stabilising(trace: PowerTrace | None, method: str, notes: list[str]) -> Stabilising:
+def _stabilizing(trace: PowerTrace | None, method: str, notes: list[str]) -> Stabilizing:
     if trace is None:
-        return Stabilising(method, None, None, None, "no power was measured")
+        return Stabilizing(method, None, None, None, "no power was measured")
     watts = trace.total_w
     known = ~np.isnan(watts)
     watts, t_s = watts[known], trace.t_s[known]
@@ -201,12 +201,12 @@ def _stabilising(trace: PowerTrace | None, method: str, notes: list[str]) -> Sta
     if len(watts) < LEAST_SAMPLES:
         steps = f"{LEAST_SAMPLES} steps of {format_duration(trace.step_s)}"
         reason = f"the run is too short to say: it takes {steps}, and has {len(watts)}"
-        return Stabilising(method, None, None, None, reason)
+        return Stabilizing(method, None, None, None, reason)
     if method == "fluss":
-        found = stabilising_time(t_s, watts)
+        found = stabilizing_time(t_s, watts)
         if found is not None and found > t_s[0] + _LATE * (t_s[-1] - t_s[0]):
             reason = f"FLUSS names the end of the run, {format_duration(found)}"
-            return Stabilising(method, None, None, None, reason)
+            return Stabilizing(method, None, None, None, reason)
         at = 0 if found is None else int(np.searchsorted(t_s, found))
     else:
         change = last_change(watts)
@@ -218,7 +218,7 @@ def _stabilising(trace: PowerTrace | None, method: str, notes: list[str]) -> Sta
             f"{format_quantity(later.before, 'W')} to {format_quantity(later.after, 'W')}"
         )
     before = float(watts[:at].mean()) if at else None
-    return Stabilising(method, float(t_s[at]) if at else 0.0, before, float(watts[at:].mean()))
+    return Stabilizing(method, float(t_s[at]) if at else 0.0, before, float(watts[at:].mean()))
 
 
 def _of_power(trace: PowerTrace | None, start_s: float) -> Stability:
@@ -249,7 +249,7 @@ def _stability(unit: str, values: Array, x: Array, y: Array, what: str) -> Stabi
     n = len(values)
     mean = float(values.mean()) if n else None
     if n < 2 or not mean:
-        reason = f"{n} {what} from the stabilising point on" if n < 2 else "it is zero"
+        reason = f"{n} {what} from the stabilizing point on" if n < 2 else "it is zero"
         return Stability(unit, n, mean, None, None, None, reason, reason)
     cv = float(values.std(ddof=1)) / mean
     slope = theil_sen(x, y)
@@ -267,7 +267,7 @@ def _loads(trace: PowerTrace, recording: Recording) -> list[Load]:
     sources = {s.domain: s for s in recording.header.sources}
     for gauge, values in trace.gauges.items():
         device, _, what = gauge.partition("/")
-        if what != "utilisation_pct":
+        if what != "utilization_pct":
             continue
         kind, numbered, _ = device.partition(":")
         domains = [
@@ -295,7 +295,7 @@ def _load(
     if len(use) < _LEAST_PAIRS:
         reason = f"{len(use)} steps with both: it takes {_LEAST_PAIRS}"
     elif np.ptp(use) == 0 or np.ptp(watts) == 0:
-        reason = f"{'utilisation' if np.ptp(use) == 0 else 'power'} was the same all along"
+        reason = f"{'utilization' if np.ptp(use) == 0 else 'power'} was the same all along"
     if reason is not None:
         return Load(gauge, domains, len(use), None, None, None, reason, caution)
     rho = float(np.corrcoef(mean_ranks(use), mean_ranks(watts))[0, 1])

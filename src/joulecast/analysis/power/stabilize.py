@@ -2,7 +2,7 @@
 
 The matrix profile joins each stretch of a trace to the one most like it; where few of these arcs
 cross, one regime ends and another begins (Gharghabi et al. 2017, doi:10.1109/ICDM.2017.21). The
-first change of regime is the stabilising point of STEP, with stretches of 10 samples (del Rey et
+first change of regime is the stabilizing point of STEP, with stretches of 10 samples (del Rey et
 al. 2023, arXiv 2307.05520, at one sample a second).
 """
 
@@ -24,7 +24,7 @@ LEAST_SAMPLES = 4 * WINDOW
 Array = npt.NDArray[np.float64]
 
 
-def stabilising_time(t_s: Array, power_w: Array, window: int = WINDOW) -> float | None:
+def stabilizing_time(t_s: Array, power_w: Array, window: int = WINDOW) -> float | None:
     """The instant (s) at which power enters its second and last regime.
 
     None where the trace is too short to say (`4 x window` samples), or is the same all along.
@@ -43,7 +43,7 @@ def stabilising_time(t_s: Array, power_w: Array, window: int = WINDOW) -> float 
     try:
         import stumpy
     except ImportError:
-        raise MissingExtraError("the stabilising point of a power trace", "analysis") from None
+        raise MissingExtraError("the stabilizing point of a power trace", "analysis") from None
     with warnings.catch_warnings():
         # Of a stretch without any change: its profile is zero, which is what is meant.
         warnings.simplefilter("ignore")

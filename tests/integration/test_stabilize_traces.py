@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from joulecast.analysis.power.stabilise import stabilising_time
+from joulecast.analysis.power.stabilize import stabilizing_time
 from joulecast.forecasting.base import Work
 from joulecast.forecasting.literature.step_fluss import StepEnergyFluss
 
@@ -27,7 +27,7 @@ def trace(change: int, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarra
 
 @pytest.mark.parametrize("change", [60, 150, 300])
 def test_the_change_of_regime_is_found(change: int) -> None:
-    found = stabilising_time(*trace(change, 600))
+    found = stabilizing_time(*trace(change, 600))
     assert found == pytest.approx(change, abs=25)
 
 
@@ -52,7 +52,7 @@ def test_on_measured_traces_power_is_that_of_the_rest_from_there_on() -> None:
             runs.setdefault(row["run_ts"], []).append((float(row["t_s"]), float(row["power_W"])))
     for rows in list(runs.values())[:5]:
         t, power_w = np.array(rows).T
-        found = stabilising_time(t, power_w)
+        found = stabilizing_time(t, power_w)
         assert found is not None
         before, after = power_w[t < found], power_w[t >= found]
         window = after[:100].mean()

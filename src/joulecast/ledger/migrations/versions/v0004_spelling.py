@@ -1,0 +1,38 @@
+"""American spelling in stored names: `utilization_pct`, `randomized`, `maximize`."""
+
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+
+# Table, column, and the text there before and after. The quotes and the slash keep what users
+# wrote (names, tags, metrics) as it is.
+_GAUGE = ("/utilisation_pct", "/utilization_pct")
+_RENAMED = (
+    ("joulecast_chunks", "domain", *_GAUGE),
+    ("joulecast_gaps", "domain", *_GAUGE),
+    ("joulecast_runs", "header", f'{_GAUGE[0]}"', f'{_GAUGE[1]}"'),
+    ("joulecast_trials", "figures", '"gpu_utilisation_pct"', '"gpu_utilization_pct"'),
+    ("joulecast_trials", "figures", '"cpu_utilisation_pct"', '"cpu_utilization_pct"'),
+    ("joulecast_studies", "document", '"order":"randomised"', '"order":"randomized"'),
+    ("joulecast_studies", "document", '"maximise":', '"maximize":'),
+)
+
+
+def upgrade() -> None:
+    """Rename."""
+    for table, column, before, after in _RENAMED:
+        _replace(table, column, before, after)
+
+
+def downgrade() -> None:
+    """Rename back."""
+    for table, column, before, after in _RENAMED:
+        _replace(table, column, after, before)
+
+
+def _replace(table: str, column: str, before: str, after: str) -> None:
+    op.execute(
+        f"UPDATE {table} SET {column} = REPLACE({column}, '{before}', '{after}') "
+        f"WHERE {column} LIKE '%{before}%'"
+    )

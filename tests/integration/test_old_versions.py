@@ -1,0 +1,36 @@
+"""Ledgers and exports of version 0.1.0 open: real ones, written by that version."""
+
+import gzip
+from pathlib import Path
+
+from joulecast.ledger import open_ledger
+from joulecast.ledger.transfer import read_json
+from joulecast.recording.summary import summarize
+from joulecast.study.results import results
+
+OLD = Path(__file__).parents[1] / "data" / "version-0.1.0"
+GAUGES = {"cpu/utilization_pct", "memory_bytes"}
+
+
+def test_an_old_ledger_migrates(tmp_path: Path) -> None:
+    file = tmp_path / "ledger.sqlite"
+    file.write_bytes(gzip.decompress((OLD / "ledger.sqlite.gz").read_bytes()))
+    with open_ledger(file) as ledger:
+        assert len(ledger.runs()) == 5
+        recording = ledger.load("plain")
+        assert set(recording.samples) >= GAUGES
+        assert {gauge.domain for gauge in recording.header.gauges} >= GAUGES
+        summary = summarize(recording)
+        assert round(summary.total.value, 2) == 6.46
+        assert all(gauge.mean is not None for gauge in summary.gauges if gauge.name in GAUGES)
+        study = results(ledger, "old")
+        assert study.study.order == "randomized"
+        assert study.study.maximize is False
+        assert len(study.trials) == 4
+        assert all(0 < x <= 100 for x in study.table.numbers("cpu_utilization_pct"))
+
+
+def test_an_old_export_is_read() -> None:
+    recording = read_json(OLD / "run.json.gz")
+    assert set(recording.samples) >= GAUGES
+    assert round(summarize(recording).total.value, 2) == 6.46

@@ -13,6 +13,7 @@ All names are loaded when first used, so that importing joulecast costs a traini
 from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
+from .result import Medium, Result, render_with
 
 if TYPE_CHECKING:
     from .errors import BudgetExceeded, JoulecastError
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from .recording.summary import Summary, summarize
     from .run.api import record
     from .run.budget_watch import BudgetStatus
+    from .run.checkup import Checkup
+    from .run.doctor import doctor
     from .run.run_state import RunState
     from .run.training import Run
     from .study.api import run_study
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "BudgetExceeded": ".errors",
     "BudgetStatus": ".run.budget_watch",
+    "Checkup": ".run.checkup",
     "Conditions": ".study.model",
     "Environment": ".hardware.environment",
     "Estimate": ".units",
@@ -43,6 +47,7 @@ _HOMES = {
     "RunState": ".run.run_state",
     "Study": ".study.model",
     "Summary": ".recording.summary",
+    "doctor": ".run.doctor",
     "open_ledger": ".ledger",
     "read_study": ".study.plan",
     "record": ".run.api",
@@ -53,6 +58,7 @@ _HOMES = {
 __all__ = [
     "BudgetExceeded",
     "BudgetStatus",
+    "Checkup",
     "Conditions",
     "Environment",
     "Estimate",
@@ -65,12 +71,22 @@ __all__ = [
     "Study",
     "Summary",
     "__version__",
+    "doctor",
     "open_ledger",
     "read_study",
     "record",
     "run_study",
     "summarize",
 ]
+
+
+def _render(result: Result, medium: Medium) -> str:
+    from .reports.documents import render
+
+    return render(result, medium)
+
+
+render_with(_render)
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -33,19 +33,36 @@ class Provenance(StrEnum):
 
 
 def weakest(provenances: Iterable[Provenance]) -> Provenance:
-    """The weakest of several provenances, which is that of their sum."""
+    """The weakest of several provenances, which is that of their product."""
     return max(provenances, key=lambda p: p.rank)
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A value with a 90 % interval `[low, high]`, a unit and a provenance."""
+    """A value with a 90 % interval `[low, high]`, a unit and a provenance.
+
+    Attributes:
+        value: in `unit`, as are all bounds.
+        low: lower bound of the 90 % interval.
+        high: its upper bound.
+        unit: `J`, `W`, `s`, `g`, ...
+        provenance: where the value, or most of it, comes from.
+        mix: of a sum, the share of each provenance, 0 to 1; empty where all has one.
+        own_low: lower bound without the error shared by all readings of the meter; None where
+            the two errors are not kept apart.
+        own_high: upper bound likewise.
+        reason: what is to be known of the value, None where nothing is.
+    """
 
     value: float
     low: float
     high: float
     unit: str = "J"
     provenance: Provenance = Provenance.MEASURED
+    mix: Mapping[str, float] = field(default_factory=dict, hash=False)
+    own_low: float | None = None
+    own_high: float | None = None
+    reason: str | None = None
 
     def __post_init__(self) -> None:
         if not self.low <= self.value <= self.high:
@@ -53,33 +70,48 @@ class Estimate:
 
     def scaled(self, factor: float) -> Estimate:
         """The estimate times a non-negative constant (its relative error stays the same)."""
-        return Estimate(
-            self.value * factor, self.low * factor, self.high * factor, self.unit, self.provenance
+        return replace(
+            self, value=self.value * factor, low=self.low * factor, high=self.high * factor
         )
 
     def to_json(self) -> dict[str, Any]:
         """The form every JSON document of joulecast uses for an estimate."""
-        return {
-            "value": self.value,
-            "low": self.low,
-            "high": self.high,
-            "unit": self.unit,
-            "provenance": str(self.provenance),
-        }
+        return asdict(self) | {"provenance": str(self.provenance), "mix": dict(self.mix)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Estimate:
-        """Inverse of `to_json`."""
+        """Inverse of `to_json`; also reads what version 0.1 wrote, without a mix."""
         return cls(
             float(data["value"]),
             float(data["low"]),
             float(data["high"]),
             str(data["unit"]),
             Provenance(data["provenance"]),
+            data.get("mix", {}),
         )
 
     def __str__(self) -> str:
         return format_estimate(self)
+
+
+def provenance_of_sum(parts: Iterable[Estimate]) -> tuple[Provenance, dict[str, float]]:
+    """The provenance of most of a sum, and the share of each; no shares where all has one.
+
+    Raises `ValueError` of no parts.
+    """
+    parts = list(parts)
+    shares: dict[Provenance, float] = {}
+    for part in parts:
+        for kind, share in (part.mix or {part.provenance: 1.0}).items():
+            shares[Provenance(kind)] = shares.get(Provenance(kind), 0.0) + abs(part.value) * share
+    total = math.fsum(shares.values())
+    if total == 0 or not math.isfinite(total):
+        return weakest(p.provenance for p in parts), {}
+    present = {kind: x / total for kind, x in shares.items() if x > 0}
+    # Of two that are equally large, the weaker one names the sum.
+    most = max(present, key=lambda kind: (round(present[kind], 9), kind.rank))
+    ordered = sorted(present.items(), key=lambda item: item[0].rank)
+    return most, {str(kind): x for kind, x in ordered} if len(present) > 1 else {}
 
 
 def add_independent(parts: Iterable[Estimate]) -> Estimate | None:
@@ -96,9 +128,7 @@ def add_independent(parts: Iterable[Estimate]) -> Estimate | None:
     value = math.fsum(p.value for p in parts)
     below = math.hypot(*(p.value - p.low for p in parts))
     above = math.hypot(*(p.high - p.value for p in parts))
-    return Estimate(
-        value, value - below, value + above, units.pop(), weakest(p.provenance for p in parts)
-    )
+    return Estimate(value, value - below, value + above, units.pop(), *provenance_of_sum(parts))
 
 
 # --- reading what people write -------------------------------------------------------------------

@@ -360,9 +360,9 @@ def test_file_descriptors_of_the_shell_arrive_and_ours_do_not(tmp_path):
 
 FAULTY = """
 import os, sys
-from joulecast.recording import relay, outputs
-from joulecast.recording.command import run_command
-from joulecast.recording.signals import hold_signals
+from joulecast.recording.wrap import relay, outputs
+from joulecast.recording.wrap.command import run_command
+from joulecast.recording.wrap.signals import hold_signals
 fails = 3
 def fail(self):
     global fails
@@ -385,7 +385,7 @@ def test_a_fault_in_the_relay_costs_no_output():
 
 CANCELLED = """
 import os
-from joulecast.recording import relay
+from joulecast.recording.wrap import relay
 before = os.listdir('/proc/self/fd')
 relay.start(status_line=True, env=os.environ).cancel()
 assert os.listdir('/proc/self/fd') == before

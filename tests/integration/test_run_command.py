@@ -566,7 +566,7 @@ def test_variables_that_cannot_be_passed_on_are_left_out(env):
 
 FAULTY = """
 import sys, threading, tempfile
-from joulecast.run import watch
+from joulecast.run import session
 {fault}
 sys.argv = ["joulecast", "run", "--", "sh", "-c", "echo ran; exit 5"]
 from joulecast.cli import main
@@ -575,14 +575,14 @@ main()
 NO_HOME = """
 from joulecast.errors import LedgerError
 def refuse(*_): raise LedgerError("no home folder")
-watch.RescueSink = refuse
+session.RescueSink = refuse
 """
 
 
 @pytest.mark.parametrize(
     "fault",
     [
-        "watch.Watch.start = lambda self: threading.Thread(target=1).start(2)",
+        "session.Session.start = lambda self: threading.Thread(target=1).start(2)",
         "tempfile.tempdir = '/nowhere'",
         NO_HOME,
     ],

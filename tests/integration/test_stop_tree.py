@@ -23,9 +23,9 @@ PATIENCE_S = 30.0
 DRIVER = """
 import json, os, subprocess, sys, threading, time
 from pathlib import Path
-from joulecast.recording.command import run_command
-from joulecast.recording.signals import hold_signals
-from joulecast.recording.stop import Stopper
+from joulecast.recording.wrap.command import run_command
+from joulecast.recording.wrap.signals import hold_signals
+from joulecast.recording.wrap.stop import Stopper
 
 spec = json.loads(sys.argv[1])
 folder = Path(spec["folder"])

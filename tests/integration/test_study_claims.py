@@ -116,7 +116,7 @@ def test_the_trial_of_a_dead_process_is_taken_back_at_once(ledger: Ledger) -> No
         text=True,
         check=True,
     )
-    gone = eval(child.stdout, {"Recorder": RecorderProcess})
+    gone = eval(child.stdout, {"RecorderProcess": RecorderProcess})
     claims.claim(ledger, "s", gone)
     claims.claim(ledger, "s", ME)
     assert claims.runners(ledger, "s") == {"t000": False, "t001": True}

@@ -182,3 +182,20 @@ def test_a_sum_is_narrower_than_the_sum_of_widths_and_wider_than_any_part(parts)
 def test_json_and_back(value, low, high):
     e = Estimate(value, value * (1 - low), value * (1 + high), "J", Provenance.MODELLED)
     assert Estimate.from_json(e.to_json()) == e
+
+
+def test_a_sum_is_called_by_most_of_it_and_shows_its_mix():
+    gpu = Estimate(90.0, 80.0, 100.0)
+    ram = Estimate(10.0, 1.0, 20.0, provenance=Provenance.ASSUMED)
+    total = add_independent([gpu, ram])
+    assert total.provenance is Provenance.MEASURED
+    assert total.mix == {"measured": 0.9, "assumed": 0.1}
+    more = add_independent([total, Estimate(100.0, 90.0, 110.0, provenance=Provenance.MODELLED)])
+    assert more.provenance is Provenance.MODELLED
+    assert more.mix == pytest.approx({"measured": 0.45, "modelled": 0.5, "assumed": 0.05})
+    assert add_independent([gpu, gpu]).mix == {}
+
+
+def test_of_two_equal_parts_the_weaker_names_the_sum():
+    equal = [Estimate(5.0, 5.0, 5.0, provenance=p) for p in Provenance]
+    assert add_independent(equal[:2]).provenance is Provenance.MODELLED

@@ -1,102 +1,79 @@
-"""What a machine can measure, as plain data: the meters, what they say now, and what is missing."""
+"""What a machine can measure, as plain data: meters, what they read now, what is missing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 from ..meters.base import GaugeSource, Reading, ReadingKind, Source, Unavailable
 from ..recording.integrate import UPDATES_TO_RESOLVE, energy_between
 from ..recording.sampler import to_samples
+from ..result import Result
 from ..units import Estimate, add_independent
-
-SCHEMA = "joulecast/doctor/1"
 
 
 @dataclass(frozen=True, slots=True)
 class DomainNow:
-    """One meter and the mean power it gave; `power` is None for the reason given."""
+    """One meter and the mean power it gave; `power` is None for the reason given.
+
+    `shortest_window_s` is the shortest window that this meter resolves.
+    """
 
     source: Source
     power: Estimate | None
-    reason: str = ""
+    reason: str | None = None
+    shortest_window_s: float = field(init=False)
 
-    @property
-    def shortest_s(self) -> float:
-        """The shortest window that this meter resolves, s."""
-        return UPDATES_TO_RESOLVE * self.source.update_period_s
+    def __post_init__(self) -> None:
+        shortest_s = UPDATES_TO_RESOLVE * self.source.update_period_s
+        object.__setattr__(self, "shortest_window_s", shortest_s)
 
 
 @dataclass(frozen=True, slots=True)
 class GaugeNow:
-    """One gauge and what it says, in its unit; `value` is None for the reason given."""
+    """One gauge and what it reads, in its unit; `value` is None for the reason given."""
 
     source: GaugeSource
     value: float | None
-    reason: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """As it stands in `joulecast/doctor/1`."""
-        return {
-            "name": self.source.domain,
-            "value": self.value,
-            "unit": self.source.unit,
-            "source": self.source.source,
-            "provenance": str(self.source.provenance),
-            "device": self.source.device,
-            "reason": self.reason or None,
-        }
+    reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Checkup:
-    """All that `joulecast doctor` says."""
+@dataclass(frozen=True, slots=True, repr=False)
+class Checkup(Result):
+    """What this machine can measure.
+
+    Attributes:
+        scope: `machine` or `process`.
+        watched_s: for how long power was read.
+        power: of all domains that gave one, W; None where none did.
+        domains: every meter that opened.
+        unavailable: what exists and cannot be read, why, and what to do.
+        gauges: utilization, memory, temperature.
+    """
+
+    SCHEMA: ClassVar[str] = "joulecast/doctor/1"
 
     scope: str
-    watched_s: float  # for how long power was read
+    watched_s: float
+    power: Estimate | None
     domains: list[DomainNow]
     unavailable: list[Unavailable]
+    gauges: list[GaugeNow]
     warnings: list[str]
     environment: Mapping[str, Any]
-    gauges: list[GaugeNow] = field(default_factory=list)
-
-    @property
-    def total(self) -> Estimate | None:
-        """Power of all domains that gave one, or None."""
-        return add_independent(d.power for d in self.domains if d.power is not None)
 
     @property
     def relative(self) -> tuple[float, float] | None:
         """How far the truth may lie below and above the total, as fractions of it."""
-        total = self.total
-        if total is None or total.value <= 0:
+        if self.power is None or self.power.value <= 0:
             return None
-        return 1 - total.low / total.value, total.high / total.value - 1
+        return 1 - self.power.low / self.power.value, self.power.high / self.power.value - 1
 
-    def to_json(self) -> dict[str, Any]:
-        """The document `joulecast/doctor/1`."""
-        total, relative = self.total, self.relative
-        return {
-            "schema": SCHEMA,
-            "scope": self.scope,
-            "watched_s": self.watched_s,
-            "power": total.to_json() if total else None,
-            "uncertainty": dict(zip(("low", "high"), relative, strict=True)) if relative else None,
-            "domains": [
-                d.source.to_json()
-                | {
-                    "shortest_window_s": d.shortest_s,
-                    "power": d.power.to_json() if d.power else None,
-                    "reason": d.reason or None,
-                }
-                for d in self.domains
-            ],
-            "gauges": [gauge.to_json() for gauge in self.gauges],
-            "unavailable": [asdict(u) for u in self.unavailable],
-            "warnings": self.warnings,
-            "environment": dict(self.environment),
-        }
+
+def total_power(domains: Sequence[DomainNow]) -> Estimate | None:
+    """Power of all domains that gave one, W; None where none did."""
+    return add_independent(d.power for d in domains if d.power is not None)
 
 
 def power_now(source: Source, readings: Sequence[Reading]) -> DomainNow:
@@ -115,7 +92,7 @@ def gauge_now(source: GaugeSource, readings: Sequence[Reading]) -> GaugeNow:
     if source.reason:
         return GaugeNow(source, None, source.reason)
     if not readings:
-        return GaugeNow(source, None, "it has nothing to say now")
+        return GaugeNow(source, None, "it gives no reading now")
     first, last = readings[0], readings[-1]
     if source.kind is not ReadingKind.COUNTER:
         return GaugeNow(source, last.value)

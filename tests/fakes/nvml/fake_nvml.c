@@ -9,9 +9,9 @@
  *   energy_mj 1000          (absent: the card has no energy counter)
  *   power_mw 250000         live_since 12.5   (energy grows by power since this CLOCK_MONOTONIC)
  *   error 15                (what every question about this card is answered with)
- *   utilisation 87          temperature 61    used_mib 4096   (absent: 0, not supported, 0)
+ *   utilization 87          temperature 61    used_mib 4096   (absent: 0, not supported, 0)
  *   pid_mib 512             (what each of the processes `pids` holds; absent: the driver keeps it)
- *   utilisation_error 4     temperature_error 3     memory_error 4    (answers to that question)
+ *   utilization_error 4     temperature_error 3     memory_error 4    (answers to that question)
  *   temperature_ms 3000     (how long that question takes)
  *   memory_mib 81920        limit_mw 400000   capability 8.0   mig 1   mig_uuid MIG-1   pids 12,34
  *
@@ -33,8 +33,8 @@ typedef unsigned long long u64;
 typedef struct {
   char uuid[TEXT], name[TEXT], mig_uuid[MIGS][TEXT];
   int has_energy, error, mig, migs, pid_count, major, minor;
-  int has_temperature, utilisation_error, temperature_error, memory_error;
-  unsigned power_mw, limit_mw, pids[PIDS], utilisation, temperature, temperature_ms;
+  int has_temperature, utilization_error, temperature_error, memory_error;
+  unsigned power_mw, limit_mw, pids[PIDS], utilization, temperature, temperature_ms;
   u64 energy_mj, memory_mib, used_mib, pid_mib;
   double live_since;
 } Gpu;
@@ -71,12 +71,12 @@ static void set(State *s, Gpu *g, const char *key, const char *value) {
   else if (!strcmp(key, "live_since")) g->live_since = atof(value);
   else if (!strcmp(key, "error")) g->error = atoi(value);
   else if (!strcmp(key, "mig")) g->mig = atoi(value);
-  else if (!strcmp(key, "utilisation")) g->utilisation = (unsigned)atol(value);
+  else if (!strcmp(key, "utilization")) g->utilization = (unsigned)atol(value);
   else if (!strcmp(key, "temperature")) { g->has_temperature = 1; g->temperature = (unsigned)atol(value); }
   else if (!strcmp(key, "temperature_ms")) g->temperature_ms = (unsigned)atol(value);
   else if (!strcmp(key, "used_mib")) g->used_mib = strtoull(value, NULL, 10);
   else if (!strcmp(key, "pid_mib")) g->pid_mib = strtoull(value, NULL, 10);
-  else if (!strcmp(key, "utilisation_error")) g->utilisation_error = atoi(value);
+  else if (!strcmp(key, "utilization_error")) g->utilization_error = atoi(value);
   else if (!strcmp(key, "temperature_error")) g->temperature_error = atoi(value);
   else if (!strcmp(key, "memory_error")) g->memory_error = atoi(value);
   else if (!strcmp(key, "capability")) sscanf(value, "%d.%d", &g->major, &g->minor);
@@ -261,9 +261,9 @@ int nvmlDeviceGetCudaComputeCapability(void *handle, int *major, int *minor) {
 }
 int nvmlDeviceGetUtilizationRates(void *handle, Utilization *out) {
   CARD;
-  out->gpu = g->utilisation;
+  out->gpu = g->utilization;
   out->memory = 0;
-  return g->utilisation_error;
+  return g->utilization_error;
 }
 int nvmlDeviceGetTemperature(void *handle, int sensor, unsigned *out) {
   CARD;

@@ -104,7 +104,7 @@ class Site:
         kinds = [energy.provenance, self.provenance]
         if self.pue != 1:
             kinds.append(Provenance.ASSUMED)
-        return replace(scaled, unit=UNIT, provenance=weakest(kinds))
+        return replace(scaled, unit=UNIT, provenance=weakest(kinds), mix={})
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""

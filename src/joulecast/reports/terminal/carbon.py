@@ -10,8 +10,8 @@ from ...analysis.carbon.embodied import YEAR_S
 from ...analysis.carbon.footprint import FIGURES, Carbon, add
 from ...analysis.carbon.run_carbon import RunCarbon
 from ...units import Estimate, format_duration, format_estimate, format_quantity, one_line
-from ..words.common import percent, when
-from .run import lead, notes, pairs, plain_table, section
+from ..words.common import lead, percent, when
+from .run import notes, pairs, plain_table, section
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from ...forecasting.physical.device import Shares
 from ...forecasting.physical.job import JobForecast
 from ...units import Estimate, format_duration, format_estimate, format_quantity, one_line
-from ..words.common import range_text
-from .run import lead, notes, pairs, plain_table, section
+from ..words.common import lead, range_text
+from .run import notes, pairs, plain_table, section
 
 if TYPE_CHECKING:
     from rich.console import Console

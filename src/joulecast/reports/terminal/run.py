@@ -13,11 +13,12 @@ from ..words.common import (
     command_text,
     domains_text,
     epoch_estimate,
+    lead,
     mean_power,
     metric_text,
     missing,
+    mix_text,
     percent,
-    provenance_mix,
     range_text,
     share,
     status_text,
@@ -116,9 +117,8 @@ def _headline(summary: Summary, console: Console) -> None:
     if power:
         line.append(f", {format_quantity(power.value, 'W')} on average", "dim")
     console.print(line)
-    mix = provenance_mix(summary)
-    if mix:
-        console.print(Text(f"{mix}; a sum is called by its weakest part", "dim"))
+    if total.mix:
+        console.print(Text(mix_text(total), "dim"))
     if summary.above_idle is not None:
         above = summary.above_idle
         console.print(Text.assemble((lead(above), "bold"), f"  above idle, {range_text(above)}"))
@@ -271,11 +271,6 @@ def _figures(energy: Estimate | None, most: float, width: int) -> list[str | Tex
         return [Text("unknown", "yellow"), "", ""]
     bar = _bar(energy.value / most if most > 0 else 0.0, width)
     return [lead(energy), range_text(energy), Text(bar, "cyan")]
-
-
-def lead(estimate: Estimate) -> str:
-    """The value alone, with its unit."""
-    return str(estimate).partition(" (")[0]
 
 
 def _bar(fraction: float, width: int) -> str:

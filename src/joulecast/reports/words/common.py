@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, tzinfo
 
 from ...meters.base import ReadingKind, Source
@@ -59,8 +60,7 @@ def mean_power(summary: Summary) -> Estimate | None:
     if summary.total is None or summary.total.value <= 0:
         return None
     watts = sum(domain.mean_power_w for domain in summary.domains)
-    per_joule = summary.total.scaled(watts / summary.total.value)
-    return Estimate(per_joule.value, per_joule.low, per_joule.high, "W", per_joule.provenance)
+    return replace(summary.total.scaled(watts / summary.total.value), unit="W")
 
 
 def share(domain: DomainEnergy, summary: Summary) -> float:
@@ -70,14 +70,14 @@ def share(domain: DomainEnergy, summary: Summary) -> float:
     return domain.energy.value / summary.total.value
 
 
-def provenance_mix(summary: Summary) -> str:
-    """How much of the total is what, where it is not all one: `62 % measured, 38 % modelled`."""
-    parts: dict[Provenance, float] = {}
-    for d in summary.domains:
-        parts[d.energy.provenance] = parts.get(d.energy.provenance, 0.0) + share(d, summary)
-    if len(parts) < 2 or sum(parts.values()) <= 0:
-        return ""
-    return ", ".join(f"{percent(x)} {p}" for p, x in sorted(parts.items(), key=lambda i: i[0].rank))
+def mix_text(estimate: Estimate) -> str:
+    """How much of a sum is what, where it is not all one: `62 % measured, 38 % modelled`."""
+    return ", ".join(f"{percent(share)} {kind}" for kind, share in estimate.mix.items())
+
+
+def lead(estimate: Estimate) -> str:
+    """The value alone, with its unit."""
+    return str(estimate).partition(" (")[0]
 
 
 def range_text(estimate: Estimate) -> str:

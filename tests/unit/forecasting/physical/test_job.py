@@ -69,6 +69,8 @@ def test_a_document_is_plain_and_whole():
     found = forecast_job(STEP, WORK, DEVICE, Plan(7), SITE).to_json()
     assert found["per_step"]["energy"] == {
         "value": 20.0, "low": 15.0, "high": 30.0, "unit": "J", "provenance": "modelled",
+        "mix": {}, "own_low": None,
+        "own_high": None, "reason": None,
     }  # fmt: skip
     assert found["workload"]["forward_flops"] == 2e9
     assert found["workload"]["step_flops"] == 6e9

@@ -132,5 +132,5 @@ def test_what_a_gauge_says_now():
     assert gauge_now(gauge_source(), [reading(5, 60), reading(6, 61)]).value == 61
     assert gauge_now(gauge_source(), []).value is None
     denied = gauge_now(gauge_source(reason="denied"), [])
-    assert denied.to_json()["reason"] == "denied"
-    assert denied.to_json()["value"] is None
+    assert denied.reason == "denied"
+    assert denied.value is None

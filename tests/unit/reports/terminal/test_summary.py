@@ -15,7 +15,7 @@ def test_it_tells_what_matters():
     lines = summary_lines(summary)
     assert 3 <= len(lines) <= 8
     assert str(summary.total) in lines[0]
-    assert "assumed" in lines[0]
+    assert "measured" in lines[0]
     for d in summary.domains:
         assert any(
             line.startswith(f"  {d.source.domain}") and str(d.energy) in line for line in lines

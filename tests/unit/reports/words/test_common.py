@@ -77,11 +77,11 @@ def test_domains_in_a_row_are_put_together():
 
 def test_the_mix_of_provenances_adds_up():
     summary = summarize(training())
-    mix = words.provenance_mix(summary)
+    mix = words.mix_text(summary.total)
     assert [part.split()[-1] for part in mix.split(", ")] == ["measured", "modelled", "assumed"]
     shares = [float(part.split()[0]) for part in mix.split(", ")]
     assert sum(shares) == pytest.approx(100, abs=1.5)
-    assert words.provenance_mix(summarize(training(domains=("gpu:0",)))) == ""
+    assert words.mix_text(summarize(training(domains=("gpu:0",))).total) == ""
 
 
 def test_shares_add_up_to_one():
@@ -93,7 +93,8 @@ def test_mean_power_is_energy_over_time():
     summary = summarize(training())
     power = words.mean_power(summary)
     assert power.value * summary.duration_s == pytest.approx(summary.total.value)
-    assert power.provenance is Provenance.ASSUMED
+    assert power.provenance is Provenance.MEASURED
+    assert power.mix == summary.total.mix
     assert words.mean_power(summarize(without_samples())) is None
 
 

@@ -1,0 +1,42 @@
+"""How a verb reports: `--json` prints one JSON document, else a report for people."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from .. import serialize
+from ..result import Result
+
+
+def verb(name: str) -> Callable[[Callable[..., Result]], click.Command]:
+    """A click command of a function that returns a `Result`, which is printed.
+
+    Adds `--json`. Options and arguments are declared below this decorator.
+    """
+
+    def decorate(function: Callable[..., Result]) -> click.Command:
+        @functools.wraps(function)
+        def run(as_json: bool, **given: Any) -> None:
+            show(function(**given), as_json)
+
+        option = click.option(
+            "--json", "as_json", is_flag=True, help="Print one JSON document instead of text."
+        )
+        return click.command(name)(option(run))
+
+    return decorate
+
+
+def show(result: Result, as_json: bool = False) -> None:
+    """Print a result on stdout, as JSON or for people."""
+    if as_json:
+        click.echo(serialize.dumps(result.to_json(), indent=2))
+        return
+    from ..reports.documents import document_of
+    from ..reports.terminal.render import print_document
+
+    print_document(document_of(result))

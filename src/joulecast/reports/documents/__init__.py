@@ -1,0 +1,34 @@
+"""Results as report documents, one file per verb; the backends draw them for their medium."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+
+from ...result import Medium, Result
+from .model import Document
+
+# By the class's name, which stands once in the package: the file here and its function. Loaded
+# when first asked for.
+_DOCUMENTS = {
+    "Checkup": ("doctor", "doctor_document"),
+}
+
+
+def document_of(result: Result) -> Document:
+    """The report document of a result."""
+    file, name = _DOCUMENTS[type(result).__name__]
+    module = importlib.import_module(f"{__name__}.{file}")
+    build: Callable[[Result], Document] = getattr(module, name)
+    return build(result)
+
+
+def render(result: Result, medium: Medium) -> str:
+    """A result as text (100 columns) or as an HTML fragment."""
+    if medium == "html":
+        from .html import to_html
+
+        return to_html(document_of(result))
+    from ..terminal.render import to_text
+
+    return to_text(document_of(result))

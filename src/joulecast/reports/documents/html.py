@@ -1,0 +1,75 @@
+"""Report documents as HTML fragments, for notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from .model import Block, Column, Document, Line, Notes, Pairs, Plot, Styled, Table
+
+# Notebooks strip style sheets, so that each element carries its own.
+_STYLES = {
+    "strong": "font-weight:bold",
+    "dim": "opacity:.6",
+    "good": "color:#15803d;font-weight:bold",
+    "warning": "color:#b45309",
+    "bad": "color:#b91c1c;font-weight:bold",
+    "accent": "color:#0e7490",
+    "measured": "color:#15803d",
+    "modelled": "color:#b45309",
+    "assumed": "color:#a21caf",
+}
+
+
+def to_html(document: Document) -> str:
+    """The document as one `<div>`; every text is escaped."""
+    parts = [_block(block) for block in document.head]
+    for section in document.sections:
+        parts.append(f"<h4>{escape(section.title)}</h4>")
+        parts += [_block(block) for block in section.blocks]
+    return f'<div class="joulecast">{"".join(parts)}</div>'
+
+
+def _block(block: Block) -> str:
+    match block:
+        case Table():
+            return _table(block)
+        case Pairs():
+            return _rows([], [(Styled(label, "dim"), line) for label, line in block.rows])
+        case Notes():
+            items = "".join(f"<li>{escape(text)}</li>" for text in block.texts)
+            return f"<ul>{items}</ul>"
+        case Plot():
+            return "<pre>" + "\n".join(map(_line, block.lines)) + "</pre>"
+        case _:
+            return f"<p>{_line(block)}</p>"
+
+
+def _table(table: Table) -> str:
+    caption = f"<p>{_line(Styled(table.caption, 'dim'))}</p>" if table.caption else ""
+    return _rows(table.columns, table.rows) + caption
+
+
+def _rows(columns: Sequence[Column], rows: Sequence[Sequence[Line]]) -> str:
+    aligns = [column.align for column in columns]
+    head = "".join(f'<th style="text-align:{c.align}">{escape(c.title)}</th>' for c in columns)
+    body = "".join(
+        "<tr>"
+        + "".join(
+            f'<td style="text-align:{aligns[i] if aligns else "left"}">{_line(cell)}</td>'
+            for i, cell in enumerate(row)
+        )
+        + "</tr>"
+        for row in rows
+    )
+    return f"<table>{f'<tr>{head}</tr>' if head else ''}{body}</table>"
+
+
+def _line(line: Line) -> str:
+    pieces = line if isinstance(line, tuple) else (line,)
+    return "".join(
+        escape(p)
+        if isinstance(p, str)
+        else f'<span style="{_STYLES.get(p.style, "")}">{escape(p.text)}</span>'
+        for p in pieces
+    )

@@ -1,0 +1,148 @@
+"""Report documents in the terminal, by rich."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..documents.model import Block, Column, Document, Line, Notes, Pairs, Plot, Styled, Table
+from ..documents.model import Section as DocumentSection
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+_STYLES = {
+    "strong": "bold",
+    "good": "bold green",
+    "warning": "yellow",
+    "bad": "bold red",
+    "accent": "cyan",
+    "measured": "green",
+    "modelled": "yellow",
+    "assumed": "magenta",
+}
+_MIN_CUT = 10  # columns that a name keeps
+
+
+def print_document(document: Document, console: Console | None = None) -> None:
+    """Print a document, as wide as the console (that of stdout by default)."""
+    from rich.console import Console
+
+    console = console or Console(highlight=False)
+    _print_blocks(document.head, console)
+    for section in document.sections:
+        _print_section(section, console)
+
+
+def to_text(document: Document, width: int = 100) -> str:
+    """The same as plain text, `width` columns wide."""
+    from rich.console import Console
+
+    file = io.StringIO()
+    print_document(document, Console(file=file, width=width, color_system=None, highlight=False))
+    return file.getvalue().rstrip("\n")
+
+
+def _print_section(section: DocumentSection, console: Console) -> None:
+    from rich.text import Text
+
+    console.print()
+    console.print(Text(section.title, "bold"))
+    _print_blocks(section.blocks, console)
+
+
+def _print_blocks(blocks: Sequence[Block], console: Console) -> None:
+    for block in blocks:
+        if not (isinstance(block, Plot) and console.width < block.min_width):
+            console.print(_renderable(block, console.width))
+
+
+def _renderable(block: Block, width: int) -> RenderableType:
+    from rich.text import Text
+
+    match block:
+        case Table():
+            return _table(block, width)
+        case Pairs():
+            return _grid([(Styled(label, "dim"), line) for label, line in block.rows], padding=2)
+        case Notes():
+            return _grid([(Styled(block.mark, block.style), text) for text in block.texts])
+        case Plot():
+            return Text("\n").join(map(_text, block.lines))
+        case _:
+            return _text(block)
+
+
+def _text(line: Line) -> Text:
+    from rich.text import Text
+
+    pieces = line if isinstance(line, tuple) else (line,)
+    texts = [(p, "") if isinstance(p, str) else (p.text, p.style) for p in pieces]
+    return Text.assemble(*((text, _STYLES.get(style, style)) for text, style in texts))
+
+
+def _grid(rows: Sequence[tuple[Line, Line]], padding: int = 1) -> RichTable:
+    from rich.table import Table as RichTable
+
+    grid = RichTable.grid(padding=(0, padding))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for label, line in rows:
+        grid.add_row(_text(label), _text(line))
+    return grid
+
+
+def _table(table: Table, width: int) -> RichTable:
+    """The table with a rule below its head and no edge.
+
+    Where it is too wide, the column that may be cut or folded gives way, so that no figure is cut.
+    """
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    shown = [i for i, column in enumerate(table.columns) if column.min_width <= width]
+    columns = [table.columns[i] for i in shown]
+    rows = [[_text(row[i]) for i in shown] for row in table.rows]
+    longest = [
+        max([len(c.title), *(row[i].cell_len for row in rows)]) for i, c in enumerate(columns)
+    ]
+    space = 2 if sum(longest) + 2 * (len(columns) - 1) <= width else 1
+    drawn = RichTable(
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        show_header=any(c.title for c in columns),
+        header_style="dim",
+        padding=(0, space - 1, 0, 0),  # the box itself parts columns by one space
+        pad_edge=False,
+        caption=Text(table.caption, "dim") if table.caption else None,
+        caption_justify="left",
+    )
+    for column, size in zip(columns, _sizes(columns, longest, width, space), strict=True):
+        drawn.add_column(
+            Text(column.title),
+            justify=column.align,
+            style=_STYLES.get(column.style, column.style),
+            width=size,
+            overflow="fold" if column.fit == "fold" else "ellipsis",
+            no_wrap=column.fit != "fold",
+        )
+    for i, row in enumerate(rows):
+        if i in table.rules:
+            drawn.add_section()
+        drawn.add_row(*row)
+    return drawn
+
+
+def _sizes(columns: Sequence[Column], longest: Sequence[int], width: int, space: int) -> list[int]:
+    """How wide each column is drawn: those that may give way share what the others leave."""
+    sizes = list(longest)
+    excess = sum(longest) + space * (len(columns) - 1) - width
+    for i in sorted(range(len(columns)), key=lambda i: -longest[i]):
+        if excess > 0 and columns[i].fit != "keep":
+            sizes[i] = max(min(_MIN_CUT, longest[i]), longest[i] - excess)
+            excess -= longest[i] - sizes[i]
+    return sizes

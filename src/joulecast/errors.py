@@ -29,7 +29,9 @@ class MissingExtraError(JoulecastError):
 
 
 class UnknownHardwareError(JoulecastError):
-    """A name that the catalog does not hold; the text lists the nearest names."""
+    """A name that the catalog does not hold; the text lists the nearest names (exit code 2)."""
+
+    exit_code = 2
 
 
 class MeterLostError(JoulecastError):
@@ -41,17 +43,19 @@ class LedgerError(JoulecastError):
 
 
 class RunNotFoundError(LedgerError):
-    """No run in the ledger matches the name or id given."""
+    """No run in the ledger matches the name or id given (exit code 2)."""
+
+    exit_code = 2
 
 
 class BadInputError(JoulecastError):
-    """A file given by the user does not hold what it should; the text names the place."""
+    """A file is missing or does not hold what it should; the text names the place (exit code 2)."""
+
+    exit_code = 2
 
 
 class BadPlanError(BadInputError):
     """The plan of a study, or the function it names, makes no sense (exit code 2)."""
-
-    exit_code = 2
 
 
 class StudyNotFoundError(LedgerError):

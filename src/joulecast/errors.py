@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,12 +21,27 @@ class UsageError(JoulecastError):
     exit_code = 2
 
 
+_WITH_TORCH = ("forecast", "torch", "transformers", "vision")
+_CPU_TORCH = "pip install torch torchvision --index-url https://download.pytorch.org/whl/cpu"
+
+
 class MissingExtraError(JoulecastError):
-    """An optional part is not installed; the text names the exact command that installs it."""
+    """An optional part is not installed; the text names the exact command that installs it.
+
+    Where torch is missing, it also names the command for PyTorch's CPU build, because the default
+    build on Linux brings several GB of CUDA libraries.
+    """
 
     def __init__(self, feature: str, extra: str) -> None:
-        super().__init__(f'{feature} needs an extra: pip install "joulecast[{extra}]"')
-        self.extra = extra
+        # Both are `args`, so that the error can be pickled out of a worker process.
+        super().__init__(feature, extra)
+        self.feature, self.extra = feature, extra
+
+    def __str__(self) -> str:
+        text = f'{self.feature} needs an extra: pip install "joulecast[{self.extra}]"'
+        if self.extra in _WITH_TORCH and find_spec("torch") is None:
+            text += f"; on a machine without a GPU, first: {_CPU_TORCH}"
+        return text
 
 
 class UnknownHardwareError(JoulecastError):

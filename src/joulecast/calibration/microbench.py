@@ -77,7 +77,7 @@ def framework() -> Any:
     try:
         import torch
     except ImportError:
-        raise MissingExtraError("joulecast calibrate", "torch") from None
+        raise MissingExtraError("joulecast calibrate", "forecast") from None
     return torch
 
 

@@ -109,7 +109,7 @@ def _torch() -> Any:
     try:
         import torch
     except ImportError:
-        raise MissingExtraError("running a model", "torch") from None
+        raise MissingExtraError("running a model", "forecast") from None
     return torch
 
 

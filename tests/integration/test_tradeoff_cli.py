@@ -171,7 +171,6 @@ def test_tradeoff_of_recorded_runs(joulecast: Joulecast, ledger: Path) -> None:
         (("cycle", "a=1kJ,one", "--requests", "5"), 2, "not an energy"),
         (("cycle", "a=1kJ±x%,1J", "--requests", "5"), 2, "not an energy"),
         (("cycle", "runs.csv", "--requests", "5"), 1, "no column training_j"),
-        (("power", "nothing", "--ledger", "none.sqlite"), 1, "none.sqlite"),
     ],
 )
 def test_one_clear_line(
@@ -203,19 +202,6 @@ def test_interaction(joulecast: Joulecast, data: Path) -> None:
     assert "The effect of architecture on energy depends on gpu" in " ".join(text.split())
     ranks = joulecast(*arguments, "--test", "art").stdout
     assert "aligned rank transform" in ranks
-
-
-def test_power_of_a_recorded_run(joulecast: Joulecast, ledger: Path) -> None:
-    document = json.loads(joulecast("power", "whole", "--ledger", ledger, "--json").stdout)
-    assert document["schema"] == "joulecast/power/1"
-    assert document["stabilizing"]["t_s"] == pytest.approx(4.0, abs=1)  # its data are loaded
-    assert document["epoch_duration"]["mean"] == pytest.approx(12.0)
-    assert document["epoch_duration"]["n"] in (11, 12)
-    assert "no gauge" in document["why_no_utilization"]
-    for columns in (60, 80, 120):
-        text = joulecast("power", "whole", "--ledger", ledger, columns=columns).stdout
-        assert max(map(len, text.splitlines())) <= columns
-        assert "Power is stable from 4." in text
 
 
 def test_cycle(joulecast: Joulecast, tmp_path: Path) -> None:

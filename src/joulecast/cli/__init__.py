@@ -22,7 +22,6 @@ SECTIONS = {
         "runs": ("runs", "List the recorded runs."),
         "show": ("show", "Show one run in the terminal."),
         "report": ("report", "Write one run as a self-contained HTML page."),
-        "power": ("power", "Say when the power of a run became stable, and how stable."),
         "carbon": ("carbon", "Say what runs emitted and what their energy cost."),
         "export": ("export", "Write one run as JSON or CSV."),
         "import": ("import_", "Read runs, or a power trace, into the ledger."),

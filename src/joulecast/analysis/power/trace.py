@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +13,11 @@ from ...recording.integrate import UPDATES_TO_RESOLVE, EnergyCurve, curve
 from ...recording.model import Recording
 from ..table.columns import Array
 
-_STEPS = 200  # of a run shorter than as many seconds, where its meters are quick enough
-_MOST_STEPS = 50_000
-_COVERED = 0.99  # of a step that must have been measured
+# A run shorter than 200 s is cut into this many steps, where its meters are fast enough.
+_MIN_STEPS = 200
+_MAX_STEPS = 50_000
+# The part of a step that must have been measured.
+_COVERED = 0.99
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +25,10 @@ class PowerTrace:
     """Mean power of each domain, and mean of each gauge, in equal steps.
 
     Attributes:
-        step_s: how long a step is.
-        t_s: where each begins, shape (n,).
+        step_s: length of a step.
+        t_s: start of each step, shape (n,).
         power_w: by domain, shape (n,); NaN where it was not measured.
-        gauges: by name, likewise, in the gauge's unit.
+        gauges: by name, shape (n,), in the gauge's unit; NaN where it was not measured.
     """
 
     step_s: float
@@ -48,47 +51,57 @@ def power_trace(recording: Recording) -> PowerTrace | None:
     Steps are a second long; longer where a meter is slower (five updates of a counter), shorter
     in a short run.
     """
-    curves: list[tuple[Source, EnergyCurve]] = []
-    for source in recording.header.sources:
-        samples = recording.samples.get(source.domain)
-        if samples is not None and len(samples) > 1:
-            gaps = [gap for gap in recording.gaps if gap.domain == source.domain]
-            curves.append((source, curve(samples, source.kind, gaps)))
-    duration = recording.duration_s
-    if not curves or duration <= 0:
+    curves = _energy_curves(recording)
+    duration_s = recording.duration_s
+    if not curves or duration_s <= 0:
         return None
-    slowest = max(
-        source.update_period_s * (UPDATES_TO_RESOLVE if source.kind is ReadingKind.COUNTER else 1)
-        for source, _ in curves
-    )
-    step = max(
-        slowest, recording.header.interval_s, min(1.0, duration / _STEPS), duration / _MOST_STEPS
-    )
-    count = max(1, int(duration / step))
-    edges: Array = np.arange(count + 1, dtype=np.float64) * step
+    step_s = _step_s([source for source, _ in curves], recording)
+    count = max(1, int(duration_s / step_s))
+    edges: Array = np.arange(count + 1, dtype=np.float64) * step_s
     return PowerTrace(
-        step,
+        step_s,
         edges[:-1],
-        {source.domain: _means(c, edges, source.kind) for source, c in curves},
+        {source.domain: _mean_rates(c, edges, source.kind) for source, c in curves},
         {
-            track.source.domain: _means(track.integral, edges, track.source.kind)
+            track.source.domain: _mean_rates(track.integral, edges, track.source.kind)
             for track in tracks(recording)
             if len(track.integral.t_s) > 1
         },
     )
 
 
-def _means(c: EnergyCurve, edges: Array, kind: ReadingKind) -> Array:
+def _energy_curves(recording: Recording) -> list[tuple[Source, EnergyCurve]]:
+    curves = []
+    for source in recording.header.sources:
+        samples = recording.samples.get(source.domain)
+        if samples is not None and len(samples) > 1:
+            gaps = [gap for gap in recording.gaps if gap.domain == source.domain]
+            curves.append((source, curve(samples, source.kind, gaps)))
+    return curves
+
+
+def _step_s(sources: Sequence[Source], recording: Recording) -> float:
+    slowest_s = max(
+        s.update_period_s * (UPDATES_TO_RESOLVE if s.kind is ReadingKind.COUNTER else 1)
+        for s in sources
+    )
+    duration_s = recording.duration_s
+    usual_s = min(1.0, duration_s / _MIN_STEPS)
+    return max(slowest_s, recording.header.interval_s, usual_s, duration_s / _MAX_STEPS)
+
+
+def _mean_rates(c: EnergyCurve, edges: Array, kind: ReadingKind) -> Array:
     """Mean rate of a curve between each two edges; NaN where less than all of it was measured."""
     clipped = np.clip(edges, c.t_s[0], c.t_s[-1])
-    seconds = np.concatenate([[0.0], np.cumsum(np.diff(c.t_s) * c.open)])
-    seen = np.diff(np.interp(clipped, c.t_s, seconds))
+    measured_s = np.concatenate([[0.0], np.cumsum(np.diff(c.t_s) * c.open)])
+    in_step_s = np.diff(np.interp(clipped, c.t_s, measured_s))
     if kind is ReadingKind.COUNTER:
-        seen = np.diff(clipped)
-    step = edges[1] - edges[0]
-    # Readings begin and end some time after the run does: within a step, what was seen stands.
-    enough = np.full(len(seen), _COVERED * step)
-    enough[[0, -1]] = step / 2
+        in_step_s = np.diff(clipped)
+    step_s = edges[1] - edges[0]
+    # Readings begin after the run does and end before it, so that half of the first and of the
+    # last step is enough.
+    enough_s = np.full(len(in_step_s), _COVERED * step_s)
+    enough_s[[0, -1]] = step_s / 2
     with np.errstate(divide="ignore", invalid="ignore"):
-        rate: Array = np.where(seen >= enough, np.diff(c.at(edges)[0]) / seen, np.nan)
-    return rate
+        rates: Array = np.where(in_step_s >= enough_s, np.diff(c.at(edges)[0]) / in_step_s, np.nan)
+    return rates

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from ...serialize import to_builtins
+
 if TYPE_CHECKING:
     from ..model import Study
     from .evidence import Evidence
@@ -69,7 +71,7 @@ def _evidence(found: Evidence) -> dict[str, Any]:
             {
                 "configuration": run.configuration,
                 "run_id": run.run_id,
-                "power": run.power.to_json(),
+                "power": to_builtins(run.power),
                 "curve": run.curve and asdict(run.curve),
             }
             for run in found.runs

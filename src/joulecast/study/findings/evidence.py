@@ -107,7 +107,7 @@ def evidence(
             continue
         summary = summarize(recording)
         header = recording.header
-        looked.append(Looked(name, run_id, power_behavior(recording), _curve(summary, quality)))
+        looked.append(Looked(name, run_id, power_behavior(summary), _curve(summary, quality)))
         intervals.append(header.interval_s)
         for s in header.sources:
             sources.setdefault((s.domain.partition(":")[0], s.source, s.device), s)

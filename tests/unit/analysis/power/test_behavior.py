@@ -1,4 +1,3 @@
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +10,8 @@ from joulecast.analysis.power.trace import power_trace
 from joulecast.errors import UsageError
 from joulecast.meters.base import GaugeSource, ReadingKind, Source, Uncertainty
 from joulecast.recording.model import Footer, Gap, Recording, Samples, Span, Status
+from joulecast.recording.summary import summarize
+from joulecast.serialize import to_builtins
 from joulecast.units import Provenance
 
 GPU = Source(
@@ -54,89 +55,103 @@ def warm_up(n=1200, at=240, low=120.0, high=160.0, seed=0):
     return np.where(np.arange(n) < at, low, high) + rng.normal(0, 4, n)
 
 
-def test_from_when_on_power_is_stable_and_how_stable():
-    found = power_behavior(run(warm_up(), epoch_s=60))
-    assert found.stabilizing.t_s == pytest.approx(240, abs=5)
-    assert found.stabilizing.before_w == pytest.approx(120, abs=1)
-    assert found.stabilizing.after_w == pytest.approx(160, abs=1)
-    assert found.power.mean == pytest.approx(160, abs=1)
-    assert found.power.cv == pytest.approx(4 / 160, rel=0.35)  # means over a second are smoother
-    assert found.epoch_energy.n in (14, 15)  # epochs that began after it
-    assert found.epoch_energy.mean == pytest.approx(60 * 160, rel=0.01)
-    assert found.epoch_duration.cv == 0.0
-    low, high = found.power.drift_pct_per_hour[1:]
-    assert low < 0 < high
+def behavior_of(recording, *stabilization):
+    return power_behavior(summarize(recording), *stabilization)
 
 
-def test_a_drift_is_told_with_its_interval():
+def test_warm_up_ends_where_mean_power_changes():
+    behavior = behavior_of(run(warm_up(), epoch_s=60))
+    assert behavior.stabilizing.t_s == pytest.approx(240, abs=5)
+    assert behavior.stabilizing.before_w == pytest.approx(120, abs=1)
+    assert behavior.stabilizing.after_w == pytest.approx(160, abs=1)
+    assert behavior.power.mean == pytest.approx(160, abs=1)
+    # The means over one second vary less than the readings.
+    assert behavior.power.cv == pytest.approx(4 / 160, rel=0.35)
+    assert behavior.epoch_energy.n in (14, 15)
+    assert behavior.epoch_energy.mean == pytest.approx(60 * 160, rel=0.01)
+    assert behavior.epoch_duration.cv == 0.0
+    drift = behavior.power.drift_pct_per_hour
+    assert drift.low < 0 < drift.high
+
+
+def test_profile_has_the_mean_power_of_sixty_parts():
+    behavior = behavior_of(run(warm_up()))
+    assert len(behavior.profile_w) == 60
+    assert behavior.profile_w[0] == pytest.approx(120, abs=5)
+    assert behavior.profile_w[-1] == pytest.approx(160, abs=5)
+
+
+def test_drift_has_an_interval():
     t = np.arange(3600.0)
     rng = np.random.default_rng(1)
     drifting = 200 * (1 + 0.03 * t / 3600) + rng.normal(0, 2, 3600)
-    found = power_behavior(run(drifting)).power
-    value, low, high = found.drift_pct_per_hour
-    assert low < value < high
-    assert value == pytest.approx(3.0, abs=0.3)
+    power = behavior_of(run(drifting)).power
+    drift = power.drift_pct_per_hour
+    assert drift.low < drift.value < drift.high
+    assert drift.value == pytest.approx(3.0, abs=0.3)
+    assert power.drift_pct == pytest.approx(drift.value, rel=0.05)  # it ran for an hour
 
 
 def test_stable_from_the_start():
-    found = power_behavior(run(warm_up(at=0)))
-    assert found.stabilizing.t_s == 0.0
-    assert found.stabilizing.before_w is None
+    stabilizing = behavior_of(run(warm_up(at=0))).stabilizing
+    assert (stabilizing.t_s, stabilizing.before_w) == (0.0, None)
 
 
-def test_a_later_change_is_noted():
+def test_later_change_is_noted():
     watts = warm_up(n=2000)
     watts[1800:] = 60
-    found = power_behavior(run(watts))
-    assert any("mean power changes again at 30 min" in note for note in found.notes)
+    assert any("30 min" in note for note in behavior_of(run(watts)).notes)
 
 
 def test_constant_power():
-    found = power_behavior(run(np.full(600, 250.0), load=np.full(600, 50.0)))
-    assert found.stabilizing.t_s == 0.0
-    assert found.power.cv == pytest.approx(0, abs=1e-12)
-    assert found.power.drift_pct_per_hour == pytest.approx((0, 0, 0), abs=1e-6)
-    assert found.loads[0].rho is None
-    assert "the same all along" in found.loads[0].reason
+    behavior = behavior_of(run(np.full(600, 250.0), load=np.full(600, 50.0)))
+    assert behavior.stabilizing.t_s == 0.0
+    assert behavior.power.cv == pytest.approx(0, abs=1e-12)
+    drift = behavior.power.drift_pct_per_hour
+    assert (drift.value, drift.low, drift.high) == pytest.approx((0, 0, 0), abs=1e-6)
+    assert behavior.utilization[0].spearman is None
+    assert behavior.utilization[0].reason is not None
 
 
 def test_power_against_utilization():
     rng = np.random.default_rng(0)
     load = rng.uniform(0, 100, 900)
-    found = power_behavior(run(60 + 2.0 * load + rng.normal(0, 3, 900), load)).loads[0]
-    assert (found.gauge, found.domains) == ("gpu:0/utilization_pct", ["gpu:0"])
-    assert found.rho > 0.98
-    assert found.slope_w == pytest.approx(2.0, abs=0.05)
-    assert found.at_zero_w == pytest.approx(60, abs=4)
-    assert found.caution is None
+    behavior = behavior_of(run(60 + 2.0 * load + rng.normal(0, 3, 900), load))
+    assert behavior.why_no_utilization is None
+    (gpu,) = behavior.utilization
+    assert (gpu.gauge, gpu.domains) == ("gpu:0/utilization_pct", ["gpu:0"])
+    assert gpu.spearman > 0.98
+    assert gpu.slope_w_per_pct == pytest.approx(2.0, abs=0.05)
+    assert gpu.power_at_zero_w == pytest.approx(60, abs=4)
+    assert gpu.caution is None
 
 
-def test_power_that_is_modelled_from_load_says_nothing_of_the_machine():
+def test_power_modelled_from_utilization_has_a_caution():
     cpu = replace(GPU, domain="cpu:0", provenance=Provenance.MODELLED)
     gauge = replace(LOAD, domain="cpu/utilization_pct")
     load = np.random.default_rng(0).uniform(0, 100, 300)
-    found = power_behavior(run(50 + load, load, cpu, (gauge,)))
-    assert found.loads[0].domains == ["cpu:0"]
-    assert "modelled" in found.loads[0].caution
-    assert found.provenance is Provenance.MODELLED
+    behavior = behavior_of(run(50 + load, load, cpu, (gauge,)))
+    assert behavior.utilization[0].domains == ["cpu:0"]
+    assert behavior.utilization[0].caution is not None
+    assert behavior.provenance is Provenance.MODELLED
 
 
-def test_a_gauge_without_power_of_its_device():
+def test_gauge_without_power_of_its_device():
     load = np.random.default_rng(0).uniform(0, 100, 300)
     gauge = replace(LOAD, domain="gpu:1/utilization_pct")
-    found = power_behavior(run(warm_up(300, 50), load, gauges=(gauge,))).loads[0]
-    assert (found.n, found.rho) == (0, None)
-    assert "not measured" in found.reason
+    (other,) = behavior_of(run(warm_up(300, 50), load, gauges=(gauge,))).utilization
+    assert (other.n, other.spearman) == (0, None)
+    assert other.reason is not None
 
 
-def test_without_gauges_the_reason_is_told():
-    found = power_behavior(run(warm_up()))
-    assert found.loads == []
-    assert "no gauge of utilization was recorded" in found.why_no_loads
-    assert "no epoch was marked" in found.epoch_energy.reason
+def test_without_gauges_or_epochs_there_are_reasons():
+    behavior = behavior_of(run(warm_up()))
+    assert behavior.utilization == []
+    assert behavior.why_no_utilization is not None
+    assert behavior.epoch_energy.reason is not None
 
 
-def test_a_gap_is_passed_over_and_told():
+def test_gap_is_skipped_and_noted():
     watts = warm_up()
     recording = run(watts, gaps=[Gap("gpu:0", 600.0, 700.0, "driver was busy")])
     keep = (np.arange(1200) <= 600) | (np.arange(1200) >= 700)
@@ -146,40 +161,38 @@ def test_a_gap_is_passed_over_and_told():
     )
     trace = power_trace(recording)
     assert np.isnan(trace.total_w).sum() == 100
-    found = power_behavior(recording)
-    assert found.power.mean == pytest.approx(160, abs=1)
-    assert any("8.3 % of the run was not measured" in note for note in found.notes)
+    behavior = behavior_of(recording)
+    assert behavior.power.mean == pytest.approx(160, abs=1)
+    assert any("8.3 %" in note for note in behavior.notes)
+    assert None in behavior.profile_w
 
 
 @pytest.mark.parametrize("n", [2, 5, 39])
-def test_a_short_run_says_so(n):
-    found = power_behavior(run(np.full(n, 100.0)))
-    assert found.stabilizing.t_s is None
-    assert "too short to say" in found.stabilizing.reason
+def test_short_run_has_no_stabilizing_point(n):
+    stabilizing = behavior_of(run(np.full(n, 100.0))).stabilizing
+    assert stabilizing.t_s is None
+    assert stabilizing.reason is not None
 
 
 def test_nothing_measured():
-    found = power_behavior(without_samples())
-    assert found.trace is None
-    assert found.stabilizing.reason == found.power.reason == "no power was measured"
-    json.dumps(found.to_json(), allow_nan=False)
+    behavior = behavior_of(without_samples())
+    assert (behavior.step_s, behavior.profile_w, behavior.provenance) == (None, [], None)
+    assert behavior.stabilizing.reason is not None and behavior.power.reason is not None
+    assert to_builtins(behavior)["power"]["mean"] is None
 
 
-def test_counters_and_readings_together_add_up():
+def test_power_of_all_domains_adds_up():
     recording = training(epochs=20)
     trace = power_trace(recording)
     assert set(trace.power_w) == {"gpu:0", "cpu:0", "dram:0"}
-    assert np.nanmean(trace.total_w) * recording.duration_s == pytest.approx(
-        sum(e for e in (np.nansum(watts) * trace.step_s for watts in trace.power_w.values())),
-        rel=0.01,
-    )
-    found = power_behavior(recording)
-    assert found.provenance is Provenance.ASSUMED
-    assert found.epoch_duration.mean == pytest.approx(12.0)
-    document = json.loads(json.dumps(found.to_json(), allow_nan=False))
-    assert document["schema"] == "joulecast/power/1"
+    summary = summarize(recording)
+    assert np.nansum(trace.total_w) * trace.step_s == pytest.approx(summary.total.value, rel=0.01)
+    behavior = power_behavior(summary)
+    assert behavior.provenance is summary.total.provenance
+    assert behavior.epoch_duration.mean == pytest.approx(12.0)
+    assert to_builtins(behavior)["stabilizing"]["method"] == "cusum"
 
 
-def test_no_such_method():
-    with pytest.raises(UsageError, match="cusum"):
-        power_behavior(run(warm_up()), "eyesight")
+def test_unknown_stabilization():
+    with pytest.raises(UsageError):
+        behavior_of(run(warm_up()), "eyesight")

@@ -1,18 +1,14 @@
 import io
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from fakes.recordings import training
-from joulecast.analysis.power.behavior import Load, power_behavior
 from joulecast.analysis.statistics.interaction import interaction
 from joulecast.analysis.table.columns import Table
 from joulecast.analysis.tradeoff.front import tradeoff
 from joulecast.reports.terminal.fitting_table import fitting_table
 from joulecast.reports.terminal.interaction import render_interaction
-from joulecast.reports.terminal.power import render_power
 from joulecast.reports.terminal.scatter import Point, scatter
 from joulecast.reports.terminal.tradeoff import render_tradeoff
 
@@ -97,13 +93,3 @@ def test_many_levels_come_in_several_tables():
     text = printed(render_interaction, interaction(runs(envs=9), "energy_j", "architecture", "env"))
     assert max(map(len, text.splitlines())) <= 80
     assert all(f"env{j}" in text for j in range(9))
-
-
-def test_power_is_drawn_and_a_model_of_load_is_called_one():
-    found = power_behavior(training(epochs=20))
-    load = Load("cpu/utilization_pct", ["cpu:0"], 50, 0.99, 1.0, 20.0, None, "it shows the model")
-    text = printed(render_power, replace(found, loads=[load], why_no_loads=None))
-    assert "█" in text
-    assert "Spearman +0.99, +1 W per %, 20.0 W at 0 %" in text
-    assert "it shows the model" in text
-    assert "20" in text and "12.0 s" in text

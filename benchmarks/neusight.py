@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness import SHARED_DATA
-from joulecast.forecasting.literature.least_squares import fit
 from joulecast.forecasting.physical.device import Device
 from joulecast.hardware.catalog.gpus import find_gpu
+from least_squares import fit
 
 EVERY = 5  # rows taken of those of a table
 TENSORS = {"add": 3, "relu": 2, "gelu": 2, "tanh": 2, "softmax": 2, "ln": 2}

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 
-from joulecast.forecasting.literature.least_squares import fit
 from joulecast.forecasting.physical.constants import PRIORS, Constants, is_geforce
 from joulecast.forecasting.physical.device import Device
 from joulecast.forecasting.physical.power_model import run
 from joulecast.forecasting.physical.roofline import Array, Busy, Demand, busy, demand
+from least_squares import fit
 from static_data import Measured
 
 # What a machine may do otherwise than the constants say: factors, and how far (in logarithms)

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 import numpy as np
 
 import static_data
+from flops_tdp import FlopsTdp
 from harness import SHARED_DATA, Figure, run, say
-from joulecast.forecasting.literature.flops_tdp import FlopsTdp
 from physical_fit import Row, row
 from physical_splits import HeldOut, architecture, gpu, held_out, score
 

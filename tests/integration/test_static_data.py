@@ -44,7 +44,7 @@ def test_cells_are_built_as_they_were_trained():
 
 def test_cells_trained_on_a_gpu_known_by_its_catalog_row_alone():
     import static_data
-    from joulecast.forecasting.literature.flops_tdp import FlopsTdp
+    from flops_tdp import FlopsTdp
     from joulecast.forecasting.physical.forecaster import Physical
     from physical_fit import row
 

@@ -4,16 +4,11 @@ import numpy as np
 import pytest
 
 from joulecast.errors import BadInputError
-from joulecast.forecasting.literature.flops_tdp import FlopsTdp
 from joulecast.forecasting.literature.model_search import MOST_SEARCHED, search
 from joulecast.forecasting.literature.pre import PreEnergy, PrePower
 from joulecast.forecasting.past_run import Facts, StaticRun
-from joulecast.forecasting.physical.device import Device
-from joulecast.hardware.catalog.gpus import find_gpu
-from joulecast.workload.model import Op, OperatorKind, Phase, Workload
 
 pytest.importorskip("sklearn")
-GPU = find_gpu("RTX 3090")
 
 
 def run(gflops, epochs=3.0, each_kj=None, power_w=None, batch=32.0):
@@ -32,26 +27,26 @@ def test_power_times_the_time_of_the_run():
     assert fitted.regression.columns == ("batch", "gflops")
     assert set(fitted.regression.rmse) == {"linear", "ridge", "kernel ridge", "svr"}
     assert fitted.regression.kind in ("linear", "ridge")
-    said = fitted.predict(run(4.5).facts, 100.0)
-    assert said.value == pytest.approx(14000, rel=1e-3)
-    assert said.low is None
+    prediction = fitted.predict(run(4.5).facts, 100.0)
+    assert prediction.value == pytest.approx(14000, rel=1e-3)
+    assert prediction.low is None
 
 
 def test_energy_of_an_epoch_times_their_number():
     fitted = PreEnergy.fit(RUNS, iterations=3)
-    said = fitted.predict(run(4.5, epochs=40.0).facts, 1.0)
-    assert said.value == pytest.approx(40 * 6500, rel=1e-3)
+    prediction = fitted.predict(run(4.5, epochs=40.0).facts, 1.0)
+    assert prediction.value == pytest.approx(40 * 6500, rel=1e-3)
     assert fitted.predict(replace(run(4.5).facts, epochs=None), 1.0) is None
 
 
-def test_runs_told_in_steps():
-    told = [replace(r, facts=replace(r.facts, epochs=None, steps=r.facts.epochs)) for r in RUNS]
-    fitted = PreEnergy.fit(told, iterations=3)
+def test_runs_whose_length_is_known_in_steps():
+    in_steps = [replace(r, facts=replace(r.facts, epochs=None, steps=r.facts.epochs)) for r in RUNS]
+    fitted = PreEnergy.fit(in_steps, iterations=3)
     assert fitted.unit == "steps"
     facts = replace(run(4.5).facts, epochs=None, steps=7.0)
     assert fitted.predict(facts, 1.0).value == pytest.approx(7 * 6500, rel=1e-3)
-    mixed = [*told[:10], *RUNS[:10]]
-    with pytest.raises(BadInputError, match="not known"):
+    mixed = [*in_steps[:10], *RUNS[:10]]
+    with pytest.raises(BadInputError):
         PreEnergy.fit(mixed, iterations=3)
 
 
@@ -61,7 +56,7 @@ def test_a_bend_is_found_by_a_kernel():
     assert fitted.regression.kind in ("kernel ridge", "svr")
 
 
-def test_facts_that_some_runs_lack_are_left_out():
+def test_facts_that_some_runs_lack_are_not_features():
     runs = [*RUNS[:-1], replace(RUNS[-1], facts=replace(RUNS[-1].facts, batch=None))]
     assert PrePower.fit(runs, iterations=2).regression.columns == ("gflops",)
     fitted = PrePower.fit(RUNS, iterations=2)
@@ -71,14 +66,14 @@ def test_facts_that_some_runs_lack_are_left_out():
 
 def test_never_below_zero_and_the_interval_is_in_its_own_unit():
     fitted = PrePower.fit(RUNS, iterations=2).with_spread(20.0)
-    said = fitted.predict(run(4.5).facts, 10.0)
-    assert (said.low, said.high) == pytest.approx((1200, 1600), rel=1e-3)
+    prediction = fitted.predict(run(4.5).facts, 10.0)
+    assert (prediction.low, prediction.high) == pytest.approx((1200, 1600), rel=1e-3)
     far = fitted.predict(run(-100.0).facts, 10.0)
     assert (far.value, far.low) == (0.0, 0.0)
     assert fitted.error(run(4.5, power_w=150.0)) == pytest.approx(10, rel=1e-2)
 
 
-def test_taught_again_it_keeps_its_settings():
+def test_fitted_again_it_keeps_its_settings():
     fitted = PrePower.fit(RUNS, iterations=3)
     doubled = [replace(r, energy_j=2 * r.energy_j) for r in RUNS]
     again = fitted.again(doubled)
@@ -92,11 +87,11 @@ def test_the_same_seed_finds_the_same():
     assert one.regression.rmse == two.regression.rmse
 
 
-def test_what_cannot_be_learnt_from():
-    with pytest.raises(BadInputError, match="10 runs"):
+def test_what_cannot_be_learned_from():
+    with pytest.raises(BadInputError):
         PrePower.fit(RUNS[:9])
     bare = [replace(r, facts=Facts("net", "x")) for r in RUNS]
-    with pytest.raises(BadInputError, match="no fact"):
+    with pytest.raises(BadInputError):
         PrePower.fit(bare)
 
 
@@ -104,19 +99,3 @@ def test_many_runs_are_searched_by_some_of_them():
     x = np.linspace(0, 1, 2 * MOST_SEARCHED)
     found = search([[v] for v in x], list(3 * x), ("gflops",), iterations=1)
     assert found.predict(Facts(gflops=0.5)) == pytest.approx(1.5, rel=1e-2)
-
-
-def test_a_step_of_a_workload():
-    flops = 32 * 4.5e9
-    op = Op(OperatorKind.CONV, Phase.FORWARD, flops, 0.0, "fp32")
-    work = Workload("w", 32, (3, 8, 8), "fp32", True, "sgd", 9, (op,), (), 0.0, 0.0, 0.0, 0.0)
-    device, setting = Device.of_gpu(GPU), Facts(training_size=320.0)
-    power = PrePower.fit(RUNS, iterations=3)
-    assert power.step(work, device) is None  # nothing tells the time
-    step = power.set_in(setting, FlopsTdp()).step(work, device)
-    assert step.power.value == pytest.approx(140, rel=1e-3)
-    assert "flops-tdp" in step.notes[0]
-    energy = PreEnergy.fit(RUNS, iterations=3).set_in(setting, FlopsTdp())
-    assert energy.step(work, device).energy.value == pytest.approx(6500 / 10, rel=1e-3)
-    assert energy.set_in(Facts(), FlopsTdp()).step(work, device) is None
-    assert energy.step(replace(work, training=False), device) is None

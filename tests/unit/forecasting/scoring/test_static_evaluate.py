@@ -6,8 +6,8 @@ import pytest
 
 from joulecast.errors import BadInputError
 from joulecast.forecasting.base import Prediction
-from joulecast.forecasting.literature.flops_tdp import FlopsTdp
 from joulecast.forecasting.past_run import Facts, StaticRun, completed
+from joulecast.forecasting.physical.device import StepForecast
 from joulecast.forecasting.scoring.held_out import with_interval
 from joulecast.forecasting.scoring.splits import Split, folds, inner
 from joulecast.forecasting.scoring.static_evaluate import evaluate_static, work
@@ -265,12 +265,20 @@ def test_layerwise_learns_across_architectures():
     assert score.accuracy.coverage_pct is not None
 
 
-def test_a_forecaster_of_steps_is_asked_for_whole_runs():
+class FlopsInJoules:
+    """One joule per GFLOP of a step."""
 
-    methods = Workloads(built, [FlopsTdp()]).methods()
-    said = methods["flops-tdp"].fit([]).predict(modelled(2.0, validation=16.0).facts, 1.0)
-    flops = 4e9 * (3 * 20 + 1 * 4)
-    assert said.value == pytest.approx(350 * flops / 35.58e12)
+    name = "flops"
+
+    def step(self, workload, device):
+        said = Prediction(workload.flops() / 1e9)
+        return StepForecast(said, said, said, None, self.name, "catalog")
+
+
+def test_a_forecaster_of_steps_is_asked_for_whole_runs():
+    methods = Workloads(built, [FlopsInJoules()]).methods()
+    said = methods["flops"].fit([]).predict(modelled(2.0, validation=16.0).facts, 1.0)
+    assert said.value == pytest.approx(4 * (3 * 20 + 1 * 4))
 
 
 def test_why_steps_are_not_known():

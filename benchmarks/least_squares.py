@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..physical.roofline import Array
+from joulecast.forecasting.physical.roofline import Array
 
 STEP = 1e-4  # of the parameters, for derivatives
 ITERATIONS = 30

@@ -124,9 +124,9 @@ def test_rows_chosen(joulecast: Joulecast, data: Path) -> None:
     options = ("--where", "batch=8.0", "--where", "batch=16", "--json")
     document = json.loads(joulecast(data, *options).stdout)
     assert sum(g["n"] for g in document["groups"]) == 40
-    done = joulecast(data, "--where", "gpu=C", code=1)
-    assert done.stderr.endswith("gpu is nowhere C: it is A, B\n")
-    assert "nearest are gpu" in joulecast(data, "--where", "gpus=A", code=1).stderr
+    done = joulecast(data, "--where", "gpu=C", code=2)
+    assert done.stderr.endswith("no row has gpu=C: its values are A, B\n")
+    assert "nearest are gpu" in joulecast(data, "--where", "gpus=A", code=2).stderr
     assert "column=value" in joulecast(data, "--where", "gpu", code=2).stderr
 
 
@@ -162,14 +162,14 @@ def test_runs_by_name_pattern_id_and_tag(joulecast: Joulecast, ledger: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        ((), 2, "Name a CSV file, or runs"),
-        (("vgg17",), 1, "no run 'vgg17'"),
-        (("q*",), 1, "no run 'q*'"),
-        (("*", "--tag", "study=s9"), 1, "no run has --tag study=s9"),
-        (("0" * 16, "--value", "energy"), 1, "the nearest are energy_j"),
-        (("*", "--value", "enrgy_j"), 1, "the nearest are energy_j"),
-        (("*", "--by", "modl"), 1, "no column modl"),
-        (("8" * 16,), 1, "none of these runs has finished (1 failed)"),
+        ((), 2, "pass a CSV file, or runs"),
+        (("vgg17",), 2, "no run 'vgg17'"),
+        (("q*",), 2, "no run 'q*'"),
+        (("*", "--tag", "study=s9"), 2, "no run has --tag study=s9"),
+        (("0" * 16, "--value", "energy"), 2, "the nearest are energy_j"),
+        (("*", "--value", "enrgy_j"), 2, "the nearest are energy_j"),
+        (("*", "--by", "modl"), 2, "no column modl"),
+        (("8" * 16,), 2, "none of these runs has finished (1 failed)"),
         (("*", "--alpha", "2"), 2, "alpha"),
     ],
 )
@@ -188,14 +188,14 @@ def test_one_group_says_so(joulecast: Joulecast, ledger: Path) -> None:
 
 def test_a_file_alone(joulecast: Joulecast, data: Path, tmp_path: Path) -> None:
     assert "one file alone" in joulecast(data, "vgg16", code=2).stderr
-    assert "cannot be read" in joulecast("missing.csv", code=1).stderr
+    assert "cannot be read" in joulecast("missing.csv", code=2).stderr
     other = tmp_path / "other.csv"
     other.write_text("kind,rate,energy_j\n" + "x,1,2\ny,1,3\nx,2,9\n")
     assert "--by which column?: it may be kind, rate" in joulecast(other, code=2).stderr
 
 
 def test_an_empty_ledger_says_so(joulecast: Joulecast) -> None:
-    assert "holds no runs yet" in joulecast("*", code=1).stderr
+    assert "holds no runs yet" in joulecast("*", code=2).stderr
 
 
 def test_json_on_a_terminal_is_one_line(data: Path) -> None:
@@ -218,7 +218,7 @@ def test_a_damaged_run_does_not_hide_the_others(joulecast: Joulecast, ledger: Pa
     assert {g["name"]: g["n"] for g in document["groups"]} == {"resnet50": 4, "vgg16": 3}
     assert any(f"run {'0' * 16} left out" in note for note in document["notes"])
     assert (
-        "none of these runs can be read" in joulecast("0" * 16, "--ledger", ledger, code=1).stderr
+        "none of these runs can be read" in joulecast("0" * 16, "--ledger", ledger, code=2).stderr
     )
 
 

@@ -157,7 +157,7 @@ def test_tradeoff_of_recorded_runs(joulecast: Joulecast, ledger: Path) -> None:
         (("tradeoff", "runs.csv", *TRADEOFF, "--tolerance", "2"), 2, "write 2% or 0.02"),
         (("tradeoff", "runs.csv", *TRADEOFF, "--tolerance", "tiny"), 2, "write 2% or 0.02"),
         (("tradeoff", "runs.csv", *TRADEOFF, "--against", "vgg"), 2, "there are vgg, 16"),
-        (("tradeoff",), 2, "of what?"),
+        (("tradeoff",), 2, "no input"),
         (("interaction", "runs.csv", "--by", "gpu"), 2, "two factors"),
         (
             ("interaction", "runs.csv", "--value", "f1-score", "--by", "gpu,batch size"),

@@ -84,10 +84,10 @@ def command(what: tuple[str, ...], as_json: bool, ledger: str | None, **given: A
 def _with_runs(
     what: tuple[str, ...], energies: dict[str, float], task: _Task, ledger: str | None
 ) -> list[RunCarbon]:
+    from ..late_bar import LateBar
     from ..ledger import open_ledger
     from ..recording.summary import summarize
     from ..wall.wall_energy import with_wall
-    from .late_bar import LateBar
 
     found = []
     with open_ledger(ledger, create=False) as opened, LateBar("runs", len(what)) as bar:

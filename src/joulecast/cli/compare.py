@@ -7,9 +7,10 @@ import json
 import click
 
 from ..analysis.table.columns import Table
+from ..analysis.table.load import load_table
 from ..errors import UsageError
 from ..units import one_line
-from .tables import load_table, table_options
+from . import options
 
 _OBVIOUS = ("architecture", "model", "method", "configuration", "name")
 """Columns that are groups where none is named: the first that has more than one label, or one."""
@@ -40,7 +41,7 @@ def _groups(table: Table, column: str) -> bool:
 
 
 @click.command("compare")
-@table_options
+@options.table
 @click.option(
     "--value", default="energy_j", show_default=True, metavar="COLUMN", help="What to compare."
 )
@@ -72,9 +73,9 @@ def _groups(table: Table, column: str) -> bool:
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def command(
-    sources: tuple[str, ...],
-    tags: tuple[str, ...],
-    where: tuple[str, ...],
+    source: tuple[str, ...],
+    tags: dict[str, str],
+    where: dict[str, set[str]],
     ledger: str | None,
     value: str,
     by: str | None,
@@ -91,7 +92,8 @@ def command(
     """
     if other is not None and (baseline is not None or test != "auto"):
         raise UsageError("--with is a correlation, which has neither --baseline nor --test")
-    table, remarks = load_table(sources, tags, where, ledger)
+    table = load_table(source, tags=tags, where=where, ledger=ledger)
+    remarks = table.notes
     if other is None:
         _compare(table, remarks, value, by or grouping(table), test, alpha, baseline, as_json)
         return
@@ -112,7 +114,7 @@ def command(
 
 def _compare(
     table: Table,
-    remarks: list[str],
+    remarks: tuple[str, ...],
     value: str,
     by: str,
     test: str,

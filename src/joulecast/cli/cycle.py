@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..analysis.table.load import by_columns, is_file, load_table
 from ..errors import UsageError
 from ..units import parse_duration, parse_energy
 from . import options
-from .tables import by_columns, is_file, load_table, where_option
 
 if TYPE_CHECKING:
     from ..analysis.tradeoff.full_cycle import Figure, InferenceDemand, Model
@@ -123,7 +123,7 @@ def _figure(text: str) -> Figure:
     help="Of recorded runs: how many inferences one served; a run without it is a training.",
 )
 @options.tags
-@where_option
+@options.where
 @options.ledger
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def command(
@@ -134,8 +134,8 @@ def command(
     training: str,
     inference: str,
     served: str,
-    tags: tuple[str, ...],
-    where: tuple[str, ...],
+    tags: dict[str, str],
+    where: dict[str, set[str]],
     ledger: str | None,
     as_json: bool,
 ) -> None:
@@ -158,10 +158,11 @@ def command(
     models: Sequence[Model] = given
     rows: int | None = None
     left_out: dict[str, int] = {}
-    remarks: list[str] = []
+    remarks: Sequence[str] = ()
     title = "Training and inference"
     if read or tags:
-        table, remarks = load_table(read, tags, where, ledger)
+        table = load_table(read, tags=tags, where=where, ledger=ledger)
+        remarks = table.notes
         if not any(map(is_file, read)):
             table = trainings_and_inferences(table, served, training, inference)
         columns = by_columns(by, table, ("model", "architecture", "name"))

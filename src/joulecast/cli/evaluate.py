@@ -11,10 +11,10 @@ import click
 
 from ..errors import UsageError
 from ..forecasting.scoring.methods import METHODS, Known
+from ..late_bar import LateBar
 from ..units import one_line, parse_power
 from . import options
 from .evaluate_static import SCHEMA, STATIC, Recorded, evaluate_static
-from .late_bar import LateBar
 
 if TYPE_CHECKING:
     from ..forecasting.scoring.scoreboard import Subject

@@ -12,7 +12,7 @@ import click
 
 from ..errors import BadInputError
 from ..forecasting.scoring.methods import Known
-from .late_bar import LateBar
+from ..late_bar import LateBar
 
 if TYPE_CHECKING:
     from ..forecasting.past_run import Facts, StaticRun

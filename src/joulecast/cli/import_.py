@@ -49,7 +49,7 @@ _LARGE = 20_000_000  # bytes of a file that takes a while to read
 def command(
     files: tuple[Path, ...],
     name: str | None,
-    tags: tuple[str, ...],
+    tags: dict[str, str],
     domain: str,
     uncertainty: float | None,
     anew: bool,
@@ -64,14 +64,13 @@ def command(
     from ..ledger import open_ledger
     from ..ledger.samples_csv import Assumed
 
-    more = options.parse_tags(tags)
     added = []
     with open_ledger(ledger) as opened:
         for path in files:
             assumed = Assumed(name or _stem(path), time.time(), domain, uncertainty)
             for found in _read(path, assumed):
                 header = found.header
-                header = replace(header, name=name or header.name, tags=header.tags | more)
+                header = replace(header, name=name or header.name, tags=header.tags | tags)
                 recording = replace(found, header=header)
                 opened.add(recording, replace=anew, join=True)
                 added.append(opened.find(header.run_id))

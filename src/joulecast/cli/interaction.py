@@ -6,12 +6,13 @@ import json
 
 import click
 
+from ..analysis.table.load import by_columns, load_table
 from ..errors import UsageError
-from .tables import by_columns, load_table, table_options
+from . import options
 
 
 @click.command("interaction")
-@table_options
+@options.table
 @click.option("--value", default="energy_j", show_default=True, metavar="COLUMN", help="Of runs.")
 @click.option(
     "--by", multiple=True, required=True, metavar="A,B", help="Two factors: architecture,device."
@@ -32,9 +33,9 @@ from .tables import by_columns, load_table, table_options
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def command(
-    sources: tuple[str, ...],
-    tags: tuple[str, ...],
-    where: tuple[str, ...],
+    source: tuple[str, ...],
+    tags: dict[str, str],
+    where: dict[str, set[str]],
     ledger: str | None,
     value: str,
     by: tuple[str, ...],
@@ -48,12 +49,12 @@ def command(
     """
     from ..analysis.statistics.interaction import interaction
 
-    table, remarks = load_table(sources, tags, where, ledger)
+    table = load_table(source, tags=tags, where=where, ledger=ledger)
     factors = by_columns(by, table)
     if len(factors) != 2:
         raise UsageError(f"--by {','.join(by)}: an interaction is of two factors, as in --by a,b")
     found = interaction(table, value, *factors, method=test, alpha=alpha)
-    found.notes.extend(remarks)
+    found.notes.extend(table.notes)
     if as_json:
         click.echo(json.dumps(found.to_json(), allow_nan=False))
         return

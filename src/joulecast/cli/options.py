@@ -16,34 +16,105 @@ ledger = click.option(
     metavar="FILE|URL",
     help="Ledger file or PostgreSQL URL. [default: $JOULECAST_LEDGER, or the user's data folder]",
 )
+
+
+def parse_tags(texts: tuple[str, ...]) -> dict[str, str]:
+    """`("key=value", ...)` as a dictionary. Raises `UsageError`."""
+    tags = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--tag {text}: write it as key=value")
+        tags[key] = value
+    return tags
+
+
+def parse_where(texts: tuple[str, ...]) -> dict[str, set[str]]:
+    """`("column=value", ...)` as the values of each column. Raises `UsageError`."""
+    values: dict[str, set[str]] = {}
+    for text in texts:
+        column, equals, value = text.partition("=")
+        if not equals or not column:
+            raise UsageError(f"--where {text}: write it as column=value")
+        values.setdefault(column.strip(), set()).add(value.strip())
+    return values
+
+
+def parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """A click callback that reads an option by a function of its text (None stays None)."""
+    return lambda _context, _parameter, text: None if text is None else parse(text)
+
+
 tags = click.option(
     "--tag",
     "tags",
     multiple=True,
-    metavar="K=V",
-    help="Words to find the run by; may be given many times.",
+    callback=lambda _context, _parameter, texts: parse_tags(texts),
+    metavar="KEY=VALUE",
+    help="Tag of a run; repeat it for several tags.",
+)
+where = click.option(
+    "--where",
+    multiple=True,
+    callback=lambda _context, _parameter, texts: parse_where(texts),
+    metavar="COLUMN=VALUE",
+    help="Use only rows with this value; repeat it for other columns, or to allow other values.",
+)
+by = click.option(
+    "--by",
+    multiple=True,
+    metavar="COLUMN[,COLUMN]",
+    help="Columns whose values make the groups. "
+    "[default: the first of model, architecture, name that the data has]",
+)
+baseline = click.option(
+    "--baseline", metavar="NAME", help="Compare every other group with this one only."
+)
+_TABLE = (
+    click.argument("source", nargs=-1, metavar="[DATA.csv|RUN...]"),
+    tags,
+    where,
+    ledger,
 )
 
+
+def table(command: F) -> F:
+    """What `load_table` takes: DATA.csv or RUN..., `--tag`, `--where`, `--ledger`."""
+    for option in reversed(_TABLE):
+        command = option(command)
+    return command
+
+
 _TARIFF = click.option(
-    "--tariff", metavar="PRICE", help="Of electricity: 0.32 (per kWh), 0.32EUR/kWh."
+    "--tariff",
+    metavar="PRICE",
+    help="Price of electricity per kWh: 0.32, or 0.32EUR/kWh. [default: no cost is shown]",
 )
 _GRID = (
-    click.option("--region", metavar="COUNTRY", help="Whose grid it is. [default: the world's]"),
     click.option(
-        "--carbon-intensity", type=float, metavar="G", help="Or its g CO2e per kWh, where known."
+        "--region",
+        metavar="COUNTRY",
+        help="Country whose electricity mix is used, as a code or a name: FR, Germany. "
+        "[default: the world average]",
+    ),
+    click.option(
+        "--carbon-intensity",
+        type=float,
+        metavar="G",
+        help="Carbon intensity of the electricity in g CO2e per kWh, instead of --region.",
     ),
     click.option(
         "--pue",
         type=float,
         default=1.0,
         show_default=True,
-        help="What the site takes over what the machine takes.",
+        help="Power usage effectiveness: facility energy / IT energy.",
     ),
 )
 
 
 def grid(command: F) -> F:
-    """What turns energy into CO2: `--region` or `--carbon-intensity`, and `--pue`."""
+    """Options that turn energy into CO2: `--region`, `--carbon-intensity` and `--pue`."""
     for option in reversed(_GRID):
         command = option(command)
     return command
@@ -52,19 +123,3 @@ def grid(command: F) -> F:
 def site(command: F) -> F:
     """The same, and `--tariff` for money."""
     return _TARIFF(grid(command))
-
-
-def parse_tags(texts: tuple[str, ...]) -> dict[str, str]:
-    """`("k=v", ...)` as a dictionary. Raises `UsageError`."""
-    found = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise UsageError(f"--tag {text}: write it as key=value")
-        found[key] = value
-    return found
-
-
-def parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
-    """A click callback that reads text by one of the parsers of `joulecast.units`."""
-    return lambda _context, _parameter, text: None if text is None else parse(text)

@@ -204,7 +204,7 @@ def _options(command: tuple[str, ...], relay: Relay | None, given: Mapping[str, 
     return RunOptions(
         name=given["name"] or shlex.join(command)[:200],
         epochs=given["epochs"],
-        tags=options.parse_tags(given["tags"]),
+        tags=given["tags"],
         interval_s=given["interval"],
         scope=given["scope"],
         ledger=given["ledger"],

@@ -73,7 +73,7 @@ def short_ids(ids: Sequence[str], least: int = 8) -> list[str]:
 @options.ledger
 def command(
     name: str | None,
-    tags: tuple[str, ...],
+    tags: dict[str, str],
     since: str | None,
     until: str | None,
     status: str | None,
@@ -89,7 +89,7 @@ def command(
     with open_ledger(ledger, create=ledger is None) as opened:
         runs = opened.runs(
             name=name,
-            tags=options.parse_tags(tags),
+            tags=tags,
             since=None if since is None else parse_instant(since, now),
             until=None if until is None else parse_instant(until, now, end_of_day=True),
             status=None if status is None else Status(status),

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..analysis.table.load import by_columns, load_table
 from ..errors import UsageError
 from . import options
-from .tables import by_columns, load_table, table_options
 
 if TYPE_CHECKING:
     from ..analysis.table.columns import Table
@@ -31,7 +31,7 @@ def parse_tolerance(text: str) -> float:
 
 
 @click.command("tradeoff")
-@table_options
+@options.table
 @click.option("--cost", default="energy_j", show_default=True, metavar="COLUMN", help="Of runs.")
 @click.option(
     "--quality", default="accuracy", show_default=True, metavar="COLUMN", help="Of correctness."
@@ -54,9 +54,9 @@ def parse_tolerance(text: str) -> float:
 @click.option("--within", metavar="COLUMN", help="Once for each value of this column.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def command(
-    sources: tuple[str, ...],
-    tags: tuple[str, ...],
-    where: tuple[str, ...],
+    source: tuple[str, ...],
+    tags: dict[str, str],
+    where: dict[str, set[str]],
     ledger: str | None,
     cost: str,
     quality: str,
@@ -74,13 +74,13 @@ def command(
     """
     from ..analysis.tradeoff.front import tradeoff
 
-    table, remarks = load_table(sources, tags, where, ledger)
+    table = load_table(source, tags=tags, where=where, ledger=ledger)
     columns = by_columns(by, table, ("architecture", "name"))
     parts = [(None, table)] if within is None else _parts(table, within)
     found: list[tuple[str | None, Tradeoff]] = []
     for level, part in parts:
         result = tradeoff(part, cost, quality, columns, not minimize, tolerance, against)
-        result.notes.extend(remarks)
+        result.notes.extend(table.notes)
         found.append((level, result))
     if as_json:
         if within is None:

@@ -34,11 +34,13 @@ class Table:
         columns: by name; texts as a file gave them, or numbers. None, NaN and blank: not known.
             Any other text is a label, `none` and `nan` too.
         lines: the line of the file that each row came from, where it came from a file.
+        notes: what a reader of its figures must know: runs that were left out.
     """
 
     name: str
     columns: Mapping[str, list[Cell]]
     lines: Sequence[int] | None = None
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
@@ -81,7 +83,8 @@ class Table:
         at = np.flatnonzero(keep).tolist()
         columns = {c: [v[i] for i in at] for c, v in self.columns.items()}
         lines = self.lines
-        return Table(self.name, columns, None if lines is None else [lines[i] for i in at])
+        kept = None if lines is None else [lines[i] for i in at]
+        return Table(self.name, columns, kept, self.notes)
 
     def _number(self, column: str, row: int, cell: Cell) -> float:
         if cell is None or (isinstance(cell, str) and cell.strip().lower() in UNKNOWN):

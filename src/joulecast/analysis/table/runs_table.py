@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -88,7 +89,7 @@ def trainings_and_inferences(table: Table, served: str, training: str, inference
                 energy = table.numbers(source)
                 once = np.where(np.isnan(count), energy, np.nan)
                 made[name] = (once if column == training else energy / count).tolist()
-    return Table(table.name, dict(table.columns) | made)
+    return replace(table, columns=dict(table.columns) | made)
 
 
 def _add(

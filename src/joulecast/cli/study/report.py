@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ...analysis.table.load import by_columns, is_file, select_rows
 from ...errors import JoulecastError, UsageError
+from ...late_bar import LateBar
 from .. import options
-from ..late_bar import LateBar
 from ..report import default_name
-from ..tables import by_columns, chosen, conditions, is_file
 from ..tradeoff import parse_tolerance
 
 if TYPE_CHECKING:
@@ -66,12 +66,7 @@ if TYPE_CHECKING:
     metavar="COLUMN",
     help="Of energy, its unit read off its name. [default: energy_j, or the one called energy]",
 )
-@click.option(
-    "--where",
-    multiple=True,
-    metavar="COLUMN=VALUE",
-    help="Only such rows; may be given many times, the same column for one value or another.",
-)
+@options.where
 @options.site
 @options.ledger
 def command(
@@ -145,7 +140,7 @@ def _findings(
 
     table = data.table if isinstance(data, StudyResults) else data
     if given["where"]:
-        table = chosen(table, conditions(given["where"]))
+        table = select_rows(table, given["where"])
         data = replace(data, table=table) if isinstance(data, StudyResults) else table
     return findings(
         data,

@@ -1,15 +1,19 @@
-# make demo    measure a real training, with a live forecast, and write its report
-# make test    everything the project promises
-# make lint    style, types, floors
-# make bench   the figures of benchmarks/README.md, measured here
+# make demo       measure a real training, with a live forecast, and write its report
+# make check      unit tests, in under two minutes
+# make test       everything the product promises
+# make test-data  the benchmarks' tests, and those on published measurements beside the project
+# make lint       style, types, floors, and the figures of the code
+# make docs       the documentation site, into site/
+# make bench      the figures of benchmarks/README.md, measured here
 # Each sets up what it needs. PYTHON picks the interpreter (3.11 or newer).
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: demo test lint bench
+.PHONY: demo check test test-data lint docs bench
 .DELETE_ON_ERROR:
 
 $(READY): pyproject.toml constraints.txt
@@ -25,14 +29,25 @@ demo: $(READY)
 		-- $(BIN)/python examples/train_digits.py
 	$(BIN)/joulecast report last --ledger demo/ledger.sqlite -o demo/report.html
 
+check: $(READY)
+	$(PYTEST) tests/unit -m "not data"
+
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(PYTEST) -m "not data"
+
+test-data: $(READY)
+	$(PYTEST) -m data
 
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python benchmarks/code_figures.py
+
+docs: $(READY)
+	$(BIN)/python docs/generate.py --check
+	$(BIN)/zensical build --strict --clean
 
 bench: $(READY)
 	$(BIN)/python benchmarks/run_all.py

@@ -1,7 +1,7 @@
 """Write the parts of the documentation that come from the code: options of verbs, JSON Schemas.
 
-    python docs/generate.py           # write them
-    python docs/generate.py --check   # fail where they are not up to date (`make docs`)
+python docs/generate.py           # write them
+python docs/generate.py --check   # fail where they are not up to date (`make docs`)
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ def verbs() -> Generated:
     root = click.Context(cli.group)
     for name in cli.group.list_commands(root):
         path = DOCS / "verbs" / f"{name}.md"
-        page = path.read_text(encoding="utf-8") if path.exists() else f"# {name}\n\n{BEGIN}\n{END}\n"
+        page = (
+            path.read_text(encoding="utf-8") if path.exists() else f"# {name}\n\n{BEGIN}\n{END}\n"
+        )
         head, _, rest = page.partition(BEGIN)
         _, _, tail = rest.partition(END)
         command = cli.group.get_command(root, name)
@@ -84,7 +86,9 @@ def options_of(name: str, command: click.Command) -> str:
     if isinstance(command, click.Group):
         below = [(sub, command.get_command(context, sub)) for sub in command.list_commands(context)]
         return "\n".join(
-            f"### {name} {sub}\n\n{options_of(f'{name} {sub}', each)}" for sub, each in below if each
+            f"### {name} {sub}\n\n{options_of(f'{name} {sub}', each)}"
+            for sub, each in below
+            if each
         )
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
     lines = ["```", usage, "```", "", "| option | meaning |", "|---|---|"]

@@ -1,6 +1,6 @@
 """The methods of del Rey et al. 2023 (arXiv 2307.05520) on the SEAA runs, beside the published.
 
-Prints the tables of `docs/reproduction-2307.05520.md`; `--write` puts them there.
+Prints the tables of `docs/reproductions/reproduction-2307.05520.md`; `--write` puts them there.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from joulecast.forecasting.scoring.static_evaluate import StaticScore, evaluate_
 from joulecast.forecasting.scoring.static_methods import StaticMethod, static_methods
 
 SEAA = SHARED_DATA / "seaa"
-PAGE = ROOT / "docs" / "reproduction-2307.05520.md"
+PAGE = ROOT / "docs" / "reproductions" / "reproduction-2307.05520.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 EPOCHS_TOO_HIGH = 9  # "trained epochs" of the table counts so many that were not trained
 IMAGE = 128.0  # pixels, height and width

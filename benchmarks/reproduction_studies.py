@@ -1,6 +1,6 @@
 """RQ1 of del Rey et al. (arXiv 2307.05520) from the SEAA runs alone, beside the published figures.
 
-Prints the tables of `docs/reproduction-studies.md`; `--write` puts them there.
+Prints the tables of `docs/reproductions/reproduction-studies.md`; `--write` puts them there.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from joulecast.reports.terminal.compare import p_text
 
 RUNS = SHARED_DATA / "seaa" / "runs.csv"
 MEDIANS = SHARED_DATA / "delrey" / "figure_bar_medians.csv"
-PAGE = ROOT / "docs" / "reproduction-studies.md"
+PAGE = ROOT / "docs" / "reproductions" / "reproduction-studies.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 BASELINE = "vgg16"
 ENVIRONMENTS = {"Cloud": "Cloud", "Local ML Engineer/Gamer": "Local ML"}  # the paper's names

@@ -4,7 +4,7 @@ Energy and time of a step over trainings of some seconds, against the catalog al
 calibrated a moment before, and probes of the job itself. Probes and trainings take turns, so that
 a machine that changes its pace shows as what it is: how far a training is from the one before it is
 the error that no forecast can be under. How near the cores lie to one another, which the host of a
-virtual machine changes, is looked at beside each training. The table of docs/static-forecast.md is
+virtual machine changes, is looked at beside each training. The table of docs/methods/static-forecast.md is
 printed, too.
 """
 
@@ -246,7 +246,7 @@ def benchmark(quick: bool) -> list[Figure]:
 
 
 def markdown(found: dict[str, Found]) -> str:
-    """The table of docs/static-forecast.md: mean error of energy and time, by rung."""
+    """The table of docs/methods/static-forecast.md: mean error of energy and time, by rung."""
     lines = ["| rung | energy of a step | time of a step | target (energy) |", "|---|---|---|---|"]
     for rung in RUNGS:
         energy, time = (_figure(rung, what, found) for what in (0, 1))

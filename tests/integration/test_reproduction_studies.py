@@ -69,7 +69,7 @@ def test_power_follows_utilization_within_a_machine(script: ModuleType) -> None:
 
 @needs_data
 def test_the_page_holds_what_the_script_prints(script: ModuleType) -> None:
-    text = (ROOT / "docs" / "reproduction-studies.md").read_text()
+    text = (ROOT / "docs" / "reproductions" / "reproduction-studies.md").read_text()
     inside = text.split(script.BEGIN)[1].split(script.END)[0]
     printed = script.page().split("\n\n", 1)[1]  # without the day and the versions
     assert inside.split("\n\n", 2)[2].strip() == printed.strip()

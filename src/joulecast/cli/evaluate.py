@@ -99,7 +99,7 @@ def command(
     ledger that have epochs are taken.
 
     With --static, FILE.csv has a row for each run: architecture,gpu,energy_j,duration_s and what
-    was known of it before: batch, epochs, training_size, gflops, ... (docs/evaluating.md); of
+    was known of it before: batch, epochs, training_size, gflops, ... (docs/methods/scoring.md); of
     recorded runs, that is in their tags.
     """
     kind, known = ("static", STATIC) if static else ("online", tuple(METHODS))

@@ -4,7 +4,7 @@ Energy and time of a step over trainings of some seconds, against the catalog al
 calibrated a moment before, and probes of the job itself. Probes and trainings take turns, so that
 a machine that changes its pace shows as what it is: how far a training is from the one before it is
 the error that no forecast can be under. How near the cores lie to one another, which the host of a
-virtual machine changes, is looked at beside each training. The table of docs/methods/static-forecast.md is
+virtual machine changes, is looked at beside each training. Its table in the docs is
 printed, too.
 """
 

@@ -1,6 +1,6 @@
 """The online forecaster on measured runs: what the issue asks of it, and where it must not hide.
 
-Its constants were chosen with sight of these data (docs/methods/online-forecast.md says how, and what they
+Its constants were chosen with sight of these data (docs/methods/online-forecast.md: how, and what they
 reach on runs left out of the choice): these tests hold what is published, they prove no more.
 """
 

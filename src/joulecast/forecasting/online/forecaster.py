@@ -27,7 +27,7 @@ LARGEST = sys.float_info.max  # no forecast is larger
 
 
 class Online(OnlineForecaster):
-    """Online forecast of energy and duration with 90 % intervals (see docs/methods/online-forecast.md).
+    """Online forecast of energy and duration with 90 % intervals.
 
     `past` are runs that are over, as a rule of this machine: from them it learns how later epochs
     relate to the first, and says so in the notes.

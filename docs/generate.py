@@ -99,12 +99,13 @@ def options_of(name: str, command: click.Command) -> str:
 
 def row(option: str, meaning: str) -> str:
     """A row of the table of options."""
-    return f"| `{escaped(option)}` | {escaped(meaning)} |"
+    bare = meaning.replace("[", "\\[").replace("<", "&lt;")  # no link, no HTML
+    return f"| `{escaped(option)}` | {escaped(bare)} |"
 
 
 def escaped(text: Any) -> str:
     """Text as a cell of a Markdown table."""
-    return " ".join(str(text).split()).replace("|", "\\|").replace("<", "&lt;")
+    return " ".join(str(text).split()).replace("|", "\\|")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The online forecaster on measured runs: what the issue asks of it, and where it must not hide.
 
-Its constants were chosen with sight of these data (docs/methods/online-forecast.md: how, and what they
-reach on runs left out of the choice): these tests hold what is published, they prove no more.
+Its constants were chosen with sight of these data (docs/methods/online-forecast.md), so these tests
+hold what is published and prove no more.
 """
 
 from __future__ import annotations

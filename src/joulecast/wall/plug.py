@@ -1,6 +1,6 @@
 """Smart plugs, asked over their local HTTP interface: what the machine draws at the wall.
 
-Nothing but the plug named is asked, without a proxy and without following redirects.
+Only the given plug is contacted: no proxy is used, no redirect to another server is followed.
 
 Formats: Shelly Gen1 (https://shelly-api-docs.shelly.cloud/gen1/), `/meter/N` with `power` in watts;
 Shelly Gen2 and later (https://shelly-api-docs.shelly.cloud/gen2/), `/rpc/Switch.GetStatus` or
@@ -10,11 +10,7 @@ Shelly Gen2 and later (https://shelly-api-docs.shelly.cloud/gen2/), `/rpc/Switch
 
 from __future__ import annotations
 
-import http.client
-import json
 import math
-import urllib.error
-import urllib.request
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,10 +18,11 @@ from typing import Any
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from ..errors import JoulecastError, UsageError
+from ..http_client import HttpClient, HttpError
 
 SCHEMES = ("shelly", "tasmota")
 TIMEOUT_S = 3.0
-_LARGEST = 1 << 18  # bytes of an answer
+_MAX_BYTES = 1 << 18
 
 
 class PlugError(JoulecastError):
@@ -73,9 +70,8 @@ class Plug:
 
     def __init__(self, address: Address, timeout_s: float = TIMEOUT_S) -> None:
         self.address = address
-        self._timeout_s = timeout_s
-        # No proxy: the plug is in the house, and its password must not leave it.
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect())
+        # No proxy: the plug is in the local network, and its password must stay there.
+        self._http = HttpClient(timeout_s, max_bytes=_MAX_BYTES, tries=1, use_proxy=False)
         self._ask: Callable[[], float] | None = None
 
     def power_w(self) -> float:
@@ -145,60 +141,41 @@ class Plug:
 
     def _get(self, path: str) -> dict[str, Any]:
         address = self.address
-        request = urllib.request.Request(f"http://{address.host}{path}")
+        headers = {}
         if address.password is not None and address.scheme == "shelly":
             pair = f"{address.user or 'admin'}:{address.password}".encode()
-            request.add_header("Authorization", f"Basic {b64encode(pair).decode()}")
+            headers["Authorization"] = f"Basic {b64encode(pair).decode()}"
         try:
-            with self._opener.open(request, timeout=self._timeout_s) as response:
-                body = response.read(_LARGEST + 1)
-        except urllib.error.HTTPError as error:
-            error.close()
-            if error.code in (401, 403):
-                raise self._refused() from None
-            if error.code in (404, 500):  # Gen2 says 500 or 404 of a component it does not have
-                raise _NotThereError(
-                    f"plug {address}: it does not know {path.partition('?')[0]} "
-                    f"(HTTP {error.code}): is it a {address.scheme}?"
-                ) from None
-            raise PlugError(f"plug {address}: it answers with HTTP {error.code}") from None
-        except TimeoutError:
-            raise self._silent("it does not answer") from None
-        except (urllib.error.URLError, OSError) as error:
-            reason = getattr(error, "reason", error)
-            if isinstance(reason, TimeoutError):
-                raise self._silent("it does not answer") from None
-            raise self._silent(getattr(reason, "strerror", None) or str(reason)) from None
-        except http.client.HTTPException as error:
-            raise self._silent(f"this is not HTTP: {type(error).__name__}") from None
-        try:
-            answer = json.loads(body) if len(body) <= _LARGEST else None
-        except (ValueError, RecursionError):
-            answer = None
+            answer = self._http.get_json(f"http://{address.host}{path}", headers)
+        except HttpError as error:
+            raise self._failed(error, path) from None
         if not isinstance(answer, dict):
-            raise PlugError(f"plug {address}: its answer is no JSON object: is it a plug?")
+            raise PlugError(f"plug {address} did not answer with a JSON object: is it a plug?")
         return answer
 
-    def _silent(self, why: str) -> PlugError:
+    def _failed(self, error: HttpError, path: str) -> PlugError:
+        if error.status in (401, 403):
+            return self._refused()
+        # A Shelly of generation 2 answers with 500 or 404 for a component that it does not have.
+        if error.status in (404, 500):
+            return _NotThereError(
+                f"plug {self.address} does not know {path.partition('?')[0]} "
+                f"(HTTP {error.status}): is it a {self.address.scheme}?"
+            )
         return PlugError(
-            f"plug {self.address}: {why}: check its address, and that this machine is in "
+            f"plug {self.address} {error.problem}: check its address, and that this machine is in "
             "its network"
         )
 
     def _refused(self) -> PlugError:
         if self.address.password is not None:
-            return PlugError(f"plug {self.address}: it refuses this user and password")
+            return PlugError(f"plug {self.address} refuses this user and password")
         scheme, host = self.address.scheme, self.address.host
         return PlugError(
-            f"plug {self.address}: it asks for a password: {scheme}://user:password@{host}, or "
-            "switch its authentication off (newer Shellys ask in a way that is not spoken here)"
+            f"plug {self.address} asks for a password: write {scheme}://user:password@{host}, or "
+            "switch its authentication off (that of newer Shellys is not supported)"
         )
 
 
 class _NotThereError(PlugError):
     """The plug knows no such path."""
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
-        """None: a plug that sends us elsewhere is answered with its own status code."""

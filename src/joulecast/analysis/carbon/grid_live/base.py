@@ -11,10 +11,10 @@ from difflib import get_close_matches
 from typing import Any, ClassVar
 
 from ....errors import JoulecastError, UsageError
+from ....http_client import HttpClient
 from ....units import one_line
 from ..intensity import IntensityPeriod, IntensitySeries, ordered
 from .cache import Cache
-from .http import Http
 
 DAY_S = 86400.0
 
@@ -31,7 +31,7 @@ class UnknownZoneError(UsageError):
 class Access:
     """How a provider is reached: its server, the user's secrets, and what talks to it."""
 
-    http: Http
+    http: HttpClient
     cache: Cache
     base_url: str
     secrets: Mapping[str, str] = field(repr=False)

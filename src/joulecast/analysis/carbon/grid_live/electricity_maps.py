@@ -11,9 +11,9 @@ from urllib.parse import urlencode
 
 from ....errors import UnknownHardwareError, UsageError
 from ....hardware.catalog.grids import find_grid
+from ....http_client import HttpError
 from ..intensity import IntensityPeriod
 from .base import DAY_S, LiveGrid, LiveGridError, UnknownZoneError, grams, instant, nearest, written
-from .http import HttpError
 
 HOUR_S = 3600.0
 

@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 from ....errors import UnknownHardwareError, UsageError
 from ....hardware.catalog.grids import find_grid
+from ....http_client import HttpError
 from ..intensity import IntensityPeriod
 from .base import DAY_S, LiveGrid, LiveGridError, UnknownZoneError, grams, instant, written
-from .http import HttpError
 
 COUNTRY = "GB"
 _OUTWARD = re.compile(r"([A-Z]{1,2}\d[A-Z\d]?)(?:\s*\d[A-Z]{2})?")

@@ -14,9 +14,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from ....errors import UsageError
+from ....http_client import HttpError
 from ..intensity import IntensityPeriod
 from .base import DAY_S, LiveGrid, LiveGridError, UnknownZoneError, grams, instant, nearest, written
-from .http import HttpError
 
 G_PER_KWH = 0.45359237
 """Of one pound per MWh: the international pound is 453.59237 g exactly."""

@@ -1,4 +1,11 @@
-"""CSV tables that people give: opened, their header checked, what is wrong told with its line."""
+"""CSV tables that people give: the one reader of headers, rows and numbers.
+
+    with open_table(path) as table:
+        for row in table.rows(("t_s", "power_w")):
+            power_w = amount(row["power_w"], "power_w")
+
+Every problem becomes a `BadInputError` that names the file and the line.
+"""
 
 from __future__ import annotations
 
@@ -6,151 +13,158 @@ import csv
 import gzip
 import io
 import math
-from collections.abc import Callable, Iterator, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn, TextIO, TypeVar
+from typing import Any
 
 from .errors import BadInputError
 
-CURE = "mend the figure, or leave the run out"
-MOST = 1e18  # of any figure: more than any run could; keeps sums and squares finite
-_TICK = 2000  # lines between two calls of `read`
+# Above any number that a run can have; sums and squares of numbers below it are finite.
+LARGEST = 1e18
+REMEDY = "correct the number, or leave the row out"
+_SEPARATORS = {";": "semicolons", "\t": "tabs"}
 
-T = TypeVar("T")
 Row = dict[str, str]
+"""The stripped text of each column; blank where the row has none."""
 
 
-def read_table(
-    path: str | Path,
-    take: Callable[[str, Iterator[str]], T],
-    read: Callable[[int], None] = lambda characters: None,
-) -> T:
-    """What `take` makes of a file's name and its lines.
+class RowError(BadInputError):
+    """A problem in a row. `open_table` puts the file and the line in front of it."""
+
+
+class CsvTable:
+    """The rows of a CSV table under its header.
+
+    Attributes:
+        header: the names of the columns, stripped.
+        line: the line on which the current row ends; that of the header is 1.
+    """
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self.line = 1
+        self._reader = csv.reader(lines)
+        self.header = [cell.strip() for cell in next(self._reader, [])]
+        for mark, name in _SEPARATORS.items():
+            if len(self.header) == 1 and mark in self.header[0]:
+                raise RowError(f"columns must be separated by commas, not {name}")
+
+    def has(self, column: str) -> bool:
+        """Whether there is such a column, in any case of letters."""
+        return column.lower() in (name.lower() for name in self.header)
+
+    def rows(
+        self, required: Sequence[str], optional: Sequence[str] = (), *, complete: bool = False
+    ) -> Iterator[Row]:
+        """The rows that are not blank, as texts by the names that are asked for here.
+
+        Args:
+            required: columns that must be there; the case of letters does not matter.
+            optional: columns that are read where they are there.
+            complete: refuse rows that have fewer cells than the header.
+
+        Raises:
+            RowError: a column is missing or there twice, a row does not fit the header, or there
+                is no row.
+        """
+        missing = [column for column in required if not self.has(column)]
+        if missing:
+            there = ", ".join(name for name in self.header if name)[:200] or "none"
+            raise RowError(f"no column {', '.join(missing)} (the columns are: {there})")
+        wanted = dict.fromkeys((*required, *(c for c in optional if self.has(c))))
+        at = {column: self._index(column) for column in wanted}
+        width, empty = len(self.header), True
+        for cells in self._reader:
+            self.line = self._reader.line_num
+            if not any(cells):
+                continue
+            empty = False
+            if any(cell.strip() for cell in cells[width:]) or (complete and len(cells) < width):
+                raise RowError(f"{len(cells)} cells where the header has {width}")
+            yield {c: cells[i].strip() if i < len(cells) else "" for c, i in at.items()}
+        if empty:
+            raise RowError("a header without rows")
+
+    def _index(self, column: str) -> int:
+        same = [i for i, name in enumerate(self.header) if name == column] or [
+            i for i, name in enumerate(self.header) if name.lower() == column.lower()
+        ]
+        if len(same) > 1:
+            raise RowError(f"the column {column} is there {len(same)} times")
+        return same[0]
+
+
+@contextmanager
+def open_table(
+    path: str | Path, progress: Callable[[int], object] = lambda count: None
+) -> Iterator[CsvTable]:
+    """Open a CSV file for reading inside a `with` block.
 
     Args:
         path: plain text, or gzip if its name ends in `.gz`.
-        take: reads the lines, as they come.
-        read: is told every now and then how many characters were read since.
+        progress: called now and then with the number of bytes read since the last call.
 
     Raises:
-        BadInputError: the file cannot be read, or is no CSV text.
+        BadInputError: the file cannot be read, or the block raised `RowError`.
     """
     path = Path(path)
+    table: CsvTable | None = None
     try:
-        with path.open("rb") as raw:
-            data = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+        with io.BufferedReader(_CountingFile(path, progress)) as raw:
+            data: Any = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
             with io.TextIOWrapper(data, encoding="utf-8-sig", newline="") as text:
-                return take(str(path), _lines(text, read))
+                table = CsvTable(text)
+                if not any(table.header):
+                    raise RowError("the first line must name the columns, and it is blank")
+                yield table
+    except RowError as error:
+        raise BadInputError(f"{path}, line {table.line if table else 1}: {error}") from error
     except OSError as error:
         raise BadInputError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (UnicodeDecodeError, EOFError, csv.Error) as error:
+    except (UnicodeDecodeError, EOFError, csv.Error, zlib.error) as error:
         raise BadInputError(f"{path}: not a CSV text file: {error}") from error
 
 
-def _lines(file: TextIO, read: Callable[[int], None]) -> Iterator[str]:
-    characters = 0
-    for number, line in enumerate(file, 1):
-        characters += len(line)
-        yield line
-        if not number % _TICK:
-            read(characters)
-            characters = 0
-    read(characters)
+class _CountingFile(io.FileIO):
+    def __init__(self, path: Path, progress: Callable[[int], object]) -> None:
+        super().__init__(path)
+        self._progress = progress
+
+    def readinto(self, buffer: Any) -> int | None:
+        count = super().readinto(buffer)
+        self._progress(count or 0)
+        return count
 
 
-class Rows:
-    """The rows of a table, each as the stripped texts of the columns that matter.
+def amount(text: str, what: str, low: float = 0.0, remedy: str = REMEDY) -> float:
+    """A finite number from `low` to `LARGEST`.
 
     Args:
-        name: of the file, for errors.
-        lines: of the file.
-        required: columns that must be there.
-        optional: columns that are taken if they are there; others are passed over.
-        by: a column to group by, which must be there too.
+        text: a cell.
+        what: whose number it is, for the error: `"run 'a', epoch 3: energy_j"`.
+        low: the smallest that makes sense.
+        remedy: what to do about one that does not.
 
     Raises:
-        BadInputError: here and while iterating, the table makes no sense; the text names the line.
+        RowError: the text is blank, no number, or out of range.
     """
-
-    def __init__(
-        self,
-        name: str,
-        lines: Iterator[str],
-        required: Sequence[str],
-        optional: Sequence[str],
-        by: str | None = None,
-    ) -> None:
-        self._name, self._required = name, required
-        self.line = 1
-        self._reader = csv.reader(lines)
-        first = next(self._reader, None)
-        if first is None:
-            raise BadInputError(f"{name}: the file is empty")
-        self._width = len(first)
-        self.columns = self._columns(first, optional, by)
-
-    def __iter__(self) -> Iterator[Row]:
-        found = False
-        for cells in self._reader:
-            if not any(cells):
-                continue  # a blank line
-            self.line, found = self._reader.line_num, True
-            if any(cell.strip() for cell in cells[self._width :]):
-                self.refuse(f"{len(cells)} cells where the header has {self._width}")
-            at = self.columns.items()
-            yield {c: cells[i].strip() if i < len(cells) else "" for c, i in at}
-        if not found:
-            raise BadInputError(f"{self._name}: it has a header and no rows")
-
-    def _columns(self, first: list[str], optional: Sequence[str], by: str | None) -> dict[str, int]:
-        header = [cell.strip().lower() for cell in first]
-        missing = [column for column in self._required if column not in header]
-        for mark, called in ((";", "semicolons"), ("\t", "tabs")):
-            if missing and any(mark in cell for cell in first):
-                self.refuse(f"columns must be separated by commas, not {called}")
-        found = ", ".join(cell for cell in header if cell)[:200] or "none"
-        if missing:
-            self.refuse(
-                f"no column {', '.join(missing)} (found: {found}); "
-                f"the header must hold {','.join(self._required)}"
-            )
-        wanted = [*self._required, *(c for c in optional if c in header)]
-        if by is not None:
-            if by.lower() not in header:
-                self.refuse(f"no column {by} to group by (found: {found})")
-            wanted.append(by.lower())
-        for column in dict.fromkeys(wanted):
-            if header.count(column) > 1:
-                self.refuse(f"the column {column} is there {header.count(column)} times")
-        return {column: header.index(column) for column in wanted}
-
-    def amount(self, row: Row, column: str, of: str) -> float:
-        """A finite figure, not negative; `of` says in an error whose it is."""
-        return amount(row[column], column, of, self.refuse)
-
-    def refuse(self, problem: str) -> NoReturn:
-        """Raise `BadInputError` with the file and the line."""
-        raise BadInputError(f"{self._name}, line {self.line}: {problem}")
-
-
-def amount(text: str, column: str, of: str, refuse: Callable[[str], NoReturn]) -> float:
-    """A finite figure, not negative; else `refuse` is told what is wrong, and must raise."""
-    if not text:
-        refuse(f"{of}: {column} is missing: {CURE}")
     value = number(text)
-    if value is None:
-        refuse(f"{of}: {column} is {shown(text)}, not a number: {CURE}")
-    if not math.isfinite(value):
-        refuse(f"{of}: {column} is {shown(text)}, not a finite number: {CURE}")
-    if value < 0:
-        refuse(f"{of}: {column} is negative ({shown(text)}): {CURE}")
-    if value > MOST:
-        refuse(f"{of}: {column} is {shown(text)}, more than {MOST:g}: {CURE}")
-    return value
+    if not text:
+        problem = "is missing"
+    elif value is None:
+        problem = f"is {shown(text)}, not a number"
+    elif not math.isfinite(value):
+        problem = f"is {shown(text)}, not a finite number"
+    elif not low <= value <= LARGEST:
+        problem = f"is {shown(text)}, not from {low:g} to {LARGEST:g}"
+    else:
+        return value
+    raise RowError(f"{what} {problem}: {remedy}")
 
 
 def number(text: str) -> float | None:
-    """A number as programs write it, or None."""
+    """The number in a text as programs write it, or None: no underscores."""
     try:
         return None if "_" in text else float(text)
     except ValueError:
@@ -158,5 +172,5 @@ def number(text: str) -> float | None:
 
 
 def shown(text: str) -> str:
-    """A cell as an error may show it."""
+    """A cell as an error may quote it."""
     return text if len(text) <= 40 and text.isprintable() else repr(text[:40])

@@ -143,7 +143,7 @@ def _of_table(file: Path, by: str | None, given: Known) -> _Found:
 
     size = file.stat().st_size if file.is_file() and file.suffix != ".gz" else None
     with LateBar("reading", size) as bar:
-        runs = read_epochs(file, by, bar.advance)
+        runs = read_epochs(file, [by] if by else [], bar.advance)
     subjects = [Subject(run.history, _or(given, run.tdp_w), run.group) for run in runs]
     gapped = [run for run in runs if run.absent]
     notes = []

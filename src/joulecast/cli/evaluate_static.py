@@ -79,7 +79,7 @@ def _of_table(file: Path, by: str | None) -> _Found:
 
     size = file.stat().st_size if file.is_file() and file.suffix != ".gz" else None
     with LateBar("reading", size) as bar:
-        return str(file), read_static(file, by, bar.advance), []
+        return str(file), read_static(file, [by] if by else [], bar.advance), []
 
 
 def _recorded(recorded: Recorded) -> _Found:

@@ -9,20 +9,17 @@ long silence of a power meter is a gap again when it is read.
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import math
 import secrets
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 
-from ..errors import BadInputError, UsageError
+from ..csv_table import LARGEST, CsvTable, Row, RowError, amount, open_table, shown
+from ..errors import UsageError
 from ..meters.base import ReadingKind, Source, Uncertainty
 from ..meters.replay import LEAVE_OUT, read_trace
 from ..recording.model import Array, Footer, Gap, Header, Recording, Samples, Status
@@ -38,7 +35,7 @@ HEADER = ("domain", "t_s", "energy_j", "power_w", "low", "high", "held_s", "prov
 # most common source (NVML API reference, nvmlDeviceGetPowerUsage: "accurate to within +/- 5%").
 DEFAULT_UNCERTAINTY = 0.05
 
-_ROWS = 10_000  # to write, or to read between two words of progress
+_ROWS = 10_000  # written at once
 _CALENDAR = 1e9  # times beyond it (2001) are seconds since 1970
 
 
@@ -112,30 +109,15 @@ def import_csv(
 ) -> Recording:
     """The recording in a table, or in a power trace with the columns `t_s,power_w`.
 
-    The file may be packed with gzip (`.gz`). `progress` is told now and then how many more of its
-    bytes were read. Raises `BadInputError` naming the line.
+    The file may be packed with gzip (`.gz`). `progress` is called now and then with the number of
+    bytes read since the last call. Raises `BadInputError` naming the line.
     """
     fraction = DEFAULT_UNCERTAINTY if assumed.uncertainty is None else assumed.uncertainty
     if not 0 <= fraction < 1:
         raise UsageError(f"an uncertainty of {fraction:g}: write a fraction below 1 (0.05 is 5 %)")
-    try:
-        with path.open("rb") as raw:
-            data = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
-            text = io.TextIOWrapper(data, encoding="utf-8-sig", newline="")
-            names = [cell.strip().lower() for cell in next(csv.reader(text), [])]
-            if "domain" in names:
-                told = 0
-
-                def tell() -> None:
-                    nonlocal told
-                    progress(raw.tell() - told)
-                    told = raw.tell()
-
-                return _recording(path, _series(text, names, path, tell), fraction, assumed, False)
-    except OSError as error:
-        raise BadInputError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (UnicodeDecodeError, EOFError, csv.Error) as error:
-        raise BadInputError(f"{path}: not a CSV text file: {error}") from error
+    with open_table(path, progress) as table:
+        if table.has("domain"):
+            return _recording(path, _series(table), fraction, assumed, False)
     t_s, power_w = read_trace(path)
     series = _Series(ReadingKind.POWER)
     for column, figures in zip(series.columns, (t_s, power_w), strict=False):
@@ -159,48 +141,43 @@ class _Series:
         ]
 
 
-def _series(
-    text: TextIO, names: list[str], path: Path, tell: Callable[[], None]
-) -> dict[str, _Series]:
-    if "t_s" not in names or not {"energy_j", "power_w"} & set(names):
-        raise BadInputError(
-            f"{path}, line 1: the header needs domain, t_s, and energy_j or power_w, "
-            f"not {','.join(names)}"
+def _series(table: CsvTable) -> dict[str, _Series]:
+    if not (table.has("energy_j") or table.has("power_w")):
+        raise RowError(
+            f"the header needs domain, t_s, and energy_j or power_w, not {','.join(table.header)}"
         )
-    reader = csv.DictReader(text, fieldnames=names)
     found: dict[str, _Series] = {}
-    for row in reader:
-        where = f"{path}, line {reader.line_num + 1}"
-        try:
-            _add_row(found, {key: (row.get(key) or "").strip() for key in HEADER})
-        except ValueError as error:
-            raise BadInputError(f"{where}: {error}") from error
-        if reader.line_num % _ROWS == 0:
-            tell()
+    for row in table.rows(("domain", "t_s"), HEADER):
+        _add_row(found, row)
     return found
 
 
-def _add_row(found: dict[str, _Series], row: Mapping[str, str]) -> None:
-    """Take in one row. Raises `ValueError`, saying what is wrong with it."""
-    energy, power = row["energy_j"], row["power_w"]
+def _add_row(found: dict[str, _Series], row: Row) -> None:
+    domain, energy, power = row["domain"], row.get("energy_j", ""), row.get("power_w", "")
     if bool(energy) == bool(power):
-        cure = ", and not both" if energy else f": {LEAVE_OUT}"
-        raise ValueError(f"one of energy_j and power_w is expected{cure}")
+        remedy = ", and not both" if energy else f": {LEAVE_OUT}"
+        raise RowError(f"one of energy_j and power_w is expected{remedy}")
     kind = ReadingKind.COUNTER if energy else ReadingKind.POWER
-    series = found.get(row["domain"])
+    series = found.get(domain)
     if series is None:
-        provenance = Provenance(row["provenance"] or "measured")
-        series = found[row["domain"]] = _Series(kind, provenance)
+        series = found[domain] = _Series(kind, _provenance(row.get("provenance") or "measured"))
     if kind is not series.kind:
-        raise ValueError(f"{row['domain']} has energy_j in some rows and power_w in others")
-    figures = [row["t_s"], energy or power, row["low"], row["high"], row["held_s"]]
-    numbers = [float(figure) if figure else math.nan for figure in figures]
-    if any(not math.isfinite(n) for n, figure in zip(numbers, figures, strict=True) if figure):
-        raise ValueError(f"a figure is not finite: {LEAVE_OUT}")
-    if not figures[0]:
-        raise ValueError(f"t_s is blank: {LEAVE_OUT}")
-    for column, number in zip(series.columns, numbers, strict=True):
-        column.append(number)
+        raise RowError(f"{domain} has energy_j in some rows and power_w in others")
+    numbers = [amount(row["t_s"], "t_s", -LARGEST, LEAVE_OUT)]
+    numbers.append(amount(energy or power, "energy_j or power_w", -LARGEST, LEAVE_OUT))
+    for column in ("low", "high", "held_s"):
+        text = row.get(column)
+        numbers.append(amount(text, column, -LARGEST, LEAVE_OUT) if text else math.nan)
+    for values, value in zip(series.columns, numbers, strict=True):
+        values.append(value)
+
+
+def _provenance(text: str) -> Provenance:
+    try:
+        return Provenance(text)
+    except ValueError:
+        known = ", ".join(Provenance)
+        raise RowError(f"provenance is {shown(text)}: use one of {known}") from None
 
 
 def _recording(
@@ -211,8 +188,6 @@ def _recording(
     from_anywhere: bool,
 ) -> Recording:
     """A table counts from the start of its run; a trace may count from anywhere."""
-    if not found:
-        raise BadInputError(f"{path}: it has a header and no rows")
     first = min(series.columns[0][0] for series in found.values())
     dated = first > _CALENDAR
     shift = first if dated or from_anywhere else 0.0

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 import numpy.typing as npt
 
+from ..csv_table import LARGEST, RowError, amount, open_table
 from ..errors import BadInputError, MeterLostError
 from ..units import Provenance, format_duration
 from .base import Meter, Reading, ReadingKind, Source, Uncertainty
@@ -35,71 +32,14 @@ def read_trace(path: str | Path) -> tuple[Array, Array]:
     The file (plain, or gzip if its name ends in `.gz`) has a header with at least the columns
     `t_s` and `power_w`; times strictly increase. Raises `BadInputError`, naming the line.
     """
-    path = Path(path)
-    try:
-        with path.open("rb") as raw:
-            data = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
-            with io.TextIOWrapper(data, encoding="utf-8-sig", newline="") as text:
-                return _read(text, str(path))
-    except OSError as error:
-        raise BadInputError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (UnicodeDecodeError, EOFError, csv.Error) as error:
-        raise BadInputError(f"{path}: not a CSV text file: {error}") from error
-
-
-def _read(file: TextIO, name: str) -> tuple[Array, Array]:
-    reader = csv.reader(file)
-    first = next(reader, None)
-    if first is None:
-        raise BadInputError(f"{name}: the file is empty")
-    header = [cell.strip().lower() for cell in first]
-    missing = [column for column in HEADER if column not in header]
-    for mark, called in ((";", "semicolons"), ("\t", "tabs")):
-        if missing and any(mark in cell for cell in first):
-            raise BadInputError(
-                f"{name}, line 1: columns must be separated by commas, not {called}"
+    with open_table(path) as table:
+        return _arrays(
+            (
+                amount(row["t_s"], "t_s", -LARGEST, LEAVE_OUT),
+                amount(row["power_w"], "power_w", remedy=LEAVE_OUT),
             )
-    if missing:
-        raise BadInputError(
-            f"{name}, line 1: no column {', '.join(missing)}; the header must hold t_s,power_w"
+            for row in table.rows(HEADER)
         )
-    at = [header.index(column) for column in HEADER]
-    rows: list[tuple[float, float]] = []
-    for cells in reader:
-        if not cells:
-            continue  # a blank line
-        where = f"{name}, line {reader.line_num}"
-        if len(cells) <= max(at):
-            raise BadInputError(f"{where}: {len(cells)} cells where the header has {len(header)}")
-        for column, i in zip(HEADER, at, strict=True):
-            if not cells[i].strip():
-                raise BadInputError(f"{where}: {column} is blank: {LEAVE_OUT}")
-        try:
-            row = float(cells[at[0]]), float(cells[at[1]])
-        except ValueError as error:
-            raise BadInputError(f"{where}: t_s and power_w must be numbers: {error}") from error
-        _check(row, rows[-1] if rows else None, where)
-        rows.append(row)
-    return _arrays(rows, name)
-
-
-def _check(row: tuple[float, float], before: tuple[float, float] | None, where: str) -> None:
-    t_s, power_w = row
-    if not (math.isfinite(t_s) and math.isfinite(power_w)):
-        raise BadInputError(
-            f"{where}: t_s and power_w must be finite, not {t_s}, {power_w}: {LEAVE_OUT}"
-        )
-    if power_w < 0:
-        raise BadInputError(f"{where}: power_w is negative: {power_w}")
-    if before is not None and t_s <= before[0]:
-        raise BadInputError(f"{where}: t_s must increase, and {t_s} follows {before[0]}")
-
-
-def _arrays(rows: list[tuple[float, float]], name: str) -> tuple[Array, Array]:
-    if len(rows) < 2:
-        raise BadInputError(f"{name}: a trace needs at least two rows, this has {len(rows)}")
-    table = np.array(rows, dtype=np.float64)
-    return table[:, 0], table[:, 1]
 
 
 class ReplayMeter(Meter):
@@ -132,7 +72,7 @@ class ReplayMeter(Meter):
             self._t_s, self._power_w = read_trace(trace)
         else:
             name = "rows"
-            self._t_s, self._power_w = _checked(trace)
+            self._t_s, self._power_w = _arrays(trace)
         self._speed = speed
         steps = np.diff(self._t_s)
         period_s = float(np.median(steps))
@@ -176,10 +116,17 @@ class ReplayMeter(Meter):
         return note
 
 
-def _checked(rows: Rows) -> tuple[Array, Array]:
-    checked: list[tuple[float, float]] = []
-    for number, (t_s, power_w) in enumerate(rows):
-        row = (float(t_s), float(power_w))
-        _check(row, checked[-1] if checked else None, f"trace row {number}")
-        checked.append(row)
-    return _arrays(checked, "trace")
+def _arrays(rows: Rows) -> tuple[Array, Array]:
+    """Times and powers of a trace. Raises `BadInputError` where they are not one."""
+    times: list[float] = []
+    powers: list[float] = []
+    for t_s, power_w in rows:
+        if not (math.isfinite(t_s) and math.isfinite(power_w) and power_w >= 0):
+            raise RowError(f"t_s and power_w must be finite, power_w 0 or more: {t_s}, {power_w}")
+        if times and t_s <= times[-1]:
+            raise RowError(f"t_s must increase, and {t_s} follows {times[-1]}")
+        times.append(t_s)
+        powers.append(power_w)
+    if len(times) < 2:
+        raise RowError(f"a trace needs at least two rows, this has {len(times)}")
+    return np.array(times, np.float64), np.array(powers, np.float64)

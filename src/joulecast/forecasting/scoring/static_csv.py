@@ -1,75 +1,76 @@
-"""Runs from a CSV table, one a row: `architecture,gpu,energy_j,duration_s` and what is known."""
+"""Runs from a CSV table, one a row: `architecture,gpu,energy_j,duration_s` and known facts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from ...csv_table import CURE, Row, Rows, amount, read_table, shown
+from ...csv_table import RowError, amount, open_table, shown
 from ...hardware.catalog.gpus import PRECISIONS
 from ..past_run import Facts, StaticRun, completed
 
 HEADER = ("architecture", "gpu", "energy_j", "duration_s")
+# Columns of numbers, in the units of `Facts`; blank where a number is unknown.
 FIGURES = (
     *("batch", "image_height", "image_width", "training_size", "validation_size"),
     *("epochs", "steps", "gflops", "parameters", "ram_gb"),
     *("gpu_cores", "gpu_memory_gb", "tdp_w", "peak_tflops", "utilization"),
 )
-"""Columns that hold a number; blank where it is not known. Units are those of `Facts`."""
 TEXTS = ("run_id", "model", "precision", "optimizer")
-Refuse = Callable[[str], NoReturn]
 _MAY_BE_ZERO = frozenset({"validation_size", "ram_gb", "utilization"})
+_REMEDY = "correct the number, or leave the run out"
 
 
 def read_static(
-    path: str | Path, by: str | None = None, read: Callable[[int], None] = lambda characters: None
+    path: str | Path,
+    by: Sequence[str] = (),
+    progress: Callable[[int], object] = lambda count: None,
 ) -> list[StaticRun]:
     """The runs of a CSV file (or `.csv.gz`), in order.
 
-    Columns that are not known are passed over. What the table does not say of a GPU comes from
-    the catalog, as far as that knows it by its name.
+    Other columns are ignored. Facts of a GPU that the table lacks come from the catalog, if the
+    catalog has a GPU of that name.
 
     Args:
         path: of the file.
-        by: a column to group runs by.
-        read: is told every now and then how many characters were read since.
+        by: columns to group runs by.
+        progress: called now and then with the number of bytes read since the last call.
 
     Raises:
         BadInputError: the table makes no sense; the text names the line.
     """
-    return read_table(path, lambda name, lines: list(_runs(name, lines, by)), read)
+    runs = []
+    with open_table(path, progress) as table:
+        for row in table.rows((*HEADER, *by), (*FIGURES, *TEXTS)):
+            for column in ("architecture", "gpu"):
+                if not row[column]:
+                    raise RowError(f"{column} is missing: every run must have one")
+            where = f"{shown(row['architecture'])} on {shown(row['gpu'])}"
+            energy_j, duration_s = (
+                _positive(row[column], f"{where}: {column}") for column in HEADER[2:]
+            )
+            run_id = row.get("run_id") or f"line {table.line}"
+            group = ", ".join(row[column] for column in by) if by else None
+            runs.append(StaticRun(run_id, parse_facts(row, where), energy_j, duration_s, group))
+    return runs
 
 
-def _runs(name: str, lines: Iterator[str], by: str | None) -> Iterator[StaticRun]:
-    rows = Rows(name, lines, HEADER, (*FIGURES, *TEXTS), by)
-    for row in rows:
-        yield _run(rows, row, None if by is None else row[by.lower()])
+def parse_facts(texts: Mapping[str, str], where: str) -> Facts:
+    """Facts from texts under the names of the columns, completed from the catalog.
 
-
-def _run(rows: Rows, row: Row, group: str | None) -> StaticRun:
-    of = f"{shown(row['architecture']) or 'a run'} on {shown(row['gpu']) or 'no GPU'}"
-    for column in ("architecture", "gpu"):
-        if not row[column]:
-            rows.refuse(f"{column} is missing: every run must name it")
-    energy_j, duration_s = (
-        _positive(row[column], column, of, rows.refuse) for column in ("energy_j", "duration_s")
-    )
-    run_id = row.get("run_id") or f"line {rows.line}"
-    return StaticRun(run_id, parsed(row, of, rows.refuse), energy_j, duration_s, group)
-
-
-def parsed(texts: Mapping[str, str], of: str, refuse: Refuse) -> Facts:
-    """Facts written as texts under the names of the columns, and those of the catalog.
-
-    `refuse` is told what makes no sense, and must raise; `of` says in the text whose it is.
+    Raises:
+        RowError: a text makes no sense; `where` stands in front of what is wrong.
     """
-    figures = {c: _figure(texts[c], c, of, refuse) for c in FIGURES if texts.get(c)}
+    figures = {c: _figure(texts[c], c, where) for c in FIGURES if texts.get(c)}
     if figures.get("utilization", 0.0) > 1:
-        refuse(f"{of}: utilization is {shown(texts['utilization'])}; write it from 0 to 1")
+        raise RowError(
+            f"{where}: utilization is {shown(texts['utilization'])}: write a number from 0 to 1"
+        )
     precision = texts.get("precision", "").lower() or "fp32"
     if precision not in PRECISIONS:
-        refuse(f"{of}: precision is {shown(precision)}: use one of {', '.join(PRECISIONS)}")
+        raise RowError(
+            f"{where}: precision is {shown(precision)}: use one of {', '.join(PRECISIONS)}"
+        )
     facts = Facts(
         architecture=texts.get("architecture", ""),
         gpu=texts.get("gpu", ""),
@@ -81,14 +82,15 @@ def parsed(texts: Mapping[str, str], of: str, refuse: Refuse) -> Facts:
     return completed(facts)
 
 
-def _figure(text: str, column: str, of: str, refuse: Refuse) -> float:
+def _figure(text: str, column: str, where: str) -> float:
+    what = f"{where}: {column}"
     if column in _MAY_BE_ZERO:
-        return amount(text, column, of, refuse)
-    return _positive(text, column, of, refuse)
+        return amount(text, what, remedy=_REMEDY)
+    return _positive(text, what)
 
 
-def _positive(text: str, column: str, of: str, refuse: Refuse) -> float:
-    value = amount(text, column, of, refuse)
+def _positive(text: str, what: str) -> float:
+    value = amount(text, what, remedy=_REMEDY)
     if value == 0:
-        refuse(f"{of}: {column} is zero: {CURE}")
+        raise RowError(f"{what} is zero: {_REMEDY}")
     return value

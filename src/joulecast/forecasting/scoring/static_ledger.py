@@ -9,7 +9,7 @@ from ...errors import BadInputError, LedgerError
 from ...recording.model import Status
 from ...recording.summary import Summary, summarize
 from ..past_run import StaticRun
-from .static_csv import FIGURES, TEXTS, parsed
+from .static_csv import FIGURES, TEXTS, parse_facts
 
 if TYPE_CHECKING:
     from ...ledger import Ledger
@@ -65,7 +65,7 @@ def of_summary(summary: Summary) -> StaticRun:
     done = sum(epoch.span.end_s is not None for epoch in summary.epochs)
     if done and "steps" not in texts:
         texts.setdefault("epochs", str(done))
-    facts = parsed(texts, "a tag", _refuse)
+    facts = parse_facts(texts, "a tag")
     return StaticRun(header.run_id, facts, energy.value, summary.duration_s)
 
 

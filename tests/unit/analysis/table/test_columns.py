@@ -69,24 +69,26 @@ def test_a_missing_column_offers_the_nearest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"),
+    ("text", "line"),
     [
-        ("", "the file is empty"),
-        ("a,b\n", "a header and no rows"),
-        ("a,b\n\n,\n", "a header and no rows"),
-        ("a,b\n1\n", "line 2: 1 cells where the header has 2"),
-        ("a;b\n1;2\n", "commas, not semicolons"),
-        ("a\tb\n1\t2\n", "commas, not tabs"),
-        ("a,a\n1,2\n", "the column a is there twice"),
-        ("a,\n1,2\n", "a column has no name"),
-        ("a\n\xff\n", None),
+        ("", 1),
+        ("a,b\n", 1),
+        ("a,b\n\n,\n", 3),
+        ("a,b\n1\n", 2),
+        ("a;b\n1;2\n", 1),
+        ("a\tb\n1\t2\n", 1),
+        ("a,a\n1,2\n", 1),
+        ("a,\n1,2\n", 1),
     ],
 )
-def test_tables_that_make_no_sense(tmp_path: Path, text: str, problem: str | None) -> None:
+def test_a_table_without_sense_is_refused_with_its_line(
+    tmp_path: Path, text: str, line: int
+) -> None:
     path = tmp_path / "x.csv"
-    path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(BadInputError, match=problem or "not a CSV text file"):
+    path.write_text(text)
+    with pytest.raises(BadInputError) as caught:
         read_csv(path)
+    assert str(caught.value).startswith(f"{path}, line {line}: ")
 
 
 def test_labels_of_numbers_need_no_point() -> None:

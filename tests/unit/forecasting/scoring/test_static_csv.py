@@ -61,31 +61,31 @@ def test_samples_of_epochs_or_of_steps(table):
 def test_groups_and_compression(table, tmp_path):
     path = tmp_path / "runs.csv.gz"
     path.write_bytes(gzip.compress(f"{HEAD},Kind\nvgg,x,1,1,cnn\n".encode()))
-    assert read_static(path, by="kind")[0].group == "cnn"
+    assert read_static(path, by=["kind"])[0].group == "cnn"
 
 
 @pytest.mark.parametrize(
-    ("row", "problem"),
+    ("row", "place"),
     [
-        ("vgg,RTX 3090,-5,10", "vgg on RTX 3090: energy_j is negative (-5)"),
-        ("vgg,RTX 3090,0,10", "vgg on RTX 3090: energy_j is zero"),
-        ("vgg,RTX 3090,5,", "vgg on RTX 3090: duration_s is missing"),
-        ("vgg,RTX 3090,5,nan", "vgg on RTX 3090: duration_s is nan, not a finite number"),
-        ("vgg,RTX 3090,much,10", "vgg on RTX 3090: energy_j is much, not a number"),
-        (",RTX 3090,5,10", "architecture is missing"),
-        ("vgg,,5,10", "gpu is missing"),
-        ("vgg,x,5,10,0,", "vgg on x: batch is zero"),
-        ("vgg,x,5,10,,80", "vgg on x: utilization is 80; write it from 0 to 1"),
-        ("vgg,x,5,10,,,fp31", "vgg on x: precision is fp31: use one of"),
+        ("vgg,RTX 3090,-5,10", "vgg on RTX 3090: energy_j"),
+        ("vgg,RTX 3090,0,10", "vgg on RTX 3090: energy_j"),
+        ("vgg,RTX 3090,5,", "vgg on RTX 3090: duration_s"),
+        ("vgg,RTX 3090,5,nan", "vgg on RTX 3090: duration_s"),
+        ("vgg,RTX 3090,much,10", "vgg on RTX 3090: energy_j"),
+        (",RTX 3090,5,10", "architecture"),
+        ("vgg,,5,10", "gpu"),
+        ("vgg,x,5,10,0,", "vgg on x: batch"),
+        ("vgg,x,5,10,,80", "vgg on x: utilization"),
+        ("vgg,x,5,10,,,fp31", "vgg on x: precision"),
     ],
 )
-def test_what_makes_no_sense_is_named_with_its_line(table, row, problem):
+def test_a_number_without_sense_is_named_with_its_line(table, row, place):
     head = HEAD + ",batch,utilization,precision"
     text = refusal(table("vgg,x,1,1", row, head=head))
-    assert text.startswith(f", line 3: {problem}")
+    assert text.startswith(f", line 3: {place}")
 
 
 def test_a_column_that_is_missing(table):
     text = refusal(table("vgg,x,1", head="architecture,gpu,energy"))
-    assert "no column energy_j, duration_s (found: architecture, gpu, energy)" in text
-    assert "no column kind to group by" in refusal(table("vgg,x,1,1"), by="kind")
+    assert text.startswith(", line 1: no column energy_j, duration_s")
+    assert refusal(table("vgg,x,1,1"), by=["kind"]).startswith(", line 1: no column kind")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..errors import BadInputError
+from .. import serialize
 from .detect.cgroup import Limits, detect_limits
 from .detect.container import detect_container
 from .detect.cpu import DetectedCpu, detect_cpu
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What a machine is, as far as it says. Unknown is None, and `notes` names the reason."""
+    """Hardware and software of a machine. Unknown is None, and `notes` gives the reason."""
 
     host: Host = field(default_factory=Host)
     machine: Machine = field(default_factory=Machine)
@@ -42,125 +42,91 @@ class Environment:
 
     @classmethod
     def detect(cls, root: Path = Path("/"), env: Mapping[str, str] | None = None) -> Environment:
-        """Look at the machine whose files are under `root`, from a process with variables `env`.
+        """The machine whose files are under `root`, seen by a process with the variables `env`.
 
-        Never raises: a part that fails is left unknown, with a note. Starts no process, sends
-        nothing, imports no framework. Drivers' libraries are asked only where `root` is "/".
+        Never raises: a part that fails stays unknown, with a note. Starts no process, sends
+        nothing, imports no framework. Drivers' libraries are called only where `root` is "/".
+
+        Args:
+            root: the root folder; another one than "/" is for tests.
+            env: environment variables that hide GPUs; those of this process by default.
+
+        Example:
+            >>> environment = joulecast.Environment.detect()
+            >>> environment.effective_cpus  # doctest: +SKIP
+            16.0
         """
         env = os.environ if env is None else env
         notes: list[str] = []
         tree = Tree(root)
         if tree.live and sys.platform == "darwin":
-            found = _detect_mac(notes)
+            environment = _detect_mac(notes)
         else:
-            found = _detect_linux(tree, env, notes)
-        return replace(found, notes=tuple(notes))
+            environment = _detect_linux(tree, env, notes)
+        return replace(environment, notes=tuple(notes))
 
     def of_program(self, program: str) -> Environment:
-        """The same machine with the Python packages that `program` will see, not our own.
+        """The same machine with the Python packages that `program` will import, not our own.
 
-        Where its files do not tell them, they are left unknown, with a note.
+        Where the program's files do not show which, they are unknown, with a note.
         """
-        found = interpreter_of(program)
-        if found is None:
-            why = f"packages: {Path(program).name} does not say which Python it runs, if any"
+        interpreter = interpreter_of(program)
+        if interpreter is None:
+            why = f"packages: unknown, {Path(program).name} does not show which Python it runs"
             software = replace(self.software, python=None, packages={}, cuda_runtime=None)
             return replace(self, software=software, notes=(*self.notes, why))
-        seen = detect_software(found.packages)
         software = replace(
-            self.software,
-            python=found.version,
-            packages=seen.packages,
-            cuda_runtime=seen.cuda_runtime,
-            rocm_runtime=seen.rocm_runtime,
+            detect_software(interpreter.packages),
+            python=interpreter.version,
+            nvidia_driver=self.software.nvidia_driver,
+            cuda_driver=self.software.cuda_driver,
         )
         return replace(self, software=software)
 
     @property
     def effective_cpus(self) -> float | None:
-        """Processors' worth of CPU time this process can get; None if nothing is known.
+        """CPU time per second that this process can get, in processors; None if unknown.
 
-        The least of the logical processors, the affinity mask and the control groups' quota.
+        The minimum of the logical processors, the affinity mask and the control groups' quota.
         """
         bounds = (self.cpu.threads, self.cpu.usable_threads, self.limits.cpus)
         return min((float(bound) for bound in bounds if bound is not None), default=None)
 
     @property
     def effective_memory_bytes(self) -> int | None:
-        """Memory this process can get: the machine's, or the control groups' limit if less."""
+        """Memory this process can get: the machine's, or the control groups' limit if lower."""
         bounds = (self.host.ram_bytes, self.limits.memory_bytes)
         return min((bound for bound in bounds if bound is not None), default=None)
 
     @property
     def is_virtual(self) -> bool | None:
-        """Whether this is a guest of a hypervisor; None where nothing tells."""
+        """Whether this is a guest of a hypervisor; None if unknown."""
         return self.machine.virtual
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON types; inverse of `from_json`."""
-        data = asdict(self)
-        for gpu in data["gpus"]:
-            gpu["mig_uuids"] = list(gpu["mig_uuids"])
-        return data | {"gpus": list(data["gpus"]), "notes": list(self.notes)}
+        """Plain JSON types, as recordings keep them; inverse of `from_json`."""
+        builtins: dict[str, Any] = serialize.to_builtins(self)
+        return builtins
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Environment:
-        """Inverse of `to_json`. Fields it does not know are left out (a newer version's).
+    def from_json(cls, data: Any) -> Environment:
+        """The environment of a recording, of this or another version of joulecast.
 
-        Raises `BadInputError` where the data has another shape.
+        Unknown fields are ignored and missing ones get their default.
+
+        Raises:
+            BadInputError: a value has the wrong type; the text names its key.
         """
-        try:
-            plain = {name: data.get(name) for name in ("gpus_restricted_by", "container")}
-            return replace(
-                _pick(cls, plain | {"notes": tuple(data.get("notes", ()))}),
-                host=_pick(Host, data.get("host", {})),
-                machine=_pick(Machine, data.get("machine", {})),
-                cpu=_pick(DetectedCpu, data.get("cpu", {})),
-                gpus=tuple(
-                    _pick(DetectedGpu, {**gpu, "mig_uuids": tuple(gpu.get("mig_uuids", ()))})
-                    for gpu in data.get("gpus", ())
-                ),
-                limits=_pick(Limits, data.get("limits", {})),
-                software=_pick(Software, data.get("software", {})),
-            )
-        except (TypeError, AttributeError, ValueError) as error:
-            raise BadInputError(
-                f"this is not an environment as joulecast writes it: {error}"
-            ) from None
+        return serialize.read(data, cls, "environment")
 
 
-_PLAIN: dict[str, Any] = {
-    "None": type(None),
-    "str": str,
-    "int": int,
-    "float": (int, float),
-    "bool": bool,
-}
+def _attempt(what: str, notes: list[str], detect: Callable[[], T], otherwise: T) -> T:
+    """What `detect` returns, `otherwise` with a note where it raises.
 
-
-def _pick(cls: type[T], data: Mapping[str, Any]) -> T:
-    """The fields of `cls` that the data holds. Raises ValueError where one is of another type."""
-    kinds: dict[str, str] = {f.name: str(f.type) for f in fields(cls)}  # type: ignore[arg-type]
-    known = {name: value for name, value in data.items() if name in kinds}
-    for name, value in known.items():
-        if not _fits(value, kinds[name]):
-            raise ValueError(f"{name} is {value!r}, not {kinds[name]}")
-    return cls(**known)
-
-
-def _fits(value: object, kind: str) -> bool:
-    if isinstance(value, tuple):
-        return kind == "tuple[str, ...]" and all(isinstance(item, str) for item in value)
-    if isinstance(value, Mapping):
-        texts = [*value.keys(), *value.values()]
-        return kind == "dict[str, str]" and all(isinstance(item, str) for item in texts)
-    return any(isinstance(value, _PLAIN.get(name, ())) for name in kind.split(" | "))
-
-
-def _attempt(what: str, notes: list[str], look: Callable[[], T], otherwise: T) -> T:
-    """The last line of "never raises": third-party libraries and odd kernels may do anything."""
+    Third-party libraries and unusual kernels may raise anything.
+    """
     try:
-        return look()
+        return detect()
     except Exception as error:
         notes.append(f"{what}: could not be detected: {type(error).__name__}: {error}")
         return otherwise
@@ -186,12 +152,12 @@ def _detect_linux(tree: Tree, env: Mapping[str, str], notes: list[str]) -> Envir
 
 
 def _name_arm_product(cpu: DetectedCpu, machine: Machine, notes: list[str]) -> DetectedCpu:
-    """ARM kernels name no model; a seller that has one processor of this core names it."""
+    """Add the model name where one seller has one product with this core: ARM kernels show none."""
     if cpu.name or not cpu.microarchitecture:
         return cpu
     name = arm_product(machine.cloud or machine.vendor, cpu.microarchitecture)
     if name is None:
-        notes.append(f"CPU: it gives no name; its cores are {cpu.microarchitecture}")
+        notes.append(f"CPU: its name is unknown; its cores are {cpu.microarchitecture}")
         return cpu
     return replace(cpu, name=name)
 

@@ -166,7 +166,7 @@ def test_an_arm_core_that_no_product_tells(tmp_path):
     assert (e.cpu.microarchitecture, e.cpu.name) == ("Cortex-A72", None)
     assert e.machine.product == "Raspberry Pi 4"
     assert e.is_virtual is None
-    assert any("gives no name" in note for note in e.notes)
+    assert any("name is unknown" in note for note in e.notes)
     assert any("virtual" in note for note in e.notes)
 
 

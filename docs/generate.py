@@ -11,6 +11,8 @@ import json
 import pkgutil
 import sys
 from collections.abc import Iterator
+from html import escape
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from joulecast import cli, serialize
 from joulecast.result import Result
 
 DOCS = Path(__file__).parent
-BEGIN, END = "<!-- options: written by docs/generate.py -->", "<!-- end of options -->"
+BEGIN, END = "<!-- help and options: written by docs/generate.py -->", "<!-- end of options -->"
 Generated = Iterator[tuple[Path, str]]
 
 
@@ -91,21 +93,27 @@ def options_of(name: str, command: click.Command) -> str:
             if each
         )
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
-    lines = ["```", usage, "```", "", "| option | meaning |", "|---|---|"]
+    lines = [help_of(command), "", "```", usage, "```", "", "| option | meaning |", "|---|---|"]
     records = [p.get_help_record(context) for p in command.get_params(context)]
     lines += [row(*record) for record in records if record]
     return "\n".join(lines) + "\n"
 
 
+def help_of(command: click.Command) -> str:
+    """The command's help as Markdown: what it gives, and its examples as code."""
+    return cleandoc(command.help or "").replace("\b\n", "").replace("\b", "")
+
+
 def row(option: str, meaning: str) -> str:
     """A row of the table of options."""
-    bare = meaning.replace("[", "\\[").replace("<", "&lt;")  # no link, no HTML
-    return f"| `{escaped(option)}` | {escaped(bare)} |"
+    code = escaped(option).replace("[", "&#91;")
+    bare = escaped(meaning).replace("[", "\\[")  # no link
+    return f"| <code>{code}</code> | {bare} |"
 
 
 def escaped(text: Any) -> str:
     """Text as a cell of a Markdown table."""
-    return " ".join(str(text).split()).replace("|", "\\|")
+    return escape(" ".join(str(text).split()), quote=False).replace("|", "&#124;")
 
 
 if __name__ == "__main__":

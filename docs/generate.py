@@ -101,7 +101,8 @@ def options_of(name: str, command: click.Command) -> str:
 
 def help_of(command: click.Command) -> str:
     """The command's help as Markdown: what it gives, and its examples as code."""
-    return cleandoc(command.help or "").replace("\b\n", "").replace("\b", "")
+    lines = cleandoc(command.help or "").replace("\b", "").splitlines()
+    return "\n".join(f"    {x}" if x.startswith("joulecast ") else x for x in lines)
 
 
 def row(option: str, meaning: str) -> str:

@@ -5,12 +5,18 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from .errors import BadInputError
 
 T = TypeVar("T")
+Problem = tuple[str, str]
+"""The path inside a document, such as `.spans[3].name`, and what is wrong there."""
+
+DEEPEST = 60  # levels; deeper documents are an attack on whatever walks them
 
 
 def to_builtins(value: Any) -> Any:
@@ -23,9 +29,7 @@ def to_builtins(value: Any) -> Any:
         >>> to_builtins({"energy_j": (1.0, float("nan"))})
         {'energy_j': [1.0, None]}
     """
-    import msgspec
-
-    return msgspec.json.decode(msgspec.json.encode(value, enc_hook=_plain))
+    return json.loads(_encode(value))
 
 
 def document(schema: str, value: Any) -> dict[str, Any]:
@@ -37,7 +41,7 @@ def dumps(value: Any, *, indent: int = 0) -> str:
     """`value` as JSON text, on one line or indented."""
     import msgspec
 
-    data = msgspec.json.encode(value, enc_hook=_plain)
+    data = _encode(value)
     return (msgspec.json.format(data, indent=indent) if indent else data).decode()
 
 
@@ -50,16 +54,22 @@ def read(data: Any, kind: type[T], place: str = "document") -> T:
         place: what the data is, for the error: a file's name.
 
     Raises:
-        BadInputError: a key is missing or a value has the wrong type; the text names its path.
+        BadInputError: a key is missing, a value has the wrong type, a number is not finite or does
+            not fit 64 bits, or the data is nested deeper than `DEEPEST`; the text names the path.
     """
     import msgspec
 
+    problem = _first_problem(data, 1)
+    if problem is not None:
+        raise BadInputError(f"{place}{problem[0]}: {problem[1]}")
     try:
         return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
-        problem, _, path = str(error).partition(" - at `")
+        text, _, path = str(error).partition(" - at `")
         at = f"{place}{path.removeprefix('$').removesuffix('`')}"
-        raise BadInputError(f"{at}: {problem[:1].lower()}{problem[1:]}") from None
+        raise BadInputError(f"{at}: {text[:1].lower()}{text[1:]}") from None
+    except UnicodeEncodeError:
+        raise BadInputError(f"{place}: a key or a text is not valid Unicode") from None
 
 
 def json_schema(kind: Any, name: str) -> dict[str, Any]:
@@ -87,3 +97,45 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()
     return str(value)
+
+
+def _encode(value: Any) -> bytes:
+    import msgspec
+
+    try:
+        return msgspec.json.encode(value, enc_hook=_plain)
+    except (UnicodeEncodeError, OverflowError):
+        # A command line may hold bytes that are not UTF-8, and a user's factor more than 64 bits.
+        # The standard library writes both, so that they are read back as they were.
+        return json.dumps(_finite(msgspec.to_builtins(value, enc_hook=_plain))).encode()
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _first_problem(value: Any, depth: int) -> Problem | None:
+    """What no document of ours holds, whatever its type; None where there is nothing."""
+    if isinstance(value, float):
+        return None if math.isfinite(value) else ("", "a finite number is expected")
+    if isinstance(value, int):
+        return None if -(2**63) <= value < 2**63 else ("", "the number does not fit 64 bits")
+    if not isinstance(value, dict | list):
+        return None
+    if depth > DEEPEST:
+        return "", f"the values are nested deeper than {DEEPEST} levels"
+    # Most of a recording are long columns of numbers, which are checked at once.
+    is_column = isinstance(value, list) and set(map(type, value)) <= {float}
+    if is_column and all(map(math.isfinite, value)):
+        return None
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, item in items:
+        problem = _first_problem(item, depth + 1)
+        if problem is not None:
+            step = f".{key}" if isinstance(value, dict) else f"[{key}]"
+            return step + problem[0], problem[1]
+    return None

@@ -4,7 +4,7 @@ import gzip
 from pathlib import Path
 
 from joulecast.ledger import open_ledger
-from joulecast.ledger.transfer import read_json
+from joulecast.ledger.recording_json import read_json
 from joulecast.recording.summary import summarize
 from joulecast.study.results import results
 

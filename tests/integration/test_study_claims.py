@@ -15,10 +15,10 @@ from sqlalchemy import text
 
 from joulecast.errors import LedgerError
 from joulecast.ledger import Ledger, claims, open_ledger, studies
-from joulecast.ledger.liveness import RecorderProcess, this_recorder
+from joulecast.ledger.liveness import ProcessIdentity, this_process
 from joulecast.units import Estimate
 
-ME = this_recorder()
+ME = this_process()
 
 
 class Clock:
@@ -111,12 +111,12 @@ def test_a_result_of_one_who_lost_the_claim_is_not_stored(ledger: Ledger) -> Non
 
 def test_the_trial_of_a_dead_process_is_taken_back_at_once(ledger: Ledger) -> None:
     child = subprocess.run(
-        [sys.executable, "-c", "from joulecast.ledger.liveness import *; print(this_recorder())"],
+        [sys.executable, "-c", "from joulecast.ledger.liveness import *; print(this_process())"],
         capture_output=True,
         text=True,
         check=True,
     )
-    gone = eval(child.stdout, {"RecorderProcess": RecorderProcess})
+    gone = eval(child.stdout, {"ProcessIdentity": ProcessIdentity})
     claims.claim(ledger, "s", gone)
     claims.claim(ledger, "s", ME)
     assert claims.runners(ledger, "s") == {"t000": False, "t001": True}

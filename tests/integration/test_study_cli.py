@@ -20,7 +20,7 @@ import pytest
 
 from fakes.nvml import A100, FakeNvml
 from joulecast.ledger import claims, open_ledger, studies
-from joulecast.ledger.liveness import this_recorder
+from joulecast.ledger.liveness import this_process
 from joulecast.recording.model import Status
 from joulecast.study.entry import ask, check_entry
 from joulecast.study.order import ordered
@@ -326,7 +326,7 @@ def test_a_machine_that_falls_silent_loses_its_trial_to_one_at_work(place: Place
     almost = claims.LOST_S - 2  # so long silent, when the other begins
     with open_ledger(place.ledger, clock=lambda: time.time() - almost) as ledger:
         keep_plan(ledger, study, path.parent)
-        taken = claims.claim(ledger, "s", replace(this_recorder(), host="another"))
+        taken = claims.claim(ledger, "s", replace(this_process(), host="another"))
     assert taken is not None
     said = place("study", "run", path)
     assert f"trial {taken.trial_id} was interrupted on another: it is run again" in said

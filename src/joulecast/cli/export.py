@@ -35,8 +35,8 @@ def command(run: str, form: str | None, output: Path | None, ledger: str | None)
     the environment, too.
     """
     from ..ledger import open_ledger
+    from ..ledger.recording_json import export_text
     from ..ledger.samples_csv import export_csv
-    from ..ledger.transfer import export_text
 
     if form is None:
         form = "csv" if output is not None and output.suffix == ".csv" else "json"

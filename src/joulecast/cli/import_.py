@@ -82,8 +82,8 @@ def command(
 
 def _read(path: Path, assumed: Assumed) -> Iterator[Recording]:
     from ..ledger import open_ledger
+    from ..ledger.recording_json import read_json
     from ..ledger.samples_csv import import_csv
-    from ..ledger.transfer import read_json
 
     begins = _beginning(path)
     if begins == _SQLITE:

@@ -17,8 +17,8 @@ from sqlalchemy import RowMapping, and_, delete, insert, select
 from ..errors import LedgerError
 from . import schema
 from .engine import reading
-from .header_json import dumps
 from .store import Ledger
+from .stored_json import dumps
 from .trouble import explained
 
 WALL = "wall"

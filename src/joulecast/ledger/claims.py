@@ -9,19 +9,19 @@ has one.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, extract, func, select, update
 
+from ..errors import BadInputError
 from ..units import Estimate
 from . import schema
 from .engine import reading
-from .header_json import dumps
-from .liveness import RecorderProcess, lives
+from .liveness import ProcessIdentity, lives
 from .store import Ledger
+from .stored_json import dumps, loads
 from .studies import PENDING, RUNNING, StoredTrial, short, trial_of
 from .trouble import explained
 
@@ -32,7 +32,7 @@ LONGEST_ERROR, LONGEST_LOG = 500, 16_384  # characters
 _trials = schema.trials
 
 
-def claim(ledger: Ledger, study: str, me: RecorderProcess) -> StoredTrial | None:
+def claim(ledger: Ledger, study: str, me: ProcessIdentity) -> StoredTrial | None:
     """The next pending trial, from now on `me`'s; None where there is none."""
     with explained(ledger.location), ledger._engine.begin() as connection:
         query = (
@@ -86,7 +86,7 @@ def runners(ledger: Ledger, study: str) -> dict[str, bool]:
 
 
 def beat(
-    ledger: Ledger, study: str, trial_id: str, me: RecorderProcess, run_id: str | None = None
+    ledger: Ledger, study: str, trial_id: str, me: ProcessIdentity, run_id: str | None = None
 ) -> bool:
     """Say that `me` still works on it, by this run; False where it is not `me`'s any more."""
     with explained(ledger.location), ledger._engine.begin() as connection:
@@ -98,7 +98,7 @@ def end(
     ledger: Ledger,
     study: str,
     trial_id: str,
-    me: RecorderProcess,
+    me: ProcessIdentity,
     status: str,
     *,
     run_id: str | None = None,
@@ -136,7 +136,7 @@ def end(
         return run_id is not None and connection.execute(kept).scalar() == run_id
 
 
-def release(ledger: Ledger, study: str, trial_id: str, me: RecorderProcess) -> bool:
+def release(ledger: Ledger, study: str, trial_id: str, me: ProcessIdentity) -> bool:
     """Give it back undone, as if it had never been started."""
     with explained(ledger.location), ledger._engine.begin() as connection:
         return _change(connection, study, trial_id, _EMPTY, me)
@@ -174,7 +174,7 @@ def _change(
     study: str,
     trial_id: str,
     values: Mapping[str, Any],
-    owner: RecorderProcess | None = None,
+    owner: ProcessIdentity | None = None,
 ) -> bool:
     query = update(_trials).where(_trials.c.study == study, _trials.c.trial_id == trial_id)
     if owner is not None:
@@ -193,8 +193,8 @@ def _gone(
     for row in rows:
         silent = now - max(row["heartbeat"] or 0.0, since) > lost_s
         try:
-            living = lives(RecorderProcess(**json.loads(row["runner"])))
-        except (TypeError, ValueError):  # nobody that could be asked for
+            living = lives(loads(row["runner"], ProcessIdentity))
+        except (BadInputError, TypeError, ValueError):  # nobody that could be asked for
             living = False
         if silent if living is None else not living:
             found.append(row)
@@ -215,5 +215,5 @@ def _listening_since(connection: Connection) -> float:
     return float(connection.execute(started).scalar_one())
 
 
-def _text(recorder: RecorderProcess) -> str:
-    return dumps(recorder.to_json())
+def _text(process: ProcessIdentity) -> str:
+    return dumps(process)

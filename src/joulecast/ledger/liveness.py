@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 HEARTBEAT_LIMIT_S = 15.0  # the recorder writes about every second
 
 
 @dataclass(frozen=True, slots=True)
-class RecorderProcess:
+class ProcessIdentity:
     """A process, told apart from any other on any machine, before and after a reboot."""
 
     host: str
@@ -20,19 +19,15 @@ class RecorderProcess:
     pid: int
     started: str  # a process id is used again; its start is not
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON types; `RecorderProcess(**data)` is the inverse."""
-        return asdict(self)
 
-
-def this_recorder(root: Path = Path("/")) -> RecorderProcess:
+def this_process(root: Path = Path("/")) -> ProcessIdentity:
     """The calling process."""
     pid = os.getpid()
-    return RecorderProcess(socket.gethostname(), _boot(root), pid, _started(pid, root) or "")
+    return ProcessIdentity(socket.gethostname(), _boot(root), pid, _started(pid, root) or "")
 
 
 def is_interrupted(
-    recorder: RecorderProcess | None, heartbeat: float, now: float, root: Path = Path("/")
+    recorder: ProcessIdentity | None, heartbeat: float, now: float, root: Path = Path("/")
 ) -> bool:
     """Whether a run that has not ended has lost its recorder.
 
@@ -44,7 +39,7 @@ def is_interrupted(
     return lives(recorder, root) is False
 
 
-def lives(recorder: RecorderProcess, root: Path = Path("/")) -> bool | None:
+def lives(recorder: ProcessIdentity, root: Path = Path("/")) -> bool | None:
     """Whether a process is still there; None for one of another machine, or of another boot."""
     if recorder.host != socket.gethostname() or recorder.boot != _boot(root):
         return None

@@ -12,15 +12,15 @@ from ..errors import LedgerError
 from ..recording.model import Footer, Gap, Header, Metric, Samples, Span
 from . import schema
 from .codec import encode
-from .header_json import dumps, footer_to_json, header_to_json, plain_text
-from .liveness import RecorderProcess
+from .liveness import ProcessIdentity
+from .stored_json import dumps, plain_text
 
 CHUNK = 8192  # samples; larger ones compress little better
 
 Row = dict[str, Any]
 
 
-def run_row(header: Header, recorder: RecorderProcess | None, now: float) -> Row:
+def run_row(header: Header, recorder: ProcessIdentity | None, now: float) -> Row:
     """The row of a run that has started."""
     return {
         "run_id": header.run_id,
@@ -29,9 +29,9 @@ def run_row(header: Header, recorder: RecorderProcess | None, now: float) -> Row
         "job": None if header.group is None else plain_text(header.group),
         "status": "running",
         "tags": dumps(header.tags),
-        "header": dumps(header_to_json(header)),
+        "header": dumps(header),
         "heartbeat": now,
-        "recorder": None if recorder is None else dumps(recorder.to_json()),
+        "recorder": None if recorder is None else dumps(recorder),
     }
 
 
@@ -40,7 +40,7 @@ def end_row(footer: Footer) -> Row:
     return {
         "status": str(footer.status),
         "duration_s": footer.duration_s,
-        "footer": dumps(footer_to_json(footer)),
+        "footer": dumps(footer),
     }
 
 

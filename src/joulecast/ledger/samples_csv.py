@@ -10,6 +10,7 @@ long silence of a power meter is a gap again when it is read.
 from __future__ import annotations
 
 import math
+import re
 import secrets
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,15 +20,14 @@ from pathlib import Path
 import numpy as np
 
 from ..csv_table import LARGEST, CsvTable, Row, RowError, amount, open_table, shown
-from ..errors import UsageError
+from ..errors import BadInputError, UsageError
 from ..meters.base import ReadingKind, Source, Uncertainty
 from ..meters.replay import LEAVE_OUT, read_trace
 from ..recording.model import Array, Footer, Gap, Header, Recording, Samples, Status
 from ..recording.sampler import max_gap_s
 from ..recording.summary import summarize
 from ..units import Provenance
-from .checked import Value
-from .transfer import DOMAIN, check_samples
+from .recording_json import DOMAIN, check_samples
 
 HEADER = ("domain", "t_s", "energy_j", "power_w", "low", "high", "held_s", "provenance")
 
@@ -193,7 +193,8 @@ def _recording(
     shift = first if dated or from_anywhere else 0.0
     sources, samples = [], {}
     for domain, series in found.items():
-        Value(domain, f"{path}, domain").text(DOMAIN)
+        if not re.fullmatch(DOMAIN, domain):
+            raise BadInputError(f"{path}, domain {domain[:80]!r}: expected the form {DOMAIN}")
         t_s, value, low, high, held = series.arrays()
         t_s = t_s - shift
         margin = np.abs(value) * fraction

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from ..errors import LedgerError
 from ..recording.model import Footer, Gap, Header, Metric, Samples, Span
 from . import rows, schema
-from .liveness import this_recorder
+from .liveness import this_process
 from .location import Location
 from .trouble import explained
 
@@ -49,7 +49,7 @@ class LedgerSink:
 
     def open(self, header: Header) -> None:
         """Store that the run has started. Raises `LedgerError`."""
-        row = rows.run_row(header, this_recorder(), self._clock())
+        row = rows.run_row(header, this_process(), self._clock())
         with explained(self._location):
             # Held open: SQLite would write all back to the file each time the last one closes.
             self._connection = self._engine.connect()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -14,17 +13,17 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, RowMapping, Select, delete, insert, select
 
-from ..errors import LedgerError, RunNotFoundError
-from ..recording.model import Recording, RecordingSink, Samples, Status
+from ..errors import BadInputError, LedgerError, RunNotFoundError
+from ..recording.model import Footer, Header, Recording, RecordingSink, Samples, Status
 from ..units import Estimate
 from . import rows, schema
 from .codec import CodecError, decode
 from .engine import connect, reading
-from .header_json import footer_from_json, header_from_json
 from .joining import joined
-from .liveness import RecorderProcess, is_interrupted
+from .liveness import ProcessIdentity, is_interrupted
 from .location import Location, locate
 from .sink import LedgerSink
+from .stored_json import loads
 from .trouble import explained
 
 _CHEAP = [c for c in schema.runs.c if c.name != "header"]
@@ -237,9 +236,9 @@ class Ledger:
         metrics = connection.execute(_of(schema.metrics, run_id, "seq")).mappings()
         gaps = connection.execute(_of(schema.gaps, run_id, "start_s", "domain")).mappings()
         try:
-            header = header_from_json(json.loads(row["header"]))
-            footer = row["footer"] and footer_from_json(json.loads(row["footer"]))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            header = loads(row["header"], Header)
+            footer = row["footer"] and loads(row["footer"], Footer)
+        except (BadInputError, TypeError, ValueError) as error:
             raise self._damaged(run_id, f"its description cannot be read: {error}") from error
         return Recording(
             header=header,
@@ -271,13 +270,13 @@ class Ledger:
     def _status(self, row: RowMapping) -> Status:
         if row["status"] != Status.RUNNING:
             return Status(row["status"])
-        recorder = row["recorder"] and RecorderProcess(**json.loads(row["recorder"]))
+        recorder = row["recorder"] and loads(row["recorder"], ProcessIdentity)
         lost = is_interrupted(recorder, row["heartbeat"], self._clock())
         return Status.INTERRUPTED if lost else Status.RUNNING
 
     def _run_row(self, row: RowMapping) -> RunRow:
         try:
-            footer = row["footer"] and footer_from_json(json.loads(row["footer"]))
+            footer = row["footer"] and loads(row["footer"], Footer)
             duration = row["duration_s"]
             return RunRow(
                 run_id=row["run_id"],
@@ -287,10 +286,10 @@ class Ledger:
                 status=self._status(row),
                 exit_code=footer.exit_code if footer else None,
                 total=footer.total if footer else None,
-                tags=json.loads(row["tags"]),
+                tags=loads(row["tags"], dict[str, str]),
                 group=row["job"],
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (BadInputError, TypeError, ValueError) as error:
             raise self._damaged(row["run_id"], f"its row cannot be read: {error}") from error
 
 

@@ -16,8 +16,8 @@ from sqlalchemy import Connection, RowMapping, func, insert, select, text, updat
 from ..errors import LedgerError, StudyNotFoundError
 from . import schema
 from .engine import reading
-from .header_json import dumps, plain_text
 from .store import Ledger
+from .stored_json import dumps, plain_text
 from .trouble import explained
 
 PENDING, RUNNING = "pending", "running"

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from ..units import Provenance
 
@@ -38,23 +37,6 @@ class Source:
     update_period_s: float  # the value changes no more often than this
     uncertainty: Uncertainty
     device: str = ""  # what the domain is: "NVIDIA A100-SXM4-80GB"
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON types; inverse of `from_json`."""
-        return asdict(self) | {"kind": str(self.kind), "provenance": str(self.provenance)}
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Source:
-        """Inverse of `to_json`."""
-        return cls(
-            domain=str(data["domain"]),
-            source=str(data["source"]),
-            kind=ReadingKind(data["kind"]),
-            provenance=Provenance(data["provenance"]),
-            update_period_s=float(data["update_period_s"]),
-            uncertainty=Uncertainty(**data["uncertainty"]),
-            device=str(data.get("device", "")),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +112,6 @@ class GaugeSource:
             update_period_s=GAUGE_PERIOD_S,
             device=meter.device,
         )
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON types; inverse of `from_json`."""
-        return asdict(self) | {"kind": str(self.kind), "provenance": str(self.provenance)}
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> GaugeSource:
-        """Inverse of `to_json`. Raises `KeyError`, `TypeError` or `ValueError`."""
-        kinds = {"kind": ReadingKind(data["kind"]), "provenance": Provenance(data["provenance"])}
-        return cls(**data | kinds)
 
 
 class Gauge(ABC):

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from joulecast.ledger.liveness import RecorderProcess, is_interrupted, this_recorder
+from joulecast.ledger.liveness import ProcessIdentity, is_interrupted, this_process
+from joulecast.ledger.stored_json import dumps, loads
 
 NOW = 1000.0
 
@@ -31,42 +32,42 @@ def write_stat(root: Path, pid: int, state: str, started: int) -> None:
 
 
 @pytest.fixture
-def recorder() -> RecorderProcess:
-    return RecorderProcess(socket.gethostname(), "boot-1 pid:[4026531836]", 42, "777")
+def recorder() -> ProcessIdentity:
+    return ProcessIdentity(socket.gethostname(), "boot-1 pid:[4026531836]", 42, "777")
 
 
-def test_it_lives(root: Path, recorder: RecorderProcess) -> None:
+def test_it_lives(root: Path, recorder: ProcessIdentity) -> None:
     assert not is_interrupted(recorder, NOW - 15, NOW, root)
 
 
-def test_silence(root: Path, recorder: RecorderProcess) -> None:
+def test_silence(root: Path, recorder: ProcessIdentity) -> None:
     assert is_interrupted(recorder, NOW - 15.1, NOW, root)
 
 
-def test_a_clock_that_was_set_back_is_no_silence(root: Path, recorder: RecorderProcess) -> None:
+def test_a_clock_that_was_set_back_is_no_silence(root: Path, recorder: ProcessIdentity) -> None:
     assert not is_interrupted(recorder, NOW + 3600, NOW, root)
 
 
 @pytest.mark.parametrize("state", ["Z", "X"])
 def test_a_dead_process_nobody_has_collected(
-    root: Path, recorder: RecorderProcess, state: str
+    root: Path, recorder: ProcessIdentity, state: str
 ) -> None:
     write_stat(root, 42, state, 777)
     assert is_interrupted(recorder, NOW, NOW, root)
 
 
-def test_gone(root: Path, recorder: RecorderProcess) -> None:
+def test_gone(root: Path, recorder: ProcessIdentity) -> None:
     assert is_interrupted(replace(recorder, pid=43), NOW, NOW, root)
 
 
-def test_its_number_was_given_to_another(root: Path, recorder: RecorderProcess) -> None:
+def test_its_number_was_given_to_another(root: Path, recorder: ProcessIdentity) -> None:
     write_stat(root, 42, "R", 778)
     assert is_interrupted(recorder, NOW, NOW, root)
 
 
 @pytest.mark.parametrize("change", [{"host": "elsewhere"}, {"boot": "boot-1 pid:[1]"}])
 def test_elsewhere_only_its_heartbeat_counts(
-    root: Path, recorder: RecorderProcess, change: dict[str, str]
+    root: Path, recorder: ProcessIdentity, change: dict[str, str]
 ) -> None:
     away = replace(recorder, pid=43, **change)
     assert not is_interrupted(away, NOW - 1, NOW, root)
@@ -78,15 +79,15 @@ def test_nobody(root: Path) -> None:
 
 
 def test_this_process_lives() -> None:
-    me = this_recorder()
+    me = this_process()
     assert me.pid == os.getpid()
     assert not is_interrupted(me, NOW, NOW)
-    assert RecorderProcess(**me.to_json()) == me
+    assert loads(dumps(me), ProcessIdentity) == me
 
 
 def test_without_proc_another_way_is_found(tmp_path: Path) -> None:
     """As on macOS."""
-    me = this_recorder(tmp_path)
+    me = this_process(tmp_path)
     assert me.boot == ""
     assert me.started != ""
     assert not is_interrupted(me, NOW, NOW, tmp_path)

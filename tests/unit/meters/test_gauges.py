@@ -7,7 +7,7 @@ import pytest
 from fakes.nvml import A100
 from joulecast.errors import MeterLostError
 from joulecast.meters.amd import find_amd
-from joulecast.meters.base import GaugeSource, ReadingKind
+from joulecast.meters.base import ReadingKind
 from joulecast.meters.cpu_time import NOT_STARTED, CpuSample, CpuTime
 from joulecast.meters.gauges import find_gauges
 from joulecast.meters.nvml import find_nvml
@@ -237,10 +237,3 @@ def test_the_members_of_a_tree(clock):
     nobody = CpuTime(clock, NOT_STARTED)
     nobody.sample()
     assert not nobody.members()
-
-
-def test_a_source_survives_json():
-    source = GaugeSource(
-        "gpu:0/x", "a test", "%", ReadingKind.GAUGE, "measured", 1.0, "a card", "denied"
-    )
-    assert GaugeSource.from_json(source.to_json()) == source

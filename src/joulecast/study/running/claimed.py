@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import LedgerError
 from ...ledger import claims
-from ...ledger.liveness import RecorderProcess
+from ...ledger.liveness import ProcessIdentity
 from ...units import format_duration
 from .attempt import Attempt
 
@@ -30,7 +30,7 @@ class Claimed:
         ledger: Ledger,
         study: str,
         trial_id: str,
-        me: RecorderProcess,
+        me: ProcessIdentity,
         say: Callable[[str], None],
     ) -> None:
         self._ledger, self._of, self._say = ledger, (study, trial_id, me), say

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import LedgerError
 from ...ledger import claims, studies
-from ...ledger.liveness import this_recorder
+from ...ledger.liveness import this_process
 from ...recording.summary import summarize
 from ...run.run_state import RunState
 from ...units import Estimate, format_duration, format_quantity
@@ -57,7 +57,7 @@ class Runner:
 
     def __init__(self, ledger: Ledger, study: Study, folder: Path, around: Around) -> None:
         self._ledger, self._study, self._folder, self._around = ledger, study, folder, around
-        self._me = this_recorder()
+        self._me = this_process()
         self._ended: list[Ended] = []
         self._said: list[str] = []
         self._expected = Expected()

@@ -1,0 +1,237 @@
+"""Whole recordings to JSON and back: `joulecast/export/1`, lossless, checked when read."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+import numpy as np
+
+from .. import serialize
+from ..errors import BadInputError
+from ..meters.base import ReadingKind
+from ..recording.model import Footer, Gap, Header, Metric, Recording, Samples, Span, Status
+from ..recording.summary import SCHEMA as FIGURES
+
+SCHEMA = "joulecast/export/1"
+
+RUN_ID = r"[A-Za-z0-9_.-]{1,64}"
+DOMAIN = r"[A-Za-z][A-Za-z0-9_.:-]{0,63}"
+GAUGE = r"[A-Za-z][A-Za-z0-9_.:/-]{0,63}"
+_COLUMNS = ("t_s", "value", "low", "high", "held_s")
+
+# Exports of version 0.1 spell it the British way; the migration 0004 does the same to ledgers.
+_RENAMED_GAUGE = (b'/utilisation_pct"', b'/utilization_pct"')
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """`Samples` as JSON has them."""
+
+    t_s: list[float]
+    value: list[float]
+    low: list[float]
+    high: list[float]
+    held_s: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class _WrittenMetric:
+    """`Metric` as JSON has it: not every float is a number there."""
+
+    t_s: float
+    name: str
+    value: float | Literal["NaN", "Infinity", "-Infinity"]
+    span: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Export:
+    """The document, without its schema. The samples come last: they are written in pieces."""
+
+    status: Status
+    header: Header
+    footer: Footer | None
+    spans: list[Span]
+    metrics: list[_WrittenMetric]
+    gaps: list[Gap]
+    samples: dict[str, _Columns]
+
+
+def export_text(recording: Recording) -> Iterator[str]:
+    """The JSON text of a recording in pieces: a day of samples need not fit memory twice."""
+    metrics = [
+        _WrittenMetric(m.t_s, m.name, _number_or_text(m.value), m.span) for m in recording.metrics
+    ]
+    r = recording
+    export = _Export(r.status, r.header, r.footer, r.spans, metrics, r.gaps, {})
+    plain = serialize.document(SCHEMA, export)
+    del plain["samples"]
+    yield json.dumps(plain)[:-1] + ', "samples": {'
+    for i, (domain, samples) in enumerate(recording.samples.items()):
+        yield f"{', ' if i else ''}{json.dumps(domain)}: {{"
+        for j, name in enumerate(_COLUMNS):
+            yield f"{', ' if j else ''}{json.dumps(name)}: "
+            yield json.dumps(getattr(samples, name).tolist(), allow_nan=False)
+        yield "}"
+    yield "}}\n"
+
+
+def _number_or_text(value: float) -> Any:
+    if math.isnan(value):
+        return "NaN"
+    return value if math.isfinite(value) else ("Infinity" if value > 0 else "-Infinity")
+
+
+def read_json(path: Path) -> Recording:
+    """The recording in a file written by `joulecast export`. Raises `BadInputError`."""
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            text = file.read().replace(*_RENAMED_GAUGE)
+            document = json.loads(text, parse_constant=_refuse_constant)
+        return import_json(document)
+    except OSError as error:
+        raise BadInputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (ValueError, EOFError) as error:
+        raise BadInputError(f"{path}: this is not JSON: {error}") from error
+    except RecursionError as error:
+        raise BadInputError(f"{path}: its values are nested too deep") from error
+    except BadInputError as error:
+        raise BadInputError(f"{path}: {error}") from error
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"it holds {name}, which is no number")
+
+
+def import_json(document: Any) -> Recording:
+    """The recording in a document that `export_text` wrote, parsed.
+
+    Raises `BadInputError` naming the path to what is wrong: another schema, a key that is missing,
+    a wrong type, a number that is not finite, columns of unequal length, a value outside its
+    bounds.
+    """
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if schema == FIGURES:
+        raise BadInputError(
+            "this file holds the figures of a run, not its recording: "
+            "import what `joulecast export RUN` wrote"
+        )
+    if schema != SCHEMA:
+        raise BadInputError(f"document.schema: expected {SCHEMA!r}, got {str(schema)[:60]!r}")
+    export = serialize.read({"footer": None, **document}, _Export)
+    for place, problem in _problems(export):
+        raise BadInputError(f"document.{place}: {problem}")
+    return Recording(
+        header=export.header,
+        spans=export.spans,
+        metrics=[Metric(m.t_s, m.name, float(m.value), m.span) for m in export.metrics],
+        gaps=export.gaps,
+        samples={
+            domain: _samples(columns, f"document.samples.{domain}")
+            for domain, columns in export.samples.items()
+        },
+        footer=export.footer,
+        status=export.status,
+    )
+
+
+def _problems(export: _Export) -> Iterator[serialize.Problem]:
+    """What the types alone do not exclude: places and what is wrong there."""
+    yield from _header_problems(export.header)
+    footer, status = export.footer, export.status
+    if footer is not None and footer.status is Status.RUNNING:
+        yield "footer.status", "a run that has ended cannot be running"
+    if footer is not None and footer.duration_s < 0:
+        yield "footer.duration_s", "a number of at least 0 is expected"
+    unended = (Status.RUNNING, Status.INTERRUPTED)
+    if status not in unended if footer is None else status is not footer.status:
+        yield "status", "it does not agree with the footer"
+    yield from _span_problems(export.spans)
+    domains = {source.domain for source in export.header.sources}
+    domains |= {gauge.domain for gauge in export.header.gauges}
+    for i, gap in enumerate(export.gaps):
+        if not re.fullmatch(GAUGE, gap.domain):
+            yield f"gaps[{i}].domain", f"a text of the form {GAUGE} is expected"
+    for domain in export.samples:
+        if domain not in domains:
+            yield f"samples.{domain}", "neither header.sources nor header.gauges names this domain"
+
+
+def _header_problems(header: Header) -> Iterator[serialize.Problem]:
+    if not re.fullmatch(RUN_ID, header.run_id):
+        yield "header.run_id", f"a text of the form {RUN_ID} is expected"
+    amounts = {"interval_s": header.interval_s}
+    amounts |= {f"idle_power_w.{key}": watts for key, watts in (header.idle_power_w or {}).items()}
+    for i, source in enumerate(header.sources):
+        if not re.fullmatch(DOMAIN, source.domain):
+            yield f"header.sources[{i}].domain", f"a text of the form {DOMAIN} is expected"
+        if source.kind is ReadingKind.GAUGE:
+            yield f"header.sources[{i}].kind", "counter or power is expected"
+        amounts[f"sources[{i}].update_period_s"] = source.update_period_s
+        amounts[f"sources[{i}].uncertainty.low"] = source.uncertainty.low
+        amounts[f"sources[{i}].uncertainty.high"] = source.uncertainty.high
+    for i, gauge in enumerate(header.gauges):
+        if not re.fullmatch(GAUGE, gauge.domain):
+            yield f"header.gauges[{i}].domain", f"a text of the form {GAUGE} is expected"
+        if gauge.kind is ReadingKind.POWER:
+            yield f"header.gauges[{i}].kind", "gauge or counter is expected"
+        amounts[f"gauges[{i}].update_period_s"] = gauge.update_period_s
+    for place, amount in amounts.items():
+        if amount < 0:
+            yield f"header.{place}", "a number of at least 0 is expected"
+    domains = [source.domain for source in header.sources]
+    if len(set(domains)) != len(domains):
+        yield "header.sources", "a domain comes twice"
+    names = [gauge.domain for gauge in header.gauges]
+    if len({*names, *domains}) != len(names) + len(set(domains)):
+        yield "header.gauges", "a name comes twice, or is that of a domain"
+
+
+def _span_problems(spans: list[Span]) -> Iterator[serialize.Problem]:
+    """Whatever follows parents upwards must arrive at the run, never go in a circle."""
+    by_id: dict[int, Span] = {}
+    for i, span in enumerate(spans):
+        if span.id in by_id:
+            yield f"spans[{i}].id", f"span {span.id} comes twice"
+        by_id[span.id] = span
+    rooted: set[int | None] = {None}
+    for span in spans:
+        path: set[int] = set()
+        above: int | None = span.id
+        while above not in rooted:
+            if above in path or above not in by_id:
+                yield "spans", f"span {span.id} has no parent {span.parent} that leads to the run"
+                return
+            path.add(above)
+            above = by_id[above].parent
+        rooted |= path
+
+
+def _samples(columns: _Columns, place: str) -> Samples:
+    samples = Samples(*(np.array(getattr(columns, name), np.float64) for name in _COLUMNS))
+    for name in _COLUMNS:
+        count = len(getattr(columns, name))
+        if count != len(samples):
+            raise BadInputError(f"{place}.{name}: {count} numbers for {len(samples)} times")
+    check_samples(samples, place)
+    return samples
+
+
+def check_samples(samples: Samples, place: str) -> None:
+    """Raises `BadInputError` if times run backwards or a value is outside its bounds."""
+    if (at := _first(np.diff(samples.t_s) < 0)) is not None:
+        raise BadInputError(f"{place}.t_s[{at + 1}]: it is earlier than the one before")
+    outside = (samples.low > samples.value) | (samples.high < samples.value)
+    if (at := _first(outside)) is not None:
+        raise BadInputError(f"{place}.value[{at}]: it is not within its bounds low and high")
+
+
+def _first(wrong: Any) -> int | None:
+    return int(np.argmax(wrong)) if len(wrong) and wrong.any() else None

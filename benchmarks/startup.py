@@ -113,7 +113,7 @@ def exit_code(command: list[str], cwd: Path, env: dict[str, str]) -> int:
 def not_recorded(scratch: Path, env: dict[str, str]) -> str | None:
     """Why `joulecast run` recorded nothing, if so: then it must not pass for a quick wrapper."""
     summary = scratch / "summary.json"
-    command = [joulecast_command(), "run", "--json", str(summary), "--", "true"]
+    command = [joulecast_command(), "run", "--json-file", str(summary), "--", "true"]
     done = subprocess.run(command, cwd=scratch, env=env, capture_output=True, text=True)
     if done.returncode == 0 and summary.exists():
         return None

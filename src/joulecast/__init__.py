@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from .ledger import Ledger, open_ledger
     from .recording.model import Recording
     from .recording.summary import Summary, summarize
+    from .reports.write import report
     from .run.api import record
     from .run.budget_watch import BudgetStatus
     from .run.checkup import Checkup
     from .run.doctor import doctor
     from .run.run_state import RunState
+    from .run.show import RunReport, show
     from .run.training import Run
     from .study.api import run_study
     from .study.model import Conditions, Study
@@ -44,6 +46,7 @@ _HOMES = {
     "Provenance": ".units",
     "Recording": ".recording.model",
     "Run": ".run.training",
+    "RunReport": ".run.show",
     "RunState": ".run.run_state",
     "Study": ".study.model",
     "Summary": ".recording.summary",
@@ -51,7 +54,9 @@ _HOMES = {
     "open_ledger": ".ledger",
     "read_study": ".study.plan",
     "record": ".run.api",
+    "report": ".reports.write",
     "run_study": ".study.api",
+    "show": ".run.show",
     "summarize": ".recording.summary",
 }
 
@@ -67,6 +72,7 @@ __all__ = [
     "Provenance",
     "Recording",
     "Run",
+    "RunReport",
     "RunState",
     "Study",
     "Summary",
@@ -75,7 +81,9 @@ __all__ = [
     "open_ledger",
     "read_study",
     "record",
+    "report",
     "run_study",
+    "show",
     "summarize",
 ]
 

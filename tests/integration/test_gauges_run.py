@@ -132,10 +132,10 @@ def test_a_card_lost_in_mid_run_and_one_that_goes_on(env, fake_nvml, tmp_path):
     with open_ledger(env["JOULECAST_LEDGER"]) as ledger:
         summary = summarize(ledger.load("last"))
     found = {gauge.name: gauge for gauge in summary.gauges}
-    assert found["gpu:0/temperature_c"].reason == ""
+    assert found["gpu:0/temperature_c"].reason is None
     assert found["gpu:1/temperature_c"].mean == 61
     assert "fallen off the bus" in found["gpu:1/temperature_c"].reason
-    assert found["cpu/utilization_pct"].reason == ""
+    assert found["cpu/utilization_pct"].reason is None
     whole = next(d for d in summary.domains if d.source.domain == "gpu:0")
     assert whole.energy.low <= 100 * summary.duration_s <= whole.energy.high
     assert summary.recording.status is Status.FINISHED

@@ -22,7 +22,7 @@ def show(open_page, tmp_path: Path):
 
     def opened(recording: Recording):
         path = tmp_path / "report.html"
-        path.write_text(render_html(recording, summarize(recording), UTC), encoding="utf-8")
+        path.write_text(render_html(summarize(recording), zone=UTC), encoding="utf-8")
         return open_page(path)
 
     return opened

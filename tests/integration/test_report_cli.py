@@ -30,7 +30,7 @@ def recorded(tmp_path_factory):
     (folder / "train.py").write_text(SCRIPT)
     env = os.environ | {"JOULECAST_LEDGER": str(folder / "ledger.sqlite"), "COLUMNS": "100"}
     done = joulecast(
-        ("run", "--name", "my <run>", "--json", "run.json", "--", sys.executable, "train.py"),
+        ("run", "--name", "my <run>", "--json-file", "run.json", "--", sys.executable, "train.py"),
         folder,
         env,
     )
@@ -75,8 +75,8 @@ def test_report_writes_a_page_and_names_it(recorded, tmp_path):
 
     page.write_text("mine")
     again = joulecast(("report", "my <run>"), tmp_path, env)
-    assert again.returncode == 1
-    assert "exists" in again.stderr and "-o" in again.stderr
+    assert again.returncode == 2
+    assert "-o" in again.stderr
     assert page.read_text() == "mine"
 
     named = joulecast(("report", "my <run>", "-o", page.name), tmp_path, env)
@@ -85,19 +85,19 @@ def test_report_writes_a_page_and_names_it(recorded, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "says"),
+    ("arguments", "code", "names"),
     [
-        (("report", "nobody"), 1, "nobody"),
-        (("show", "nobody"), 1, "nobody"),
-        (("report", "my <run>", "-o", "no/such/folder/x.html"), 1, "cannot write"),
-        (("report", "my <run>", "--text", "--json"), 2, "choose one"),
+        (("report", "nobody"), 2, "nobody"),
+        (("show", "nobody"), 2, "nobody"),
+        (("report", "my <run>", "-o", "no/such/folder/x.html"), 2, "no/such/folder/x.html"),
+        (("report", "my <run>", "--text", "--json"), 2, "--json"),
     ],
 )
-def test_mistakes_are_one_line(recorded, arguments, code, says):
+def test_mistakes_are_one_line(recorded, arguments, code, names):
     folder, env, _ = recorded
     done = joulecast(arguments, folder, env)
     assert done.returncode == code
-    assert says in done.stderr and "Traceback" not in done.stderr
+    assert names in done.stderr and "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert done.stdout == ""
 
@@ -117,7 +117,7 @@ def test_doctor_reads_real_power(recorded):
     shown = joulecast(("doctor",), folder, env)
     assert shown.returncode == 0
     for domain in found["domains"]:
-        assert domain["domain"] in shown.stdout
+        assert domain["source"]["domain"] in shown.stdout
 
 
 def test_doctor_on_an_nvidia_machine(recorded, fake_nvml):
@@ -125,13 +125,13 @@ def test_doctor_on_an_nvidia_machine(recorded, fake_nvml):
     fake_nvml.write_state(A100)
     done = joulecast(("doctor", "--json"), folder, env | fake_nvml.env)
     found = json.loads(done.stdout)
-    (gpu,) = (d for d in found["domains"] if d["domain"] == "gpu:0")
-    assert gpu["device"] == A100["name"]
-    assert gpu["provenance"] == "measured"
+    (gpu,) = (d for d in found["domains"] if d["source"]["domain"] == "gpu:0")
+    assert gpu["source"]["device"] == A100["name"]
+    assert gpu["source"]["provenance"] == "measured"
     assert gpu["power"]["unit"] == "W"
-    gauges = {gauge["name"]: gauge for gauge in found["gauges"]}
+    gauges = {gauge["source"]["domain"]: gauge for gauge in found["gauges"]}
     assert gauges["gpu:0/temperature_c"]["value"] == 61
-    assert gauges["gpu:0/utilization_pct"]["unit"] == "%"
+    assert gauges["gpu:0/utilization_pct"]["source"]["unit"] == "%"
     assert gauges["cpu/utilization_pct"]["value"] >= 0
 
 
@@ -139,7 +139,7 @@ def test_doctor_names_the_gauges_that_cannot_be_read_and_why(recorded, fake_nvml
     folder, env, _ = recorded
     fake_nvml.write_state(A100 | {"temperature": None, "utilization_error": 4})
     done = joulecast(("doctor", "--json"), folder, env | fake_nvml.env)
-    gauges = {gauge["name"]: gauge for gauge in json.loads(done.stdout)["gauges"]}
+    gauges = {gauge["source"]["domain"]: gauge for gauge in json.loads(done.stdout)["gauges"]}
     assert gauges["gpu:0/temperature_c"]["value"] is None
     assert "does not tell" in gauges["gpu:0/temperature_c"]["reason"]
     assert "no permission" in gauges["gpu:0/utilization_pct"]["reason"]

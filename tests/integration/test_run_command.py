@@ -37,7 +37,7 @@ def wrapped(*command, env, options=(), **more):
 
 def figures(tmp_path, *command, env, options=(), **more):
     path = tmp_path / "figures.json"
-    done = wrapped(*command, env=env, options=("--json", str(path), *options), **more)
+    done = wrapped(*command, env=env, options=("--json-file", str(path), *options), **more)
     return done, json.loads(path.read_text())
 
 
@@ -234,7 +234,7 @@ def test_file_descriptors_given_by_the_shell_arrive(env, tmp_path):
 @pytest.mark.parametrize(
     "options",
     [
-        ("--json", "no/such/folder.json"),
+        ("--json-file", "no/such/folder.json"),
         ("--interval", "5s"),
         ("--interval", "1ms"),
         ("--tag", "novalue"),
@@ -405,7 +405,7 @@ def test_the_exit_code_survives_a_terminal_that_is_gone(env, tmp_path):
     target = tmp_path / "figures.json"
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [*JOULECAST, "run", "--json", str(target), "--", "sh", "-c", "sleep 1; exit 7"],
+        [*JOULECAST, "run", "--json-file", str(target), "--", "sh", "-c", "sleep 1; exit 7"],
         env=env,
         stderr=theirs,
     )
@@ -418,7 +418,16 @@ def test_the_exit_code_survives_a_terminal_that_is_gone(env, tmp_path):
 def test_a_window_that_is_closed_hangs_up_the_command(env, tmp_path):
     """The kernel tells only the leader of the session, which is joulecast itself."""
     target = tmp_path / "figures.json"
-    command = [*JOULECAST, "run", "--json", str(target), "--", "sh", "-c", "echo ready; sleep 20"]
+    command = [
+        *JOULECAST,
+        "run",
+        "--json-file",
+        str(target),
+        "--",
+        "sh",
+        "-c",
+        "echo ready; sleep 20",
+    ]
     pid, fd = pty.fork()
     if pid == 0:
         os.execvpe(command[0], command, env)
@@ -602,7 +611,7 @@ def test_a_fault_of_ours_costs_the_recording_only(env, fault):
 
 def test_one_inside_another_is_part_of_it(env, tmp_path):
     target = tmp_path / "inner.json"
-    inner = [*JOULECAST, "run", "--json", str(target), "--", "sh", "-c", "exit 4"]
+    inner = [*JOULECAST, "run", "--json-file", str(target), "--", "sh", "-c", "exit 4"]
     done = wrapped(*inner, env=env)
     assert done.returncode == 4
     assert "part of the run already being recorded" in done.stderr

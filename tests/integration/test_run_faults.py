@@ -134,7 +134,7 @@ def test_no_place_to_write_at_all(tmp_path):
                 file.flush()
         (disk / "filler").open("r+b").truncate(40_000)  # room for the join file, no ledger's
         done = joulecast(
-            *("run", "--ledger", str(disk / "ledger.sqlite"), "--json", str(figures)),
+            *("run", "--ledger", str(disk / "ledger.sqlite"), "--json-file", str(figures)),
             *("--", "sh", "-c", "sleep 1.5; exit 7"),
             env=env,
             cwd=disk / "cwd",
@@ -170,7 +170,7 @@ class TestGpus:
     def start(self, fake_nvml, tmp_path, seconds, **env):
         return subprocess.Popen(
             [
-                *(*JOULECAST, "run", "--json", str(tmp_path / "figures.json")),
+                *(*JOULECAST, "run", "--json-file", str(tmp_path / "figures.json")),
                 *("--ledger", str(tmp_path / "ledger.sqlite"), "--", "sleep", str(seconds)),
             ],
             env=os.environ | fake_nvml.env | env,

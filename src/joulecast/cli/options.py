@@ -85,6 +85,15 @@ def table(command: F) -> F:
     return command
 
 
+stabilization = click.option(
+    "--stabilization",
+    type=click.Choice(["cusum", "fluss"]),
+    default="cusum",
+    show_default=True,
+    help="How the point from which power is stable is determined: a change of its mean (cusum), "
+    "or of its shape (fluss; slower, needs joulecast[analysis]).",
+)
+
 _TARIFF = click.option(
     "--tariff",
     metavar="PRICE",

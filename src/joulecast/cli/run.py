@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .. import serialize
 from ..errors import UsageError
 from ..recording.wrap.command import CommandNotFoundError, Exit, become_command, check_command
 from ..recording.wrap.signals import HeldSignals, hold_signals
@@ -36,11 +36,10 @@ _AHEAD = ("epochs", "pattern", "budget", "early_stopping", "live")
 @options.tags
 @click.option("--epochs", type=click.IntRange(min=0), help="How many are planned, to forecast by.")
 @click.option(
-    "--json",
-    "json_file",
+    "--json-file",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Write the figures to this file, as JSON.",
+    help="Write the figures to this file as JSON.",
 )
 @click.option(
     "--interval",
@@ -165,7 +164,7 @@ def _wrapped(
     from ..recording.distributed import detect_job
 
     if json_file is not None and not json_file.absolute().parent.is_dir():
-        raise UsageError(f"--json {json_file}: there is no such folder: create it first")
+        raise UsageError(f"--json-file {json_file}: its folder does not exist: create it first")
     try:
         job = detect_job(os.environ)
         run_options = _options(command, relay, given)
@@ -235,7 +234,7 @@ def _tell(watch: Session, json_file: Path | None, quiet: bool, summary: Summary)
 
     if json_file is not None:
         try:
-            json_file.write_text(json.dumps(summary.to_json(), indent=2) + "\n")
+            json_file.write_text(serialize.dumps(summary.to_json(), indent=2) + "\n")
         except OSError as error:
             run = summary.recording.header.run_id
             _say(f"cannot write {json_file}: {error.strerror} (joulecast show {run} --json has it)")

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import json
+from typing import TYPE_CHECKING
 
 import click
 
 from . import options
+from .verb import verb
+
+if TYPE_CHECKING:
+    from ..run.show import RunReport
 
 
-@click.command()
+@verb("show")
 @click.argument("run")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@options.stabilization
 @options.ledger
-def command(run: str, as_json: bool, ledger: str | None) -> None:
-    """Show one run, by its id or name, in the terminal."""
-    from ..ledger import open_ledger
-    from ..recording.summary import Summary, summarize
-    from ..wall.wall_energy import with_wall
+def command(run: str, stabilization: str, ledger: str | None) -> RunReport:
+    """Show one run in the terminal: energy by domain, epoch and span, power, environment.
 
-    with open_ledger(ledger, create=False) as opened:
-        summary: Summary = with_wall(summarize(opened.load(run)), opened)
-    if as_json:
-        click.echo(json.dumps(summary.to_json(), indent=2))
-        return
-    from rich.console import Console
+    RUN is the id of a recorded run, the beginning of one, its name, or "last".
 
-    from ..reports.terminal.run import render_text
+        joulecast show resnet
+    """
+    from ..run.show import show
 
-    render_text(summary, Console(highlight=False))
+    return show(run, ledger=ledger, stabilization=stabilization)

@@ -17,7 +17,7 @@ from .. import serialize
 from ..errors import BadInputError
 from ..meters.base import ReadingKind
 from ..recording.model import Footer, Gap, Header, Metric, Recording, Samples, Span, Status
-from ..recording.summary import SCHEMA as FIGURES
+from ..recording.run_document import SCHEMA as FIGURES
 
 SCHEMA = "joulecast/export/1"
 

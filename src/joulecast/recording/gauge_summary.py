@@ -1,14 +1,13 @@
-"""What the gauges of a run say: mean, least, most and last. Pure functions on a recording.
+"""The gauges of a run: mean, minimum, maximum and last value. Pure functions on a recording.
 
-Mean and series of a gauge that is read at an instant come from straight lines between its readings,
-those of one that counts (`ReadingKind.COUNTER`: CPU time) from its differences, which are exact.
-A segment without readings counts for neither.
+A gauge that is read at an instant is interpolated linearly between its readings. One that counts
+(`ReadingKind.COUNTER`: CPU time) is differentiated, which is exact. Segments without readings are
+left out.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,8 +16,8 @@ from ..units import Provenance, format_duration
 from .integrate import SLACK_S, UPDATES_TO_RESOLVE, EnergyCurve, curve
 from .model import Array, Gap, Recording
 
-LEAST_WINDOW_S = 0.5
-"""A rate is told over no less: CPU time is counted in ticks of 10 ms, a fiftieth of it."""
+MIN_WINDOW_S = 0.5
+"""Shortest window of a rate: CPU time is counted in ticks of 10 ms, 2 % of it."""
 
 _WHOLE_DEVICE = "device_memory_bytes"
 _OF_THE_RUN = "memory_bytes"
@@ -26,53 +25,36 @@ _OF_THE_RUN = "memory_bytes"
 
 @dataclass(frozen=True, slots=True)
 class GaugeSummary:
-    """One gauge over the run, in its `unit`; the figures are None for the reason given.
+    """One gauge over a run; the figures are None for the reason given.
 
-    `mean` is time-weighted. Of a gauge that counts, `min`, `max` and `last` are means over
-    about a second. `reason` is "" where it was read to the end of the run.
+    Attributes:
+        name: `gpu:0/utilization_pct`.
+        unit: `%`, `B`, `°C`.
+        mean: weighted by time.
+        min: of a gauge that counts, `min`, `max` and `last` are means over about a second.
+        max: see `min`.
+        last: see `min`.
+        provenance: where the figures come from.
+        source: what was read, for people.
+        device: what it belongs to.
+        reason: why figures are missing; None where it was read to the end of the run.
     """
 
-    source: GaugeSource
+    name: str
+    unit: str
     mean: float | None
     min: float | None
     max: float | None
     last: float | None
-    reason: str = ""
-
-    @property
-    def name(self) -> str:
-        """Its name: `gpu:0/utilization_pct`."""
-        return self.source.domain
-
-    @property
-    def unit(self) -> str:
-        """`%`, `B`, `°C`."""
-        return self.source.unit
-
-    @property
-    def provenance(self) -> Provenance:
-        """Where its figures come from."""
-        return self.source.provenance
-
-    def to_json(self) -> dict[str, Any]:
-        """As it stands in `joulecast/recording/1`."""
-        return {
-            "name": self.name,
-            "unit": self.unit,
-            "mean": self.mean,
-            "min": self.min,
-            "max": self.max,
-            "last": self.last,
-            "provenance": str(self.provenance),
-            "source": self.source.source,
-            "device": self.source.device,
-            "reason": self.reason or None,
-        }
+    provenance: Provenance
+    source: str
+    device: str
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """What one gauge said within the run."""
+    """The readings of one gauge within the run."""
 
     source: GaugeSource
     integral: EnergyCurve  # its `energy_j` is unit x seconds
@@ -94,7 +76,8 @@ class Track:
         return integral / float(read)
 
     def _silent(self, start_s: float, end_s: float) -> float:
-        if self.counts:  # it went on counting
+        # A counter goes on counting while nobody reads it.
+        if self.counts:
             return 0.0
         t, closed = self.integral.t_s, self.integral.open == 0
         lengths = np.clip(t[1:], start_s, end_s) - np.clip(t[:-1], start_s, end_s)
@@ -112,44 +95,45 @@ class Track:
 
 
 def window_ends(t_s: Array, end_s: float) -> Array:
-    """Some of the instants, at least `LEAST_WINDOW_S` apart where there is so much, and the end."""
+    """Some of the instants, at least `MIN_WINDOW_S` apart where possible, and the end."""
     end = min(float(t_s[-1]), end_s)
     kept = [float(t_s[0])]
     for t in t_s.tolist():
-        if t - kept[-1] >= LEAST_WINDOW_S and end - t >= LEAST_WINDOW_S:
+        if t - kept[-1] >= MIN_WINDOW_S and end - t >= MIN_WINDOW_S:
             kept.append(t)
     return np.array([*kept, end] if end > kept[-1] else kept)
 
 
 def tracks(recording: Recording) -> list[Track]:
     """The gauges that were read, in the order of the header."""
-    found = []
+    tracks_read = []
     for source in recording.header.gauges:
         samples = recording.samples.get(source.domain)
         if samples is not None and len(samples):
             gaps = [gap for gap in recording.gaps if gap.domain == source.domain]
             kind = ReadingKind.COUNTER if source.kind is ReadingKind.COUNTER else ReadingKind.POWER
-            found.append(Track(source, curve(samples, kind, gaps), gaps))
-    return found
+            tracks_read.append(Track(source, curve(samples, kind, gaps), gaps))
+    return tracks_read
 
 
 def summarize_gauges(recording: Recording, read: list[Track]) -> list[GaugeSummary]:
     """One for each gauge of the run, those included that could not be read; `read` of `tracks`.
 
-    GPU memory is that of the run's own processes where the driver told it, else of the whole
-    device: its source says which.
+    GPU memory is that of the run's own processes where the driver reports it, else of the whole
+    device: its source names which.
     """
-    told = {track.source.domain: track for track in read}
-    found = []
+    by_name = {track.source.domain: track for track in read}
+    summaries = []
     for source in recording.header.gauges:
         device, _, what = source.domain.partition("/")
-        if what == _WHOLE_DEVICE and f"{device}/{_OF_THE_RUN}" not in told:
-            continue  # it stands in for the run's own
-        track = told.get(source.domain)
+        if what == _WHOLE_DEVICE and f"{device}/{_OF_THE_RUN}" not in by_name:
+            # It only replaces the figure of the run's own processes.
+            continue
+        track = by_name.get(source.domain)
         if track is None and what == _OF_THE_RUN:
-            track = told.get(f"{device}/{_WHOLE_DEVICE}")
-        found.append(_summary(source, track, recording))
-    return found
+            track = by_name.get(f"{device}/{_WHOLE_DEVICE}")
+        summaries.append(_summary(source, track, recording))
+    return summaries
 
 
 def _summary(source: GaugeSource, track: Track | None, recording: Recording) -> GaugeSummary:
@@ -157,24 +141,28 @@ def _summary(source: GaugeSource, track: Track | None, recording: Recording) -> 
     end_s = recording.duration_s
     if track is None:
         reason = source.reason or (reasons[-1] if reasons else _no_reading(source, end_s))
-        return GaugeSummary(source, None, None, None, None, reason)
+        return _unknown(source, reason)
     _, values = track.series(end_s)
     if not len(values):
-        return GaugeSummary(source, None, None, None, None, _no_reading(source, end_s))
-    least, most = float(values.min()), float(values.max())
+        return _unknown(source, _no_reading(source, end_s))
+    low, high = float(values.min()), float(values.max())
     mean = track.mean(0.0, end_s)
+    # An integral divided by a duration is rounded: the mean of a constant may miss it by a bit.
+    mean = float(values[0]) if mean is None else min(max(mean, low), high)
     lost = [gap for gap in track.gaps if gap.end_s is None]
-    whose = replace(source, source=track.source.source, provenance=track.source.provenance)
-    reason = f"from {format_duration(lost[-1].start_s)} on: {lost[-1].reason}" if lost else ""
     return GaugeSummary(
-        whose,
-        # An integral over a length rounds: of a constant, the quotient may miss it by a bit.
-        float(values[0]) if mean is None else min(max(mean, least), most),
-        least,
-        most,
-        float(values[-1]),
-        reason,
+        *(source.domain, source.unit, mean, low, high, float(values[-1])),
+        provenance=track.source.provenance,
+        source=track.source.source,
+        device=source.device,
+        reason=f"from {format_duration(lost[-1].start_s)} on: {lost[-1].reason}" if lost else None,
     )
+
+
+def _unknown(source: GaugeSource, reason: str) -> GaugeSummary:
+    figures = (None, None, None, None)
+    about = (source.provenance, source.source, source.device, reason)
+    return GaugeSummary(source.domain, source.unit, *figures, *about)
 
 
 def _no_reading(source: GaugeSource, duration_s: float) -> str:
@@ -184,11 +172,11 @@ def _no_reading(source: GaugeSource, duration_s: float) -> str:
 
 
 def mean_of(read: list[Track], start_s: float, end_s: float) -> dict[str, float]:
-    """The mean of each gauge in a stretch of the run long enough for it to see, by name."""
-    found = {}
+    """The mean of each gauge in a window of the run, by name; not of those too slow for it."""
+    means = {}
     for track in read:
         if end_s - start_s < UPDATES_TO_RESOLVE * track.source.update_period_s - SLACK_S:
             continue
         if (mean := track.mean(start_s, end_s)) is not None:
-            found[track.source.domain] = mean
-    return found
+            means[track.source.domain] = mean
+    return means

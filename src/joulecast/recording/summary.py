@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..meters.base import ReadingKind, Source
+from ..result import Result
+from ..serialize import document
 from ..units import Estimate, add_independent, format_duration
 from .gauge_summary import GaugeSummary, Track, mean_of, summarize_gauges, tracks
 from .integrate import UPDATES_TO_RESOLVE, EnergyCurve, curve, is_resolved, widened, with_edges
 from .model import Gap, Recording, Span
-
-SCHEMA = "joulecast/recording/1"
+from .run_document import SCHEMA, run_document
 
 Curves = dict[str, tuple[Source, EnergyCurve]]
 
@@ -42,9 +43,25 @@ class SpanEnergy:
     gauges: dict[str, float] = field(default_factory=dict)  # of an epoch: the mean of each
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """The figures of a recording that people and programs ask for."""
+@dataclass(frozen=True, slots=True, repr=False)
+class Summary(Result):
+    """The figures of one run.
+
+    Attributes:
+        recording: that they were computed from.
+        duration_s: of the run.
+        total: energy of all domains, J; None where nothing was measured.
+        above_idle: the same above the idle baseline; None without one.
+        domains: energy of each domain.
+        epochs: energy of each epoch.
+        spans: energy of all other spans, in order of their start.
+        metrics: the last value of each metric over the whole run.
+        warnings: what limits these figures.
+        wall: energy at the wall, where this machine has a fit of it to its meters.
+        gauges: utilization, memory, temperature.
+    """
+
+    SCHEMA: ClassVar[str] = SCHEMA
 
     recording: Recording
     duration_s: float
@@ -52,78 +69,15 @@ class Summary:
     above_idle: Estimate | None
     domains: list[DomainEnergy]
     epochs: list[SpanEnergy]
-    spans: list[SpanEnergy]  # all others, in order of their start
-    metrics: dict[str, float]  # the last value of each over the whole run
+    spans: list[SpanEnergy]
+    metrics: dict[str, float]
     warnings: list[str]
-    wall: Estimate | None = None  # energy at the wall, where its fit to the meters is known
-    gauges: list[GaugeSummary] = field(default_factory=list)  # no energy: utilization, memory, ...
+    wall: Estimate | None = None
+    gauges: list[GaugeSummary] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
-        """The document `joulecast/recording/1`."""
-        header, footer = self.recording.header, self.recording.footer
-        return {
-            "schema": SCHEMA,
-            "run_id": header.run_id,
-            "name": header.name,
-            "group": header.group,
-            "tags": header.tags,
-            "command": header.command,
-            "started_at": header.started_at,
-            "status": str(self.recording.status),
-            "exit_code": footer.exit_code if footer else None,
-            "scope": header.scope,
-            "interval_s": header.interval_s,
-            "duration_s": self.duration_s,
-            "energy": {
-                "total": _json(self.total),
-                "above_idle": _json(self.above_idle),
-                "wall": _json(self.wall),
-                "domains": [_domain_json(d) for d in self.domains],
-            },
-            "epochs": [_epoch_json(e) | {"gauges": e.gauges} for e in self.epochs],
-            "spans": [_span_json(s) for s in self.spans],
-            "metrics": self.metrics,
-            "gauges": [gauge.to_json() for gauge in self.gauges],
-            "environment": header.environment,
-            "warnings": self.warnings,
-        }
-
-
-def _json(estimate: Estimate | None) -> dict[str, Any] | None:
-    return estimate.to_json() if estimate else None
-
-
-def _domain_json(d: DomainEnergy) -> dict[str, Any]:
-    return {
-        "domain": d.source.domain,
-        "device": d.source.device,
-        "energy": d.energy.to_json(),
-        "above_idle": _json(d.above_idle),
-        "mean_power_w": d.mean_power_w,
-        "measured_s": d.measured_s,
-        "source": d.source.source,
-        "uncertainty_origin": d.source.uncertainty.origin,
-    }
-
-
-def _epoch_json(e: SpanEnergy) -> dict[str, Any]:
-    return {
-        "index": e.span.index,
-        "duration_s": e.duration_s,
-        "energy": _json(e.energy),
-        "metrics": e.metrics,
-    }
-
-
-def _span_json(s: SpanEnergy) -> dict[str, Any]:
-    return {
-        "id": s.span.id,
-        "parent": s.span.parent,
-        "kind": s.span.kind,
-        "name": s.span.name,
-        "start_s": s.span.start_s,
-        "complete": s.span.end_s is not None,
-    } | _epoch_json(s)
+        """The document `joulecast/recording/1`, see `RunDocument`."""
+        return document(self.SCHEMA, run_document(self))
 
 
 def summarize(recording: Recording) -> Summary:
@@ -215,6 +169,7 @@ def _less(energy: Estimate, idle_j: float) -> Estimate:
         value + (energy.high - energy.value) * ratio,
         "J",
         energy.provenance,
+        energy.mix,
     )
 
 

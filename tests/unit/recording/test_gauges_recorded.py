@@ -57,7 +57,7 @@ def test_the_mean_is_weighted_by_time():
     assert found.mean == pytest.approx((10 * 40 + 10 * 60 + 80 * 80) / 100)
     assert (found.min, found.max, found.last) == (40, 80, 80)
     assert found.unit == "°C"
-    assert found.reason == ""
+    assert found.reason is None
 
 
 @given(
@@ -114,7 +114,7 @@ def test_what_was_lost_says_so_and_keeps_what_it_said(clock):
     found = gauges(recording)
     assert "it fell off the bus" in found["gpu:0/temperature_c"].reason
     assert 53 <= found["gpu:0/temperature_c"].last <= 54.2
-    assert found["memory_bytes"].reason == ""
+    assert found["memory_bytes"].reason is None
     assert found["memory_bytes"].mean == pytest.approx(3e9)
     assert gauge.closed
     assert other.closed
@@ -139,7 +139,7 @@ def test_memory_of_the_whole_device_stands_in_and_says_so():
     recording.header.gauges.append(gauge_source("gpu:0/memory_bytes", source="own processes"))
     put(recording, "gpu:0/device_memory_bytes", [0, 100], [4e9, 4e9], source="whole device")
     (found,) = summarize(recording).gauges
-    assert (found.name, found.source.source, found.max) == (
+    assert (found.name, found.source, found.max) == (
         "gpu:0/memory_bytes",
         "whole device",
         4e9,

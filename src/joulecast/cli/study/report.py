@@ -12,8 +12,8 @@ import click
 from ...analysis.table.load import by_columns, is_file, select_rows
 from ...errors import JoulecastError, UsageError
 from ...late_bar import LateBar
+from ...reports.write import default_name
 from .. import options
-from ..report import default_name
 from ..tradeoff import parse_tolerance
 
 if TYPE_CHECKING:

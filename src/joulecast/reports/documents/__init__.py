@@ -12,6 +12,8 @@ from .model import Document
 # when first asked for.
 _DOCUMENTS = {
     "Checkup": ("doctor", "doctor_document"),
+    "RunReport": ("run", "report_document"),
+    "Summary": ("run", "summary_document"),
 }
 
 

@@ -26,8 +26,13 @@ def to_html(document: Document) -> str:
     parts = [_block(block) for block in document.head]
     for section in document.sections:
         parts.append(f"<h4>{escape(section.title)}</h4>")
-        parts += [_block(block) for block in section.blocks]
+        parts.append(blocks_html(section.blocks))
     return f'<div class="joulecast">{"".join(parts)}</div>'
+
+
+def blocks_html(blocks: Sequence[Block]) -> str:
+    """The blocks of a section, without a title around them."""
+    return "".join(_block(block) for block in blocks)
 
 
 def _block(block: Block) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...recording.gauge_summary import LEAST_WINDOW_S, Track, tracks
+from ...recording.gauge_summary import MIN_WINDOW_S, Track, tracks
 from ...recording.model import Array, Recording
 from .downsample import MAX_POINTS
 from .figures import Figure, escape, time_unit, unit_of
@@ -107,7 +107,7 @@ def series(track: Track, duration_s: float, most: int = MAX_POINTS // 4) -> tupl
         sums = np.bincount(into, weights=y, minlength=most)
         means = np.divide(sums, counts, out=np.full(most, np.nan), where=counts > 0)
         return (edges[1:] if track.counts else (edges[1:] + edges[:-1]) / 2), means
-    silent = _SILENT * max(track.source.update_period_s, LEAST_WINDOW_S)
+    silent = _SILENT * max(track.source.update_period_s, MIN_WINDOW_S)
     breaks = np.flatnonzero(np.diff(t) > silent)
     if track.counts or not len(breaks):
         return t, y

@@ -8,9 +8,13 @@ from datetime import UTC, datetime, tzinfo
 import numpy as np
 
 from ..._version import __version__
+from ...analysis.power.behavior import PowerBehavior
 from ...recording.model import Metric, Recording
 from ...recording.summary import DomainEnergy, Summary
 from ...units import Estimate, format_duration, format_quantity
+from ..documents.html import blocks_html
+from ..documents.model import Plot
+from ..documents.power import power_section
 from ..words import common as words
 from ..words.environment import environment_rows
 from ..words.gauges import gauge_rows
@@ -27,12 +31,15 @@ NOTHING = 0.005
 """The part of a domain's energy below which its energy above idle is shown as none."""
 
 
-def render_html(recording: Recording, summary: Summary, zone: tzinfo | None = None) -> str:
-    """The page. Times of day are in `zone`, the writer's own where None.
+def render_html(
+    summary: Summary, power: PowerBehavior | None = None, zone: tzinfo | None = None
+) -> str:
+    """The page. Times of day are in `zone`, the local one where None.
 
     Raises `MissingExtraError` where plotly or jinja2 is not installed.
     """
     page = page_parts.templates()
+    recording = summary.recording
     found = traces(recording)
     series = power_series(found, summary.duration_s)
     page.globals = {"words": words, "duration": format_duration, "quantity": format_quantity}
@@ -51,6 +58,7 @@ def render_html(recording: Recording, summary: Summary, zone: tzinfo | None = No
         epoch_metrics=_epoch_metrics(summary),
         groups=ends(group_spans(summary), MOST_ROWS),
         environment=environment_rows(recording.header.environment),
+        power_html=_power_html(summary, power),
         missing=words.missing(summary),
         chart_notes=_chart_notes(summary, series),
         metric_names=[
@@ -63,6 +71,13 @@ def render_html(recording: Recording, summary: Summary, zone: tzinfo | None = No
         policy=page_parts.policy(scripts),
         version=__version__,
     )
+
+
+def _power_html(summary: Summary, power: PowerBehavior | None) -> str:
+    """The section on power, without its plot: the page has a chart."""
+    if power is None or not summary.domains:
+        return ""
+    return blocks_html([b for b in power_section(power).blocks if not isinstance(b, Plot)])
 
 
 def _figures(summary: Summary, series: PowerSeries | None, found: list[Trace]) -> dict[str, Figure]:

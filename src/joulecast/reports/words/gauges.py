@@ -34,14 +34,14 @@ def label(name: str) -> tuple[str, str]:
 
 
 def gauge_rows(gauges: Sequence[GaugeSummary]) -> list[tuple[str, list[str], str]]:
-    """For each gauge its name, mean, least, most and last, and where they come from or why not."""
+    """For each gauge its name, its figures (mean, min, max, last), and their source or a reason."""
     return [
         (
             " ".join(label(g.name)),
             []
             if g.mean is None
             else [gauge_text(x, g.unit) for x in (g.mean, g.min, g.max, g.last)],
-            "; ".join(filter(None, (g.source.source if g.mean is not None else "", g.reason))),
+            "; ".join(filter(None, (g.source if g.mean is not None else "", g.reason))),
         )
         for g in gauges
     ]

@@ -1,4 +1,4 @@
-"""Spans made fit to read: long lists shortened, spans of one name put together."""
+"""Spans prepared for tables: long lists shortened, spans of one name grouped."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ...recording.summary import SpanEnergy, Summary
-from ...units import Estimate, weakest
+from ...units import Estimate, provenance_of_sum
 
 T = TypeVar("T")
 
@@ -70,23 +70,23 @@ def group_spans(summary: Summary) -> list[SpanGroup]:
     return [_group(path, members[path]) for path in sorted(members, key=place) if members[path]]
 
 
-def _group(path: tuple[str, ...], found: list[SpanEnergy]) -> SpanGroup:
-    known = [s.energy for s in found if s.energy is not None]
+def _group(path: tuple[str, ...], spans: list[SpanEnergy]) -> SpanGroup:
+    energies = [s.energy for s in spans if s.energy is not None]
     return SpanGroup(
         path,
-        len(found),
-        sum(s.span.end_s is None for s in found),
-        math.fsum(s.duration_s for s in found),
-        _sum_of_one_meter(known) if len(known) == len(found) else None,
+        len(spans),
+        sum(s.span.end_s is None for s in spans),
+        math.fsum(s.duration_s for s in spans),
+        _sum_of_one_meter(energies) if len(energies) == len(spans) else None,
     )
 
 
 def _sum_of_one_meter(parts: list[Estimate]) -> Estimate:
-    """Sum of stretches read by the same meters: their errors are shared, so the bounds add up."""
+    """Sum of segments read by the same meters: their errors are shared, so the bounds add up."""
     return Estimate(
         math.fsum(p.value for p in parts),
         math.fsum(p.low for p in parts),
         math.fsum(p.high for p in parts),
         "J",
-        weakest(p.provenance for p in parts),
+        *provenance_of_sum(parts),
     )

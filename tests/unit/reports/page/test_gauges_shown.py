@@ -1,29 +1,26 @@
 """Gauges in the terminal, in the page and at the doctor's."""
 
-import io
 import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from fakes.gauges import gauge_source, put, with_gauges
 from fakes.recordings import training
 from joulecast.meters.base import Reading, ReadingKind
 from joulecast.recording.gauge_summary import tracks
 from joulecast.recording.summary import summarize
+from joulecast.reports.documents.run import summary_document
 from joulecast.reports.page.gauge_figure import gauge_figure, series
 from joulecast.reports.page.run import render_html
-from joulecast.reports.terminal.run import render_text
+from joulecast.reports.terminal.render import to_text
 from joulecast.reports.words.gauges import gauge_rows, gauge_text
 from joulecast.run.checkup import gauge_now
 
 
 def shown(recording, width=110):
-    console = Console(width=width, file=io.StringIO())
-    render_text(summarize(recording), console)
-    return console.file.getvalue()
+    return to_text(summary_document(summarize(recording)), width)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +55,7 @@ def test_the_terminal_shows_them(width):
 def test_the_page_shows_them_below_power():
     recording = with_gauges(training())
     recording.header.gauges.append(gauge_source("gpu:1/temperature_c", reason="<b>denied</b>"))
-    page = render_html(recording, summarize(recording))
+    page = render_html(summarize(recording))
     power, gauges, domains = (
         page.index(f"<h2>{title}</h2>")
         for title in ("Power over time", "Utilization, temperature and memory", "Energy by domain")
@@ -68,7 +65,7 @@ def test_the_page_shows_them_below_power():
     assert "&lt;b&gt;denied" in page
     assert "<b>denied" not in page
     plain = training()
-    assert 'data-figure="gauges"' not in render_html(plain, summarize(plain))
+    assert 'data-figure="gauges"' not in render_html(summarize(plain))
 
 
 def test_a_panel_for_each_unit():

@@ -22,7 +22,7 @@ HOSTILE = "</script><script>window.pwned=1</script><img src=x onerror=alert(1)>"
 
 
 def page(recording):
-    return render_html(recording, summarize(recording), UTC)
+    return render_html(summarize(recording), zone=UTC)
 
 
 class Tags(HTMLParser):
@@ -108,7 +108,7 @@ def test_a_backslash_is_no_control_character():
 def test_figures_are_those_of_the_summary():
     recording = training()
     summary = summarize(recording)
-    text = render_html(recording, summary, UTC)
+    text = render_html(summary, zone=UTC)
     assert f'<data id="total" value="{summary.total.value}">' in text
     for e in [*(d.energy for d in summary.domains), *(x.energy for x in summary.epochs)]:
         assert f'<data value="{e.value}">{str(e).partition(" (")[0]}</data>' in text
@@ -131,7 +131,7 @@ def test_above_idle_is_called_nothing_where_it_is_lost_in_the_domain_s_energy(ab
     summary = summarize(recording)
     above = None if above_j is None else Estimate(above_j, above_j - 9, above_j + 9)
     found = replace(summary.domains[0], energy=Estimate(1000, 900, 1100), above_idle=above)
-    text = render_html(recording, replace(summary, domains=[found]), UTC)
+    text = render_html(replace(summary, domains=[found]), zone=UTC)
     row = re.search(r'<th scope="row">dram:0</th>.*?</tr>', text, flags=re.DOTALL)
     assert re.findall(r'<td class="n">([^<]*)</td>', row[0])[0] == says
 
@@ -162,7 +162,7 @@ def test_without_plotly_it_names_the_extra():
     code = (
         "import sys; sys.modules['plotly'] = None\n"
         "from joulecast.reports.page.run import render_html\n"
-        "try: render_html(None, None)\n"
+        "try: render_html(None)\n"
         "except Exception as e: print(type(e).__name__, e)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

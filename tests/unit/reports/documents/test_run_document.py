@@ -1,0 +1,123 @@
+"""The report of a run as a document, and in the terminal."""
+
+import pytest
+
+from fakes.golden import golden
+from fakes.recordings import training, without_samples
+from joulecast.analysis.power.behavior import power_behavior
+from joulecast.recording.model import Gap, Metric, Status
+from joulecast.recording.summary import summarize
+from joulecast.reports.documents.model import Pairs, Table, text_of
+from joulecast.reports.documents.run import MAX_ROWS, report_document, summary_document
+from joulecast.reports.terminal.render import to_text
+from joulecast.run.show import RunReport
+
+
+def document_of(recording):
+    return summary_document(summarize(recording))
+
+
+def shown(recording, width=100):
+    return to_text(document_of(recording), width)
+
+
+def section(document, title):
+    (found,) = (s for s in document.sections if s.title == title)
+    return found
+
+
+def cells(document, title):
+    (table,) = (b for b in section(document, title).blocks if isinstance(b, Table))
+    return [[text_of(cell) for cell in row] for row in table.rows]
+
+
+def test_a_training_reads_well(monkeypatch):
+    monkeypatch.setattr("joulecast.reports.documents.run.when", lambda t: "2026-01-01 11:00:00 UTC")
+    summary = summarize(training(gaps=(Gap("gpu:0", 20, 30, "the driver was reloaded"),)))
+    report = RunReport(summary, power_behavior(summary))
+    golden("run", to_text(report_document(report)))
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_no_line_is_wider_than_the_terminal(width):
+    text = shown(training(gaps=(Gap("gpu:0", 20, 30, "a long reason " * 10),)), width)
+    assert len(text.splitlines()) > 20
+    assert max(len(line) for line in text.splitlines()) <= width
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_every_figure_is_there_in_full(width):
+    recording = training()
+    summary, text = summarize(recording), shown(recording, width)
+    for e in (summary.total, summary.above_idle, *(d.energy for d in summary.domains)):
+        assert str(e).partition(" (")[0] in text
+    assert len(summary.epochs) == 8
+    for e in summary.epochs:
+        row = next(x for x in text.splitlines() if x.strip().startswith(f"{e.span.index} "))
+        assert str(e.energy).partition(" (")[0] in row
+        assert f"{e.metrics['accuracy']:.4g}" in row
+    assert "…" not in text
+
+
+def test_the_headline_has_the_provenance_of_most_and_the_mix():
+    summary = summarize(training())
+    head = [text_of(block) for block in summary_document(summary).head]
+    (headline,) = (line for line in head if "90 % interval" in line)
+    assert str(summary.total.provenance) == "measured"
+    assert headline.split("  ")[0].endswith(" measured")
+    assert any("measured," in line and "assumed;" in line for line in head)
+
+
+def test_many_epochs_are_elided_and_counted():
+    rows = cells(document_of(training(epochs=100, epoch_s=2)), "Energy by epoch")
+    assert len(rows) == MAX_ROWS + 1
+    assert (rows[0][0], rows[-1][0]) == ("0", "99")
+    assert [row[1] for row in rows if row[0] == "..."] == ["70 more"]
+
+
+def test_markup_in_names_is_text():
+    recording = training(epochs=1, name="[red]x[/red]", tags={"[b]": "[/i]"}, command=["[link]"])
+    recording.metrics.append(Metric(5.0, "[bold]m", 1.0, 10))
+    text = shown(recording, 120)
+    for raw in ("[red]x[/red]", "[b]=[/i]", "[link]", "[bold]m"):
+        assert raw in text
+
+
+@pytest.mark.parametrize(
+    "recording", [without_samples(), without_samples(sources=[], environment={})]
+)
+def test_an_empty_run_has_a_reason_and_no_figure(recording):
+    document = document_of(recording)
+    assert "Energy unknown" in [text_of(block) for block in document.head]
+    titles = [s.title for s in document.sections]
+    assert "Energy by domain" not in titles
+    assert "Not in this report" in titles
+
+
+def test_interrupted_and_open_spans():
+    recording = training(epochs=3, status=Status.INTERRUPTED)
+    recording.spans[-1].end_s = None
+    document = document_of(recording)
+    assert "interrupted" in text_of(document.head[0])
+    assert any(" (open)" in row[0] for row in cells(document, "Other spans"))
+
+
+def test_metrics_outside_epochs_are_listed():
+    recording = training(epochs=0)
+    recording.metrics.append(Metric(1.0, "images per second", 1234.5))
+    (pairs,) = section(document_of(recording), "Metrics, last value").blocks
+    assert isinstance(pairs, Pairs)
+    assert pairs.rows == [("images per second", "1234")]
+
+
+def test_power_stands_after_the_tables():
+    summary = summarize(training())
+    document = report_document(RunReport(summary, power_behavior(summary)))
+    titles = [s.title for s in document.sections]
+    assert titles.index("Power") == titles.index("Other spans") + 1
+
+
+def test_a_summary_shows_itself():
+    summary = summarize(training(epochs=1))
+    assert "Energy by domain" in repr(summary)
+    assert "<table>" in summary._repr_html_()

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from .study.model import Conditions, Study
     from .study.plan import read_study
     from .units import Estimate, Provenance
+    from .workload.analysis import analyze
+    from .workload.model import Workload
 
 _HOMES = {
     "BudgetExceeded": ".errors",
@@ -50,6 +52,8 @@ _HOMES = {
     "RunState": ".run.run_state",
     "Study": ".study.model",
     "Summary": ".recording.summary",
+    "Workload": ".workload.model",
+    "analyze": ".workload.analysis",
     "doctor": ".run.doctor",
     "open_ledger": ".ledger",
     "read_study": ".study.plan",
@@ -76,7 +80,9 @@ __all__ = [
     "RunState",
     "Study",
     "Summary",
+    "Workload",
     "__version__",
+    "analyze",
     "doctor",
     "open_ledger",
     "read_study",

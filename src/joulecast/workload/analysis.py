@@ -1,4 +1,4 @@
-"""What one step of a model does, found by tracing it on tensors without data."""
+"""The Python interface: `joulecast.analyze`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import UsageError
 from .model import Workload
-from .optimizers import known
+from .optimizers import optimizer_named
 from .precision import precision_named
 from .resolve import resolve
 
@@ -23,41 +23,51 @@ def analyze(
     loss: str | Callable[[Any], Any] | None = None,
     device: str = "gpu",
 ) -> Workload:
-    """One step of a model on one batch, counted operator by operator without running it.
+    """What one step of a model costs: FLOPs, bytes and memory, counted without running it.
 
-    The model is traced on meta tensors, which have shapes and no data; a model whose course
-    depends on its data is run on the CPU instead, once and as it is, which the notes then say.
-    The model given is left as it was.
+    The model is traced on meta tensors, which have shapes and no data. A model whose control flow
+    depends on its data runs once on the CPU instead, with a note. The model itself is not changed.
 
     Args:
         model: an `nn.Module`, a function that returns one, or a name: `torchvision:resnet50`,
             `timm:vit_base_patch16_224`, `transformers:bert-base-uncased`,
             `transformers:LlamaConfig(hidden_size=1024)`, `FILE.py:function`, `module:function`.
-        input: shape of one sample (`(3, 224, 224)`), several of them, tokens of one sequence
-            (`512`), or example tensors, whose first dimension then is the batch. Left out, what
-            suits the model according to its library.
-        batch: samples of a step.
-        training: forward, backward and optimizer; otherwise the forward pass alone.
-        optimizer: "sgd", "momentum", "adam", "adamw" or "none", as torch runs them by default.
-        precision: "fp32"; "tf32" (fp32 kept, products rounded); "bf16" or "fp16": automatic mixed
-            precision in training, weights of that type in inference.
-        loss: "cross-entropy", "mse", "sum", or a function of what the model returns; left out, by
-            the shape of the output.
-        device: "gpu" or "cpu", whose kernels torch would run: on a CPU optimizers go from tensor to
-            tensor, and dropout, attention with it and GRUs fall apart into their operators.
+        input: shape of one sample (`(3, 224, 224)`), several shapes, the tokens of one sequence
+            (`512`), or example tensors, whose first dimension is then the batch. The usual input
+            of the model by default, where its library defines one.
+        batch: samples per step.
+        training: count forward pass, backward pass and optimizer; otherwise only the forward pass.
+        optimizer: "sgd", "momentum", "adam", "adamw" or "none", with the defaults of torch.
+        precision: "fp32"; "tf32" (fp32 values, rounded for products); "bf16" or "fp16": automatic
+            mixed precision in training, weights of that type in inference.
+        loss: "cross-entropy", "mse", "sum", or a function of the model's output; by default chosen
+            by the shape of the output.
+        device: "gpu" or "cpu": whose kernels are counted. On a CPU an optimizer updates one tensor
+            at a time, and dropout, attention with dropout, and GRUs run as several kernels.
+
+    Returns:
+        Every operator and every layer of the step, with FLOPs (a multiply-add is two) and bytes.
 
     Raises:
-        UsageError: unknown model, optimizer, precision or device; an input that does not fit, with
-            the layer named; an empty batch; a model that cannot be built or traced.
-        MissingExtraError: torch, or the library the model is named of, is not installed.
+        UsageError: the model, optimizer, precision or device is unknown; the input does not fit
+            (the text names the layer); the batch is empty; the model cannot be built or traced.
+        MissingExtraError: torch, or the library that the model comes from, is not installed.
         BadInputError: the file or function that builds the model fails.
+
+    Example:
+        >>> from torch import nn
+        >>> model = nn.Sequential(nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10))
+        >>> work = joulecast.analyze(model, (784,), batch=32)
+        >>> work.parameters, int(work.macs)
+        (101770, 3252224)
     """
-    kind = precision_named(precision)
-    chosen = known(optimizer)
+    wanted_precision = precision_named(precision)
+    wanted_optimizer = optimizer_named(optimizer)
     if device not in ("gpu", "cpu"):
         raise UsageError(f"unknown device {device!r}: choose gpu or cpu")
     recipe = resolve(model)
     # Everything from here on needs torch.
     from .tracing import Settings, trace
 
-    return trace(recipe, input, batch, Settings(training, chosen, kind, loss, device == "cpu"))
+    settings = Settings(training, wanted_optimizer, wanted_precision, loss, device == "cpu")
+    return trace(recipe, input, batch, settings)

@@ -131,7 +131,8 @@ def _cells(spec: _Spec, x: Tensor, backward: bool, of_input: bool = True) -> Non
                 product(handed, state, t * b)
         moved = unit * 3.0 * cells
         flops = _POINTWISE_FLOPS * cells
-        kernels.append(Kernel(OperatorKind.RECURRENT, flops, moved, dtype, (), t, aside=flops))
+        rest = Kernel(OperatorKind.RECURRENT, flops, moved, dtype, (), t, other_flops=flops)
+        kernels.append(rest)
         for kernel in [_joined(kernels)] if spec.whole else kernels:
             spec.recorder.add(kernel)
         kernels.clear()
@@ -141,8 +142,8 @@ def _joined(kernels: Sequence[Kernel]) -> Kernel:
     """One that does the work of all."""
     flops = sum(kernel.flops * kernel.count for kernel in kernels)
     moved = sum(kernel.bytes * kernel.count for kernel in kernels)
-    aside = sum(kernel.aside * kernel.count for kernel in kernels)
-    return Kernel(OperatorKind.RECURRENT, flops, moved, kernels[0].dtype, aside=aside)
+    other_flops = sum(kernel.other_flops * kernel.count for kernel in kernels)
+    return Kernel(OperatorKind.RECURRENT, flops, moved, kernels[0].dtype, other_flops=other_flops)
 
 
 class _Recurrent(torch.autograd.Function):

@@ -37,7 +37,7 @@ class Kernel:
     shape: tuple[int, ...] = ()
     count: int = 1
     draws: float = 0.0
-    aside: float = 0.0
+    other_flops: float = 0.0
 
 
 def size_of(value: Any) -> float:

@@ -1,30 +1,37 @@
-"""A workload as plain data: what one step of a model does, operator by operator."""
+"""A workload as plain data: the operators of one step of a model, its layers, its memory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar
+
+from ..result import Result
 
 
 class OperatorKind(StrEnum):
-    """Class of an operator: those of one class run alike."""
+    """Class of an operator: operators of one class reach similar speeds.
 
-    MATMUL = "matmul"  # linear layers, and products of matrices
+    MATMUL: linear layers and matrix products. DEPTHWISE: a convolution with as many groups as
+    channels. ATTENTION: scaled dot products. ELEMENTWISE: activations, sums, dropout. MOVE: copies,
+    concatenations, changes of layout.
+    """
+
+    MATMUL = "matmul"
     CONV = "conv"
-    DEPTHWISE = "depthwise"  # a convolution with as many groups as channels
-    ATTENTION = "attention"  # scaled dot products
+    DEPTHWISE = "depthwise"
+    ATTENTION = "attention"
     RECURRENT = "recurrent"
     NORM = "norm"
     POOL = "pool"
     SOFTMAX = "softmax"
-    ELEMENTWISE = "elementwise"  # activations, sums, dropout
+    ELEMENTWISE = "elementwise"
     EMBEDDING = "embedding"
-    MOVE = "move"  # copies, concatenations, changes of layout
+    MOVE = "move"
     OPTIMIZER = "optimizer"
 
 
-# Those made of multiply-adds, which tensor cores run.
+# The classes made of multiply-adds, which tensor cores run.
 MULTIPLYING = (
     OperatorKind.MATMUL,
     OperatorKind.CONV,
@@ -35,7 +42,7 @@ MULTIPLYING = (
 
 
 class Phase(StrEnum):
-    """Part of a training step; inference has the first only."""
+    """Part of a training step; inference has only the first."""
 
     FORWARD = "forward"
     BACKWARD = "backward"
@@ -44,53 +51,88 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Op:
-    """One operator as one kernel runs it, of the whole batch.
+    """One operator as one kernel runs it, on the whole batch.
 
-    `flops` are floating-point operations (a multiply-add is two), `bytes` what it must read and
-    write at least once, `count` how many kernels of this shape a step launches: `flops` and `bytes`
-    are of one. `shape` are the sizes that matter for its class: (b, m, n, k) of a matrix product,
-    (n, c_in, h, w, c_out, k_h, k_w, stride, groups) of a convolution, (n, c, positions) of a
-    normalization over the batch; empty elsewhere. `draws` are
-    random numbers drawn (dropout), which a GPU hides behind its memory and a CPU does not. `aside`
-    are those of the FLOPs that are no multiply-adds in a class that is made of them: biases, gates
-    and states of recurrent cells.
+    Attributes:
+        kind: class of the operator.
+        phase: part of the step.
+        flops: floating-point operations of one launch; a multiply-add is two.
+        bytes: minimum bytes that one launch reads and writes.
+        dtype: type in which it computes: "fp32", "tf32", "bf16", "fp16", "int8", ...
+        layer: name of the module that it belongs to.
+        shape: the sizes that matter for its class: (b, m, n, k) of a matrix product;
+            (n, c_in, h, w, c_out, k_h, k_w, stride, groups) of a convolution; (b x heads, queries,
+            keys, width, width of values, causal) of attention; (n, c, positions) of a
+            normalization over the batch; empty otherwise.
+        count: kernels of this shape that a step launches.
+        draws: random numbers drawn by one launch (dropout). A GPU draws them while it waits for
+            its memory; a CPU does not.
+        other_flops: the part of `flops` that is not multiply-adds, in a class made of them: biases,
+            gates and states of recurrent cells.
     """
 
     kind: OperatorKind
     phase: Phase
     flops: float
     bytes: float
-    dtype: str  # "fp32", "tf32", "bf16", "fp16", "int8": in which it computes
-    layer: str = ""  # name of the module it belongs to
+    dtype: str
+    layer: str = ""
     shape: tuple[int, ...] = ()
     count: int = 1
     draws: float = 0.0
-    aside: float = 0.0
+    other_flops: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One module that computes: parameters of its own, forward and backward FLOPs, activations."""
+    """One module that computes.
 
-    name: str
-    type: str  # of the module: "Conv2d"
-    parameters: int
-    forward_flops: float
-    backward_flops: float
-    activation_bytes: float  # kept for the backward pass
-
-
-@dataclass(frozen=True, slots=True)
-class Workload:
-    """One step of a model on one batch: training (forward, backward, optimizer) or inference.
-
-    Memory is in bytes: `weight_bytes`, `gradient_bytes`, `optimizer_bytes` stay, `activation_bytes`
-    are those kept for the backward pass at their height.
+    Attributes:
+        name: as in `nn.Module.named_modules`.
+        type: class of the module: "Conv2d".
+        parameters: its own, each counted in the first layer that uses it.
+        forward_flops: of the forward pass, for the whole batch.
+        backward_flops: of the backward pass.
+        activation_bytes: what it keeps for the backward pass.
     """
 
     name: str
+    type: str
+    parameters: int
+    forward_flops: float
+    backward_flops: float
+    activation_bytes: float
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Workload(Result):
+    """One step of a model on one batch: training (forward, backward, optimizer) or inference.
+
+    Attributes:
+        name: of the model.
+        batch: samples per step.
+        input_shape: of one sample.
+        precision: "fp32", "tf32", "bf16" or "fp16".
+        training: whether the step trains.
+        optimizer: its name; None for none, and in inference.
+        parameters: of the model.
+        ops: every operator of the step.
+        layers: every module that computes, in order of first use.
+        weight_bytes: of parameters and buffers.
+        gradient_bytes: of the gradients.
+        optimizer_bytes: of the optimizer's state.
+        activation_bytes: all that is kept for the backward pass.
+        peak_bytes: maximum memory at any one time, without weights and optimizer state.
+        notes: what was assumed or could not be counted, and why.
+        views: tensors made that share another one's memory: they launch no kernel, but take time
+            on a CPU.
+    """
+
+    SCHEMA: ClassVar[str] = "joulecast/workload/1"
+
+    name: str
     batch: int
-    input_shape: tuple[int, ...]  # of one sample
+    input_shape: tuple[int, ...]
     precision: str
     training: bool
     optimizer: str | None
@@ -101,44 +143,36 @@ class Workload:
     gradient_bytes: float
     optimizer_bytes: float
     activation_bytes: float
-    peak_bytes: float = 0.0  # height of all but weights and optimizer state, at any one time
-    notes: tuple[str, ...] = field(default=())  # what could not be counted, and why
-    views: int = 0  # descriptions of memory made anew: no kernels, but time of a CPU
+    peak_bytes: float = 0.0
+    notes: tuple[str, ...] = ()
+    views: int = 0
 
     def flops(self, phase: Phase | None = None, kind: OperatorKind | None = None) -> float:
-        """FLOPs of a step, of one phase or class of operators if named."""
-        return _total(((op.flops, op) for op in self.ops), phase, kind)
+        """FLOPs of a step; of one phase or one class of operators where given."""
+        return sum(op.flops * op.count for op in self._of(phase, kind))
 
     def bytes(self, phase: Phase | None = None, kind: OperatorKind | None = None) -> float:
-        """Bytes a step moves at least, of one phase or class of operators if named."""
-        return _total(((op.bytes, op) for op in self.ops), phase, kind)
+        """Minimum bytes that a step moves; of one phase or class of operators where given."""
+        return sum(op.bytes * op.count for op in self._of(phase, kind))
 
-    @property
-    def launches(self) -> int:
-        """Kernels a step launches."""
-        return sum(op.count for op in self.ops)
+    def launches(self, phase: Phase | None = None, kind: OperatorKind | None = None) -> int:
+        """Kernels that a step launches; of one phase or class of operators where given."""
+        return sum(op.count for op in self._of(phase, kind))
 
     @property
     def memory_bytes(self) -> float:
-        """What it takes at least on the device."""
-        passing = max(self.peak_bytes, self.gradient_bytes + self.activation_bytes)
-        return self.weight_bytes + self.optimizer_bytes + passing
+        """Minimum memory that a step needs on the device."""
+        transient = max(self.peak_bytes, self.gradient_bytes + self.activation_bytes)
+        return self.weight_bytes + self.optimizer_bytes + transient
 
     @property
     def macs(self) -> float:
         """Multiply-adds of the forward pass: products, convolutions, attention, recurrent cells.
 
-        This is what publications call the GMACs (often the GFLOPs) of a model, of the whole batch.
+        Divided by `batch`, this is what publications call the GMACs (often the GFLOPs) of a model.
         """
-        forward = [op for op in self.ops if op.phase is Phase.FORWARD and op.kind in MULTIPLYING]
-        return sum((op.flops - op.aside) * op.count for op in forward) / 2
+        forward = [op for op in self._of(Phase.FORWARD, None) if op.kind in MULTIPLYING]
+        return sum((op.flops - op.other_flops) * op.count for op in forward) / 2
 
-
-def _total(
-    amounts: Iterable[tuple[float, Op]], phase: Phase | None, kind: OperatorKind | None
-) -> float:
-    return sum(
-        amount * op.count
-        for amount, op in amounts
-        if phase in (None, op.phase) and kind in (None, op.kind)
-    )
+    def _of(self, phase: Phase | None, kind: OperatorKind | None) -> list[Op]:
+        return [op for op in self.ops if phase in (None, op.phase) and kind in (None, op.kind)]

@@ -6,6 +6,7 @@ import weakref
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -96,16 +97,9 @@ class OperatorRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """All kernels so far, those alike of a layer counted together, in order of appearance."""
         return tuple(
             Op(
-                kernel.kind,
-                phase,
-                kernel.flops,
-                kernel.bytes,
-                self._computes_in(kernel),
-                layer,
-                kernel.shape,
-                count,
-                kernel.draws,
-                kernel.aside,
+                **asdict(kernel)
+                | {"phase": phase, "layer": layer, "count": count}
+                | {"dtype": self._computes_in(kernel)}
             )
             for (layer, phase, kernel), count in self._kernels.items()
         )

@@ -68,7 +68,7 @@ class OptimizerStep:
     scratch_bytes: float
 
 
-def known(name: str | None) -> str | None:
+def optimizer_named(name: str | None) -> str | None:
     """The optimizer's name as counted, `None` for none. Raises `UsageError` for an unknown one."""
     if name is None or name.lower() == "none":
         return None

@@ -42,7 +42,7 @@ class Roofline(StaticForecaster):
         c = device.calibration or Calibration()
         compute = workload.flops() / (device.vector["fp32"] * 1e12 * (c.compute or 1.0))
         memory = workload.bytes() / (device.memory_bandwidth_gb_s * 1e9 * (c.memory or 1.0))
-        seconds = compute + memory + workload.launches * (c.launch_s or 1e-5) + (c.step_s or 1e-3)
+        seconds = compute + memory + workload.launches() * (c.launch_s or 1e-5) + (c.step_s or 1e-3)
         busy = (compute + 0.6 * memory) / seconds
         watts = (c.idle_w or 20.0) + 0.8 * device.tdp_w * busy * (c.power or 1.0)
         return StepForecast(

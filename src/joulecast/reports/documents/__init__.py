@@ -14,6 +14,7 @@ _DOCUMENTS = {
     "Checkup": ("doctor", "doctor_document"),
     "RunReport": ("run", "report_document"),
     "Summary": ("run", "summary_document"),
+    "Workload": ("workload", "workload_document"),
 }
 
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -358,10 +359,11 @@ def test_the_migrations_make_the_tables_the_program_uses(ledger: Ledger) -> None
         assert compare_metadata(context, metadata) == []
 
 
-def test_an_opened_ledger_needs_no_alembic(ledger: Ledger, where: str) -> None:
+def test_a_new_ledger_needs_no_alembic(tmp_path: Path) -> None:
     code = (
         "import sys; from joulecast.ledger import open_ledger; open_ledger(sys.argv[1]);"
         "print([m for m in ('sqlalchemy', 'alembic') if m in sys.modules])"
     )
-    loaded = subprocess.check_output([sys.executable, "-c", code, where], text=True, timeout=60)
+    new = str(tmp_path / "new.sqlite")
+    loaded = subprocess.check_output([sys.executable, "-c", code, new], text=True, timeout=60)
     assert loaded == "['sqlalchemy']\n"

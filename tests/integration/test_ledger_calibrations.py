@@ -1,16 +1,15 @@
 """Calibrations in the ledger, the same on SQLite and on PostgreSQL."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-import joulecast.ledger.engine as engine
 from fakes.stored_runs import assert_same, recording
 from joulecast.errors import LedgerError
-from joulecast.ledger import Ledger, calibrations, open_ledger
+from joulecast.ledger import Ledger, calibrations, open_ledger, schema
+from joulecast.ledger.migrations import migrate
 from joulecast.ledger.schema import REVISION
 
 HERE = {"cpu": {"name": "AMD EPYC 7763", "threads": 4}, "gpus": [{"name": "NVIDIA A100"}]}
@@ -94,21 +93,13 @@ def test_a_damaged_one_is_said(ledger: Ledger) -> None:
 
 
 def test_a_ledger_of_the_first_version_is_brought_up_to_date(where: str) -> None:
-    """Its runs are there still, and take calibrations beside them."""
-    from alembic import command
-    from alembic.config import Config
-
+    with open_ledger(where) as ledger, ledger._engine.begin() as connection:
+        for table in reversed(schema.metadata.sorted_tables):
+            table.drop(connection)
+        migrate(connection, None, target="0001")
+        assert "joulecast_calibrations" not in _tables(ledger, connection)
     with open_ledger(where) as ledger:
         ledger.add(recording())
-        config = Config()
-        folder = Path(engine.__file__).with_name("migrations")
-        config.set_main_option("script_location", str(folder))
-        with ledger._engine.begin() as connection:
-            config.attributes["connection"] = connection
-            command.downgrade(config, "0001")
-            tables = [t for t in _tables(ledger, connection) if t.startswith("joulecast_")]
-            assert "joulecast_calibrations" not in tables
-    with open_ledger(where) as ledger:
         assert_same(ledger.load("last"), recording())
         calibrations.save(ledger, HERE, "cpu", VALUES, 1000.0)
         with ledger._engine.connect() as connection:

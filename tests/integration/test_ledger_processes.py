@@ -19,7 +19,7 @@ from pathlib import Path
 from fakes.stored_runs import header, samples
 from joulecast.ledger.store import open_ledger
 from joulecast.recording.model import Footer, Span, Status
-from alembic import command
+from joulecast.ledger.migrations import migrate
 
 where, run_id, go, flushes, pause = sys.argv[1:]
 print("ready", flush=True)

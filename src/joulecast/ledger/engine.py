@@ -134,8 +134,12 @@ def _bring_up_to_date(engine: Engine, location: Location) -> None:
     with engine.begin() as connection:  # on SQLite this is the lock
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-        if _revision(connection, location) != REVISION:  # nobody else did it while we waited
-            _migrate(connection)
+        # Another process may have done it while this one waited.
+        current = _revision(connection, location)
+        if current != REVISION:
+            with loading:
+                from .migrations import migrate
+            migrate(connection, current)
 
 
 def _revision(connection: Connection, location: Location) -> str | None:
@@ -155,14 +159,3 @@ def _revision(connection: Connection, location: Location) -> str | None:
             f"{REVISION}): pip install --upgrade joulecast"
         )
     return found
-
-
-def _migrate(connection: Connection) -> None:
-    with loading:
-        from alembic import command
-        from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")

@@ -1,9 +1,6 @@
 """American spelling in stored names: `utilization_pct`, `randomized`, `maximize`."""
 
-from alembic import op
-
-revision = "0004"
-down_revision = "0003"
+import sqlalchemy as sa
 
 # Table, column, and the text there before and after. The quotes and the slash keep what users
 # wrote (names, tags, metrics) as it is.
@@ -19,20 +16,12 @@ _RENAMED = (
 )
 
 
-def upgrade() -> None:
+def upgrade(connection: sa.Connection) -> None:
     """Rename."""
     for table, column, before, after in _RENAMED:
-        _replace(table, column, before, after)
-
-
-def downgrade() -> None:
-    """Rename back."""
-    for table, column, before, after in _RENAMED:
-        _replace(table, column, after, before)
-
-
-def _replace(table: str, column: str, before: str, after: str) -> None:
-    op.execute(
-        f"UPDATE {table} SET {column} = REPLACE({column}, '{before}', '{after}') "
-        f"WHERE {column} LIKE '%{before}%'"
-    )
+        rename = sa.text(
+            f"UPDATE {table} SET {column} = REPLACE({column}, :before, :after) "
+            f"WHERE {column} LIKE :pattern"
+        )
+        values = {"before": before, "after": after, "pattern": f"%{before}%"}
+        connection.execute(rename, values)

@@ -13,6 +13,8 @@ sys.path.insert(0, str(Path(__file__).parent))  # the fakes, whatever the import
 from fakes.nvml import FakeNvml, build
 from fakes.powercap import Powercap
 
+BENCHMARKS = Path(__file__).parent / "benchmarks"
+
 
 class HandClock:
     """A clock that stands still until it is set: `clock.now += 0.1`."""
@@ -66,7 +68,10 @@ def nvml_here(fake_nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch) -> FakeNvml:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip, with the reason, what needs a GPU where there is none."""
+    """Mark the tests of benchmarks; skip, with the reason, what needs a GPU where there is none."""
+    for item in items:
+        if BENCHMARKS in item.path.parents:
+            item.add_marker(pytest.mark.data)
     needy = [item for item in items if item.get_closest_marker("gpu")]
     if needy and not _has_cuda():
         for item in needy:

@@ -7,8 +7,6 @@ import pytest
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 from least_squares import fit
 
-pytestmark = pytest.mark.data
-
 
 def test_outliers_do_not_move_the_parameters():
     rng = np.random.default_rng(0)

@@ -1,15 +1,15 @@
 import math
-from pathlib import Path
 
 import pytest
 
+from fakes.shared import SHARED, needs
 from joulecast.forecasting.base import Forecast, History, OnlineForecaster, Prediction, Work
 from joulecast.forecasting.literature.carbontracker import CarbonTracker
 from joulecast.forecasting.literature.step import StepEnergy
 from joulecast.forecasting.scoring.epochs_csv import read_epochs
 from joulecast.forecasting.scoring.evaluate import attempts, evaluate, unusable
 
-MLPERF = Path(__file__).parents[5] / "shared" / "data" / "mlperf_training" / "epochs.csv"
+MLPERF = SHARED / "data" / "mlperf_training" / "epochs.csv"
 
 
 def run(energies, run_id="run", planned=None, duration_s=10.0):
@@ -143,7 +143,7 @@ def test_it_tells_when_a_run_is_done():
     assert len(calls) == 2
 
 
-@pytest.mark.skipif(not MLPERF.is_file(), reason="shared/data/mlperf_training is not here")
+@needs("data", "mlperf_training", "epochs.csv")
 def test_the_reference_of_the_mlperf_runs():
     """Mean of the first k epochs: 33.6, 12.7, 7.4, 5.2 %, on 100, 100, 100 and 70 runs."""
     histories = [r.history for r in read_epochs(MLPERF)]

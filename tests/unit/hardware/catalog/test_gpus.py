@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakes.shared import SHARED, needs
 from joulecast.errors import UnknownHardwareError, UsageError
 from joulecast.hardware.catalog.gpus import PRECISIONS, find_gpu, gpu_variants, gpus
 from joulecast.hardware.catalog.names import normalize
 
-SHARED = Path(__file__).parents[5] / "shared" / "data"
 every_gpu = pytest.mark.parametrize("gpu", gpus(), ids=lambda gpu: gpu.name)
 
 # Architecture -> (years, bandwidth GB/s, FP32 vector GFLOP/s per watt): wide, but a unit slip, a
@@ -226,10 +226,10 @@ def _src() -> str:
     return str(Path(__file__).parents[4] / "src")
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="needs the shared measurement data")
+@needs("data")
 def test_tdps_agree_with_green_algorithms():
     known, checked = {}, 0
-    with (SHARED / "hardware" / "TDP_gpu.csv").open(newline="") as lines:
+    with (SHARED / "data" / "hardware" / "TDP_gpu.csv").open(newline="") as lines:
         for row in list(csv.reader(lines))[2:]:
             known[row[0]] = float(row[3])
     for name, tdp_w in known.items():
@@ -242,10 +242,10 @@ def test_tdps_agree_with_green_algorithms():
     assert checked >= 12
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="needs the shared measurement data")
+@needs("data")
 def test_rates_and_bandwidths_agree_with_neusight():
     checked = 0
-    for path in sorted((SHARED / "neusight" / "device_configs").glob("*.json")):
+    for path in sorted((SHARED / "data" / "neusight" / "device_configs").glob("*.json")):
         other = json.loads(path.read_text())
         if path.stem.endswith("_TP"):  # two of them taken as one
             continue

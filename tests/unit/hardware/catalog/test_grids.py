@@ -4,17 +4,16 @@ import csv
 import itertools
 import json
 import re
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakes.shared import SHARED, needs
 from joulecast.errors import UnknownHardwareError
 from joulecast.hardware.catalog.grids import WORLD, _document, find_grid, grids, years_of
 from joulecast.hardware.catalog.names import normalize
 
-SHARED = Path(__file__).parents[5] / "shared" / "data" / "hardware"
 COUNTRIES = [grid for grid in grids() if grid.code3 != WORLD]
 
 
@@ -143,9 +142,11 @@ def test_a_year_has_its_own_figure():
     assert find_grid("FR", 2021).carbon_g_per_kwh == 59.8
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="needs the shared hardware data")
+@needs("data", "hardware")
 def test_figures_agree_with_the_published_table():
-    with (SHARED / "grid_carbon_2022.csv").open(newline="", encoding="utf-8") as lines:
+    with (SHARED / "data" / "hardware" / "grid_carbon_2022.csv").open(
+        newline="", encoding="utf-8"
+    ) as lines:
         published = {row["Code"]: list(row.values()) for row in csv.DictReader(lines)}
     held = {grid.code3: grid for grid in COUNTRIES}
     assert len(published.keys() & held.keys()) >= 175
@@ -156,9 +157,11 @@ def test_figures_agree_with_the_published_table():
         assert held[code].carbon_g_per_kwh == pytest.approx(float(carbon), abs=0.06)
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="needs the shared hardware data")
+@needs("data", "hardware")
 def test_the_world_is_the_mean_of_its_countries():
-    mix = json.loads((SHARED / "grid_energy_mix.json").read_text(encoding="utf-8"))
+    mix = json.loads(
+        (SHARED / "data" / "hardware" / "grid_energy_mix.json").read_text(encoding="utf-8")
+    )
     energy = {grid.code3: mix[grid.code3]["total_TWh"] for grid in COUNTRIES}
     for grid in COUNTRIES:
         assert grid.carbon_g_per_kwh == pytest.approx(mix[grid.code3]["carbon_intensity"], abs=0.06)

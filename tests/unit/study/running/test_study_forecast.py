@@ -3,16 +3,16 @@
 import csv
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fakes.shared import SHARED, needs
 from joulecast.study.model import Level
 from joulecast.study.running.study_forecast import Done, draws_of_rest, estimate
 from joulecast.units import Estimate, Provenance
 
-SEAA = Path(__file__).parents[5] / "shared/data/seaa/runs.csv"
+SEAA = SHARED / "data" / "seaa" / "runs.csv"
 Rows = list[tuple[dict[str, Level], float]]
 
 
@@ -58,10 +58,9 @@ def test_it_narrows() -> None:
     assert ratios[-1] < 1.2
 
 
+@needs("data", "seaa", "runs.csv")
 @pytest.mark.parametrize("column", ["energy (MJ)", "training duration (h)"])
 def test_on_real_trainings(column: str) -> None:
-    if not SEAA.exists():
-        pytest.skip("the measured runs are not here: shared/data/seaa")
     with SEAA.open() as file:
         rows: Rows = [
             ({"e": r["training environment"], "a": r["architecture"]}, float(r[column]))

@@ -16,6 +16,7 @@ from ._version import __version__
 from .result import Medium, Result, render_with
 
 if TYPE_CHECKING:
+    from .analysis.carbon.carbon import CarbonReport, carbon
     from .errors import BudgetExceeded, JoulecastError
     from .hardware.environment import Environment
     from .ledger import Ledger, open_ledger
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "BudgetExceeded": ".errors",
     "BudgetStatus": ".run.budget_watch",
+    "CarbonReport": ".analysis.carbon.carbon",
     "Checkup": ".run.checkup",
     "Conditions": ".study.model",
     "Environment": ".hardware.environment",
@@ -54,6 +56,7 @@ _HOMES = {
     "Summary": ".recording.summary",
     "Workload": ".workload.model",
     "analyze": ".workload.analysis",
+    "carbon": ".analysis.carbon.carbon",
     "doctor": ".run.doctor",
     "open_ledger": ".ledger",
     "read_study": ".study.plan",
@@ -67,6 +70,7 @@ _HOMES = {
 __all__ = [
     "BudgetExceeded",
     "BudgetStatus",
+    "CarbonReport",
     "Checkup",
     "Conditions",
     "Environment",
@@ -83,6 +87,7 @@ __all__ = [
     "Workload",
     "__version__",
     "analyze",
+    "carbon",
     "doctor",
     "open_ledger",
     "read_study",

@@ -68,10 +68,30 @@ class Estimate:
         if not self.low <= self.value <= self.high:
             raise ValueError(f"not low <= value <= high: {self.low}, {self.value}, {self.high}")
 
-    def scaled(self, factor: float) -> Estimate:
-        """The estimate times a non-negative constant (its relative error stays the same)."""
+    def scaled(
+        self, factor: float, unit: str | None = None, provenance: Provenance = Provenance.MEASURED
+    ) -> Estimate:
+        """The estimate times a non-negative constant; its relative error stays the same.
+
+        Args:
+            factor: the constant.
+            unit: of the product; None: the estimate's own.
+            provenance: of the constant. Each part of the product has the weaker provenance of both.
+        """
+        shares: dict[str, float] = {}
+        for kind, share in self.mix.items():
+            weaker = str(weakest([Provenance(kind), provenance]))
+            shares[weaker] = shares.get(weaker, 0.0) + share
         return replace(
-            self, value=self.value * factor, low=self.low * factor, high=self.high * factor
+            self,
+            value=self.value * factor,
+            low=self.low * factor,
+            high=self.high * factor,
+            unit=self.unit if unit is None else unit,
+            provenance=weakest([self.provenance, provenance]),
+            mix=shares if len(shares) > 1 else {},
+            own_low=None if self.own_low is None else self.own_low * factor,
+            own_high=None if self.own_high is None else self.own_high * factor,
         )
 
     def to_json(self) -> dict[str, Any]:

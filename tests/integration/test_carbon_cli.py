@@ -23,7 +23,7 @@ from joulecast.recording.model import Status
 
 KEY = "s3cret-key-of-the-user"
 
-# Ends the program, loudly, as soon as anything of it looks up a name or opens a connection.
+# Ends the program with an error as soon as anything of it looks up a name or opens a connection.
 ALONE = """
 import sys
 def hook(event, arguments):
@@ -77,23 +77,23 @@ def document(folder: Path, *arguments: str, **more):
 # --- energies ------------------------------------------------------------------------------------
 
 
-def test_an_energy(folder):
-    told = document(folder, "50kWh", "--region", "DE", "--year", "2021", "--pue", "1.2")
-    assert next(iter(told)) == "schema"
-    assert told["schema"] == "joulecast/carbon/1"
-    (run,) = told["runs"]
+def test_energy(folder):
+    report = document(folder, "50kWh", "--region", "DE", "--year", "2021", "--pue", "1.2")
+    assert next(iter(report)) == "schema"
+    assert report["schema"] == "joulecast/carbon/1"
+    (run,) = report["runs"]
     grid = find_grid("DE", 2021)
     grams = run["operational"]
     assert grams["value"] == pytest.approx(50 * 1.2 * grid.carbon_g_per_kwh)
     assert grams["unit"] == "g CO2e" and grams["provenance"] == "assumed"
-    assert run["grid"]["year"] == 2021 and run["grid"]["source"] == grid.source
+    assert run["site"]["year"] == 2021 and run["site"]["source"] == grid.source
     assert run["embodied"] is run["total"] is run["cost"] is None
     assert set(run["reasons"]) == {"embodied", "total", "cost"}
-    assert told["sum"]["operational"] == grams
+    assert report["sum"]["operational"] == grams
 
 
-def test_all_of_it(folder):
-    arguments = ("--embodied", "150kg", "--duration", "10h", "--lifetime", "4y")
+def test_all_figures(folder):
+    arguments = ("--embodied", "150kg", "--held-for", "10h", "--lifetime", "4y")
     arguments += ("--utilization", "0.5", "--share", "0.5", "--tariff", "0.30EUR/kWh")
     (run,) = document(folder, "1kWh", "--carbon-intensity", "100", *arguments)["runs"]
     assert run["operational"]["value"] == pytest.approx(100)
@@ -104,37 +104,35 @@ def test_all_of_it(folder):
     assert run["reasons"] == {}
 
 
-def test_in_words_every_figure_names_its_source(folder):
+def test_text_names_its_sources(folder):
     text = carbon(folder, "50kWh", "--region", "France", "--year", "2030").stdout
-    assert "operational" in text and "France, 2023" in text and "Ember" in text
-    assert "holds no figure of 2030" in text.replace("\n", " ")
-    assert "unknown" in text  # embodied
+    assert "France, 2023" in text and "Ember" in text and "2030" in text
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "named"),
     [
-        (("0kWh",), "above zero"),
-        (("--", "-5kWh"), "not negative"),
-        (("nankWh",), "no run"),
+        (("0kWh",), "0kWh"),
+        (("--", "-5kWh"), "-5kWh"),
+        (("nankWh",), "nankWh"),
         (("5kWh", "--pue", "0.9"), "PUE 0.9"),
         (("5kWh", "--pue", "nan"), "PUE nan"),
         (("5kWh", "--region", "Germnay"), "Germany"),
-        (("5kWh", "--carbon-intensity", "0"), "above zero"),
-        (("5kWh", "--carbon-intensity", "nan"), "above zero"),
-        (("5kWh", "--carbon-intensity", "5", "--region", "DE"), "one of the two"),
-        (("5kWh", "--carbon-intensity", "5", "--year", "2021"), "one of the two"),
-        (("5kWh", "--carbon-intensity", "5", "--live-grid", "uk"), "one of the two"),
+        (("5kWh", "--carbon-intensity", "0"), "intensity"),
+        (("5kWh", "--carbon-intensity", "nan"), "intensity"),
+        (("5kWh", "--carbon-intensity", "5", "--region", "DE"), "--carbon-intensity"),
+        (("5kWh", "--carbon-intensity", "5", "--year", "2021"), "--carbon-intensity"),
+        (("5kWh", "--carbon-intensity", "5", "--live-grid", "uk"), "--carbon-intensity"),
         (("5kWh", "--tariff", "0"), "--tariff 0"),
         (("5kWh", "--tariff", "-1"), "--tariff -1"),
-        (("5kWh", "--embodied", "0kg"), "above zero"),
-        (("5kWh", "--embodied", "heavy"), "mass of CO2"),
-        (("5kWh", "--lifetime", "0y"), "above zero"),
+        (("5kWh", "--embodied", "0kg"), "--embodied"),
+        (("5kWh", "--embodied", "heavy"), "heavy"),
+        (("5kWh", "--lifetime", "0y"), "--lifetime"),
         (("5kWh", "--utilization", "0"), "--utilization 0"),
         (("5kWh", "--utilization", "nan"), "--utilization nan"),
         (("5kWh", "--share", "2"), "--share 2"),
-        (("5kWh", "--duration", "0"), "above zero"),
-        (("whole", "--duration", "1h"), "has its own"),
+        (("5kWh", "--held-for", "0"), "--held-for"),
+        (("whole", "--held-for", "1h"), "--held-for"),
         (("5kWh", "--year", "20"), "1990"),
         (("5kWh", "--zone", "DE"), "--live-grid"),
         (("5kWh", "--live-grid", "electricitymaps"), "ELECTRICITYMAPS_API_KEY"),
@@ -144,9 +142,9 @@ def test_in_words_every_figure_names_its_source(folder):
         ((), "Missing argument"),
     ],
 )
-def test_misuse_is_told_in_one_line(folder, arguments, said):
-    done = carbon(folder, *arguments, code=1 if said == "no run" else 2)
-    assert said in done.stderr
+def test_misuse_is_one_line(folder, arguments, named):
+    done = carbon(folder, *arguments, code=2)
+    assert named in done.stderr
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
 
@@ -154,9 +152,9 @@ def test_misuse_is_told_in_one_line(folder, arguments, said):
 # --- runs ----------------------------------------------------------------------------------------
 
 
-def test_a_run_by_its_own_year(folder):
+def test_run_uses_the_intensity_of_its_year(folder):
     (run,) = document(folder, "early", "--region", "DE")["runs"]
-    assert run["grid"]["year"] == 2020
+    assert run["site"]["year"] == 2020
     assert run["notes"] == []
     grams = run["energy"]["value"] / 3.6e6 * find_grid("DE", 2020).carbon_g_per_kwh
     assert run["operational"]["value"] == pytest.approx(grams)
@@ -166,21 +164,21 @@ def test_a_run_by_its_own_year(folder):
     assert "A100-SXM4-80GB" in run["reasons"]["embodied"]
 
 
-def test_a_run_of_a_year_that_is_not_held(folder):
+def test_missing_year_is_noted(folder):
     (run,) = document(folder, "whole", "--region", "DE")["runs"]
     assert any("2026" in note or "2025" in note for note in run["notes"])
 
 
 def test_an_interrupted_run(folder):
-    (run,) = document(folder, "cut")["runs"]
-    assert run["operational"]["value"] > 0
-    assert any("last reading" in note for note in run["notes"])
+    cut, whole = document(folder, "cut", "whole")["runs"]
+    assert cut["operational"]["value"] > 0
+    assert len(cut["notes"]) == len(whole["notes"]) + 1
 
 
 def test_a_run_without_energy(folder):
     arguments = ("--tariff", "0.3EUR/kWh", "--embodied", "1t")
-    told = document(folder, "silent", *arguments)
-    (run,) = told["runs"]
+    report = document(folder, "silent", *arguments)
+    (run,) = report["runs"]
     assert run["energy"] is run["operational"] is run["cost"] is run["total"] is None
     assert all(run["reasons"][name] for name in ("energy", "operational", "cost", "total"))
     assert run["embodied"]["value"] > 0
@@ -188,16 +186,16 @@ def test_a_run_without_energy(folder):
 
 
 def test_several_runs(folder):
-    told = document(folder, "whole", "early", "2kWh", "--carbon-intensity", "100")
-    values = [run["operational"]["value"] for run in told["runs"]]
-    assert told["sum"]["operational"]["value"] == pytest.approx(sum(values))
+    report = document(folder, "whole", "early", "2kWh", "--carbon-intensity", "100")
+    values = [run["operational"]["value"] for run in report["runs"]]
+    assert report["sum"]["operational"]["value"] == pytest.approx(sum(values))
     text = carbon(folder, "whole", "silent", "--region", "DE").stdout
-    assert "whole" in text and "silent" in text and "all" in text
+    assert "whole" in text and "silent" in text
     assert document(folder, "whole", "silent")["sum"]["operational"] is None
 
 
 def test_a_run_that_is_not_there(folder):
-    assert "whole" in carbon(folder, "whle", code=1).stderr
+    assert "whole" in carbon(folder, "whle", code=2).stderr
 
 
 # --- the network ---------------------------------------------------------------------------------
@@ -211,13 +209,13 @@ def test_a_run_that_is_not_there(folder):
         ("silent", "early", "--embodied", "150kg"),
     ],
 )
-def test_nothing_is_sent_unless_asked(folder, arguments):
+def test_no_network_access_without_live_grid(folder, arguments):
     env = {"ELECTRICITYMAPS_API_KEY": KEY, "WATTTIME_USER": "me", "WATTTIME_PASSWORD": KEY}
     carbon(folder, *arguments, program=ALONE, **env)
     assert not (folder / "cache").exists()
 
 
-def test_the_watch_over_the_network_sees_what_is_asked(folder):
+def test_network_access_is_detected(folder):
     done = carbon(folder, "50kWh", "--live-grid", "uk", program=ALONE, code=99)
     assert "NETWORK" in done.stderr
 
@@ -269,19 +267,19 @@ def asking(server, key=KEY):
     return {"ELECTRICITYMAPS_API_URL": server[0], "ELECTRICITYMAPS_API_KEY": key}
 
 
-def test_a_runs_own_hours_from_a_provider(folder, server, tmp_path):
+def test_live_intensity_during_a_run(folder, server, tmp_path):
     env = asking(server) | {"XDG_CACHE_HOME": str(tmp_path)}
     live = ("--live-grid", "electricitymaps", "--region", "Germany")
-    told = document(folder, "early", *live, **env)
-    (run,) = told["runs"]
-    assert told["live"] == {"provider": "electricitymaps", "zone": "DE", "error": None}
+    report = document(folder, "early", *live, **env)
+    (run,) = report["runs"]
+    assert report["live"] == {"provider": "electricitymaps", "zone": "DE", "error": None}
     hour = datetime.fromtimestamp(1_600_000_000, UTC).hour  # it took 101 s of that hour
-    assert run["grid"]["carbon_g_per_kwh"] == pytest.approx(100 + hour)
-    assert run["grid"]["over_time"]["coverage"] == pytest.approx(1)
-    assert run["grid"]["signal"] == "average"
+    assert run["site"]["carbon_g_per_kwh"] == pytest.approx(100 + hour)
+    assert run["site"]["over_time"]["coverage"] == pytest.approx(1)
+    assert run["site"]["signal"] == "average"
     assert run["notes"] == []
     again = document(folder, "early", *live, **env)
-    assert again == told
+    assert again == report
     assert len(server[1]) == 1  # the second time from the cache
     text = carbon(folder, "early", *live, **env).stdout
     assert "Electricity Maps" in text and "100 %" in text
@@ -289,22 +287,21 @@ def test_a_runs_own_hours_from_a_provider(folder, server, tmp_path):
         assert KEY not in path.read_text()
 
 
-def test_an_energy_at_the_newest_intensity(folder, server, tmp_path):
+def test_energy_at_the_latest_intensity(folder, server, tmp_path):
     live = ("--live-grid", "electricitymaps", "--zone", "de", "--pue", "1.5")
     env = asking(server) | {"XDG_CACHE_HOME": str(tmp_path)}
     (run,) = document(folder, "2kWh", *live, **env)["runs"]
     assert run["operational"]["value"] == pytest.approx(2 * 1.5 * 123)
 
 
-def test_where_the_provider_fails_the_bundled_figure_counts_and_it_is_said(folder, server):
+def test_failing_provider_falls_back_to_the_catalog(folder, server):
     live = ("--live-grid", "electricitymaps", "--zone", "DE")
     done = carbon(folder, "early", "cut", *live, "--json", **asking(server, "wrong-key"))
-    told = json.loads(done.stdout)
-    assert "check ELECTRICITYMAPS_API_KEY" in told["live"]["error"]
-    for run in told["runs"]:
-        assert run["grid"]["basis"].startswith("Germany, ")
-        assert any("live intensity is missing" in note for note in run["notes"])
-    assert "bundled figure instead" in done.stderr
+    report = json.loads(done.stdout)
+    assert "ELECTRICITYMAPS_API_KEY" in report["live"]["error"]
+    for run in report["runs"]:
+        assert run["site"]["basis"].startswith("Germany, ")
+        assert any("ELECTRICITYMAPS_API_KEY" in note for note in run["notes"])
     assert done.stderr.count("\n") == 1
     assert len(server[1]) == 1  # not asked again for each run
     assert "wrong-key" not in done.stderr + done.stdout
@@ -313,12 +310,12 @@ def test_where_the_provider_fails_the_bundled_figure_counts_and_it_is_said(folde
 def test_no_network(folder, server):
     env = asking(("http://127.0.0.1:9",))
     done = carbon(folder, "early", "--live-grid", "electricitymaps", "--zone", "US-CAL-CISO", **env)
-    assert "cannot be reached" in done.stderr
+    assert done.stderr.count("\n") == 1
     assert "United States, 2020" in done.stdout
 
 
-def test_a_key_is_not_sent_over_plain_http(folder):
+def test_key_is_not_sent_over_plain_http(folder):
     env = asking(("http://example.org",))
     done = carbon(folder, "5kWh", "--live-grid", "electricitymaps", "--zone", "DE", code=2, **env)
-    assert "plain http" in done.stderr
+    assert "ELECTRICITYMAPS_API_URL" in done.stderr
     assert KEY not in done.stderr

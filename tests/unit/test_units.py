@@ -199,3 +199,15 @@ def test_a_sum_is_called_by_most_of_it_and_shows_its_mix():
 def test_of_two_equal_parts_the_weaker_names_the_sum():
     equal = [Estimate(5.0, 5.0, 5.0, provenance=p) for p in Provenance]
     assert add_independent(equal[:2]).provenance is Provenance.MODELLED
+
+
+def test_scaled_estimate_has_the_weaker_provenance_part_by_part():
+    energy = Estimate(2.0, 1.0, 4.0, mix={"measured": 0.75, "assumed": 0.25})
+    assert energy.scaled(3.0).mix == energy.mix
+    modelled = energy.scaled(0.5, "W", Provenance.MODELLED)
+    assert (modelled.value, modelled.low, modelled.high, modelled.unit) == (1.0, 0.5, 2.0, "W")
+    assert modelled.provenance is Provenance.MODELLED
+    assert modelled.mix == {"modelled": 0.75, "assumed": 0.25}
+    assert energy.scaled(1.0, provenance=Provenance.ASSUMED).mix == {}
+    kept_apart = Estimate(2.0, 1.0, 4.0, own_low=1.5, own_high=3.0).scaled(2.0)
+    assert (kept_apart.own_low, kept_apart.own_high) == (3.0, 6.0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from ..analysis.carbon.cost import KWH_J, format_amount, format_money, parse_tariff
@@ -24,7 +24,6 @@ from ..units import (
     parse_carbon,
     parse_energy,
     parse_money,
-    weakest,
 )
 
 CO2 = "g CO2e"
@@ -51,8 +50,7 @@ class Budget:
 
     def cost(self, energy: Estimate) -> Estimate:
         """What a metered energy (J) comes to, in the budget's own unit."""
-        provenance = weakest([energy.provenance, self.provenance])
-        return replace(energy.scaled(self.per_joule), unit=self.unit, provenance=provenance)
+        return energy.scaled(self.per_joule, self.unit, self.provenance)
 
     def spent(self, energy: Estimate) -> str:
         """A metered energy (J) as people read it in the budget's unit: `12.3 g CO2e (11 to 14)`."""

@@ -1,9 +1,9 @@
-"""A run's share of what making its hardware emitted.
+"""A run's share of the emissions of making its hardware.
 
-`M = embodied x time x share / (lifetime x utilization)`: the Software Carbon Intensity
-specification's TE x TS x RS (ISO/IEC 21031:2024), with the lifetime counted in the hours that the
-hardware works, so that the hours it idles are on those that use it (Luccioni et al. 2022,
-arXiv:2211.02001, section 4.1).
+`M = embodied x time x share / (lifetime x utilization)`: TE x TS x RS of the Software Carbon
+Intensity specification (ISO/IEC 21031:2024), where the lifetime counts only the hours in use, so
+that idle hours are attributed to the runs as well (Luccioni et al. 2022, arXiv:2211.02001, section
+4.1).
 """
 
 from __future__ import annotations
@@ -11,26 +11,28 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from ...errors import UsageError
 from ...hardware.catalog.embodied import find_made, usual_lifetime
 from ...units import Estimate, Provenance, parse_duration
 
-YEAR_S = 365.25 * 86400  # a Julian year
+# A Julian year.
+YEAR_S = 365.25 * 86400
+NOT_IN_CATALOG = "the hardware is not in the catalog: give --embodied 150kg"
+
 _YEARS = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*(?:y|yr|yrs|year|years|a)\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Embodied:
-    """Hardware that a run holds: what making it emitted, and how long it serves.
+    """The hardware of a run: the emissions of making it, and its lifetime.
 
     Attributes:
-        carbon_g: of making all of it, grams of CO2 equivalent.
+        carbon_g: emissions of making all of it, g CO2e.
         lifetime_s: from its first day of use to its last, s.
-        utilization: the part of its lifetime in which it works, above 0 to 1.
-        share: the part of it that the run holds, above 0 to 1.
+        utilization: fraction of its lifetime in which it is in use, above 0 to 1.
+        share: fraction of the hardware that the run occupies, above 0 to 1.
         source: of `carbon_g`.
         written_off_by: the source of lifetime and utilization.
     """
@@ -48,19 +50,12 @@ class Embodied:
         for name in ("utilization", "share"):
             part = getattr(self, name)
             if not (math.isfinite(part) and 0 < part <= 1):
-                raise UsageError(f"--{name} {part:g}: it is a part, above 0 and up to 1")
+                raise UsageError(f"--{name} {part:g}: give a fraction above 0, up to 1")
 
     def of(self, duration_s: float) -> Estimate:
-        """The share of a run of `duration_s` seconds, g CO2e; its figures are constants.
-
-        Its bounds are those of the constants, which state none.
-        """
+        """The share of a run of `duration_s` seconds, g CO2e, from constants without bounds."""
         grams = self.carbon_g * self.share * duration_s / (self.lifetime_s * self.utilization)
         return Estimate(grams, grams, grams, "g CO2e", Provenance.ASSUMED)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON types."""
-        return asdict(self)
 
 
 def _above_zero(option: str, value: float, what: str) -> None:
@@ -83,12 +78,12 @@ def embodied(
     share: float = 1.0,
     source: str = "as given",
 ) -> Embodied:
-    """Hardware whose making emitted `carbon_g` grams, written off as usual where not told how.
+    """Hardware with embodied emissions of `carbon_g` grams; None: the catalog's usual lifetime.
 
-    Raises `UsageError` for what is not above zero.
+    Raises `UsageError` for values that are not above zero.
     """
     usual = usual_lifetime()
-    taken = [
+    defaults = [
         name for name, x in (("lifetime", lifetime_s), ("utilization", utilization)) if x is None
     ]
     return Embodied(
@@ -97,7 +92,7 @@ def embodied(
         usual.utilization if utilization is None else utilization,
         share,
         source,
-        f"{' and '.join(taken)} as usual: {usual.source}" if taken else "as given",
+        f"usual {' and '.join(defaults)}: {usual.source}" if defaults else "as given",
     )
 
 
@@ -107,18 +102,15 @@ def embodied_of_gpus(
     utilization: float | None = None,
     share: float = 1.0,
 ) -> tuple[Embodied | None, str]:
-    """The embodied carbon of GPUs by name, from the catalog; or None and the reason.
-
-    The reason is a note on what was left out where there is a figure: the rest of the server.
-    """
+    """The embodied carbon of GPUs from the catalog, with a note; or None with the reason."""
     if not names:
-        return None, "nothing of this hardware is in the catalog: give --embodied 150kg"
-    found = [find_made(name) for name in names]
-    lacking = sorted({name for name, row in zip(names, found, strict=True) if row is None})
-    if lacking:
-        return None, f"no source for {', '.join(lacking)} in the catalog: give --embodied 150kg"
-    rows = [row for row in found if row is not None]
+        return None, NOT_IN_CATALOG
+    by_name = {name: find_made(name) for name in names}
+    missing = sorted(name for name, row in by_name.items() if row is None)
+    if missing:
+        return None, f"{', '.join(missing)}: not in the catalog: give --embodied 150kg"
+    rows = [row for name in names if (row := by_name[name]) is not None]
     grams = 1000 * sum(row.kg for row in rows)
     source = "; ".join(dict.fromkeys(f"{row.source}: {row.per}" for row in rows))
-    note = "embodied carbon is that of the GPUs alone: --embodied counts the server too"
+    note = "embodied carbon counts the GPUs only: use --embodied to count the server"
     return embodied(grams, lifetime_s, utilization, share, source), note

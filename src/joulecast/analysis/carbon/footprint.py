@@ -1,42 +1,73 @@
-"""What energy emits and costs: `energy x PUE x intensity`, and the share of making the hardware.
+"""Emissions and cost of an energy: `energy x PUE x intensity`, plus a share of making the hardware.
 
-Operational emissions are what the site takes from its supply (metered energy times PUE, ISO/IEC
-30134-2) times the grid's intensity: location-based, as scope 2 of the GHG Protocol calls it. No
-certificates, no offsets. The one place where joules become grams.
+Operational emissions are the energy that the site takes from the grid (metered energy times PUE,
+ISO/IEC 30134-2) times the intensity of the grid: location-based scope 2 of the GHG Protocol,
+without certificates or offsets. This is the only place where joules become grams.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Literal
 
 from ...errors import UnknownHardwareError, UsageError
 from ...hardware.catalog.grids import WORLD, find_grid
-from ...units import Estimate, Provenance, add_independent, weakest
+from ...units import Estimate, Provenance, add_independent, provenance_of_sum, weakest
 from .cost import KWH_J, Tariff
 from .embodied import Embodied
 
-if TYPE_CHECKING:  # the sum itself needs no arrays
-    from .intensity import IntensitySeries, Weighted
+if TYPE_CHECKING:
+    from .intensity import IntensitySeries
 
 UNIT = "g CO2e"
 GIVEN = "as given"
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
-    """Where the machine stands: its grid, and what the site takes over what the machine takes."""
+class MeanIntensity:
+    """The mean intensity of a run's joules.
+
+    Attributes:
+        carbon_g_per_kwh: over all joules; those outside the series count with a given intensity.
+        coverage: fraction of the joules that fall in hours of the series, 0 to 1.
+        low_g_per_kwh: lowest intensity that was used.
+        high_g_per_kwh: highest intensity that was used.
+        estimated: fraction of the covered joules whose intensity is the provider's estimate.
+    """
 
     carbon_g_per_kwh: float
-    basis: str  # "Germany, 2023"
+    coverage: float
+    low_g_per_kwh: float
+    high_g_per_kwh: float
+    estimated: float
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where the machine is: the carbon intensity of its grid, and the PUE of its building.
+
+    Attributes:
+        carbon_g_per_kwh: intensity of the grid.
+        basis: what the intensity is of, "Germany, 2023".
+        pue: power usage effectiveness, facility energy / IT energy.
+        source: of the intensity.
+        year: of the intensity.
+        signal: `average`, or `marginal`: what one more kWh causes.
+        provenance: of the intensity.
+        over_time: the intensity during the run, where a provider was asked for it.
+        notes: assumptions made.
+    """
+
+    carbon_g_per_kwh: float
+    basis: str
     pue: float = 1.0
     source: str = GIVEN
-    year: int | None = None  # of the intensity
-    marginal: bool = False  # what one more kWh causes, not the mean of all
-    provenance: Provenance = Provenance.ASSUMED  # of the intensity
-    over_time: Weighted | None = None  # where it is a mean over a run's own hours
+    year: int | None = None
+    signal: Literal["average", "marginal"] = "average"
+    provenance: Provenance = Provenance.ASSUMED
+    over_time: MeanIntensity | None = None
     notes: tuple[str, ...] = ()
 
     @classmethod
@@ -47,16 +78,16 @@ class Site:
         pue: float = 1.0,
         year: int | None = None,
     ) -> Site:
-        """The site in a country, or on a grid of known intensity; the world's average else.
+        """The site in a country, or on a grid of a given intensity; else the world average.
 
-        Of the `year` asked for, or the nearest that is held, which `notes` then say.
+        The figure is that of `year` or of the nearest year in the catalog, which `notes` reports.
 
         Raises `UsageError`.
         """
         check_pue(pue)
         if intensity is not None:
             if region is not None:
-                raise UsageError("--carbon-intensity and --region: give one of the two")
+                raise UsageError("--carbon-intensity and --region: give only one of the two")
             if not (math.isfinite(intensity) and intensity > 0):
                 raise UsageError(f"carbon intensity {intensity:g}: give g CO2e per kWh, above zero")
             return cls(intensity, GIVEN, pue)
@@ -66,10 +97,10 @@ class Site:
             raise UsageError(f"--region {region}: {error}") from None
         notes = []
         if region is None:
-            notes.append("no country is named: counted with the world's average (--region)")
+            notes.append("no country was given: the world average is used (--region)")
         if year not in (None, grid.year):
             notes.append(
-                f"{grid.name}: the catalog holds no figure of {year}; that of {grid.year} is used"
+                f"{grid.name}: the catalog has no figure for {year}; that of {grid.year} is used"
             )
         return cls(
             grid.carbon_g_per_kwh,
@@ -80,8 +111,10 @@ class Site:
             notes=tuple(notes),
         )
 
-    def during(self, series: IntensitySeries, mean: Weighted, when: str = "hour by hour") -> Site:
-        """The same site with the intensity of a run's own hours; `self` is what fills the gaps."""
+    def during(
+        self, series: IntensitySeries, mean: MeanIntensity, when: str = "hour by hour"
+    ) -> Site:
+        """The same site with the intensity during a run; `self` is used for unknown hours."""
         rest = "" if mean.coverage > 1 - 1e-6 else f", the rest at {self.basis}"
         return replace(
             self,
@@ -89,35 +122,19 @@ class Site:
             basis=f"{series.provider}, {series.zone}, {when}{rest}",
             source=series.source if not rest else f"{series.source}; the rest: {self.source}",
             year=None,
-            marginal=series.marginal,
+            signal="marginal" if series.marginal else "average",
             provenance=Provenance.ASSUMED if rest else Provenance.MODELLED,
             over_time=mean,
             notes=self.notes if rest else (),
         )
 
     def carbon_g(self, energy: Estimate) -> Estimate:
-        """Grams of CO2 equivalent of a metered energy (J).
+        """The emissions of a metered energy (J), g CO2e.
 
-        Its interval is that of the energy: the intensity's own error is not known.
+        The interval is that of the energy, because the error of the intensity is unknown.
         """
-        scaled = energy.scaled(self.carbon_g_per_kwh * self.pue / KWH_J)
-        kinds = [energy.provenance, self.provenance]
-        if self.pue != 1:
-            kinds.append(Provenance.ASSUMED)
-        return replace(scaled, unit=UNIT, provenance=weakest(kinds), mix={})
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON types."""
-        return {
-            "carbon_g_per_kwh": self.carbon_g_per_kwh,
-            "basis": self.basis,
-            "source": self.source,
-            "year": self.year,
-            "signal": "marginal" if self.marginal else "average",
-            "provenance": str(self.provenance),
-            "pue": self.pue,
-            "over_time": None if self.over_time is None else self.over_time.to_json(),
-        }
+        provenance = weakest([self.provenance, *([Provenance.ASSUMED] if self.pue != 1 else [])])
+        return energy.scaled(self.carbon_g_per_kwh * self.pue / KWH_J, UNIT, provenance)
 
     def __str__(self) -> str:
         pue = "" if self.pue == 1 else f", PUE {self.pue:g}"
@@ -125,51 +142,51 @@ class Site:
 
 
 def check_pue(pue: float) -> None:
-    """Raise `UsageError` for a PUE that is none."""
+    """Raise `UsageError` for an impossible PUE."""
     if not (math.isfinite(pue) and pue >= 1):
-        raise UsageError(f"PUE {pue:g}: it is 1 or more (1.1 to 1.6 in most data centers)")
+        raise UsageError(f"PUE {pue:g}: give 1 or more (1.1 to 1.6 in most data centers)")
 
 
-@dataclass(frozen=True, slots=True)
-class Carbon:
-    """What a run, or any energy, emitted and cost. What is unknown is None, with its reason."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarbonFigures:
+    """Emissions (g CO2e) and cost of an energy (J). Unknown figures are None.
 
-    energy: Estimate | None
-    operational: Estimate | None
-    embodied: Estimate | None
-    total: Estimate | None
-    cost: Estimate | None
+    Attributes:
+        energy: metered, at the wall, or as given; without the PUE.
+        operational: emissions of the energy times the PUE.
+        embodied: the share of the emissions of making the hardware.
+        total: operational and embodied emissions.
+        cost: in the currency of the tariff.
+    """
+
+    energy: Estimate | None = None
+    operational: Estimate | None = None
+    embodied: Estimate | None = None
+    total: Estimate | None = None
+    cost: Estimate | None = None
+
+
+FIGURES = tuple(f.name for f in fields(CarbonFigures))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carbon(CarbonFigures):
+    """The same with everything it was computed from.
+
+    Attributes:
+        site: the intensity of the grid and the PUE.
+        hardware: whose making is counted.
+        tariff: the price of electricity.
+        reasons: by figure, why it is unknown.
+    """
+
     site: Site
     hardware: Embodied | None = None
     tariff: Tariff | None = None
-    reasons: tuple[tuple[str, str], ...] = ()  # (name of the figure, why it is None)
-
-    def why(self, figure: str) -> str | None:
-        """Why a figure is None; None where it is not."""
-        return dict(self.reasons).get(figure)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON types, without the schema."""
-        return figures_json(self) | {
-            "grid": self.site.to_json(),
-            "hardware": None if self.hardware is None else self.hardware.to_json(),
-            "tariff": None if self.tariff is None else self.tariff.to_json(),
-        }
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
 
-FIGURES = ("energy", "operational", "embodied", "total", "cost")
-
-
-def figures_json(carbon: Carbon) -> dict[str, Any]:
-    """The figures, and the reasons of those that are null."""
-    found = {name: getattr(carbon, name) for name in FIGURES}
-    return {
-        **{name: None if x is None else x.to_json() for name, x in found.items()},
-        "reasons": dict(carbon.reasons),
-    }
-
-
-def carbon(
+def carbon_of(
     energy: Estimate | None,
     site: Site,
     *,
@@ -177,74 +194,59 @@ def carbon(
     hardware: Embodied | None = None,
     tariff: Tariff | None = None,
     why_no_energy: str = "the energy is unknown",
-    why_no_hardware: str = "not asked for: give --embodied 150kg",
+    why_no_hardware: str = "not requested: give --embodied 150kg",
 ) -> Carbon:
     """Emissions and cost of an energy (J) at a site.
 
     Args:
-        energy: as metered, or at the wall; the site's PUE comes on top. None: unknown.
+        energy: as metered, or at the wall, without the PUE. None: unknown.
         site: grid and PUE.
-        duration_s: how long the hardware was held, for its embodied share.
-        hardware: what was held; None: unknown, and `why_no_hardware` says why.
-        tariff: the price; None: not asked for.
-        why_no_energy: the reason, where it is None.
+        duration_s: how long the hardware was occupied, for its embodied share.
+        hardware: None: unknown, for the reason `why_no_hardware`.
+        tariff: the price of electricity. None: no cost is computed.
+        why_no_energy: the reason where it is None.
+        why_no_hardware: the reason where it is None.
 
     Raises `UsageError` for an energy below zero or not finite.
     """
-    reasons: dict[str, str] = {}
     operational = cost = share = total = None
-    if energy is None:
-        reasons |= {"energy": why_no_energy, "operational": why_no_energy}
-    else:
+    if energy is not None:
         if not (math.isfinite(energy.high) and energy.value >= 0 and math.isfinite(energy.low)):
-            raise UsageError(f"an energy of {energy.value:g} J: it is finite and not negative")
+            raise UsageError(f"an energy of {energy.value:g} J: give one that is finite, 0 or more")
         operational = site.carbon_g(energy)
-    if tariff is None:
-        reasons["cost"] = "no price is given: --tariff 0.30EUR/kWh"
-    elif energy is None:
-        reasons["cost"] = why_no_energy
-    else:
-        cost = tariff.cost(energy, site.pue)
-    if hardware is None:
-        reasons["embodied"] = why_no_hardware
-    elif duration_s is None:
-        reasons["embodied"] = "how long the hardware was held is unknown: give --duration"
-    else:
+        cost = tariff.cost(energy, site.pue) if tariff else None
+    if hardware is not None and duration_s is not None:
         share = hardware.of(duration_s)
-    if operational is not None and share is not None:
-        total = add_independent([operational, share])
-    else:
-        lacking = "operational" if operational is None else "embodied"
-        reasons["total"] = f"{lacking} emissions are unknown"
+        total = add_independent([operational, share]) if operational else None
+    figures = dict(zip(FIGURES, (energy, operational, share, total, cost), strict=True))
+    no_tariff = "no price was given: --tariff 0.30EUR/kWh"
+    no_duration = "how long the hardware was occupied is unknown: give --held-for 12h"
+    reasons = {
+        "energy": why_no_energy,
+        "operational": why_no_energy,
+        "embodied": no_duration if hardware else why_no_hardware,
+        "total": f"{'embodied' if operational else 'operational'} emissions are unknown",
+        "cost": why_no_energy if tariff else no_tariff,
+    }
     return Carbon(
-        energy,
-        operational,
-        share,
-        total,
-        cost,
-        site,
-        hardware,
-        tariff,
-        tuple(reasons.items()),
+        **figures,
+        site=site,
+        hardware=hardware,
+        tariff=tariff,
+        reasons={name: reasons[name] for name, figure in figures.items() if figure is None},
     )
 
 
-def add(parts: Sequence[Carbon]) -> dict[str, Estimate | None]:
-    """The sum of several, figure by figure; None where a part's is.
-
-    Errors of runs share their causes (meter, grid), so bounds add as they are.
-    """
-    return {name: _sum([getattr(part, name) for part in parts]) for name in FIGURES}
+def add(parts: Sequence[CarbonFigures]) -> CarbonFigures:
+    """The sum of several, figure by figure; None where that of a part is unknown."""
+    return CarbonFigures(**{name: _sum([getattr(p, name) for p in parts]) for name in FIGURES})
 
 
 def _sum(parts: Sequence[Estimate | None]) -> Estimate | None:
+    """Bounds add up, because the errors of the parts have one cause (meter, grid)."""
     known = [part for part in parts if part is not None]
-    if not known or len(known) < len(parts) or len({part.unit for part in known}) > 1:
+    units = {part.unit for part in known}
+    if len(known) < len(parts) or len(units) != 1:
         return None
-    return Estimate(
-        math.fsum(part.value for part in known),
-        math.fsum(part.low for part in known),
-        math.fsum(part.high for part in known),
-        known[0].unit,
-        weakest(part.provenance for part in known),
-    )
+    value, low, high = (math.fsum(getattr(p, x) for p in known) for x in ("value", "low", "high"))
+    return Estimate(value, low, high, units.pop(), *provenance_of_sum(known))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from ...recording.integrate import curve
 from ...recording.model import Recording
+from ..power.trace import energy_curves
+from .footprint import MeanIntensity
 
 Array = npt.NDArray[np.float64]
 EnergyAt = Callable[[Array], Array]
@@ -19,19 +20,22 @@ EnergyAt = Callable[[Array], Array]
 
 @dataclass(frozen=True, slots=True)
 class IntensityPeriod:
-    """A stretch of time with one intensity; times are seconds since 1970."""
+    """A period of one intensity; times are seconds since 1970.
+
+    `estimated`: the provider's forecast or estimate, which it may still revise.
+    """
 
     start_s: float
     end_s: float
     carbon_g_per_kwh: float
-    estimated: bool = False  # a forecast or an estimate of the provider, not yet what it settles on
+    estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class IntensitySeries:
-    """A grid's intensity by stretches that do not overlap, oldest first, and who says so.
+    """A provider's intensity of a grid, in periods that do not overlap, oldest first.
 
-    `marginal`: what one more kWh causes, not what the mean kWh is charged with.
+    `marginal`: the emissions that one more kWh causes, instead of those of the average kWh.
     """
 
     zone: str
@@ -41,83 +45,54 @@ class IntensitySeries:
     marginal: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Weighted:
-    """The mean intensity of a run's joules.
-
-    Attributes:
-        carbon_g_per_kwh: over all joules; those not covered count with the figure given for them.
-        coverage: the part of the joules that fall in hours whose intensity is known, 0 to 1.
-        low_g_per_kwh: the least of the hours that count, and `high_g_per_kwh` the most.
-        estimated: the part of the covered joules whose intensity the provider estimates.
-    """
-
-    carbon_g_per_kwh: float
-    coverage: float
-    low_g_per_kwh: float
-    high_g_per_kwh: float
-    estimated: float
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON types."""
-        return asdict(self)
-
-
 def ordered(intervals: Sequence[IntensityPeriod]) -> tuple[IntensityPeriod, ...]:
     """The intervals oldest first, each cut where the next begins: none overlap, none are empty."""
     by_start = sorted(intervals, key=lambda i: i.start_s)
-    cut = []
-    for i, interval in enumerate(by_start):
-        after = by_start[i + 1].start_s if i + 1 < len(by_start) else interval.end_s
-        end = min(interval.end_s, after)
-        if end > interval.start_s:
-            cut.append(
-                IntensityPeriod(
-                    interval.start_s, end, interval.carbon_g_per_kwh, interval.estimated
-                )
-            )
-    return tuple(cut)
+    ends = [min(i.end_s, after.start_s) for i, after in pairwise(by_start)]
+    ends += [i.end_s for i in by_start[-1:]]
+    cut = [replace(i, end_s=end) for i, end in zip(by_start, ends, strict=True)]
+    return tuple(i for i in cut if i.end_s > i.start_s)
 
 
-def weighted(
+def mean_intensity(
     energy_at: EnergyAt,
     start_s: float,
     end_s: float,
     series: IntensitySeries,
     otherwise_g_per_kwh: float,
-) -> Weighted | None:
+) -> MeanIntensity | None:
     """The integral of power times intensity over a run, as the mean intensity of its joules.
 
     Args:
         energy_at: the run's cumulative energy.
-        start_s: of the run, seconds since 1970; `end_s` its end.
-        series: what is known of the grid.
-        otherwise_g_per_kwh: the intensity of joules used in hours that the series does not know.
+        start_s: of the run, seconds since 1970.
+        end_s: of the run.
+        series: the intensity of the grid.
+        otherwise_g_per_kwh: the intensity of joules used in hours that the series does not cover.
 
     Returns:
-        None where no joule falls in an hour that is known.
+        None where no joule falls in an hour of the series.
     """
-    known = ordered(series.intervals)
-    starts = np.array([i.start_s for i in known])
-    ends = np.array([i.end_s for i in known])
-    grams = np.array([i.carbon_g_per_kwh for i in known])
-    guessed = np.array([float(i.estimated) for i in known])
+    periods = ordered(series.intervals)
+    starts = np.array([i.start_s for i in periods])
+    ends = np.array([i.end_s for i in periods])
+    grams = np.array([i.carbon_g_per_kwh for i in periods])
+    estimated = np.array([float(i.estimated) for i in periods])
     a, b = np.clip(starts, start_s, end_s), np.clip(ends, start_s, end_s)
-    joules = np.maximum(energy_at(b) - energy_at(a), 0.0) if len(known) else np.empty(0)
+    joules = np.maximum(energy_at(b) - energy_at(a), 0.0) if len(periods) else np.empty(0)
     first, last = energy_at(np.array([start_s, end_s]))
     total, covered = float(last - first), float(joules.sum())
     if not (total > 0 and covered > 0):
         return None
     coverage = min(1.0, covered / total)
     mean = float((joules * grams).sum()) / covered
-    used = grams[joules > 0]
-    around = [*used, otherwise_g_per_kwh] if coverage < 1 else list(used)
-    return Weighted(
+    used = list(grams[joules > 0]) + ([otherwise_g_per_kwh] if coverage < 1 else [])
+    return MeanIntensity(
         coverage * mean + (1 - coverage) * otherwise_g_per_kwh,
         coverage,
-        float(min(around)),
-        float(max(around)),
-        float((joules * guessed).sum()) / covered,
+        float(min(used)),
+        float(max(used)),
+        float((joules * estimated).sum()) / covered,
     )
 
 
@@ -126,23 +101,18 @@ def energy_of(recording: Recording) -> EnergyAt | None:
 
     Before its first and after its last reading a domain uses nothing; a gap of a power meter too.
     """
-    curves = []
-    for source in recording.header.sources:
-        samples = recording.samples.get(source.domain)
-        if samples is not None and len(samples) > 1:
-            gaps = [gap for gap in recording.gaps if gap.domain == source.domain]
-            curves.append(curve(samples, source.kind, gaps))
+    curves = energy_curves(recording)
     if not curves:
         return None
-    started = recording.header.started_at
+    started_at = recording.header.started_at
 
-    def at(t_s: Array) -> Array:
-        total: Array = sum((c.at(t_s - started)[0] for c in curves), np.zeros(len(t_s)))
+    def energy_at(t_s: Array) -> Array:
+        total: Array = sum((c.at(t_s - started_at)[0] for _, c in curves), np.zeros(len(t_s)))
         return total
 
-    return at
+    return energy_at
 
 
 def steady(start_s: float, end_s: float, joules: float) -> EnergyAt:
-    """The cumulative energy of a run that is only known as a whole: even over its time."""
+    """The cumulative energy of a run of constant power, J."""
     return lambda t_s: joules * np.clip((t_s - start_s) / max(end_s - start_s, 1e-9), 0.0, 1.0)

@@ -51,7 +51,7 @@ def power_trace(recording: Recording) -> PowerTrace | None:
     Steps are a second long; longer where a meter is slower (five updates of a counter), shorter
     in a short run.
     """
-    curves = _energy_curves(recording)
+    curves = energy_curves(recording)
     duration_s = recording.duration_s
     if not curves or duration_s <= 0:
         return None
@@ -70,7 +70,8 @@ def power_trace(recording: Recording) -> PowerTrace | None:
     )
 
 
-def _energy_curves(recording: Recording) -> list[tuple[Source, EnergyCurve]]:
+def energy_curves(recording: Recording) -> list[tuple[Source, EnergyCurve]]:
+    """The cumulative energy of each domain that has two readings or more."""
     curves = []
     for source in recording.header.sources:
         samples = recording.samples.get(source.domain)

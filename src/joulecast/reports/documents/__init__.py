@@ -11,6 +11,7 @@ from .model import Document
 # By the class's name, which stands once in the package: the file here and its function. Loaded
 # when first asked for.
 _DOCUMENTS = {
+    "CarbonReport": ("carbon", "carbon_document"),
     "Checkup": ("doctor", "doctor_document"),
     "RunReport": ("run", "report_document"),
     "Summary": ("run", "summary_document"),

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...analysis.carbon.cost import Tariff
-from ...analysis.carbon.footprint import Carbon, carbon
+from ...analysis.carbon.footprint import Carbon, carbon_of
 from ...analysis.carbon.footprint import Site as Grid
 from ...analysis.statistics.medians import Median
+from ...serialize import to_builtins
 from ...units import Estimate, Provenance
 
 
@@ -31,8 +32,8 @@ class Footprint:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""
         return {
-            "whole": self.whole.to_json(),
-            "configurations": {name: c.to_json() for name, c in self.groups.items()},
+            "whole": to_builtins(self.whole),
+            "configurations": {name: to_builtins(c) for name, c in self.groups.items()},
         }
 
 
@@ -46,7 +47,7 @@ def footprint(energy: Estimate | None, medians: Mapping[str, Median], site: Stud
     """
 
     def priced(of: Estimate | None) -> Carbon:
-        return carbon(of, site.grid, tariff=site.tariff)
+        return carbon_of(of, site.grid, tariff=site.tariff)
 
     groups = {
         name: priced(

@@ -18,7 +18,7 @@ from joulecast.units import Provenance
 
 
 @pytest.mark.parametrize(("kg", "published"), [(2500, 0.056), (150, 0.003)])
-def test_the_hourly_figures_of_the_bloom_paper(kg, published):
+def test_hourly_figures_of_the_bloom_paper(kg, published):
     """Luccioni et al. 2022, section 4.1: a server's and a GPU's kg an hour, 6 years at 85 %."""
     hourly = embodied(kg * 1000).of(3600).value / 1000
     assert round(hourly, 3) == published
@@ -49,10 +49,9 @@ def test_time_share_and_use():
         {"share": 2},
     ],
 )
-def test_what_is_no_hardware(wrong):
-    with pytest.raises(UsageError) as caught:
+def test_invalid_hardware(wrong):
+    with pytest.raises(UsageError):
         Embodied(**({"carbon_g": 1.0, "lifetime_s": 1.0} | wrong))
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -64,12 +63,12 @@ def test_lifetimes(text, seconds):
 
 
 @pytest.mark.parametrize("text", ["0y", "0", "-1y", "years", "", "nan", "5 decades"])
-def test_what_is_no_lifetime(text):
+def test_invalid_lifetime(text):
     with pytest.raises(UsageError):
         parse_lifetime(text)
 
 
-def test_the_catalog_names_boards_of_the_other_catalog_and_sources():
+def test_embodied_catalog_matches_the_gpu_catalog():
     for row in made():
         assert find_gpu(row.name).name == row.name
         assert 50 < row.kg < 1000
@@ -77,7 +76,7 @@ def test_the_catalog_names_boards_of_the_other_catalog_and_sources():
     assert usual_lifetime().source
 
 
-def test_as_drivers_name_them():
+def test_gpus_by_the_names_of_drivers():
     assert find_made("NVIDIA H100 80GB HBM3").kg == 164
     assert find_made("A100-SXM4-40GB").kg == 127.6
     assert find_made("A100-SXM4-80GB") is None  # another board
@@ -85,7 +84,7 @@ def test_as_drivers_name_them():
     assert find_made("Voodoo 2") is None
 
 
-def test_gpus_of_a_run():
+def test_embodied_carbon_of_gpus():
     held, note = embodied_of_gpus(["NVIDIA H100 80GB HBM3"] * 8)
     assert held.carbon_g == pytest.approx(1_312_000)
     assert "NVIDIA" in held.source
@@ -93,7 +92,7 @@ def test_gpus_of_a_run():
     assert "Luccioni" in held.written_off_by
 
 
-def test_a_gpu_that_no_source_is_known_of_makes_all_unknown():
+def test_one_unknown_gpu_makes_the_sum_unknown():
     held, why = embodied_of_gpus(["NVIDIA H100 80GB HBM3", "NVIDIA GeForce RTX 3090"])
     assert held is None
     assert "RTX 3090" in why and "--embodied" in why
@@ -102,7 +101,8 @@ def test_a_gpu_that_no_source_is_known_of_makes_all_unknown():
     assert "--embodied" in why
 
 
-def test_what_is_taken_as_usual_is_said():
+def test_usual_values_name_their_source():
     assert embodied(1.0, YEAR_S, 1.0).written_off_by == "as given"
-    assert embodied(1.0, YEAR_S).written_off_by.startswith("utilization as usual")
-    assert embodied(1.0).written_off_by.startswith("lifetime and utilization as usual")
+    assert "Luccioni" in embodied(1.0, YEAR_S).written_off_by
+    assert "lifetime" not in embodied(1.0, YEAR_S).written_off_by
+    assert "lifetime" in embodied(1.0).written_off_by

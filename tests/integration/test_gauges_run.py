@@ -111,7 +111,7 @@ def test_a_card_that_lacks_one_and_forbids_another(env, fake_nvml):
     fake_nvml.write_state(A100 | {"temperature": None, "utilization_error": 4})
     _, figures, found = run(env | fake_nvml.env, "sleep", "1.5")
     assert found["gpu:0/temperature_c"]["mean"] is None
-    assert "does not tell" in found["gpu:0/temperature_c"]["reason"]
+    assert "does not report" in found["gpu:0/temperature_c"]["reason"]
     assert "no permission" in found["gpu:0/utilization_pct"]["reason"]
     memory = found["gpu:0/memory_bytes"]  # no process of the run is on the card
     assert (memory["mean"], memory["source"]) == (4096 * MIB, "NVML, of the whole device")

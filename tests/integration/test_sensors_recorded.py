@@ -3,7 +3,7 @@
 import pytest
 
 from fakes.nvml import A100
-from joulecast.meters.nvml import find_nvml
+from joulecast.meters.nvml_discovery import find_nvml
 from joulecast.meters.rapl import find_rapl
 from joulecast.recording.integrate import energy_between
 from joulecast.recording.sampler import Sampler

@@ -1,7 +1,7 @@
-"""AMD GPUs: the energy accumulator through amdsmi, or the power that the kernel's hwmon shows.
+"""AMD GPUs: the energy accumulator through amdsmi, or the power in the kernel's hwmon files.
 
-Their gauges come from the same two: `amdsmi_get_gpu_activity`, `amdsmi_get_gpu_vram_usage` (MiB)
-and `amdsmi_get_temp_metric` (degrees), or `gpu_busy_percent`, `mem_info_vram_used` and
+Their other figures come from the same two: `amdsmi_get_gpu_activity`, `amdsmi_get_gpu_vram_usage`
+(MiB) and `amdsmi_get_temp_metric` (degrees), or `gpu_busy_percent`, `mem_info_vram_used` and
 `temp1_input` in sysfs (https://docs.kernel.org/gpu/amdgpu/driver-misc.html).
 
 amdsmi: https://rocm.docs.amd.com/projects/amdsmi (`amdsmi_get_energy_count` counts in units of
@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,17 +22,15 @@ from typing import Any
 from ..errors import MeterLostError
 from ..hardware.detect.visible_devices import visible_amd_gpus
 from ..units import Provenance
-from .base import ReadingKind, Source, Unavailable, Uncertainty
+from .base import DeviceFigure, ReadingKind, Source, Unavailable, Uncertainty
 from .counter import Unwrap
 from .sensor import Clock, Discovery, SensorMeter
 
 FAMILY = "gpu (amd)"
 ENERGY_PERIOD_S = 1e-3  # the SMU's firmware accumulates every millisecond (amdgpu gpu_metrics)
-POWER_PERIOD_S = 0.1  # taken: hwmon averages over a window that AMD does not document
-COUNTER = Uncertainty(0.05, 0.05, "±5 % taken: AMD states no accuracy for its energy accumulator")
-POWER = Uncertainty(
-    0.10, 0.10, "±10 % taken: AMD states no accuracy, and the power is read only now and then"
-)
+POWER_PERIOD_S = 0.1  # assumed: hwmon averages over a window that AMD does not document
+COUNTER = Uncertainty(0.05, 0.05, "±5 % assumed: AMD states no accuracy for its energy accumulator")
+POWER = Uncertainty(0.10, 0.10, "±10 % assumed: AMD states no accuracy, and the power is sampled")
 _MIB = 2**20
 _UNSUPPORTED = (0, 2**64 - 1)  # what the accumulator holds on cards that have none
 INSTALL = 'pip install "joulecast[amd]" (with the ROCm driver installed)'
@@ -42,7 +40,6 @@ class AmdMeter(SensorMeter):
     """One GPU read by a function: counts of an accumulator (with their unit), or watts.
 
     `read_raw` raises anything where the card is gone; `give_back` is called once, at the close.
-    `gauges` tells what else the card knows, by the end of a gauge's name; valid until the close.
     """
 
     def __init__(
@@ -50,16 +47,17 @@ class AmdMeter(SensorMeter):
         source: Source,
         clock: Clock,
         read_raw: Callable[[], float],
+        figures: list[DeviceFigure],
         joules_per_count: float | None = None,
         give_back: Callable[[], None] = lambda: None,
-        gauges: Mapping[str, Callable[[], float]] | None = None,
     ) -> None:
         super().__init__(source, clock)
-        self.gauges = dict(gauges or {})
+        self._figures = figures
         self._read_raw, self._give_back = read_raw, give_back
         self._open = True
         self._unwrap = Unwrap(joules_per_count, ENERGY_PERIOD_S) if joules_per_count else None
-        self._value(self._opened_s)  # the base of a counter; a card that does not answer is none
+        # The base of a counter. It raises where the card does not answer.
+        self._value(self._opened_s)
 
     def _value(self, t_s: float) -> float:
         try:
@@ -72,15 +70,24 @@ class AmdMeter(SensorMeter):
             )
         return self._unwrap.advance(int(raw), t_s) if self._unwrap else raw
 
-    def note(self) -> str | None:
-        """Resets of the counter since the last call, or None."""
-        return self._unwrap.note() if self._unwrap else None
+    def figures(self, scope: str, pids: Callable[[], Collection[int]]) -> list[DeviceFigure]:
+        """See `Meter.figures`: those of the whole device in either scope."""
+        return self._figures
 
     def close(self) -> None:
-        """Give back the card."""
+        """Release the card."""
         if self._open:
             self._open = False
             self._give_back()
+
+
+def _figures(asked: Mapping[str, Callable[[], float]]) -> list[DeviceFigure]:
+    texts = {
+        "utilization_pct": ("%", "amdgpu, of its graphics and compute engine"),
+        "memory_bytes": ("B", "amdgpu, of the whole device"),
+        "temperature_c": ("°C", "amdgpu, of the die"),
+    }
+    return [DeviceFigure(name, *texts[name], ask) for name, ask in asked.items()]
 
 
 def find_amd(
@@ -198,41 +205,34 @@ def _amdsmi_meter(
     device = _ask(amdsmi.amdsmi_get_gpu_asic_info, handle, "market_name") or "AMD GPU"
     unit_j = _counter_unit_j(amdsmi, handle)
     if unit_j is not None:
-        source = _source(domain, "amdsmi energy counter", ReadingKind.COUNTER, device)
-        return AmdMeter(
-            source,
-            clock,
-            lambda: _accumulator(amdsmi.amdsmi_get_energy_count(handle)),
-            unit_j,
-            give_back,
-            _smi_gauges(amdsmi, handle),
-        )
-    text = "amdsmi power, integrated (no energy counter on this card)"
-    source = _source(domain, text, ReadingKind.POWER, device)
-    return AmdMeter(
-        source,
-        clock,
-        lambda: _watts(amdsmi.amdsmi_get_power_info(handle)),
-        None,
-        give_back,
-        _smi_gauges(amdsmi, handle),
-    )
+        text, kind = "amdsmi energy counter", ReadingKind.COUNTER
+    else:
+        text = "amdsmi power, integrated (no energy counter on this card)"
+        kind = ReadingKind.POWER
 
+    def read_raw() -> float:
+        if unit_j is not None:
+            return _accumulator(amdsmi.amdsmi_get_energy_count(handle))
+        return _watts(amdsmi.amdsmi_get_power_info(handle))
 
-def _smi_gauges(amdsmi: Any, handle: Any) -> dict[str, Callable[[], float]]:
-    return {
+    def vram() -> float:
+        return float(amdsmi.amdsmi_get_gpu_vram_usage(handle)["vram_used"]) * _MIB
+
+    asked = {
         "utilization_pct": lambda: float(amdsmi.amdsmi_get_gpu_activity(handle)["gfx_activity"]),
-        "memory_bytes": lambda: float(amdsmi.amdsmi_get_gpu_vram_usage(handle)["vram_used"]) * _MIB,
+        "memory_bytes": vram,
         "temperature_c": lambda: _degrees(amdsmi, handle),
     }
+    source = _source(domain, text, kind, device)
+    return AmdMeter(source, clock, read_raw, _figures(asked), unit_j, give_back)
 
 
 def _degrees(amdsmi: Any, handle: Any) -> float:
-    """Of the edge of the die; Instinct cards since MI300 tell only their hottest spot."""
+    """Of the edge of the die; Instinct cards since MI300 report only their hottest spot."""
     kinds, now = amdsmi.AmdSmiTemperatureType, amdsmi.AmdSmiTemperatureMetric.CURRENT
     try:
         return float(amdsmi.amdsmi_get_temp_metric(handle, kinds.EDGE, now))
-    except Exception:  # asked the other way; what that raises is the answer
+    except Exception:  # drivers raise families of their own
         return float(amdsmi.amdsmi_get_temp_metric(handle, kinds.HOTSPOT, now))
 
 
@@ -242,7 +242,7 @@ def _counter_unit_j(amdsmi: Any, handle: Any) -> float | None:
         if _accumulator(count) in _UNSUPPORTED:
             return None
         return float(count["counter_resolution"]) * 1e-6 or None
-    except Exception:  # not supported: the power is asked instead, and tells if that fails too
+    except Exception:  # not supported: power is read instead, and fails if the card does
         return None
 
 
@@ -312,27 +312,24 @@ def _from_hwmon(
         name = _text(device / "product_name") or "AMD GPU"
         source = _source(domain, "amdgpu hwmon power, integrated", ReadingKind.POWER, name)
         try:
-            gauges = _sysfs_gauges(device, sensor.parent)
-            found.meters.append(AmdMeter(source, clock, _hwmon_reader(sensor), gauges=gauges))
+            watts = partial(_scaled, sensor, 1e-6)
+            found.meters.append(AmdMeter(source, clock, watts, _sysfs_figures(device, sensor)))
         except MeterLostError as error:
             found.unavailable.append(Unavailable(domain, "hwmon", str(error), ""))
 
 
-def _sysfs_gauges(device: Path, hwmon: Path) -> dict[str, Callable[[], float]]:
+def _sysfs_figures(device: Path, sensor: Path) -> list[DeviceFigure]:
+    # Temperatures are in millidegrees.
     files = {
         "utilization_pct": (device / "gpu_busy_percent", 1.0),
         "memory_bytes": (device / "mem_info_vram_used", 1.0),
-        "temperature_c": (hwmon / "temp1_input", 1e-3),  # millidegrees
+        "temperature_c": (sensor.parent / "temp1_input", 1e-3),
     }
-    return {name: partial(_figure, *where) for name, where in files.items()}
+    return _figures({name: partial(_scaled, *where) for name, where in files.items()})
 
 
-def _figure(file: Path, unit: float) -> float:
+def _scaled(file: Path, unit: float) -> float:
     return int(file.read_text()) * unit
-
-
-def _hwmon_reader(sensor: Path) -> Callable[[], float]:
-    return lambda: int(sensor.read_text()) * 1e-6
 
 
 def _text(path: Path) -> str:

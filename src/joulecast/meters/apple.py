@@ -31,7 +31,7 @@ class AppleMeter(SensorMeter):
     def __init__(self, source: Source, clock: Clock, counters: _Counters, field: str) -> None:
         super().__init__(source, clock)
         self._counters, self._field = counters, field
-        self._unwrap = Unwrap(1e-3, UPDATE_PERIOD_S)
+        self._unwrap: Unwrap = Unwrap(1e-3, UPDATE_PERIOD_S)
         self._value(self._opened_s)  # the first value is the base
 
     def _value(self, t_s: float) -> float:
@@ -39,10 +39,6 @@ class AppleMeter(SensorMeter):
         if millijoules is None:
             raise MeterLostError(f"{self.source.device}: this chip does not count it")
         return self._unwrap.advance(int(millijoules), t_s)
-
-    def note(self) -> str | None:
-        """Resets of the counter since the last call, or None."""
-        return self._unwrap.note()
 
 
 class _Counters:

@@ -1,8 +1,9 @@
-"""What a meter is: one source of energy for one domain; and a gauge: a figure beside energy."""
+"""Meters (one source of energy for one domain), gauges (a figure that is not energy), readings."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -10,108 +11,152 @@ from ..units import Provenance
 
 
 class ReadingKind(StrEnum):
-    """What a meter's or a gauge's readings are."""
+    """What a meter's or a gauge's readings are.
 
-    COUNTER = "counter"  # cumulative joules since the meter was opened; never falls
-    POWER = "power"  # watts at an instant
-    GAUGE = "gauge"  # of a gauge only: its figure at an instant
+    Attributes:
+        COUNTER: cumulative joules since the meter was opened; they never fall.
+        POWER: watts at an instant.
+        GAUGE: of a gauge only: its figure at an instant.
+    """
+
+    COUNTER = "counter"
+    POWER = "power"
+    GAUGE = "gauge"
 
 
 @dataclass(frozen=True, slots=True)
 class Uncertainty:
-    """A 90 % interval as fractions of the reading: `[value * (1 - low), value * (1 + high)]`."""
+    """A 90 % interval as fractions of the reading: `[value * (1 - low), value * (1 + high)]`.
+
+    `origin` is where these figures come from, for people to read.
+    """
 
     low: float
     high: float
-    origin: str  # where these figures come from, for people to read
+    origin: str
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What is known of a meter before it is read. Plain data; saved with the recording."""
+    """What is known of a meter before it is read. Plain data; saved with the recording.
 
-    domain: str  # "gpu:0", "cpu:0" (package), "dram:0", "node"
-    source: str  # what gives the figure, for people: "NVML energy counter"
+    Attributes:
+        domain: `gpu:0`, `cpu:0` (a package), `dram:0` or `node`.
+        source: what measures, for people: "NVML energy counter".
+        kind: counter or power.
+        provenance: measured, modelled or assumed.
+        update_period_s: the value changes no more often than this.
+        uncertainty: of each reading.
+        device: "NVIDIA A100-SXM4-80GB".
+    """
+
+    domain: str
+    source: str
     kind: ReadingKind
     provenance: Provenance
-    update_period_s: float  # the value changes no more often than this
+    update_period_s: float
     uncertainty: Uncertainty
-    device: str = ""  # what the domain is: "NVIDIA A100-SXM4-80GB"
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a meter says at one instant.
+    """What a meter reports at one instant.
 
-    `value`, `low` and `high` are joules since the meter was opened (`ReadingKind.COUNTER`) or watts
-    (`ReadingKind.POWER`); `[low, high]` is the 90 % interval. `held_s` is the time integral, in
-    seconds, of the fraction of the domain that belongs to this run: the elapsed time where the run
-    owns the whole domain, less where it has a share of it. Idle power times `held_s` is the idle
-    energy.
+    Attributes:
+        t_s: the clock's instant to which the value belongs.
+        value: joules since the meter was opened (`ReadingKind.COUNTER`) or watts (`POWER`).
+        low: lower bound of the 90 % interval.
+        high: its upper bound.
+        held_s: time integral, in seconds, of the fraction of the domain that belongs to this run:
+            the elapsed time where the run owns the whole domain, less where it has a share of it.
+            Idle power times `held_s` is the idle energy.
     """
 
-    t_s: float  # the clock's instant to which the value belongs
+    t_s: float
     value: float
     low: float
     high: float
     held_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class DeviceFigure:
+    """A figure, other than energy, that the device of a meter can be asked for.
+
+    Attributes:
+        name: the end of its gauge's name: "utilization_pct".
+        unit: "%", "B" or "°C".
+        source: what gives the figure and what it covers, for people.
+        ask: returns it, or None where there is no answer now. Raises anything where the device does
+            not have it, or is gone. Valid until the meter is closed.
+    """
+
+    name: str
+    unit: str
+    source: str
+    ask: Callable[[], float | None]
+
+
 class Meter(ABC):
     """One source of energy for one domain.
 
     `read` may be called from one thread at a time. It raises `MeterLostError` when the meter is
-    gone for good. `note()` hands over, once, what went wrong but could be mended (a counter that
-    was reset, say).
+    gone for good. `note()` returns, once, what went wrong without losing the meter: a counter that
+    was reset, for example.
     """
 
     source: Source
 
     @abstractmethod
     def read(self) -> Reading:
-        """The meter's word at this instant. Raises `MeterLostError`."""
+        """A reading at this instant. Raises `MeterLostError`."""
 
     def note(self) -> str | None:
         """What happened since the last call that the recording should mark, or None."""
         return None
 
+    def figures(self, scope: str, pids: Callable[[], Collection[int]]) -> list[DeviceFigure]:
+        """What else the device can be asked for; nothing where it is not a GPU.
+
+        Args:
+            scope: "process" or "machine".
+            pids: returns the ids of the run's processes.
+        """
+        return []
+
     def close(self) -> None:  # noqa: B027 - most meters hold nothing
-        """Give back what the meter holds. Safe to call twice."""
+        """Release what the meter holds. Safe to call twice."""
 
 
 GAUGE_PERIOD_S = 1.0
-"""How often a gauge is read: what they tell changes slowly, or is a mean over about a second."""
+"""How often a gauge is read: its figure changes slowly, or is a mean over about a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class GaugeSource:
     """What is known of a gauge before it is read. Plain data; saved with the recording.
 
-    `kind` is `ReadingKind.GAUGE` where it is read at an instant, or `ReadingKind.COUNTER` where its
-    readings are its integral since it was opened (`unit` x seconds): a mean over any stretch is
-    then exact."""
+    Attributes:
+        domain: its name: `gpu:0/utilization_pct`, `cpu/utilization_pct`, `memory_bytes`.
+        source: what gives the figure and what it covers, for people: "NVML, of the whole device".
+        unit: "%", "B" or "°C".
+        kind: `GAUGE` where it is read at an instant; `COUNTER` where its readings are its integral
+            since it was opened (`unit` x seconds), so that a mean over any segment is exact.
+        provenance: measured, modelled or assumed.
+        update_period_s: it is read no more often than this.
+        device: "NVIDIA A100-SXM4-80GB".
+        reason: why it cannot be read; empty where it can.
+    """
 
-    domain: str  # its name: "gpu:0/utilization_pct", "cpu/utilization_pct", "memory_bytes"
-    source: str  # what gives the figure and of what, for people: "NVML, of the whole device"
-    unit: str  # "%", "B", "°C"
+    domain: str
+    source: str
+    unit: str
     kind: ReadingKind
     provenance: Provenance
-    update_period_s: float  # it is read no more often than this
+    update_period_s: float
     device: str = ""
-    reason: str = ""  # why it cannot be read; empty where it can
-
-    @classmethod
-    def of_device(cls, meter: Source, what: str, unit: str, text: str) -> GaugeSource:
-        """That of a measured figure of the device of a meter, read once a second."""
-        return cls(
-            domain=f"{meter.domain}/{what}",
-            source=text,
-            unit=unit,
-            kind=ReadingKind.GAUGE,
-            provenance=Provenance.MEASURED,
-            update_period_s=GAUGE_PERIOD_S,
-            device=meter.device,
-        )
+    reason: str = ""
 
 
 class Gauge(ABC):
@@ -125,21 +170,28 @@ class Gauge(ABC):
 
     @abstractmethod
     def read(self) -> Reading | None:
-        """Its word at this instant, None where it has none now. Raises `MeterLostError`."""
+        """A reading at this instant, None where there is none now. Raises `MeterLostError`."""
 
     def note(self) -> str | None:
-        """Nothing is mended in a gauge; see `Meter.note`."""
+        """None: a gauge has nothing to note; see `Meter.note`."""
         return None
 
     def close(self) -> None:  # noqa: B027 - most gauges hold nothing
-        """Give back what the gauge holds. Safe to call twice."""
+        """Release what the gauge holds. Safe to call twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """A domain that cannot be read: why, and what to do about it."""
+    """A domain that cannot be read: why, and what to do about it.
 
-    domain: str  # "cpu:0", or the family where nothing finer is known: "gpu (amd)"
-    source: str  # what would have given the figure
+    Attributes:
+        domain: `cpu:0`, or the family where nothing finer is known: `gpu (amd)`.
+        source: what would have measured.
+        reason: why it does not.
+        remedy: the exact command, empty where nothing can be done.
+    """
+
+    domain: str
+    source: str
     reason: str
-    remedy: str  # the exact command, or "" where nothing can be done
+    remedy: str

@@ -19,7 +19,7 @@ from .apple import find_apple
 from .base import Meter, Unavailable
 from .cpu_model import cpu_model_meter
 from .cpu_time import CpuTime
-from .nvml import find_nvml
+from .nvml_discovery import find_nvml
 from .ram_model import RamModelMeter
 from .rapl import find_rapl
 from .replay import ReplayMeter

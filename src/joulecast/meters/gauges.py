@@ -1,7 +1,7 @@
 """The gauges of a run: utilization, memory and temperature of its GPUs, CPU time and memory.
 
-They are read about once a second, in a thread of their own: what goes wrong with one ends neither
-the recording nor a meter. One that cannot be read is listed all the same, with the reason.
+They are read about once a second, in a thread of their own, so that a failing gauge ends neither
+the recording nor a meter. One that cannot be read is listed with the reason.
 """
 
 from __future__ import annotations
@@ -11,17 +11,23 @@ from dataclasses import dataclass, field, replace
 
 from ..errors import MeterLostError
 from ..units import Provenance
-from .amd import AmdMeter
-from .base import GAUGE_PERIOD_S, Gauge, GaugeSource, Meter, Reading, ReadingKind
+from .base import (
+    GAUGE_PERIOD_S,
+    DeviceFigure,
+    Gauge,
+    GaugeSource,
+    Meter,
+    Reading,
+    ReadingKind,
+    Source,
+)
 from .cpu_time import CpuTime
-from .gauges_nvml import nvml_gauges
-from .nvml import NvmlMeter
 from .sensor import Clock
 
 
 @dataclass(slots=True)
 class Gauges:
-    """Those that can be read, opened; and what is known of those that cannot."""
+    """The gauges that can be read, opened; and the sources of those that cannot."""
 
     open: list[Gauge] = field(default_factory=list)
     missing: list[GaugeSource] = field(default_factory=list)
@@ -32,26 +38,31 @@ class Gauges:
         return [*(gauge.source for gauge in self.open), *self.missing]
 
 
-class AskingGauge(Gauge):
-    """Asks a function, which raises anything where the figure is gone for good."""
+class FigureGauge(Gauge):
+    """Calls a function, which raises anything where the figure is gone for good."""
 
     def __init__(self, source: GaugeSource, clock: Clock, ask: Callable[[], float | None]) -> None:
         self.source = source
         self._clock, self._ask = clock, ask
 
     def read(self) -> Reading | None:
-        """Its word at this instant, None where it has none now. Raises `MeterLostError`."""
+        """See `Gauge.read`."""
         try:
             value = self._ask()
         except Exception as error:  # drivers raise families of their own
-            raise MeterLostError(f"it was lost: {str(error) or type(error).__name__}") from error
+            raise MeterLostError(f"it was lost: {_reason(error)}") from error
         if value is None:
             return None
         return Reading(self._clock(), value, value, value, 0.0)
 
 
+def _reason(error: Exception) -> str:
+    """A meter explains its errors itself; of others the type is part of what went wrong."""
+    return str(error) if isinstance(error, MeterLostError) else f"{type(error).__name__}: {error}"
+
+
 class CpuGauge(Gauge):
-    """CPU time of the run's process tree, or of the machine: 100 % is one logical CPU kept busy.
+    """CPU time of the run's process tree, or of the machine: 100 % is one busy logical CPU.
 
     It counts (percent x seconds), so that its mean over the run is exact: CPU time over time.
     """
@@ -80,37 +91,47 @@ class CpuGauge(Gauge):
 
 
 def find_gauges(scope: str, clock: Clock, cpu_time: CpuTime, meters: list[Meter]) -> Gauges:
-    """The gauges of a run beside its meters, opened, those of GPUs first. Never raises.
+    """The gauges of a run, opened, those of GPUs first. Never raises.
 
     Args:
         scope: "process" or "machine", as the meters'.
         clock: gives the instants of the readings.
-        cpu_time: follows the run's process tree; None's for the whole machine.
-        meters: those found; each GPU among them has gauges too.
+        cpu_time: follows the run's process tree; no tree for the whole machine.
+        meters: those of the run; each GPU among them has gauges too.
     """
-    found = Gauges()
+    gauges = Gauges()
     for meter in meters:
-        if isinstance(meter, NvmlMeter):
-            given = nvml_gauges(meter, clock, scope, cpu_time.members)
-        elif isinstance(meter, AmdMeter):
-            given = [_amd(meter, what, clock) for what in meter.gauges]
-        else:
-            continue
-        for one in given:
-            if isinstance(one, GaugeSource):
-                found.missing.append(one)
+        for figure in meter.figures(scope, cpu_time.members):
+            gauge = FigureGauge(_source(meter.source, figure), clock, figure.ask)
+            try:
+                figure.ask()
+            except Exception as error:  # drivers raise families of their own
+                gauges.missing.append(replace(gauge.source, reason=_reason(error)))
             else:
-                found.open.append(one)
-    found.open.append(CpuGauge(cpu_time, scope))
-    found.open.append(_memory(clock, cpu_time, scope))
-    return found
+                gauges.open.append(gauge)
+    gauges.open.append(CpuGauge(cpu_time, scope))
+    gauges.open.append(_memory(clock, cpu_time, scope))
+    return gauges
+
+
+def _source(meter: Source, figure: DeviceFigure) -> GaugeSource:
+    return GaugeSource(
+        domain=f"{meter.domain}/{figure.name}",
+        source=figure.source,
+        unit=figure.unit,
+        kind=ReadingKind.GAUGE,
+        provenance=Provenance.MEASURED,
+        update_period_s=GAUGE_PERIOD_S,
+        device=meter.device,
+    )
 
 
 def _memory(clock: Clock, cpu_time: CpuTime, scope: str) -> Gauge:
-    """What is resident of the run's process tree, or what the machine has in use."""
+    """Resident memory of the run's process tree, or the memory in use on the machine."""
 
     def resident() -> float | None:
-        return cpu_time.sample().tree_rss_bytes or None  # before it starts, and once it has ended
+        # Nothing before the tree starts, and once it has ended.
+        return cpu_time.sample().tree_rss_bytes or None
 
     def in_use() -> float:
         import psutil
@@ -127,22 +148,4 @@ def _memory(clock: Clock, cpu_time: CpuTime, scope: str) -> Gauge:
     source = GaugeSource(
         "memory_bytes", text, "B", ReadingKind.GAUGE, Provenance.MEASURED, GAUGE_PERIOD_S
     )
-    return AskingGauge(source, clock, in_use if whole else resident)
-
-
-_OF_AMD = {
-    "utilization_pct": ("%", "amdgpu, of its graphics and compute engine"),
-    "memory_bytes": ("B", "amdgpu, of the whole device"),
-    "temperature_c": ("°C", "amdgpu, of the die"),
-}
-
-
-def _amd(meter: AmdMeter, what: str, clock: Clock) -> Gauge | GaugeSource:
-    unit, text = _OF_AMD[what]
-    source = GaugeSource.of_device(meter.source, what, unit, text)
-    ask = meter.gauges[what]
-    try:
-        ask()
-    except Exception as error:  # drivers raise families of their own
-        return replace(source, reason=f"{type(error).__name__}: {error}")
-    return AskingGauge(source, clock, ask)
+    return FigureGauge(source, clock, in_use if whole else resident)

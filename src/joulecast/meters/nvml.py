@@ -1,25 +1,29 @@
-"""NVIDIA GPUs, through NVML (https://docs.nvidia.com/deploy/nvml-api/) and nvidia-ml-py.
+"""One NVIDIA GPU, through NVML (https://docs.nvidia.com/deploy/nvml-api/) and nvidia-ml-py.
 
-The energy counter is read where the card has one (Volta and later); older cards give their power,
-which is integrated. NVML counts whole cards: with MIG the figure is that of all instances together.
+The energy counter is read where the card has one (Volta and later); older cards report their power,
+which is integrated.
+
+Its other figures: nvmlDeviceGetUtilizationRates gives the percentage of the past sample period
+(1/6 s to 1 s, by card) in which a kernel ran, however little of the card it filled;
+nvmlDeviceGetTemperature degrees of the die; nvmlDeviceGetMemoryInfo_v2 what all processes have
+allocated, and nvmlDeviceGetComputeRunningProcesses what each has, where the driver reports it.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Collection
+from functools import partial
+from typing import Any, TypeVar
 
 from ..errors import MeterLostError
-from ..hardware.detect.visible_devices import index_order_note, visible_gpus
 from ..units import Provenance
-from .base import ReadingKind, Source, Unavailable, Uncertainty
+from .base import DeviceFigure, ReadingKind, Source, Uncertainty
 from .counter import Unwrap
-from .sensor import Clock, Discovery, SensorMeter
+from .sensor import Clock, SensorMeter
 
-FAMILY = "gpu (nvidia)"
+T = TypeVar("T")
+
 ENERGY_PERIOD_S = 0.1  # of the energy counter, as observed: arXiv 2312.02741
 POWER_PERIOD_S = 0.1  # of the power reading: 20 to 100 ms by card, arXiv 2312.02741
 COUNTER = Uncertainty(
@@ -30,8 +34,8 @@ COUNTER = Uncertainty(
 POWER = Uncertainty(
     0.10,
     0.10,
-    "±10 % taken: ±5 % of the sensor (NVML reference) and as much again because it is read only"
-    " now and then (Yang et al. 2023, arXiv 2312.02741)",
+    "±10 % assumed: ±5 % of the sensor (NVML reference) and as much again because it is sampled"
+    " (Yang et al. 2023, arXiv 2312.02741)",
 )
 
 _REMEDIES = {
@@ -47,7 +51,7 @@ _REMEDIES = {
     "GPU_IS_LOST": ("the GPU has fallen off the bus", "nvidia-smi -q; then sudo reboot"),
     "UNINITIALIZED": ("NVML was shut down", "restart the run"),
     "NOT_FOUND": ("the GPU is no longer there", "nvidia-smi -L; then sudo reboot"),
-    "NOT_SUPPORTED": ("the driver does not tell it of this card", "nvidia-smi -q"),
+    "NOT_SUPPORTED": ("the driver does not report it for this card", "nvidia-smi -q"),
     "UNKNOWN": ("the driver has failed", "sudo dmesg | grep -i xid; then sudo reboot"),
 }
 
@@ -55,8 +59,8 @@ _REMEDIES = {
 class NvmlMeter(SensorMeter):
     """One GPU: joules of its energy counter, or watts where it has none.
 
-    Holds one reference to NVML until it is closed. Raises `pynvml.NVMLError` where the card answers
-    neither for its energy nor for its power.
+    Holds one reference to NVML until it is closed. Raises `pynvml.NVMLError` where the card reports
+    neither its energy nor its power.
     """
 
     def __init__(self, index: int, clock: Clock, device: str = "") -> None:
@@ -73,43 +77,104 @@ class NvmlMeter(SensorMeter):
             counts = _has_energy_counter(pynvml, self._handle)
             super().__init__(_source(f"gpu:{index}", name, counts), clock)
             self._unwrap = Unwrap(1e-3, ENERGY_PERIOD_S) if counts else None
-            ask = "nvmlDeviceGetTotalEnergyConsumption" if counts else "nvmlDeviceGetPowerUsage"
-            self._ask: Callable[[Any], int] = getattr(pynvml, ask)
-            self._ask(self._handle)  # a card without either is no meter
+            name = "nvmlDeviceGetTotalEnergyConsumption" if counts else "nvmlDeviceGetPowerUsage"
+            # Millijoules or milliwatts. A card without either is no meter.
+            self._read_raw: Callable[[Any], int] = getattr(pynvml, name)
+            self._read_raw(self._handle)
             if counts:
-                self._value(self._opened_s)  # the first value is the base
+                # The first value is the base.
+                self._value(self._opened_s)
         except BaseException:
             self.close()
             raise
 
     def _value(self, t_s: float) -> float:
-        raw = self._raw()
-        return self._unwrap.advance(raw, t_s) if self._unwrap else raw * 1e-3
-
-    def _raw(self) -> int:
-        """Millijoules or milliwatts. A driver may be busy for a moment: it is asked twice."""
         try:
-            return self._ask(self._handle)
-        except self._nvml.NVMLError:
-            pass
-        try:
-            return self._ask(self._handle)
+            raw = self._twice(self._read_raw, self._handle)
         except self._nvml.NVMLError as error:
             reason, remedy = explain(error)
             what = f"{self.source.domain} ({self.source.device})"
             raise MeterLostError(f"{what} was lost: {reason}; try: {remedy}") from error
+        return self._unwrap.advance(raw, t_s) if self._unwrap else raw * 1e-3
 
-    def note(self) -> str | None:
-        """Resets of the counter since the last call, or None."""
-        return self._unwrap.note() if self._unwrap else None
+    def _twice(self, ask: Callable[..., T], *arguments: Any) -> T:
+        """A driver may be busy for a moment, so it is asked twice."""
+        with contextlib.suppress(self._nvml.NVMLError):
+            return ask(*arguments)
+        return ask(*arguments)
+
+    def figures(self, scope: str, pids: Callable[[], Collection[int]]) -> list[DeviceFigure]:
+        """See `Meter.figures`.
+
+        In scope "process" memory is that of the processes `pids` where the driver reports it, and
+        that of the whole device in addition; in scope "machine" only the latter.
+        """
+        nvml, handle = self._nvml, self._handle
+        own_memory = partial(_memory_of_processes, nvml, handle, pids)
+        device_memory = partial(_memory_of_device, nvml, handle)
+        utilization = partial(_utilization, nvml, handle)
+        temperature = partial(_temperature, nvml, handle)
+        whole, memory = "NVML, of the whole device", "memory_bytes"
+        if scope == "process":
+            memories = [
+                self._figure(memory, "B", "NVML, of the run's own processes", own_memory),
+                self._figure("device_memory_bytes", "B", whole, device_memory),
+            ]
+        else:
+            memories = [self._figure(memory, "B", whole, device_memory)]
+        kernels = "NVML, time in which a kernel ran"
+        return [
+            self._figure("utilization_pct", "%", kernels, utilization),
+            *memories,
+            self._figure("temperature_c", "°C", "NVML, of the die", temperature),
+        ]
+
+    def _figure(
+        self, name: str, unit: str, text: str, ask: Callable[[], float | None]
+    ) -> DeviceFigure:
+        def explained() -> float | None:
+            try:
+                return self._twice(ask)
+            except Exception as error:  # a half-installed driver raises more than NVMLError
+                raise MeterLostError(explain(error)[0]) from error
+
+        return DeviceFigure(name, unit, text, explained)
 
     def close(self) -> None:
-        """Give back the reference to NVML."""
+        """Release the reference to NVML."""
         if self._open:
             self._open = False
-            # Somebody else may have shut NVML down: nothing is left to give back then.
+            # Somebody else may have shut NVML down: nothing is left to release then.
             with contextlib.suppress(self._nvml.NVMLError):
                 self._nvml.nvmlShutdown()
+
+
+def _utilization(pynvml: Any, handle: Any) -> float:
+    return float(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu)
+
+
+def _temperature(pynvml: Any, handle: Any) -> float:
+    return float(pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU))
+
+
+def _memory_of_device(pynvml: Any, handle: Any) -> float:
+    # Version 2 excludes what the driver reserves for itself; old drivers lack it.
+    try:
+        return float(pynvml.nvmlDeviceGetMemoryInfo(handle, pynvml.nvmlMemory_v2).used)
+    except pynvml.NVMLError_FunctionNotFound:
+        return float(pynvml.nvmlDeviceGetMemoryInfo(handle).used)
+
+
+def _memory_of_processes(
+    pynvml: Any, handle: Any, pids: Callable[[], Collection[int]]
+) -> float | None:
+    """What the run's processes have; None where the driver names none of them or not how much."""
+    named = pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
+    mine = pids() if named else ()
+    parts = [process.usedGpuMemory for process in named if process.pid in mine]
+    if not parts or any(part is None for part in parts):
+        return None
+    return float(sum(parts))
 
 
 def _source(domain: str, device: str, has_counter: bool) -> Source:
@@ -142,175 +207,5 @@ def explain(error: Exception) -> tuple[str, str]:
         if getattr(error, "value", None) == getattr(pynvml, f"NVML_ERROR_{name}"):
             return reason, remedy
     if isinstance(error, pynvml.NVMLError):
-        return f"NVML says: {error}", "nvidia-smi"
+        return f"NVML error: {error}", "nvidia-smi"
     return f"it failed: {type(error).__name__}: {error}", "nvidia-smi"
-
-
-# --- finding them --------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Cards:
-    """All GPUs of the driver, in its order; an unreadable one has an error in place of a name."""
-
-    names: list[str] = field(default_factory=list)
-    uuids: list[str] = field(default_factory=list)
-    errors: dict[int, Exception] = field(default_factory=dict)
-    migs: dict[str, int] = field(default_factory=dict)
-    split: set[int] = field(default_factory=set)  # with MIG on
-    users: dict[int, list[int]] = field(default_factory=dict)  # process ids
-
-
-def find_nvml(
-    clock: Clock,
-    env: Mapping[str, str],
-    scope: str = "process",
-    own_pids: Callable[[], Collection[int]] = tuple,
-    root: Path = Path("/"),
-) -> Discovery:
-    """The meters of the NVIDIA GPUs. Never raises.
-
-    Args:
-        clock: gives the instants of the readings.
-        env: the environment of the run; in scope "process" it may restrict the GPUs.
-        scope: "process" (the GPUs visible to the run) or "machine" (all).
-        own_pids: tells the run's processes, if it is asked; others on a GPU give a warning.
-        root: of the file system, to tell a machine without GPU from one without driver.
-    """
-    found = Discovery()
-    import pynvml
-
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError_LibraryNotFound:
-        found.unavailable.append(_no_library(root))
-        return found
-    except Exception as error:  # a half-installed driver raises more than NVMLError
-        reason, remedy = explain(error)
-        found.unavailable.append(Unavailable(FAMILY, "NVML", reason, remedy))
-        return found
-    try:
-        cards = _list_cards(pynvml, own_pids)
-        indices = _chosen(cards, env, scope, found)
-        for index in indices:
-            _open(index, cards, clock, found)
-    except Exception as error:
-        reason, remedy = explain(error)
-        found.unavailable.append(Unavailable(FAMILY, "NVML", reason, remedy))
-    finally:
-        with contextlib.suppress(pynvml.NVMLError):
-            pynvml.nvmlShutdown()
-    return found
-
-
-def _chosen(cards: _Cards, env: Mapping[str, str], scope: str, found: Discovery) -> tuple[int, ...]:
-    if not cards.names:
-        found.unavailable.append(Unavailable(FAMILY, "NVML", "the driver shows no GPU", ""))
-        return ()
-    if scope == "machine":
-        return tuple(range(len(cards.names)))
-    visible = visible_gpus(env, cards.uuids, cards.migs)
-    if order := index_order_note(env, cards.names):
-        found.warnings.append(order)
-    if not visible.indices:
-        reason = f"hidden from the run by {visible.restricted_by or 'the environment'}"
-        found.unavailable.append(Unavailable(FAMILY, "NVML", reason, ""))
-    return visible.indices
-
-
-def _open(index: int, cards: _Cards, clock: Clock, found: Discovery) -> None:
-    name = cards.names[index]
-    device = f"{name} (MIG: the whole card)" if index in cards.split else name
-    error = cards.errors.get(index)
-    if error is None:
-        try:
-            found.meters.append(NvmlMeter(index, clock, device))
-        except Exception as failure:
-            error = failure
-    if error is not None:
-        reason, remedy = explain(error)
-        found.unavailable.append(Unavailable(f"gpu:{index}", "NVML", reason, remedy))
-        return
-    if index in cards.split:
-        found.warnings.append(
-            f"gpu:{index} is split by MIG: NVML counts the energy of the whole card,"
-            " other instances included"
-        )
-    if others := cards.users.get(index):
-        found.warnings.append(
-            f"gpu:{index} is also used by {_processes(others)}: their energy is in its figure"
-        )
-
-
-def _list_cards(pynvml: Any, own_pids: Callable[[], Collection[int]]) -> _Cards:
-    cards = _Cards()
-    for index in range(pynvml.nvmlDeviceGetCount()):
-        try:
-            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-            uuid, name = pynvml.nvmlDeviceGetUUID(handle), pynvml.nvmlDeviceGetName(handle)
-        except pynvml.NVMLError as error:
-            cards.errors[index] = error
-            uuid = name = ""
-        else:
-            migs = mig_uuids(pynvml, handle)
-            if migs is not None:
-                cards.split.add(index)
-                cards.migs |= dict.fromkeys(migs, index)
-            cards.users[index] = shared_with(pynvml, handle, own_pids)
-        cards.uuids.append(str(uuid))
-        cards.names.append(str(name))
-    return cards
-
-
-def mig_uuids(pynvml: Any, handle: Any) -> list[str] | None:
-    """UUIDs of the MIG devices of a card, or None where MIG is off or unknown to the card."""
-    try:
-        if not pynvml.nvmlDeviceGetMigMode(handle)[0]:
-            return None
-        count = pynvml.nvmlDeviceGetMaxMigDeviceCount(handle)
-    except pynvml.NVMLError:
-        return None
-    uuids = []
-    for index in range(count):
-        try:
-            part = pynvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, index)
-            uuids.append(str(pynvml.nvmlDeviceGetUUID(part)))
-        except pynvml.NVMLError:
-            continue  # the numbers of MIG devices have holes
-    return uuids
-
-
-def shared_with(pynvml: Any, handle: Any, own_pids: Callable[[], Collection[int]]) -> list[int]:
-    """Ids of processes that compute on a card and are not the run's own; empty where unknown."""
-    try:
-        processes = pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
-    except pynvml.NVMLError:
-        return []
-    users = {int(p.pid) for p in processes}
-    return sorted(users - set(own_pids())) if users else []
-
-
-def _processes(pids: list[int]) -> str:
-    shown = ", ".join(map(str, pids[:3])) + (", ..." if len(pids) > 3 else "")
-    count = "1 other process" if len(pids) == 1 else f"{len(pids)} other processes"
-    return f"{count} ({shown})"
-
-
-def _no_library(root: Path) -> Unavailable:
-    vendors = root.glob("sys/bus/pci/devices/*/vendor")
-    if not any(_text(vendor) == "0x10de" for vendor in vendors):
-        return Unavailable(FAMILY, "NVML", "no NVIDIA GPU and no NVIDIA driver here", "")
-    return Unavailable(
-        FAMILY,
-        "NVML",
-        "an NVIDIA device is here, but not its driver library (libnvidia-ml.so.1)",
-        "install the NVIDIA driver (Debian: sudo apt install nvidia-driver; Ubuntu: sudo"
-        " ubuntu-drivers install); in a container: start it with --gpus all",
-    )
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""

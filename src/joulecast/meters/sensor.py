@@ -1,4 +1,4 @@
-"""What the meters that read a real sensor have in common."""
+"""What all meters that read a real sensor have in common."""
 
 from __future__ import annotations
 
@@ -7,12 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .base import Meter, Reading, Source, Unavailable
+from .counter import Unwrap
 
-Clock = Callable[[], float]  # seconds, never falling: `time.monotonic`, or a test's own
+Clock = Callable[[], float]
+"""Seconds, never falling: `time.monotonic`, or a test's own."""
 
 
 class SensorMeter(Meter):
-    """A meter of a whole domain: held since it was opened, as uncertain as its source says."""
+    """A meter of a whole domain, which belongs to the run; as uncertain as its source states.
+
+    A subclass that reads a raw counter sets `_unwrap`.
+    """
+
+    _unwrap: Unwrap | None = None
 
     def __init__(self, source: Source, clock: Clock) -> None:
         self.source = source
@@ -24,7 +31,7 @@ class SensorMeter(Meter):
         """Joules since opening, or watts, at the instant `t_s`. Raises `MeterLostError`."""
 
     def read(self) -> Reading:
-        """The sensor's word at this instant. Raises `MeterLostError`."""
+        """A reading at this instant. Raises `MeterLostError`."""
         t_s = self._clock()
         value = self._value(t_s)
         bounds = self.source.uncertainty
@@ -36,17 +43,21 @@ class SensorMeter(Meter):
             held_s=t_s - self._opened_s,
         )
 
+    def note(self) -> str | None:
+        """Resets of the counter since the last call, or None."""
+        return self._unwrap.note() if self._unwrap else None
+
 
 @dataclass(slots=True)
 class Discovery:
-    """What can be measured here, what cannot and why, and what to keep in mind."""
+    """What can be measured here, what cannot and why, and warnings about the figures."""
 
     meters: list[Meter] = field(default_factory=list)
     unavailable: list[Unavailable] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     def add(self, other: Discovery) -> None:
-        """Take over everything another source found."""
+        """Add what another source has."""
         self.meters += other.meters
         self.unavailable += other.unavailable
         self.warnings += other.warnings

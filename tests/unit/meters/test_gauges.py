@@ -10,7 +10,7 @@ from joulecast.meters.amd import find_amd
 from joulecast.meters.base import ReadingKind
 from joulecast.meters.cpu_time import NOT_STARTED, CpuSample, CpuTime
 from joulecast.meters.gauges import find_gauges
-from joulecast.meters.nvml import find_nvml
+from joulecast.meters.nvml_discovery import find_nvml
 
 NO_PERMISSION, NOT_SUPPORTED, LOST = 4, 3, 15
 MIB = 2**20
@@ -90,10 +90,10 @@ def test_memory_of_the_run_that_the_driver_does_not_tell_is_no_zero(nvml_here, c
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        ({"temperature": None}, "the driver does not tell it of this card"),
+        ({"temperature": None}, "the driver does not report it for this card"),
         ({"temperature_error": NO_PERMISSION}, "no permission to talk to the NVIDIA driver"),
         ({"temperature_error": 999}, "the driver has failed"),
-        ({"temperature_error": 17}, "NVML says"),
+        ({"temperature_error": 17}, "NVML error"),
     ],
 )
 def test_a_gauge_that_cannot_be_read_has_its_reason_and_spares_the_others(

@@ -11,7 +11,7 @@ import pytest
 from fakes.nvml import A100
 from joulecast.errors import MeterLostError
 from joulecast.meters.base import ReadingKind
-from joulecast.meters.nvml import find_nvml
+from joulecast.meters.nvml_discovery import find_nvml
 
 SECOND = A100 | {"uuid": "GPU-bbbbbbbb-2222", "energy_mj": 7_000_000}
 GTX_750_TI = {
@@ -157,7 +157,7 @@ def test_other_processes_on_the_card_are_named(nvml_here, clock):
         (DRIVER_NOT_LOADED, "not loaded", "modprobe nvidia"),
         (NO_PERMISSION, "no permission", "--gpus all"),
         (MISMATCH, "different versions", "reboot"),
-        (17, "NVML says: ", "nvidia-smi"),
+        (17, "NVML error: ", "nvidia-smi"),
     ],
 )
 def test_a_driver_that_does_not_start_is_listed_with_its_remedy(
@@ -196,7 +196,7 @@ def test_without_a_driver_the_pci_bus_tells_what_is_missing(
 ):
     monkeypatch.delenv("FAKE_NVML_STATE")
     (plain,) = find_nvml(clock, {}, root=tmp_path).unavailable
-    assert plain.reason == "no NVIDIA GPU and no NVIDIA driver here"
+    assert plain.reason == "no NVIDIA GPU and no NVIDIA driver"
     assert plain.remedy == ""
     vendor = tmp_path / "sys/bus/pci/devices/0000:01:00.0/vendor"
     vendor.parent.mkdir(parents=True)
@@ -229,7 +229,7 @@ def test_closed_by_somebody_else_is_lost_not_a_crash(nvml_here, clock):
 
 LIVE = """
 import json, time
-from joulecast.meters.nvml import find_nvml
+from joulecast.meters.nvml_discovery import find_nvml
 (meter,) = find_nvml(time.monotonic, {}).meters
 first = meter.read()
 time.sleep(0.5)

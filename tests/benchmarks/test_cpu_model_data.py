@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from joulecast.hardware.detect.cpu import DetectedCpu
 from joulecast.meters.cpu_curve import package_power
 from joulecast.meters.cpu_model import choose_spec
 
@@ -61,7 +62,7 @@ def test_better_than_the_baselines_and_the_interval_holds(column, kinds):
     print(f"\n{column}, {' and '.join(kinds)} cores")
     for machine, tdp in MACHINES.items():
         name, load, watts = points(machine, kinds, column)
-        spec, source = choose_spec(name=name)
+        spec, source = choose_spec(DetectedCpu(name=name))
         model, low, high = package_power(spec, load)
         of = baselines(tdp, load) | {"joulecast": model}
         inside = (low <= watts) & (watts <= high)
@@ -86,9 +87,11 @@ def test_known_by_family_only_it_is_less_sure_and_still_holds():
     held = []
     for machine, (micro, name, cores, threads) in kinds.items():
         exact, load, watts = points(machine, ("all", "some"), "rapl_energy")
-        spec, _ = choose_spec(name=name, microarchitecture=micro, cores=cores, threads=threads)
+        spec, _ = choose_spec(
+            DetectedCpu(name=name, microarchitecture=micro, cores=cores, threads=threads)
+        )
         _, low, high = package_power(spec, load)
-        _, low_known, high_known = package_power(choose_spec(name=exact)[0], load)
+        _, low_known, high_known = package_power(choose_spec(DetectedCpu(name=exact))[0], load)
         assert np.mean(high / low) > np.mean(high_known / low_known)
         held.extend((low <= watts) & (watts <= high))
     assert np.mean(held) >= 0.85

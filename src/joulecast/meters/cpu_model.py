@@ -1,4 +1,4 @@
-"""A modelled CPU counter for machines that show none: load through the curve, summed up.
+"""A modelled CPU energy counter for machines without a readable one: load to power, summed up.
 
 The curve's errors are systematic (the wrong full power stays wrong), so low and high joules add up
 linearly, as the bounds of power do.
@@ -20,13 +20,16 @@ from ..hardware.catalog.cpus import (
     nearest_in_family,
     typical_family,
 )
+from ..hardware.detect.cpu import DetectedCpu
 from ..units import Provenance
 from .base import Meter, Reading, ReadingKind, Source, Uncertainty
 from .cpu_curve import Knowledge, PowerSpec, package_power, power_spec
 from .cpu_time import CpuSample, CpuTime
-from .share import SPLIT_UNCERTAINTY, TickError, share_interval, tree_share
+from .share import SPLIT_UNCERTAINTY, ShareSum
 
 Scope = Literal["process", "machine"]
+
+_SERVER_THREADS = 32  # a machine with as many is taken to be a server, assumed
 
 # The curve is looked up in a table five times a second; it bends most near load 0.
 _LOADS = np.linspace(0.0, 1.0, 1001) ** 2
@@ -36,13 +39,13 @@ class CpuModelMeter(Meter):
     """Modelled joules of all CPU packages, or of the process tree's share of them.
 
     Power is `package_power(spec, load)` of each window between two reads. Scope "process" takes the
-    tree's share of it by CPU time (`share.tree_share`); `held_s` integrates that share.
+    tree's share of it by CPU time (see `share`); `held_s` integrates that share.
     """
 
     def __init__(
         self, spec: PowerSpec, cpu_time: CpuTime, scope: Scope, source: str, device: str = ""
     ) -> None:
-        self._spec, self._cpu_time, self._scope = spec, cpu_time, scope
+        self._spec, self._cpu_time = spec, cpu_time
         self._power = package_power(spec, _LOADS)
         watts, low, high = package_power(spec, 0.5)
         split = SPLIT_UNCERTAINTY if scope == "process" else 0.0
@@ -62,128 +65,92 @@ class CpuModelMeter(Meter):
             device=device,
         )
         self._before: CpuSample | None = None
-        self._reading: Reading | None = None
-        self._bounds = (0.0, 0.0)  # of what the ticks say
-        self._ticks = TickError()
+        self._sum = ShareSum(is_split=scope == "process")
 
     def read(self) -> Reading:
         """Joules since the meter was opened."""
         sample = self._cpu_time.sample()
-        if self._before is None or self._reading is None:
+        before = self._before
+        if before is None:
             self._before = sample
-            self._reading = Reading(sample.t_s, 0.0, 0.0, 0.0, 0.0)
-            return self._reading
-        before, last = self._before, self._reading
+            return self._sum.start(sample.t_s)
         seconds = sample.t_s - before.t_s
         total = sample.machine_total_s - before.machine_total_s
-        if seconds <= 0 or total <= 0:  # within one tick of the clock or of the kernel
-            return last
+        # Within one tick of the clock or of the kernel nothing has changed.
+        if seconds <= 0 or total <= 0:
+            return self._sum.reading
         load = (sample.machine_busy_s - before.machine_busy_s) / total
         watts, low, high = (float(np.interp(load, _LOADS, row)) for row in self._power)
-        least, most = low * seconds, high * seconds
-        share, share_low, share_high = 1.0, 1.0, 1.0
-        if self._scope == "process":
-            share = tree_share(before, sample)
-            share_low, share_high = share_interval(share)
-            self._ticks.see(before, sample, least, most)
-        self._bounds = (self._bounds[0] + least * share_low, self._bounds[1] + most * share_high)
+        window = Reading(sample.t_s, watts * seconds, low * seconds, high * seconds, seconds)
         self._before = sample
-        self._reading = Reading(
-            t_s=sample.t_s,
-            value=last.value + watts * share * seconds,
-            low=max(0.0, self._bounds[0] - self._ticks.added_j),
-            high=self._bounds[1] + self._ticks.hidden_j,
-            held_s=last.held_s + share * seconds,
-        )
-        return self._reading
+        return self._sum.add(before, sample, window)
 
 
 def cpu_model_meter(
-    cpu_time: CpuTime,
-    *,
-    name: str | None,
-    microarchitecture: str | None = None,
-    codename: str | None = None,
-    sockets: int | None = None,
-    cores: int | None = None,
-    threads: int | None = None,
-    is_virtual: bool = False,
-    tdp_w: float | None = None,
-    scope: Scope = "process",
+    cpu_time: CpuTime, cpu: DetectedCpu, *, is_virtual: bool = False, scope: Scope = "process"
 ) -> CpuModelMeter:
-    """The best model that what is known of the CPU allows; never raises.
+    """The best model that is possible with what is known of the CPU; never raises.
 
-    `cores` and `threads` count all sockets together, as an operating system does; `tdp_w` is of
-    one package and overrides the catalog's. In a virtual machine `threads` are the vCPUs held.
+    `cpu` is the processor as its operating system describes it. In a virtual machine `cpu.threads`
+    are the virtual CPUs of the guest.
     """
-    spec, source = choose_spec(
-        name=name,
-        microarchitecture=microarchitecture,
-        codename=codename,
-        sockets=sockets,
-        cores=cores,
-        threads=threads,
-        is_virtual=is_virtual,
-        tdp_w=tdp_w,
-    )
+    spec, source = choose_spec(cpu, is_virtual=is_virtual)
     if scope == "process":
         source += "; share by CPU time of the process tree"
-    return CpuModelMeter(spec, cpu_time, scope, source, device=name or "")
+    return CpuModelMeter(spec, cpu_time, scope, source, device=cpu.name or "")
 
 
-def choose_spec(
-    *,
-    name: str | None,
-    microarchitecture: str | None = None,
-    codename: str | None = None,
-    sockets: int | None = None,
-    cores: int | None = None,
-    threads: int | None = None,
-    is_virtual: bool = False,
-    tdp_w: float | None = None,
-) -> tuple[PowerSpec, str]:
-    """The spec of the CPU's power, and in plain words what it rests on. See `cpu_model_meter`."""
-    cpu = _find(name)
-    family, knowledge = _family(
-        cpu, name or "", microarchitecture, codename, server=is_virtual or (threads or 0) >= 32
-    )
-    if tdp_w is not None:
-        knowledge = Knowledge.MODEL
-    packages = max(1, sockets or 1)
-    if is_virtual:  # the guest's topology is invented; its host is a package of the model or family
-        each = cpu.cores if cpu else family.cores
-    else:
-        all_cores = cores or (threads // (2 if family.smt else 1) if threads else None)
-        each = max(1, all_cores // packages) if all_cores else family.cores
-    like = None  # the model that lends its TDP to one whose name is hidden
-    if cpu is None and tdp_w is None and knowledge is Knowledge.FAMILY:
-        like = nearest_in_family(family, each)
-    tdp = tdp_w or (cpu.tdp_w if cpu else like.tdp_w if like else None)
+def choose_spec(cpu: DetectedCpu, *, is_virtual: bool = False) -> tuple[PowerSpec, str]:
+    """The spec of the CPU's power, and in plain words its basis. See `cpu_model_meter`."""
+    model = _model(cpu.name)
+    family, knowledge = _family(model, cpu, is_virtual)
+    packages = 1 if is_virtual else max(1, cpu.sockets or 1)
+    cores = _cores_per_package(cpu, model, family, None if is_virtual else packages)
+    # A processor whose name is hidden gets the TDP of the nearest model of its family.
+    like = nearest_in_family(family, cores) if knowledge is Knowledge.FAMILY else None
+    rated = model or like
+    tdp_w = rated.tdp_w if rated else None
     spec = power_spec(
-        family,
-        cpu=cpu,
-        cores=each,
-        tdp_w=tdp,
-        sockets=1 if is_virtual else packages,
-        knowledge=knowledge,
+        family, cpu=model, cores=cores, tdp_w=tdp_w, sockets=packages, knowledge=knowledge
     )
-    held = times = ""
-    if is_virtual:
-        host_threads = cpu.threads if cpu else family.cores * (2 if family.smt else 1)
-        spec = spec.part((threads or 1) / host_threads)
-        held = f", {threads or 1} of {host_threads} host threads"
-    elif packages > 1:
-        times = f", {packages} packages"
-    basis = "no TDP known" if tdp is None else f"TDP {tdp:g} W"
+    basis = "no TDP known" if tdp_w is None else f"TDP {tdp_w:g} W"
     if like is not None:
         basis += f" taken from {like.name}"
-    curve = f"{family.name} " + ("SPECpower curve" if family.results else "curve")
+    if is_virtual:
+        threads, host_threads = cpu.threads or 1, _threads(model, family)
+        spec = spec.part(threads / host_threads)
+        basis += f", {threads} of {host_threads} host threads"
+    elif packages > 1:
+        basis += f", {packages} packages"
+    return spec, f"CPU load x {_curve_text(family, knowledge)}, {basis}"
+
+
+def _curve_text(family: CpuFamily, knowledge: Knowledge) -> str:
     if knowledge is Knowledge.NOTHING:
-        curve = f"curve of {family.name}, its kind is not known"
-    return spec, f"CPU load x {curve}, {basis}{times}{held}"
+        return f"curve of {family.name}, its kind is not known"
+    return f"{family.name} SPECpower curve" if family.results else f"{family.name} curve"
 
 
-def _find(name: str | None) -> CpuModel | None:
+def _threads(model: CpuModel | None, family: CpuFamily) -> int:
+    """Of one package."""
+    return model.threads if model else family.cores * _threads_per_core(family)
+
+
+def _threads_per_core(family: CpuFamily) -> int:
+    return 2 if family.smt else 1
+
+
+def _cores_per_package(
+    cpu: DetectedCpu, model: CpuModel | None, family: CpuFamily, packages: int | None
+) -> int:
+    """A guest's topology is made up (`packages` None): its host is a package of its model."""
+    if packages is None:
+        return model.cores if model else family.cores
+    cores = cpu.cores or (cpu.threads or 0) // _threads_per_core(family)
+    return max(1, cores // packages) if cores else family.cores
+
+
+def _model(name: str | None) -> CpuModel | None:
     try:
         return find_cpu(name) if name else None
     except UnknownHardwareError:
@@ -191,16 +158,12 @@ def _find(name: str | None) -> CpuModel | None:
 
 
 def _family(
-    cpu: CpuModel | None,
-    name: str,
-    microarchitecture: str | None,
-    codename: str | None,
-    *,
-    server: bool,
+    model: CpuModel | None, cpu: DetectedCpu, is_virtual: bool
 ) -> tuple[CpuFamily, Knowledge]:
-    if cpu is not None:
-        return find_family(cpu.family), Knowledge.MODEL
-    family = family_of(microarchitecture, name, codename)
+    if model is not None:
+        return find_family(model.family), Knowledge.MODEL
+    family = family_of(cpu.microarchitecture, cpu.name or "", cpu.codename)
     if family is not None:
         return family, Knowledge.FAMILY
-    return typical_family(server), Knowledge.NOTHING
+    is_server = is_virtual or (cpu.threads or 0) >= _SERVER_THREADS
+    return typical_family(is_server), Knowledge.NOTHING

@@ -124,18 +124,8 @@ def _shared(meter: Meter, cpu_time: CpuTime) -> Meter:
 
 
 def _cpu_model(scope: str, cpu_time: CpuTime, environment: Environment) -> Discovery:
-    cpu = environment.cpu
-    meter = cpu_model_meter(
-        cpu_time,
-        name=cpu.name,
-        microarchitecture=cpu.microarchitecture,
-        codename=cpu.codename,
-        sockets=cpu.sockets,
-        cores=cpu.cores,
-        threads=cpu.threads,
-        is_virtual=environment.is_virtual is True,
-        scope=_checked(scope),
-    )
+    is_virtual = environment.is_virtual is True
+    meter = cpu_model_meter(cpu_time, environment.cpu, is_virtual=is_virtual, scope=_checked(scope))
     return Discovery([meter])
 
 

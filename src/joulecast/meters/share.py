@@ -2,7 +2,7 @@
 
 No counter splits a package's energy between processes. joulecast splits it by CPU time: the
 tree's CPU seconds over the machine's busy CPU seconds in the same window, as Scaphandre and Kepler
-do. The split is exact where the tree is alone on the machine; beside others it is not, since equal
+do. The split is exact where the tree is alone on the machine; with others it is not, since equal
 CPU seconds do not cost equal joules (vector units, memory traffic, two threads on one core).
 `SPLIT_UNCERTAINTY` is an assumption: workloads at equal CPU load differ by about that much.
 """
@@ -15,31 +15,11 @@ from ..units import Provenance
 from .base import Meter, Reading, ReadingKind, Uncertainty
 from .cpu_time import CpuSample, CpuTime
 
-SPLIT_UNCERTAINTY = 0.3  # of the share, where all the rest of the machine's load is others'
+SPLIT_UNCERTAINTY = 0.3
+"""Of the share, where all other load of the machine is other programs'."""
 
 TICK_S = 0.01
 """CPU time is counted in ticks (Linux: 10 ms)."""
-
-
-class TickError:
-    """What counting in ticks may have added to a tree's energy, and hidden of it, J.
-
-    What a tree uses shows when a tick of it is full, whichever of two windows that falls into: over
-    the whole, one tick too many may be counted or one too few. A tick costs what the window says
-    in which it shows, the whole idle power where little else runs; the dearest one counts.
-    """
-
-    def __init__(self) -> None:
-        self.added_j, self.hidden_j = 0.0, 0.0
-
-    def see(self, before: CpuSample, after: CpuSample, low_j: float, high_j: float) -> None:
-        """A window in which the machine used `low_j` to `high_j`."""
-        if before.tree_cpu_s is None or after.tree_cpu_s is None:
-            return
-        tick = TICK_S / max(TICK_S, after.machine_busy_s - before.machine_busy_s)
-        if after.tree_cpu_s > before.tree_cpu_s:
-            self.added_j = max(self.added_j, low_j * tick)
-        self.hidden_j = max(self.hidden_j, high_j * tick)
 
 
 def tree_share(before: CpuSample, after: CpuSample) -> float:
@@ -61,6 +41,55 @@ def share_interval(share: float) -> tuple[float, float]:
     return share * (1.0 - spread), min(1.0, share * (1.0 + spread))
 
 
+class ShareSum:
+    """Adds up a tree's share of the energy of each window, and its bounds.
+
+    Bounds are those of the split, and what counting CPU time in ticks may have added or hidden.
+    What a tree uses shows when a tick of it is full, in whichever of two windows that happens:
+    over the whole run, one tick too many may be counted or one too few. A tick costs what its
+    window shows, the whole idle power where little else runs; the largest such cost counts.
+
+    `is_split` is False where all of the energy is the run's.
+    """
+
+    def __init__(self, is_split: bool = True) -> None:
+        self._is_split = is_split
+        self._low_j = self._high_j = 0.0
+        self._added_j = self._hidden_j = 0.0
+        self.reading = Reading(0.0, 0.0, 0.0, 0.0, 0.0)
+
+    def start(self, t_s: float) -> Reading:
+        """The first reading, at the instant `t_s`."""
+        self.reading = Reading(t_s, 0.0, 0.0, 0.0, 0.0)
+        return self.reading
+
+    def add(self, before: CpuSample, after: CpuSample, window: Reading) -> Reading:
+        """The reading after a window in which the machine used the joules of `window`."""
+        share, low, high = 1.0, 1.0, 1.0
+        if self._is_split:
+            share = tree_share(before, after)
+            low, high = share_interval(share)
+            self._count_ticks(before, after, window)
+        self._low_j += window.low * low
+        self._high_j += window.high * high
+        self.reading = Reading(
+            t_s=window.t_s,
+            value=self.reading.value + window.value * share,
+            low=max(0.0, self._low_j - self._added_j),
+            high=self._high_j + self._hidden_j,
+            held_s=self.reading.held_s + window.held_s * share,
+        )
+        return self.reading
+
+    def _count_ticks(self, before: CpuSample, after: CpuSample, window: Reading) -> None:
+        if before.tree_cpu_s is None or after.tree_cpu_s is None:
+            return
+        tick = TICK_S / max(TICK_S, after.machine_busy_s - before.machine_busy_s)
+        if after.tree_cpu_s > before.tree_cpu_s:
+            self._added_j = max(self._added_j, window.low * tick)
+        self._hidden_j = max(self._hidden_j, window.high * tick)
+
+
 class ShareMeter(Meter):
     """The process tree's part of a package counter (RAPL, say): measured joules, modelled split.
 
@@ -80,40 +109,31 @@ class ShareMeter(Meter):
                 low=min(1.0, whole.low + SPLIT_UNCERTAINTY),
                 high=whole.high + SPLIT_UNCERTAINTY,
                 origin=f"{whole.origin}; split by CPU time: up to 30 % assumed, "
-                "less the more of the load is the run's own",
+                "less where more of the load is the run's own",
             ),
         )
         self._before: tuple[Reading, CpuSample] | None = None
-        self._reading: Reading | None = None
-        self._bounds = (0.0, 0.0)  # of what the ticks say
-        self._ticks = TickError()
+        self._sum = ShareSum()
 
     def read(self) -> Reading:
         """Joules of the tree since the meter was opened. Raises `MeterLostError`."""
         whole, sample = self._inner.read(), self._cpu_time.sample()
-        if self._before is None or self._reading is None:
+        if self._before is None:
             self._before = (whole, sample)
-            self._reading = Reading(whole.t_s, 0.0, 0.0, 0.0, 0.0)
-            return self._reading
+            return self._sum.start(whole.t_s)
         then, sample_then = self._before
-        if sample.t_s <= sample_then.t_s:  # asked again within one tick
-            return self._reading
-        share = tree_share(sample_then, sample)
-        low, high = share_interval(share)
-        last = self._reading
-        joules = max(0.0, whole.value - then.value)
-        least, most = max(0.0, whole.low - then.low), max(0.0, whole.high - then.high)
-        self._ticks.see(sample_then, sample, least, most)
-        self._bounds = (self._bounds[0] + least * low, self._bounds[1] + most * high)
+        # Two reads within one tick share a sample of CPU time.
+        if sample.t_s <= sample_then.t_s:
+            return self._sum.reading
         self._before = (whole, sample)
-        self._reading = Reading(
+        window = Reading(
             t_s=whole.t_s,
-            value=last.value + joules * share,
-            low=max(0.0, self._bounds[0] - self._ticks.added_j),
-            high=self._bounds[1] + self._ticks.hidden_j,
-            held_s=last.held_s + max(0.0, whole.held_s - then.held_s) * share,
+            value=max(0.0, whole.value - then.value),
+            low=max(0.0, whole.low - then.low),
+            high=max(0.0, whole.high - then.high),
+            held_s=max(0.0, whole.held_s - then.held_s),
         )
-        return self._reading
+        return self._sum.add(sample_then, sample, window)
 
     def note(self) -> str | None:
         """The inner meter's note."""

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from joulecast.hardware.detect.cpu import DetectedCpu
 from joulecast.meters.base import ReadingKind
 from joulecast.meters.cpu_curve import Knowledge, package_power
 from joulecast.meters.cpu_model import CpuModelMeter, choose_spec, cpu_model_meter
@@ -23,7 +24,7 @@ class Times:
         return CpuSample(t, busy, total, tree, 0)
 
 
-SPEC, _ = choose_spec(name="AMD EPYC 7742 64-Core Processor", sockets=1)
+SPEC, _ = choose_spec(DetectedCpu(name="AMD EPYC 7742 64-Core Processor", sockets=1))
 
 
 def read_all(meter, n):
@@ -87,7 +88,7 @@ def test_a_window_without_ticks_waits_for_the_next():
 
 
 def test_what_the_source_says():
-    meter = cpu_model_meter(Times(), name="AMD EPYC 7742 64-Core Processor", sockets=2)
+    meter = cpu_model_meter(Times(), DetectedCpu(name="AMD EPYC 7742 64-Core Processor", sockets=2))
     source = meter.source
     assert source.kind is ReadingKind.COUNTER
     assert source.provenance is Provenance.MODELLED
@@ -101,7 +102,9 @@ def test_what_the_source_says():
 
 def test_an_unknown_model_of_a_known_family():
     spec, words = choose_spec(
-        name="AMD EPYC 9999", microarchitecture="Zen 4", codename="Genoa", cores=48, threads=96
+        DetectedCpu(
+            name="AMD EPYC 9999", microarchitecture="Zen 4", codename="Genoa", cores=48, threads=96
+        )
     )
     assert spec.knowledge is Knowledge.FAMILY
     assert "TDP 290 W taken from EPYC 9454" in words
@@ -110,7 +113,7 @@ def test_an_unknown_model_of_a_known_family():
 
 @pytest.mark.parametrize("name", [None, "", "µ-chip 7", "x" * 500])
 def test_nothing_known_still_answers(name):
-    spec, words = choose_spec(name=name)
+    spec, words = choose_spec(DetectedCpu(name=name))
     assert spec.knowledge is Knowledge.NOTHING
     assert "not known" in words
     watts, low, high = package_power(spec, 0.5)
@@ -120,17 +123,18 @@ def test_nothing_known_still_answers(name):
 
 def test_a_guest_gets_its_vcpus_of_the_host():
     spec, words = choose_spec(
-        name="Intel(R) Xeon(R) Platinum 8370C CPU @ 2.80GHz", threads=8, is_virtual=True
+        DetectedCpu(name="Intel(R) Xeon(R) Platinum 8370C CPU @ 2.80GHz", threads=8),
+        is_virtual=True,
     )
-    host, _ = choose_spec(name="Intel(R) Xeon(R) Platinum 8370C CPU @ 2.80GHz")
+    host, _ = choose_spec(DetectedCpu(name="Intel(R) Xeon(R) Platinum 8370C CPU @ 2.80GHz"))
     assert spec.full_w == pytest.approx(host.full_w / 8)
     assert "8 of 64 host threads" in words
     assert spec.sigma_full > host.sigma_full
 
 
 def test_threads_stand_in_for_cores():
-    by_threads, _ = choose_spec(name="?", microarchitecture="Zen 3", threads=12)
-    by_cores, _ = choose_spec(name="?", microarchitecture="Zen 3", cores=6, threads=12)
+    by_threads, _ = choose_spec(DetectedCpu(name="?", microarchitecture="Zen 3", threads=12))
+    by_cores, _ = choose_spec(DetectedCpu(name="?", microarchitecture="Zen 3", cores=6, threads=12))
     assert by_threads == by_cores
 
 
@@ -140,7 +144,7 @@ def test_on_this_machine(tmp_path):
     stat = tmp_path / "stat"
     stat.write_text(f"cpu  0 0 0 {tick} 0 0 0 0\n")
     meter = cpu_model_meter(
-        CpuTime(lambda: now[0], None, proc=tmp_path), name=None, scope="machine"
+        CpuTime(lambda: now[0], None, proc=tmp_path), DetectedCpu(), scope="machine"
     )
     assert meter.read().value == 0
     now[0] = 1.0

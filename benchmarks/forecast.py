@@ -36,8 +36,9 @@ from forecast_data import (
 from harness import Figure, run
 from joulecast.forecasting.base import History, Work
 from joulecast.forecasting.online.forecaster import Online
-from joulecast.forecasting.scoring.evaluate import Build, Score, evaluate
-from joulecast.forecasting.scoring.methods import METHODS, Known
+from joulecast.forecasting.scoring.accuracy import OnlineScore
+from joulecast.forecasting.scoring.online_methods import METHODS, RunContext
+from joulecast.forecasting.scoring.online_scores import Build, score_histories
 
 AT = (1, 2, 3, 5)
 COVERAGE = {"at_least": 85.0, "below": 97.01}  # up to 97 % and not more
@@ -49,13 +50,13 @@ def methods(runs: Sequence[History], nodes: dict[str, int]) -> dict[str, Build]:
     """All that can be built from what is known of these runs, and the median of later epochs."""
 
     def builder(name: str) -> Build:
-        return lambda h: METHODS[name].build(Known(tdp_w=RATED_W * nodes.get(h.run_id, 1)))
+        return lambda h: METHODS[name].build(RunContext(tdp_w=RATED_W * nodes.get(h.run_id, 1)))
 
     builds: dict[str, Build] = {name: builder(name) for name in (*FROM_DATA, "mlco2")}
     return {"online": lambda _: Online(), **builds, MedianOfLater.name: lambda _: MedianOfLater()}
 
 
-def compared(label: str, found: Sequence[Score], seen: int, judged: bool) -> list[Figure]:
+def compared(label: str, found: Sequence[OnlineScore], seen: int, judged: bool) -> list[Figure]:
     """Error, its 90th percentile, coverage and width of `online` beside the other methods.
 
     The target is the best of those that know no more than `online` does, as `joulecast evaluate`
@@ -65,31 +66,31 @@ def compared(label: str, found: Sequence[Score], seen: int, judged: bool) -> lis
     ours = here.pop("online")
     epochs = f"{seen} epoch{'s' * (seen > 1)} seen"
     others = {
-        "error": {name: s.mape_pct for name, s in here.items()},
-        "90th percentile of errors": {name: s.p90_pct for name, s in here.items()},
+        "error": {name: s.energy.mape_pct for name, s in here.items()},
+        "90th percentile of errors": {name: s.energy.p90_pct for name, s in here.items()},
     }
-    reached = {"error": ours.mape_pct, "90th percentile of errors": ours.p90_pct}
+    reached = {"error": ours.energy.mape_pct, "90th percentile of errors": ours.energy.p90_pct}
     figures = []
     for what, values in reached.items():
         note = ", ".join(f"{name} {value:.1f} %" for name, value in others[what].items())
         rivals = [value for name, value in others[what].items() if name != "mlco2"]
         below = min(rivals) if judged else None
         figures.append(Figure(f"{label}, {epochs}: {what}", values, "%", below=below, note=note))
-    note = f"duration: {ours.duration_mape_pct:.1f} %, inside {ours.duration_coverage_pct:.0f} %"
+    note = f"duration: {ours.duration.mape_pct:.1f} %, inside {ours.duration.coverage_pct:.0f} %"
     figures += [
         Figure(
             f"{label}, {epochs}: inside the interval (85 to 97)",
-            ours.coverage_pct,
+            ours.energy.coverage_pct,
             "%",
             **(COVERAGE if judged else {}),
             note=note,
         ),
-        Figure(f"  {label}, {epochs}: mean width of the interval", ours.width_pct, "%"),
+        Figure(f"  {label}, {epochs}: mean width of the interval", ours.energy.width_pct, "%"),
         Figure(
             f"  {label}, {epochs}: RMSE",
-            ours.rmse_kj,
+            ours.energy.rmse / 1e3,
             "kJ",
-            note=", ".join(f"{name} {s.rmse_kj:.0f} kJ" for name, s in here.items()),
+            note=", ".join(f"{name} {s.energy.rmse / 1e3:.0f} kJ" for name, s in here.items()),
         ),
     ]
     return figures
@@ -102,17 +103,17 @@ def on_mlperf(quick: bool) -> list[Figure]:
     subjects = mlperf(5 if quick else 1)
     runs = [s.history for s in subjects]
     nodes = {h.run_id: int(h.run_id.split("x", 1)[0]) for h in runs}
-    found = evaluate(runs, AT, methods(runs, nodes))
+    found = score_histories(runs, AT, methods(runs, nodes))
     figures = [f for k in AT for f in compared("MLPerf", found, k, judged=True)]
     for group in sorted({str(s.group) for s in subjects}):
         part = [s.history for s in subjects if s.group == group]
-        scores = evaluate(part, AT, {"online": lambda _: Online()})
+        scores = score_histories(part, AT, {"online": lambda _: Online()})
         note = "; ".join(
-            f"{s.epochs_seen}: {s.mape_pct:.1f} %, inside {s.coverage_pct:.0f} %, "
-            f"width {s.width_pct:.0f} %"
+            f"{s.epochs_seen}: {s.energy.mape_pct:.1f} %, inside {s.energy.coverage_pct:.0f} %, "
+            f"width {s.energy.width_pct:.0f} %"
             for s in scores
         )
-        mean = statistics.mean(s.mape_pct for s in scores)
+        mean = statistics.mean(s.energy.mape_pct for s in scores)
         figures.append(Figure(f"  MLPerf, {group} alone: error at 1 to 5", mean, "%", note=note))
     return [*figures, *learning(subjects)]
 
@@ -127,12 +128,13 @@ def learning(subjects: Sequence[fit_online.EpochRun]) -> list[Figure]:
             ]
             for s in subjects
         }
-        (score,) = evaluate(
+        (score,) = score_histories(
             [s.history for s in subjects], [1], {"online": lambda h, p=past: Online(p[h.run_id])}
         )
-        note = f"90th percentile {score.p90_pct:.1f} %, inside {score.coverage_pct:.0f} %"
+        energy = score.energy
+        note = f"90th percentile {energy.p90_pct:.1f} %, inside {energy.coverage_pct:.0f} %"
         name = f"  MLPerf, 1 epoch seen, past runs known ({title}): error"
-        figures.append(Figure(name, score.mape_pct, "%", note=note))
+        figures.append(Figure(name, energy.mape_pct, "%", note=note))
     return figures
 
 
@@ -170,9 +172,9 @@ def on_cells() -> list[Figure]:
         return [Figure("EC-NAS", None, "%", note=CELLS_MISSING)]
     builds: dict[str, Build] = {
         "online": lambda _: Online(),
-        "carbontracker": lambda _: METHODS["carbontracker"].build(Known()),
+        "carbontracker": lambda _: METHODS["carbontracker"].build(RunContext()),
     }
-    return compared("EC-NAS", evaluate(cells(), [1], builds), 1, judged=False)
+    return compared("EC-NAS", score_histories(cells(), [1], builds), 1, judged=False)
 
 
 def on_made_up(quick: bool) -> list[Figure]:
@@ -182,10 +184,10 @@ def on_made_up(quick: bool) -> list[Figure]:
         runs = made_up(kind, 20 if quick else 400)
         builds: dict[str, Build] = {
             "online": lambda _: Online(),
-            "carbontracker": lambda _: METHODS["carbontracker"].build(Known()),
+            "carbontracker": lambda _: METHODS["carbontracker"].build(RunContext()),
             MedianOfLater.name: lambda _: MedianOfLater(),
         }
-        found = evaluate(runs, (1, 2, 5, 20), builds)
+        found = score_histories(runs, (1, 2, 5, 20), builds)
         for k in (1, 2, 5, 20):
             figures += compared(title, found, k, judged=False)[:4]
         figures += in_first_steps(title, kind, 20 if quick else 200)

@@ -60,7 +60,7 @@ class MedianOfLater(OnlineForecaster):
 
 def mlperf(every: int = 1) -> list[EpochRun]:
     """The runs (or every n-th), grouped by workload."""
-    return read_epochs(EPOCHS, by="workload")[::every]
+    return read_epochs(EPOCHS, by=["workload"])[::every]
 
 
 @dataclass(frozen=True, slots=True)

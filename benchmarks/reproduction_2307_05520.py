@@ -22,9 +22,10 @@ from joulecast.forecasting.base import Prediction, Work
 from joulecast.forecasting.literature.pre import Pre, PreEnergy, PrePower
 from joulecast.forecasting.literature.step import StepEnergy, StepForecaster, StepPower
 from joulecast.forecasting.past_run import Facts, StaticRun, completed
-from joulecast.forecasting.scoring.splits import Split, folds
-from joulecast.forecasting.scoring.static_evaluate import StaticScore, evaluate_static
+from joulecast.forecasting.scoring.accuracy import Split, StaticScore
+from joulecast.forecasting.scoring.splits import folds
 from joulecast.forecasting.scoring.static_methods import StaticMethod, static_methods
+from joulecast.forecasting.scoring.static_scores import score_static
 
 SEAA = SHARED_DATA / "seaa"
 PAGE = ROOT / "docs" / "reproductions" / "reproduction-2307.05520.md"
@@ -252,7 +253,7 @@ def under_splits(known: Sequence[StaticRun], iterations: int) -> str:
         methods[label] = StaticMethod(
             lambda runs, timed=timed: SameConfiguration(runs, timed), lambda _: None
         )
-    board = evaluate_static(known, methods, done=lambda: say("  fold done"))
+    board = score_static(known, methods, done=lambda _: say("  fold done"))
     scores = {(s.forecaster, s.split): s for s in board.results}
     head = ["method"]
     titles = {Split.RANDOM: "random", Split.ARCHITECTURE: "architecture left out"}
@@ -270,9 +271,9 @@ def under_splits(known: Sequence[StaticRun], iterations: int) -> str:
 def _cells(score: StaticScore | None) -> tuple[str, str, str]:
     if score is None:
         return "", "", ""
-    a = score.accuracy
+    a = score.energy
     covered = "" if a.coverage_pct is None else f"{a.coverage_pct:.0f} %"
-    return f"{a.rmse_kj:,.1f} kJ", f"{a.mape_pct:,.1f} %", covered
+    return f"{a.rmse / 1e3:,.1f} kJ", f"{a.mape_pct:,.1f} %", covered
 
 
 def scatter(known: Sequence[StaticRun]) -> str:

@@ -18,6 +18,8 @@ from .result import Medium, Result, render_with
 if TYPE_CHECKING:
     from .analysis.carbon.carbon import CarbonReport, carbon
     from .errors import BudgetExceeded, JoulecastError
+    from .forecasting.scoring.accuracy import OnlineEvaluation, StaticEvaluation
+    from .forecasting.scoring.api import evaluate
     from .hardware.environment import Environment
     from .ledger import Ledger, open_ledger
     from .recording.model import Recording
@@ -47,17 +49,20 @@ _HOMES = {
     "Estimate": ".units",
     "JoulecastError": ".errors",
     "Ledger": ".ledger",
+    "OnlineEvaluation": ".forecasting.scoring.accuracy",
     "Provenance": ".units",
     "Recording": ".recording.model",
     "Run": ".run.training",
     "RunReport": ".run.show",
     "RunState": ".run.run_state",
+    "StaticEvaluation": ".forecasting.scoring.accuracy",
     "Study": ".study.model",
     "Summary": ".recording.summary",
     "Workload": ".workload.model",
     "analyze": ".workload.analysis",
     "carbon": ".analysis.carbon.carbon",
     "doctor": ".run.doctor",
+    "evaluate": ".forecasting.scoring.api",
     "open_ledger": ".ledger",
     "read_study": ".study.plan",
     "record": ".run.api",
@@ -77,11 +82,13 @@ __all__ = [
     "Estimate",
     "JoulecastError",
     "Ledger",
+    "OnlineEvaluation",
     "Provenance",
     "Recording",
     "Run",
     "RunReport",
     "RunState",
+    "StaticEvaluation",
     "Study",
     "Summary",
     "Workload",
@@ -89,6 +96,7 @@ __all__ = [
     "analyze",
     "carbon",
     "doctor",
+    "evaluate",
     "open_ledger",
     "read_study",
     "record",

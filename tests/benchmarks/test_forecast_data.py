@@ -20,9 +20,10 @@ import pytest
 
 from joulecast.forecasting.base import History, Work
 from joulecast.forecasting.online.forecaster import Online
+from joulecast.forecasting.scoring.accuracy import OnlineScore
 from joulecast.forecasting.scoring.epochs_csv import EpochRun, read_epochs
-from joulecast.forecasting.scoring.evaluate import Build, Score, evaluate
-from joulecast.forecasting.scoring.methods import METHODS, Known
+from joulecast.forecasting.scoring.online_methods import METHODS, RunContext
+from joulecast.forecasting.scoring.online_scores import Build, score_histories
 
 DATA = Path(__file__).parents[3] / "shared/data"
 EPOCHS = DATA / "mlperf_training/epochs.csv"
@@ -34,67 +35,73 @@ needs_traces = pytest.mark.skipif(not TRACES.exists(), reason=f"no shared data a
 
 @pytest.fixture(scope="module")
 def subjects() -> list[EpochRun]:
-    return read_epochs(EPOCHS, by="workload")
+    return read_epochs(EPOCHS, by=["workload"])
 
 
 @pytest.fixture(scope="module")
-def scores(subjects: list[EpochRun]) -> dict[tuple[str, int], Score]:
+def scores(subjects: list[EpochRun]) -> dict[tuple[str, int], OnlineScore]:
     def build(name: str) -> Build:
-        return lambda _: METHODS[name].build(Known())
+        return lambda _: METHODS[name].build(RunContext())
 
     names = ("online", "carbontracker", "step-energy", "step-power")
-    found = evaluate([s.history for s in subjects], (1, 2, 3, 5, 15), {n: build(n) for n in names})
-    return {(s.forecaster, s.epochs_seen): s for s in found}
+    scores = score_histories(
+        [s.history for s in subjects], (1, 2, 3, 5, 15), {n: build(n) for n in names}
+    )
+    return {(s.forecaster, s.epochs_seen): s for s in scores}
 
 
 @needs_epochs
 @pytest.mark.parametrize("seen", [1, 2, 3, 5])
-def test_nearer_than_the_other_methods(scores: dict[tuple[str, int], Score], seen: int) -> None:
+def test_errors_are_below_those_of_other_methods(
+    scores: dict[tuple[str, int], OnlineScore], seen: int
+) -> None:
     ours = scores["online", seen]
     others = [s for (name, k), s in scores.items() if k == seen and name != "online"]
     assert others
-    assert ours.mape_pct < min(s.mape_pct for s in others)
-    assert ours.p90_pct < min(s.p90_pct for s in others)
+    assert ours.energy.mape_pct < min(s.energy.mape_pct for s in others)
+    assert ours.energy.p90_pct < min(s.energy.p90_pct for s in others)
 
 
 @needs_epochs
 @pytest.mark.parametrize("seen", [1, 2, 3, 5])
-def test_the_interval_holds_what_it_promises(
-    scores: dict[tuple[str, int], Score], seen: int
+def test_intervals_cover_85_to_97_percent(
+    scores: dict[tuple[str, int], OnlineScore], seen: int
 ) -> None:
     ours = scores["online", seen]
-    assert ours.coverage_pct is not None
-    assert ours.width_pct is not None
-    assert 85 <= ours.coverage_pct <= 97
-    assert ours.width_pct < (150 if seen == 1 else 20)
+    assert ours.energy.coverage_pct is not None
+    assert ours.energy.width_pct is not None
+    assert 85 <= ours.energy.coverage_pct <= 97
+    assert ours.energy.width_pct < (150 if seen == 1 else 20)
 
 
 @needs_epochs
-def test_two_epochs_beat_the_median_of_later_ones(scores: dict[tuple[str, int], Score]) -> None:
-    assert scores["online", 2].mape_pct < 6.0
+def test_two_epochs_beat_the_median_of_later_ones(
+    scores: dict[tuple[str, int], OnlineScore],
+) -> None:
+    assert scores["online", 2].energy.mape_pct < 6.0
 
 
 @needs_epochs
-def test_runs_of_before_mend_the_first_epoch(subjects: list[EpochRun]) -> None:
-    """Fine-tuning whose first epoch is 3.5 times as long: known after one run of the same kind."""
+def test_past_runs_correct_the_first_epoch(subjects: list[EpochRun]) -> None:
+    """The first epoch of this fine-tuning is 3.5 times as long; a past run shows it."""
     runs = [s.history for s in subjects if s.group == "llama2_70b_lora"]
 
     def learned(history: History) -> Online:
         return Online([r for r in runs if r.run_id != history.run_id])
 
-    (alone,) = evaluate(runs, [1], {"online": lambda _: Online()})
-    (knowing,) = evaluate(runs, [1], {"online": learned})
-    assert alone.mape_pct > 100
-    assert knowing.mape_pct < 5
+    (alone,) = score_histories(runs, [1], {"online": lambda _: Online()})
+    (taught,) = score_histories(runs, [1], {"online": learned})
+    assert alone.energy.mape_pct > 100
+    assert taught.energy.mape_pct < 5
 
 
 @needs_epochs
-def test_the_command_says_the_same(scores: dict[tuple[str, int], Score]) -> None:
+def test_the_command_prints_the_same_scores(scores: dict[tuple[str, int], OnlineScore]) -> None:
     command = [sys.executable, "-m", "joulecast", "evaluate", str(EPOCHS), "--json", "--at", "2"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=150)
     assert done.returncode == 0, done.stderr
     (row,) = [r for r in json.loads(done.stdout)["results"] if r["forecaster"] == "online"]
-    assert row["mape_pct"] == pytest.approx(scores["online", 2].mape_pct)
+    assert row["energy"]["mape_pct"] == pytest.approx(scores["online", 2].energy.mape_pct)
     assert row["runs"] == 100
 
 

@@ -164,7 +164,7 @@ class Session:
                     limit=_PAST_RUNS,
                     first=header.name,
                     machine=header.environment,
-                    longest_read_s=_PAST_S,
+                    max_read_s=_PAST_S,
                 )
             )
 

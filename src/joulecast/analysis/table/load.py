@@ -169,7 +169,7 @@ def _recorded(
     from .runs_table import runs_table
 
     with open_ledger(ledger, create=ledger is None) as opened:
-        rows = _matching_runs(opened, sources, tags)
+        rows = matching_runs(opened, sources, tags)
         kept = rows if all_statuses else [r for r in rows if r.status is Status.FINISHED]
         summaries: list[Summary] = []
         notes = []
@@ -204,7 +204,7 @@ def _counts(by_status: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {status}" for status, count in sorted(by_status.items()))
 
 
-def _matching_runs(ledger: Ledger, sources: Sequence[str], tags: Mapping[str, str]) -> list[RunRow]:
+def matching_runs(ledger: Ledger, sources: Sequence[str], tags: Mapping[str, str]) -> list[RunRow]:
     """The runs meant, oldest first, each once."""
     runs: dict[str, RunRow] = {}
     for source in sources or ("*",):

@@ -23,13 +23,13 @@ class GreenAlgorithms(OnlineForecaster):
     Args:
         tdp_w: thermal design power of all devices of the run together, W.
         ram_gb: memory of the machine, GB.
-        utilization: of the devices, 0 to 1; the calculator takes 1 where it is not known.
+        usage_factor: mean load of the devices, 0 to 1; the calculator uses 1 where it is unknown.
     """
 
     name = "green-algorithms"
 
-    def __init__(self, tdp_w: float, ram_gb: float, utilization: float = 1.0) -> None:
-        self._power_w = rated_power_w(tdp_w, ram_gb, utilization)
+    def __init__(self, tdp_w: float, ram_gb: float, usage_factor: float = 1.0) -> None:
+        self._power_w = rated_power_w(tdp_w, ram_gb, usage_factor)
         self._spent = Tally()
 
     def add(self, work: Work) -> None:

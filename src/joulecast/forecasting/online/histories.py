@@ -1,11 +1,11 @@
-"""Past runs of a ledger as forecasters see them: to learn from, and to be scored on."""
+"""Finished runs of a ledger as online forecasters see them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ...errors import LedgerError
+from ...errors import BadInputError, LedgerError
 from ...recording.model import Status
 from ...recording.summary import Summary, summarize
 from ..base import History, Work
@@ -13,89 +13,87 @@ from ..base import History, Work
 if TYPE_CHECKING:
     from ...ledger import Ledger
 
-LEAST_EPOCHS = 2  # of a run that can teach how first epochs relate to later ones
-LONGEST_READ_S = 7 * 86400.0
-"""Of recorded time, in all runs read: a week of one GPU takes some seconds to add up."""
+# Of a run that shows how first epochs relate to later ones.
+MIN_EPOCHS = 2
+# Recorded time of all runs read together: a week of one GPU takes some seconds to summarize.
+MAX_READ_S = 7 * 86400.0
 
 
 def histories(
     ledger: Ledger,
     *,
     limit: int = 50,
-    name: str | None = None,
     first: str | None = None,
     machine: Mapping[str, Any] | None = None,
-    longest_read_s: float = LONGEST_READ_S,
+    max_read_s: float = MAX_READ_S,
     left_out: Callable[[str, str], None] = lambda run_id, reason: None,
 ) -> list[History]:
     """The finished runs of a ledger that have epochs, newest first.
 
-    Meant for a thread beside a run as well: it reads no more than `limit` runs, and no more of
-    them than `longest_read_s` of recorded time. A run that cannot be used is passed over.
+    It may run in a thread during another run, so it reads at most `limit` runs and at most
+    `max_read_s` seconds of recorded time.
 
     Args:
-        ledger: that holds them.
-        limit: of the runs that are read.
-        name: only runs of this name; `*` and `?` as in a shell.
-        first: runs of this very name come before all others.
-        machine: an environment as a header holds it; only runs on such a machine (`same_machine`).
-        longest_read_s: of recorded time.
-        left_out: is told the id of each run that was read and not used, and why.
+        ledger: of the runs.
+        limit: maximum number of runs to read.
+        first: runs of exactly this name come before all others.
+        machine: an environment as in a header; only runs on such a machine (`same_machine`).
+        max_read_s: maximum recorded time to read, s.
+        left_out: called with the id of each run that was read and not used, and the reason.
 
     Raises:
         LedgerError: the ledger itself cannot be read.
     """
-    rows = ledger.runs(name=name, status=Status.FINISHED)
-    rows.sort(key=lambda row: row.name != first)  # stable: newest first among the others
-    found: list[History] = []
+    rows = ledger.runs(status=Status.FINISHED)
+    # The sort is stable: the others stay newest first.
+    rows.sort(key=lambda row: row.name != first)
+    usable: list[History] = []
     read_s = 0.0
     for row in rows[: max(0, limit)]:
         read_s += row.duration_s
-        if read_s > longest_read_s:
-            left_out(row.run_id, "the runs before it were long enough to learn from")
+        if read_s > max_read_s:
+            left_out(row.run_id, "the runs before it are long enough to learn from")
             continue
+        # One damaged run does not hide the others.
         try:
             summary = summarize(ledger.load(row.run_id))
-        except LedgerError as error:  # one damaged run does not hide the others
+            environment = summary.recording.header.environment
+            if machine is not None and not same_machine(environment, machine):
+                raise BadInputError("it ran on another machine")
+            usable.append(history_of(summary))
+        except (LedgerError, BadInputError) as error:
             left_out(row.run_id, str(error))
-            continue
-        header = summary.recording.header
-        if machine is not None and not same_machine(header.environment, machine):
-            left_out(row.run_id, "it ran on another machine")
-            continue
-        history, reason = of_summary(summary)
-        if history is None:
-            left_out(row.run_id, reason)
-        else:
-            found.append(history)
-    return found
+    return usable
 
 
-def of_summary(summary: Summary) -> tuple[History | None, str]:
-    """A run's epochs as forecasters see them; or None, and why it cannot be used.
+def history_of(summary: Summary) -> History:
+    """The epochs of a run as forecasters see them.
 
-    Epochs count as the summary gives them: of ranks that log the same ones, the first. One that
-    never ended is left out; no epoch is left out from between others.
+    Of ranks that log the same epochs, those of the first count. An epoch without an end is left
+    out; no epoch is left out between others.
+
+    Raises:
+        BadInputError: the run cannot be used; the text is the reason.
     """
     epochs = [e for e in summary.epochs if e.span.end_s is not None]
     work = []
     for number, epoch in enumerate(epochs):
         if epoch.energy is None:
-            return None, f"the energy of its epoch {number} is not known"
+            raise BadInputError(f"the energy of its epoch {number} is unknown")
         if epoch.energy.value <= 0:
-            return None, f"its epoch {number} is too short for the meter to see its energy"
+            raise BadInputError(f"its epoch {number} is too short for the meter to resolve")
         work.append(Work(1.0, epoch.duration_s, epoch.energy.value))
-    if len(work) < LEAST_EPOCHS:
-        return None, "it has no epochs" if not work else "it has one epoch only"
+    if len(work) < MIN_EPOCHS:
+        raise BadInputError("it has one epoch only" if work else "it has no epochs")
     header = summary.recording.header
     planned = max(header.planned_epochs or 0, len(work))
-    return History(header.run_id, tuple(work), planned), ""
+    return History(header.run_id, tuple(work), planned)
 
 
 def same_machine(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two environments (`Header.environment`) have the same CPU and the same visible GPUs.
 
-    False where nothing is known of either: it cannot be told.
+    False where both are unknown.
     """
     identity = _identity(one)
     return identity == _identity(other) and identity != (None, ())

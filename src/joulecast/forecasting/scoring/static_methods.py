@@ -1,93 +1,101 @@
-"""Every method that forecasts a run before it starts, by name, as it is scored on past runs.
+"""Every method that forecasts a run before it starts, by name, as it is scored on finished runs.
 
-Some learn from other runs, some only multiply. Several are told how long the run took, as those
-who published them tell them: they predict a power, and a time is beyond them.
+Some learn from other runs, some only multiply. Several are given the duration of the run, as in
+their publications: they predict a power and no time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from ..base import Prediction
 from ..literature.flops_tdp import rated_duration_s, training_flops
 from ..literature.green_algorithms import rated_power_w
 from ..past_run import Facts, StaticRun
 
-if TYPE_CHECKING:
-    from .static_workloads import Workloads
-
 
 class Fitted(Protocol):
     """A method that is ready to forecast."""
 
     def predict(self, facts: Facts, duration_s: float) -> Prediction | None:
-        """Energy (J) of a run of which this is known, and how long it takes; None: cannot tell."""
+        """Energy (J) of a run of this duration (s); None where it cannot be predicted."""
 
 
 @runtime_checkable
-class Clocked(Fitted, Protocol):
-    """One that forecasts how long a run takes as well."""
+class Timed(Fitted, Protocol):
+    """A method that also forecasts the duration of a run."""
 
     def duration(self, facts: Facts) -> Prediction | None:
-        """Duration (s) of a run of which this is known; None: cannot tell."""
+        """Duration of a run, s; None where it cannot be predicted."""
 
 
 @runtime_checkable
 class Learner(Fitted, Protocol):
-    """One that has learnt from runs; its interval is that of its errors on runs held out."""
+    """A method that learned from runs; its interval comes from its errors on other runs."""
 
     def again(self, runs: Sequence[StaticRun]) -> Learner:
-        """The same with the settings it has, taught by other runs."""
+        """The same method with the same settings, fitted to other runs."""
 
     def error(self, run: StaticRun) -> float | None:
-        """How far off it is of a run, in the unit in which its errors are even."""
+        """Its error on a run, in the unit in which errors are even."""
 
     def with_spread(self, half: float | None) -> Learner:
-        """A copy whose intervals are so wide to each side, in the unit of `error`."""
-
-
-Fit = Callable[[Sequence[StaticRun]], Fitted]
+        """A copy whose intervals have this half-width, in the unit of `error`."""
 
 
 @dataclass(frozen=True, slots=True)
 class StaticMethod:
     """A method as it can be scored.
 
-    `lacks` says what is missing of a run for it to be used. `timed`: it is told how long a run
-    took. `caveat`: what its figures are not, where its name does not say it.
+    Attributes:
+        fit: learns from runs.
+        missing: what is unknown of a run and needed; None where nothing is.
+        given_duration: whether it is given the duration of a run.
+        caveat: how its scores differ from those of the others.
     """
 
-    fit: Fit
-    lacks: Callable[[Facts], str | None]
-    timed: bool = False
+    fit: Callable[[Sequence[StaticRun]], Fitted]
+    missing: Callable[[Facts], str | None]
+    given_duration: bool = False
     caveat: str | None = None
 
     @property
-    def unclocked(self) -> str:
-        """Why it has no duration to be scored, where it forecasts none."""
-        if self.timed:
-            return "it is told how long a run took"
-        return "it forecasts an energy, and no time"
+    def no_duration(self) -> str:
+        """Why a method that forecasts no duration has none."""
+        return "it is given the duration" if self.given_duration else "it forecasts energy only"
 
 
 @dataclass(frozen=True, slots=True)
 class Formula:
-    """What multiplies, and learns nothing."""
+    """A method that only multiplies; with `duration_s`, also for the duration."""
 
     energy_j: Callable[[Facts, float], float | None]
-    duration_s: Callable[[Facts], float | None] | None = None
+    duration_s: Callable[[Facts], float | None] = lambda facts: None
 
     def predict(self, facts: Facts, duration_s: float) -> Prediction | None:
-        """What the formula gives."""
+        """Energy by the formula."""
         energy_j = self.energy_j(facts, duration_s)
         return None if energy_j is None else Prediction(energy_j)
 
     def duration(self, facts: Facts) -> Prediction | None:
-        """What the formula of the time gives, where it has one."""
-        duration_s = None if self.duration_s is None else self.duration_s(facts)
+        """Duration by its formula, if there is one."""
+        duration_s = self.duration_s(facts)
         return None if duration_s is None else Prediction(duration_s)
+
+
+def static_methods() -> dict[str, StaticMethod]:
+    """Those that need no model, by name; `Workloads.methods` has the others."""
+    return {
+        "pre-power": StaticMethod(_fit_pre_power, lambda _: None, given_duration=True),
+        "pre-energy": StaticMethod(_fit_pre_energy, _no_length),
+        "green-algorithms": StaticMethod(
+            lambda _: Formula(_green_algorithms), _no_memory, given_duration=True
+        ),
+        "mlco2": StaticMethod(lambda _: Formula(_mlco2), _no_power, given_duration=True),
+        "flops-tdp": StaticMethod(lambda _: Formula(_flops_tdp, _at_peak), _no_work),
+    }
 
 
 def _mlco2(facts: Facts, duration_s: float) -> float | None:
@@ -113,6 +121,7 @@ def _at_peak(facts: Facts) -> float | None:
     return rated_duration_s(flops, facts.peak_tflops)
 
 
+# PRE needs scikit-learn's dependencies only when it is fitted.
 def _fit_pre_power(runs: Sequence[StaticRun]) -> Fitted:
     from ..literature.pre import PrePower
 
@@ -125,51 +134,29 @@ def _fit_pre_energy(runs: Sequence[StaticRun]) -> Fitted:
     return PreEnergy.fit(runs)
 
 
-def _without_power(facts: Facts) -> str | None:
+def _no_power(facts: Facts) -> str | None:
     if facts.tdp_w is not None:
         return None
-    return "the rated power of the GPU is not known (a column tdp_w, or --tdp)"
+    return "the rated power of the GPU is unknown: add a column tdp_w, or pass --tdp"
 
 
-def _without_memory(facts: Facts) -> str | None:
+def _no_memory(facts: Facts) -> str | None:
     if facts.ram_gb is None:
-        return "the memory of the machine is not known (a column ram_gb, or --ram)"
-    return _without_power(facts)
+        return "the memory of the machine is unknown: add a column ram_gb, or pass --ram"
+    return _no_power(facts)
 
 
-def _without_work(facts: Facts) -> str | None:
+def _no_work(facts: Facts) -> str | None:
     if facts.gflops is None:
-        return "the FLOPs of a sample are not known (a column gflops)"
+        return "the FLOPs of a sample are unknown: add a column gflops"
     if facts.samples is None:
-        return "how much was computed is not known (columns training_size,epochs or batch,steps)"
+        return "the number of samples is unknown: add columns training_size,epochs, or batch,steps"
     if facts.peak_tflops is None:
-        return "the peak rate of the GPU is not known (a column peak_tflops)"
-    return _without_power(facts)
+        return "the peak rate of the GPU is unknown: add a column peak_tflops"
+    return _no_power(facts)
 
 
-def _without_length(facts: Facts) -> str | None:
+def _no_length(facts: Facts) -> str | None:
     if facts.epochs is None and facts.steps is None:
-        return "the epochs of the run are not known (a column epochs, or steps)"
+        return "the number of epochs is unknown: add a column epochs, or steps"
     return None
-
-
-def static_methods(workloads: Workloads | None = None) -> dict[str, StaticMethod]:
-    """By name. `workloads` builds models, for the methods that need them."""
-    found = {
-        "pre-power": StaticMethod(_fit_pre_power, lambda _: None, timed=True),
-        "pre-energy": StaticMethod(_fit_pre_energy, _without_length),
-        "green-algorithms": _formula(_green_algorithms, _without_memory, timed=True),
-        "mlco2": _formula(_mlco2, _without_power, timed=True),
-        "flops-tdp": StaticMethod(lambda _: Formula(_flops_tdp, _at_peak), _without_work),
-    }
-    if workloads is None:
-        return found
-    return workloads.methods() | found
-
-
-def _formula(
-    energy_j: Callable[[Facts, float], float | None],
-    lacks: Callable[[Facts], str | None],
-    timed: bool = False,
-) -> StaticMethod:
-    return StaticMethod(lambda _: Formula(energy_j), lacks, timed=timed)

@@ -1,4 +1,4 @@
-"""Methods that look into the model: scored on runs whose model can be built by its name."""
+"""Methods that analyze the model: scored on runs whose model can be built by its name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from ...errors import JoulecastError, UnknownHardwareError
+from ...errors import BadInputError, JoulecastError, UnknownHardwareError
 from ...hardware.catalog.gpus import find_gpu
 from ..base import Forecast, Prediction
 from ..conformal import Spread
@@ -22,41 +22,67 @@ if TYPE_CHECKING:
 Build = Callable[[Facts, bool], "Workload"]
 """The workload of a batch, of a training step or (False) of inference; raises `JoulecastError`."""
 
+LIBRARIES = ("torchvision:", "timm:", "transformers:")
 SHIPPED = (
-    "shipped constants, it learns nothing here: of the data they were fitted on (Zeus, SEAA, "
-    "EC-NAS, timm) it has seen what is left out"
+    "it uses shipped constants and learns nothing here; if these runs are from the data that the "
+    "constants were fitted to (Zeus, SEAA, EC-NAS, timm), it has seen what is left out"
 )
+
+
+def build_workload(facts: Facts, training: bool) -> Workload:
+    """The workload of a step of a run, by the name of its model.
+
+    A table may come from anyone, so that a model in it must be one of a library, not code to run.
+
+    Raises:
+        JoulecastError: the model is not of a library, or cannot be built.
+    """
+    from ...workload import analyze
+
+    if not facts.model.startswith(LIBRARIES):
+        raise BadInputError(f"a model in a table must be one of {', '.join(LIBRARIES)}")
+    shape = None
+    if facts.image_height is not None and facts.image_width is not None:
+        shape = (3, int(facts.image_height), int(facts.image_width))
+    return analyze(
+        facts.model,
+        shape,
+        batch=int(facts.batch or 1),
+        training=training,
+        optimizer=facts.optimizer or "adam",
+        precision=facts.precision,
+    )
 
 
 @dataclass(slots=True)
 class Workloads:
-    """The steps that runs are made of; each kind of step is counted once.
+    """The steps of runs; each kind of step is analyzed once.
 
-    `forecasters` are those that forecast a step without learning from these runs.
+    `forecasters` forecast a step without learning from these runs.
     """
 
-    build: Build
+    build: Build = build_workload
     forecasters: Sequence[StaticForecaster] = ()
-    _known: dict[Facts, Workload | str] = field(default_factory=dict)
+    _analyzed: dict[Facts, Workload | str] = field(default_factory=dict)
 
     def methods(self) -> dict[str, StaticMethod]:
-        """By name: the forecasters, and `layerwise`."""
-        found = {
+        """The forecasters, and `layerwise`, by name."""
+        methods = {
             forecaster.name: StaticMethod(
-                _Steps(self, forecaster).ready, self.lacks, caveat=SHIPPED
+                _Steps(self, forecaster).fit, self.missing, caveat=SHIPPED
             )
             for forecaster in self.forecasters
         }
-        return found | {"layerwise": StaticMethod(self._fit_layerwise, self.lacks)}
+        return methods | {"layerwise": StaticMethod(self.fit_layerwise, self.missing)}
 
-    def lacks(self, facts: Facts) -> str | None:
-        """Why the steps of a run are not known; None where they are."""
+    def missing(self, facts: Facts) -> str | None:
+        """Why the steps of a run are unknown; None where they are known."""
         if not facts.model:
-            return "the model is not known (a column model, as in torchvision:resnet50)"
+            return "the model is unknown: add a column model, such as torchvision:resnet50"
         if facts.batch is None:
-            return "the batch is not known (a column batch)"
+            return "the batch size is unknown: add a column batch"
         if facts.steps is None and (facts.epochs is None or facts.training_size is None):
-            return "the steps are not known (columns training_size,epochs or steps)"
+            return "the number of steps is unknown: add columns training_size,epochs, or steps"
         try:
             find_gpu(facts.gpu)
         except UnknownHardwareError as error:
@@ -71,24 +97,25 @@ class Workloads:
         steps = facts.steps
         if facts.epochs is not None and facts.training_size is not None:
             steps = epochs * math.ceil(facts.training_size / batch)
-        found = [Part(self._counted(facts, training=True), steps or 0.0)]
+        parts = [Part(self._workload(facts, training=True), steps or 0.0)]
         if facts.validated:
             count = epochs * math.ceil((facts.validation_size or 0.0) / batch)
-            found.append(Part(self._counted(facts, training=False), count))
-        return tuple(found)
+            parts.append(Part(self._workload(facts, training=False), count))
+        return tuple(parts)
 
-    def _fit_layerwise(self, runs: Sequence[StaticRun]) -> _Layers:
+    def fit_layerwise(self, runs: Sequence[StaticRun]) -> _Layers:
+        """`layerwise` fitted to whole runs."""
         measured = [Measured(self.parts(r.facts), device_of(r.facts), r.energy_j) for r in runs]
         return _Layers(self, Layerwise.fit(measured))
 
-    def _counted(self, facts: Facts, training: bool) -> Workload:
+    def _workload(self, facts: Facts, training: bool) -> Workload:
         step = self._step(facts, training)
         if isinstance(step, str):
             raise JoulecastError(step)
         return step
 
     def _step(self, facts: Facts, training: bool) -> Workload | str:
-        """A step, or why it cannot be counted."""
+        """A step, or why it cannot be analyzed."""
         key = Facts(
             model=facts.model,
             batch=facts.batch,
@@ -98,12 +125,12 @@ class Workloads:
             optimizer=facts.optimizer if training else "",
             steps=1.0 if training else 0.0,
         )
-        if key not in self._known:
+        if key not in self._analyzed:
             try:
-                self._known[key] = self.build(facts, training)
+                self._analyzed[key] = self.build(facts, training)
             except JoulecastError as error:
-                self._known[key] = f"{facts.model}: {error}"
-        return self._known[key]
+                self._analyzed[key] = f"{facts.model}: {error}"
+        return self._analyzed[key]
 
 
 def device_of(facts: Facts) -> Device:
@@ -116,18 +143,18 @@ def device_of(facts: Facts) -> Device:
 
 @dataclass(frozen=True, slots=True)
 class _Steps:
-    """A forecaster of steps, asked for whole runs; it learns nothing from them."""
+    """A forecaster of steps that forecasts whole runs; it learns nothing from them."""
 
     workloads: Workloads
     forecaster: StaticForecaster
 
     def predict(self, facts: Facts, duration_s: float) -> Prediction | None:
-        """Energy of all steps of the run."""
+        """Energy of all steps of the run, J."""
         whole = self._whole(facts)
         return None if whole is None else whole.energy
 
     def duration(self, facts: Facts) -> Prediction | None:
-        """And their duration."""
+        """Duration of all steps of the run, s."""
         whole = self._whole(facts)
         return None if whole is None else whole.duration
 
@@ -142,37 +169,37 @@ class _Steps:
         checks = parts[1].steps
         return total(steps[0], parts[0].steps, validation=steps[1], validation_steps=checks)
 
-    def ready(self, runs: Sequence[StaticRun]) -> _Steps:
-        """Itself."""
+    def fit(self, runs: Sequence[StaticRun]) -> _Steps:
+        """Itself: there is nothing to fit."""
         return self
 
 
 @dataclass(frozen=True, slots=True)
 class _Layers:
-    """`layerwise`, taught by whole runs. Its errors grow with what it forecasts."""
+    """`layerwise` fitted to whole runs. Its errors grow with the energy, so they are ratios."""
 
     workloads: Workloads
     fitted: Layerwise
     spread: Spread | None = None
 
     def predict(self, facts: Facts, duration_s: float) -> Prediction | None:
-        """The sum over the layers of all steps."""
+        """The sum over the layers of all steps, J."""
         energy_j = self.fitted.energy_j(self.workloads.parts(facts), device_of(facts))
         if energy_j is None or self.spread is None:
             return None if energy_j is None else Prediction(energy_j)
         return self.spread.around(energy_j)
 
     def again(self, runs: Sequence[StaticRun]) -> _Layers:
-        """Taught by other runs."""
-        return self.workloads._fit_layerwise(runs)
+        """Fitted to other runs."""
+        return self.workloads.fit_layerwise(runs)
 
     def error(self, run: StaticRun) -> float | None:
-        """The logarithm of the ratio."""
-        said = self.predict(run.facts, run.duration_s)
-        if said is None:
+        """The logarithm of the ratio of forecast and truth, without its sign."""
+        energy = self.predict(run.facts, run.duration_s)
+        if energy is None:
             return None
-        return abs(math.log(said.value / run.energy_j)) if said.value > 0 else math.inf
+        return abs(math.log(energy.value / run.energy_j)) if energy.value > 0 else math.inf
 
     def with_spread(self, half: float | None) -> _Layers:
-        """With an interval."""
+        """With an interval of a factor `exp(half)` to both sides."""
         return replace(self, spread=None if half is None else Spread(half))

@@ -13,7 +13,9 @@ from .model import Document
 _DOCUMENTS = {
     "CarbonReport": ("carbon", "carbon_document"),
     "Checkup": ("doctor", "doctor_document"),
+    "OnlineEvaluation": ("evaluate", "online_document"),
     "RunReport": ("run", "report_document"),
+    "StaticEvaluation": ("evaluate", "static_document"),
     "Summary": ("run", "summary_document"),
     "Workload": ("workload", "workload_document"),
 }

@@ -8,10 +8,10 @@ from joulecast.errors import BadInputError
 from joulecast.forecasting.base import Prediction
 from joulecast.forecasting.past_run import Facts, StaticRun, completed
 from joulecast.forecasting.physical.device import StepForecast
-from joulecast.forecasting.scoring.held_out import with_interval
-from joulecast.forecasting.scoring.splits import Split, folds, inner
-from joulecast.forecasting.scoring.static_evaluate import evaluate_static, work
+from joulecast.forecasting.scoring.accuracy import Split, Unscored
+from joulecast.forecasting.scoring.splits import folds, inner
 from joulecast.forecasting.scoring.static_methods import Formula, StaticMethod, static_methods
+from joulecast.forecasting.scoring.static_scores import count_folds, score_static, with_interval
 from joulecast.forecasting.scoring.static_workloads import Workloads
 from joulecast.workload.model import Layer, Op, OperatorKind, Phase, Workload
 
@@ -22,7 +22,7 @@ def run(architecture="a", gpu="RTX 3090", energy_j=100.0, duration_s=10.0, group
 
 
 class Mean:
-    """Says of every run the mean energy of those it learnt from; it remembers which those were."""
+    """Predicts the mean energy of the runs it learned from, which it keeps."""
 
     def __init__(self, runs, half=None):
         self.runs, self.half = list(runs), half
@@ -50,20 +50,20 @@ def mean(**how):
 RUNS = [run(a, g, e) for a, e in (("x", 100), ("y", 200), ("z", 400)) for g in ("p", "q")]
 
 
-def test_leave_one_out_never_learns_from_what_it_is_asked():
+def test_leave_one_out_never_learns_from_tested_runs():
     for split in (Split.ARCHITECTURE, Split.GPU):
-        seen = []
+        tested = []
         for fold in folds(RUNS, split):
             name = {Split.ARCHITECTURE: "architecture", Split.GPU: "gpu"}[split]
             left = {getattr(RUNS[i].facts, name) for i in fold.test}
             assert len(left) == 1
             assert left.isdisjoint({getattr(RUNS[i].facts, name) for i in fold.train})
             assert sorted(fold.train + fold.test) == list(range(len(RUNS)))
-            seen += fold.test
-        assert sorted(seen) == list(range(len(RUNS)))
+            tested += fold.test
+        assert sorted(tested) == list(range(len(RUNS)))
 
 
-def test_a_random_split_tests_three_in_ten_and_draws_few_runs_anew():
+def test_a_random_split_tests_three_in_ten_and_is_repeated_for_few_runs():
     few, many = [RUNS[0]] * 10, [RUNS[0]] * 400
     assert [len(f.test) for f in folds(few, Split.RANDOM)] == [3] * 10
     assert [len(f.test) for f in folds(many, Split.RANDOM)] == [120]
@@ -73,48 +73,45 @@ def test_a_random_split_tests_three_in_ten_and_draws_few_runs_anew():
         assert set(fold.train).isdisjoint(fold.test)
 
 
-def test_inner_folds_ask_each_run_once():
+def test_inner_folds_test_each_run_once():
     for split in Split:
-        asked = sorted(i for fold in inner(RUNS, split) for i in fold.test)
-        assert asked == list(range(len(RUNS)))
+        tested = sorted(i for fold in inner(RUNS, split) for i in fold.test)
+        assert tested == list(range(len(RUNS)))
     assert inner(RUNS[:1], Split.RANDOM) == []
 
 
 def test_errors_under_a_split():
-    board = evaluate_static(RUNS, {"mean": mean()}, [Split.ARCHITECTURE])
-    (score,) = board.results
-    # 300, 250 and 150 J are said of 100, 200 and 400 J.
+    evaluation = score_static(RUNS, {"mean": mean()}, [Split.ARCHITECTURE])
+    (score,) = evaluation.results
+    # The forecasts for 100, 200 and 400 J are 300, 250 and 150 J.
     assert (score.forecaster, score.split, score.runs) == ("mean", Split.ARCHITECTURE, 6)
-    assert score.accuracy.mape_pct == pytest.approx((200 + 25 + 62.5) / 3)
-    rmse = math.sqrt((200**2 + 50**2 + 250**2) / 3) / 1000
-    assert score.accuracy.rmse_kj == pytest.approx(rmse)
-    document = score.to_json()
-    assert (document["split"], document["target"]) == ("leave-one-architecture-out", "energy")
+    assert score.energy.mape_pct == pytest.approx((200 + 25 + 62.5) / 3)
+    assert score.energy.rmse == pytest.approx(math.sqrt((200**2 + 50**2 + 250**2) / 3))
 
 
-def test_the_interval_is_that_of_what_is_held_out_in_the_same_way():
-    # Of x, y: y is said to be 100 (100 off), x 200 (100 off). Two groups: the larger counts.
+def test_the_interval_comes_from_runs_held_out_by_the_same_split():
+    # y is forecast as 100 (100 off), x as 200 (100 off). Of two groups the larger error counts.
     learner = with_interval(Mean(RUNS[:4]), RUNS[:4], Split.ARCHITECTURE)
     assert learner.half == pytest.approx(100)
     assert with_interval(Mean(RUNS[:2]), RUNS[:2], Split.ARCHITECTURE).half is None
-    board = evaluate_static(RUNS, {"mean": mean()}, [Split.ARCHITECTURE])
-    # 300 +- 200 holds 100; 250 +- 300 holds 200; 150 +- 100 does not hold 400.
-    assert board.results[0].accuracy.coverage_pct == pytest.approx(200 / 3)
+    evaluation = score_static(RUNS, {"mean": mean()}, [Split.ARCHITECTURE])
+    # 300 +- 200 covers 100; 250 +- 300 covers 200; 150 +- 100 does not cover 400.
+    assert evaluation.results[0].energy.coverage_pct == pytest.approx(200 / 3)
     widths = (400 / 100, 600 / 200, 200 / 400)
-    assert board.results[0].accuracy.width_pct == pytest.approx(100 * sum(widths) / 3)
+    assert evaluation.results[0].energy.width_pct == pytest.approx(100 * sum(widths) / 3)
 
 
-def test_nine_of_ten_new_runs_lie_in_the_interval_of_a_random_split():
+def test_nine_of_ten_new_runs_are_in_the_interval_of_a_random_split():
     runs = [run(energy_j=100 + 37 * i % 101) for i in range(300)]
-    board = evaluate_static(runs, {"mean": mean()}, [Split.RANDOM])
-    assert 80 <= board.results[0].accuracy.coverage_pct <= 98
+    evaluation = score_static(runs, {"mean": mean()}, [Split.RANDOM])
+    assert 80 <= evaluation.results[0].energy.coverage_pct <= 98
 
 
 def test_a_method_without_learning_has_no_interval():
     formula = StaticMethod(lambda _: Formula(lambda facts, s: 7.0 * s), lambda _: None)
-    board = evaluate_static(RUNS, {"f": formula}, [Split.GPU])
-    assert board.results[0].accuracy.coverage_pct is None
-    assert board.results[0].accuracy.mape_pct == pytest.approx((30 + 65 + 82.5) / 3)
+    evaluation = score_static(RUNS, {"f": formula}, [Split.GPU])
+    assert evaluation.results[0].energy.coverage_pct is None
+    assert evaluation.results[0].energy.mape_pct == pytest.approx((30 + 65 + 82.5) / 3)
 
 
 def test_durations_are_scored_where_there_are_forecasts_of_them():
@@ -132,22 +129,20 @@ def test_durations_are_scored_where_there_are_forecasts_of_them():
     methods = {
         "clock": StaticMethod(lambda _: Clock(), lambda _: None),
         "energy": mean(),
-        "told": mean(timed=True),
+        "given": mean(given_duration=True),
     }
-    clock, energy, told = evaluate_static(runs, methods, [Split.ARCHITECTURE]).results
-    assert clock.timing.mape_pct == pytest.approx((10 + 50 + 0 + 75) / 4)
-    assert clock.timing.median_pct == pytest.approx(30)
-    assert clock.timing.p90_pct == pytest.approx(67.5)
-    assert clock.timing.coverage_pct == pytest.approx(75)
-    assert clock.timing.width_pct == pytest.approx(100 * 1.5 * (0.9 + 1.5 + 1 + 0.25) / 4)
-    assert clock.to_json()["duration_p90_pct"] == pytest.approx(67.5)
-    assert clock.to_json()["duration_reason"] is None
-    assert (energy.timing, energy.no_timing) == (None, "it forecasts an energy, and no time")
-    assert told.to_json()["duration_mape_pct"] is None
-    assert told.to_json()["duration_reason"] == "it is told how long a run took"
-    del said["x"]  # a method that is silent on some is not scored on the others alone
-    (some,) = evaluate_static(runs, {"clock": methods["clock"]}, [Split.ARCHITECTURE]).results
-    assert (some.timing, some.no_timing) == (None, "it says nothing of the time of 1 of 4 runs")
+    clock, energy, given = score_static(runs, methods, [Split.ARCHITECTURE]).results
+    assert clock.duration.mape_pct == pytest.approx((10 + 50 + 0 + 75) / 4)
+    assert clock.duration.median_pct == pytest.approx(30)
+    assert clock.duration.p90_pct == pytest.approx(67.5)
+    assert clock.duration.coverage_pct == pytest.approx(75)
+    assert clock.duration.width_pct == pytest.approx(100 * 1.5 * (0.9 + 1.5 + 1 + 0.25) / 4)
+    assert clock.duration_reason is None
+    assert (energy.duration, energy.duration_reason) == (None, "it forecasts energy only")
+    assert (given.duration, given.duration_reason) == (None, "it is given the duration")
+    del said["x"]  # a method that lacks some is not scored on the others alone
+    (some,) = score_static(runs, {"clock": methods["clock"]}, [Split.ARCHITECTURE]).results
+    assert some.duration is None and "1 of 4 runs" in some.duration_reason
 
 
 def test_the_baselines():
@@ -165,26 +160,26 @@ def test_the_baselines():
     assert said["green-algorithms"] == pytest.approx(10 * (350 + 16 * 0.3725))
     flops = 2e9 * (3 * 500 + 100)
     assert said["flops-tdp"] == pytest.approx(350 * flops / 35.58e12)
-    board = evaluate_static(runs, {"mlco2": known["mlco2"]}, [Split.GPU])
-    assert board.notes == ("told how long each run took, as published: mlco2",)
+    evaluation = score_static(runs, {"mlco2": known["mlco2"]}, [Split.GPU])
+    assert len(evaluation.notes) == 1 and "mlco2" in evaluation.notes[0]
     warned = {"mlco2": replace(known["mlco2"], caveat="shipped constants")}
-    board = evaluate_static(runs, warned, [Split.GPU])
-    assert board.notes[0] == "mlco2: shipped constants"
+    evaluation = score_static(runs, warned, [Split.GPU])
+    assert evaluation.notes[0] == "mlco2: shipped constants"
 
 
-def test_what_is_missing_is_said_and_only_those_runs_are_left():
+def test_runs_that_lack_facts_are_not_forecast():
     runs = [
         run("a", "RTX 3090", gflops=1.0, epochs=1.0),
         run("b", "Abacus 9"),
         run("c", "RTX 3070"),
     ]
-    board = evaluate_static(runs, static_methods(), [Split.ARCHITECTURE])
-    skipped = {name: why for name, why in board.skipped if "leave" not in why}
+    evaluation = score_static(runs, static_methods(), [Split.ARCHITECTURE])
+    skipped = {u.forecaster: u.reason for u in evaluation.unscored if "leave" not in u.reason}
     assert "column ram_gb" in skipped["green-algorithms"]
-    assert skipped["mlco2"].endswith("for 1 of 3 runs")
-    assert "column gflops" in skipped["flops-tdp"] or "how much" in skipped["flops-tdp"]
+    assert "1 of 3 runs" in skipped["mlco2"]
+    assert "column" in skipped["flops-tdp"]
     assert "column epochs" in skipped["pre-energy"]
-    assert [(s.forecaster, s.runs) for s in board.results] == [("mlco2", 2)]
+    assert [(s.forecaster, s.runs) for s in evaluation.results] == [("mlco2", 2)]
 
 
 def test_a_split_with_nothing_to_leave_out_and_a_method_that_cannot_learn():
@@ -193,29 +188,30 @@ def test_a_split_with_nothing_to_leave_out_and_a_method_that_cannot_learn():
 
     one = [run("a", "p", e) for e in range(1, 30)]
     broken = StaticMethod(refuses, lambda _: None)
-    board = evaluate_static(one, {"mean": mean(), "broken": broken})
-    assert {s.split for s in board.results} == {Split.RANDOM}
-    assert ("mean", "leave-one-gpu-out: there is one GPU only") in board.skipped
-    assert ("broken", "random: too few") in board.skipped
+    evaluation = score_static(one, {"mean": mean(), "broken": broken})
+    assert {s.split for s in evaluation.results} == {Split.RANDOM}
+    assert Unscored("mean", "leave-one-gpu-out: there is one GPU only") in evaluation.unscored
+    assert Unscored("broken", "random: too few") in evaluation.unscored
 
 
 def test_groups_have_scores_of_their_own_and_json_is_plain():
     runs = [run("x", "p", 100, group="k"), run("y", "p", 200, group="l")]
-    board = evaluate_static(runs, {"mean": mean()}, [Split.ARCHITECTURE])
-    assert [s.runs for s in board.groups["k"]] == [1]
-    document = json.loads(json.dumps(board.to_json(), allow_nan=False))
-    assert document["runs"] == 2
-    assert [g["group"] for g in document["groups"]] == ["k", "l"]
+    evaluation = score_static(runs, {"mean": mean()}, [Split.ARCHITECTURE])
+    assert [s.runs for s in evaluation.groups["k"]] == [1]
+    document = json.loads(json.dumps(evaluation.to_json(), allow_nan=False))
+    assert (document["schema"], document["runs"]) == ("joulecast/evaluate-static/1", 2)
+    assert list(document["groups"]) == ["k", "l"]
+    assert document["results"][0]["split"] == "leave-one-architecture-out"
 
 
-def test_it_tells_when_a_fold_is_done():
+def test_progress_counts_folds():
     calls = []
     methods = {"mean": mean()}
-    evaluate_static(RUNS, methods, done=lambda: calls.append(1))
-    assert len(calls) == work(RUNS, methods)
+    score_static(RUNS, methods, done=calls.append)
+    assert sum(calls) == count_folds(RUNS, methods) > 0
 
 
-# --- methods that look into the model
+# --- methods that analyze the model
 
 
 def built(facts, training):
@@ -260,9 +256,9 @@ def test_layerwise_learns_across_architectures():
     pytest.importorskip("scipy")
     runs = [modelled(g, validation=16.0) for g in (1.0, 2.0, 3.0, 5.0, 8.0)]
     methods = {"layerwise": Workloads(built).methods()["layerwise"]}
-    (score,) = evaluate_static(runs, methods, [Split.ARCHITECTURE]).results
-    assert score.accuracy.mape_pct < 1
-    assert score.accuracy.coverage_pct is not None
+    (score,) = score_static(runs, methods, [Split.ARCHITECTURE]).results
+    assert score.energy.mape_pct < 1
+    assert score.energy.coverage_pct is not None
 
 
 class FlopsInJoules:
@@ -275,16 +271,16 @@ class FlopsInJoules:
         return StepForecast(said, said, said, None, self.name, "catalog")
 
 
-def test_a_forecaster_of_steps_is_asked_for_whole_runs():
+def test_a_forecaster_of_steps_forecasts_whole_runs():
     methods = Workloads(built, [FlopsInJoules()]).methods()
     said = methods["flops"].fit([]).predict(modelled(2.0, validation=16.0).facts, 1.0)
     assert said.value == pytest.approx(4 * (3 * 20 + 1 * 4))
 
 
-def test_why_steps_are_not_known():
-    lacks = Workloads(built).lacks
+def test_why_steps_are_unknown():
+    missing = Workloads(built).missing
     good = modelled(2.0).facts
-    assert lacks(good) is None
+    assert missing(good) is None
     for change, why in [
         ({"model": ""}, "column model"),
         ({"model": "broken"}, "broken: no such model"),
@@ -292,4 +288,4 @@ def test_why_steps_are_not_known():
         ({"epochs": None}, "columns training_size,epochs"),
         ({"gpu": "Abacus 9"}, "Abacus 9"),
     ]:
-        assert why in lacks(replace(good, **change))
+        assert why in missing(replace(good, **change))

@@ -1,0 +1,218 @@
+"""The Python interface: `joulecast.evaluate`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ...analysis.table.load import is_file
+from ...errors import UsageError
+from ...late_bar import LateBar
+from ...recording.summary import Summary
+from ...units import one_line
+from ..base import History
+from ..online.histories import history_of
+from ..past_run import StaticRun
+from .accuracy import OnlineEvaluation, StaticEvaluation
+from .epochs_csv import EpochRun, read_epochs
+from .names import ONLINE, STATIC
+from .online_methods import RunContext
+from .online_scores import Subject, score_online
+from .rated import ratings
+from .recorded import read_recorded, static_run
+from .static_csv import read_static
+from .static_methods import static_methods
+from .static_scores import count_folds, score_static
+from .static_workloads import Workloads
+
+EPOCHS_SEEN = (1, 2, 3, 5, 10, 15)
+
+
+def evaluate(
+    source: str | Path | Sequence[str] = (),
+    *,
+    static: bool = False,
+    at: Sequence[int] = EPOCHS_SEEN,
+    methods: Sequence[str] = (),
+    by: str | Sequence[str] = (),
+    tdp_w: float | None = None,
+    ram_gb: float | None = None,
+    usage_factor: float = 1.0,
+    tags: Mapping[str, str] | None = None,
+    limit: int = 50,
+    ledger: str | Path | None = None,
+) -> OnlineEvaluation | StaticEvaluation:
+    """Score forecasters on finished runs: those that forecast during a run, or before it.
+
+    Args:
+        source: a CSV file; or recorded runs: ids, names (all runs of that name), patterns as in a
+            shell. Without any, all finished runs of the ledger. An online evaluation reads a row
+            for each epoch: `run_id,epoch,duration_s,energy_j`, and where known `planned_epochs`
+            and `tdp_w`. A static one reads a row for each run:
+            `architecture,gpu,energy_j,duration_s`, and what was known before it: `batch`,
+            `epochs`, `training_size`, `gflops`, ... Recorded runs have these facts in their tags.
+        static: score the forecasters that work before a run.
+        at: numbers of epochs after which the online forecasters forecast the whole run.
+        methods: only these forecasters; all by default.
+        by: columns of the file whose values make groups, which are scored on their own, too.
+        tdp_w: rated power of all devices of a run together, W. By default that of the column
+            `tdp_w`, or of the hardware of a recorded run.
+        ram_gb: memory of the machine, GB.
+        usage_factor: mean load of the devices, 0 to 1, for `green-algorithms`.
+        tags: tags that recorded runs must have.
+        limit: only the newest so many recorded runs.
+        ledger: where the recorded runs are, as `open_ledger` takes it.
+
+    Returns:
+        `OnlineEvaluation` or `StaticEvaluation`: scores (errors in %, coverage of the 90 %
+        intervals), forecasters without a score and runs that were left out, with the reasons.
+
+    Raises:
+        BadInputError: the file makes no sense; the text names the line.
+        RunNotFoundError: there is no such recorded run.
+        UsageError: an unknown method, a file and recorded runs at once, or `by` without a file.
+
+    Example:
+        >>> scores = joulecast.evaluate("epochs.csv", at=[1, 5]).results  # doctest: +SKIP
+        >>> scores[0].forecaster, scores[0].energy.mape_pct  # doctest: +SKIP
+        ('online', 4.2)
+    """
+    names = [str(source)] if isinstance(source, str | Path) else list(source)
+    columns = [c.strip() for text in ([by] if isinstance(by, str) else by) for c in text.split(",")]
+    _check(names, static, at, methods, columns, usage_factor, tags, ledger)
+    file = names[0] if names and is_file(names[0]) else None
+    known = RunContext(tdp_w, ram_gb, usage_factor)
+    if static:
+        return _static(file, names, methods or STATIC, columns, known, tags, limit, ledger)
+    if file is None:
+        origin, summaries, left_out = read_recorded(
+            names, _recorded, tags=tags, limit=limit, ledger=ledger
+        )
+        # Newest first: a forecaster may learn from the runs that came before.
+        histories = [history for history, _, _ in summaries]
+        subjects = [
+            Subject(history, replace(_completed(known, *rated), past=histories[i + 1 :]))
+            for i, (history, *rated) in enumerate(summaries)
+        ]
+        notes = []
+    else:
+        runs = _read(file, columns)
+        origin, left_out, notes = file, [], _absent_notes(runs)
+        subjects = [Subject(r.history, _completed(known, r.tdp_w), r.group) for r in runs]
+    with LateBar("scoring", len(subjects)) as bar:
+        return score_online(
+            subjects,
+            at,
+            methods or ONLINE,
+            source=origin,
+            left_out=left_out,
+            notes=notes,
+            done=bar.advance,
+        )
+
+
+def _check(
+    names: Sequence[str],
+    static: bool,
+    at: Sequence[int],
+    methods: Sequence[str],
+    columns: Sequence[str],
+    usage_factor: float,
+    tags: Mapping[str, str] | None,
+    ledger: str | Path | None,
+) -> None:
+    """Raise `UsageError` for arguments that do not fit together."""
+    kind, known = ("static", STATIC) if static else ("online", ONLINE)
+    unknown = [method for method in methods if method not in known]
+    files = [name for name in names if is_file(name)]
+    if unknown:
+        raise UsageError(f"{unknown[0]} is no {kind} forecaster: use one of {', '.join(known)}")
+    if files and (len(names) > 1 or tags or ledger is not None):
+        raise UsageError(f"{files[0]} is a file: pass one file alone, or recorded runs")
+    if columns and not files:
+        raise UsageError("--by needs a CSV file: recorded runs have no columns")
+    if not at or min(at) < 1:
+        raise UsageError(f"{list(at)}: numbers of epochs start at 1")
+    if not 0 <= usage_factor <= 1:
+        raise UsageError(f"a usage factor of {usage_factor:g}: write a number from 0 to 1")
+
+
+def _recorded(summary: Summary) -> tuple[History, float | None, float | None]:
+    return history_of(summary), *ratings(summary.recording.header)
+
+
+def _completed(known: RunContext, tdp_w: float | None, ram_gb: float | None = None) -> RunContext:
+    """What the user knows, and otherwise what the run or the catalog has."""
+    return replace(
+        known,
+        tdp_w=tdp_w if known.tdp_w is None else known.tdp_w,
+        ram_gb=ram_gb if known.ram_gb is None else known.ram_gb,
+    )
+
+
+def _read(file: str, columns: Sequence[str]) -> list[EpochRun]:
+    with LateBar("reading", _size(file)) as bar:
+        return read_epochs(file, columns, bar.advance)
+
+
+def _size(file: str) -> int | None:
+    path = Path(file)
+    return path.stat().st_size if path.is_file() else None
+
+
+def _absent_notes(runs: Sequence[EpochRun]) -> list[str]:
+    gapped = [run for run in runs if run.absent]
+    if not gapped:
+        return []
+    first = f"{one_line(gapped[0].run_id)}: {gapped[0].absent}"
+    part = f"{len(gapped)} of {len(runs)} runs lack epochs between others ({first})"
+    return [f"{part}: neither forecast nor truth includes them"]
+
+
+def _static(
+    file: str | None,
+    names: Sequence[str],
+    methods: Sequence[str],
+    columns: Sequence[str],
+    known: RunContext,
+    tags: Mapping[str, str] | None,
+    limit: int,
+    ledger: str | Path | None,
+) -> StaticEvaluation:
+    if file is None:
+        origin, runs, left_out = read_recorded(
+            names, static_run, tags=tags, limit=limit, ledger=ledger
+        )
+    else:
+        origin, left_out = file, []
+        with LateBar("reading", _size(file)) as bar:
+            runs = read_static(file, columns, bar.advance)
+    runs = [_with_known(run, known) for run in runs]
+    available = _workloads("physical" in methods).methods() | static_methods()
+    chosen = {name: available[name] for name in methods}
+    # Analyzing models may be what takes long, so that the bar starts before the folds are known.
+    with LateBar("scoring", None) as bar:
+        bar.expect(count_folds(runs, chosen))
+        return score_static(runs, chosen, source=origin, left_out=left_out, done=bar.advance)
+
+
+def _with_known(run: StaticRun, known: RunContext) -> StaticRun:
+    """The run with what the user knows of the machine."""
+    facts, utilization = run.facts, run.facts.utilization
+    completed = replace(
+        facts,
+        tdp_w=facts.tdp_w if known.tdp_w is None else known.tdp_w,
+        ram_gb=facts.ram_gb if known.ram_gb is None else known.ram_gb,
+        utilization=known.usage_factor if utilization is None else utilization,
+    )
+    return replace(run, facts=completed)
+
+
+def _workloads(physical: bool) -> Workloads:
+    """What analyzes models; `physical` reads its constants, so only where it is wanted."""
+    if not physical:
+        return Workloads()
+    from ..physical.forecaster import Physical
+
+    return Workloads(forecasters=[Physical()])

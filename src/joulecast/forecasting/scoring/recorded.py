@@ -1,0 +1,85 @@
+"""Recorded runs as subjects of an evaluation: what was measured, and what their tags hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from ...analysis.table.load import matching_runs
+from ...errors import BadInputError, LedgerError
+from ...late_bar import LateBar
+from ...ledger import open_ledger
+from ...recording.model import Status
+from ...recording.summary import Summary, summarize
+from ..past_run import StaticRun
+from .accuracy import LeftOut
+from .static_csv import FIGURES, TEXTS, parse_facts
+
+T = TypeVar("T")
+
+
+def read_recorded(
+    runs: Sequence[str],
+    convert: Callable[[Summary], T],
+    *,
+    tags: Mapping[str, str] | None = None,
+    limit: int = 50,
+    ledger: str | Path | None = None,
+) -> tuple[str, list[T], list[LeftOut]]:
+    """Where the runs are, the finished runs as `convert` makes them, and those it cannot use.
+
+    Args:
+        runs: ids, names (all runs of that name), patterns as in a shell; all runs without any.
+        convert: makes a subject of a run; raises `BadInputError` with the reason where it cannot.
+        tags: tags that the runs must have.
+        limit: only the newest so many runs.
+        ledger: where the runs are, as `open_ledger` takes it.
+
+    Raises:
+        LedgerError: the ledger itself cannot be read.
+        RunNotFoundError: there is no such run.
+    """
+    subjects, left_out = [], []
+    with open_ledger(ledger, create=ledger is None) as opened:
+        rows = [
+            row
+            for row in reversed(matching_runs(opened, runs, tags or {}))
+            if row.status is Status.FINISHED
+        ][:limit]
+        with LateBar("reading runs", len(rows)) as bar:
+            for row in rows:
+                bar.advance(1)
+                # One damaged run does not hide the others.
+                try:
+                    subjects.append(convert(summarize(opened.load(row.run_id))))
+                except (LedgerError, BadInputError) as error:
+                    left_out.append(LeftOut(row.run_id, str(error)))
+        return f"finished runs in {opened.location}", subjects, left_out
+
+
+def static_run(summary: Summary) -> StaticRun:
+    """A recorded run: energy and name of its GPU, its duration, and the facts in its tags.
+
+    Tags have the names of the columns of a table (`joulecast run --tag batch=64 ...`). The
+    architecture is the tag of that name, else the name of the run; the epochs are those that the
+    run did, unless a tag says otherwise.
+
+    Raises:
+        BadInputError: the run did not use exactly one GPU of known energy, or a tag makes no sense.
+    """
+    header = summary.recording.header
+    gpus = [source for source in header.sources if source.domain.startswith("gpu")]
+    if len(gpus) != 1:
+        raise BadInputError(f"it has the energy of {len(gpus)} GPUs: only one can be forecast")
+    energy = {domain.source.domain: domain.energy for domain in summary.domains}.get(gpus[0].domain)
+    if energy is None or energy.value <= 0 or summary.duration_s <= 0:
+        raise BadInputError("the energy of its GPU is unknown")
+    texts = {name: header.tags[name] for name in (*FIGURES, *TEXTS) if name in header.tags}
+    texts |= {"architecture": header.tags.get("architecture") or header.name}
+    texts |= {"gpu": gpus[0].device}
+    done = sum(epoch.span.end_s is not None for epoch in summary.epochs)
+    if done and "steps" not in texts:
+        texts.setdefault("epochs", str(done))
+    facts = parse_facts(texts, "a tag")
+    return StaticRun(header.run_id, facts, energy.value, summary.duration_s)

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from .recording.model import Recording
     from .recording.summary import Summary, summarize
     from .reports.write import report
-    from .run.api import record
+    from .run.budget import Budget
     from .run.budget_watch import BudgetStatus
     from .run.checkup import Checkup
     from .run.doctor import doctor
+    from .run.record import record
     from .run.run_state import RunState
     from .run.show import RunReport, show
     from .run.training import Run
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from .workload.model import Workload
 
 _HOMES = {
+    "Budget": ".run.budget",
     "BudgetExceeded": ".errors",
     "BudgetStatus": ".run.budget_watch",
     "CarbonReport": ".analysis.carbon.carbon",
@@ -65,7 +67,7 @@ _HOMES = {
     "evaluate": ".forecasting.scoring.api",
     "open_ledger": ".ledger",
     "read_study": ".study.plan",
-    "record": ".run.api",
+    "record": ".run.record",
     "report": ".reports.write",
     "run_study": ".study.api",
     "show": ".run.show",
@@ -73,6 +75,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Budget",
     "BudgetExceeded",
     "BudgetStatus",
     "CarbonReport",

@@ -81,18 +81,20 @@ class StudyNotFoundError(LedgerError):
 
 
 class BudgetExceeded(JoulecastError):
-    """A run has spent its budget (exit code 3).
+    """A run has reached its energy budget (exit code 3).
 
-    `budget` is the budget as written ("30 g CO2e"), `limit_j` its energy in joules, and `spent`
-    the energy spent when it was noticed, J.
+    Attributes:
+        budget: the budget as written: "30 g CO2e".
+        limit_j: the metered energy it corresponds to, J.
+        energy: metered energy of the run so far, J.
     """
 
     exit_code = 3
 
-    def __init__(self, text: str, budget: str, limit_j: float, spent: Estimate) -> None:
-        # All of them are `args`, so that it comes whole out of a worker process.
-        super().__init__(text, budget, limit_j, spent)
-        self.budget, self.limit_j, self.spent = budget, limit_j, spent
+    def __init__(self, text: str, budget: str, limit_j: float, energy: Estimate) -> None:
+        # All of them are `args`, because a worker process sends them by pickle.
+        super().__init__(text, budget, limit_j, energy)
+        self.budget, self.limit_j, self.energy = budget, limit_j, energy
 
     def __str__(self) -> str:
         return str(self.args[0])

@@ -222,7 +222,7 @@ def test_a_budget_from_python_ends_the_training_after_an_epoch(env, tmp_path):
         "            time.sleep(0.3)\n"
         "            done = epoch\n"
         "except joulecast.BudgetExceeded as error:\n"
-        "    print(done, error.exit_code, error.spent.value > 100, error)\n",
+        "    print(done, error.exit_code, error.energy.value > 100, error)\n",
     )
     done = subprocess.run([PYTHON, train], env=env, capture_output=True, text=True, timeout=60)
     epoch, code, spent, *text = done.stdout.split()
@@ -237,10 +237,10 @@ def test_a_callback_may_decide_instead(env, tmp_path):
         "import joulecast, time\n"
         "asked = []\n"
         "def decide(status):\n"
-        "    asked.append(status.spent.value)\n"
+        "    asked.append(status.energy.value)\n"
         "    return len(asked) < 3\n"
         "try:\n"
-        "    with joulecast.record(epochs=50, budget=50, on_budget=decide, quiet=True) as run:\n"
+        "    with joulecast.record(epochs=50, budget=joulecast.Budget(50, decide), quiet=True) as run:\n"
         "        for epoch in run.epochs():\n"
         "            time.sleep(0.3)\n"
         "except joulecast.BudgetExceeded:\n"

@@ -1,4 +1,4 @@
-"""`joulecast run -- CMD`: the command as it is, its energy beside it."""
+"""`joulecast run -- CMD`: a command as it is, and the energy it uses."""
 
 from __future__ import annotations
 
@@ -22,19 +22,25 @@ from . import options
 if TYPE_CHECKING:
     from ..recording.summary import Summary
     from ..recording.wrap.relay import Relay
+    from ..run.budget import Budget
     from ..run.run_options import RunOptions
     from ..run.session import Session
     from ..run.wrapped_command import WrappedCommand
 
-NO_PROGRESS = "no progress was found in what it printed: name it with --progress-pattern"
-# Any of these, and the command's output is read for its progress.
-_AHEAD = ("epochs", "pattern", "budget", "early_stopping", "live")
+NO_PROGRESS = "no progress was found in its output: describe it with --progress-pattern"
+# With any of these options the command's output is read for its progress.
+_READS_OUTPUT = ("epochs", "pattern", "budget", "early_stopping", "live")
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@click.option("--name", help="What the run is called. [default: the command]")
+@click.option("--name", metavar="TEXT", help="Name of the run. [default: the command]")
 @options.tags
-@click.option("--epochs", type=click.IntRange(min=0), help="How many are planned, to forecast by.")
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Planned epochs of the command; its progress is read and the whole run is forecast.",
+)
 @click.option(
     "--json-file",
     metavar="FILE",
@@ -47,46 +53,47 @@ _AHEAD = ("epochs", "pattern", "budget", "early_stopping", "live")
     show_default=True,
     metavar="DURATION",
     callback=options.parsed(parse_duration),
-    help="Time between readings, 10ms to 1s.",
+    help="Time between readings of the meters, 10ms to 1s.",
 )
 @click.option(
     "--scope",
     type=click.Choice(["process", "machine"]),
     default="process",
     show_default=True,
-    help="The command's own GPUs and share of the CPU, or all of the machine.",
+    help="Record the command's GPUs and share of the CPU, or the whole machine.",
 )
 @click.option(
     "--idle",
     metavar="DURATION",
     default="0s",
+    show_default=True,
     callback=options.parsed(parse_duration),
-    help="First measure the idle machine for so long; tells the energy above idle.",
+    help="Measure the idle machine for so long before the command, for its energy above idle.",
 )
 @click.option(
     "--idle-power",
     multiple=True,
     metavar="[DOMAIN=]WATTS",
-    help="Or give its power: of the whole machine, or by domain (gpu:0=25W).",
+    help="Idle power of the machine instead of --idle: 40W, or by domain: gpu:0=25W.",
 )
 @click.option(
     "--progress-pattern",
     "pattern",
     metavar="REGEX",
-    help="How the command prints its progress, where that is not known: (?P<epoch>\\d+), and "
-    "(?P<epochs>), (?P<step>), (?P<steps>) or (?P<percent>).",
+    help="How the command prints its progress, if joulecast does not recognize it: a regular "
+    "expression with (?P<epoch>\\d+), and (?P<epochs>), (?P<step>), (?P<steps>) or (?P<percent>).",
 )
 @click.option(
     "--budget",
     metavar="AMOUNT",
-    help="What the run may use: 50kJ, 0.3kWh, 30gCO2, or 5EUR with a tariff.",
+    help="Limit of the run: 50kJ, 0.3kWh, 30gCO2, or 5EUR with --tariff. [default: no limit]",
 )
 @click.option(
     "--on-budget",
     type=click.Choice(["stop", "warn"]),
     default="stop",
     show_default=True,
-    help="Once it is used up, stop the command (exit code 3), or only say so.",
+    help="When the budget is exceeded, stop the command (exit code 3), or only warn.",
 )
 @click.option(
     "--grace",
@@ -95,47 +102,49 @@ _AHEAD = ("epochs", "pattern", "budget", "early_stopping", "live")
     default="10s",
     show_default=True,
     callback=options.parsed(parse_duration),
-    help="What a command that is stopped gets to end by itself.",
+    help="Time between SIGTERM and SIGKILL when the budget stops the command.",
 )
 @options.site
 @click.option(
     "--early-stopping",
     metavar="METRIC[:patience=N]",
-    help="The rule that may end the training early; adds what it is expected to cost then.",
+    help="Rule that may end the training early: val_loss:patience=5. The forecast includes it.",
 )
 @click.option(
     "--live/--no-live",
     default=None,
-    help="Show the run while it goes on: a line on a terminal, else one for each epoch. "
-    "[default: on a terminal, with any of --epochs, --budget, --progress-pattern]",
+    help="Show progress and forecast during the run: a status line on a terminal, else one line "
+    "per epoch. [default: on a terminal, with any of --epochs, --budget, --progress-pattern]",
 )
 @click.option("--quiet", "-q", is_flag=True, help="Print no summary.")
 @options.ledger
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
-def command(command: tuple[str, ...], json_file: Path | None, quiet: bool, **given: Any) -> None:
-    """Run a command and record the energy it uses.
+def command(command: tuple[str, ...], json_file: Path | None, quiet: bool, **options_: Any) -> None:
+    """Record the energy of a command, and print a summary when it has ended.
 
-    The command's streams, terminal, signals and exit code are its own. A summary follows on stderr.
+    The command's output, input, terminal, signals and exit code are unchanged.
 
         joulecast run --name resnet --tag lr=0.1 -- python train.py
 
-    With the number of epochs its progress is read from what it prints, and all of it is forecast.
+    With the number of epochs, its progress is read from its output and the whole run is forecast.
 
         joulecast run --epochs 30 --budget 0.2kWh -- python train.py
     """
-    held = hold_signals()  # before anything that starts threads is imported
+    # Before anything that starts threads is imported.
+    held = hold_signals()
     relay: Relay | None = None
     try:
         check_command(command[0])
-        relay = _relay(given)
-        wrapped = _wrapped(command, held, relay, json_file, given)
+        relay = _start_relay(options_)
+        wrapped = _start(command, held, relay, json_file, options_)
         if wrapped is None:
             if relay is not None:
                 relay.cancel()
             become_command(command, os.environ, held)
-        wrapped.run(os.environ, partial(_tell, wrapped.watch, json_file, quiet)).leave()
+        report = partial(_report, wrapped.session, json_file, quiet)
+        wrapped.run(os.environ, report).leave()
     except CommandNotFoundError as error:
-        _say(str(error))
+        _notify(str(error))
         Exit(error.exit_code, None).leave()
     except UsageError:
         if relay is not None:
@@ -143,23 +152,23 @@ def command(command: tuple[str, ...], json_file: Path | None, quiet: bool, **giv
         raise
 
 
-def _relay(given: Mapping[str, Any]) -> Relay | None:
-    """What reads the command's output, where that is wanted: forked off, so before any thread."""
-    if not any(given[wish] is not None and given[wish] is not False for wish in _AHEAD):
+def _start_relay(options_: Mapping[str, Any]) -> Relay | None:
+    """Reads the command's output, where that is needed. Forked, and so before any thread starts."""
+    if not any(options_[name] not in (None, False) for name in _READS_OUTPUT):
         return None
     from ..recording.wrap import relay
 
-    return relay.start(status_line=given["live"] is not False, env=os.environ)
+    return relay.start(status_line=options_["live"] is not False, env=os.environ)
 
 
-def _wrapped(
+def _start(
     command: tuple[str, ...],
     held: HeldSignals,
     relay: Relay | None,
     json_file: Path | None,
-    given: Mapping[str, Any],
+    options_: Mapping[str, Any],
 ) -> WrappedCommand | None:
-    """The recording under way, or None where there is to be none. Raises `UsageError`."""
+    """The recording, started; None where nothing is recorded. Raises `UsageError`."""
     from ..recording import join
     from ..recording.distributed import detect_job
 
@@ -167,68 +176,74 @@ def _wrapped(
         raise UsageError(f"--json-file {json_file}: its folder does not exist: create it first")
     try:
         job = detect_job(os.environ)
-        run_options = _options(command, relay, given)
+        run_options = _run_options(command, relay, options_)
         if not job.records:
             return None
         if join.outer_file(os.environ) is not None:
             unwritten = "" if json_file is None else f"; {json_file} is not written"
-            _say(f"part of the run already being recorded{unwritten}")
+            _notify(f"part of the run already being recorded{unwritten}")
             return None
         from ..reports.terminal.live import live_line
         from ..run.wrapped_command import WrappedCommand
 
         wrapped = WrappedCommand(
-            command, run_options, job, held, relay, live_line, given["grace_s"]
+            command, run_options, job, held, relay, live_line, options_["grace_s"]
         )
-        wrapped.watch.start()
+        wrapped.session.start()
         return wrapped
     except UsageError:
         raise
-    except Exception as error:  # a fault of ours must not cost the user the training
-        _say(f"not recording, because of a fault: {type(error).__name__}: {error}")
+    except Exception as error:
+        # A fault of joulecast must not end the user's command.
+        _notify(f"not recording, because of a fault: {type(error).__name__}: {error}")
         return None
 
 
-def _options(command: tuple[str, ...], relay: Relay | None, given: Mapping[str, Any]) -> RunOptions:
+def _run_options(
+    command: tuple[str, ...], relay: Relay | None, options_: Mapping[str, Any]
+) -> RunOptions:
     """Raises `UsageError`."""
     from ..forecasting.early_stopping import rule as early_stopping
-    from ..run.budget import parse_budget
-    from ..run.budget_watch import Policy
     from ..run.run_options import RunOptions
 
-    budget, rule = given["budget"], given["early_stopping"]
-    if budget is not None:
-        site = {name: given[name] for name in ("tariff", "region", "carbon_intensity", "pue")}
-        budget = parse_budget(budget, **site)
+    rule = options_["early_stopping"]
     return RunOptions(
-        name=given["name"] or shlex.join(command)[:200],
-        epochs=given["epochs"],
-        tags=given["tags"],
-        interval_s=given["interval"],
-        scope=given["scope"],
-        ledger=given["ledger"],
-        idle_s=given["idle"],
-        idle_power_w=_idle_power(given["idle_power"]),
-        live=bool(given["live"]) and not (relay and relay.has_line),
+        name=options_["name"] or shlex.join(command)[:200],
+        epochs=options_["epochs"],
+        tags=options_["tags"],
+        interval_s=options_["interval"],
+        scope=options_["scope"],
+        ledger=options_["ledger"],
+        idle_s=options_["idle"],
+        idle_power_w=_idle_power(options_["idle_power"]),
+        live=bool(options_["live"]) and not (relay and relay.has_line),
         reads_output=relay is not None,
-        pattern=given["pattern"],
+        pattern=options_["pattern"],
         early_stopping=None if rule is None else early_stopping.parse(rule),
-        budget=budget,
-        on_budget=Policy(given["on_budget"]),
+        budget=_budget(options_),
     )
 
 
+def _budget(options_: Mapping[str, Any]) -> Budget | None:
+    if options_["budget"] is None:
+        return None
+    from ..run.budget import Budget
+
+    site = {name: options_[name] for name in ("tariff", "region", "carbon_intensity", "pue")}
+    return Budget(options_["budget"], options_["on_budget"], **site)
+
+
 def _idle_power(texts: tuple[str, ...]) -> dict[str, float] | None:
-    found = {}
+    power_w = {}
     for text in texts:
         domain, equals, watts = text.rpartition("=")
-        found[domain if equals else "total"] = parse_power(watts)
-    if "total" in found and len(found) > 1:
-        raise UsageError("--idle-power: give one figure for the whole machine, or one per domain")
-    return found or None
+        power_w[domain if equals else "total"] = parse_power(watts)
+    if "total" in power_w and len(power_w) > 1:
+        raise UsageError("--idle-power: give one value for the whole machine, or one per domain")
+    return power_w or None
 
 
-def _tell(watch: Session, json_file: Path | None, quiet: bool, summary: Summary) -> None:
+def _report(session: Session, json_file: Path | None, quiet: bool, summary: Summary) -> None:
     from ..recording.epochs import OWN
     from ..reports.terminal.summary import summary_lines
 
@@ -237,22 +252,26 @@ def _tell(watch: Session, json_file: Path | None, quiet: bool, summary: Summary)
             json_file.write_text(serialize.dumps(summary.to_json(), indent=2) + "\n")
         except OSError as error:
             run = summary.recording.header.run_id
-            _say(f"cannot write {json_file}: {error.strerror} (joulecast show {run} --json has it)")
-    if not quiet:
-        source = watch.lookout.source
-        told = None if source == OWN else source
-        lines = summary_lines(
-            summary, said=[*watch.said, *watch.lookout.said], ledger=watch.ledger, epochs_from=told
-        )
-        if watch.lookout.unheard:
-            lines.insert(-1, f"  {NO_PROGRESS}")
-        _write("\n".join(lines))
+            _notify(f"cannot write {json_file}: {error.strerror} (see joulecast show {run} --json)")
+    if quiet:
+        return
+    source = session.monitor.source
+    lines = summary_lines(
+        summary,
+        messages=session.messages,
+        ledger=session.ledger,
+        epochs_from=None if source == OWN else source,
+    )
+    if session.monitor.without_progress:
+        lines.insert(-1, f"  {NO_PROGRESS}")
+    _write("\n".join(lines))
 
 
-def _say(text: str) -> None:
+def _notify(text: str) -> None:
     _write(f"joulecast: {text}")
 
 
 def _write(text: str) -> None:
-    with suppress(OSError, ValueError):  # nobody listens: stderr is closed, its terminal gone
+    # stderr may be closed, or its terminal gone.
+    with suppress(OSError, ValueError):
         click.echo(text, err=True)

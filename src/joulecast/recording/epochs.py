@@ -1,4 +1,4 @@
-"""The epochs that a training tells: counted, each with its energy, and how far the run is."""
+"""The epochs that a training reports, each with its energy, and the position of the run."""
 
 from __future__ import annotations
 
@@ -16,81 +16,91 @@ OWN = "the training itself"
 
 @dataclass(frozen=True, slots=True)
 class RunPosition:
-    """How far the run was at one instant, and the energy used up to then."""
+    """The position of a run at one instant.
 
-    done: float  # epochs, with the part done of the one under way; of the run where it has none
+    Attributes:
+        done: epochs, with the fraction of the current one; of the run where it has no epochs.
+        planned: the same unit; None where unknown.
+        t_s: since the start of the run.
+        energy: up to then, J; None where nothing was read yet.
+        epoch: the one that ended here.
+        source: where the progress comes from, in words.
+        count: the number of times that `done` started again from 0.
+    """
+
+    done: float
     planned: float | None
     t_s: float
-    energy: Estimate | None  # None where nothing was read yet
-    epoch: SpanEnergy | None = None  # the epoch that ended here
-    source: str = OWN  # who says so, in words
-    count: int = 0  # another, and `done` begins afresh
+    energy: Estimate | None
+    epoch: SpanEnergy | None = None
+    source: str = OWN
+    count: int = 0
 
 
-Answer = Callable[[Mark], None]
-"""What is to be done once the energy up to an instant is known."""
+AtMark = Callable[[Mark], None]
+"""Called once the energy up to an instant is known."""
 
 
 class Epochs:
-    """Counts epochs, and tells `reached` where they begin and end, and of steps in between.
+    """Counts epochs, and calls `on_position` where they begin and end, and at steps in between.
 
-    The energy up to such an instant is known a little later: each method returns what is to be
-    called with it.
+    The energy up to such an instant is known a little later: each method returns the function to
+    be called with it.
     """
 
     def __init__(
         self,
         planned: int | None,
         live: LiveEnergy,
-        reached: Callable[[RunPosition], None] | None = None,
+        on_position: Callable[[RunPosition], None] | None = None,
     ) -> None:
-        self.planned = planned  # in all, begun or to come
+        self.planned = planned  # in total
         self.begun = 0
-        self._live, self._reached = live, reached
-        self._teller: int | None = None  # the process that began the first
+        self._live, self._on_position = live, on_position
+        self._counted: int | None = None  # the process whose epochs count
         self._numbers: dict[int, int | None] = {}  # of spans that are open; None: not counted
-        self._metrics: dict[int, dict[str, float]] = {}  # of those not answered yet, too
+        self._metrics: dict[int, dict[str, float]] = {}
         self._starts: dict[int, Mark] = {}
 
     def counts(self, process: int) -> bool:
-        """Whether what a process tells counts: the ranks of one job all tell the same epochs."""
-        return self._teller in (None, process)
+        """Whether the epochs of a process count: all ranks of a job report the same ones."""
+        return self._counted in (None, process)
 
     def plan(self, more: int, process: int) -> None:
-        """So many epochs are still to come, after those that have begun."""
+        """The number of epochs that follow those that have begun."""
         if self.counts(process):
             self.planned = self.begun + more
 
-    def begin(self, span: Span, process: int) -> Answer:
-        """An epoch begins; beyond the plan it was not the last of them."""
-        number = None  # how many came before it
+    def begin(self, span: Span, process: int) -> AtMark:
+        """An epoch begins; one beyond the plan extends the plan."""
+        number = None  # of epochs before it
         if self.counts(process):
-            number, self._teller = self.begun, process
+            number, self._counted = self.begun, process
             self.begun += 1
             if self.planned is not None:
                 self.planned = max(self.planned, self.begun)
         self._numbers[span.id], self._metrics[span.id] = number, {}
         return partial(self._has_begun, span, number)
 
-    def end(self, span: Span) -> Answer:
-        """An epoch that had begun is over."""
+    def end(self, span: Span) -> AtMark:
+        """An epoch ends."""
         return partial(self._has_ended, span, self._numbers.pop(span.id))
 
-    def step(self, part: float, t_s: float) -> Answer:
-        """So much is done, 0 to 1, of the epoch under way; of the run where it has none."""
+    def step(self, part: float, t_s: float) -> AtMark:
+        """A fraction, 0 to 1, of the current epoch is done; of the run where it has no epochs."""
         if not self.begun:
-            return partial(self._tell, part, 1.0, t_s)
-        return partial(self._tell, self.begun - 1 + part, None, t_s)
+            return partial(self._report, part, 1.0, t_s)
+        return partial(self._report, self.begun - 1 + part, None, t_s)
 
     def metric(self, span: int | None, name: str, value: float) -> None:
-        """A number was logged in a span; of epochs it is kept."""
+        """A number was logged in a span; it is kept where that is an epoch."""
         if span in self._metrics:
             self._metrics[span][name] = value
 
     def _has_begun(self, span: Span, number: int | None, mark: Mark) -> None:
         self._starts[span.id] = mark
         if number is not None:
-            self._tell(float(number), None, span.start_s, mark)
+            self._report(float(number), None, span.start_s, mark)
 
     def _has_ended(self, span: Span, number: int | None, mark: Mark) -> None:
         start, end_s = self._starts.pop(span.id, None), float(span.end_s or 0.0)
@@ -98,9 +108,9 @@ class Epochs:
         energy = self._live.between(start, mark, duration) if start else None
         epoch = SpanEnergy(span, duration, energy, {}, self._metrics.pop(span.id, {}))
         if number is not None:
-            self._tell(float(number + 1), None, end_s, mark, epoch)
+            self._report(float(number + 1), None, end_s, mark, epoch)
 
-    def _tell(
+    def _report(
         self,
         done: float,
         planned: float | None,
@@ -108,7 +118,7 @@ class Epochs:
         mark: Mark,
         epoch: SpanEnergy | None = None,
     ) -> None:
-        if self._reached is None:
+        if self._on_position is None:
             return
         of = self.planned if planned is None else planned
-        self._reached(RunPosition(done, of, t_s, self._live.up_to(mark, t_s), epoch))
+        self._on_position(RunPosition(done, of, t_s, self._live.up_to(mark, t_s), epoch))

@@ -1,4 +1,4 @@
-"""What a training says of itself: spans that open and close, metrics, how many epochs it plans."""
+"""What a training reports: spans that open and close, metrics, planned epochs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from ..errors import UsageError
 
 T = TypeVar("T")
 
-_STEP_S = 0.1  # steps are told no more often: they only say how far the run is
+# Steps are reported no more often, because they only serve the forecast.
+_STEP_S = 0.1
 
 
 class Events(Protocol):
-    """Where they go: into the recorder of this process, or over to that of an outer run."""
+    """Where events go: to the recorder of this process, or to that of an outer run."""
 
     def begin(self, kind: str, name: str, index: int | None, parent: int | None) -> int:
         """A span opens now; returns its id."""
@@ -30,17 +31,17 @@ class Events(Protocol):
         """A value was logged in a span, or in none."""
 
     def plan(self, epochs: int) -> None:
-        """So many epochs are still to come."""
+        """The number of epochs that follow."""
 
     def step(self, part: float) -> None:
-        """So much of the epoch under way is done, 0 to 1; of the run where there is no epoch."""
+        """A fraction, 0 to 1, of the current epoch is done; of the run where it has no epochs."""
 
     def warn(self, text: str) -> None:
-        """Something the reader of the recording must know."""
+        """A warning for readers of the recording."""
 
 
 class NoEvents:
-    """Says nothing to anyone: where another process of the job records."""
+    """Drops all events: where another process of the job records."""
 
     def begin(self, kind: str, name: str, index: int | None, parent: int | None) -> int:
         """Nothing."""
@@ -63,10 +64,10 @@ class NoEvents:
 
 
 class EventTracker:
-    """Turns a training's own words (`epochs`, `span`, `log`) into events; safe in any thread.
+    """Turns the calls of a training (`epochs`, `span`, `log`) into events; safe in any thread.
 
-    Spans nest by thread. A thread that has opened none stands in the span that the first thread
-    has open: a logger thread's metrics belong to the epoch under way.
+    Spans nest by thread. A thread without open spans is in the span that the first thread has
+    open: the metrics of a logger thread belong to the current epoch.
     """
 
     def __init__(self, events: Events, clock: Callable[[], float] = time.monotonic) -> None:
@@ -74,14 +75,14 @@ class EventTracker:
         self.restart(events)
 
     def restart(self, events: Events) -> None:
-        """Forget the spans that are open and tell `events` from now on: in a forked child."""
+        """Forget the open spans and send to `events` from now on: in a forked child."""
         self.events = events
         self._main: list[int] = []
         self._own = threading.local()
         self._main_thread = threading.get_ident()
 
     def redirect(self, events: Events) -> None:
-        """Tell `events` from now on, to whom the first thread's spans are open already."""
+        """Send to `events` from now on, which has the first thread's open spans already."""
         open_spans = self._main
         self.restart(events)
         self._main = open_spans
@@ -101,7 +102,7 @@ class EventTracker:
 
     @contextmanager
     def span(self, name: str, kind: str = "phase", index: int | None = None) -> Iterator[None]:
-        """A named stretch of time; nests."""
+        """A named segment of the run; nests."""
         span = self.events.begin(kind, str(name), index, self._current())
         stack = self._stack
         stack.append(span)
@@ -133,33 +134,34 @@ class EventTracker:
                 yield index
 
     def steps(self, batches: Iterable[T], n: int | None = None) -> Iterator[T]:
-        """Yields the batches of an epoch, and tells how many of them are done.
+        """Yields the batches of an epoch, and reports how many of them are done.
 
-        `n` is their number where `len(batches)` does not know it; without either nothing is told.
+        `n` is their number where `len(batches)` is not defined; without both nothing is reported.
         """
         if n is None:
             n = len(batches) if isinstance(batches, Sized) else None
-        told = self._clock()
+        reported_s = self._clock()
         for done, batch in enumerate(batches, start=1):
             yield batch
-            if n and done < n and (now := self._clock()) - told >= _STEP_S:
-                told = now
+            if n and done < n and (now := self._clock()) - reported_s >= _STEP_S:
+                reported_s = now
                 self.events.step(done / n)
 
     def log(self, **metrics: float) -> None:
-        """Keeps numbers (accuracy, loss) with the span that is open here."""
+        """Stores numbers (accuracy, loss) with the span that is open here."""
         span = self._current()
         for name, value in metrics.items():
-            try:  # a tensor that still carries its gradient's history warns where it is a number
+            # A tensor that requires gradients warns when it is converted to a number.
+            try:
                 number = float(value.detach() if hasattr(value, "detach") else value)
             except (TypeError, ValueError, OverflowError):
                 raise UsageError(f"log({name}=...): not a number: {_brief(value)}") from None
             if math.isfinite(number):
                 self.events.metric(name, number, span)
             else:
-                self.events.warn(f"metric {name} was {number}: not kept")
+                self.events.warn(f"metric {name} was {number}: not stored")
 
 
 def _brief(value: object) -> str:
-    """What a message can show of a value; Python itself refuses to print integers that are huge."""
+    """A value in a message; Python refuses to print huge integers."""
     return "too large" if isinstance(value, int) else repr(value)[:80]

@@ -1,4 +1,4 @@
-"""Makes a recording: samples the meters, takes the training's events, hands all to a sink."""
+"""Makes a recording: samples the meters, receives the training's events, stores both in a sink."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from functools import partial
 
 from ..meters.base import Gauge, Meter, Reading
 from ..units import Estimate
-from .epochs import Answer, Epochs, RunPosition
+from .epochs import AtMark, Epochs, RunPosition
 from .gauge_reader import GaugeReader
 from .live_energy import Instant, LiveEnergy
 from .model import Footer, Gap, Header, Metric, RecordingSink, Span, Status
@@ -19,18 +19,26 @@ from .sampler import Sampler
 from .summary import SpanEnergy
 
 FLUSH_S = 1.0
-_LOOK_S = 0.1  # how often `stop` looks whether a driver hangs
+# How often `stop` checks whether a driver hangs.
+_CHECK_S = 0.1
 
 
 class Recorder:
-    """One run under way. Implements `Events`; all methods may be called from any thread.
+    """The recording of one run. Implements `Events`; its methods may be called from any thread.
 
-    `start` begins two threads: one samples, one writes, so that a slow disk never costs a sample.
-    The first owns the meters, to the last reading: a driver that hangs holds up nobody else. A
+    `start` starts two threads: one samples, one writes, so that a slow disk never costs a sample.
+    The first owns the meters until the last reading: a driver that hangs delays nothing else. A
     third reads the gauges, where there are some.
-    `on_reached` is called from the sampling thread where an epoch begins or ends, and at steps in
-    between, once the energy up to there is known.
-    `on_tick` is called once a round, before the meters are read; `ending` tells the last.
+
+    Args:
+        header: what is known of the run when it starts.
+        meters: to sample.
+        sink: where the recording goes.
+        clock: monotonic seconds.
+        gauges: to sample.
+        on_position: is called from the sampling thread where an epoch begins or ends, and at steps
+            in between, once the energy up to there is known.
+        on_tick: is called once a round, before the meters are read; `ending` is set in the last.
     """
 
     def __init__(
@@ -41,7 +49,7 @@ class Recorder:
         clock: Callable[[], float],
         *,
         gauges: Sequence[Gauge] = (),
-        on_reached: Callable[[RunPosition], None] | None = None,
+        on_position: Callable[[RunPosition], None] | None = None,
         on_tick: Callable[[], None] | None = None,
     ) -> None:
         self.header = header
@@ -51,20 +59,20 @@ class Recorder:
         self._sampler = Sampler(meters, clock, header.interval_s)
         self._gauges = GaugeReader(gauges, clock, self._keep) if gauges else None
         self._live = LiveEnergy([meter.source for meter in meters])
-        self._epochs = Epochs(header.planned_epochs, self._live, on_reached)
+        self._epochs = Epochs(header.planned_epochs, self._live, on_position)
         self._lock = threading.RLock()  # never held while a meter or the sink is at work
         self._next_id = 1
         self._open: dict[int, Span] = {}
         self._dirty: dict[int, Span] = {}  # opened or closed since the last flush
         self._metrics: list[Metric] = []
-        self._asked: list[tuple[float, Answer]] = []  # not all meters have passed that instant
+        self._waiting: list[tuple[float, AtMark]] = []  # until all meters have passed an instant
         self._gaps: list[Gap] = []  # not flushed yet
         self._warnings: list[str] = []
         self._stop = threading.Event()
         self._sampling: threading.Thread | None = None
         self._writing: threading.Thread | None = None
         self._end_s: float | None = None  # set once the run ends
-        self._abandoned = False  # a driver hangs: what it says later comes too late
+        self._abandoned = False  # a driver hangs: its later readings are ignored
 
     # --- events ----------------------------------------------------------------------------------
 
@@ -83,7 +91,7 @@ class Recorder:
 
     @property
     def counts_epochs(self) -> bool:
-        """Whether the training itself tells its epochs."""
+        """Whether the training itself reports its epochs."""
         return self._epochs.begun > 0
 
     @property
@@ -109,7 +117,7 @@ class Recorder:
             self._next_id += 1
             self._open[span.id] = self._dirty[span.id] = span
             if kind == "epoch":
-                self._asked.append((at, self._epochs.begin(span, owner)))
+                self._waiting.append((at, self._epochs.begin(span, owner)))
             return span.id
 
     def end(self, span: int, *, t_s: float | None = None) -> None:
@@ -121,12 +129,12 @@ class Recorder:
             closed = replace(opened, end_s=max(opened.start_s, self.now() if t_s is None else t_s))
             self._dirty[span] = closed
             if closed.kind == "epoch" and closed.end_s is not None:
-                self._asked.append((closed.end_s, self._epochs.end(closed)))
+                self._waiting.append((closed.end_s, self._epochs.end(closed)))
 
     def add_epoch(
         self, index: int, start: Instant, end: Instant, metrics: Mapping[str, float]
     ) -> SpanEnergy:
-        """An epoch that is over, told of by what the command printed; and its metrics."""
+        """Add an epoch that was read from the command's output, with its metrics."""
         with self._lock:
             name = f"epoch {index}"
             span = Span(self._next_id, None, "epoch", name, start.t_s, end.t_s, index, os.getpid())
@@ -138,19 +146,19 @@ class Recorder:
             return SpanEnergy(span, duration, energy, {}, dict(metrics))
 
     def step(self, part: float, *, t_s: float | None = None, origin: int | None = None) -> None:
-        """So much is done, from 0 to 1, of the epoch under way; of the run where it has none."""
+        """A fraction, 0 to 1, of the current epoch is done; of the run where it has no epochs."""
         with self._lock:
             if self._epochs.counts(os.getpid() if origin is None else origin):
                 at = self.now() if t_s is None else t_s
-                self._asked.append((at, self._epochs.step(part, at)))
+                self._waiting.append((at, self._epochs.step(part, at)))
 
-    def ask(self, t_s: float, then: Callable[[Instant], None]) -> None:
-        """Call `then` with the energy from the start up to `t_s`, now or a little ago.
+    def when_read(self, t_s: float, then: Callable[[Instant], None]) -> None:
+        """Call `then` with the energy from the start up to `t_s`, which is now or recent.
 
-        From the sampling thread, as soon as all meters have passed that instant.
+        It is called from the sampling thread, as soon as all meters have passed that instant.
         """
         with self._lock:
-            self._asked.append(
+            self._waiting.append(
                 (t_s, lambda mark: then(Instant(t_s, self._live.up_to(mark, t_s), mark)))
             )
 
@@ -163,24 +171,24 @@ class Recorder:
             self._epochs.metric(span, name, value)
 
     def plan(self, epochs: int, *, origin: int | None = None) -> None:
-        """So many epochs are still to come, after those that have begun."""
+        """The number of epochs that follow those that have begun."""
         with self._lock:
             self._epochs.plan(epochs, os.getpid() if origin is None else origin)
 
     def warn(self, text: str) -> None:
-        """Something the reader of the recording must know; the same text is kept once."""
+        """Keep a warning for readers of the recording; the same text is kept once."""
         with self._lock:
             if text not in self._warnings:
                 self._warnings.append(text)
 
     @property
     def warnings(self) -> list[str]:
-        """What was warned of so far."""
+        """All warnings so far."""
         return list(self._warnings)
 
     @property
     def energy(self) -> Estimate | None:
-        """What was used so far, up to the last reading."""
+        """Energy so far, up to the last reading, J."""
         with self._lock:
             return self._live.total(self.now())
 
@@ -208,11 +216,13 @@ class Recorder:
 
     def _thread(self, target: Callable[[], None]) -> threading.Thread | None:
         thread = threading.Thread(target=target, name=f"joulecast-{target.__name__}")
-        thread.daemon = True  # a training that dies must not hang on its own metering
+        # A training that dies must not wait for its own metering.
+        thread.daemon = True
         try:
             thread.start()
-        except RuntimeError as error:  # the system gives no more: first and last readings remain
-            self.warn(f"the run was not followed all along: {error}")
+        except RuntimeError as error:
+            # The system gives no thread: the first and last readings remain.
+            self.warn(f"only the first and last readings were taken: {error}")
             return None
         return thread
 
@@ -220,8 +230,8 @@ class Recorder:
         try:
             if self._gauges is not None:
                 self._gauges.start()
-        except RuntimeError as error:  # the system gives no more threads
-            self.warn(f"the gauges were not followed all along: {error}")
+        except RuntimeError as error:
+            self.warn(f"gauges were read only at the end: {error}")
 
     def _keep(self, gaps: list[Gap]) -> None:
         with self._lock:
@@ -242,11 +252,11 @@ class Recorder:
             self._guarded(self.flush)
 
     def _guarded(self, action: Callable[[], None]) -> None:
-        """Whatever goes wrong in one round, the next one comes."""
+        """Run an action; a fault in one round must not prevent the next."""
         try:
             action()
         except Exception as error:
-            self.warn(f"a fault in the recorder, which goes on: {type(error).__name__}: {error}")
+            self.warn(f"a fault in the recorder, which continues: {type(error).__name__}: {error}")
 
     def tick(self, *, everything: bool = False) -> None:
         """One round of readings."""
@@ -270,7 +280,7 @@ class Recorder:
             self.end(span, t_s=self._end_s)
 
     def _take_in(self, readings: dict[str, Reading], *, last: bool = False) -> None:
-        """What a round found; after the `last` no edge waits any longer."""
+        """Add the readings of a round; after the `last` one nothing waits any longer."""
         with self._lock:
             if last and self._end_s is not None:
                 self._sampler.mark_silent(self._end_s)
@@ -278,25 +288,25 @@ class Recorder:
             self._gaps += gaps
             self._live.push(readings, gaps)
             horizon_s = math.inf if last else self._sampler.horizon_s()
-            answers = self._settled(horizon_s)
+            callbacks = self._settled(horizon_s)
             if math.isfinite(horizon_s):
                 self._live.forget(horizon_s)
-        for answer in answers:
-            self._guarded(answer)
+        for callback in callbacks:
+            self._guarded(callback)
 
     def _settled(self, horizon_s: float) -> list[Callable[[], None]]:
-        """Those who asked for an instant that all meters have now passed, ready to be told."""
-        known = [(at, then) for at, then in self._asked if at <= horizon_s]
-        if not known:
+        """The callbacks that wait for an instant that all meters have now passed."""
+        passed = [(at, then) for at, then in self._waiting if at <= horizon_s]
+        if not passed:
             return []
-        self._asked = [(at, then) for at, then in self._asked if at > horizon_s]
-        marks = self._live.marks([at for at, _ in known])
-        return [partial(then, mark) for (_, then), mark in zip(known, marks, strict=True)]
+        self._waiting = [(at, then) for at, then in self._waiting if at > horizon_s]
+        marks = self._live.marks([at for at, _ in passed])
+        return [partial(then, mark) for (_, then), mark in zip(passed, marks, strict=True)]
 
     # --- the sink --------------------------------------------------------------------------------
 
     def flush(self) -> None:
-        """Hand all that is new to the sink."""
+        """Store everything new in the sink."""
         samples = self._sampler.take()
         if self._gauges is not None:
             samples |= self._gauges.take()
@@ -311,23 +321,24 @@ class Recorder:
             return
         try:
             action(self._sink)
-        except Exception as error:  # the training must not stop because its record does
+        except Exception as error:
+            # The training must not end because its recording cannot be stored.
             self._sink = None
             self.warn(f"the recording could not be stored: {error}")
 
     def stop(self, status: Status, exit_code: int | None = None) -> None:
         """Take the last reading, close what is open, and the sink. A second call does nothing.
 
-        A meter that does not answer is waited for no longer than `ANSWER_S` and its own update
-        period. The sink is waited for as long as it takes: giving up on it would lose the end of
-        the recording, and a ledger has time-outs of its own.
+        Waits no longer than `ANSWER_S` and its update period for a meter that does not answer, but
+        as long as necessary for the sink: the end of the recording would be lost otherwise, and a
+        ledger has its own time-outs.
         """
         with self._lock:
             if self._end_s is not None:
                 return
             self._end_s = duration = self.now()
         self._stop.set()
-        # Before the meters: some gauges ask through a session that their GPU's meter holds.
+        # Before the meters, because some gauges use a session that their GPU's meter owns.
         if self._gauges is not None and not self._gauges.stop(duration):
             self.warn("a gauge does not answer: the last readings of gauges are missing")
         if self._sampling is None:
@@ -342,7 +353,7 @@ class Recorder:
 
     def _await_last_round(self, sampling: threading.Thread) -> None:
         while sampling.is_alive():
-            sampling.join(_LOOK_S)
+            sampling.join(_CHECK_S)
             domain = self._sampler.hanging()
             if domain is not None:
                 self._abandoned = True

@@ -1,8 +1,8 @@
-"""What a run may spend: in energy, in CO2 or in money.
+"""The energy budget of a run: `joulecast.Budget`.
 
-A budget in joules is of the energy metered, as it is printed. CO2 and money are of what the site
-takes from its supply for it: metered energy times PUE (ISO/IEC 30134-2), times the grid's
-intensity or the tariff.
+A budget in joules limits the metered energy, as it is printed. CO2 and money are of what the
+facility takes from the grid for it: metered energy times PUE (ISO/IEC 30134-2), times the grid's
+carbon intensity or the tariff.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from ..analysis.carbon.cost import KWH_J, format_amount, format_money, parse_tariff
 from ..analysis.carbon.footprint import Site, check_pue
@@ -26,46 +26,97 @@ from ..units import (
     parse_money,
 )
 
+if TYPE_CHECKING:
+    from .budget_watch import BudgetStatus
+
 CO2 = "g CO2e"
 _BEFORE_UNIT = re.compile(r"(?<=[\d.])(?![eE][+-]?\d)\s*(?=[A-Za-z])")
 
 T = TypeVar("T")
+OnExceeded = Literal["stop", "warn"] | Callable[["BudgetStatus"], bool | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a run may spend: `text` as written, `limit_j` the metered energy (J) it comes to.
+    """How much energy, CO2 or money a run may use.
 
-    `unit` is "J", "g CO2e" or a currency (ISO 4217), and one joule metered costs `per_joule` of it.
-    `basis` says by which price or intensity, `notes` what was assumed without being asked for.
+    Attributes:
+        amount: `"50kJ"`, `"0.3kWh"`, `"30gCO2"`, `"5EUR"`; a number is joules.
+        on_exceeded: `"stop"` raises `BudgetExceeded` after the epoch, `"warn"` prints one line
+            and goes on; a function is given a `BudgetStatus` after each epoch from then on, and
+            the run goes on where it returns True.
+        tariff: price of electricity, for a budget in money: `0.32` (per kWh, in the budget's
+            currency) or `"0.32EUR/kWh"`.
+        region: country of the grid, for a budget in CO2; the world average by default.
+        carbon_intensity: instead of `region`, g CO2e per kWh.
+        pue: power usage effectiveness, facility energy / IT energy; for CO2 and money.
+        text: the amount as people write it: `50 kJ`.
+        limit_j: the metered energy that the amount corresponds to, J.
+        unit: `J`, `g CO2e` or a currency (ISO 4217).
+        per_joule: how much of the unit one metered joule costs.
+        provenance: of the price or intensity.
+        basis: the price or intensity in words; empty for energy.
+        notes: what was assumed without being asked for.
+
+    Raises:
+        UsageError: the amount is no budget or is zero, a price is missing, the country is unknown.
+
+    Example:
+        >>> joulecast.Budget("30gCO2", carbon_intensity=360).limit_j
+        300000.0
     """
 
-    text: str
-    limit_j: float
-    unit: str = "J"
-    per_joule: float = 1.0
-    provenance: Provenance = Provenance.MEASURED  # the weakest that a sum spent can have
-    basis: str = ""
-    notes: tuple[str, ...] = ()
+    amount: str | float
+    on_exceeded: OnExceeded = "stop"
+    tariff: str | float | None = None
+    region: str | None = None
+    carbon_intensity: float | None = None
+    pue: float = 1.0
+    text: str = field(init=False)
+    limit_j: float = field(init=False)
+    unit: str = field(init=False)
+    per_joule: float = field(init=False)
+    provenance: Provenance = field(init=False)
+    basis: str = field(init=False)
+    notes: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        if self.on_exceeded not in ("stop", "warn") and not callable(self.on_exceeded):
+            raise UsageError(f"on_exceeded={self.on_exceeded!r}: use 'stop', 'warn' or a function")
+        check_pue(self.pue)
+        text, value, price = _priced(self)
+        per_joule = price.per_kwh * (1.0 if price.unit == "J" else self.pue) / KWH_J
+        pue = f", PUE {self.pue:g}" if price.basis and self.pue != 1 else ""
+        derived = {
+            "text": text,
+            "limit_j": value / per_joule,
+            "unit": price.unit,
+            "per_joule": per_joule,
+            "provenance": price.provenance,
+            "basis": price.basis + pue,
+            "notes": price.notes,
+        }
+        for name, derived_value in derived.items():
+            object.__setattr__(self, name, derived_value)
 
     def cost(self, energy: Estimate) -> Estimate:
-        """What a metered energy (J) comes to, in the budget's own unit."""
+        """What a metered energy (J) costs, in the budget's own unit."""
         return energy.scaled(self.per_joule, self.unit, self.provenance)
 
-    def spent(self, energy: Estimate) -> str:
-        """A metered energy (J) as people read it in the budget's unit: `12.3 g CO2e (11 to 14)`."""
+    def cost_text(self, energy: Estimate) -> str:
+        """The same as people read it: `12.3 g CO2e (11 to 14)`."""
         cost = self.cost(energy)
         return format_estimate(cost) if cost.unit in ("J", CO2) else format_money(cost, 0)
 
     def share(self, energy: Estimate) -> float:
-        """The part of the budget that a metered energy (J) is; above 1 where it is exceeded."""
+        """The fraction of the budget that a metered energy (J) is; above 1 where exceeded."""
         return energy.value / self.limit_j
 
     def exceeded(self, energy: Estimate) -> bool:
-        """Whether a metered energy (J) uses it up: by its value, the figure that people are shown.
+        """Whether a metered energy (J) reaches the limit, by its value, which people are shown.
 
-        By the upper bound a run would end early on a doubt, by the lower one a modelled meter
-        (easily ±50 %) would overspend by half.
+        By its upper bound a run would end early on a doubt; by the lower one a modelled meter
+        (often ±50 %) would exceed the budget by half.
         """
         return energy.value >= self.limit_j
 
@@ -73,45 +124,42 @@ class Budget:
         return self.text
 
 
-def parse_budget(
-    given: str | float,
-    *,
-    tariff: str | float | None = None,
-    region: str | None = None,
-    carbon_intensity: float | None = None,
-    pue: float = 1.0,
-) -> Budget:
-    """A budget from `50kJ`, `0.3kWh`, `1200` (J), `30gCO2`, `1.2 kg CO2e`, `5 EUR`, `$0.50`.
+@dataclass(frozen=True, slots=True)
+class _Price:
+    """What a kWh costs in the budget's unit."""
 
-    Args:
-        given: the budget; a number is joules.
-        tariff: price of electricity, for a budget in money: `0.32` (per kWh, in the budget's
-            currency) or `0.32 EUR/kWh`.
-        region: country whose grid feeds the machine, for one in CO2; the world by default.
-        carbon_intensity: or the intensity itself, g CO2e per kWh.
-        pue: what the site takes over what the machine takes, 1 or more; for money and CO2.
+    unit: str
+    per_kwh: float
+    provenance: Provenance = Provenance.MEASURED
+    basis: str = ""
+    notes: tuple[str, ...] = ()
 
-    Raises:
-        UsageError: for what is no budget, zero included, or lacks a price or a known country.
-    """
-    check_pue(pue)
-    if not isinstance(given, str):
-        number = _number(given)
-        return Budget(format_quantity(number, "J"), number)
-    text = " ".join(given.split())
+
+_ENERGY = _Price("J", KWH_J)
+
+
+def _priced(budget: Budget) -> tuple[str, float, _Price]:
+    """The amount as text and in its unit, and what a kWh costs. Raises `UsageError`."""
+    amount = budget.amount
+    if not isinstance(amount, str):
+        joules = _number(amount)
+        return format_quantity(joules, "J"), joules, _ENERGY
+    text = " ".join(amount.split())
     spaced = _BEFORE_UNIT.sub(" ", text, count=1)
-    if (joules := _read(parse_energy, text)) is not None:
-        return Budget(spaced if text[-1].isalpha() else f"{text} J", _positive(joules, given))
+    if (joules_written := _read(parse_energy, text)) is not None:
+        energy_text = spaced if text[-1].isalpha() else f"{text} J"
+        return energy_text, _positive(joules_written, amount), _ENERGY
     if (carbon_g := _read(parse_carbon, text)) is not None:
-        return _in_carbon(spaced, _positive(carbon_g, given), region, carbon_intensity, pue)
+        return spaced, _positive(carbon_g, amount), _carbon_price(budget)
     if (money := _read(parse_money, text)) is not None:
-        amount, currency = money
-        return _in_money(_positive(amount, given), currency, tariff, pue)
-    raise UsageError(_not_a_budget(given))
+        value, currency = _positive(money[0], amount), money[1]
+        money_text = f"{value:g} {currency}"
+        return money_text, value, _electricity_price(money_text, currency, budget.tariff)
+    raise UsageError(_not_a_budget(amount))
 
 
-def _not_a_budget(given: object) -> str:
-    return f"{given!r} is not a budget: write 50kJ, 0.3kWh, 30gCO2 or 5EUR, more than zero"
+def _not_a_budget(amount: object) -> str:
+    return f"{amount!r} is not a budget: write 50kJ, 0.3kWh, 30gCO2 or 5EUR, more than zero"
 
 
 def _read(parse: Callable[[str], T], text: str) -> T | None:
@@ -121,38 +169,33 @@ def _read(parse: Callable[[str], T], text: str) -> T | None:
         return None
 
 
-def _positive(value: float, given: object) -> float:
-    if isinstance(given, bool) or not (math.isfinite(value) and value > 0):
-        raise UsageError(_not_a_budget(given))
+def _positive(value: float, amount: object) -> float:
+    if isinstance(amount, bool) or not (math.isfinite(value) and value > 0):
+        raise UsageError(_not_a_budget(amount))
     return value
 
 
-def _number(given: float) -> float:
+def _number(amount: float) -> float:
     try:
-        return _positive(float(given), given)
+        return _positive(float(amount), amount)
     except (TypeError, ValueError, OverflowError):
-        raise UsageError(_not_a_budget(given)) from None
+        raise UsageError(_not_a_budget(amount)) from None
 
 
-def _in_carbon(
-    text: str, grams: float, region: str | None, intensity: float | None, pue: float
-) -> Budget:
-    site = Site.of(region, intensity, pue)
-    notes: tuple[str, ...] = ()
-    if intensity is not None:
-        basis, provenance = f"at {intensity:g} g CO2e/kWh", Provenance.MEASURED
-    else:
-        provenance = Provenance.ASSUMED
-        basis = f"at {site.carbon_g_per_kwh:g} g CO2e/kWh ({site.basis})"
-        if region is None:
-            basis = f"at {site.carbon_g_per_kwh:g} g CO2e/kWh (the world's average, {site.year})"
-            notes = (f"the budget is counted {basis}: name the country with --region",)
-    per_joule = site.carbon_g_per_kwh * pue / KWH_J
-    return Budget(text, grams / per_joule, CO2, per_joule, provenance, basis + _pue(pue), notes)
+def _carbon_price(budget: Budget) -> _Price:
+    site = Site.of(budget.region, budget.carbon_intensity, budget.pue)
+    per_kwh = site.carbon_g_per_kwh
+    basis = f"at {per_kwh:g} g CO2e/kWh"
+    if budget.carbon_intensity is not None:
+        return _Price(CO2, per_kwh, basis=basis)
+    if budget.region is not None:
+        return _Price(CO2, per_kwh, Provenance.ASSUMED, f"{basis} ({site.basis})")
+    basis = f"{basis} (the world average, {site.year})"
+    note = f"the budget is counted {basis}: name the country with --region"
+    return _Price(CO2, per_kwh, Provenance.ASSUMED, basis, (note,))
 
 
-def _in_money(amount: float, currency: str, tariff: str | float | None, pue: float) -> Budget:
-    text = f"{amount:g} {currency}"
+def _electricity_price(text: str, currency: str, tariff: str | float | None) -> _Price:
     if tariff is None:
         raise UsageError(
             f"a budget of {text} needs the price of electricity: add --tariff 0.30{currency}/kWh "
@@ -161,13 +204,9 @@ def _in_money(amount: float, currency: str, tariff: str | float | None, pue: flo
     price = parse_tariff(tariff)
     if price.currency not in (None, currency):
         raise UsageError(
-            f"a budget in {currency} and a tariff in {price.currency} do not go together: "
+            f"a budget in {currency} and a tariff in {price.currency} do not match: "
             "write both in one currency"
         )
-    basis = f"at {format_amount(price.per_kwh)} {currency}/kWh" + _pue(pue)
-    per_joule = price.per_j * pue
-    return Budget(text, amount / per_joule, currency, per_joule, basis=basis)
-
-
-def _pue(pue: float) -> str:
-    return "" if pue == 1 else f", PUE {pue:g}"
+    return _Price(
+        currency, price.per_kwh, basis=f"at {format_amount(price.per_kwh)} {currency}/kWh"
+    )

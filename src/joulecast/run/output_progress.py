@@ -1,4 +1,4 @@
-"""The progress of a run whose training tells us nothing: read from what it prints."""
+"""The progress of a run, read from what its command prints."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ _AT_ONCE_S = 0.02
 
 
 class OutputProgress:
-    """Fed with a command's output; tells `reached` where the run is, and keeps its epochs.
+    """Reads a command's output; calls `on_position` with its progress, and records its epochs.
 
-    Steps aside where the training tells its epochs itself.
+    Does nothing where the training reports its epochs itself.
     """
 
     def __init__(
         self,
         recorder: Recorder,
-        reached: Callable[[RunPosition], None],
+        on_position: Callable[[RunPosition], None],
         planned: int | None = None,
         pattern: str | None = None,
     ) -> None:
-        """Raises `UsageError` for a pattern that is none."""
-        self._recorder, self._reached = recorder, reached
+        """Raises `UsageError` for a pattern that is not valid."""
+        self._recorder, self._on_position = recorder, on_position
         self._reader = Reader(pattern)
         self._tracker: ProgressTracker[Instant] = ProgressTracker(
             planned, lambda instant: instant.t_s
         )
-        self._lock = threading.Lock()  # the last sightings may come from another thread
-        self._waiting: Position[Instant] | None = None  # the last, until time has passed
+        self._lock = threading.Lock()
+        self._waiting: Position[Instant] | None = None  # the last, until it is settled
         self._count = 0  # of the restarts
         self._planned: float | None = None  # of the loop under way
         self._began: tuple[int, Instant] | None = None  # the epoch under way, and since when
@@ -49,77 +49,77 @@ class OutputProgress:
             return
         t_s = self._recorder.since_start(t)
         for sighting in self._reader.feed(stream, data):
-            self._recorder.ask(t_s, partial(self._see, sighting))
+            self._recorder.when_read(t_s, partial(self._see, sighting))
 
     def settle(self) -> None:
-        """A little time has passed: what was seen last stands."""
+        """Accept the last position once `_AT_ONCE_S` has passed without another."""
         with self._lock:
             waiting = self._waiting
             if waiting is not None and self._recorder.now() - waiting.stamp.t_s > _AT_ONCE_S:
-                self._take(waiting)
+                self._accept(waiting)
 
     def finish(self) -> None:
-        """The command has ended well: its last epoch is done."""
-        self._recorder.ask(self._recorder.now(), self._end)
+        """The command has succeeded, so that its last epoch is complete."""
+        self._recorder.when_read(self._recorder.now(), self._end)
 
     def _see(self, sighting: Sighting, instant: Instant) -> None:
         with self._lock:
-            self._go(self._tracker.see(sighting, instant))
+            self._queue(self._tracker.see(sighting, instant))
 
     def _end(self, instant: Instant) -> None:
         with self._lock:
-            self._go(self._tracker.finish(instant))
+            self._queue(self._tracker.finish(instant))
             if self._waiting is not None:
-                self._take(self._waiting)
+                self._accept(self._waiting)
 
-    def _go(self, positions: list[Position[Instant]]) -> None:
-        """Lines that come at once (a program that held its output back) tell one place: the last.
+    def _queue(self, positions: list[Position[Instant]]) -> None:
+        """Of lines that arrive at once (a program that buffers its output) only the last counts.
 
-        Epochs between them would have taken no time.
+        Epochs between them would have a duration of zero.
         """
-        for place in positions:
+        for position in positions:
             waiting = self._waiting
-            if waiting is not None and place.stamp.t_s - waiting.stamp.t_s > _AT_ONCE_S:
-                self._take(waiting)
-            self._waiting = place
+            if waiting is not None and position.stamp.t_s - waiting.stamp.t_s > _AT_ONCE_S:
+                self._accept(waiting)
+            self._waiting = position
 
-    def _take(self, place: Position[Instant]) -> None:
+    def _accept(self, position: Position[Instant]) -> None:
         self._waiting = None
         if self._recorder.counts_epochs:
             return
         count = self._tracker.restarts
         if count != self._count:
-            self._end_loop(place.stamp)
+            self._end_loop(position.stamp)
             self._count, self._began = count, None
-        self._planned = place.planned
-        self._tell(place.done, place.stamp, self._epoch(place))
+        self._planned = position.planned
+        self._report(position.done, position.stamp, self._epoch(position))
 
     def _end_loop(self, at: Instant) -> None:
-        """Another loop begins: if the one before was in its last epoch, that is over."""
+        """Another loop starts: if the previous one was in its last epoch, that is complete."""
         planned, began = self._planned, self._began
         if began is not None and planned is not None and 1 < planned == began[0] + 1:
-            self._tell(planned, at, self._keep(*began, at))
+            self._report(planned, at, self._keep(*began, at))
 
-    def _tell(self, done: float, at: Instant, epoch: SpanEnergy | None) -> None:
+    def _report(self, done: float, at: Instant, epoch: SpanEnergy | None) -> None:
         source = self._tracker.source or "what it prints"
-        self._reached(
+        self._on_position(
             RunPosition(done, self._planned, at.t_s, at.energy, epoch, source, self._count)
         )
 
-    def _epoch(self, place: Position[Instant]) -> SpanEnergy | None:
-        """The epoch that ended here, kept with the recording.
+    def _epoch(self, position: Position[Instant]) -> SpanEnergy | None:
+        """The epoch that ended here, which is added to the recording.
 
-        Where only ends of epochs are printed, the first holds all that came before it.
+        Where only the ends of epochs are printed, the first includes everything before it.
         """
-        number = math.floor(place.done)
+        number = math.floor(position.done)
         if self._began is None and number == 1 and not self._count:
             self._began = (0, self._recorder.beginning)
         began, ended = self._began, None
         if began is not None and number == began[0]:
             return None
         if began is not None and number == began[0] + 1:
-            ended = self._keep(*began, place.stamp)
-        self._began = (number, place.stamp)
+            ended = self._keep(*began, position.stamp)
+        self._began = (number, position.stamp)
         return ended
 
     def _keep(self, index: int, start: Instant, end: Instant) -> SpanEnergy:

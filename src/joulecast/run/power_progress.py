@@ -1,4 +1,4 @@
-"""The progress of a run that prints none: epochs leave a rhythm in its power."""
+"""The progress of a run that prints none, from the period that epochs leave in its power."""
 
 from __future__ import annotations
 
@@ -8,45 +8,49 @@ from ..forecasting.online.period import Period, PeriodCount, find_period
 from ..recording.epochs import RunPosition
 from ..units import Estimate
 
-_LOOK_S = 5.0  # between two searches
-_MOST = 4096  # readings kept; then every second is dropped, so that hours of them find room
+# Time between two searches for a period.
+_SEARCH_S = 5.0
+# Readings kept; of more, every second one is dropped.
+_MAX_READINGS = 4096
 
 
 class PowerProgress:
-    """Fed with the energy used so far, at each round; tells where the run is, once it can."""
+    """Estimates the position of a run from its energy so far, which it is given at each round."""
 
     source = "the rhythm of its power"
 
     def __init__(self, planned: int) -> None:
         self._planned = planned
-        self._seen: list[tuple[float, Estimate]] = []
-        self._apart_s = 0.0  # least time between two readings that are kept
-        self._next_s = 2 * _LOOK_S
+        self._readings: list[tuple[float, Estimate]] = []
+        self._min_step_s = 0.0  # between two readings that are kept
+        self._next_s = 2 * _SEARCH_S
         self._count = PeriodCount()
         self._begun = False
 
     def push(self, t_s: float, energy: Estimate | None) -> list[RunPosition]:
-        """The places reached by `t_s`: none where that cannot be told (yet)."""
-        if energy is None or (self._seen and t_s - self._seen[-1][0] < self._apart_s):
+        """The positions reached by `t_s`; none while they are unknown."""
+        if energy is None or (self._readings and t_s - self._readings[-1][0] < self._min_step_s):
             return []
-        self._seen.append((t_s, energy))
-        if len(self._seen) > _MOST:
-            self._seen = self._seen[::2]
-            self._apart_s = 0.9 * (self._seen[-1][0] - self._seen[0][0]) / len(self._seen)
+        self._readings.append((t_s, energy))
+        if len(self._readings) > _MAX_READINGS:
+            self._readings = self._readings[::2]
+            self._min_step_s = (
+                0.9 * (self._readings[-1][0] - self._readings[0][0]) / len(self._readings)
+            )
         if t_s < self._next_s:
             return []
-        self._next_s = t_s + _LOOK_S
-        times = np.array([t for t, _ in self._seen])
-        joules = np.array([e.value for _, e in self._seen])
+        self._next_s = t_s + _SEARCH_S
+        times = np.array([t for t, _ in self._readings])
+        joules = np.array([e.value for _, e in self._readings])
         period = find_period(times[1:], np.diff(joules) / np.diff(times))
-        return self._places(period, t_s, energy) if isinstance(period, Period) else []
+        return self._positions(period, t_s, energy) if isinstance(period, Period) else []
 
-    def _places(self, period: Period, t_s: float, energy: Estimate) -> list[RunPosition]:
-        found = []
+    def _positions(self, period: Period, t_s: float, energy: Estimate) -> list[RunPosition]:
+        positions = []
         if not self._begun:
             self._begun = True
-            start_s, spent = next(seen for seen in self._seen if seen[0] >= period.start_s)
-            found.append(RunPosition(0.0, self._planned, start_s, spent, source=self.source))
+            start_s, before = next(r for r in self._readings if r[0] >= period.start_s)
+            positions.append(RunPosition(0.0, self._planned, start_s, before, source=self.source))
         done = min(float(self._planned), self._count.update(period, t_s))
-        found.append(RunPosition(done, self._planned, t_s, energy, source=self.source))
-        return found
+        positions.append(RunPosition(done, self._planned, t_s, energy, source=self.source))
+        return positions

@@ -1,4 +1,4 @@
-"""Looks ahead while a run goes on: its progress, the forecast of all of it, and its budget."""
+"""Follows a run while it goes on: its progress, the forecast of the whole, and its budget."""
 
 from __future__ import annotations
 
@@ -12,147 +12,157 @@ from ..recording.epochs import OWN, RunPosition
 from ..recording.recorder import Recorder
 from ..recording.summary import SpanEnergy
 from ..units import Estimate, format_duration, format_estimate
-from .budget_watch import Action, BudgetWatch, Policy, goes_on
+from .budget_watch import Action, BudgetWatch, goes_on
 from .output_progress import OutputProgress
 from .power_progress import PowerProgress
 from .run_options import RunOptions
 from .run_state import RunEstimator, RunState
 
-LOOK_S = 0.5  # between two looks
-_METRIC_BY = 2  # epochs by which the metric of early stopping should have been logged
+POLL_S = 0.5
+# Epochs by which the metric of early stopping should have been logged.
+_METRIC_BY = 2
 
 
 class ProgressMonitor:
-    """Told by the recorder where the run is; tells `talk` what is news, and `show` how it stands.
+    """Follows the progress of one run and reports what is new.
 
-    `over_budget` is called once, from the recorder's thread, when the budget is spent and the
-    policy is to stop.
+    Args:
+        options: how the run is recorded.
+        recorder: of the run; calls `update` and `poll`.
+        notify: is given one line for people at a time.
+        show: is given the state of the run and of its budget, about twice a second.
+        on_exceeded: is called once, from the recorder's thread, when the budget is exceeded and
+            the run is to stop.
+
+    Raises:
+        UsageError: the progress pattern is not valid.
     """
 
     def __init__(
         self,
         options: RunOptions,
         recorder: Recorder,
-        talk: Callable[[str], None],
+        notify: Callable[[str], None],
         show: Callable[[RunState, str | None], None] | None = None,
-        over_budget: Callable[[], None] | None = None,
+        on_exceeded: Callable[[], None] | None = None,
     ) -> None:
-        """Raises `UsageError` for a progress pattern that is none."""
-        self._recorder, self._talk, self._show = recorder, talk, show
-        self._live, self._over_budget = options.live, over_budget
-        self._outlook = RunEstimator(Online, options.epochs, options.early_stopping)
-        self._printed = OutputProgress(recorder, self.reached, options.epochs, options.pattern)
-        self._pulse = (
+        self._recorder, self._notify, self._show = recorder, notify, show
+        self._live, self._on_exceeded = options.live, on_exceeded
+        self._estimator = RunEstimator(Online, options.epochs, options.early_stopping)
+        self._output = OutputProgress(recorder, self.update, options.epochs, options.pattern)
+        self._power = (
             PowerProgress(options.epochs) if options.epochs and options.reads_output else None
         )
-        self._policy = options.on_budget
-        self.said: list[str] = []  # of the warnings, those that were told on the way
-        metered = bool(recorder.header.sources)
+        # Messages that the user has read already; they are among the recording's warnings, too.
+        self.messages: list[str] = []
         self._budget = None
         if options.budget is not None:
+            metered = bool(recorder.header.sources)
             self._budget = BudgetWatch(options.budget, metered=metered)
             for note in options.budget.notes:
-                self._tell(note)
-        self._judging = threading.Lock()  # the training's thread asks at the end of an epoch
+                self._warn(note)
+        # `check_budget` is called by the training's thread, `poll` by the recorder's.
+        self._checking = threading.Lock()
         self.active = options.live or self._budget is not None or show is not None
         self._next_s = 0.0
-        self._count = self._epochs = 0  # of loops that began again; of epochs in this one
+        self._count = self._epochs = 0  # of loops that started again; of epochs in this one
         self._rule = options.early_stopping
-        self._metrics: set[str] = set()  # of the first epochs
-        self.source: str | None = None  # who tells the progress, in words
+        self._metrics: set[str] = set()
+        self.source: str | None = None
+        """Where the progress comes from, in words; None while there is none."""
         self._reads = options.reads_output
 
-    def reached(self, place: RunPosition) -> None:
-        """The run is at a place, as its training tells, or what it prints, or its power."""
-        if place.source != self.source:
-            self.source = place.source
-            if place.source != OWN:  # its epochs are not as certain as those it would tell itself
-                text = f"its epochs were read from {place.source}"
+    def update(self, position: RunPosition) -> None:
+        """The run is at a position, by its training, its output, or its power."""
+        if position.source != self.source:
+            self.source = position.source
+            # Epochs read from elsewhere are less certain than those that a training reports.
+            if position.source != OWN:
+                text = f"its epochs were read from {position.source}"
                 self._recorder.warn(text)
-                self.said.append(text)
-        if place.count != self._count:
-            self._count, self._epochs = place.count, 0
-        self._outlook.reached(place)
-        if place.epoch is not None:
+                self.messages.append(text)
+        if position.count != self._count:
+            self._count, self._epochs = position.count, 0
+        self._estimator.update(position)
+        if position.epoch is not None:
             self._epochs += 1
-            self._look_for_metric(place.epoch)
+            self._check_metric(position.epoch)
             if self._live:
-                self._talk(self._epoch_line(place.epoch))
+                self._notify(self._epoch_line(position.epoch))
 
-    def _look_for_metric(self, epoch: SpanEnergy) -> None:
-        """Early stopping by a metric that nobody logs is never foreseen: a slip of the pen, say."""
+    def _check_metric(self, epoch: SpanEnergy) -> None:
+        """Warn of an early stopping rule whose metric is not logged: a misspelt name."""
         rule = self._rule
         if rule is None or self._epochs > _METRIC_BY:
             return
         self._metrics |= set(epoch.metrics)
         if self._epochs == _METRIC_BY and rule.metric not in self._metrics:
-            there = ", ".join(sorted(self._metrics)) or "none"
-            self._tell(f"early stopping: {rule.metric} was not logged yet (metrics seen: {there})")
+            logged = ", ".join(sorted(self._metrics)) or "none"
+            self._warn(f"early stopping: {rule.metric} was not logged yet (metrics: {logged})")
 
-    def learn(self, past: Sequence[History]) -> None:
-        """Forecast with what past runs teach, too."""
-        if past:
-            self._outlook.learn(partial(Online, past))
+    def use_histories(self, histories: Sequence[History]) -> None:
+        """Use past runs in the forecast."""
+        if histories:
+            self._estimator.replace_forecaster(partial(Online, histories))
 
-    def output(self, stream: int, data: bytes, t: float) -> None:
+    def read_output(self, stream: int, data: bytes, t: float) -> None:
         """The command wrote `data` to descriptor `stream`, at the clock's time `t`."""
-        self._printed.feed(stream, data, t)
+        self._output.feed(stream, data, t)
 
     def finish(self) -> None:
-        """The command has ended well, and so has its last epoch."""
-        self._printed.finish()
+        """The command has succeeded, so that its last epoch is complete."""
+        self._output.finish()
 
-    def look(self) -> None:
-        """Called before each round of readings; looks twice a second, and at the end."""
+    def poll(self) -> None:
+        """Called before each round of readings; acts every `POLL_S`, and at the end."""
         now = self._recorder.now()
-        self._printed.settle()
-        if self._pulse is not None and self.source in (None, self._pulse.source):
-            for place in self._pulse.push(now, self._recorder.energy):
-                self.reached(place)
+        self._output.settle()
+        if self._power is not None and self.source in (None, self._power.source):
+            for position in self._power.push(now, self._recorder.energy):
+                self.update(position)
         ending = self._recorder.ending
         if not self.active or (now < self._next_s and not ending):
             return
-        self._next_s = now + LOOK_S
-        seen = self.snapshot()
-        if self._budget is not None:
-            self._judge(seen)
+        self._next_s = now + POLL_S
+        state = self.state()
+        self._update_budget(state)
         if self._show is not None and not ending:
-            self._show(seen, self._budget_text(seen.energy))
+            self._show(state, self._budget_text(state.energy))
 
-    def snapshot(self) -> RunState:
-        """How the run stands now."""
+    def state(self) -> RunState:
+        """The state of the run now."""
         recorder = self._recorder
         now = recorder.now()
-        return self._outlook.at(now, recorder.energy, min(now, recorder.read_s))
+        return self._estimator.state(now, recorder.energy, min(now, recorder.read_s))
 
     @property
-    def unheard(self) -> bool:
+    def without_progress(self) -> bool:
         """Whether progress was looked for, and none was found."""
         return self._reads and self.source is None
 
-    # the budget
+    # --- the budget ------------------------------------------------------------------------------
 
     def check_budget(self) -> None:
-        """At the end of an epoch: raises `BudgetExceeded` where the run is not to go on."""
+        """Called at the end of an epoch. Raises `BudgetExceeded` where the run is to stop."""
         if self._budget is None:
             return
-        seen = self.snapshot()
-        self._judge(seen)
-        spent = self._budget.overspent(seen.energy, seen.total_energy)
-        if spent is not None and not goes_on(self._policy, spent):
-            raise spent.error()
+        state = self.state()
+        self._update_budget(state)
+        exceeded = self._budget.exceeded(state.energy, state.total_energy)
+        if exceeded is not None and not goes_on(self._budget.budget.on_exceeded, exceeded):
+            raise exceeded.error()
 
-    def _judge(self, seen: RunState) -> None:
+    def _update_budget(self, state: RunState) -> None:
         if self._budget is None:
             return
-        with self._judging:
-            news = self._budget.update(seen.t_s, seen.energy, seen.total_energy)
-            if news is None:
-                return
-        self._tell(news.text)
-        spent = news.action is Action.EXCEEDED
-        if spent and self._over_budget and self._policy is Policy.STOP:
-            self._over_budget()
+        with self._checking:
+            status = self._budget.update(state.t_s, state.energy, state.total_energy)
+        if status is None:
+            return
+        self._warn(status.text)
+        exceeded = status.action is Action.EXCEEDED
+        if exceeded and self._on_exceeded and status.budget.on_exceeded == "stop":
+            self._on_exceeded()
 
     def _budget_text(self, energy: Estimate | None) -> str | None:
         if self._budget is None or energy is None:
@@ -160,22 +170,23 @@ class ProgressMonitor:
         budget = self._budget.budget
         return f"{100 * budget.share(energy):.0f} % of the budget of {budget}"
 
-    # words
+    # --- messages --------------------------------------------------------------------------------
 
-    def _tell(self, text: str) -> None:
-        self.said.append(text)
+    def _warn(self, text: str) -> None:
+        self.messages.append(text)
         self._recorder.warn(text)
-        self._talk(text)
+        self._notify(text)
 
     def _epoch_line(self, epoch: SpanEnergy) -> str:
-        seen = self.snapshot()
-        planned = seen.planned
+        state = self.state()
+        planned = state.planned
         of = f" ({self._epochs} of {planned:g})" if planned else ""
         energy = format_estimate(epoch.energy) if epoch.energy else "not measured"
         text = f"epoch {epoch.span.index}{of}: {energy} in {format_duration(epoch.duration_s)}"
-        if seen.total_energy is not None and planned and self._epochs < planned:
-            text += f"; forecast {format_estimate(seen.total_energy)}"
-            text += f", {format_duration(seen.left_s or 0.0)} left"
-        if seen.early is not None and not (planned and self._epochs >= planned):
-            text += f"; {seen.early}"
+        last = planned is not None and self._epochs >= planned
+        if state.total_energy is not None and planned and not last:
+            text += f"; forecast {format_estimate(state.total_energy)}"
+            text += f", {format_duration(state.remaining_s or 0.0)} remaining"
+        if state.early_stop is not None and not last:
+            text += f"; {state.early_stop}"
         return text

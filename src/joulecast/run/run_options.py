@@ -1,4 +1,4 @@
-"""How a run is recorded and watched."""
+"""How a run is recorded."""
 
 from __future__ import annotations
 
@@ -9,18 +9,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from .budget_watch import OnBudget, Policy
 
 if TYPE_CHECKING:
     from ..forecasting.early_stopping.rule import EarlyStopping
     from .budget import Budget
 
-SLOWEST_S, FASTEST_S = 1.0, 0.01
+MAX_INTERVAL_S, MIN_INTERVAL_S = 1.0, 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How a run is recorded. Raises `UsageError` where the figures make no sense."""
+    """How a run is recorded.
+
+    Attributes:
+        name: of the run.
+        epochs: planned.
+        tags: to find the run by.
+        interval_s: between readings.
+        scope: `process` or `machine`.
+        ledger: a file or URL; None for the user's own.
+        idle_s: for how long the idle baseline is measured before the run.
+        idle_power_w: the idle baseline where it is given, by domain or as "total".
+        live: whether a line for each epoch is printed on stderr.
+        reads_output: whether progress is read from the command's output, or from its power.
+        pattern: the user's own pattern of progress in that output.
+        early_stopping: the rule that may end the run before its planned epochs.
+        budget: of energy, CO2 or money.
+
+    Raises:
+        UsageError: a figure makes no sense.
+    """
 
     name: str
     epochs: int | None = None
@@ -28,21 +46,17 @@ class RunOptions:
     interval_s: float = 0.1
     scope: str = "process"
     ledger: str | Path | None = None
-    idle_s: float = 0.0  # measure the idle baseline for so long before the run
-    idle_power_w: Mapping[str, float] | None = None  # or it is given: by domain, or "total"
-    live: bool = False  # a line on stderr for each epoch, with a forecast
-    reads_output: bool = False  # progress is read from what the command prints, or from its power
-    pattern: str | None = None  # of the user's own, for that
-    early_stopping: EarlyStopping | None = None  # that may end the run before its planned epochs
+    idle_s: float = 0.0
+    idle_power_w: Mapping[str, float] | None = None
+    live: bool = False
+    reads_output: bool = False
+    pattern: str | None = None
+    early_stopping: EarlyStopping | None = None
     budget: Budget | None = None
-    on_budget: OnBudget = Policy.STOP
 
     def __post_init__(self) -> None:
-        if not FASTEST_S <= self.interval_s <= SLOWEST_S:
-            raise UsageError(
-                f"interval {self.interval_s:g} s: sample between 100 times a second (0.01 s) "
-                "and once (1 s)"
-            )
+        if not MIN_INTERVAL_S <= self.interval_s <= MAX_INTERVAL_S:
+            raise UsageError(f"interval {self.interval_s:g} s: use 0.01 to 1 s")
         if self.scope not in ("process", "machine"):
             raise UsageError(f"scope {self.scope!r}: use 'process' or 'machine'")
         if self.epochs is not None and self.epochs < 0:
@@ -53,4 +67,4 @@ class RunOptions:
             if not (math.isfinite(watts) and watts >= 0):
                 raise UsageError(f"idle_power={watts:g}: must be finite and not negative")
         if self.idle_s and self.idle_power_w:
-            raise UsageError("the idle baseline is either measured or given, not both")
+            raise UsageError("idle and idle_power: the baseline is measured or given, not both")

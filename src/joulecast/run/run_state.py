@@ -1,4 +1,4 @@
-"""How far a run is, what it has used, and what all of it will: kept up to date while it goes on."""
+"""The state of a run while it goes on: progress, energy so far, and the forecast of the whole."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..forecasting.base import Forecast, OnlineForecaster, Prediction, Work
 from ..forecasting.early_stopping.rule import (
@@ -17,21 +17,31 @@ from ..forecasting.early_stopping.rule import (
     stopping,
 )
 from ..recording.epochs import RunPosition
-from ..units import Estimate, Provenance, format_estimate, weakest
+from ..units import Estimate, Provenance, format_estimate, provenance_of_sum
 
-_SHORTEST_S = 0.1  # a step in less is joined with the next: its energy would not be resolved
-_REMEMBERED = 1000  # stretches of work that another forecaster may still be fed with
-_POWER_S = 5.0  # the power shown is the mean over so long
+# A shorter step is joined with the next, because meters would not resolve its energy.
+_MIN_STEP_S = 0.1
+# Pieces of work that are kept, to give them to another forecaster.
+_MAX_WORKS = 1000
+# The power shown is the mean over so long.
+_POWER_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class EarlyStopForecast:
-    """What a run costs if it may stop early: expected values and 90 % intervals."""
+    """Forecast of a run that may stop early: expected values and 90 % intervals.
 
-    epoch: Estimate  # the last one; unit "epochs"
+    Attributes:
+        epoch: the last one; its unit is "epochs".
+        energy: of the run, J; None where no energy is measured.
+        duration: of the run, s.
+        text: the rule, the curve and the forecast in words.
+    """
+
+    epoch: Estimate
     energy: Estimate | None
     duration: Estimate
-    text: str  # all that is known of it
+    text: str
 
     def __str__(self) -> str:
         low, high = int(self.epoch.low), int(self.epoch.high)
@@ -41,24 +51,36 @@ class EarlyStopForecast:
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """A run under way, at one instant. Energies J, durations s; None where it cannot be told."""
+    """A run at one instant while it goes on. What is unknown is None.
+
+    Attributes:
+        t_s: since the start of the run.
+        energy: so far, J.
+        power_w: mean of the last seconds.
+        done: epochs, with the fraction of the one that is running.
+        planned: epochs.
+        total_energy: forecast of the whole run, J.
+        total_duration: forecast of the whole run, s.
+        notes: how the forecast was made.
+        reason: why there is no forecast.
+        source: where the progress comes from, in words.
+        early_stop: forecast of the run if it stops early, where there is a rule for that.
+    """
 
     t_s: float
-    energy: Estimate | None  # used so far
-    power_w: float | None  # mean of the last seconds
-    done: float | None  # epochs, with the part of the one under way
+    energy: Estimate | None
+    power_w: float | None
+    done: float | None
     planned: float | None
-    total_energy: Estimate | None  # forecast of the whole run
+    total_energy: Estimate | None
     total_duration: Estimate | None
-    notes: tuple[str, ...] = ()  # how the forecast arose
-    reason: str | None = None  # why there is no forecast
-    source: str | None = None  # who tells the progress, in words
-    early: EarlyStopForecast | None = (
-        None  # the run if it stops early, where there is a rule for that
-    )
+    notes: tuple[str, ...] = ()
+    reason: str | None = None
+    source: str | None = None
+    early_stop: EarlyStopForecast | None = None
 
     @property
-    def left_s(self) -> float | None:
+    def remaining_s(self) -> float | None:
         """Forecast time to the end."""
         if self.total_duration is None:
             return None
@@ -66,9 +88,9 @@ class RunState:
 
 
 class RunEstimator:
-    """Fed with the places a run has reached; tells at any time how it stands. Thread-safe.
+    """Estimates the state of a run from the positions it has reached. Thread-safe.
 
-    `new` makes a forecaster: one for the run, and a fresh one where its progress begins again.
+    `new` makes a forecaster: one for the run, and another where its progress starts again.
     """
 
     def __init__(
@@ -87,43 +109,44 @@ class RunEstimator:
         self._works: list[Work] = []
         self._recent = deque([(0.0, 0.0)])  # time and energy, for the power
 
-    def reached(self, place: RunPosition) -> None:
-        """The run is at `place`. One that lies before the last begins a new count."""
+    def update(self, position: RunPosition) -> None:
+        """The run is at a position. One that lies before the last starts a new count."""
         with self._lock:
             last = self._last
-            if last is not None and _begins_anew(place, last):
+            if last is not None and _starts_again(position, last):
                 self._forecaster, self._works, last = self._new(), [], None
                 self._curve, self._stopping = [], None
-            if place.epoch is not None and self._rule is not None:
-                self._curve.append(place.epoch.metrics.get(self._rule.metric))
+            if position.epoch is not None and self._rule is not None:
+                self._curve.append(position.epoch.metrics.get(self._rule.metric))
                 self._stopping = None
             if last is not None:
-                if place.done == last.done:
-                    self._planned = place.planned
-                    return  # time between two epochs counts with the second
-                whole = place.done == math.floor(place.done)
-                if not whole and place.t_s - last.t_s < _SHORTEST_S:
+                if position.done == last.done:
+                    # The time between two epochs counts with the second.
+                    self._planned = position.planned
                     return
-            work = _between(last, place)
+                whole = position.done == math.floor(position.done)
+                if not whole and position.t_s - last.t_s < _MIN_STEP_S:
+                    return
+            work = _between(last, position)
             self._forecaster.add(work)
-            if len(self._works) < _REMEMBERED:
+            if len(self._works) < _MAX_WORKS:
                 self._works.append(work)
-            self._last, self._planned = place, place.planned
+            self._last, self._planned = position, position.planned
 
-    def learn(self, new: Callable[[], OnlineForecaster]) -> None:
-        """Forecast by another from now on, fed with what was seen so far.
+    def replace_forecaster(self, new: Callable[[], OnlineForecaster]) -> None:
+        """Use another forecaster from now on, given all the work so far.
 
-        Where that is too much, the run goes on as it was: it has itself to learn from.
+        After too much work the old one stays: it has learned from the run itself.
         """
         with self._lock:
             self._new = new
-            if len(self._works) < _REMEMBERED:
+            if len(self._works) < _MAX_WORKS:
                 self._forecaster = new()
                 for work in self._works:
                     self._forecaster.add(work)
 
-    def at(self, t_s: float, energy: Estimate | None, read_s: float | None = None) -> RunState:
-        """The run at an instant, with the energy used up to then, as last read at `read_s`."""
+    def state(self, t_s: float, energy: Estimate | None, read_s: float | None = None) -> RunState:
+        """The run at `t_s`, with its energy so far, which was last read at `read_s`."""
         with self._lock:
             power_w = self._power(t_s if read_s is None else read_s, energy)
             planned = self._planned
@@ -131,12 +154,12 @@ class RunEstimator:
             source = None if self._last is None else self._last.source
             forecast = reason = when = None
             if done is None:
-                reason = "no progress seen yet"
+                reason = "no progress reported yet"
             elif planned is None:
                 reason = "the number of epochs is not known"
             else:
                 forecast = self._forecaster.forecast(planned, self._pending(t_s, energy))
-                reason = None if forecast else "too little is done"
+                reason = None if forecast else "too little of the run is done"
             when = self._stops(planned) if forecast else None
         total, duration = _estimates(forecast, t_s, energy) if forecast else (None, None)
         if forecast and total is None:
@@ -151,7 +174,7 @@ class RunEstimator:
         )
 
     def _stops(self, planned: float | None) -> Stopping | None:
-        """When the rule ends the run; None where there is none, or nothing it could look at yet."""
+        """When the rule ends the run; None without a rule, or before its metric was logged."""
         if self._rule is None or planned is None or all(v is None for v in self._curve):
             return None
         if self._stopping is None or self._stopping.planned != max(planned, len(self._curve)):
@@ -174,20 +197,21 @@ class RunEstimator:
         return max(0.0, end_j - start_j) / (end_s - start_s) if end_s > start_s else None
 
 
-def _begins_anew(place: RunPosition, last: RunPosition) -> bool:
-    """Whether progress fell back, or is told by another, or in epochs after parts of the run."""
+def _starts_again(position: RunPosition, last: RunPosition) -> bool:
+    """Whether progress fell back, comes from another source, or counts epochs instead of parts."""
     in_parts = last.planned == 1.0 and 0 < last.done < 1
-    other_unit = in_parts and place.planned != 1.0
-    other_count = (place.source, place.count) != (last.source, last.count)
-    return place.done < last.done or other_count or other_unit
+    other_unit = in_parts and position.planned != 1.0
+    other_count = (position.source, position.count) != (last.source, last.count)
+    return position.done < last.done or other_count or other_unit
 
 
-def _between(last: RunPosition | None, place: RunPosition) -> Work:
-    if last is None:  # what came before the first epoch is spent and no part of any
-        return Work(place.done, place.t_s, _value(place.energy))
-    duration = max(0.0, place.t_s - last.t_s)
+def _between(last: RunPosition | None, position: RunPosition) -> Work:
+    # The time before the first epoch is no part of any epoch.
+    if last is None:
+        return Work(position.done, position.t_s, _value(position.energy))
+    duration = max(0.0, position.t_s - last.t_s)
     return Work(
-        place.done - last.done, duration, max(0.0, _value(place.energy) - _value(last.energy))
+        position.done - last.done, duration, max(0.0, _value(position.energy) - _value(last.energy))
     )
 
 
@@ -196,10 +220,10 @@ def _value(energy: Estimate | None) -> float:
 
 
 def _early(
-    when: Stopping, whole: Forecast, spent: Work, energy: Estimate | None
+    when: Stopping, whole: Forecast, so_far: Work, energy: Estimate | None
 ) -> EarlyStopForecast:
-    expected = expected_energy(when, whole, spent)
-    joules, duration = _estimates(expected, spent.duration_s, energy)
+    expected = expected_energy(when, whole, so_far)
+    joules, duration = _estimates(expected, so_far.duration_s, energy)
     low, high = when.interval
     middle = min(max(when.expected, low), high)
     epoch = Estimate(middle, low, high, "epochs", Provenance.MODELLED)
@@ -209,25 +233,27 @@ def _early(
 def _estimates(
     forecast: Forecast, t_s: float, energy: Estimate | None
 ) -> tuple[Estimate | None, Estimate]:
-    duration = _estimate(forecast.duration, t_s, 0.0, 0.0, "s", Provenance.MODELLED)
+    """Energy and duration of the whole run; no energy where none is measured."""
+    duration = _estimate(forecast.duration, t_s, 0.0, 0.0, "s")
     if energy is None or energy.value <= 0:
         return None, duration
     below = (energy.value - energy.low) / energy.value
     above = (energy.high - energy.value) / energy.value
-    provenance = weakest([energy.provenance, Provenance.MODELLED])  # the rest was not measured
-    return _estimate(forecast.energy, energy.low, below, above, "J", provenance), duration
+    whole = _estimate(forecast.energy, energy.low, below, above, "J")
+    # The energy so far has its own provenance; the rest is modelled.
+    rest = replace(whole, value=max(0.0, whole.value - energy.value), low=0.0)
+    provenance, mix = provenance_of_sum([energy, rest])
+    return replace(whole, provenance=provenance, mix=mix), duration
 
 
-def _estimate(
-    p: Prediction, floor: float, below: float, above: float, unit: str, provenance: Provenance
-) -> Estimate:
-    """The forecast's own interval joined with the meters' relative error (independent).
+def _estimate(p: Prediction, floor: float, below: float, above: float, unit: str) -> Estimate:
+    """The forecast's own interval combined with the meters' relative error (independent).
 
-    What was spent is spent: no forecast of the whole lies below `floor`.
+    No forecast of the whole lies below `floor`, the lower bound so far.
     """
     value = max(p.value, floor)
-    low = value - math.hypot(value * below, max(0.0, value - (value if p.low is None else p.low)))
-    high = value + math.hypot(
-        value * above, max(0.0, (value if p.high is None else p.high) - value)
-    )
-    return Estimate(value, min(value, max(floor, low)), high, unit, provenance)
+    own_below = 0.0 if p.low is None else max(0.0, value - p.low)
+    own_above = 0.0 if p.high is None else max(0.0, p.high - value)
+    low = value - math.hypot(value * below, own_below)
+    high = value + math.hypot(value * above, own_above)
+    return Estimate(value, min(value, max(floor, low)), high, unit, Provenance.MODELLED)

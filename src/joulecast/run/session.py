@@ -1,4 +1,4 @@
-"""The recording of one run, from the meters to the ledger, and its forecast on the way."""
+"""The recording of one run, from the meters to the ledger, with its forecast."""
 
 from __future__ import annotations
 
@@ -31,13 +31,14 @@ from .progress_monitor import ProgressMonitor
 from .run_options import RunOptions
 from .run_state import RunState
 
-# Past runs that are learned from, and how long they may be together: a fraction of a second.
+# Past runs that the forecast uses, and their total duration: reading them takes under a second.
 _PAST_RUNS, _PAST_S = 20, 86400.0
 
 
-def say(text: str) -> None:
-    """One line to the person at the terminal, never to the program's output."""
-    with suppress(OSError, ValueError, AttributeError):  # nobody listens: stderr is closed
+def notify(text: str) -> None:
+    """Print one line for people, on stderr."""
+    # stderr may be closed.
+    with suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(f"joulecast: {text}\n")
         sys.stderr.flush()
 
@@ -45,8 +46,17 @@ def say(text: str) -> None:
 class Session:
     """The recording of one run, from the meters to the ledger.
 
-    `root_pid` is the process whose tree the run is; None where it is still to be started, and
-    named in `follow`. `show` and `over_budget`: see `ProgressMonitor`.
+    Args:
+        options: how it is recorded.
+        command: that is recorded.
+        root_pid: the process whose tree is the run; None where it is started later, see `follow`.
+        job: the place of this process in a distributed job.
+        env: environment variables; those of this process by default.
+        clock: monotonic seconds.
+        notify: is given one line for people at a time.
+        sleep: waits for so many seconds.
+        show: see `ProgressMonitor`.
+        on_exceeded: see `ProgressMonitor`.
     """
 
     def __init__(
@@ -57,26 +67,28 @@ class Session:
         job: Job,
         env: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.monotonic,
-        talk: Callable[[str], None] = say,
+        notify: Callable[[str], None] = notify,
         sleep: Callable[[float], None] = time.sleep,
         *,
         show: Callable[[RunState, str | None], None] | None = None,
-        over_budget: Callable[[], None] | None = None,
+        on_exceeded: Callable[[], None] | None = None,
     ) -> None:
         env = os.environ if env is None else env
-        self._env, self._talk, self._where = env, talk, options.ledger
-        self.said: list[str] = []  # of the warnings, those the user has read already
-        self._learns = False  # from past runs
+        self._env, self._notify, self._where = env, notify, options.ledger
+        # Warnings that the user has read already.
+        self._messages: list[str] = []
+        self._uses_histories = False
         environment = Environment.detect(env=env)
-        if root_pid is None:  # another program's run: its packages count, not ours
+        # In a command's run its own packages are recorded, not those of this process.
+        if root_pid is None:
             environment = environment.of_program(command[0])
         idle = self._idle(options, environment, env, clock, sleep)
         follows = None if options.scope == "machine" else (root_pid or NOT_STARTED)
         self._cpu_time = CpuTime(clock, follows)
-        found = discover(
+        discovered = discover(
             options.scope, clock, env=env, cpu_time=self._cpu_time, environment=environment
         )
-        gauges = find_gauges(options.scope, clock, self._cpu_time, found.meters)
+        gauges = find_gauges(options.scope, clock, self._cpu_time, discovered.meters)
         header = Header(
             run_id=secrets.token_hex(8),
             name=options.name,
@@ -85,26 +97,27 @@ class Session:
             scope=options.scope,
             interval_s=options.interval_s,
             environment=environment.to_json(),
-            sources=[meter.source for meter in found.meters],
+            sources=[meter.source for meter in discovered.meters],
             group=job.group,
             tags=dict(options.tags),
             planned_epochs=options.epochs,
             idle_power_w=idle,
-            warnings=found.warnings + ([] if found.meters else _reasons(found.unavailable)),
+            warnings=discovered.warnings
+            + ([] if discovered.meters else _reasons(discovered.unavailable)),
             gauges=gauges.sources,
         )
         self._sink = RescueSink(options.ledger, self._trouble, env)
         self._join = join.JoinFile()
         self.recorder = Recorder(
             header,
-            found.meters,
+            discovered.meters,
             self._sink,
             clock,
             gauges=gauges.open,
-            on_reached=self._reached,
+            on_position=self._on_position,
             on_tick=self._tick,
         )
-        self.lookout = ProgressMonitor(options, self.recorder, talk, show, over_budget)
+        self.monitor = ProgressMonitor(options, self.recorder, notify, show, on_exceeded)
 
     def _idle(
         self,
@@ -118,8 +131,8 @@ class Session:
             return dict(options.idle_power_w)
         if not options.idle_s:
             return None
-        self._talk(f"measuring the idle machine for {format_duration(options.idle_s)}")
-        # The whole machine's: nobody's process tree draws the idle power.
+        self._notify(f"measuring the idle machine for {format_duration(options.idle_s)}")
+        # Idle power is drawn by the whole machine, not by a process tree.
         whole = discover(
             "machine", clock, env=env, cpu_time=CpuTime(clock, None), environment=environment
         )
@@ -135,30 +148,36 @@ class Session:
         return self._join
 
     def start(self) -> None:
-        """Begin to sample."""
+        """Start sampling."""
         self.recorder.start()
 
-    def snapshot(self) -> RunState:
-        """How the run stands now."""
-        self._begin_to_learn()
-        return self.lookout.snapshot()
+    @property
+    def messages(self) -> list[str]:
+        """Warnings that the user has read already."""
+        return [*self._messages, *self.monitor.messages]
 
-    def _begin_to_learn(self) -> None:
-        if self._learns:
+    def state(self) -> RunState:
+        """The state of the run now."""
+        self._start_using_histories()
+        return self.monitor.state()
+
+    def _start_using_histories(self) -> None:
+        if self._uses_histories:
             return
-        self._learns = True
-        learning = threading.Thread(target=self._learn, name="joulecast-learn", daemon=True)
-        with suppress(RuntimeError):  # no thread can be started: it forecasts without
-            learning.start()
+        self._uses_histories = True
+        reading = threading.Thread(target=self._read_histories, name="joulecast-past", daemon=True)
+        # Where no thread can be started the forecast does without past runs.
+        with suppress(RuntimeError):
+            reading.start()
 
-    def _learn(self) -> None:
-        """Tell the forecast of past runs on this machine; a ledger that cannot be read has none."""
+    def _read_histories(self) -> None:
+        """Give past runs on this machine to the forecast; none where the ledger cannot be read."""
         from ..forecasting.online.histories import histories
         from ..ledger import open_ledger
 
         header = self.recorder.header
         with suppress(JoulecastError), open_ledger(self._where, self._env, create=False) as ledger:
-            self.lookout.learn(
+            self.monitor.use_histories(
                 histories(
                     ledger,
                     limit=_PAST_RUNS,
@@ -173,7 +192,7 @@ class Session:
         self._cpu_time.follow(pid)
 
     def stop(self, status: Status, exit_code: int | None = None) -> Summary:
-        """End the recording; its figures."""
+        """End the recording and return its figures."""
         self.recorder.stop(status, exit_code)
         self._join.close()
         try:
@@ -181,30 +200,32 @@ class Session:
         finally:
             self._sink.release()
 
-    def _reached(self, place: RunPosition) -> None:
-        self.lookout.reached(place)
+    def _on_position(self, position: RunPosition) -> None:
+        self.monitor.update(position)
 
     def _tick(self) -> None:
         try:
             self._join.tail.pump(self.recorder)
         except OSError as error:
             self.recorder.warn(f"the script's own events cannot be read: {error.strerror}")
-        self.lookout.look()
-        if self.lookout.active and self.lookout.source is not None:  # a forecast is due
-            self._begin_to_learn()
+        self.monitor.poll()
+        forecasts = self.monitor.active and self.monitor.source is not None
+        if forecasts:
+            self._start_using_histories()
 
     @property
     def ledger(self) -> str | None:
-        """What to give to `--ledger` to find the run, None where nothing need be given."""
+        """What to pass to `--ledger` to find the run; None where it is the default."""
         place = self._sink.place
         try:
             return None if place == str(locate(None, self._env)) else place
-        except JoulecastError:  # the user has no ledger of their own: no home folder
+        except JoulecastError:
+            # Without a home folder there is no default ledger.
             return place
 
     def _trouble(self, text: str) -> None:
-        self.said.append(text)
-        self._talk(text)
+        self._messages.append(text)
+        self._notify(text)
         self.recorder.warn(text)
 
 

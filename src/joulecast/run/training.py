@@ -1,9 +1,10 @@
-"""A training under watch, as Python sees it: `joulecast.Run`."""
+"""A training that is recorded: `joulecast.Run`."""
 
 from __future__ import annotations
 
 import atexit
 import functools
+import html
 import inspect
 import os
 import shlex
@@ -24,34 +25,43 @@ from ..recording.summary import Summary
 from ..units import Estimate, format_duration, format_estimate, one_line
 from .run_options import RunOptions
 from .run_state import RunState
-from .session import Session, say
+from .session import Session, notify
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
-_active: set[Run] = set()  # started in this process and not stopped yet
-_starting = threading.RLock()  # two threads that start at once must not both record
+# Runs that were started in this process and are not stopped yet.
+_active: set[Run] = set()
+# Held while a run starts, so that of two threads only one records.
+_starting = threading.RLock()
 
 
 class Run(ContextDecorator, AbstractContextManager["Run"]):
-    """A training under watch. Made by `joulecast.record`; see there."""
+    """A training that is recorded; made by `joulecast.record`, see there.
+
+    Attributes:
+        summary: the figures of the run once it has ended, where this process recorded it.
+    """
 
     def __init__(self, options: RunOptions, *, quiet: bool) -> None:
         self._options, self._quiet = options, quiet
         self._pid = os.getpid()
-        self._watch: Session | None = None  # None where another run holds the recording
-        self._around: Run | None = None  # that holds it, in this process
-        self._outside: join.EventWriter | None = None  # the way into the run around this process
+        # At most one of the three is set: this run records, or joins another one in this process,
+        # or one that another process records.
+        self._session: Session | None = None
+        self._outer: Run | None = None
+        self._writer: join.EventWriter | None = None
         self._tracker = EventTracker(NoEvents())
         self._span: AbstractContextManager[None] | None = None
-        self._by_hand = False  # started by `start`, in a notebook
+        self._by_hand = False
         self.summary: Summary | None = None
 
-    def _recreate_cm(self) -> Run:  # a decorated function opens a new run each time it is called
+    def _recreate_cm(self) -> Run:
+        # Each call of a decorated function is a new run.
         return Run(self._options, quiet=self._quiet)
 
     def __call__(self, function: F) -> F:
-        """The function as it was, each call of it a run; coroutine functions too."""
+        """The function with each call recorded as a run; also of a coroutine function."""
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise UsageError(
                 f"record() cannot decorate the generator {function.__name__}: "
@@ -61,22 +71,35 @@ class Run(ContextDecorator, AbstractContextManager["Run"]):
             return super().__call__(function)
 
         @functools.wraps(function)
-        async def watched(*args: Any, **kwargs: Any) -> Any:
+        async def recorded(*args: Any, **kwargs: Any) -> Any:
             with self._recreate_cm():
                 return await function(*args, **kwargs)
 
-        return cast(F, watched)
+        return cast(F, recorded)
 
-    # starting and stopping
+    def __repr__(self) -> str:
+        if self.summary is not None:
+            return repr(self.summary)
+        name = one_line(self._options.name)
+        if not self.recording:
+            return f"{name}: not recorded here, or not started"
+        state = self.state
+        energy = format_estimate(state.energy) if state and state.energy else "energy unknown"
+        return f"{name}: running, {energy} so far"
+
+    def _repr_html_(self) -> str | None:
+        return self.summary._repr_html_() if self.summary else f"<p>{html.escape(repr(self))}</p>"
+
+    # --- starting and stopping -------------------------------------------------------------------
 
     def start(self) -> Run:
-        """Begin; for notebooks, where a `with` block cannot span cells. Ends with `stop`.
+        """Start recording until `stop`; for notebooks, where a `with` block cannot span cells.
 
-        A run that an earlier cell began like this, and never ended, is ended first.
+        A run that an earlier cell started like this and did not stop is stopped first.
         """
         self._by_hand = True
         for run in [run for run in _active if run._by_hand and run.recording and run is not self]:
-            say(f"{run._options.name} was still being recorded: it ends here")
+            notify(f"{run._options.name} was still being recorded: it ends here")
             run.stop()
         return self._begin()
 
@@ -89,61 +112,64 @@ class Run(ContextDecorator, AbstractContextManager["Run"]):
                     self._record_or_join(job)
                 except UsageError:
                     raise
-                except Exception as error:  # a fault of ours must not cost the user the training
-                    say(f"not recording, because of a fault: {type(error).__name__}: {error}")
-                    self._watch, self._tracker = None, EventTracker(NoEvents())
+                except Exception as error:
+                    # A fault of joulecast must not end the user's training.
+                    notify(f"not recording, because of a fault: {type(error).__name__}: {error}")
+                    self._session, self._tracker = None, EventTracker(NoEvents())
         return self
 
     def _record_or_join(self, job: Job) -> None:
-        around = next((run for run in _active if run._pid == self._pid), None)
-        if around is not None:
-            self._around, self._tracker = around._around or around, around._tracker
-        elif (outside := _writer(join.outer_file(os.environ))) is not None:
-            self._outside, self._tracker = outside, EventTracker(outside)
+        outer = next((run for run in _active if run._pid == self._pid), None)
+        if outer is not None:
+            self._outer, self._tracker = outer._outer or outer, outer._tracker
+        elif (writer := _event_writer(join.outer_file(os.environ))) is not None:
+            self._writer, self._tracker = writer, EventTracker(writer)
         else:
-            from ..ledger import store  # noqa: F401 - loaded before the run, not charged to it
+            # Loaded before the run, so that its energy is not part of the run's.
+            from ..ledger import store  # noqa: F401
 
             command = [sys.executable, *sys.argv]
-            self._watch = Session(self._options, command, job.tree_root(), job)
-            self._watch.start()
-            self._tracker = EventTracker(self._watch.recorder)
-            os.environ[join.VARIABLE] = self._watch.join_file.variable
-        if self._watch is None and self._options.budget is not None:
-            say(f"the budget of {self._options.budget} is not kept: give it to the run around this")
-        if self._watch is None:
+            self._session = Session(self._options, command, job.tree_root(), job)
+            self._session.start()
+            self._tracker = EventTracker(self._session.recorder)
+            os.environ[join.VARIABLE] = self._session.join_file.variable
+        if self._session is None and self._options.budget is not None:
+            notify(f"the budget of {self._options.budget} is ignored: pass it to the outer run")
+        if self._session is None:
             self._span = self._tracker.span(self._options.name, "run")
             self._span.__enter__()
         _active.add(self)
 
     def stop(self, *, failed: bool = False) -> Summary | None:
-        """End the run; its figures, or None where an outer run holds them. Safe to call twice."""
+        """End the run; its figures, or None where an outer run has them. Safe to call twice."""
         return self._stop(Status.FAILED if failed else Status.FINISHED)
 
     def _stop(self, status: Status) -> Summary | None:
-        if os.getpid() != self._pid:  # a forked worker leaves its parent's run alone
+        # A forked worker must not end its parent's run.
+        if os.getpid() != self._pid:
             return None
         _active.discard(self)
         if self._span is not None:
             self._span.__exit__(None, None, None)
             self._span = None
-        if self._outside is not None:
-            self._outside.close()
-        if self._watch is not None:
+        if self._writer is not None:
+            self._writer.close()
+        if self._session is not None:
             os.environ.pop(join.VARIABLE, None)
-            watch, self._watch = self._watch, None
-            self._finish(watch, status)
+            session, self._session = self._session, None
+            self._finish(session, status)
         return self.summary
 
-    def _finish(self, watch: Session, status: Status) -> None:
+    def _finish(self, session: Session, status: Status) -> None:
         try:
-            self.summary = watch.stop(status)
+            self.summary = session.stop(status)
         except Exception as error:
-            say(f"the recording could not be ended: {type(error).__name__}: {error}")
+            notify(f"the recording could not be ended: {type(error).__name__}: {error}")
             return
         finally:
             self._tracker.events = NoEvents()
         if not self._quiet:
-            say(_last_line(self.summary, watch.ledger))
+            notify(_last_line(self.summary, session.ledger))
 
     def __enter__(self) -> Run:
         return self._begin()
@@ -162,78 +188,86 @@ class Run(ContextDecorator, AbstractContextManager["Run"]):
             self._tracker.events.warn(f"ended by {kind.__name__}")
             self._stop(Status.FAILED)
 
-    # what a training says
+    # --- what a training reports -----------------------------------------------------------------
 
     def epochs(self, n: int | None = None, *, start: int = 0) -> Iterator[int]:
         """Yields epoch numbers, each recorded as a span.
 
-        `n` defaults to the `epochs` given to `record`; endless where neither is known. `start` is
-        the first number, for a training that was resumed. Raises `BudgetExceeded` between two
-        epochs where the budget is spent.
+        Args:
+            n: number of the epoch after the last; the `epochs` given to `record` by default,
+                endless where neither is given.
+            start: the first number, for a training that was resumed.
+
+        Raises:
+            BudgetExceeded: between two epochs, where the budget is exceeded.
         """
         count = self._options.epochs if n is None else n
         return self._tracker.epochs(count, start, self.check_budget)
 
     def steps(self, batches: Iterable[T], n: int | None = None) -> Iterator[T]:
-        """Yields the batches of an epoch, and tells the forecast how many are done.
+        """Yields the batches of an epoch, so that the run can be forecast within its first epoch.
 
-        `for batch in run.steps(loader)` lets the run be forecast within its first epoch. `n` is
-        their number where `len(batches)` does not know it. Without epochs they are the whole run.
+        Args:
+            batches: of one epoch, or of the whole run where it has no epochs.
+            n: their number, where `len(batches)` is not defined.
         """
         return self._tracker.steps(batches, n)
 
     def check_budget(self) -> None:
-        """Raises `BudgetExceeded` where the budget is spent and the run is not to go on.
+        """Raises `BudgetExceeded` where the budget is exceeded and the run is to stop.
 
-        `epochs` calls it after each epoch; a training with a loop of its own calls it there.
+        `epochs` calls it after each epoch; a training with its own loop calls it there.
         """
-        if self._watch is not None and self.recording:
-            self._watch.lookout.check_budget()
-        elif self._around is not None:
-            self._around.check_budget()
+        if self._session is not None and self.recording:
+            self._session.monitor.check_budget()
+        elif self._outer is not None:
+            self._outer.check_budget()
 
     def span(self, name: str) -> AbstractContextManager[None]:
-        """A named stretch of time, `with run.span("validate"): ...`; spans nest."""
+        """A named segment of the run, `with run.span("validate"): ...`; spans nest."""
         return self._tracker.span(name)
 
     def log(self, **metrics: float) -> None:
-        """Keeps numbers with the span that is open, `run.log(accuracy=0.9)`.
+        """Stores numbers with the span that is open, `run.log(accuracy=0.9)`.
 
-        Raises `UsageError` for what is no number; NaN and infinity are not kept, with a warning.
+        NaN and infinity are not stored, with a warning.
+
+        Raises:
+            UsageError: a value is not a number.
         """
         self._tracker.log(**metrics)
 
     @property
     def recording(self) -> bool:
         """Whether this process records; False in workers, other ranks, and inside an outer run."""
-        return self._watch is not None and os.getpid() == self._pid
+        return self._session is not None and os.getpid() == self._pid
 
     @property
     def energy(self) -> Estimate | None:
         """Energy of the run so far, J; None where this process does not record."""
         if self.summary is not None:
             return self.summary.total
-        return self._watch.recorder.energy if self._watch and self.recording else None
+        return self._session.recorder.energy if self._session and self.recording else None
 
     @property
     def forecast(self) -> Estimate | None:
-        """Energy of the whole run, J, or None before it can be told."""
-        seen = self.snapshot
-        return seen.total_energy if seen else None
+        """Forecast energy of the whole run, J; None while it is unknown."""
+        state = self.state
+        return state.total_energy if state else None
 
     @property
-    def snapshot(self) -> RunState | None:
-        """How the run stands: energy, power, progress, forecasts; None where it is not recorded."""
-        return self._watch.snapshot() if self._watch and self.recording else None
+    def state(self) -> RunState | None:
+        """Energy, power, progress and forecasts now; None where the run is not recorded here."""
+        return self._session.state() if self._session and self.recording else None
 
     def _after_fork(self) -> None:
-        """In a forked child: its events travel to the parent, which alone records."""
-        if self._watch is not None:
-            path, self._watch = self._watch.join_file.path, None
-            self._tracker.restart(_writer(path) or NoEvents())
+        """In a forked child: its events are sent to the parent, which records."""
+        if self._session is not None:
+            path, self._session = self._session.join_file.path, None
+            self._tracker.restart(_event_writer(path) or NoEvents())
 
 
-def _writer(path: Path | None) -> join.EventWriter | None:
+def _event_writer(path: Path | None) -> join.EventWriter | None:
     try:
         return join.EventWriter(path) if path else None
     except OSError:
@@ -256,7 +290,8 @@ def _fork_all() -> None:
     _starting = threading.RLock()
     for run in list(_active):
         run._after_fork()
-    _active.clear()  # they are the parent's; a run begun here joins it
+    # They are the parent's; a run that starts here joins it.
+    _active.clear()
 
 
 def _stop_all() -> None:
@@ -265,4 +300,5 @@ def _stop_all() -> None:
 
 
 os.register_at_fork(after_in_child=_fork_all)
-atexit.register(_stop_all)  # a notebook that was never told to stop keeps its recording
+# So that a notebook without `stop` keeps its recording.
+atexit.register(_stop_all)

@@ -1,4 +1,4 @@
-"""A command under watch, from its start to its end, or to that of its budget."""
+"""A wrapped command that is recorded, until it ends or exceeds its budget."""
 
 from __future__ import annotations
 
@@ -15,23 +15,28 @@ from ..recording.summary import Summary
 from ..recording.wrap.command import CommandNotFoundError, Exit, run_command
 from ..recording.wrap.signals import HeldSignals
 from ..recording.wrap.stop import GRACE_S, Stopper
-from .budget_watch import Policy
 from .run_options import RunOptions
 from .run_state import RunState
-from .session import Session, say
+from .session import Session, notify
 
 if TYPE_CHECKING:
     from ..recording.wrap.relay import Relay
 
 Line = Callable[[RunState, str | None], str]
-"""Makes the status line of how the run stands, and of its budget."""
+"""Makes the status line of a run's state and of its budget."""
 
 
 class WrappedCommand:
-    """One command, run and recorded; with a `relay`, its output is read for progress.
+    """One command, run and recorded.
 
-    Its signals wait in `held`, see `recording.signals`. `grace_s` is what it gets to end by itself
-    once its budget is spent.
+    Args:
+        command: with its arguments.
+        options: how it is recorded.
+        job: the place of this process in a distributed job.
+        held: signals that wait, see `recording.wrap.signals`.
+        relay: reads the command's output, for its progress; None where it is not read.
+        line: makes the status line.
+        grace_s: time between SIGTERM and SIGKILL once the budget is exceeded.
     """
 
     def __init__(
@@ -46,35 +51,36 @@ class WrappedCommand:
     ) -> None:
         self._command, self._held, self._relay = list(command), held, relay
         self._line, self._grace_s = line, grace_s
-        stops = options.budget is not None and options.on_budget is Policy.STOP
+        stops = options.budget is not None and options.budget.on_exceeded == "stop"
         self._stopper = Stopper() if stops else None
-        self._started = threading.Event()  # the command has been; or never will be
+        self._started = threading.Event()  # set, too, where the command is never started
         self._stopping: threading.Thread | None = None
-        self._ended = False  # by itself: there is nothing left to stop
+        self._ended = False  # by itself, so that there is nothing to stop
         self._ending = threading.Lock()
-        self.watch = Session(
+        self.session = Session(
             *(options, self._command, None, job),
-            talk=self._talk,
+            notify=self._notify,
             sleep=held.act,
             show=self._show if stops or (relay is not None and relay.has_line) else None,
-            over_budget=self._over_budget,
+            on_exceeded=self._on_exceeded,
         )
 
-    def run(self, env: Mapping[str, str], tell: Callable[[Summary], None]) -> Exit:
-        """Run it to its end; `tell` is given the figures. Raises `CommandNotFoundError`."""
-        if (number := self._held.deadly()) is not None:  # Ctrl-C before the command was started
+    def run(self, env: Mapping[str, str], report: Callable[[Summary], None]) -> Exit:
+        """Run it to its end; `report` is given the figures. Raises `CommandNotFoundError`."""
+        # Ctrl-C before the command was started.
+        if (number := self._held.deadly()) is not None:
             self._cancel(128 + number)
             return Exit(None, number)
-        env = dict(env) | {join.VARIABLE: self.watch.join_file.variable}
+        env = dict(env) | {join.VARIABLE: self.session.join_file.variable}
         if self._relay is not None:
             env = self._relay.environment(env)
-            self._relay.listen(self.watch.lookout.output)
+            self._relay.listen(self.session.monitor.read_output)
         if self._stopper is not None:
             self._stopper.adopt_orphans()
         try:
             ended = run_command(
                 *(self._command, env, self._held, self._follow),
-                lambda how: self._end(how, tell),
+                lambda how: self._end(how, report),
                 self._relay,
             )
         except CommandNotFoundError as error:
@@ -86,65 +92,70 @@ class WrappedCommand:
         try:
             if self._stopper is not None:
                 self._stopper.follow(pid)
-            self.watch.follow(pid)
-        except Exception as error:  # the command runs, and is not to be left alone
-            self._talk(f"the command's CPU time is not recorded: {type(error).__name__}: {error}")
+            self.session.follow(pid)
+        except Exception as error:
+            # The command runs already and must not be left without its wrapper.
+            self._notify(f"the command's CPU time is not recorded: {type(error).__name__}: {error}")
         self._started.set()
 
-    def _end(self, how: Exit, tell: Callable[[Summary], None]) -> None:
+    def _end(self, how: Exit, report: Callable[[Summary], None]) -> None:
         with self._ending:
             self._ended = self._stopping is None
         try:
-            if self._stopping is not None:  # what it left behind ends too, and is still measured
+            # What the command left behind is stopped, too, and is measured until then.
+            if self._stopping is not None:
                 self._stopping.join()
                 status = Status.STOPPED
             else:
                 status = Status.FINISHED if how.shell_code == 0 else Status.FAILED
             if status is Status.FINISHED:
-                self.watch.lookout.finish()
-            tell(self._stopped(status, how.shell_code))
-        except Exception as error:  # the command's exit code comes through whatever happens here
-            say(f"the recording could not be ended: {type(error).__name__}: {error}")
+                self.session.monitor.finish()
+            report(self._stopped(status, how.shell_code))
+        except Exception as error:
+            # The command's exit code must be passed on whatever happens here.
+            notify(f"the recording could not be ended: {type(error).__name__}: {error}")
 
     def _stopped(self, status: Status, exit_code: int) -> Summary:
         relay = self._relay
         if relay is None:
-            return self.watch.stop(status, exit_code)
+            return self.session.stop(status, exit_code)
         if relay.fault is not None:
-            self.watch.recorder.warn(f"its output was not read to the end: {relay.fault}")
+            self.session.recorder.warn(f"its output was not read to the end: {relay.fault}")
         try:
-            return self.watch.stop(status, exit_code)
+            return self.session.stop(status, exit_code)
         finally:
-            relay.finish()  # after the recording: a slow reader of the output is no part of the run
+            # After the recording, because a slow reader of the output is no part of the run.
+            relay.finish()
 
     def _cancel(self, exit_code: int) -> None:
         self._started.set()
         if self._relay is not None:
             self._relay.cancel()
-        self.watch.stop(Status.FAILED, exit_code)
+        self.session.stop(Status.FAILED, exit_code)
 
-    # told while it runs, by the recorder's thread
+    # --- called by the recorder's thread ---------------------------------------------------------
 
-    def _show(self, seen: RunState, budget: str | None) -> None:
+    def _show(self, state: RunState, budget: str | None) -> None:
         if self._relay is not None and self._relay.has_line:
-            self._relay.status(self._line(seen, budget))
+            self._relay.status(self._line(state, budget))
         if self._stopper is not None:
             self._stopper.tend()
 
-    def _talk(self, text: str) -> None:
+    def _notify(self, text: str) -> None:
         if self._relay is None or not self._relay.say(f"joulecast: {text}"):
-            say(text)
+            notify(text)
 
-    def _over_budget(self) -> None:
+    def _on_exceeded(self) -> None:
         with self._ending:
             if self._stopper is None or self._stopping is not None or self._ended:
                 return
             stopping = threading.Thread(target=self._stop, name="joulecast-stop", daemon=True)
-            with suppress(RuntimeError):  # no thread can be started: it goes on, and that was said
+            # Where no thread can be started the command goes on; that was reported.
+            with suppress(RuntimeError):
                 stopping.start()
                 self._stopping = stopping
 
     def _stop(self) -> None:
         self._started.wait()
         if self._stopper is not None:
-            self._talk(f"stopping the command: {self._stopper.stop(self._grace_s)}")
+            self._notify(f"stopping the command: {self._stopper.stop(self._grace_s)}")

@@ -26,7 +26,7 @@ def record(clock, meters, **more):
         if place.epoch is not None:
             epochs.append(place.epoch)
 
-    recorder = Recorder(header(meters, **more), meters, sink, clock, on_reached=reached)
+    recorder = Recorder(header(meters, **more), meters, sink, clock, on_position=reached)
     recorder.start(threads=False)
     return recorder, sink, epochs
 
@@ -351,7 +351,7 @@ def test_places_reached_are_told_with_the_energy_up_to_there(clock):
     places, asked = [], []
     sink = MemorySink()
     recorder = Recorder(
-        header([meter], planned_epochs=2), [meter], sink, clock, on_reached=places.append
+        header([meter], planned_epochs=2), [meter], sink, clock, on_position=places.append
     )
     recorder.start(threads=False)
     advance(recorder, clock, 1)  # set-up
@@ -359,7 +359,7 @@ def test_places_reached_are_told_with_the_energy_up_to_there(clock):
     for _ in tracker.epochs(2):
         advance(recorder, clock, 1)
         recorder.step(0.5)
-        recorder.ask(recorder.now(), asked.append)
+        recorder.when_read(recorder.now(), asked.append)
         advance(recorder, clock, 1)
     recorder.stop(Status.FINISHED)
     assert [(p.done, p.planned) for p in places] == [
@@ -377,7 +377,7 @@ def test_places_reached_are_told_with_the_energy_up_to_there(clock):
 
 def test_steps_without_epochs_are_parts_of_the_run(clock):
     places = []
-    recorder = Recorder(header([]), [], MemorySink(), clock, on_reached=places.append)
+    recorder = Recorder(header([]), [], MemorySink(), clock, on_position=places.append)
     recorder.start(threads=False)
     clock.now += 5
     recorder.step(0.25)
@@ -387,7 +387,7 @@ def test_steps_without_epochs_are_parts_of_the_run(clock):
 
 def test_steps_of_another_rank_are_not_counted_twice(clock):
     places = []
-    recorder = Recorder(header([]), [], MemorySink(), clock, on_reached=places.append)
+    recorder = Recorder(header([]), [], MemorySink(), clock, on_position=places.append)
     recorder.start(threads=False)
     recorder.begin("epoch", "epoch 0", 0, origin=11)
     recorder.begin("epoch", "epoch 0", 0, origin=12)
@@ -401,8 +401,8 @@ def test_an_epoch_told_of_afterwards_is_kept(clock):
     meter = FunctionMeter(clock, lambda t: 100 * t)
     recorder, sink, _ = record(clock, [meter])
     instants = []
-    recorder.ask(1.0, instants.append)
-    recorder.ask(3.0, instants.append)
+    recorder.when_read(1.0, instants.append)
+    recorder.when_read(3.0, instants.append)
     advance(recorder, clock, 4)
     live = recorder.add_epoch(0, *instants, {"loss": 0.5})
     recorder.stop(Status.FINISHED)

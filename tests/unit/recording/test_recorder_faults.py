@@ -59,7 +59,7 @@ def test_faults_of_those_who_are_told_end_nothing(clock):
         raise KeyError("a fault")
 
     meter, sink = FunctionMeter(clock, lambda t: t), MemorySink()
-    recorder = Recorder(header([meter]), [meter], sink, clock, on_reached=fault, on_tick=fault)
+    recorder = Recorder(header([meter]), [meter], sink, clock, on_position=fault, on_tick=fault)
     recorder.start(threads=False)
     recorder.end(recorder.begin("epoch", "", 0))
     advance(recorder, clock, 1)

@@ -8,7 +8,7 @@ from joulecast.recording.events import EventTracker
 from joulecast.recording.memory import MemorySink
 from joulecast.recording.model import Status
 from joulecast.recording.recorder import Recorder
-from joulecast.run.budget import parse_budget
+from joulecast.run.budget import Budget
 from joulecast.run.progress_monitor import ProgressMonitor
 from joulecast.run.run_options import RunOptions
 
@@ -17,26 +17,26 @@ class Run:
     """A training that draws 100 W, and what is said of it."""
 
     def __init__(self, clock, **options):
-        self.clock, self.talk, self.shown, self.stops = clock, [], [], 0
+        self.clock, self.lines, self.shown, self.stops = clock, [], [], 0
         meter = FunctionMeter(clock, lambda t: 100 * t)
         self.recorder = Recorder(
             header([meter]),
             *([meter], MemorySink(), clock),
-            on_reached=self._reached,
+            on_position=self._on_position,
             on_tick=self._tick,
         )
-        self.lookout = ProgressMonitor(
-            *(RunOptions("a run", **options), self.recorder, self.talk.append),
-            lambda seen, budget: self.shown.append((seen, budget)),
+        self.monitor = ProgressMonitor(
+            *(RunOptions("a run", **options), self.recorder, self.lines.append),
+            lambda state, budget: self.shown.append((state, budget)),
             self.stop,
         )
         self.recorder.start(threads=False)
 
-    def _reached(self, place):
-        self.lookout.reached(place)
+    def _on_position(self, position):
+        self.monitor.update(position)
 
     def _tick(self):
-        self.lookout.look()
+        self.monitor.poll()
 
     def stop(self):
         self.stops += 1
@@ -57,42 +57,42 @@ class Run:
 def test_a_line_for_each_epoch_where_it_is_live(clock):
     run = Run(clock, live=True)
     run.epochs(3)
-    assert [line.split(":")[0] for line in run.talk] == [
+    assert [line.split(":")[0] for line in run.lines] == [
         "epoch 0 (1 of 3)",
         "epoch 1 (2 of 3)",
         "epoch 2 (3 of 3)",
     ]
-    assert ["; forecast " in line for line in run.talk] == [True, True, False]
+    assert ["; forecast " in line for line in run.lines] == [True, True, False]
 
 
 def test_early_stopping_by_a_metric_that_nobody_logs_is_told_once(clock):
     run = Run(clock, live=True, early_stopping=EarlyStopping("val_los", 2))
     run.epochs(5, {"val_loss": 1.0, "lr": 0.1})
-    (told,) = [line for line in run.talk if "early stopping" in line]
-    assert "val_los was not logged yet (metrics seen: lr, val_loss)" in told
-    assert not any("may stop" in line for line in run.talk)
-    assert run.lookout.snapshot().early is None
-    assert told in run.recorder.warnings
+    (warning,) = [line for line in run.lines if "early stopping" in line]
+    assert "val_los was not logged yet (metrics state: lr, val_loss)" in warning
+    assert not any("may stop" in line for line in run.lines)
+    assert run.monitor.state().early_stop is None
+    assert warning in run.recorder.warnings
 
 
 def test_early_stopping_is_foreseen_until_the_last_epoch(clock):
     run = Run(clock, live=True, early_stopping=EarlyStopping("val_loss", 2))
     run.epochs(4, {"val_loss": 1.0})
-    assert ["may stop at epoch" in line for line in run.talk] == [True, True, True, False]
+    assert ["may stop at epoch" in line for line in run.lines] == [True, True, True, False]
 
 
 def test_a_budget_spent_just_before_the_end_is_told_at_the_end(clock):
-    run = Run(clock, budget=parse_budget("10J"))
+    run = Run(clock, budget=Budget("10J"))
     run.wait(0.3)
-    assert not run.talk
+    assert not run.lines
     run.recorder.stop(Status.FINISHED)
-    assert run.talk == run.lookout.said == run.recorder.warnings
-    assert run.talk[0].startswith("the budget of 10 J is spent: ")
+    assert run.lines == run.monitor.messages == run.recorder.warnings
+    assert run.lines[0].startswith("the budget of 10 J is exceeded: ")
     assert run.stops == 1
 
 
 def test_the_power_shown_is_that_of_the_meters_from_the_first_look_on(clock):
     run = Run(clock)
     run.wait(3.05)
-    watts = [seen.power_w for seen, _ in run.shown if seen.power_w is not None]
+    watts = [state.power_w for state, _ in run.shown if state.power_w is not None]
     assert watts == pytest.approx([100] * len(watts)) and len(watts) >= 5

@@ -31,7 +31,7 @@ class MeanRate(OnlineForecaster):
         )
 
 
-def outlook(planned=None):
+def estimator_of(planned=None):
     made = []
 
     def new():
@@ -50,128 +50,128 @@ def place(done, t_s, energy, planned=10):
 
 
 def test_work_is_what_lies_between_two_places():
-    view, (forecaster, *_) = outlook()
-    view.reached(place(0, 5, 50))  # set-up
-    view.reached(place(0.5, 6, 80))
-    view.reached(place(1, 7, 100))
-    view.reached(place(1, 8, 105))  # the next epoch begins a little later
-    view.reached(place(2, 9, 155))
+    estimator, (forecaster, *_) = estimator_of()
+    estimator.update(place(0, 5, 50))  # set-up
+    estimator.update(place(0.5, 6, 80))
+    estimator.update(place(1, 7, 100))
+    estimator.update(place(1, 8, 105))  # the next epoch begins a little later
+    estimator.update(place(2, 9, 155))
     works = [(w.progress, w.duration_s, w.energy_j) for w in forecaster.works]
     assert works == [(0, 5, 50), (0.5, 1, 30), (0.5, 1, 20), (1, 2, 55)]
 
 
 def test_steps_too_short_to_be_resolved_are_joined():
-    view, (forecaster, *_) = outlook()
-    view.reached(place(0, 0, 0))
+    estimator, (forecaster, *_) = estimator_of()
+    estimator.update(place(0, 0, 0))
     for i in range(1, 101):
-        view.reached(place(i / 100, i * 0.01, i))
+        estimator.update(place(i / 100, i * 0.01, i))
     assert len(forecaster.works) <= 11
     assert sum(w.energy_j for w in forecaster.works) == pytest.approx(100)
     assert sum(w.progress for w in forecaster.works) == pytest.approx(1)
 
 
 def test_the_forecast_joins_its_own_interval_with_the_meters_error():
-    view, _ = outlook()
-    view.reached(place(0, 0, 0))
-    view.reached(place(1, 10, 100))
-    seen = view.at(10, joules(100, 0.4))
-    assert seen.total_energy.value == pytest.approx(1000)
-    assert seen.total_energy.low == pytest.approx(1000 - 500)  # 400 and 300 in quadrature
-    assert seen.total_energy.high == pytest.approx(1000 + 400 * 2**0.5)
-    assert seen.total_energy.provenance is Provenance.MODELLED
-    assert seen.total_duration.value == pytest.approx(100)
-    assert seen.left_s == pytest.approx(90)
-    assert seen.notes == ("a note",)
-    assert seen.reason is None
+    estimator, _ = estimator_of()
+    estimator.update(place(0, 0, 0))
+    estimator.update(place(1, 10, 100))
+    state = estimator.state(10, joules(100, 0.4))
+    assert state.total_energy.value == pytest.approx(1000)
+    assert state.total_energy.low == pytest.approx(1000 - 500)  # 400 and 300 in quadrature
+    assert state.total_energy.high == pytest.approx(1000 + 400 * 2**0.5)
+    assert state.total_energy.provenance is Provenance.MODELLED
+    assert state.total_duration.value == pytest.approx(100)
+    assert state.remaining_s == pytest.approx(90)
+    assert state.notes == ("a note",)
+    assert state.reason is None
 
 
 def test_no_forecast_is_below_what_is_spent():
-    view, _ = outlook()
-    view.reached(place(0, 0, 0))
-    view.reached(place(10, 10, 1000))
-    seen = view.at(500, joules(50_000))
-    assert seen.total_energy.value >= 50_000
-    assert seen.total_duration.value >= 500
-    assert seen.left_s == 0
+    estimator, _ = estimator_of()
+    estimator.update(place(0, 0, 0))
+    estimator.update(place(10, 10, 1000))
+    state = estimator.state(500, joules(50_000))
+    assert state.total_energy.value >= 50_000
+    assert state.total_duration.value >= 500
+    assert state.remaining_s == 0
 
 
 @pytest.mark.parametrize(
     ("places", "planned", "reason"),
     [
-        ([], 10, "no progress seen yet"),
+        ([], 10, "no progress state yet"),
         ([place(0, 1, 1), place(1, 2, 2, None)], None, "the number of epochs is not known"),
-        ([place(0, 1, 1)], 10, "too little is done"),
+        ([place(0, 1, 1)], 10, "too little of the run is done"),
     ],
 )
 def test_what_cannot_be_told_is_none_with_its_reason(places, planned, reason):
-    view, _ = outlook(planned)
+    estimator, _ = estimator_of(planned)
     for each in places:
-        view.reached(each)
-    seen = view.at(3, joules(3))
-    assert seen.total_energy is None and seen.total_duration is None and seen.left_s is None
-    assert seen.reason == reason
-    assert seen.energy == joules(3)
+        estimator.update(each)
+    state = estimator.state(3, joules(3))
+    assert state.total_energy is None and state.total_duration is None and state.remaining_s is None
+    assert state.reason == reason
+    assert state.energy == joules(3)
 
 
 def test_without_meters_time_is_forecast_all_the_same():
-    view, _ = outlook()
-    view.reached(place(0, 0, None))
-    view.reached(place(1, 10, None))
-    seen = view.at(10, None)
-    assert seen.total_energy is None and seen.energy is None and seen.power_w is None
-    assert seen.reason == "no energy is measured"
-    assert seen.total_duration.value == pytest.approx(100)
+    estimator, _ = estimator_of()
+    estimator.update(place(0, 0, None))
+    estimator.update(place(1, 10, None))
+    state = estimator.state(10, None)
+    assert state.total_energy is None and state.energy is None and state.power_w is None
+    assert state.reason == "no energy is measured"
+    assert state.total_duration.value == pytest.approx(100)
 
 
 def test_progress_that_falls_back_is_a_new_count_after_what_is_spent():
-    view, made = outlook()
+    estimator, made = estimator_of()
     for done, t in [(0, 1), (1, 2), (2, 3)]:
-        view.reached(place(done, t, t * 10))
-    view.reached(place(0, 4, 40))  # the next fold
-    view.reached(place(1, 6, 60))
+        estimator.update(place(done, t, t * 10))
+    estimator.update(place(0, 4, 40))  # the next fold
+    estimator.update(place(1, 6, 60))
     assert len(made) == 2
     works = [(w.progress, w.duration_s, w.energy_j) for w in made[1].works]
     assert works == [(0, 4, 40), (1, 2, 20)]
-    assert view.at(6, joules(60)).total_energy.value > 60
+    assert estimator.state(6, joules(60)).total_energy.value > 60
 
 
 def test_epochs_after_parts_of_the_run_are_counted_afresh():
-    view, made = outlook()
-    view.reached(place(0.2, 1, 10, 1.0))
-    view.reached(place(0.4, 2, 20, 1.0))
-    view.reached(place(0, 3, 30, 10))
-    view.reached(place(1, 4, 40, 10))
-    assert len(made) == 2 and view.at(4, joules(40)).done == 1
+    estimator, made = estimator_of()
+    estimator.update(place(0.2, 1, 10, 1.0))
+    estimator.update(place(0.4, 2, 20, 1.0))
+    estimator.update(place(0, 3, 30, 10))
+    estimator.update(place(1, 4, 40, 10))
+    assert len(made) == 2 and estimator.state(4, joules(40)).done == 1
 
 
 def test_power_is_the_mean_of_the_last_seconds():
-    view, _ = outlook()
-    assert view.at(0, joules(0)).power_w is None
+    estimator, _ = estimator_of()
+    assert estimator.state(0, joules(0)).power_w is None
     for t in range(1, 21):
-        seen = view.at(t, joules(100 * t if t <= 10 else 1000 + 40 * (t - 10)))
-    assert seen.power_w == pytest.approx(40)
+        state = estimator.state(t, joules(100 * t if t <= 10 else 1000 + 40 * (t - 10)))
+    assert state.power_w == pytest.approx(40)
 
 
 def test_power_does_not_depend_on_how_long_ago_the_meters_were_read():
-    view, _ = outlook()
+    estimator, _ = estimator_of()
     for t, read_s in [(0.5, 0.4), (1.0, 0.92), (1.01, 0.92), (1.5, 1.41)]:
-        seen = view.at(t, joules(100 * read_s), read_s)
-        assert seen.power_w == pytest.approx(100)
+        state = estimator.state(t, joules(100 * read_s), read_s)
+        assert state.power_w == pytest.approx(100)
 
 
 def test_another_forecaster_takes_over_what_was_seen():
-    view, made = outlook()
-    view.reached(place(0, 1, 10))
-    view.reached(place(1, 2, 20))
+    estimator, made = estimator_of()
+    estimator.update(place(0, 1, 10))
+    estimator.update(place(1, 2, 20))
     other = MeanRate()
-    view.learn(lambda: other)
-    view.reached(place(2, 3, 30))
+    estimator.replace_forecaster(lambda: other)
+    estimator.update(place(2, 3, 30))
     assert [w.energy_j for w in other.works] == [10, 10, 10]
     assert len(made[0].works) == 2
 
 
 def test_progress_told_by_another_is_a_new_count():
-    view, made = outlook()
-    view.reached(place(0, 1, 10))
-    view.reached(RunPosition(3, 10, 2, joules(20), source="tqdm's bar"))
-    assert len(made) == 2 and view.at(2, joules(20)).source == "tqdm's bar"
+    estimator, made = estimator_of()
+    estimator.update(place(0, 1, 10))
+    estimator.update(RunPosition(3, 10, 2, joules(20), source="tqdm's bar"))
+    assert len(made) == 2 and estimator.state(2, joules(20)).source == "tqdm's bar"

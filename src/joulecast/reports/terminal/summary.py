@@ -1,4 +1,4 @@
-"""The few plain lines that `joulecast run` prints when the command has ended. Imports no rich."""
+"""The short summary that `joulecast run` prints when the command has ended. Imports no rich."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ from ...recording.summary import DomainEnergy, Summary
 from ...units import add_independent, format_duration, format_quantity, one_line
 from ..words.common import epoch_estimate, status_text
 
-MOST_DOMAINS = 3
+MAX_DOMAINS = 3
 
 
 def summary_lines(
     summary: Summary,
     *,
-    said: Collection[str] = (),
+    messages: Collection[str] = (),
     ledger: str | None = None,
     epochs_from: str | None = None,
 ) -> list[str]:
     """Two to nine plain lines: total, domains, epochs, first warning, and what to type next.
 
-    Warnings that were `said` already are left out; `ledger` is where the run is, if that must be
-    typed to find it; `epochs_from` is what told them, if not the training itself.
+    Args:
+        summary: of the run.
+        messages: warnings that the user has read already; they are left out.
+        ledger: where the run is stored, if it is not the default place.
+        epochs_from: where the epochs come from, if not from the training itself.
     """
     header = summary.recording.header
     name = one_line(header.name) or header.run_id
@@ -41,7 +44,7 @@ def summary_lines(
         lines.append(f"  above idle: {summary.above_idle}")
     if summary.wall is not None:
         lines.append(f"  at the wall: {summary.wall} {summary.wall.provenance}")
-    warnings = [warning for warning in summary.warnings if warning not in said]
+    warnings = [warning for warning in summary.warnings if warning not in messages]
     if warnings:
         more = f" (and {len(warnings) - 1} more)" if len(warnings) > 1 else ""
         lines.append(f"  warning: {warnings[0]}{more}")
@@ -56,7 +59,7 @@ def _count(n: int, noun: str) -> str:
 
 def _domains(summary: Summary) -> list[str]:
     """A line for each domain; for each family of them where there are many."""
-    if len(summary.domains) <= MOST_DOMAINS:
+    if len(summary.domains) <= MAX_DOMAINS:
         groups = {d.source.domain: [d] for d in summary.domains}
     else:
         families: dict[str, list[DomainEnergy]] = defaultdict(list)
@@ -68,7 +71,7 @@ def _domains(summary: Summary) -> list[str]:
         }
     largest = sorted(groups.items(), key=lambda g: -sum(d.energy.value for d in g[1]))
     rows = []
-    for label, found in largest[:MOST_DOMAINS]:
+    for label, found in largest[:MAX_DOMAINS]:
         energy = add_independent(d.energy for d in found)
         power = format_quantity(sum(d.mean_power_w for d in found), "W")
         source = found[0].source
@@ -80,6 +83,6 @@ def _domains(summary: Summary) -> list[str]:
         f"  {label:<{widths[0]}}  {energy:<{widths[1]}}  {power:>{widths[2]}}  {about}"
         for label, energy, power, about in rows
     ]
-    if len(largest) > MOST_DOMAINS and lines:
-        lines[-1] += f" (and {len(largest) - MOST_DOMAINS} more)"
+    if len(largest) > MAX_DOMAINS and lines:
+        lines[-1] += f" (and {len(largest) - MAX_DOMAINS} more)"
     return lines

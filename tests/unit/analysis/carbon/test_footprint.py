@@ -80,10 +80,10 @@ def test_invalid_site(wrong, named):
 
 
 def test_forecasts_and_budgets_use_the_same_sum():
-    from joulecast.run.budget import parse_budget
+    from joulecast.run.budget import Budget
 
     assert ForecastSite is Site
-    budget = parse_budget("30gCO2", region="FR", pue=1.2)
+    budget = Budget("30gCO2", region="FR", pue=1.2)
     site = Site.of("FR", pue=1.2)
     assert budget.cost(joules(1e6)) == site.carbon_g(joules(1e6))
 

@@ -277,7 +277,9 @@ def _event_writer(path: Path | None) -> join.EventWriter | None:
 def _last_line(summary: Summary, ledger: str | None) -> str:
     header = summary.recording.header
     energy = format_estimate(summary.total) if summary.total else "energy not measured"
-    how = f", {summary.total.provenance}" if summary.total else ""
+    mix = summary.total.mix if summary.total else {}
+    shares = ", ".join(f"{share:.0%} {kind}".replace("%", " %") for kind, share in mix.items())
+    how = f", {shares or summary.total.provenance}" if summary.total else ""
     where = f" --ledger {shlex.quote(ledger)}" if ledger else ""
     return (
         f"{one_line(header.name)}: {energy}{how}, in {format_duration(summary.duration_s)} "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..ledger import open_ledger
-from ..run.session import say as tell
+from ..run.session import notify as tell
 from . import entry
 from .model import Study
 from .plan import check

@@ -115,7 +115,7 @@ def test_what_is_no_number_is_refused_and_nan_is_not_kept():
         with pytest.raises(UsageError, match="accuracy"):
             t.log(accuracy=bad)
     t.log(loss=float("nan"))
-    assert journal.entries == [("warn", "metric loss was nan: not kept")]
+    assert journal.entries == [("warn", "metric loss was nan: not stored")]
 
 
 def test_steps_tell_how_much_of_the_epoch_is_done(clock):

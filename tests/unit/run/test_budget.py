@@ -43,8 +43,9 @@ def test_energy(given, limit_j, text):
     assert (budget.unit, budget.notes) == ("J", ())
 
 
-def test_a_budget_of_energy_is_of_what_the_meters_say_whatever_the_site_takes():
-    assert Budget("50kJ", pue=1.5, tariff="0.3 EUR/kWh", region="DE") == Budget("50kJ")
+def test_a_budget_of_energy_ignores_pue_tariff_and_region():
+    budget = Budget("50kJ", pue=1.5, tariff="0.3 EUR/kWh", region="DE")
+    assert (budget.limit_j, budget.per_joule, budget.basis) == (50e3, 1.0, "")
 
 
 def test_energy_is_told_as_every_energy_is():

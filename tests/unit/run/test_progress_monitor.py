@@ -69,7 +69,7 @@ def test_early_stopping_by_a_metric_that_nobody_logs_is_told_once(clock):
     run = Run(clock, live=True, early_stopping=EarlyStopping("val_los", 2))
     run.epochs(5, {"val_loss": 1.0, "lr": 0.1})
     (warning,) = [line for line in run.lines if "early stopping" in line]
-    assert "val_los was not logged yet (metrics state: lr, val_loss)" in warning
+    assert "val_los was not logged yet (metrics: lr, val_loss)" in warning
     assert not any("may stop" in line for line in run.lines)
     assert run.monitor.state().early_stop is None
     assert warning in run.recorder.warnings

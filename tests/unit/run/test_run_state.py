@@ -98,7 +98,7 @@ def test_no_forecast_is_below_what_is_spent():
 @pytest.mark.parametrize(
     ("places", "planned", "reason"),
     [
-        ([], 10, "no progress state yet"),
+        ([], 10, "no progress reported yet"),
         ([place(0, 1, 1), place(1, 2, 2, None)], None, "the number of epochs is not known"),
         ([place(0, 1, 1)], 10, "too little of the run is done"),
     ],

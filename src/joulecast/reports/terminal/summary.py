@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from ...recording.summary import DomainEnergy, Summary
 from ...units import add_independent, format_duration, format_quantity, one_line
-from ..words.common import epoch_estimate, status_text
+from ..words.common import epoch_estimate, provenance_text, status_text
 
 MAX_DOMAINS = 3
 
@@ -34,7 +34,7 @@ def summary_lines(
     if summary.total is None:
         lines = [f"{lead}, energy unknown"]
     else:
-        lines = [f"{lead}, {summary.total} {summary.total.provenance}"]
+        lines = [f"{lead}, {summary.total} {provenance_text(summary.total)}"]
     lines += _domains(summary)
     each = epoch_estimate(summary.epochs)
     if each:
@@ -75,7 +75,7 @@ def _domains(summary: Summary) -> list[str]:
         energy = add_independent(d.energy for d in found)
         power = format_quantity(sum(d.mean_power_w for d in found), "W")
         source = found[0].source
-        provenance = str(energy.provenance) if energy else ""
+        provenance = provenance_text(energy) if energy else ""
         about = ", ".join(filter(None, (provenance, source.device[:40])))
         rows.append((label, str(energy), power, about))
     widths = [max((len(row[i]) for row in rows), default=0) for i in range(3)]

@@ -75,6 +75,12 @@ def mix_text(estimate: Estimate) -> str:
     return ", ".join(f"{percent(share)} {kind}" for kind, share in estimate.mix.items())
 
 
+def provenance_text(estimate: Estimate) -> str:
+    """A sum's provenance with its mix: `measured (93 % measured, 7 % assumed)`."""
+    mix = f" ({mix_text(estimate)})" if estimate.mix else ""
+    return f"{estimate.provenance}{mix}"
+
+
 def lead(estimate: Estimate) -> str:
     """The value alone, with its unit."""
     return str(estimate).partition(" (")[0]

@@ -112,11 +112,11 @@ def attempt(
         try:
             said, why = _wait(process, watcher, lambda: None)
             if why is None and "ready" in said:
-                watch = Session(options, command, process.pid, _JOB, inner, talk=watcher.say)
+                watch = Session(options, command, process.pid, _JOB, inner, notify=watcher.say)
                 watch.start()
                 process.send({"join": watch.join_file.variable})
                 watcher.began(watch.recorder.header.run_id)
-                said, why = _wait(process, watcher, watch.lookout.snapshot)
+                said, why = _wait(process, watcher, watch.monitor.state)
             if why is not None:
                 process.stop(GRACE_S)
             status, error = _judged(said, why, lambda: oom.killed(before, oom.kills(root)))

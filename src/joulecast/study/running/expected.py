@@ -78,16 +78,16 @@ class Expected:
     def energy(self, trial: Trial | None = None, seen: RunState | None = None) -> Estimate | None:
         """Of the whole study, J, where `trial` runs and stands like `seen`."""
         running = None if seen is None else seen.total_energy
-        if seen is not None and seen.early is not None:
-            running = seen.early.energy
+        if seen is not None and seen.early_stop is not None:
+            running = seen.early_stop.energy
         whole = self._whole("J", self._energy, self._spent[0], trial, running)
         return None if whole is None else self._metered(whole)
 
     def left(self, trial: Trial | None = None, seen: RunState | None = None) -> Estimate | None:
         """Seconds until all is done by this runner alone."""
         running = None if seen is None else seen.total_duration
-        if seen is not None and seen.early is not None:
-            running = seen.early.duration
+        if seen is not None and seen.early_stop is not None:
+            running = seen.early_stop.duration
         between = sum(sum(x) / len(x) for x in (self._between, self._rests) if x)
         waiting = max(0, len(self._open) - (trial is not None))
         whole = self._whole("s", self._duration, between * waiting, trial, running)

@@ -111,10 +111,10 @@ class TrialRun(Run):
 
     def _late(self) -> LateEpochs | None:
         path = join.outer_file(os.environ)
-        if path is None or self._outside is None:
+        if path is None or self._writer is None:
             return None
-        self._outside.close()
-        self._outside = late = LateEpochs(path)
+        self._writer.close()
+        self._writer = late = LateEpochs(path)
         self._tracker.redirect(late)  # the span of the whole call is open
         return late
 

@@ -5,16 +5,16 @@ from joulecast.run.run_state import RunState
 from joulecast.units import Estimate
 
 
-def seen(**more):
+def state(**more):
     nothing = dict.fromkeys(
         ("energy", "power_w", "done", "planned", "total_energy", "total_duration")
     )
     return RunState(**({"t_s": 60.0} | nothing | more))
 
 
-def test_everything_that_is_known_in_the_order_of_its_weight():
+def test_the_most_important_figure_comes_first():
     line = live_line(
-        seen(
+        state(
             energy=Estimate(12_300, 11_900, 12_700),
             power_w=142.0,
             done=3.4,
@@ -25,7 +25,7 @@ def test_everything_that_is_known_in_the_order_of_its_weight():
         "budget 100 kJ: 12 % used",
     )
     assert line == (
-        "12.3 kJ, 142 W | forecast 92.1 kJ (85.0 to 99.0) | 4 min 05 s left | epoch 4 of 30 | "
+        "12.3 kJ, 142 W | forecast 92.1 kJ (85.0 to 99.0) | 4 min 05 s remaining | epoch 4 of 30 | "
         "budget 100 kJ: 12 % used"
     )
 
@@ -34,8 +34,8 @@ def test_everything_that_is_known_in_the_order_of_its_weight():
     ("known", "line"),
     [
         (
-            {"reason": "no progress seen yet"},
-            "energy not measured | no forecast: no progress seen yet",
+            {"reason": "no progress reported yet"},
+            "energy not measured | no forecast: no progress reported yet",
         ),
         ({"done": 0.37, "planned": 1.0}, "energy not measured | 37 % done"),
         ({"done": 30, "planned": 30}, "energy not measured | epoch 30 of 30"),
@@ -43,5 +43,5 @@ def test_everything_that_is_known_in_the_order_of_its_weight():
         ({"done": 0.0, "planned": 0}, "energy not measured | epoch 0 of 0"),
     ],
 )
-def test_what_is_not_known_is_left_out_or_said(known, line):
-    assert live_line(seen(**known)) == line
+def test_unknown_figures_are_left_out_or_explained(known, line):
+    assert live_line(state(**known)) == line

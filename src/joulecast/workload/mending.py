@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from .compiler import without_compiler
 from .recipe import package
 
-_COMPILER = "torch._dynamo"
 _schemas: list[Any] = []
 
 
@@ -42,35 +40,7 @@ def mend_torchvision() -> None:
 
 
 def import_torchvision(feature: str) -> ModuleType:
-    """torchvision, mended; raises `MissingExtraError` for `feature` where it is not installed.
-
-    As it is imported it takes one function from torch's compiler, which takes three times as long
-    to import as torchvision itself. It is given one that imports the compiler when called.
-    """
+    """torchvision, usable with this torch; raises `MissingExtraError` for `feature` without it."""
     mend_torchvision()
-    if "torchvision" in sys.modules or _COMPILER in sys.modules:
+    with without_compiler():
         return package("torchvision", feature, "vision")
-    names = (_COMPILER, f"{_COMPILER}.utils")
-    stand_ins = {name: _StandIn(name) for name in names}
-    sys.modules.update(stand_ins)
-    try:
-        return package("torchvision", feature, "vision")
-    finally:
-        for name, module in stand_ins.items():
-            if sys.modules.get(name) is module:
-                del sys.modules[name]
-
-
-class _StandIn(ModuleType):
-    """A module whose functions are those of the real one, imported when one is first called."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            for module in [key for key, value in sys.modules.items() if type(value) is _StandIn]:
-                del sys.modules[module]
-            return getattr(importlib.import_module(self.__name__), name)(*args, **kwargs)
-
-        return call

@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from .kernels import Kernel
 from .layers import LayerTracker
-from .meta_results import quick
+from .meta_results import MetaResults
 from .model import MULTIPLYING, Op, Phase
 from .operator_rules import Rule, rule_of, unknown
 
@@ -38,7 +38,7 @@ class OperatorRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._tf32 = tf32
         self._kernels: Counter[tuple[str, Phase, Kernel]] = Counter()
         self._rules: dict[Any, Rule | None] = {}
-        self._shortcuts: dict[Any, Any] = {}
+        self._results = MetaResults()
         self._silent = False
         self._live_bytes = 0.0
         self._living: dict[int, weakref.ref[Any]] = {}
@@ -57,14 +57,10 @@ class OperatorRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             rule = self._rules[func]
         except KeyError:
             rule = self._rules[func] = rule_of(func)
-            self._shortcuts[func] = quick(func)
         if rule is None and func._can_decompose():
             with self:  # a composite: its parts are counted instead
                 return func.decompose(*args, **kwargs)
-        short = self._shortcuts[func]
-        out = short(args, kwargs) if short is not None else NotImplemented
-        if out is NotImplemented:
-            out = func(*args, **kwargs)
+        out = self._results.call(func, args, kwargs)
         if self._silent:
             kernels = []
         elif rule is not None:

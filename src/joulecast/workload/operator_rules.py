@@ -156,16 +156,23 @@ def _per_element(kind: OperatorKind, flops: float, source: int | None = None) ->
     return rule
 
 
-def _batch_norm(flops: float, source: int) -> Rule:
+def _batch_norm(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
+    x, weight = args[:2]
+    # The statistics that it writes are counted in the type of its weights.
+    written = (out[0], weight, weight) if weight is not None else out
+    moved = size_of(args) + size_of(written)
+    return [_over_batch(x, NORM_FLOPS * x.numel(), moved)]
+
+
+def _batch_norm_backward(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
+    gradient = _tensors(out)[0]
+    return [_over_batch(args[1], NORM_BACKWARD_FLOPS * gradient.numel(), _moved(args, out))]
+
+
+def _over_batch(x: Tensor, flops: float, moved: float) -> Kernel:
     """Normalization over the batch: (batch, channels, positions) are its sizes."""
-    plain = _per_element(OperatorKind.NORM, flops)
-
-    def rule(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-        (kernel,) = plain(args, kwargs, out)
-        x = args[source]
-        return [replace(kernel, shape=(x.shape[0], x.shape[1], prod(x.shape[2:])))]
-
-    return rule
+    shape = (x.shape[0], x.shape[1], prod(x.shape[2:]))
+    return Kernel(OperatorKind.NORM, float(flops), moved, dtype_of(x), shape)
 
 
 def _tensors(value: Any) -> list[Tensor]:
@@ -313,8 +320,8 @@ _RULES: dict[str, Rule] = {
     **dict.fromkeys(names.REDUCTIONS, _per_element(OperatorKind.ELEMENTWISE, 1, source=0)),
     **dict.fromkeys(names.NORMS, _per_element(OperatorKind.NORM, NORM_FLOPS)),
     **dict.fromkeys(names.NORM_BACKWARDS, _per_element(OperatorKind.NORM, NORM_BACKWARD_FLOPS)),
-    **dict.fromkeys(names.BATCH_NORMS, _batch_norm(NORM_FLOPS, source=0)),
-    **dict.fromkeys(names.BATCH_NORM_BACKWARDS, _batch_norm(NORM_BACKWARD_FLOPS, source=1)),
+    **dict.fromkeys(names.BATCH_NORMS, _batch_norm),
+    **dict.fromkeys(names.BATCH_NORM_BACKWARDS, _batch_norm_backward),
     **{
         f"{name}{d}": _window
         for name in ("max_pool", "avg_pool")

@@ -17,6 +17,7 @@ from ..errors import JoulecastError, UsageError
 from . import inputs as tensors
 from .building import for_real, on_meta
 from .calls import Calls
+from .compiler import without_compiler
 from .layers import LOSS, LayerTracker
 from .losses import loss_of
 from .model import Layer, Op, Phase, Workload
@@ -64,7 +65,7 @@ class _NeedsData(Exception):
 def trace(recipe: Recipe, given: Any, batch: int, settings: Settings) -> Workload:
     """The workload of a recipe; see `analyze` for what it raises."""
     notes: list[str] = []
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), without_compiler():
         warnings.simplefilter("ignore")
         model = on_meta(recipe, notes)
         inputs, note = tensors.read(given, batch, recipe, model)

@@ -1,12 +1,9 @@
-"""Every error a user can meet. One line each: what is wrong, where, and what to do."""
+"""All errors that a user can meet. One line each: what is wrong, where, and what to do."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .units import Estimate
+from typing import Any
 
 
 class JoulecastError(Exception):
@@ -16,7 +13,7 @@ class JoulecastError(Exception):
 
 
 class UsageError(JoulecastError):
-    """What the user asked for makes no sense as written (exit code 2)."""
+    """An option or argument has a value that cannot be used (exit code 2)."""
 
     exit_code = 2
 
@@ -45,7 +42,7 @@ class MissingExtraError(JoulecastError):
 
 
 class UnknownHardwareError(JoulecastError):
-    """A name that the catalog does not hold; the text lists the nearest names (exit code 2)."""
+    """A name that is not in the catalog; the text lists the nearest names (exit code 2)."""
 
     exit_code = 2
 
@@ -65,13 +62,13 @@ class RunNotFoundError(LedgerError):
 
 
 class BadInputError(JoulecastError):
-    """A file is missing or does not hold what it should; the text names the place (exit code 2)."""
+    """A file is missing or not in the form expected; the text names the place (exit code 2)."""
 
     exit_code = 2
 
 
 class BadPlanError(BadInputError):
-    """The plan of a study, or the function it names, makes no sense (exit code 2)."""
+    """The plan of a study, or the function it names, cannot be used (exit code 2)."""
 
 
 class StudyNotFoundError(LedgerError):
@@ -86,12 +83,13 @@ class BudgetExceeded(JoulecastError):
     Attributes:
         budget: the budget as written: "30 g CO2e".
         limit_j: the metered energy it corresponds to, J.
-        energy: metered energy of the run so far, J.
+        energy: metered energy of the run so far, J; a `joulecast.Estimate`.
     """
 
     exit_code = 3
 
-    def __init__(self, text: str, budget: str, limit_j: float, energy: Estimate) -> None:
+    # `energy` is Any because this module cannot name Estimate: the units raise errors from here.
+    def __init__(self, text: str, budget: str, limit_j: float, energy: Any) -> None:
         # All of them are `args`, because a worker process sends them by pickle.
         super().__init__(text, budget, limit_j, energy)
         self.budget, self.limit_j, self.energy = budget, limit_j, energy

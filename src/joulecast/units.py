@@ -1,7 +1,7 @@
-"""Quantities: SI inside the program, what people write and read at its edges.
+"""Quantities: SI units inside the program; text with other units when read and written.
 
-Energies are joules, powers watts, durations seconds, everywhere. An `Estimate` is the only form in
-which an energy or a duration leaves the program: a value, a 90 % interval, and where it came from.
+Energies are joules, powers watts, durations seconds, everywhere. Energies and durations leave the
+program only as an `Estimate`: a value, a 90 % interval and a provenance.
 """
 
 from __future__ import annotations
@@ -20,11 +20,17 @@ Z90 = 1.6448536269514722
 
 
 class Provenance(StrEnum):
-    """Where a figure comes from, strongest first."""
+    """Where a figure comes from, strongest first.
 
-    MEASURED = "measured"  # a sensor or counter
-    MODELLED = "modelled"  # computed from load, a fitted curve, a share
-    ASSUMED = "assumed"  # a constant
+    Attributes:
+        MEASURED: a sensor or counter.
+        MODELLED: computed from load, FLOPs, a fitted curve, a share.
+        ASSUMED: a constant.
+    """
+
+    MEASURED = "measured"
+    MODELLED = "modelled"
+    ASSUMED = "assumed"
 
     @property
     def rank(self) -> int:
@@ -47,11 +53,15 @@ class Estimate:
         high: its upper bound.
         unit: `J`, `W`, `s`, `g`, ...
         provenance: where the value, or most of it, comes from.
-        mix: of a sum, the share of each provenance, 0 to 1; empty where all has one.
+        mix: of a sum, the share of each provenance, 0 to 1; empty where there is only one.
         own_low: lower bound without the error shared by all readings of the meter; None where
             the two errors are not kept apart.
         own_high: upper bound likewise.
-        reason: what is to be known of the value, None where nothing is.
+        reason: what limits the value, None where nothing does.
+
+    Example:
+        >>> print(joulecast.Estimate(12_300, 11_900, 12_700))
+        12.3 kJ (11.9 to 12.7)
     """
 
     value: float
@@ -98,26 +108,14 @@ class Estimate:
         """The form every JSON document of joulecast uses for an estimate."""
         return asdict(self) | {"provenance": str(self.provenance), "mix": dict(self.mix)}
 
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Estimate:
-        """Inverse of `to_json`; also reads what version 0.1 wrote, without a mix."""
-        return cls(
-            float(data["value"]),
-            float(data["low"]),
-            float(data["high"]),
-            str(data["unit"]),
-            Provenance(data["provenance"]),
-            data.get("mix", {}),
-        )
-
     def __str__(self) -> str:
         return format_estimate(self)
 
 
 def provenance_of_sum(parts: Iterable[Estimate]) -> tuple[Provenance, dict[str, float]]:
-    """The provenance of most of a sum, and the share of each; no shares where all has one.
+    """The provenance of most of a sum, and the share of each; no shares where there is only one.
 
-    Raises `ValueError` of no parts.
+    Raises `ValueError` where there are no parts.
     """
     parts = list(parts)
     shares: dict[Provenance, float] = {}
@@ -128,14 +126,14 @@ def provenance_of_sum(parts: Iterable[Estimate]) -> tuple[Provenance, dict[str, 
     if total == 0 or not math.isfinite(total):
         return weakest(p.provenance for p in parts), {}
     present = {kind: x / total for kind, x in shares.items() if x > 0}
-    # Of two that are equally large, the weaker one names the sum.
+    # Where two are equally large, the sum has the weaker provenance.
     most = max(present, key=lambda kind: (round(present[kind], 9), kind.rank))
     ordered = sorted(present.items(), key=lambda item: item[0].rank)
     return most, {str(kind): x for kind, x in ordered} if len(present) > 1 else {}
 
 
 def add_independent(parts: Iterable[Estimate]) -> Estimate | None:
-    """Sum of estimates whose errors are independent (different sensors), or None of nothing.
+    """Sum of estimates whose errors are independent (different sensors); None without parts.
 
     Half-widths add in quadrature, each side by itself (ISO/IEC Guide 98-3, section 5.1.2).
     """
@@ -161,27 +159,33 @@ _SCALES: dict[str, dict[str, float]] = {
     "mass of CO2": {"g": 1, "mg": 1e-3, "kg": 1e3, "t": 1e6},
 }
 _BASE = {"energy": "J", "power": "W", "duration": "s", "mass of CO2": "g"}
+_EXAMPLES = {"energy": "50kJ", "power": "250W", "duration": "90min", "mass of CO2": "30g"}
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([a-zA-Zµ]*)\s*")
 
 
 def _parse(text: str, kind: str) -> float:
     match = _QUANTITY.fullmatch(text)
-    scales = _SCALES[kind]
-    example = ", ".join(list(scales)[:4])
+    units = ", ".join(_SCALES[kind])
     if not match:
-        raise UsageError(f"{text!r} is not {_an(kind)}: write a number and a unit ({example})")
-    number, unit = float(match[1]), match[2].replace("µ", "u") or _BASE[kind]
-    scale = scales.get(unit)
-    if scale is None and kind != "duration":
-        # Tolerate case where that is unambiguous: kwh, KWH, w; never mW against MW.
-        nearby = {v for k, v in scales.items() if k.lower() == unit.lower()}
-        scale = nearby.pop() if len(nearby) == 1 else None
+        raise UsageError(
+            f"{text!r} is not {_an(kind)}: write a number and a unit, such as {_EXAMPLES[kind]}"
+        )
+    scale = _scale(match[2].replace("µ", "u") or _BASE[kind], kind)
     if scale is None:
-        raise UsageError(f"{unit!r} in {text!r} is not a unit of {kind}: use one of {example}, ...")
-    value = number * scale
+        raise UsageError(f"{match[2]!r} in {text!r} is not a unit of {kind}: use one of {units}")
+    value = float(match[1]) * scale
     if value < 0 or not math.isfinite(value):
-        raise UsageError(f"{text!r} is not {_an(kind)}: it must be finite and not negative")
+        raise UsageError(f"{text!r} is not {_an(kind)}: write a finite number of at least 0")
     return value
+
+
+def _scale(unit: str, kind: str) -> float | None:
+    scales = _SCALES[kind]
+    if unit in scales or kind == "duration":
+        return scales.get(unit)
+    # Other case is accepted where it is unambiguous: kwh, KWH, w; never mW for MW.
+    nearby = {scale for name, scale in scales.items() if name.lower() == unit.lower()}
+    return nearby.pop() if len(nearby) == 1 else None
 
 
 def _an(kind: str) -> str:
@@ -259,7 +263,7 @@ def _digits(value: float) -> str:
 
 
 def format_number(value: float, digits: int = 3, sign: str = "") -> str:
-    """A bare number as people read it: `0.0123`, `12.3`, `1,234,567`; `sign` "+" is always told."""
+    """A bare number: `0.0123`, `12.3`, `1,234,567`; with `sign` "+" a plus is written, too."""
     value += 0.0  # no -0
     if 10**digits - 0.5 <= abs(value) < 1e9:
         return f"{value:{sign},.0f}"
@@ -267,7 +271,7 @@ def format_number(value: float, digits: int = 3, sign: str = "") -> str:
 
 
 def format_quantity(value: float, unit: str) -> str:
-    """A figure as people read it: `12.3 kJ`, `250 W`, `1 h 20 min`."""
+    """A quantity as text: `12.3 kJ`, `250 W`, `1 h 20 min`."""
     if unit == "s":
         return format_duration(value)
     scale, prefix = _prefix(value)
@@ -275,7 +279,7 @@ def format_quantity(value: float, unit: str) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """A duration as people read it: `850 ms`, `12.3 s`, `4 min 05 s`, `1 h 20 min`, `2 d 3 h`."""
+    """A duration as text: `850 ms`, `12.3 s`, `4 min 05 s`, `1 h 20 min`, `2 d 3 h`."""
     if seconds < 1:
         scale, prefix = _prefix(seconds)
         return f"{_digits(seconds / scale)} {prefix}s"
@@ -290,20 +294,21 @@ def format_duration(seconds: float) -> str:
     return f"{whole // 86400} d {hours} h" if hours else f"{whole // 86400} d"
 
 
-_MOST_IN_UNIT = 10_000  # a bound with more digits before the point is read better in its own unit
+# A bound with more digits before the point gets a unit of its own.
+_MAX_IN_UNIT = 10_000
 
 
 def format_estimate(estimate: Estimate) -> str:
-    """An estimate as people read it: `12.3 kJ (11.9 to 12.7)`, bounds in the value's own unit.
+    """An estimate as text: `12.3 kJ (11.9 to 12.7)`, the bounds in the value's unit.
 
-    Where they are too large for it, each has its own: `95.9 µJ (4.70 µJ to 137 mJ)`.
+    Where they are too large for it, each has its own unit: `95.9 µJ (4.70 µJ to 137 mJ)`.
     """
     e = estimate
     if e.unit == "s":
         bounds = f"{format_duration(e.low)} to {format_duration(e.high)}"
         return f"{format_duration(e.value)} ({bounds})"
     scale, prefix = _prefix(e.value or e.high)
-    if e.high / scale >= _MOST_IN_UNIT:
+    if e.high / scale >= _MAX_IN_UNIT:
         value, low, high = (format_quantity(x, e.unit) for x in (e.value, e.low, e.high))
         return f"{value} ({low} to {high})"
     figures = [_digits(x / scale) for x in (e.value, e.low, e.high)]
@@ -311,6 +316,6 @@ def format_estimate(estimate: Estimate) -> str:
 
 
 def one_line(text: str, longest: int = 60) -> str:
-    """A name as a terminal may show it: no line breaks or control characters, not too long."""
+    """A name that is safe on a terminal: without line breaks and control characters, shortened."""
     clean = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return clean if len(clean) <= longest else f"{clean[: longest - 1]}\u2026"

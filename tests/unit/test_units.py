@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from joulecast import serialize
 from joulecast.errors import UsageError
 from joulecast.units import (
     Estimate,
@@ -181,7 +182,7 @@ def test_a_sum_is_narrower_than_the_sum_of_widths_and_wider_than_any_part(parts)
 @given(finite, st.floats(0, 1), st.floats(0, 3))
 def test_json_and_back(value, low, high):
     e = Estimate(value, value * (1 - low), value * (1 + high), "J", Provenance.MODELLED)
-    assert Estimate.from_json(e.to_json()) == e
+    assert serialize.read(serialize.to_builtins(e), Estimate) == e
 
 
 def test_a_sum_is_called_by_most_of_it_and_shows_its_mix():

@@ -1,11 +1,9 @@
-"""Rung by rung: five small networks trained here for real, beside what was forecast of each.
+"""Rung by rung: five small networks trained here for real, compared with their forecasts.
 
 Energy and time of a step over trainings of some seconds, against the catalog alone, the machine
-calibrated a moment before, and probes of the job itself. Probes and trainings take turns, so that
-a machine that changes its pace shows as what it is: how far a training is from the one before it is
-the error that no forecast can be under. How near the cores lie to one another, which the host of a
-virtual machine changes, is looked at beside each training. Its table in the docs is
-printed, too.
+calibrated immediately before, and probes of the job itself. Probes and trainings alternate, so that
+a machine whose speed changes shows as what it is: how far a training is from the one before it is
+the error that no forecast can be below. The table of docs/static-forecast.md is printed, too.
 """
 
 from __future__ import annotations
@@ -14,19 +12,18 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from harness import Figure, joulecast_command, run, say
 
 BATCH = 64
-TRAINING_S, PROBE_S, CALIBRATION_S = 8.0, 5.0, 120.0
-TURNS = 4  # of a probe and a training
-PLACED = (
-    "calibrated, cores placed alike"  # of trainings alone that ran as the calibration mostly did
-)
-RUNGS = ("catalog", "calibrated", PLACED, "probed", "training")
+TRAINING_S, PROBE_S, CALIBRATION_S = 8.0, 5.0, 40.0
+# How often a probe and a training alternate.
+TURNS = 4
+RUNGS = ("catalog", "calibrated", "probed", "training")
+# Relative error of the energy in %, for the rungs that have a target.
 TARGETS = {"calibrated": 15.0, "probed": 5.0}
 WHAT = ("energy", "time")
 JOB: dict[str, Any] = {"batch": BATCH, "training": True, "optimizer": "adam", "precision": "fp32"}
@@ -137,60 +134,43 @@ def probed(net: Net, seconds: float) -> tuple[float, float]:
 
 def forecasts(net: Net, device: Any, calibrated: Any) -> dict[str, tuple[float, float]]:
     """Joules and seconds of one step by rung, without running it."""
-    from joulecast.forecasting.physical.cpu_roofline import Pace
     from joulecast.forecasting.physical.forecaster import Physical
     from joulecast.workload import analyze
 
     work = analyze(net.build(), net.shape, device="cpu", **JOB)
     rungs = {"catalog": device, "calibrated": device.calibrated(calibrated)}
-    if calibrated.operators is not None:
-        still = replace(calibrated, operators=replace(calibrated.operators, pace=Pace()))
-        rungs[PLACED] = device.calibrated(still)
-    said = {rung: Physical().step(work, there) for rung, there in rungs.items()}
-    return {r: (step.energy.value, step.duration.value) for r, step in said.items() if step}
+    steps = {rung: Physical().step(work, there) for rung, there in rungs.items()}
+    return {r: (step.energy.value, step.duration.value) for r, step in steps.items() if step}
 
 
-def calibration(seconds: float) -> tuple[Any, float | None]:
-    """This machine's constants, measured now, as a user would have it done; and the seconds of an
-    exchange between cores (`joulecast.calibration.cores`) in most of its tests."""
+def calibration(seconds: float) -> Any:
+    """This machine's constants, measured now, as a user would measure them."""
     import subprocess
     from pathlib import Path
 
-    from joulecast.calibration.stored_constants import calibration_from
+    from joulecast.calibration.stored_constants import calibration_of
     from joulecast.hardware.environment import Environment
-    from joulecast.ledger import calibrations, open_ledger
+    from joulecast.ledger import open_ledger
 
     with tempfile.TemporaryDirectory() as folder:
         ledger = str(Path(folder) / "ledger.sqlite")
-        options = ["--device", "cpu", "--seconds", f"{seconds:g}", "--ledger", ledger]
+        options = ["--device", "cpu", "--duration", f"{seconds:g}s", "--ledger", ledger]
         subprocess.run([joulecast_command(), "calibrate", *options], stdout=sys.stderr, check=True)
         with open_ledger(ledger) as opened:
-            stored = calibrations.load(opened, Environment.detect().to_json(), "cpu")
-    if stored is None:
+            constants = calibration_of(opened, Environment.detect().to_json(), "cpu")
+    if constants is None:
         raise RuntimeError("no calibration was kept")
-    seen = [s for test in stored.document["tests"] for s in test["exchange_s"] or ()]
-    return calibration_from(stored.document), statistics.median_low(seen) if seen else None
-
-
-def exchange() -> float:
-    """Seconds of an exchange between the cores as they lie now."""
-    import torch
-
-    from joulecast.calibration import cores
-
-    return cores.exchange(torch)()
+    return constants
 
 
 @dataclass(frozen=True)
-class Found:
-    """Of one network: (energy, time) of a step as trained and as probed just before, by turn; and
-    as forecast, by rung. `placed` of each training: whether the cores lay before and after it as
-    they mostly did while the machine was calibrated."""
+class Comparison:
+    """Of one network: (energy, time) of a step as trained and as probed immediately before, by
+    turn; and as forecast, by rung."""
 
     trained: list[tuple[float, float]]
     probed: list[tuple[float, float]]
-    said: dict[str, tuple[float, float]]
-    placed: list[bool]
+    forecasts: dict[str, tuple[float, float]]
 
     def errors(self, rung: str, what: int) -> list[float]:
         """In %: of a probe, against the training that followed; else against their mean."""
@@ -198,13 +178,12 @@ class Found:
         if rung == "probed":
             pairs = zip([each[what] for each in self.probed], real, strict=True)
             return [100 * (probe / training - 1) for probe, training in pairs]
-        if rung == "training":  # forecast by the one before it: no probe can do better
+        if rung == "training":
+            # The training before is the best forecast there can be.
             return [100 * (before / after - 1) for before, after in pairwise(real)]
-        if rung == PLACED:
-            real = [value for value, alike in zip(real, self.placed, strict=True) if alike]
-        if rung not in self.said or not real:
+        if rung not in self.forecasts or not real:
             return []
-        return [100 * (self.said[rung][what] / statistics.fmean(real) - 1)]
+        return [100 * (self.forecasts[rung][what] / statistics.fmean(real) - 1)]
 
 
 def benchmark(quick: bool) -> list[Figure]:
@@ -218,26 +197,19 @@ def benchmark(quick: bool) -> list[Figure]:
 
     torch.manual_seed(0)
     part = 0.2 if quick else 1.0
-    constants, usual_s = calibration(CALIBRATION_S * part)
+    constants = calibration(CALIBRATION_S * part)
     device = cpu_here(Environment.detect())
-    found: dict[str, Found] = {}
+    comparisons: dict[str, Comparison] = {}
     for net in nets():
-        one = found[net.name] = Found([], [], forecasts(net, device, constants), [])
+        one = comparisons[net.name] = Comparison([], [], forecasts(net, device, constants))
         for _ in range(2 if quick else TURNS):
             one.probed.append(probed(net, PROBE_S * part))
-            around = [exchange()]
             one.trained.append(trained(net, TRAINING_S * part))
-            around.append(exchange())
-            one.placed.append(all(usual_s and abs(s / usual_s - 1) < 0.2 for s in around))
             joules, seconds = one.trained[-1]
-            apart = " and ".join(f"{1e6 * s:.0f}" for s in around)
-            say(
-                f"  {net.name}: {1e3 * joules:.2f} mJ, {1e3 * seconds:.2f} ms a step, an exchange "
-                f"between cores {apart} us before and after"
-            )
+            say(f"  {net.name}: {1e3 * joules:.2f} mJ, {1e3 * seconds:.2f} ms a step")
     say("")
-    say(markdown(found))
-    figures = [_figure(rung, what, found) for what in (0, 1) for rung in RUNGS]
+    say(markdown(comparisons))
+    figures = [_figure(rung, what, comparisons) for what in (0, 1) for rung in RUNGS]
     floor, reached = (figures[RUNGS.index(rung)].reached for rung in ("training", "probed"))
     if reached is not None and floor:
         name = "error of the probe over that of the training before, energy"
@@ -245,11 +217,11 @@ def benchmark(quick: bool) -> list[Figure]:
     return figures
 
 
-def markdown(found: dict[str, Found]) -> str:
+def markdown(comparisons: dict[str, Comparison]) -> str:
     """The table of docs/methods/static-forecast.md: mean error of energy and time, by rung."""
     lines = ["| rung | energy of a step | time of a step | target (energy) |", "|---|---|---|---|"]
     for rung in RUNGS:
-        energy, time = (_figure(rung, what, found) for what in (0, 1))
+        energy, time = (_figure(rung, what, comparisons) for what in (0, 1))
         target = "" if energy.below is None else f"{energy.below:g} %"
         if energy.reached is None or time.reached is None:
             lines.append(f"| {rung} | | | {target} |")
@@ -263,12 +235,12 @@ def markdown(found: dict[str, Found]) -> str:
     return "\n".join(lines)
 
 
-def _figure(rung: str, what: int, found: dict[str, Found]) -> Figure:
+def _figure(rung: str, what: int, comparisons: dict[str, Comparison]) -> Figure:
     target = TARGETS.get(rung) if what == 0 else None
-    errors = {net: one.errors(rung, what) for net, one in found.items()}
+    errors = {net: one.errors(rung, what) for net, one in comparisons.items()}
     errors = {net: each for net, each in errors.items() if each}
     name = f"{rung}: {WHAT[what]} of a step, mean error on {len(errors)} networks"
-    if len(errors) < (1 if rung == PLACED else len(found)):
+    if len(errors) < len(comparisons):
         return Figure(name, None, "%", below=target, note="no forecast")
     sizes = [statistics.fmean(abs(error) for error in each) for each in errors.values()]
     each = (f"{net} " + " ".join(f"{e:+.0f}" for e in errors[net]) for net in errors)

@@ -17,7 +17,15 @@ from .result import Medium, Result, render_with
 
 if TYPE_CHECKING:
     from .analysis.carbon.carbon import CarbonReport, carbon
+    from .calibration.calibrate import (
+        MachineCalibration,
+        calibrate,
+        calibrate_wall,
+        forget_calibration,
+        stored_calibration,
+    )
     from .errors import BudgetExceeded, JoulecastError
+    from .forecasting.physical.job import JobForecast, JobForecasts
     from .forecasting.scoring.accuracy import OnlineEvaluation, StaticEvaluation
     from .forecasting.scoring.api import evaluate
     from .hardware.environment import Environment
@@ -29,6 +37,7 @@ if TYPE_CHECKING:
     from .run.budget_watch import BudgetStatus
     from .run.checkup import Checkup
     from .run.doctor import doctor
+    from .run.forecast import forecast
     from .run.record import record
     from .run.run_state import RunState
     from .run.show import RunReport, show
@@ -49,8 +58,11 @@ _HOMES = {
     "Conditions": ".study.model",
     "Environment": ".hardware.environment",
     "Estimate": ".units",
+    "JobForecast": ".forecasting.physical.job",
+    "JobForecasts": ".forecasting.physical.job",
     "JoulecastError": ".errors",
     "Ledger": ".ledger",
+    "MachineCalibration": ".calibration.calibrate",
     "OnlineEvaluation": ".forecasting.scoring.accuracy",
     "Provenance": ".units",
     "Recording": ".recording.model",
@@ -62,15 +74,20 @@ _HOMES = {
     "Summary": ".recording.summary",
     "Workload": ".workload.model",
     "analyze": ".workload.analysis",
+    "calibrate": ".calibration.calibrate",
+    "calibrate_wall": ".calibration.calibrate",
     "carbon": ".analysis.carbon.carbon",
     "doctor": ".run.doctor",
     "evaluate": ".forecasting.scoring.api",
+    "forecast": ".run.forecast",
+    "forget_calibration": ".calibration.calibrate",
     "open_ledger": ".ledger",
     "read_study": ".study.plan",
     "record": ".run.record",
     "report": ".reports.write",
     "run_study": ".study.api",
     "show": ".run.show",
+    "stored_calibration": ".calibration.calibrate",
     "summarize": ".recording.summary",
 }
 
@@ -83,8 +100,11 @@ __all__ = [
     "Conditions",
     "Environment",
     "Estimate",
+    "JobForecast",
+    "JobForecasts",
     "JoulecastError",
     "Ledger",
+    "MachineCalibration",
     "OnlineEvaluation",
     "Provenance",
     "Recording",
@@ -97,15 +117,20 @@ __all__ = [
     "Workload",
     "__version__",
     "analyze",
+    "calibrate",
+    "calibrate_wall",
     "carbon",
     "doctor",
     "evaluate",
+    "forecast",
+    "forget_calibration",
     "open_ledger",
     "read_study",
     "record",
     "report",
     "run_study",
     "show",
+    "stored_calibration",
     "summarize",
 ]
 

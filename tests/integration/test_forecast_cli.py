@@ -47,24 +47,29 @@ def forecast(*options, env):
     )
 
 
-def document(*options, env):
+def documents(*options, env):
     done = forecast(*options, "--json", env=env)
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    result = json.loads(done.stdout)
+    assert next(iter(result.items())) == ("schema", "joulecast/forecast/1")
+    return result["forecasts"]
 
 
-def test_the_document_has_what_was_promised(net, env):
+def document(*options, env):
+    (only,) = documents(*options, env=env)
+    return only
+
+
+def test_a_document_has_estimates_counts_and_memory(net, env):
     job = ("--input", "3x32x32", "--batch", "64", "--samples", "50000", "--epochs", "30")
     found = document(f"{net}:small", *job, "--gpu", "A100-SXM4-80GB", env=env)
-    assert next(iter(found)) == "schema" and found["schema"] == "joulecast/forecast/1"
     assert found["method"] == "physical" and found["rung"] == "catalog"
-    estimates = [*found["per_step"].values(), *found["total"].values()]
-    assert len(estimates) == 6
-    for estimate in estimates:
+    for name in ("energy", "duration", "power", "carbon", "step_energy", "step_duration"):
+        estimate = found[name]
         assert 0 < estimate["low"] <= estimate["value"] <= estimate["high"]
     steps = found["plan"]["steps"] * found["plan"]["epochs"]
     assert steps == 782 * 30
-    each, whole = found["per_step"]["energy"], found["total"]["energy"]
+    each, whole = found["step_energy"], found["energy"]
     assert whole["value"] == pytest.approx(steps * each["value"])
     work = found["workload"]
     assert work["parameters"] == 3 * 16 * 9 + 16 + 16 * 10 + 10
@@ -78,10 +83,10 @@ def test_the_document_has_what_was_promised(net, env):
 
 def test_several_devices_stand_side_by_side(net, env):
     options = (f"{net}:small", "--input", "3x32x32", "--steps", "100")
-    found = document(*options, "--gpu", "RTX 3090,A100-SXM4-80GB", env=env)
-    names = [each["device"]["name"] for each in found["forecasts"]]
+    found = documents(*options, "--gpu", "RTX 3090,A100-SXM4-80GB", env=env)
+    names = [each["device"] for each in found]
     assert names == ["NVIDIA GeForce RTX 3090", "NVIDIA A100 SXM4 80GB"]
-    twice = document(*options, "--gpu", "RTX 3090,GeForce RTX 3090, A100-SXM4-80GB", env=env)
+    twice = documents(*options, "--gpu", "RTX 3090,GeForce RTX 3090, A100-SXM4-80GB", env=env)
     assert twice == found
     shown = forecast(*options, "--gpu", "RTX 3090,A100-SXM4-80GB", env=env)
     assert "RTX 3090" in shown.stdout and "A100 SXM4" in shown.stdout
@@ -89,9 +94,9 @@ def test_several_devices_stand_side_by_side(net, env):
 
 def test_a_name_that_several_boards_share_widens_the_interval(net, env):
     options = (f"{net}:small", "--input", "3x32x32", "--steps", "100")
-    exact = document(*options, "--gpu", "A100-SXM4-80GB", env=env)["total"]["energy"]
+    exact = document(*options, "--gpu", "A100-SXM4-80GB", env=env)["energy"]
     shared = document(*options, "--gpu", "NVIDIA A100", env=env)
-    energy = shared["total"]["energy"]
+    energy = shared["energy"]
     assert energy["value"] == exact["value"]
     assert energy["high"] - energy["low"] > exact["high"] - exact["low"]
     assert "PCIe" in shared["notes"][0]
@@ -99,9 +104,9 @@ def test_a_name_that_several_boards_share_widens_the_interval(net, env):
 
 def test_inference_costs_less_than_training_and_validation_more(net, env):
     options = (f"{net}:small", "--input", "3x32x32", "--samples", "6400", "--gpu", "RTX 3090")
-    training = document(*options, env=env)["total"]["energy"]["value"]
-    inference = document(*options, "--inference", env=env)["total"]["energy"]["value"]
-    validated = document(*options, "--val-samples", "6400", env=env)["total"]["energy"]["value"]
+    training = document(*options, env=env)["energy"]["value"]
+    inference = document(*options, "--inference", env=env)["energy"]["value"]
+    validated = document(*options, "--val-samples", "6400", env=env)["energy"]["value"]
     assert inference < training
     assert validated == pytest.approx(training + inference)
 
@@ -109,10 +114,9 @@ def test_inference_costs_less_than_training_and_validation_more(net, env):
 def test_the_grid_and_the_pue_make_the_carbon(net, env):
     options = (f"{net}:small", "--input", "3x32x32", "--steps", "1000", "--gpu", "RTX 3090")
     given = document(*options, "--carbon-intensity", "500", "--pue", "1.2", env=env)
-    total = given["total"]
-    expected = total["energy"]["value"] / 3.6e6 * 500 * 1.2
-    assert total["carbon"]["value"] == pytest.approx(expected)
-    assert total["carbon"]["provenance"] == "assumed"
+    expected = given["energy"]["value"] / 3.6e6 * 500 * 1.2
+    assert given["carbon"]["value"] == pytest.approx(expected)
+    assert given["carbon"]["provenance"] == "assumed"
     germany = document(*options, "--region", "DE", env=env)
     assert "Germany" in germany["grid"]["basis"]
 
@@ -124,7 +128,7 @@ def test_a_probe_runs_real_steps(net, env, tmp_path):
     options = (f"{net}:small", "--input", "3x32x32", "--steps", "10")
     found = document(*options, "--probe", env=replay)
     assert found["rung"] == "probed" and found["method"] == "probe"
-    energy, duration = found["per_step"]["energy"], found["per_step"]["duration"]
+    energy, duration = found["step_energy"], found["step_duration"]
     assert energy["value"] == pytest.approx(100 * duration["value"], rel=0.35)
     assert any("real steps" in note for note in found["notes"])
 
@@ -155,7 +159,27 @@ def test_misuse_is_one_line_with_its_cure(net, env, options, says):
     assert done.stderr.count("\n") == 1 and says in done.stderr, done.stderr
 
 
-def test_what_does_not_fit_the_memory_is_said(net, env):
+def test_epochs_are_whole_numbers(net, env):
+    done = forecast(f"{net}:small", "--samples", "64", "--epochs", "0.5", env=env)
+    assert done.returncode == 2 and "--epochs" in done.stderr
+
+
+def test_the_function_takes_a_module_and_returns_what_the_verb_prints(net, env):
+    import torch
+
+    import joulecast
+
+    options = ("--input", "3x32x32", "--steps", "100", "--gpu", "RTX 3090,T4")
+    printed = documents(f"{net}:small", *options, env=env)
+    result = joulecast.forecast(f"{net}:small", (3, 32, 32), steps=100, gpu=["RTX 3090", "T4"])
+    assert result.to_json()["forecasts"] == printed
+    assert result.cheapest.energy.value == min(f["energy"]["value"] for f in printed)
+    module = torch.nn.Linear(512, 10)
+    (linear,) = joulecast.forecast(module, (512,), gpu="T4", steps=1, batch=8).forecasts
+    assert linear.workload.forward_flops >= 2 * 8 * 512 * 10
+
+
+def test_a_model_larger_than_the_memory_is_a_warning(net, env):
     options = (f"{net}:wide", "--input", "30000", "--steps", "1", "--gpu", "GTX 1660")
     assert document(*options, env=env)["memory"]["fits"] is False
     assert "weights, gradients and optimizer state take" in " ".join(

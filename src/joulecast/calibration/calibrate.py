@@ -1,216 +1,253 @@
-"""Calibrates a machine: runs its tests, meters them, and has its constants fitted."""
+"""`joulecast.calibrate`: a machine's own constants, measured once and kept for its forecasts."""
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import replace
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import ClassVar
 
-from .._version import __version__
-from ..forecasting.physical.cpu_roofline import Pace
-from ..forecasting.physical.device import StaticForecaster
+from .. import serialize
+from ..errors import UsageError
 from ..hardware.environment import Environment
-from ..meters.cpu_time import CpuTime
-from ..meters.discovery import discover
-from ..recording.baseline import measure_idle
-from ..recording.integrate import is_resolved
-from ..recording.summary import Summary
-from ..units import weakest
-from . import cores, microbench
-from .constants_fit import fit, input_constants
-from .cpu_fit import fit_costs
-from .cpu_pieces import cpu_pieces, settle
-from .cpu_steps import AMONG
-from .microbench import Result
-from .stored_constants import QUIET, Calibrated, Idle
-from .targets import Target
+from ..ledger import Ledger, calibrations, open_ledger
+from ..result import Result
+from ..wall.csv_file import read_readings
+from ..wall.plug import Address, Plug, parse_plug
+from ..wall.regression import WallFitError, fit_recordings, fit_wall
+from ..wall.side_by_side import SideBySide
+from ..wall.wall_energy import WallFit, read_fit, save_fit
+from . import microbench
+from .constants_fit import input_constants
+from .device_tests import calibrate_device
+from .stored_constants import DeviceCalibration, read_stored
+from .targets import Target, targets
 
-IDLE_S = 10.0  # at most, without work
-_IDLE_SHARE = 0.1  # of the time
+DURATION_S, MIN_DURATION_S = 40.0, 5.0
+# The fit of wall power needs idle as much as load, and for long enough.
+PLUG_DURATION_S, MIN_PLUG_DURATION_S = 120.0, 90.0
+_PLUG_IDLE_SHARE = 0.35
 _INPUT_SHARE = 0.08
-_FIRST = 0.8  # of the time: the rest is for tests during which the cores were moved
-_MORE = 3  # times that such a test is run again at most
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class MachineCalibration(Result):
+    """What is known of this machine itself, as `joulecast calibrate` prints it.
+
+    Attributes:
+        ledger: where it is kept.
+        devices: the constants of each device, the latest.
+        wall: how wall power follows the meters, by scope.
+        warnings: devices that could not be calibrated, and why.
+        forgotten: how many calibrations were dropped; None where none were to be.
+    """
+
+    SCHEMA: ClassVar[str] = "joulecast/calibrate/1"
+
+    ledger: str
+    devices: list[DeviceCalibration] = field(default_factory=list)
+    wall: list[WallFit] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    forgotten: int | None = None
+
+
+def _no_progress(what: str) -> None:
+    pass
 
 
 def calibrate(
-    target: Target,
-    forecaster: StaticForecaster,
-    environment: Environment,
-    input_s: tuple[float, float] | None,
+    device: str | None = None,
     *,
-    seconds: float,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
-    env: Mapping[str, str] | None = None,
-    told: Callable[[str], None] = lambda what: None,
-) -> Calibrated:
-    """Run a device's tests, about `seconds` in all, and fit its constants.
+    duration_s: float | None = None,
+    plug: str | None = None,
+    ledger: str | Path | None = None,
+    progress: Callable[[str], None] = _no_progress,
+) -> MachineCalibration:
+    """Measure this machine's constants with small tests, and keep them in the ledger.
 
-    Raises `MissingExtraError` without torch.
+    Forecasts on this machine use the latest ones. Nothing else should run during the tests.
+
+    Args:
+        device: only this one: `"cpu"` or `"gpu:0"`; by default each GPU and the CPU.
+        duration_s: for all devices together, s: by default 40 and at least 5, with a plug 120 and
+            at least 90.
+        plug: address of a smart plug that this machine alone draws from
+            (`"shelly://192.168.1.20"`), to fit power at the wall as well.
+        ledger: file or URL; the default ledger if None.
+        progress: is called with the name of each test.
+
+    Returns:
+        The constants of each device, and the fits of wall power.
+
+    Raises:
+        UsageError: the device is not here, or a duration is too short.
+        UnknownHardwareError: the catalog does not have the named GPU.
+        MissingExtraError: torch is not installed.
+        WallFitError: power at the wall could not be fitted; the constants are kept.
+        LedgerError: the ledger cannot be written.
+
+    Example:
+        >>> calibration = joulecast.calibrate("cpu", duration_s=20)  # doctest: +SKIP
+        >>> calibration.devices[0].values["launch_s"]  # doctest: +SKIP
+        8.1e-06
     """
-    from .probe import measure
-
-    env = os.environ if env is None else env
+    plug_address = None if plug is None else parse_plug(plug)
+    duration_s = _checked_duration(duration_s, plug is not None)
     torch = microbench.framework()
-    device = torch.device(target.torch)
-    begun = clock()
-    if device.type == "cuda":
-        torch.ones(1, device=device)  # holds the device: its idle power is that of a job's
-    told("idle")
-    idle = idle_power(
-        target.domains, min(IDLE_S, _IDLE_SHARE * seconds), environment, clock, sleep, env
-    )
-    results: list[Result] = []
-    tests = microbench.device_pieces(torch, device)
-    if device.type == "cpu":
-        settle(torch)
-        tests += cpu_pieces(torch)
-    wait = microbench.waiter(torch, device)
-    left = max(1.0, seconds - (clock() - begun))
-    load = _Load(clock)
-    exchange = cores.exchange(torch) if device.type == "cpu" else None
-
-    def act(tracker: Any) -> None:
-        span: Callable[[str], AbstractContextManager[object]] = tracker.span
-        run = partial(microbench.run_pieces, wait=wait, clock=clock, span=span, told=told)
-        first = left if exchange is None else _FIRST * left
-        results.extend(run(tests, seconds=first, exchange=exchange))
-        for _ in range(_MORE):
-            again = [result.test for result in cores.unusual(results)]
-            share = min(len(again) / len(tests), (1 - _FIRST) / _FIRST / _MORE)
-            if again:
-                results.extend(run(again, seconds=first * share, exchange=exchange))
-
-    summary = measure(act, clock, env)
-    others = load.others()
-    results = [
-        replace(r, power_w=power_of(summary, {r.test.name}, target.domains)) for r in results
-    ]
-    whole_steps = {r.test.name for r in results if r.test.group == AMONG}
-    work_w = power_of(summary, whole_steps, target.domains)
-    usual = cores.as_usual(results)
-    operators = fit_costs(usual, work_w) if device.type == "cpu" else None
-    crowded = others is not None and others >= QUIET
-    if operators is not None and not crowded:  # beside others, exchanges take longer, too
-        operators = replace(operators, pace=cores.pace_of(results, AMONG))
-    sources = [d.source for d in summary.domains if _belongs(d.source.domain, target.domains)]
-    notes = [_crowded(others)] if others is not None and crowded else []
-    if operators is not None and operators.pace.least < operators.pace.most:
-        notes.append(_moved(operators.pace))
-    if not sources:
-        notes.append(f"no meter of {target.device} here: joulecast doctor says why")
-    notes += [f"{r.test.name}: not run: {r.skipped}" for r in results if r.skipped]
-    return Calibrated(
-        device=target.device,
-        name=target.facts.name,
-        constants=fit(usual, idle, target.facts, forecaster, operators),
-        results=tuple(results),
-        notes=tuple(notes),
-        power_provenance=weakest(s.provenance for s in sources) if sources else None,
-        input_s=input_s,
-        seconds=clock() - begun,
-        versions={"joulecast": __version__, "torch": str(torch.__version__)},
-        operators=operators,
-        others=others,
-    )
+    environment = Environment.detect()
+    warnings: list[str] = []
+    chosen = targets(torch, environment, device, warnings.append)
+    wall: list[WallFit] = []
+    with ExitStack() as stack:
+        # Opened first: minutes of measuring would be lost if it could not be.
+        opened = stack.enter_context(open_ledger(ledger))
+        plugged = None
+        if plug_address is not None:
+            plugged = stack.enter_context(_plugged(plug_address, environment))
+            progress("the idle machine, at the wall")
+            time.sleep(_PLUG_IDLE_SHARE * duration_s)
+            duration_s *= 1 - _PLUG_IDLE_SHARE
+        measured = _calibrate_devices(chosen, environment, duration_s, opened, progress)
+        if plugged is not None:
+            wall = _fit_plug(plugged)
+            for each in wall:
+                save_fit(opened, environment.to_json(), each, time.time())
+        return MachineCalibration(str(opened.location), measured, wall, warnings)
 
 
-def input_pipeline(
-    seconds: float,
-    *,
-    clock: Callable[[], float] = time.monotonic,
-    told: Callable[[str], None] = lambda what: None,
-) -> tuple[tuple[float, float] | None, tuple[Result, ...]]:
-    """What the host takes for samples, and the tests that say so. Raises `MissingExtraError`."""
-    tests = microbench.input_pieces(microbench.framework())
-    found = tuple(microbench.run_pieces(tests, lambda: None, seconds, clock=clock, told=told))
-    return input_constants(found), found
+def calibrate_wall(
+    readings: str | Path, *, shift_s: float = 0.0, ledger: str | Path | None = None
+) -> MachineCalibration:
+    """Fit power at the wall on readings that were taken while runs of this machine were recorded.
 
+    Args:
+        readings: CSV file with a time `t` and `power_w` or `energy_wh`.
+        shift_s: is added to the times of the file, s.
+        ledger: file or URL; the default ledger if None.
 
-def input_seconds(seconds: float) -> float:
-    """The part of the whole time that goes to the host's pipeline."""
-    return _INPUT_SHARE * seconds
+    Returns:
+        The fit, which the ledger keeps: summaries of runs show energy at the wall from then on.
 
-
-def idle_power(
-    domains: str,
-    seconds: float,
-    environment: Environment,
-    clock: Callable[[], float],
-    sleep: Callable[[float], None],
-    env: Mapping[str, str],
-) -> Idle:
-    """Power of the domains while this process does nothing: the least of three stretches."""
-    whole = discover(
-        "machine", clock, env=env, cpu_time=CpuTime(clock, None), environment=environment
-    )
-    meters = [m for m in whole.meters if _belongs(m.source.domain, domains)]
-    try:
-        if not meters:
-            return Idle(None, reason="no meter of the device here")
-        load = _Load(clock)
-        stretches = [measure_idle(meters, seconds / 3, clock, sleep) for _ in range(3)]
-        others = load.others()
-    finally:
-        for meter in whole.meters:
-            meter.close()
-    watts = [sum(found.values()) for found in stretches if len(found) == len(meters)]
-    if not watts or min(watts) <= 0:
-        return Idle(None, reason="the meters gave no reading in the time: take more seconds")
-    if domains.startswith("cpu") and others is not None and others > QUIET:
-        return Idle(None, reason=f"{_crowded(others)}: it was not idle")
-    return Idle(min(watts), (max(watts) - min(watts)) / 2 / min(watts))
-
-
-def power_of(summary: Summary, spans: Collection[str], domains: str) -> float | None:
-    """Mean power of the device in spans of these names, W; None where meters cannot resolve it.
-
-    Spans that are each too short for a meter may together be long enough.
+    Raises:
+        BadInputError: the file cannot be read, or wall power cannot be fitted (`WallFitError`).
+        LedgerError: the ledger cannot be read or written.
     """
-    sources = {d.source.domain: d.source for d in summary.domains}
-    energy_j = duration_s = 0.0
-    seen: set[str] = set()
-    for found in summary.spans:
-        parts = {d: e for d, e in found.domains.items() if _belongs(d, domains) and d in sources}
-        if found.span.name in spans and parts:
-            energy_j += sum(e.value for e in parts.values())
-            duration_s += found.duration_s
-            seen |= set(parts)
-    if not seen or not all(is_resolved(duration_s, sources[d]) for d in seen):
-        return None
-    return energy_j / duration_s
+    environment = Environment.detect().to_json()
+    shifted = read_readings(Path(readings)).shifted(shift_s)
+    with open_ledger(ledger, create=False) as opened:
+        wall = fit_recordings(shifted, opened, environment)
+        save_fit(opened, environment, wall, time.time())
+        return MachineCalibration(str(opened.location), wall=[wall])
 
 
-def _belongs(domain: str, domains: str) -> bool:
-    return domain.startswith(domains) if domains.endswith(":") else domain == domains
+def stored_calibration(ledger: str | Path | None = None) -> MachineCalibration:
+    """The latest constants of each device of this machine, and its fits of wall power.
 
-
-class _Load:
-    """How much of the processors' time others took since it was made."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._times = CpuTime(clock, os.getpid())
-        self._before = self._times.sample()
-
-    def others(self) -> float | None:
-        now, before = self._times.sample(), self._before
-        total = now.machine_total_s - before.machine_total_s
-        if total <= 0 or now.tree_cpu_s is None or before.tree_cpu_s is None:
-            return None
-        busy = now.machine_busy_s - before.machine_busy_s
-        return max(0.0, busy - (now.tree_cpu_s - before.tree_cpu_s)) / total
-
-
-def _moved(pace: Pace) -> str:
-    return (
-        "the host moved the cores of this machine meanwhile: steps then took "
-        f"{pace.least if pace.least < 1 else pace.most:.2f} times as long as at most times"
+    Raises:
+        LedgerError: the ledger cannot be read, or what it keeps is damaged.
+    """
+    with open_ledger(ledger) as opened:
+        stored = calibrations.listed(opened, Environment.detect().to_json())
+        location = str(opened.location)
+    # They come newest first, so that in reverse order the latest of each device replaces others.
+    latest = {each.device: each for each in reversed(stored)}.values()
+    walls = [each for each in latest if each.device.startswith(calibrations.WALL)]
+    return MachineCalibration(
+        location,
+        devices=[read_stored(each) for each in latest if each not in walls],
+        wall=[read_fit(each) for each in walls],
     )
 
 
-def _crowded(others: float) -> str:
-    return f"other programs took {100 * others:.0f} % of the processors' time"
+def forget_calibration(
+    device: str | None = None, *, ledger: str | Path | None = None
+) -> MachineCalibration:
+    """Drop the calibrations of this machine, or of one device of it.
+
+    Args:
+        device: `"cpu"`, `"gpu:0"` or `"wall:machine"`; all if None.
+        ledger: file or URL; the default ledger if None.
+
+    Returns:
+        How many were dropped, in `forgotten`.
+    """
+    with open_ledger(ledger) as opened:
+        count = calibrations.forget(opened, Environment.detect().to_json(), device)
+        return MachineCalibration(str(opened.location), forgotten=count)
+
+
+# --- devices -------------------------------------------------------------------------------------
+
+
+def _calibrate_devices(
+    chosen: list[Target],
+    environment: Environment,
+    duration_s: float,
+    ledger: Ledger,
+    progress: Callable[[str], None],
+) -> list[DeviceCalibration]:
+    """Calibrate each target and keep it at once."""
+    torch = microbench.framework()
+    input_duration_s = _INPUT_SHARE * duration_s
+    tests = microbench.input_tests(torch)
+    input_s = input_constants(
+        list(microbench.measure_all(tests, lambda: None, input_duration_s, progress=progress))
+    )
+    each_s = (duration_s - input_duration_s) / len(chosen)
+    devices = []
+    for target in chosen:
+        named = partial(_prefixed, progress, target.device) if len(chosen) > 1 else progress
+        calibration = calibrate_device(
+            target, environment, input_s, duration_s=each_s, progress=named
+        )
+        made_at = time.time()
+        calibrations.save(
+            ledger,
+            environment.to_json(),
+            target.device,
+            serialize.to_builtins(calibration),
+            made_at,
+        )
+        devices.append(replace(calibration, made_at=made_at))
+    return devices
+
+
+def _prefixed(progress: Callable[[str], None], device: str, test: str) -> None:
+    progress(f"{device}: {test}")
+
+
+# --- the wall ------------------------------------------------------------------------------------
+
+
+def _checked_duration(duration_s: float | None, with_plug: bool) -> float:
+    """The duration to calibrate for. Raises `UsageError` where it is too short."""
+    default_s = PLUG_DURATION_S if with_plug else DURATION_S
+    duration_s = default_s if duration_s is None else duration_s
+    min_s = MIN_PLUG_DURATION_S if with_plug else MIN_DURATION_S
+    if duration_s < min_s:
+        condition = " with a plug" if with_plug else ""
+        raise UsageError(
+            f"--duration {duration_s:g}s: calibrating{condition} takes {min_s:g} s or more"
+        )
+    return duration_s
+
+
+def _plugged(address: Address, environment: Environment) -> SideBySide:
+    return SideBySide(Plug(address), f"plug {address}", environment)
+
+
+def _fit_plug(plugged: SideBySide) -> list[WallFit]:
+    """A fit for each scope that has one. Raises `WallFitError` where none has."""
+    readings = plugged.readings()
+    fits, refused = [], None
+    for metered in plugged.metered():
+        try:
+            fits.append(fit_wall(readings, [metered]))
+        except WallFitError as error:
+            refused = error
+    if refused is not None and not fits:
+        raise refused
+    return fits

@@ -1,7 +1,7 @@
-"""A device's constants from the times of its tests.
+"""A device's constants from the times of its microbenchmarks.
 
-Every constant is found by asking the physical forecast for the very piece of work that was timed,
-and turning the constant until both agree: whatever the forecast holds of overheads is in it.
+Each constant is the value at which the physical forecast of a microbenchmark's work takes as long
+as the microbenchmark did, so that everything the forecast assumes of overheads is accounted for.
 """
 
 from __future__ import annotations
@@ -13,137 +13,190 @@ from typing import Any
 
 import numpy as np
 
-from ..forecasting.physical.cpu_roofline import CpuCosts
 from ..forecasting.physical.device import Calibration, Device, StaticForecaster
-from ..workload.model import OperatorKind, Phase, Workload
-from .microbench import COMPUTE, INPUT, LAUNCH, MEMORY, STEP, Result
-from .stored_constants import Constant, Idle
+from ..workload.model import Workload
+from .microbench import COMPUTE, INPUT, LAUNCH, MEMORY, STEP, Measurement
+from .stored_constants import Constant
 
-_MANY = 1000  # pieces of work in one step, so that the step's own cost does not count
+# An operator is forecast so many times in one step, so that the step's own time does not count.
+_COPIES = 1000
 _FACTORS = (1e-3, 1e3)
-_TELLS = 1.3  # doubling a constant must change a test's time so much, or the test says nothing
+# Where doubling a constant changes a test's time by less, the test does not determine it.
+_MIN_EFFECT = 1.3
+_UNDETERMINED = "none of its tests depends on it alone"
+_HALVINGS = 40
 
 
 def fit(
-    results: Sequence[Result],
-    idle: Idle,
+    measurements: Sequence[Measurement],
+    idle: Constant,
     device: Device,
     forecaster: StaticForecaster,
-    operators: CpuCosts | None = None,
-) -> tuple[Constant, ...]:
-    """The constants of a device from its tests, with what the forecaster says of the same work.
-
-    `operators` are a CPU's, which a step is made of there.
-    """
-    launch = _launch(results)
-    found = Calibration(launch_s=launch.value, idle_w=idle.power_w)
-    memory = _factor("memory", MEMORY, results, device, forecaster, found)
-    found = replace(found, memory=memory.value)
-    compute = _factor("compute", COMPUTE, results, device, forecaster, found)
-    found = replace(found, compute=compute.value)
-    step = _step(results, device, forecaster, replace(found, operators=operators))
-    power = _power(results, device, forecaster, found)
-    rest = Constant("idle_w", idle.power_w, idle.spread, idle.reason)
-    return (compute, memory, launch, step, rest, power, *_of_operators(operators))
-
-
-def _of_operators(operators: CpuCosts | None) -> tuple[Constant, ...]:
-    """Of a CPU's operators what most networks are made of, for people to see."""
-    if operators is None:
-        return ()
-    shown = {
-        "forward_s": (Phase.FORWARD, OperatorKind.ELEMENTWISE),
-        "backward_s": (Phase.BACKWARD, OperatorKind.ELEMENTWISE),
-        "update_s": (Phase.OPTIMIZER, OperatorKind.OPTIMIZER),
-    }
-    starts = (Constant(name, operators.cost(*key).start_s) for name, key in shown.items())
-    unknown = None if operators.work_w else "no meter resolved the power of whole steps"
-    return (*starts, Constant("work_w", operators.work_w, reason=unknown))
+) -> dict[str, Constant]:
+    """The constants of a device by name, from its tests and its idle power (W)."""
+    launch = _launch(measurements)
+    start = Calibration(launch_s=launch.value, idle_w=idle.value)
+    fitted: dict[str, Constant] = {}
+    # Tests that are large enough hardly depend on the order in which these are fitted.
+    for name, group in (("memory", MEMORY), ("compute", COMPUTE)):
+        fitted[name] = _factor(name, group, measurements, device, forecaster, start)
+        start = _with(start, name, fitted[name].value)
+    if device.kind == "cpu":
+        fitted["launch_s"], fitted["step_s"] = _starts(measurements, device, forecaster, start)
+        fitted["busy_w"] = _busy_power(measurements)
+    else:
+        fitted["launch_s"] = launch
+        fitted["step_s"] = _step(measurements, device, forecaster, start)
+        fitted["power"] = _power(measurements, device, forecaster, start)
+    fitted["idle_w"] = idle
+    return fitted
 
 
-def _launch(results: Sequence[Result]) -> Constant:
-    for result in _of(results, LAUNCH):
-        return Constant("launch_s", result.seconds, result.spread)
-    return Constant("launch_s", None, reason=_why(results, LAUNCH))
+def _launch(measurements: Sequence[Measurement]) -> Constant:
+    for each in _of(measurements, LAUNCH):
+        return Constant(each.seconds, each.timing.spread)
+    return Constant(None, reason=_why(measurements, LAUNCH))
 
 
 def _factor(
     name: str,
     group: str,
-    results: Sequence[Result],
+    measurements: Sequence[Measurement],
     device: Device,
     forecaster: StaticForecaster,
-    found: Calibration,
+    known: Calibration,
 ) -> Constant:
     """The factor at which the forecast takes as long as the tests did: the median over them."""
     factors, noise = [], []
-    for result in _of(results, group):
-        work = _many(result)
+    for each in _of(measurements, group):
+        work = _copies(each)
 
-        def takes(factor: float, work: Workload = work) -> float:
-            there = device.calibrated(_with(found, name, factor))
+        def seconds(factor: float, work: Workload = work) -> float:
+            there = device.calibrated(_with(known, name, factor))
             return _forecast(forecaster, work, there)[0]
 
-        if takes(1.0) < _TELLS * takes(2.0):
-            continue  # something else takes its time
-        factor = solve(takes, result.seconds * _MANY, *_FACTORS)
+        if seconds(1.0) < _MIN_EFFECT * seconds(2.0):
+            continue
+        factor = solve(seconds, each.seconds * _COPIES, *_FACTORS)
         if factor is not None:
             factors.append(factor)
-            noise.append(result.spread)
+            noise.append(each.timing.spread or 0.0)
     if not factors:
-        return Constant(name, None, reason=_why(results, group))
-    return Constant(name, float(np.median(factors)), _spread(factors, noise))
+        return Constant(None, reason=_why(measurements, group))
+    return Constant(float(np.median(factors)), _spread(factors, noise))
 
 
-def _with(found: Calibration, name: str, factor: float) -> Calibration:
-    changes: dict[str, Any] = {name: factor}
-    return replace(found, **changes)
+def _with(calibration: Calibration, name: str, value: float | None) -> Calibration:
+    changes: dict[str, Any] = {name: value}
+    return replace(calibration, **changes)
+
+
+def _starts(
+    measurements: Sequence[Measurement],
+    device: Device,
+    forecaster: StaticForecaster,
+    known: Calibration,
+) -> tuple[Constant, Constant]:
+    """Of a CPU, the time to start an operator, and the fixed time of a step.
+
+    The forecast of a tiny step is linear in both. They are fitted to all of its tests by least
+    squares of relative errors, neither below zero.
+    """
+    tests = _of(measurements, STEP)
+    if len(tests) < 2:
+        why = _why(measurements, STEP)
+        return Constant(None, reason=why), Constant(None, reason=why)
+    rows, rest = [], []
+    for each in tests:
+        assert each.test.work is not None
+
+        def seconds(launch_s: float, step_s: float, work: Workload = each.test.work) -> float:
+            there = device.calibrated(replace(known, launch_s=launch_s, step_s=step_s))
+            return _forecast(forecaster, work, there)[0]
+
+        work_s = seconds(0.0, 0.0)
+        # Large enough that the difference is no rounding error.
+        row = seconds(1.0, 0.0) - work_s, seconds(0.0, 1.0) - work_s
+        rows.append(np.array(row) / each.seconds)
+        rest.append(max(0.0, 1 - work_s / each.seconds))
+    design, target = np.array(rows), np.array(rest)
+    values = np.linalg.lstsq(design, target, rcond=None)[0]
+    if values.min() < 0:
+        kept = int(values.argmax())
+        values = np.zeros(2)
+        column = design[:, kept]
+        values[kept] = float(column @ target / (column @ column))
+    off = design @ values - target
+    spread = float(np.sqrt(np.mean(off**2)))
+    # None would mean unknown: what is too short to measure is a small number instead.
+    shortest = 1e-3 * min(each.seconds for each in tests)
+    launch_s, step_s = (max(shortest, float(value)) for value in values)
+    return Constant(launch_s, spread), Constant(step_s, spread)
 
 
 def _step(
-    results: Sequence[Result], device: Device, forecaster: StaticForecaster, found: Calibration
+    measurements: Sequence[Measurement],
+    device: Device,
+    forecaster: StaticForecaster,
+    known: Calibration,
 ) -> Constant:
-    """What the whole step takes more than its kernels; none where they take all of it."""
-    for result in _of(results, STEP):
-        assert result.test.work is not None
-        work = result.test.work
+    """Of a GPU, the time of a step that its kernels do not explain."""
+    for each in _of(measurements, STEP):
+        assert each.test.work is not None
+        work = each.test.work
 
-        def takes(step_s: float, work: Workload = work) -> float:
-            there = device.calibrated(replace(found, step_s=step_s))
+        def seconds(step_s: float, work: Workload = work) -> float:
+            there = device.calibrated(replace(known, step_s=step_s))
             return _forecast(forecaster, work, there)[0]
 
-        least = result.seconds * 1e-3
-        value = solve(takes, result.seconds, least, result.seconds)
-        if value is None and takes(least) >= result.seconds:
-            value = least
+        shortest = each.seconds * 1e-3
+        value = solve(seconds, each.seconds, shortest, each.seconds)
+        if value is None and seconds(shortest) >= each.seconds:
+            value = shortest
         if value is None:
-            why = "the forecast of the test's kernels does not fit what it took"
-            return Constant("step_s", None, reason=why)
-        return Constant("step_s", value, result.spread)
-    return Constant("step_s", None, reason=_why(results, STEP))
+            return Constant(None, reason="the forecast of the test's kernels does not fit its time")
+        return Constant(value, each.timing.spread)
+    return Constant(None, reason=_why(measurements, STEP))
+
+
+def _busy_power(measurements: Sequence[Measurement]) -> Constant:
+    """Of a CPU, the power that most tests drew: threads that wait for one another spin."""
+    watts = [each.timing.power_w for each in measurements if each.timing.power_w]
+    if not watts:
+        return Constant(None, reason="no meter resolved the power of the device under load")
+    return Constant(float(np.median(watts)), _spread(watts, [0.0]))
 
 
 def _power(
-    results: Sequence[Result], device: Device, forecaster: StaticForecaster, found: Calibration
+    measurements: Sequence[Measurement],
+    device: Device,
+    forecaster: StaticForecaster,
+    known: Calibration,
 ) -> Constant:
+    """Of a GPU, the factor at which the forecast draws the power that the tests drew."""
     factors = []
-    metered = [r for group in (COMPUTE, MEMORY) for r in _of(results, group) if r.power_w]
-    for result in metered:
-        work = _many(result)
+    metered = [
+        each
+        for group in (COMPUTE, MEMORY)
+        for each in _of(measurements, group)
+        if each.timing.power_w
+    ]
+    for each in metered:
+        work = _copies(each)
 
-        def draws(factor: float, work: Workload = work) -> float:
-            there = device.calibrated(replace(found, power=factor))
+        def watts(factor: float, work: Workload = work) -> float:
+            there = device.calibrated(replace(known, power=factor))
             return _forecast(forecaster, work, there)[1]
 
-        factor = solve(draws, result.power_w or 0.0, *_FACTORS)
+        factor = solve(watts, each.timing.power_w or 0.0, *_FACTORS)
         if factor is not None:
             factors.append(factor)
     if factors:
-        spread = _spread(factors, [0.0]) if len(factors) > 1 else None  # one tells none
-        return Constant("power", float(np.median(factors)), spread)
+        spread = _spread(factors, [0.0]) if len(factors) > 1 else None
+        return Constant(float(np.median(factors)), spread)
     if metered:
-        return Constant("power", None, reason="under load the meters show no more than at idle")
-    return Constant("power", None, reason="no meter resolved the power of the device under load")
+        return Constant(None, reason="under load the meters show no more than at idle")
+    return Constant(None, reason="no meter resolved the power of the device under load")
 
 
 def solve(
@@ -157,7 +210,7 @@ def solve(
     rising = at_high > at_low
     if not min(at_low, at_high) <= target <= max(at_low, at_high) or at_low == at_high:
         return None
-    for _ in range(40):
+    for _ in range(_HALVINGS):
         middle = math.sqrt(low * high)
         if (function(middle) < target) == rising:
             low = middle
@@ -172,36 +225,37 @@ def _forecast(forecaster: StaticForecaster, work: Workload, device: Device) -> t
     return (math.nan, math.nan) if step is None else (step.duration.value, step.power.value)
 
 
-def _many(result: Result) -> Workload:
-    """The test's work, so many times in one step."""
-    assert result.test.work is not None
-    ops = tuple(replace(op, count=op.count * _MANY) for op in result.test.work.ops)
-    return replace(result.test.work, ops=ops)
+def _copies(measurement: Measurement) -> Workload:
+    """The test's work, many times in one step."""
+    work = measurement.test.work
+    assert work is not None
+    return replace(work, ops=tuple(replace(op, count=op.count * _COPIES) for op in work.ops))
 
 
-def _of(results: Sequence[Result], group: str) -> list[Result]:
-    return [r for r in results if r.test.group == group and r.skipped is None]
+def _of(measurements: Sequence[Measurement], group: str) -> list[Measurement]:
+    return [m for m in measurements if m.test.group == group and m.timing.skipped is None]
 
 
-def _why(results: Sequence[Result], group: str) -> str:
-    reasons = [r.skipped for r in results if r.test.group == group and r.skipped]
-    return reasons[0] if reasons else "no test of it could be told from other work"
+def _why(measurements: Sequence[Measurement], group: str) -> str:
+    timings = [m.timing for m in measurements if m.test.group == group]
+    return next((timing.skipped for timing in timings if timing.skipped), _UNDETERMINED)
 
 
 def _spread(values: Sequence[float], noise: Sequence[float]) -> float:
-    """Relative: of the tests among each other, or of each by itself, whichever is more."""
+    """Relative: between the tests, or within a test as a rule, whichever is larger."""
     low, middle, high = np.percentile(values, [25.0, 50.0, 75.0])
     return max(float((high - low) / 2 / middle), float(np.median(noise)))
 
 
-def input_constants(results: Sequence[Result]) -> tuple[float, float] | None:
+def input_constants(measurements: Sequence[Measurement]) -> tuple[float, float] | None:
     """Seconds that the host takes for one sample, and for each of its bytes."""
-    found = _of(results, INPUT)
-    if len(found) < 2:
+    tests = _of(measurements, INPUT)
+    if len(tests) < 2:
         return None
-    sizes = [r.test.sample_bytes for r in found]
-    each = [r.seconds / r.test.samples for r in found]
-    slope, offset = (float(x) for x in np.polyfit(sizes, each, 1))
-    if offset < 0 or slope < 0:  # noise: the larger sample's time is told best
-        offset, slope = 0.0, each[-1] / sizes[-1]
-    return offset, slope
+    sizes = [each.test.sample_bytes for each in tests]
+    seconds = [each.seconds / each.test.samples for each in tests]
+    byte_s, sample_s = (float(x) for x in np.polyfit(sizes, seconds, 1))
+    if sample_s < 0 or byte_s < 0:
+        # Noise: the larger sample's time is the more reliable one.
+        return 0.0, seconds[-1] / sizes[-1]
+    return sample_s, byte_s

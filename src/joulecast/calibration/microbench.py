@@ -1,8 +1,9 @@
-"""Small pieces of work, timed one by one: what a device does of each in a second.
+"""Microbenchmarks: small operators and training steps, timed one by one.
 
-Each test is one operator with known operations and bytes, large enough that the device is full, or
-so small that only its start counts. A test warms up until its time has settled, then repeats for
-its share of the time; the median stands, and half the interquartile range says how noisy it was.
+Each is an operator with known operations and bytes, large enough that the device is full, or a step
+so small that only the start of its operators counts. A test warms up until its time has settled,
+then repeats for its share of the time; the result is the median, and half the interquartile range
+shows how noisy it was.
 """
 
 from __future__ import annotations
@@ -10,66 +11,68 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import MissingExtraError
 from ..workload.model import Op, OperatorKind, Phase, Workload
+from .stored_constants import MicroTiming
 
 if TYPE_CHECKING:
     import torch
 
 Call = Callable[[], object]
-SPREAD_OF = (25.0, 75.0)  # percentiles
-_LEAST_REPEATS = 5
-_STRETCH_S = 0.02  # of calls timed together: a clock's own cost and jitter are nothing to it
-_STRETCHES = 10  # or as short as so many of them fit into the time
-_WARM_UP = 0.3  # of a test's time
-_BYTES = 4  # of a number in fp32
+PERCENTILES = (25.0, 75.0)
+_MIN_REPEATS = 5
+# Calls are timed together for so long that the clock's own cost does not count, or for so short
+# that this number of segments fits into the time.
+_SEGMENT_S = 0.02
+_SEGMENTS = 10
+_WARM_UP = 0.3
+_MAX_CALLS = 100_000
+_FP32_BYTES = 4
 
 COMPUTE, MEMORY, LAUNCH, STEP, INPUT = "compute", "memory", "launch", "step", "input"
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """One piece of work. `make` gives a function that does it once; `work` is what it asks for."""
+class Microbenchmark:
+    """A function to time.
 
-    name: str  # for people
-    group: str  # the constant it is for
+    Attributes:
+        name: for people.
+        group: the constant it is for.
+        make: returns the function; its memory is allocated only then.
+        work: what one call asks of the device; None where no operator is counted.
+        samples: that a call of `INPUT` reads.
+        sample_bytes: size of one of them.
+    """
+
+    name: str
+    group: str
     make: Callable[[], Call]
-    work: Workload | None = None  # of one call; None where no operator is counted
-    samples: int = 0  # a call reads, of `INPUT`
+    work: Workload | None = None
+    samples: int = 0
     sample_bytes: float = 0.0
-    working_set: float = 0.0  # bytes that its calls touch in turn
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """A test's figures. `seconds` is the median of one call, `spread` relative to it."""
+class Measurement:
+    """A microbenchmark and its figures."""
 
-    test: Piece
-    seconds: float
-    spread: float
-    repeats: int
-    power_w: float | None = None  # of the device, while it ran; None: nothing was metered
-    skipped: str | None = None  # why it was not run
-    exchange_s: tuple[float, float] | None = None  # between cores, before and after: see `cores`
+    test: Microbenchmark
+    timing: MicroTiming
 
-    def to_json(self) -> dict[str, Any]:
-        """For the ledger and for `--json`."""
-        known = self.skipped is None
-        return {
-            "name": self.test.name,
-            "for": self.test.group,
-            "seconds": self.seconds if known else None,
-            "spread": self.spread if known else None,
-            "repeats": self.repeats,
-            "power_w": self.power_w,
-            "skipped": self.skipped,
-            "exchange_s": None if self.exchange_s is None else list(self.exchange_s),
-        }
+    @property
+    def seconds(self) -> float:
+        """Median time of a call; 0 where it could not run."""
+        return self.timing.seconds or 0.0
+
+    def with_power(self, power_w: float | None) -> Measurement:
+        """The same with the power that was metered during the test."""
+        return replace(self, timing=replace(self.timing, power_w=power_w))
 
 
 def framework() -> Any:
@@ -82,7 +85,7 @@ def framework() -> Any:
 
 
 def waiter(torch: Any, device: torch.device) -> Callable[[], None]:
-    """What waits until the device has done all that it was given."""
+    """A function that returns when the device has finished all queued work."""
     if device.type != "cuda":
         return lambda: None
     return lambda: torch.cuda.synchronize(device)
@@ -91,20 +94,20 @@ def waiter(torch: Any, device: torch.device) -> Callable[[], None]:
 def timed(
     call: Call, wait: Callable[[], None], seconds: float, clock: Callable[[], float]
 ) -> tuple[float, float, int]:
-    """Median time of a call in seconds, its relative spread, and how many stretches were timed.
+    """Median time of a call in seconds, its relative spread, and the number of timed segments.
 
-    At least five stretches are, however long that takes.
+    At least five segments are timed, however long that takes.
     """
     call()
     wait()
     begun = clock()
     call()
     wait()
-    each = max(clock() - begun, 1e-9)
-    least = min(_STRETCH_S, seconds / _STRETCHES)
-    count = max(1, min(100_000, round(least / each)))
+    each_s = max(clock() - begun, 1e-9)
+    segment_s = min(_SEGMENT_S, seconds / _SEGMENTS)
+    count = max(1, min(_MAX_CALLS, round(segment_s / each_s)))
 
-    def stretch() -> float:
+    def segment() -> float:
         start = clock()
         for _ in range(count):
             call()
@@ -113,86 +116,120 @@ def timed(
 
     begun = clock()
     while clock() - begun < seconds * _WARM_UP:
-        each = stretch()
-    count = max(1, min(100_000, round(least / each)))
+        each_s = segment()
+    count = max(1, min(_MAX_CALLS, round(segment_s / each_s)))
     begun = clock()
     times: list[float] = []
-    while len(times) < _LEAST_REPEATS or clock() - begun < seconds * (1 - _WARM_UP):
-        times.append(stretch())
-    low, middle, high = np.percentile(times, [SPREAD_OF[0], 50.0, SPREAD_OF[1]])
+    while len(times) < _MIN_REPEATS or clock() - begun < seconds * (1 - _WARM_UP):
+        times.append(segment())
+    low, middle, high = np.percentile(times, [PERCENTILES[0], 50.0, PERCENTILES[1]])
     return float(middle), float((high - low) / 2 / middle) if middle > 0 else 0.0, len(times)
 
 
-def run_pieces(
-    tests: Sequence[Piece],
+def measure_all(
+    tests: Sequence[Microbenchmark],
     wait: Callable[[], None],
     seconds: float,
     *,
     clock: Callable[[], float] = time.perf_counter,
     span: Callable[[str], AbstractContextManager[object]] = nullcontext,
-    told: Callable[[str], None] = lambda name: None,
-    exchange: Callable[[], float] | None = None,
-) -> Iterator[Result]:
-    """Run the tests in turn, `seconds` in all; each in a span of its name, between exchanges.
+    progress: Callable[[str], None] = lambda name: None,
+) -> Iterator[Measurement]:
+    """Run the tests in turn, each in a span of its name, in about `seconds` altogether.
 
-    One that fails (not enough memory, an operator that is not there) is skipped with the reason.
+    A test that fails (not enough memory, a missing operator) is skipped with the reason.
     """
     for test in tests:
-        told(test.name)
+        progress(test.name)
         try:
             call = test.make()
-            before = exchange() if exchange else 0.0
             with span(test.name):
-                median, spread, repeats = timed(call, wait, seconds / len(tests), clock)
-            apart = (before, exchange()) if exchange else None
-            del call  # its memory is the next one's
-            yield Result(test, median, spread, repeats, exchange_s=apart)
+                figures = timed(call, wait, seconds / len(tests), clock)
+            # Frees its memory for the next test.
+            del call
+            timing = MicroTiming(test.name, test.group, *figures)
         except (RuntimeError, MemoryError, NotImplementedError) as error:
-            why = (str(error) or type(error).__name__).splitlines()[0][:200]
-            yield Result(test, 0.0, 0.0, 0, skipped=why)
+            reason = (str(error) or type(error).__name__).splitlines()[0][:200]
+            timing = MicroTiming(test.name, test.group, None, None, 0, skipped=reason)
+        yield Measurement(test, timing)
 
 
-def device_pieces(torch: Any, device: torch.device) -> list[Piece]:
-    """The pieces of work for a device, sized to it."""
-    return [_launch(torch, device), _step(torch, device), *operator_pieces(torch, device)]
+def device_tests(torch: Any, device: torch.device) -> list[Microbenchmark]:
+    """The tests of a device, sized to it."""
+    starts = [_launch(torch, device)] if device.type == "cuda" else []
+    return [*starts, *step_tests(torch, device), *operator_tests(torch, device)]
 
 
-def operator_pieces(torch: Any, device: torch.device) -> list[Piece]:
-    """Those that fill the device: products, convolutions, copies."""
+def operator_tests(torch: Any, device: torch.device) -> list[Microbenchmark]:
+    """Those that fill the device: products, convolutions, copies and sums."""
     gpu = device.type == "cuda"
-    found = []
-    types = _types(torch, device)
-    for size in (2048, 4096, 8192) if gpu else (512, 1024, 2048):
-        found += [_product(torch, device, size, dtype) for dtype in types]
+    sizes = (2048, 4096, 8192) if gpu else (512, 1024)
     shapes = (
         ((64, 64, 112, 3), (64, 256, 28, 3), (64, 512, 14, 1))
         if gpu
-        else ((8, 64, 56, 3), (8, 128, 28, 3), (8, 256, 14, 1))
+        else ((8, 64, 56, 3), (8, 256, 14, 1))
     )
-    found += [_convolution(torch, device, *shape) for shape in shapes]
+    # Of a CPU one size fits its caches, where small networks have their data, and one does not.
+    moved = (2**28, 2**30) if gpu else (2**22, 2**26)
     free = _free_bytes(torch, device)
-    wanted = (2**28, 2**30) if gpu else (2**26, 2**28)
-    for size in wanted:
+    tests = [_product(torch, device, n, dtype) for n in sizes for dtype in _types(torch, device)]
+    tests += [_convolution(torch, device, *shape) for shape in shapes]
+    for size in moved:
         if 4 * size <= free:
-            found += [_copy(torch, device, size), _sum(torch, device, size)]
-    return found
+            tests += [_copy(torch, device, size), _sum(torch, device, size)]
+    return tests
 
 
-def input_pieces(torch: Any) -> list[Piece]:
+def input_tests(torch: Any) -> list[Microbenchmark]:
     """Reading made-up images, as a loader in the training's own process does."""
     return [_pipeline(torch, side) for side in (32, 224)]
 
 
-# --- one by one ----------------------------------------------------------------------------------
+def step_tests(torch: Any, device: torch.device) -> list[Microbenchmark]:
+    """Training steps of next to nothing, in which only starting operators takes time.
+
+    Of a GPU one is enough, because its launches have a test of their own. On a CPU operators take
+    longer to start among others than alone, so that networks of different depths and kinds show
+    what an operator and what a step takes.
+    """
+    nn = torch.nn
+
+    def dense(layers: int) -> Callable[[], Any]:
+        def build() -> Any:
+            pairs = [each for _ in range(layers - 1) for each in (nn.Linear(8, 8), nn.ReLU())]
+            return nn.Sequential(*pairs, nn.Linear(8, 8))
+
+        return build
+
+    def images() -> Any:
+        return nn.Sequential(
+            *(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU()),
+            *(nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU()),
+            *(nn.MaxPool2d(2), nn.Flatten(), nn.Linear(64, 8)),
+        )
+
+    def words() -> Any:
+        layer = nn.TransformerEncoderLayer(8, 2, 24, 0.0, "gelu", batch_first=True)
+        return nn.Sequential(layer, nn.Flatten(), nn.Linear(32, 8))
+
+    two = _step(torch, device, "dense, 2 layers", dense(2), (8,), "sgd")
+    if device.type == "cuda":
+        return [two]
+    return [
+        two,
+        _step(torch, device, "dense, 12 layers", dense(12), (8,), "adam"),
+        _step(torch, device, "convolutions", images, (3, 8, 8), "adam"),
+        _step(torch, device, "attention", words, (4, 8), "sgd"),
+    ]
 
 
-def workload(*ops: Op) -> Workload:
-    """A piece of work that launches these operators and keeps nothing."""
+def _workload(*ops: Op) -> Workload:
+    """A workload of these operators that keeps nothing."""
     return Workload(
-        name=str(ops[0].kind) if ops else "views",
+        name=str(ops[0].kind),
         batch=1,
         input_shape=(),
-        precision=ops[0].dtype if ops else "fp32",
+        precision=ops[0].dtype,
         training=False,
         optimizer=None,
         parameters=0,
@@ -212,8 +249,8 @@ def _types(torch: Any, device: torch.device) -> list[str]:
     return ["fp32"]
 
 
-def _product(torch: Any, device: torch.device, n: int, dtype: str) -> Piece:
-    width = 2 if dtype == "bf16" else _BYTES
+def _product(torch: Any, device: torch.device, n: int, dtype: str) -> Microbenchmark:
+    width = 2 if dtype == "bf16" else _FP32_BYTES
 
     def make() -> Call:
         kind = torch.bfloat16 if dtype == "bf16" else torch.float32
@@ -235,13 +272,13 @@ def _product(torch: Any, device: torch.device, n: int, dtype: str) -> Piece:
     op = Op(
         OperatorKind.MATMUL, Phase.FORWARD, 2.0 * n**3, 3.0 * n * n * width, dtype, "", (1, n, n, n)
     )
-    return Piece(f"matrix product {n} {dtype}", COMPUTE, make, workload(op))
+    return Microbenchmark(f"matrix product {n} {dtype}", COMPUTE, make, _workload(op))
 
 
 def _convolution(
     torch: Any, device: torch.device, batch: int, channels: int, side: int, kernel: int
-) -> Piece:
-    # cuDNN takes tensor cores for fp32 convolutions unless told otherwise: so do trainings.
+) -> Microbenchmark:
+    # By default cuDNN uses tensor cores for fp32 convolutions, as in a training.
     tensor = device.type == "cuda" and len(_types(torch, device)) > 1
     dtype = "tf32" if tensor and torch.backends.cudnn.allow_tf32 else "fp32"
 
@@ -259,59 +296,62 @@ def _convolution(
     weights = channels * channels * kernel * kernel
     shape = (batch, channels, side, side, channels, kernel, kernel, 1, 1)
     flops = 2.0 * values * channels * kernel * kernel
-    size = _BYTES * (2.0 * values + weights)
+    size = _FP32_BYTES * (2.0 * values + weights)
     op = Op(OperatorKind.CONV, Phase.FORWARD, flops, size, dtype, "", shape)
     title = f"convolution {kernel}x{kernel}, {channels} channels {side}x{side}"
-    return Piece(title, COMPUTE, make, workload(op))
+    return Microbenchmark(title, COMPUTE, make, _workload(op))
 
 
-def _copy(torch: Any, device: torch.device, size: int) -> Piece:
+def _copy(torch: Any, device: torch.device, size: int) -> Microbenchmark:
     def make() -> Call:
-        a = torch.ones(size // _BYTES, device=device)
+        a = torch.ones(size // _FP32_BYTES, device=device)
         b = torch.empty_like(a)
         return lambda: b.copy_(a)
 
     op = Op(OperatorKind.MOVE, Phase.FORWARD, 0.0, 2.0 * size, "fp32")
-    return Piece(f"copy {size >> 20} MiB", MEMORY, make, workload(op))
+    return Microbenchmark(f"copy {size >> 20} MiB", MEMORY, make, _workload(op))
 
 
-def _sum(torch: Any, device: torch.device, size: int) -> Piece:
+def _sum(torch: Any, device: torch.device, size: int) -> Microbenchmark:
     def make() -> Call:
-        a, b = (torch.ones(size // _BYTES, device=device) for _ in range(2))
+        a, b = (torch.ones(size // _FP32_BYTES, device=device) for _ in range(2))
         out = torch.empty_like(a)
         return lambda: torch.add(a, b, out=out)
 
-    op = Op(OperatorKind.ELEMENTWISE, Phase.FORWARD, size / _BYTES, 3.0 * size, "fp32")
-    return Piece(f"sum {size >> 20} MiB", MEMORY, make, workload(op))
+    op = Op(OperatorKind.ELEMENTWISE, Phase.FORWARD, size / _FP32_BYTES, 3.0 * size, "fp32")
+    return Microbenchmark(f"sum {size >> 20} MiB", MEMORY, make, _workload(op))
 
 
-def _launch(torch: Any, device: torch.device) -> Piece:
+def _launch(torch: Any, device: torch.device) -> Microbenchmark:
     def make() -> Call:
         a = torch.ones(16, device=device)
         return lambda: a.add_(1.0)
 
-    op = Op(OperatorKind.ELEMENTWISE, Phase.FORWARD, 16.0, 2.0 * 16 * _BYTES, "fp32")
-    return Piece("launch", LAUNCH, make, workload(op))
+    op = Op(OperatorKind.ELEMENTWISE, Phase.FORWARD, 16.0, 2.0 * 16 * _FP32_BYTES, "fp32")
+    return Microbenchmark("launch", LAUNCH, make, _workload(op))
 
 
-def _step(torch: Any, device: torch.device) -> Piece:
-    """A whole training step of next to nothing."""
+def _step(
+    torch: Any,
+    device: torch.device,
+    name: str,
+    build: Callable[[], Any],
+    shape: tuple[int, ...],
+    optimizer: str,
+) -> Microbenchmark:
     from ..workload import analyze
     from .steps import training_step
 
-    def module() -> Any:
-        return torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.ReLU(), torch.nn.Linear(8, 8))
-
     def make() -> Call:
-        x = torch.randn(8, 8, device=device)
-        return training_step(module().to(device), ((x,), {}), "sgd", "fp32")
+        x = torch.randn(8, *shape, device=device)
+        return training_step(build().to(device), ((x,), {}), optimizer, "fp32")
 
     kind = "cpu" if device.type == "cpu" else "gpu"
-    work = analyze(module(), (8,), batch=8, training=True, optimizer="sgd", device=kind)
-    return Piece("training step of next to nothing", STEP, make, work)
+    work = analyze(build(), shape, batch=8, training=True, optimizer=optimizer, device=kind)
+    return Microbenchmark(f"tiny training step: {name}", STEP, make, work)
 
 
-def _pipeline(torch: Any, side: int) -> Piece:
+def _pipeline(torch: Any, side: int) -> Microbenchmark:
     """Decoded images, flipped, scaled to numbers and gathered into batches of 32."""
     batch = 32
 
@@ -325,8 +365,8 @@ def _pipeline(torch: Any, side: int) -> Piece:
 
         return lambda: torch.stack([sample(i) for i in range(batch)])
 
-    size = float(3 * side * side * _BYTES)
-    return Piece(f"host pipeline {side}x{side}", INPUT, make, None, batch, size)
+    size = float(3 * side * side * _FP32_BYTES)
+    return Microbenchmark(f"host pipeline {side}x{side}", INPUT, make, None, batch, size)
 
 
 def _free_bytes(torch: Any, device: torch.device) -> float:

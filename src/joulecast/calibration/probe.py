@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import mmap
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,15 +23,20 @@ from ..recording.memory import MemorySink
 from ..recording.model import Header, Status
 from ..recording.recorder import Recorder
 from ..recording.summary import Summary, summarize
-from .page_faults import Fresh, usage
 
 SECONDS = 8.0
-_PARTS = 8  # stretches measured one by one: their spread is the forecast's
-_WARM_UP = 0.35  # of the time at most, before what is measured
-_SETTLED = 0.1  # steps whose time changes by less are warm
-_LATER = 0.03  # a run's later steps may differ by so much more: heat, clocks, other data
-_FRESH_BYTES = 2**18  # of memory handed out anew in a step, from which it is told
-_T95 = 1.895  # Student's t, 95th percentile, for 7 degrees of freedom
+# Segments measured one by one: their spread is the forecast's.
+_PARTS = 8
+# Share of the time, at most, before what is measured.
+_WARM_UP = 0.35
+# Steps whose time changes by less are warm.
+_SETTLED = 0.1
+# A run's later steps may differ by so much more: heat, clocks, other data.
+_LATER = 0.03
+# New memory in a step from which it is reported.
+_MIN_NEW_BYTES = 2**18
+# Student's t, 95th percentile, for 7 degrees of freedom.
+_T95 = 1.895
 
 
 class ProbeError(JoulecastError):
@@ -37,18 +44,18 @@ class ProbeError(JoulecastError):
 
 
 def check_memory(needs: Iterable[MemoryNeed]) -> None:
-    """Refuse steps that do not fit this machine's memory, before anything of them is there.
+    """Refuse steps that do not fit this machine's memory, before any of it is allocated.
 
     Raises `ProbeError`.
     """
     most = max(needs, key=lambda need: need.needed_bytes)
     if most.available_bytes is None or most.fits:
         return
-    has = f"{most.available_bytes / 1e9:.1f} GB"
-    cure = "give a smaller --batch, or leave out --probe"
+    cure = "use a smaller --batch, or leave out --probe"
     raise ProbeError(
-        f"--probe: a step needs about {most.needed_bytes / 1e9:.1f} GB of memory and there are "
-        f"{has}: {cure if most.fits_smaller else 'leave out --probe'}"
+        f"--probe: a step needs about {most.needed_bytes / 1e9:.1f} GB of memory, and this machine "
+        f"has {most.available_bytes / 1e9:.1f} GB: "
+        f"{cure if most.fits_smaller else 'leave out --probe'}"
     )
 
 
@@ -62,48 +69,69 @@ def probe(
     """What a step takes, from running it: first until its time has settled, then measured.
 
     Duration in seconds, energy in joules of all that is metered for this process (not of the
-    device alone). Bounds join the spread of the stretches with the meters' own error, and reach
-    down to what a step takes without the system's time where it hands out memory anew in each, as
-    another process may be spared that. Raises `ProbeError` where nothing is metered.
+    device alone). Bounds combine the spread of the segments with the meters' own error. Where the
+    system allocates new memory in each step, which another process may avoid, they also include a
+    step without the system's time. Raises `ProbeError` where nothing is metered.
     """
     each_s, count = _warmed(step, seconds * _WARM_UP, clock)
     size = max(1, round(seconds * (1 - _WARM_UP) / _PARTS / max(each_s, 1e-9)))
+    usage: list[_MemoryUsage] = []
 
-    handed_out: list[Fresh] = []
-
-    def stretches(tracker: EventTracker) -> None:
-        before = usage()
+    def parts(tracker: EventTracker) -> None:
+        usage.append(_MemoryUsage.now())
         for _ in range(_PARTS):
             with tracker.span("probe"):
                 for _ in range(size):
                     step()
-        handed_out.append(Fresh.since(before))
+        usage.append(_MemoryUsage.now())
 
-    spans = [s for s in measure(stretches, clock, env).spans if s.span.name == "probe"]
+    spans = [s for s in measure(parts, clock, env).spans if s.span.name == "probe"]
     energies = [s.energy for s in spans if s.energy is not None]
     if len(energies) < len(spans) or not energies or sum(e.value for e in energies) <= 0:
-        raise ProbeError("nothing is metered here: joulecast doctor says what can be")
-    (fresh,) = handed_out
-    each_bytes = fresh.bytes / (_PARTS * size)
-    spared = 0.0 if each_bytes < _FRESH_BYTES else fresh.system_share
-    duration = _widened(_predicted([s.duration_s / size for s in spans]), spared, 0.0)
-    joules = _widened(_predicted([e.value / size for e in energies]), spared, 0.0)
+        raise ProbeError("nothing is metered here: run joulecast doctor to see why")
+    each_bytes, system_share = usage[1].since(usage[0])
+    each_bytes /= _PARTS * size
+    avoidable = 0.0 if each_bytes < _MIN_NEW_BYTES else system_share
+    duration = _widened(_predicted([s.duration_s / size for s in spans]), avoidable, 0.0)
+    joules = _widened(_predicted([e.value / size for e in energies]), avoidable, 0.0)
     below = sum(e.value - e.low for e in energies) / sum(e.value for e in energies)
     above = sum(e.high - e.value for e in energies) / sum(e.value for e in energies)
     energy = _widened(joules, below, above)
     power = _widened(Prediction(joules.value / duration.value), below, above)
     notes = [f"from {_PARTS * size} real steps on made-up data, after {count} to warm up"]
-    if spared:
-        notes.append(_fresh_note(each_bytes, spared))
+    if avoidable:
+        notes.append(
+            f"the system allocates {each_bytes / 2**20:.1f} MiB of new memory in each step, which "
+            f"takes {100 * avoidable:.0f} % of the CPU time; another process may avoid that. "
+            "With glibc, MALLOC_TRIM_THRESHOLD_ and MALLOC_MMAP_THRESHOLD_ of 1073741824 avoid it"
+        )
     return StepForecast(duration, energy, power, None, "probe", "probed", tuple(notes))
 
 
-def _fresh_note(each_bytes: float, share: float) -> str:
-    return (
-        f"each step is handed {each_bytes / 2**20:.1f} MiB of memory anew by the system, which "
-        f"took {100 * share:.0f} % of the processors' time; in another process it may not be. "
-        "MALLOC_TRIM_THRESHOLD_ and MALLOC_MMAP_THRESHOLD_ of 1073741824 spare it with glibc"
-    )
+@dataclass(frozen=True, slots=True)
+class _MemoryUsage:
+    """Of this process so far: pages of new memory, CPU seconds of the system and of the user."""
+
+    pages: int
+    system_s: float
+    user_s: float
+
+    @classmethod
+    def now(cls) -> _MemoryUsage:
+        """All zero where the system does not report it (Windows)."""
+        try:
+            import resource
+        except ImportError:
+            return cls(0, 0.0, 0.0)
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        return cls(usage.ru_minflt, usage.ru_stime, usage.ru_utime)
+
+    def since(self, before: _MemoryUsage) -> tuple[float, float]:
+        """Bytes of new memory, and the system's share of the CPU time."""
+        system_s, user_s = self.system_s - before.system_s, self.user_s - before.user_s
+        total_s = system_s + user_s
+        new_bytes = max(0, self.pages - before.pages) * float(mmap.PAGESIZE)
+        return new_bytes, system_s / total_s if total_s > 0 else 0.0
 
 
 def measure(
@@ -114,7 +142,7 @@ def measure(
     """The figures of what this process does in `act`; nothing is stored."""
     env = os.environ if env is None else env
     environment = Environment.detect(env=env)
-    found = discover(
+    discovery = discover(
         "process", clock, env=env, cpu_time=CpuTime(clock, os.getpid()), environment=environment
     )
     header = Header(
@@ -125,10 +153,10 @@ def measure(
         scope="process",
         interval_s=0.1,
         environment={},
-        sources=[meter.source for meter in found.meters],
+        sources=[meter.source for meter in discovery.meters],
     )
     sink = MemorySink()
-    recorder = Recorder(header, found.meters, sink, clock)
+    recorder = Recorder(header, discovery.meters, sink, clock)
     recorder.start()
     try:
         act(EventTracker(recorder))
@@ -154,7 +182,7 @@ def _warmed(
 
 
 def _predicted(values: Sequence[float]) -> Prediction:
-    """Mean of the stretches, with what their spread and later change leave open."""
+    """Mean of the segments; the interval covers their spread and later change."""
     mean = float(np.mean(values))
     error = _T95 * float(np.std(values, ddof=1)) / math.sqrt(len(values))
     reach = math.hypot(error, _LATER * mean)

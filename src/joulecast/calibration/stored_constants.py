@@ -1,112 +1,161 @@
-"""A machine's own constants as plain data: found, kept in the ledger, read again."""
+"""A machine's own constants as plain data: measured, kept in the ledger, read again."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
 
-from ..forecasting.physical.cpu_roofline import CpuCosts
+from .. import serialize
+from ..errors import BadInputError, LedgerError
 from ..forecasting.physical.device import Calibration
-from ..ledger import calibrations
+from ..ledger import Ledger, calibrations
 from ..units import Provenance
-from .microbench import Result
 
-if TYPE_CHECKING:
-    from ..ledger import Ledger
+BUSY_SHARE = 0.15
+"""Share of the processors' time that other programs may take of a machine that counts as idle."""
 
-UNITS = {"launch_s": "s", "step_s": "s", "idle_w": "W"}
-UNITS |= {"forward_s": "s", "backward_s": "s", "update_s": "s", "work_w": "W"}
-QUIET = 0.15  # of the processors' time: what others may take while a machine is to be idle
-OF_CPUS = ("forward_s", "backward_s", "update_s", "work_w")
-MEANINGS = {
-    "compute": "matrix products and convolutions, against the shipped rate",
-    "memory": "bandwidth, against the shipped one",
-    "power": "power that work adds to idle, against the shipped one",
-    "launch_s": "the host's time to launch one kernel",
-    "step_s": "what a training step takes besides its kernels",
-    "idle_w": "power of the device without work",
-    "forward_s": "starting an operator, forward",
-    "backward_s": "starting an operator, backward",
-    "update_s": "starting an operation of the optimizer on one parameter",
-    "work_w": "power of the device while small networks train",
+
+@dataclass(frozen=True, slots=True)
+class ConstantKind:
+    """What a constant means, and its unit; a factor on the shipped constant has none."""
+
+    meaning: str
+    unit: str = ""
+
+
+CONSTANTS = {
+    "compute": ConstantKind("rate of matrix products and convolutions, against the shipped rate"),
+    "memory": ConstantKind("memory bandwidth, against the shipped bandwidth"),
+    "launch_s": ConstantKind("time to start one operator", "s"),
+    "step_s": ConstantKind("fixed time of a training step", "s"),
+    "idle_w": ConstantKind("power of the device without work", "W"),
+    "busy_w": ConstantKind("power of the device at work", "W"),
+    "power": ConstantKind("power that work adds to idle, against the shipped one"),
 }
+# A GPU's power depends on what it does, so that it gets a factor. On a CPU all cores are busy in
+# every test, so that one figure in watts is enough.
+GPU_CONSTANTS = ("compute", "memory", "launch_s", "step_s", "idle_w", "power")
+CPU_CONSTANTS = ("compute", "memory", "launch_s", "step_s", "idle_w", "busy_w")
+# Before version 0.2 a CPU's operators had costs of their own, next to which these meant other
+# things.
+_CHANGED_MEANING = ("launch_s", "step_s", "power")
 
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """One constant: a factor, or a figure in `UNITS`. None: not found, for the `reason`."""
+    """One constant; None where it could not be measured, for the `reason`.
 
-    name: str
+    `spread` is relative: half of an interquartile range.
+    """
+
     value: float | None
-    spread: float | None = None  # relative, half of an interquartile range
-    reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Idle:
-    """Power of a device without work; None where it could not be told, for the `reason`."""
-
-    power_w: float | None
     spread: float | None = None
     reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Calibrated:
-    """What was found of one device."""
+class MicroTiming:
+    """What one test measured: the median time of a call (s), its relative spread, watts."""
 
-    device: str  # "cpu", "gpu:0"
     name: str
-    constants: tuple[Constant, ...]
-    results: tuple[Result, ...]
-    notes: tuple[str, ...]
-    power_provenance: Provenance | None
-    input_s: tuple[float, float] | None  # of the host for one sample, and for each of its bytes
-    seconds: float
-    versions: Mapping[str, str]
-    operators: CpuCosts | None = None
-    others: float | None = None  # of the processors' time, taken by other programs meanwhile
-
-    def to_json(self) -> dict[str, Any]:
-        """The document that the ledger keeps; `calibration_from` reads it."""
-        return {
-            "name": self.name,
-            "values": {c.name: c.value for c in self.constants},
-            "spreads": {c.name: c.spread for c in self.constants},
-            "reasons": {c.name: c.reason for c in self.constants if c.reason},
-            "input_s": None if self.input_s is None else list(self.input_s),
-            "operators": None if self.operators is None else self.operators.to_json(),
-            "power_provenance": self.power_provenance and str(self.power_provenance),
-            "tests": [result.to_json() for result in self.results],
-            "notes": list(self.notes),
-            "others": self.others,
-            "seconds": self.seconds,
-            "versions": dict(self.versions),
-        }
+    group: str
+    seconds: float | None
+    spread: float | None
+    repeats: int
+    power_w: float | None = None
+    skipped: str | None = None
 
 
-def calibration_from(document: Mapping[str, Any], sample_bytes: float | None = None) -> Calibration:
-    """What a stored document says, for a forecast; figures that make no sense are left out.
+@dataclass(frozen=True, slots=True)
+class DeviceCalibration:
+    """The constants of one device, as the ledger keeps them and `joulecast calibrate` prints them.
 
-    The rate of the input pipeline is that of a loader in the training's own process, for samples
-    of `sample_bytes` in memory; None where they are not given (data that is in memory already).
+    Attributes:
+        device: `"cpu"` or `"gpu:0"`.
+        name: of its model.
+        values: constants by their names in `CONSTANTS`; None where one could not be measured.
+        spreads: relative, half of an interquartile range.
+        reasons: why a constant is unknown.
+        input_s: seconds of the host's input pipeline for one sample, and for each of its bytes.
+        power_provenance: of the meters that the power comes from.
+        tests: what was run.
+        others: share of the processors' time that other programs took during the tests.
+        seconds: how long the calibration took.
+        made_at: seconds since 1970; None before it is stored.
+        machine: its processor and GPUs, for people.
+        outdated: whether an older version made it, whose constants mean other things in part.
     """
-    values = document.get("values")
-    values = values if isinstance(values, Mapping) else {}
-    names = {f.name for f in fields(Calibration)} - {"samples_per_s", "operators", "disturbed"}
-    known: dict[str, Any] = {name: _positive(values.get(name)) for name in names}
+
+    device: str = ""
+    name: str = ""
+    values: dict[str, float | None] = field(default_factory=dict)
+    spreads: dict[str, float | None] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    input_s: tuple[float, float] | None = None
+    power_provenance: Provenance | None = None
+    tests: list[MicroTiming] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    others: float | None = None
+    seconds: float = 0.0
+    versions: dict[str, str] = field(default_factory=dict)
+    made_at: float | None = None
+    machine: str | None = None
+    outdated: bool = False
+
+
+def read_stored(stored: calibrations.Stored) -> DeviceCalibration:
+    """A stored calibration; of one that an older version made, what still has the same meaning.
+
+    Raises:
+        LedgerError: the stored document is damaged.
+    """
+    document: dict[str, Any] = {
+        **stored.document,
+        "device": stored.device,
+        "made_at": stored.made_at,
+        "machine": stored.machine,
+        "outdated": bool(stored.document.get("operators")),
+        # Older versions named a key of its tests otherwise, and nothing reads them.
+        "tests": [],
+    }
+    try:
+        calibration = serialize.read(document, DeviceCalibration)
+    except BadInputError as error:
+        raise LedgerError(
+            f"the stored calibration of {stored.device} is damaged ({error}): "
+            "joulecast calibrate --forget drops it"
+        ) from error
+    if calibration.outdated:
+        for name in _CHANGED_MEANING:
+            calibration.values[name] = None
+            calibration.reasons[name] = "measured by an older version: calibrate again"
+    return calibration
+
+
+def for_forecast(calibration: DeviceCalibration, sample_bytes: float | None = None) -> Calibration:
+    """The constants as a forecast uses them; numbers that are not positive are left out.
+
+    Args:
+        calibration: of the device.
+        sample_bytes: size of one sample in memory, for the rate of a loader in the training's own
+            process; None where the data is in memory already.
+    """
+    names = {f.name for f in fields(Calibration)} & set(CONSTANTS)
+    values = {name: _positive(calibration.values.get(name)) for name in names}
     rate = None
-    given = document.get("input_s")
-    if sample_bytes is not None and isinstance(given, Sequence) and len(given) == 2:
-        each, byte = _positive(given[0]) or 0.0, _positive(given[1]) or 0.0
-        seconds = each + byte * sample_bytes
+    if sample_bytes is not None and calibration.input_s is not None:
+        each_s, byte_s = calibration.input_s
+        seconds = each_s + byte_s * sample_bytes
         rate = 1 / seconds if seconds > 0 else None
-    operators = CpuCosts.from_json(document.get("operators"))
-    others = _positive(document.get("others")) or 0.0
-    disturbed = min(others, 1.0) if others >= QUIET else 0.0
-    return Calibration(**known, samples_per_s=rate, operators=operators, disturbed=disturbed)
+    others = calibration.others or 0.0
+    return Calibration(
+        **values,
+        samples_per_s=rate,
+        disturbed=min(others, 1.0) if others >= BUSY_SHARE else 0.0,
+        outdated=calibration.outdated,
+    )
 
 
 def calibration_of(
@@ -115,12 +164,14 @@ def calibration_of(
     device: str,
     sample_bytes: float | None = None,
 ) -> Calibration | None:
-    """The newest calibration of a device ("cpu", "gpu:0") of this machine, None without one."""
+    """The latest calibration of a device ("cpu", "gpu:0") of this machine, None without one.
+
+    Raises:
+        LedgerError: the ledger cannot be read, or the calibration is damaged.
+    """
     stored = calibrations.load(ledger, environment, device)
-    return None if stored is None else calibration_from(stored.document, sample_bytes)
+    return None if stored is None else for_forecast(read_stored(stored), sample_bytes)
 
 
-def _positive(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if math.isfinite(value) and value > 0 else None
+def _positive(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) and value > 0 else None

@@ -24,9 +24,9 @@ from ..recording.distributed import Job
 from ..recording.epochs import RunPosition
 from ..recording.model import Header, Status
 from ..recording.recorder import Recorder
-from ..recording.summary import Summary, summarize
+from ..recording.summary import Summary
 from ..units import format_duration
-from ..wall.wall_energy import with_wall
+from ..wall.wall_energy import summary_of
 from .progress_monitor import ProgressMonitor
 from .run_options import RunOptions
 from .run_state import RunState
@@ -196,7 +196,7 @@ class Session:
         self.recorder.stop(status, exit_code)
         self._join.close()
         try:
-            return with_wall(summarize(self._sink.recording()), self._sink.ledger)
+            return summary_of(self._sink.recording(), self._sink.ledger)
         finally:
             self._sink.release()
 

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 from ..analysis.power.behavior import PowerBehavior, power_behavior
 from ..ledger import open_ledger
 from ..recording.run_document import SCHEMA
-from ..recording.summary import Summary, summarize
+from ..recording.summary import Summary
 from ..result import Result
 from ..serialize import to_builtins
-from ..wall.wall_energy import with_wall
+from ..wall.wall_energy import summary_of
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -51,5 +51,5 @@ def show(run: str, *, ledger: str | Path | None = None, stabilization: str = "cu
         Estimate(value=405.2, ...)
     """
     with open_ledger(ledger, create=False) as opened:
-        summary = with_wall(summarize(opened.load(run)), opened)
+        summary = summary_of(opened.load(run), opened)
     return RunReport(summary, power_behavior(summary, stabilization))

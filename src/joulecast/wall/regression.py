@@ -86,6 +86,8 @@ def fit_wall(readings: Readings, runs: Sequence[Metered]) -> WallFit:
     return WallFit(
         slope=slope,
         offset_w=offset,
+        slope_error=error,
+        offset_error_w=math.sqrt(max(0.0, covariance[1][1])),
         covariance=covariance,
         r=float(np.corrcoef(both.metered_w, both.wall_w)[0, 1]),
         rmse_w=float(np.sqrt(np.mean(residuals**2))),

@@ -1,9 +1,9 @@
 """Wall power from the meters: `wall = slope x metered + offset`, two constants of a machine.
 
 What a machine draws at the wall is more than its sensors see: the power supply's loss grows with
-the load (the slope), mainboard, fans and disks draw always (the offset). The two are close to
-affine (one published machine: 1.11 x sensors + 50 W, r = 0.99). A fit holds for recordings of the
-scope and the domains it was made with; `wall_regression` makes it.
+the load (the slope); mainboard, fans and disks always draw power (the offset). The relation is
+close to affine (one published machine: 1.11 x sensors + 50 W, r = 0.99). A fit holds for recordings
+of the scope and the domains it was made with; `regression` makes it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import LedgerError
+from .. import serialize
+from ..errors import BadInputError, LedgerError
 from ..recording.integrate import is_resolved
-from ..recording.summary import Summary
+from ..recording.model import Recording
+from ..recording.summary import Summary, summarize
 from ..units import Estimate, Provenance
 
 if TYPE_CHECKING:
     from ..ledger import Ledger
+    from ..ledger.calibrations import Stored
 
 Covariance = tuple[tuple[float, float], tuple[float, float]]
 _Z90 = 1.645
@@ -29,72 +32,40 @@ _Z90 = 1.645
 
 @dataclass(frozen=True, slots=True)
 class WallFit:
-    """`wall = slope x metered + offset_w`, and how well it holds."""
+    """`wall = slope x metered + offset_w`, and how well it holds.
+
+    Attributes:
+        slope: watts at the wall for each metered watt.
+        offset_w: watts at the wall where nothing is metered.
+        slope_error: standard error of the slope.
+        offset_error_w: standard error of the offset, W.
+        covariance: of slope and offset.
+        r: correlation of power at the wall with metered power.
+        rmse_w: root mean square of the residuals, W.
+        bins: how many means it was fitted on.
+        bin_s: length of each, s.
+        metered_w: range of metered power it was fitted on, W.
+        lag_s: by which the wall's readings came later; corrected.
+        scope: of the recordings that it holds for.
+        domains: of the recordings that it holds for.
+        origin: file or plug that the readings come from.
+    """
 
     slope: float
     offset_w: float
-    covariance: Covariance  # of slope and offset
-    r: float  # correlation of wall with metered power
+    slope_error: float
+    offset_error_w: float
+    covariance: Covariance
+    r: float
     rmse_w: float
     bins: int
     bin_s: float
-    metered_w: tuple[float, float]  # range of metered power it was fitted on
-    lag_s: float  # by which the wall's readings came later, taken off
+    metered_w: tuple[float, float]
+    lag_s: float
     scope: str
     domains: tuple[str, ...]
     origin: str
-
-    @property
-    def slope_error(self) -> float:
-        """Standard error of the slope."""
-        return math.sqrt(max(0.0, self.covariance[0][0]))
-
-    @property
-    def offset_error_w(self) -> float:
-        """Standard error of the offset, W."""
-        return math.sqrt(max(0.0, self.covariance[1][1]))
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON types; inverse of `from_json`."""
-        return {
-            "slope": self.slope,
-            "offset_w": self.offset_w,
-            "slope_error": self.slope_error,
-            "offset_error_w": self.offset_error_w,
-            "covariance": [list(row) for row in self.covariance],
-            "r": self.r,
-            "rmse_w": self.rmse_w,
-            "bins": self.bins,
-            "bin_s": self.bin_s,
-            "metered_w": list(self.metered_w),
-            "lag_s": self.lag_s,
-            "scope": self.scope,
-            "domains": list(self.domains),
-            "origin": self.origin,
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> WallFit:
-        """Inverse of `to_json`. Raises `KeyError`, `TypeError` or `ValueError`."""
-        (a, b), (c, d) = data["covariance"]
-        low, high = data["metered_w"]
-        return cls(
-            slope=float(data["slope"]),
-            offset_w=float(data["offset_w"]),
-            covariance=((float(a), float(b)), (float(c), float(d))),
-            r=float(data["r"]),
-            rmse_w=float(data["rmse_w"]),
-            bins=int(data["bins"]),
-            bin_s=float(data["bin_s"]),
-            metered_w=(float(low), float(high)),
-            lag_s=float(data["lag_s"]),
-            scope=str(data["scope"]),
-            domains=tuple(str(domain) for domain in data["domains"]),
-            origin=str(data["origin"]),
-        )
-
-
-# --- using a fit ---------------------------------------------------------------------------------
+    made_at: float | None = None
 
 
 def wall_energy(
@@ -133,14 +104,15 @@ def wall_of(summary: Summary, fit: WallFit | None) -> Estimate | None:
     return wall_energy(summary.total, summary.duration_s, fit, resolved=resolved)
 
 
-def with_wall(summary: Summary, ledger: Ledger | None) -> Summary:
-    """The figures of a run with its energy at the wall, where the ledger has a fit for it.
+def summary_of(recording: Recording, ledger: Ledger | None) -> Summary:
+    """The figures of a run, with its energy at the wall where the ledger has a fit for it.
 
-    A fit that cannot be read is a warning.
+    A fit that cannot be read is a warning in the summary.
     """
+    summary = summarize(recording)
     if ledger is None or summary.total is None:
         return summary
-    header = summary.recording.header
+    header = recording.header
     try:
         fit = wall_fit(ledger, header.environment, header.scope)
     except LedgerError as error:
@@ -149,20 +121,24 @@ def with_wall(summary: Summary, ledger: Ledger | None) -> Summary:
 
 
 def wall_fit(ledger: Ledger, environment: Mapping[str, Any], scope: str) -> WallFit | None:
-    """The newest fit of this machine, for recordings of a scope; None without one.
+    """The latest fit of this machine, for recordings of a scope; None without one.
 
     Raises `LedgerError`.
     """
-    from ..ledger import calibrations  # late: loads the database library
+    # Imported here: it loads the database library.
+    from ..ledger import calibrations
 
     stored = calibrations.load(ledger, environment, f"{calibrations.WALL}:{scope}")
-    if stored is None:
-        return None
+    return None if stored is None else read_fit(stored)
+
+
+def read_fit(stored: Stored) -> WallFit:
+    """A stored fit. Raises `LedgerError` where it is damaged."""
     try:
-        return WallFit.from_json(stored.document)
-    except (KeyError, TypeError, ValueError) as error:
+        return serialize.read({**stored.document, "made_at": stored.made_at}, WallFit)
+    except BadInputError as error:
         raise LedgerError(
-            f"ledger {ledger.location}: the fit of wall power is damaged: "
+            f"the stored fit of wall power is damaged ({error}): "
             "joulecast calibrate --forget drops it"
         ) from error
 
@@ -172,4 +148,4 @@ def save_fit(ledger: Ledger, environment: Mapping[str, Any], fit: WallFit, made_
     from ..ledger import calibrations
 
     device = f"{calibrations.WALL}:{fit.scope}"
-    calibrations.save(ledger, environment, device, fit.to_json(), made_at)
+    calibrations.save(ledger, environment, device, serialize.to_builtins(fit), made_at)

@@ -1,4 +1,4 @@
-"""A machine's constants from small pieces of work: the fit, and how the work is timed."""
+"""A machine's constants from microbenchmarks: the fit, the timing, what the ledger keeps."""
 
 import math
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from joulecast import serialize
 from joulecast.calibration.constants_fit import fit, input_constants, solve
 from joulecast.calibration.microbench import (
     COMPUTE,
@@ -13,20 +14,31 @@ from joulecast.calibration.microbench import (
     LAUNCH,
     MEMORY,
     STEP,
-    Piece,
-    Result,
-    run_pieces,
+    Measurement,
+    Microbenchmark,
+    measure_all,
     timed,
 )
-from joulecast.calibration.stored_constants import Idle, calibration_from
+from joulecast.calibration.stored_constants import (
+    CONSTANTS,
+    CPU_CONSTANTS,
+    GPU_CONSTANTS,
+    Constant,
+    DeviceCalibration,
+    MicroTiming,
+    for_forecast,
+    read_stored,
+)
+from joulecast.errors import LedgerError
 from joulecast.forecasting.base import Prediction
-from joulecast.forecasting.physical.cpu_roofline import CpuCosts, OperatorCost
 from joulecast.forecasting.physical.device import (
     Calibration,
     Device,
     StaticForecaster,
     StepForecast,
 )
+from joulecast.ledger.calibrations import Stored
+from joulecast.units import Provenance
 from joulecast.workload.model import Op, OperatorKind, Phase, Workload
 
 DEVICE = Device("some GPU", "gpu", {"fp32": 20.0}, {}, 1000.0, 24.0, 300.0, 80, idle_w=20.0)
@@ -42,7 +54,9 @@ class Roofline(StaticForecaster):
         c = device.calibration or Calibration()
         compute = workload.flops() / (device.vector["fp32"] * 1e12 * (c.compute or 1.0))
         memory = workload.bytes() / (device.memory_bandwidth_gb_s * 1e9 * (c.memory or 1.0))
-        seconds = compute + memory + workload.launches() * (c.launch_s or 1e-5) + (c.step_s or 1e-3)
+        launch_s = 1e-5 if c.launch_s is None else c.launch_s
+        step_s = 1e-3 if c.step_s is None else c.step_s
+        seconds = compute + memory + workload.launches() * launch_s + step_s
         busy = (compute + 0.6 * memory) / seconds
         watts = (c.idle_w or 20.0) + 0.8 * device.tdp_w * busy * (c.power or 1.0)
         return StepForecast(
@@ -60,89 +74,124 @@ def workload(flops: float, size: float, count: int = 1) -> Workload:
     return Workload("w", 1, (), "fp32", False, None, 0, (op,), (), 0.0, 0.0, 0.0, 0.0)
 
 
-def result(group: str, work: Workload, off: float = 1.0, **changes: object) -> Result:
-    """What a test would find on a device with the true constants, `off` by a factor."""
-    # One piece of work of many: the step's own cost is not in it.
-    there = DEVICE.calibrated(
-        TRUE if group == STEP else Calibration(0.6, 0.8, 1.3, 5e-6, 1e-12, 35.0)
-    )
-    step = Roofline().step(work, there)
+def measurement(
+    group: str, work: Workload, off: float = 1.0, power_w: float | None = -1.0
+) -> Measurement:
+    """What a test would measure on a device with the true constants, `off` by a factor."""
+    # Of an operator in many copies, so that the step's own time does not count.
+    constants = TRUE if group == STEP else replace(TRUE, step_s=1e-12)
+    step = Roofline().step(work, DEVICE.calibrated(constants))
     seconds = TRUE.launch_s if group == LAUNCH else step.duration.value
     assert seconds is not None
-    fields = {"power_w": step.power.value, "repeats": 9, "spread": 0.01} | changes
-    return Result(Piece(group, group, lambda: lambda: None, work), seconds * off, **fields)
+    drawn_w = step.power.value if power_w == -1.0 else power_w
+    timing = MicroTiming(group, group, seconds * off, 0.01, 9, power_w=drawn_w)
+    return Measurement(Microbenchmark(group, group, lambda: lambda: None, work), timing)
 
 
-def results(**changes: object) -> list[Result]:
+def measurements(power_w: float | None = -1.0) -> list[Measurement]:
     return [
-        result(LAUNCH, workload(1.0, 1.0), **changes),
-        result(STEP, workload(1e3, 1e3, 20), **changes),
-        result(MEMORY, workload(0.0, 1e9), **changes),
-        result(MEMORY, workload(1e6, 4e9), **changes),
-        result(COMPUTE, workload(1e12, 1e7), **changes),
-        result(COMPUTE, workload(1e11, 1e6), **changes),
+        measurement(LAUNCH, workload(1.0, 1.0), power_w=power_w),
+        measurement(STEP, workload(1e3, 1e3, 20), power_w=power_w),
+        measurement(MEMORY, workload(0.0, 1e9), power_w=power_w),
+        measurement(MEMORY, workload(1e6, 4e9), power_w=power_w),
+        measurement(COMPUTE, workload(1e12, 1e7), power_w=power_w),
+        measurement(COMPUTE, workload(1e11, 1e6), power_w=power_w),
     ]
 
 
-def found(*given: Result, idle: float | None = 35.0) -> dict[str, float | None]:
-    constants = fit(given, Idle(idle, 0.02, None if idle else "busy"), DEVICE, Roofline())
-    return {c.name: c.value for c in constants}
+IDLE = Constant(35.0, 0.02)
+
+
+def fitted(*tests: Measurement, idle: Constant = IDLE) -> dict[str, Constant]:
+    return fit(tests, idle, DEVICE, Roofline())
 
 
 class TestFit:
-    def test_it_finds_the_constants_the_machine_has(self) -> None:
-        values = found(*results())
-        for name in ("compute", "memory", "power", "launch_s", "step_s", "idle_w"):
-            assert values[name] == pytest.approx(getattr(TRUE, name), rel=0.01), name
+    def test_fit_recovers_the_constants_of_the_device(self) -> None:
+        constants = fitted(*measurements())
+        assert set(constants) == set(GPU_CONSTANTS)
+        for name in GPU_CONSTANTS:
+            assert constants[name].value == pytest.approx(getattr(TRUE, name), rel=0.01), name
 
     def test_one_disturbed_test_of_three_does_not_count(self) -> None:
-        disturbed = result(COMPUTE, workload(5e11, 1e6), off=7.0)
-        assert found(*results(), disturbed)["compute"] == pytest.approx(0.6, rel=0.01)
+        disturbed = measurement(COMPUTE, workload(5e11, 1e6), off=7.0)
+        value = fitted(*measurements(), disturbed)["compute"].value
+        assert value == pytest.approx(0.6, rel=0.01)
 
-    def test_a_test_that_tells_nothing_of_a_constant_is_left_out(self) -> None:
-        hidden = result(COMPUTE, workload(1e3, 1.0), off=3.0)  # its launch takes all its time
-        assert found(*results(), hidden)["compute"] == pytest.approx(0.6, rel=0.01)
+    def test_a_test_that_does_not_depend_on_the_constant_is_left_out(self) -> None:
+        # Its launch takes all its time.
+        hidden = measurement(COMPUTE, workload(1e3, 1.0), off=3.0)
+        assert fitted(*measurements(), hidden)["compute"].value == pytest.approx(0.6, rel=0.01)
 
-    def test_tests_that_disagree_are_told_by_the_spread(self) -> None:
-        alike = fit(results(), Idle(35.0), DEVICE, Roofline())
-        apart = fit(
-            [*results(), result(COMPUTE, workload(2e12, 1e7), off=2.0)],
-            Idle(35.0),
-            DEVICE,
-            Roofline(),
-        )
-        assert alike[0].spread == pytest.approx(0.01, abs=0.005)  # of each by itself
-        assert apart[0].spread is not None and apart[0].spread > 0.1
+    def test_the_spread_shows_tests_that_disagree(self) -> None:
+        alike = fitted(*measurements())["compute"].spread
+        apart = fitted(*measurements(), measurement(COMPUTE, workload(2e12, 1e7), off=2.0))
+        assert alike == pytest.approx(0.01, abs=0.005)
+        spread = apart["compute"].spread
+        assert spread is not None and spread > 0.1
 
-    def test_without_meters_the_power_is_not_known_and_the_times_are(self) -> None:
-        constants = fit(results(power_w=None), Idle(None, None, "no meter"), DEVICE, Roofline())
-        values = {c.name: c for c in constants}
-        assert values["power"].value is None
-        assert "no meter resolved" in str(values["power"].reason)
-        assert (values["idle_w"].value, values["idle_w"].reason) == (None, "no meter")
-        assert values["compute"].value == pytest.approx(0.6, rel=0.01)
+    def test_without_meters_only_the_power_is_unknown(self) -> None:
+        constants = fitted(*measurements(power_w=None), idle=Constant(None, reason="no meter"))
+        assert constants["power"].value is None and constants["power"].reason
+        assert constants["idle_w"] == Constant(None, reason="no meter")
+        assert constants["compute"].value == pytest.approx(0.6, rel=0.01)
 
     def test_the_power_of_one_test_has_no_spread(self) -> None:
-        one = [
-            r if r.test.group == LAUNCH or i == 2 else replace(r, power_w=None)
-            for i, r in enumerate(results())
-        ]
-        power = next(c for c in fit(one, Idle(35.0), DEVICE, Roofline()) if c.name == "power")
+        tests = measurements()
+        one = [each if i == 2 else each.with_power(None) for i, each in enumerate(tests)]
+        power = fitted(*one)["power"]
         assert (power.value, power.spread) == (pytest.approx(1.3, rel=0.01), None)
 
-    def test_a_load_that_draws_no_more_than_idle(self) -> None:
-        constants = fit(results(power_w=30.0), Idle(35.0), DEVICE, Roofline())
-        power = next(c for c in constants if c.name == "power")
+    def test_a_load_that_draws_no_more_than_idle_has_no_power_factor(self) -> None:
+        power = fitted(*measurements(power_w=30.0))["power"]
         assert power.value is None
-        assert power.reason == "under load the meters show no more than at idle"
+        assert power.reason != fitted(*measurements(power_w=None))["power"].reason
 
-    def test_what_failed_says_why(self) -> None:
-        failed = [
-            Result(r.test, 0.0, 0.0, 0, skipped="out of memory") if r.test.group == MEMORY else r
-            for r in results()
+    def test_the_reason_of_a_skipped_test_is_kept(self) -> None:
+        skipped = [
+            replace(each, timing=MicroTiming("m", MEMORY, None, None, 0, skipped="out of memory"))
+            if each.test.group == MEMORY
+            else each
+            for each in measurements()
         ]
-        memory = next(c for c in fit(failed, Idle(35.0), DEVICE, Roofline()) if c.name == "memory")
-        assert (memory.value, memory.reason) == (None, "out of memory")
+        assert fitted(*skipped)["memory"] == Constant(None, reason="out of memory")
+
+
+class TestFitOfACpu:
+    DEVICE = Device("a CPU", "cpu", {"fp32": 0.2}, {}, 12.0, 24.0, 30.0, 2, idle_w=5.0)
+
+    def measured(self, layers: int, power_w: float | None = 20.0, off: float = 1.0) -> Measurement:
+        """A tiny step of a machine with 10 us an operator and 100 us a step."""
+        work = workload(1e3, 1e3, layers)
+        seconds = off * (1e-4 + 1e-5 * layers + layers * (1e3 / 0.2e12 + 1e3 / 12e9))
+        timing = MicroTiming("step", STEP, seconds, 0.01, 9, power_w=power_w)
+        return Measurement(Microbenchmark("step", STEP, lambda: lambda: None, work), timing)
+
+    def fitted(self, *tests: Measurement) -> dict[str, Constant]:
+        return fit(tests, Constant(5.0), self.DEVICE, Roofline())
+
+    def test_starts_and_steps_come_from_networks_of_different_depths(self) -> None:
+        constants = self.fitted(*(self.measured(layers) for layers in (10, 40, 100)))
+        assert set(constants) == set(CPU_CONSTANTS)
+        assert constants["launch_s"].value == pytest.approx(1e-5, rel=0.01)
+        assert constants["step_s"].value == pytest.approx(1e-4, rel=0.01)
+        assert constants["busy_w"].value == pytest.approx(20.0)
+        assert constants["compute"].value is None and constants["compute"].reason
+
+    def test_no_constant_is_negative(self) -> None:
+        # The deeper network is slower by more than in proportion.
+        constants = self.fitted(self.measured(10, off=0.2), self.measured(100))
+        launch_s, step_s = constants["launch_s"].value, constants["step_s"].value
+        assert launch_s is not None and step_s is not None
+        assert launch_s > 0 and 0 < step_s < 1e-6
+
+    def test_one_step_alone_does_not_determine_both(self) -> None:
+        constants = self.fitted(self.measured(10))
+        assert (constants["launch_s"].value, constants["step_s"].value) == (None, None)
+
+    def test_busy_power_without_meters_is_unknown(self) -> None:
+        constants = self.fitted(self.measured(10, None), self.measured(100, None))
+        assert constants["busy_w"].value is None and constants["busy_w"].reason
 
 
 @pytest.mark.parametrize(
@@ -150,8 +199,8 @@ class TestFit:
     [
         (lambda x: 3 / x, 6.0, 0.5),
         (lambda x: x**2, 9.0, 3.0),
-        (lambda x: x, 1e4, None),  # beyond the bounds
-        (lambda x: 1.0, 1.0, None),  # says nothing
+        (lambda x: x, 1e4, None),
+        (lambda x: 1.0, 1.0, None),
         (lambda x: math.nan, 1.0, None),
     ],
 )
@@ -183,7 +232,7 @@ class TestTimed:
         assert spread == pytest.approx(0.0, abs=1e-9)
         assert 20 < repeats < 100
 
-    def test_short_calls_are_timed_in_stretches(self) -> None:
+    def test_short_calls_are_timed_in_segments(self) -> None:
         clock, calls, waits = Clock(), 0, 0
 
         def call() -> None:
@@ -217,10 +266,13 @@ class TestTimed:
         def fails() -> Callable[[], object]:
             raise RuntimeError("CUDA out of memory.\nTried to allocate 1 GiB")
 
-        tests = [Piece("large", MEMORY, fails), Piece("small", MEMORY, lambda: tick)]
-        large, small = run_pieces(tests, lambda: None, 2.0, clock=clock)
-        assert large.skipped == "CUDA out of memory."
-        assert large.to_json()["seconds"] is None
+        tests = [
+            Microbenchmark("large", MEMORY, fails),
+            Microbenchmark("small", MEMORY, lambda: tick),
+        ]
+        large, small = measure_all(tests, lambda: None, 2.0, clock=clock)
+        assert large.timing.skipped == "CUDA out of memory."
+        assert large.timing.seconds is None
         assert small.seconds == pytest.approx(0.1)
 
 
@@ -230,50 +282,86 @@ class TestStored:
         "input_s": [1e-4, 2e-9],
     }
 
-    def test_what_was_stored(self) -> None:
-        assert calibration_from(self.DOCUMENT) == Calibration(compute=0.6, idle_w=12.0)
+    def read(self, document: dict[str, object]) -> DeviceCalibration:
+        return read_stored(Stored("cpu", 1.8e9, "a machine", document))
 
-    def test_operators_of_a_cpu(self) -> None:
-        cost = OperatorCost(1e-6, 0.0, 1.0)
-        keys = (
-            (Phase.FORWARD, OperatorKind.ELEMENTWISE),
-            (Phase.BACKWARD, OperatorKind.ELEMENTWISE),
+    def test_what_is_stored_comes_back(self) -> None:
+        timing = MicroTiming("copy", MEMORY, 1e-3, 0.01, 9, 20.0)
+        stored = DeviceCalibration(
+            "cpu",
+            "a CPU",
+            {"compute": 0.6, "memory": None},
+            {"compute": 0.01},
+            {"memory": "out of memory"},
+            (1e-4, 2e-9),
+            Provenance.MEASURED,
+            [timing],
+            ["a note"],
+            0.02,
+            12.0,
+            {"torch": "2.2"},
         )
-        costs = dict.fromkeys((*keys, (Phase.OPTIMIZER, OperatorKind.OPTIMIZER)), cost)
-        operators = CpuCosts(costs, ((1e6, 1e10),))
-        document = self.DOCUMENT | {"operators": operators.to_json()}
-        assert calibration_from(document).operators == operators
-        broken = self.DOCUMENT | {"operators": {"costs": "many"}}
-        assert calibration_from(broken) == calibration_from(self.DOCUMENT)
+        assert set(stored.values) <= set(CONSTANTS)
+        kept = self.read(serialize.to_builtins(stored))
+        assert kept == replace(stored, tests=[], made_at=1.8e9, machine="a machine")
+        assert for_forecast(kept) == Calibration(compute=0.6)
 
-    def test_what_others_took_counts_from_where_it_disturbs(self) -> None:
-        assert calibration_from(self.DOCUMENT | {"others": 0.66}).disturbed == 0.66
-        for little in (0.05, None, "much", -1.0):
-            assert calibration_from(self.DOCUMENT | {"others": little}).disturbed == 0.0
+    def test_an_older_cpu_calibration_keeps_what_means_the_same(self) -> None:
+        values = {"compute": 0.6, "memory": 0.5, "launch_s": 1e-6, "step_s": 1e-4, "power": 1.1}
+        document = {
+            "name": "a CPU",
+            "values": values | {"idle_w": 7.0, "forward_s": 1e-6, "work_w": 20.0},
+            "operators": {"costs": {"forward/matmul": [1e-6, 0.0, 1.0]}, "levels": [[1e6, 1e10]]},
+            "tests": [{"name": "copy", "for": "memory", "exchange_s": [1e-6, 1e-6]}],
+        }
+        constants = for_forecast(self.read(document))
+        expected = Calibration(compute=0.6, memory=0.5, idle_w=7.0, outdated=True)
+        assert constants == expected
 
-    def test_the_pipeline_counts_where_samples_are_named(self) -> None:
-        rate = calibration_from(self.DOCUMENT, sample_bytes=1e5).samples_per_s
+    def test_an_older_gpu_calibration_keeps_all_its_constants(self) -> None:
+        values = {"compute": 0.6, "launch_s": 1e-6, "step_s": 1e-4, "power": 1.1, "idle_w": 30.0}
+        constants = for_forecast(self.read({"values": values, "operators": None}))
+        assert constants == Calibration(
+            compute=0.6, launch_s=1e-6, step_s=1e-4, power=1.1, idle_w=30.0
+        )
+
+    def test_the_share_of_others_counts_where_it_disturbs(self) -> None:
+        assert for_forecast(self.read(self.DOCUMENT | {"others": 0.66})).disturbed == 0.66
+        for little in (0.05, None, -1.0):
+            assert for_forecast(self.read(self.DOCUMENT | {"others": little})).disturbed == 0.0
+
+    def test_the_input_pipeline_counts_where_samples_have_a_size(self) -> None:
+        rate = for_forecast(self.read(self.DOCUMENT), sample_bytes=1e5).samples_per_s
         assert rate == pytest.approx(1 / (1e-4 + 2e-4))
 
     @pytest.mark.parametrize(
         "document",
         [
             {},
-            {"values": None, "input_s": None},
-            {"values": {"compute": "fast", "memory": -1, "power": 0, "step_s": math.inf}},
-            {"values": {"compute": True, "unheard_of": 2.0}, "input_s": [0.0, 0.0]},
-            {"values": [1], "input_s": ["a", "b"]},
+            {"values": {"memory": -1, "power": 0}},
+            {"values": {"unheard_of": 2.0}, "input_s": [0.0, 0.0]},
         ],
     )
-    def test_what_makes_no_sense_is_left_out(self, document: dict[str, object]) -> None:
-        assert calibration_from(document, sample_bytes=100.0) == Calibration()
+    def test_numbers_that_are_not_positive_are_left_out(self, document: dict[str, object]) -> None:
+        assert for_forecast(self.read(document), sample_bytes=100.0) == Calibration()
 
-    def test_the_cost_of_a_sample_and_of_its_bytes(self) -> None:
-        def read(size: float, seconds: float) -> Result:
-            return Result(Piece("p", INPUT, lambda: lambda: None, None, 32, size), seconds, 0.0, 9)
+    @pytest.mark.parametrize(
+        "document", [{"values": {"compute": "fast"}}, {"values": [1]}, {"input_s": ["a", "b"]}]
+    )
+    def test_a_damaged_document_is_an_error_of_the_ledger(
+        self, document: dict[str, object]
+    ) -> None:
+        with pytest.raises(LedgerError, match="cpu"):
+            self.read(document)
 
-        constants = input_constants([read(1e3, 32 * (1e-4 + 1e-6)), read(1e5, 32 * (2e-4))])
-        assert constants == (pytest.approx(1e-4), pytest.approx(1e-9))
-        assert input_constants([read(1e3, 1.0)]) is None
-        noisy = input_constants([read(1e3, 1e-9), read(1e5, 0.32)])
-        assert noisy == (0.0, pytest.approx(0.01 / 1e5))
+
+def test_the_input_pipeline_has_a_cost_by_sample_and_by_byte() -> None:
+    def read(size: float, seconds: float) -> Measurement:
+        test = Microbenchmark("p", INPUT, lambda: lambda: None, None, 32, size)
+        return Measurement(test, MicroTiming("p", INPUT, seconds, 0.0, 9))
+
+    constants = input_constants([read(1e3, 32 * (1e-4 + 1e-6)), read(1e5, 32 * (2e-4))])
+    assert constants == (pytest.approx(1e-4), pytest.approx(1e-9))
+    assert input_constants([read(1e3, 1.0)]) is None
+    noisy = input_constants([read(1e3, 1e-9), read(1e5, 0.32)])
+    assert noisy == (0.0, pytest.approx(0.01 / 1e5))

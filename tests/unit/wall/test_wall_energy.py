@@ -1,5 +1,6 @@
 """Wall power fitted on what the meters said: what it finds, and what it refuses."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -7,7 +8,9 @@ import numpy as np
 import pytest
 
 from fakes.stored_runs import recording
-from joulecast.errors import BadInputError
+from joulecast import serialize
+from joulecast.errors import BadInputError, LedgerError
+from joulecast.ledger.calibrations import Stored
 from joulecast.meters.base import ReadingKind, Source, Uncertainty
 from joulecast.recording.model import Footer, Gap, Header, Recording, Samples, Status
 from joulecast.recording.summary import summarize
@@ -15,7 +18,7 @@ from joulecast.units import Estimate, Provenance
 from joulecast.wall.csv_file import read_readings
 from joulecast.wall.join import Metered, Readings, join, metered_of
 from joulecast.wall.regression import WallFitError, fit_wall, robust_line
-from joulecast.wall.wall_energy import WallFit, wall_energy, wall_of
+from joulecast.wall.wall_energy import WallFit, read_fit, wall_energy, wall_of
 
 START = 1_800_000_000.0
 LENGTH_S = 600
@@ -184,9 +187,21 @@ def _recording(gaps: list[Gap]) -> Recording:
 
 
 FIT = WallFit(
-    1.1, 50.0, ((1e-4, -0.01), (-0.01, 4.0)), 0.99, 3.0, 60, 10.0, (60.0, 300.0), 0.0, "machine",
-    ("gpu:0",), "readings.csv",
-)  # fmt: skip
+    slope=1.1,
+    offset_w=50.0,
+    slope_error=0.01,
+    offset_error_w=2.0,
+    covariance=((1e-4, -0.01), (-0.01, 4.0)),
+    r=0.99,
+    rmse_w=3.0,
+    bins=60,
+    bin_s=10.0,
+    metered_w=(60.0, 300.0),
+    lag_s=0.0,
+    scope="machine",
+    domains=("gpu:0",),
+    origin="readings.csv",
+)
 
 
 class TestEnergy:
@@ -209,8 +224,14 @@ class TestEnergy:
         with pytest.raises(ValueError, match="no power"):
             wall_energy(Estimate(1.0, 1.0, 1.0), 0.0, FIT)
 
-    def test_it_comes_back_from_json(self) -> None:
-        assert WallFit.from_json(FIT.to_json()) == FIT
+    def test_a_stored_fit_comes_back(self) -> None:
+        stored = Stored("wall:machine", 1.8e9, "a machine", serialize.to_builtins(FIT))
+        assert read_fit(stored) == replace(FIT, made_at=1.8e9)
+
+    def test_a_damaged_fit_is_an_error_of_the_ledger(self) -> None:
+        document = serialize.to_builtins(FIT) | {"slope": "steep"}
+        with pytest.raises(LedgerError):
+            read_fit(Stored("wall:machine", 1.8e9, "a machine", document))
 
     def test_only_for_runs_like_those_it_was_fitted_on(self) -> None:
         summary = summarize(_recording([]))

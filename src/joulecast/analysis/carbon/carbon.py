@@ -145,10 +145,9 @@ def carbon(
 def _named(source: Source, energy: Estimate | None, ledger: Ledger) -> Source:
     """The summary of a run that is given by its name."""
     if isinstance(source, str) and energy is None:
-        from ...recording.summary import summarize
-        from ...wall.wall_energy import with_wall
+        from ...wall.wall_energy import summary_of
 
-        return with_wall(summarize(ledger.load(source)), ledger)
+        return summary_of(ledger.load(source), ledger)
     return source
 
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ...hardware.catalog.cpus import CpuModel
     from ...hardware.catalog.gpus import GpuModel
     from ...workload.model import Workload
-    from .cpu_roofline import CpuCosts
 
 # Chips with stacked memory (HBM), besides AMD's Vega and CDNA: NVIDIA's of data centers.
 _STACKED = ("6.0", "7.0", "8.0", "9.0", "10.0", "10.3")
@@ -27,24 +26,32 @@ RUNGS = ("catalog", "calibrated", "probed")
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What micro-benchmarks found on one machine; None where they did not look.
+    """What microbenchmarks measured on one machine; None where a constant is unknown.
 
-    The first three are factors on what the shipped constants say of the device (1 is as they say);
-    `launch_s` is the host's time to launch one kernel, `step_s` what a step takes besides its
-    kernels, `samples_per_s` the input pipeline's rate. `operators`, where known, take the place of
-    `compute`, `memory`, `launch_s` and `power`. `disturbed` is the share of the processors'
-    time that other programs took meanwhile, 0 where that was little.
+    Attributes:
+        compute: attained rate of matrix products and convolutions, as a factor on the shipped one.
+        memory: attained bandwidth, as a factor on the shipped one.
+        power: dynamic power (busy minus idle), as a factor on the shipped one.
+        launch_s: time of the host to launch a kernel; on a CPU, to start an operator.
+        step_s: what a step takes in addition to its operators.
+        idle_w: power without work.
+        busy_w: power at work, where it is the same for all work (a CPU).
+        samples_per_s: rate of the input pipeline.
+        disturbed: share of the processors' time that other programs took during the measurement;
+            0 where that was little.
+        outdated: an older version made it, whose constants mean other things in part.
     """
 
-    compute: float | None = None  # attained rate of matrix products and convolutions
-    memory: float | None = None  # attained bandwidth
-    power: float | None = None  # dynamic power, full minus idle
+    compute: float | None = None
+    memory: float | None = None
+    power: float | None = None
     launch_s: float | None = None
     step_s: float | None = None
     idle_w: float | None = None
+    busy_w: float | None = None
     samples_per_s: float | None = None
-    operators: CpuCosts | None = None  # of a CPU: what its operators take, one by one
     disturbed: float = 0.0
+    outdated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

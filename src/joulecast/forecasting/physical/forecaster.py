@@ -13,20 +13,22 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from ...workload.model import OperatorKind
 from ..base import Prediction
 from ..conformal import Spread
 from .constants import Constants, is_geforce, shipped
-from .cpu_roofline import KEPT_BYTES, CpuCosts, Pace, cpu_step
 from .device import ASSUMED, Calibration, Device, Shares, StaticForecaster, StepForecast
 from .novelty import novelty
-from .power_model import awake_w, run
-from .roofline import Busy, busy, demand
+from .power_model import Running, awake_w, run
+from .roofline import CLASSES, COLUMN, Busy, Demand, Efficiency, busy, demand
 
 if TYPE_CHECKING:
     from ...workload.model import Workload
 
-_STEADY = Pace()
-_FRESH = "a step may get its memory anew from the system, as the process has it: half is counted"
+# On a CPU, of the time to start another operator: an optimizer's run without autograd.
+_CPU_OPTIMIZER_START = 0.25
+# Share of its full clock below which a device counts as limited.
+_FULL_CLOCK = 0.97
 
 
 class Physical(StaticForecaster):
@@ -41,124 +43,98 @@ class Physical(StaticForecaster):
         """One step on the device; None of a workload without operators."""
         if not workload.ops:
             return None
-        found = Calibration() if device.calibration is None else device.calibration
-        if device.kind == "cpu" and found.operators is not None:
-            return self._on_cpu(workload, device, found, found.operators)
-        at_work = self._busy(workload, device, found)
-        draw, corner = self._constants.draw, self._constants.efficiency.corner
-        awake = awake_w(draw, device.tdp_w, device.stacked_memory)
-        if device.idle_w is not None:
-            awake = device.idle_w
-        if found.idle_w is not None:
-            awake = found.idle_w
-        dynamic = 1.0 if found.power is None else found.power
-        limit = max(device.limit_w, awake)
-        if device.kind == "cpu" and found.power is not None:
-            limit = math.inf  # its rating is a guess by family, and what it draws was measured
-        running = run(at_work, draw, corner, device.tdp_w, limit, awake, dynamic)
-        seconds, watts = float(running.step_s), float(running.power_w) * device.devices
-        rung = "catalog" if device.calibration is None else "calibrated"
-        shares = _shares(at_work, float(running.clock))
+        calibration = device.calibration or Calibration()
+        at_work = self._busy(workload, device, calibration)
+        running = self._run(at_work, device, calibration)
+        seconds, clock = float(running.step_s), float(running.clock)
+        watts = float(running.power_w) if calibration.busy_w is None else calibration.busy_w
+        watts *= device.devices
+        shares = _shares(at_work, clock)
         wider, why = novelty(workload, device, shares, shipped()["known"])
-        notes = (
-            *_notes(device, float(running.clock)),
-            *_lacking(workload, device),
-            *why,
-            *_disturbed(found),
-        )
-        wider *= 1 + found.disturbed
-        return self._forecast(device, seconds, watts, shares, rung, wider, notes)
-
-    def _on_cpu(
-        self, workload: Workload, device: Device, found: Calibration, costs: CpuCosts
-    ) -> StepForecast:
-        """A CPU whose operators were measured: they, the step's own work and its input add up."""
-        step = cpu_step(workload, costs)
-        own_s = found.step_s or 0.0
-        input_s = workload.batch / found.samples_per_s if found.samples_per_s else 0.0
-        pace = costs.pace
-        parts = [step.compute_s, step.memory_s, step.starts_s + own_s]
-        parts = [*(pace.mean * part for part in parts), input_s]
-        seconds = math.fsum(parts)
-        # Where no meter told, what the catalog says of full load.
-        watts = device.tdp_w if costs.work_w is None else costs.work_w
-        shares = Shares(*(part / seconds for part in parts))
-        notes = tuple(note for note in _notes(device, 1.0) if note != ASSUMED)
-        if workload.training and workload.peak_bytes < KEPT_BYTES:
-            notes = (*notes, _FRESH)
-        if pace.least < pace.most:
-            notes = (*notes, _moved(pace))
-        notes = (*notes, *_disturbed(found))
-        wider = 1 + found.disturbed
-        return self._forecast(device, seconds, watts, shares, "calibrated", wider, notes, pace)
-
-    def _forecast(
-        self,
-        device: Device,
-        seconds: float,
-        watts: float,
-        shares: Shares,
-        rung: str,
-        wider: float,
-        notes: tuple[str, ...],
-        pace: Pace = _STEADY,
-    ) -> StepForecast:
-        """With the intervals of its rung, `wider` for what no measurement covers."""
+        wider *= 1 + calibration.disturbed
+        rung = "catalog" if device.calibration is None else "calibrated"
         spread = {
             name: Spread(half).widened(wider) for name, half in shipped()["errors"][rung].items()
         }
         return StepForecast(
-            duration=_reaching(spread["duration"].around(seconds), pace),
-            energy=_reaching(spread["energy"].around(seconds * watts), pace),
+            duration=spread["duration"].around(seconds),
+            energy=spread["energy"].around(seconds * watts),
             power=_within(spread["power"].around(watts), device),
             shares=shares,
             method=self.name,
             rung=rung,
-            notes=notes,
+            notes=(
+                *_notes(device, clock, calibration),
+                *_lacking(workload, device),
+                *why,
+                *_calibration_notes(calibration),
+            ),
         )
 
-    def _busy(self, workload: Workload, device: Device, found: Calibration) -> Busy:
+    def _run(self, at_work: Busy, device: Device, calibration: Calibration) -> Running:
+        """Time and power of the step under the device's power limit."""
+        draw, corner = self._constants.draw, self._constants.efficiency.corner
+        awake = awake_w(draw, device.tdp_w, device.stacked_memory)
+        if device.idle_w is not None:
+            awake = device.idle_w
+        if calibration.idle_w is not None:
+            awake = calibration.idle_w
+        dynamic = 1.0 if calibration.power is None else calibration.power
+        limit = max(device.limit_w, awake)
+        if calibration.busy_w is not None:
+            # The measured rates include what a limit does to the clock.
+            limit = math.inf
+        return run(at_work, draw, corner, device.tdp_w, limit, awake, dynamic)
+
+    def _busy(self, workload: Workload, device: Device, calibration: Calibration) -> Busy:
         efficiency = self._constants.efficiency
         if is_geforce(device.name):
             compute = efficiency.compute * self._constants.geforce
             efficiency = replace(efficiency, compute=compute)
-        if device.kind == "cpu":  # the framework calls its kernels directly
-            efficiency = replace(efficiency, launch_s=0.0 * efficiency.launch_s)
-        if found.launch_s is not None:
-            shipped_s = self._constants.efficiency.launch_s  # of a CPU they were set to 0
-            by_phase = shipped_s / shipped_s[0]  # it is the forward pass's that is measured
-            efficiency = replace(efficiency, launch_s=found.launch_s * by_phase)
-        if found.step_s is not None:
-            efficiency = replace(efficiency, step_s=found.step_s)
-        if found.compute is not None:
-            efficiency = replace(efficiency, compute=efficiency.compute * found.compute)
-        if found.memory is not None:
-            efficiency = replace(efficiency, memory=efficiency.memory * found.memory)
+        if calibration.compute is not None:
+            efficiency = replace(efficiency, compute=efficiency.compute * calibration.compute)
+        if calibration.memory is not None:
+            efficiency = replace(efficiency, memory=efficiency.memory * calibration.memory)
+        if calibration.step_s is not None:
+            efficiency = replace(efficiency, step_s=calibration.step_s)
         input_s = 0.0
-        if found.samples_per_s:
-            input_s = workload.batch / found.samples_per_s
-        return busy(demand(workload, device), efficiency, input_s)
+        if calibration.samples_per_s:
+            input_s = workload.batch / calibration.samples_per_s
+        need = demand(workload, device)
+        if device.kind == "cpu":
+            return _on_cpu(need, efficiency, calibration, input_s)
+        if calibration.launch_s is not None:
+            # The forward pass's is what was measured.
+            by_phase = efficiency.launch_s / efficiency.launch_s[0]
+            efficiency = replace(efficiency, launch_s=calibration.launch_s * by_phase)
+        return busy(need, efficiency, input_s)
 
 
-def _reaching(said: Prediction, pace: Pace) -> Prediction:
-    """With bounds that hold as the cores lie nearest, and as they lie farthest."""
-    if said.low is None or said.high is None:
-        return said
-    low, high = said.low * pace.least / pace.mean, said.high * pace.most / pace.mean
-    return replace(said, low=low, high=high)
+def _on_cpu(need: Demand, efficiency: Efficiency, calibration: Calibration, input_s: float) -> Busy:
+    """A CPU starts its operators itself: where that was measured, it adds to their work."""
+    efficiency = replace(efficiency, launch_s=0.0 * efficiency.launch_s)
+    if calibration.launch_s is None:
+        return busy(need, efficiency, input_s)
+    start_s = np.full(len(CLASSES), calibration.launch_s)
+    start_s[COLUMN[OperatorKind.OPTIMIZER]] *= _CPU_OPTIMIZER_START
+    at_work = busy(need, replace(efficiency, latency_s=start_s), input_s)
+    return replace(at_work, latency=at_work.latency + at_work.host, host=0.0 * at_work.host)
 
 
-def _moved(pace: Pace) -> str:
-    return (
-        "the host of this machine moves its cores nearer to one another and farther apart: steps "
-        f"take {pace.least / pace.mean:.2g} to {pace.most / pace.mean:.2g} times as long as said"
-    )
-
-
-def _disturbed(found: Calibration) -> tuple[str, ...]:
-    share = f"{100 * found.disturbed:.0f} %"
-    why = f"other programs took {share} of the processors' time while this machine was calibrated"
-    return (f"{why}: joulecast calibrate, when nothing else runs",) if found.disturbed else ()
+def _calibration_notes(calibration: Calibration) -> tuple[str, ...]:
+    notes = []
+    if calibration.disturbed:
+        share = f"{100 * calibration.disturbed:.0f} %"
+        notes.append(
+            f"other programs took {share} of the processors' time while this machine was "
+            "calibrated: run joulecast calibrate again when nothing else runs"
+        )
+    if calibration.outdated:
+        notes.append(
+            "an older version calibrated this machine, which measured other constants: "
+            "run joulecast calibrate again"
+        )
+    return tuple(notes)
 
 
 def _within(power: Prediction, device: Device) -> Prediction:
@@ -190,9 +166,10 @@ def _lacking(workload: Workload, device: Device) -> tuple[str, ...]:
     return (f"{device.name} has no {units} for {precision}: counted at its rate in fp32",)
 
 
-def _notes(device: Device, clock: float) -> tuple[str, ...]:
-    notes = [*device.notes]
-    if clock < 0.97:
+def _notes(device: Device, clock: float, calibration: Calibration) -> tuple[str, ...]:
+    measured = calibration.compute is not None and calibration.memory is not None
+    notes = [note for note in device.notes if not (measured and note == ASSUMED)]
+    if clock < _FULL_CLOCK:
         notes.append(f"the power limit holds the clock at {100 * clock:.0f} %")
     if device.devices > 1:
         notes.append("exchange of gradients between devices is not counted")

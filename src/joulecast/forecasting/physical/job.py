@@ -4,99 +4,134 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import ClassVar
 
 from ...analysis.carbon.footprint import Site
+from ...result import Result
 from ...units import Estimate, Provenance
 from ...workload.model import Phase, Workload
 from ..base import Prediction
-from .device import Device, StepForecast, total
+from .device import Device, Shares, StepForecast, total
 from .memory_fit import MemoryNeed, memory_needed
-
-__all__ = ["JobForecast", "Plan", "Site", "forecast_job", "widest", "workload_json"]
-
-SCHEMA = "joulecast/forecast/1"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How often a step runs in each of `epochs`, and the validation after each."""
+    """How often a step runs in each of `epochs`, and in the validation after each."""
 
     steps: int
-    epochs: float = 1.0
+    epochs: int = 1
     validation_steps: int = 0
 
     @classmethod
     def of_samples(
-        cls, samples: int, batch: int, epochs: float = 1.0, validation_samples: int = 0
+        cls, samples: int, batch: int, epochs: int = 1, validation_samples: int = 0
     ) -> Plan:
-        """Steps that see all samples; an epoch's last batch may be smaller, and counts whole."""
+        """Steps that see all samples; a smaller last batch counts as a whole one."""
         return cls(math.ceil(samples / batch), epochs, math.ceil(validation_samples / batch))
 
 
 @dataclass(frozen=True, slots=True)
-class JobForecast:
-    """The forecast of a job on one device: per step and in total, as estimates."""
+class StepCounts:
+    """What one step of the workload asks of a device, as counted."""
 
-    workload: Workload
-    device: Device
-    step: StepForecast
-    plan: Plan
-    step_energy: Estimate
-    step_duration: Estimate
+    name: str
+    batch: int
+    input: tuple[int, ...]
+    precision: str
+    training: bool
+    optimizer: str | None
+    parameters: int
+    forward_flops: float
+    step_flops: float
+    step_bytes: float
+    memory_bytes: float
+
+    @classmethod
+    def of(cls, workload: Workload) -> StepCounts:
+        """The counts of a workload."""
+        return cls(
+            name=workload.name,
+            batch=workload.batch,
+            input=workload.input_shape,
+            precision=workload.precision,
+            training=workload.training,
+            optimizer=workload.optimizer,
+            parameters=workload.parameters,
+            forward_flops=workload.flops(Phase.FORWARD),
+            step_flops=workload.flops(),
+            step_bytes=workload.bytes(),
+            memory_bytes=workload.memory_bytes,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class GridIntensity:
+    """The carbon intensity that a forecast's carbon is computed with, g CO2e per kWh."""
+
+    carbon_g_per_kwh: float
+    basis: str
+    source: str
+    year: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobForecast:
+    """The forecast of a job on one device.
+
+    Attributes:
+        device: its name.
+        device_count: how many of it share the batch.
+        method: that made the forecast of a step.
+        rung: what it knows: `"catalog"`, `"calibrated"` or `"probed"`.
+        energy: of the whole job, J.
+        duration: of the whole job, s.
+        power: mean of the device, W.
+        carbon: of the whole job, g CO2e.
+        step_energy: of one step, J.
+        step_duration: of one step, s.
+        dominated_by: what most of a step's time goes to; None where the method does not report it.
+        shares: of a step's time.
+        memory: what a step needs of the device's memory.
+        grid: the carbon intensity.
+        pue: power usage effectiveness, facility energy / IT energy.
+        plan: steps, epochs and validation.
+        workload: counts of a step.
+        notes: what to know of the forecast.
+    """
+
+    device: str
+    device_count: int
+    method: str
+    rung: str
     energy: Estimate
     duration: Estimate
     power: Estimate
     carbon: Estimate
-    site: Site
+    step_energy: Estimate
+    step_duration: Estimate
+    dominated_by: str | None
+    shares: Shares | None
+    memory: MemoryNeed
+    grid: GridIntensity
+    pue: float
+    plan: Plan
+    workload: StepCounts
     notes: tuple[str, ...] = ()
 
-    @property
-    def memory(self) -> MemoryNeed:
-        """What it needs of the device's memory."""
-        return memory_needed(self.workload, self.device)
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON types, without the schema."""
-        shares = self.step.shares
-        return {
-            "method": self.step.method,
-            "rung": self.step.rung,
-            "device": {"name": self.device.name, "count": self.device.devices},
-            "per_step": {
-                "energy": self.step_energy.to_json(),
-                "duration": self.step_duration.to_json(),
-            },
-            "total": {
-                "energy": self.energy.to_json(),
-                "duration": self.duration.to_json(),
-                "power": self.power.to_json(),
-                "carbon": self.carbon.to_json(),
-            },
-            "grid": {
-                "carbon_g_per_kwh": self.site.carbon_g_per_kwh,
-                "basis": self.site.basis,
-                "source": self.site.source,
-                "year": self.site.year,
-            },
-            "pue": self.site.pue,
-            "plan": {
-                "steps": self.plan.steps,
-                "epochs": self.plan.epochs,
-                "validation_steps": self.plan.validation_steps,
-            },
-            "dominated_by": shares.dominant if shares else None,
-            "shares": None
-            if shares is None
-            else {name: getattr(shares, name) for name in ("compute", "memory", "launch", "input")},
-            "memory": {
-                "needed_gb": self.memory.needed_bytes / 1e9,
-                "available_gb": self.device.memory_gb,
-                "fits": self.memory.fits,
-            },
-            "workload": workload_json(self.workload),
-            "notes": list(self.notes),
-        }
+@dataclass(frozen=True, slots=True, repr=False)
+class JobForecasts(Result):
+    """The forecasts of one job, one for each device."""
+
+    SCHEMA: ClassVar[str] = "joulecast/forecast/1"
+
+    forecasts: tuple[JobForecast, ...]
+
+    @property
+    def cheapest(self) -> JobForecast:
+        """The forecast with the lowest energy."""
+        return min(self.forecasts, key=lambda forecast: forecast.energy.value)
 
 
 def forecast_job(
@@ -107,9 +142,9 @@ def forecast_job(
     site: Site,
     validation: StepForecast | None = None,
 ) -> JobForecast:
-    """A forecast of one step made one of the whole job.
+    """The forecast of a whole job from that of one step.
 
-    `validation` is that of a step without training; it is needed where the plan has any.
+    `validation` is that of a step without training, for a plan with validation.
     """
     whole = total(
         step,
@@ -119,55 +154,43 @@ def forecast_job(
         validation_steps=plan.validation_steps,
     )
     energy = _estimate(whole.energy, "J")
-    facts = () if step.rung == "probed" else device.notes  # what was run needs none of them
     return JobForecast(
-        workload,
-        device,
-        step,
-        plan,
-        step_energy=_estimate(step.energy, "J"),
-        step_duration=_estimate(step.duration, "s"),
+        device=device.name,
+        device_count=device.devices,
+        method=step.method,
+        rung=step.rung,
         energy=energy,
         duration=_estimate(whole.duration, "s"),
         power=_estimate(step.power, "W"),
         carbon=site.carbon_g(energy),
-        site=site,
-        notes=tuple(dict.fromkeys((*whole.notes, *facts, *workload.notes))),
+        step_energy=_estimate(step.energy, "J"),
+        step_duration=_estimate(step.duration, "s"),
+        dominated_by=step.shares.dominant if step.shares else None,
+        shares=step.shares,
+        memory=memory_needed(workload, device),
+        grid=GridIntensity(site.carbon_g_per_kwh, site.basis, site.source, site.year),
+        pue=site.pue,
+        plan=plan,
+        workload=StepCounts.of(workload),
+        notes=tuple(dict.fromkeys((*whole.notes, *workload.notes))),
     )
 
 
-def workload_json(workload: Workload) -> dict[str, Any]:
-    """The counts of a step, plain JSON types."""
-    return {
-        "name": workload.name,
-        "batch": workload.batch,
-        "input": list(workload.input_shape),
-        "precision": workload.precision,
-        "training": workload.training,
-        "optimizer": workload.optimizer,
-        "parameters": workload.parameters,
-        "forward_flops": workload.flops(Phase.FORWARD),
-        "step_flops": workload.flops(),
-        "step_bytes": workload.bytes(),
-        "memory_bytes": workload.memory_bytes,
-    }
-
-
 def widest(chosen: JobForecast, others: list[JobForecast]) -> JobForecast:
-    """The chosen forecast, its intervals widened to hold those of others it might have been."""
+    """The chosen forecast, its intervals widened to include those of others it may be."""
 
-    def held(own: Estimate, name: str) -> Estimate:
-        every = [own, *(getattr(other, name) for other in others)]
-        return replace(own, low=min(e.low for e in every), high=max(e.high for e in every))
+    def union(name: str) -> Estimate:
+        every: list[Estimate] = [getattr(job, name) for job in (chosen, *others)]
+        return replace(every[0], low=min(e.low for e in every), high=max(e.high for e in every))
 
     return replace(
         chosen,
-        step_energy=held(chosen.step_energy, "step_energy"),
-        step_duration=held(chosen.step_duration, "step_duration"),
-        energy=held(chosen.energy, "energy"),
-        duration=held(chosen.duration, "duration"),
-        power=held(chosen.power, "power"),
-        carbon=held(chosen.carbon, "carbon"),
+        step_energy=union("step_energy"),
+        step_duration=union("step_duration"),
+        energy=union("energy"),
+        duration=union("duration"),
+        power=union("power"),
+        carbon=union("carbon"),
     )
 
 

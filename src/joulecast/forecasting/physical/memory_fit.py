@@ -1,8 +1,8 @@
-"""Whether a step fits a device: what it needs of memory, beside what there is."""
+"""Whether a step fits a device: the memory it needs, and the memory there is."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .device import Device
@@ -15,68 +15,73 @@ if TYPE_CHECKING:
 CONTEXT_BYTES = 0.5e9
 # The caching allocator rounds blocks up and cannot join them all: typically a tenth is lost.
 FRAGMENTED = 1.1
+# Share of the memory from which there is a warning.
+_TIGHT = 0.9
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryNeed:
-    """Bytes a step needs on one device, and what the device has (None: not known).
+    """Bytes a step needs on one device.
 
-    `least_bytes` are needed with a batch of one sample, `kept_bytes` with any batch: weights,
-    gradients and the optimizer's state.
+    Attributes:
+        needed_bytes: with the given batch.
+        available_bytes: what the device has; None where that is unknown.
+        min_bytes: with a batch of one sample.
+        fixed_bytes: with any batch: weights, gradients and the optimizer's state.
+        fits: whether the step fits; None where the device's memory is unknown.
     """
 
     needed_bytes: float
     available_bytes: float | None
-    least_bytes: float
-    kept_bytes: float
+    min_bytes: float
+    fixed_bytes: float
+    fits: bool | None = field(init=False)
 
-    @property
-    def fits(self) -> bool | None:
-        """None where the device's memory is not known."""
-        if self.available_bytes is None:
-            return None
-        return self.needed_bytes <= self.available_bytes
+    def __post_init__(self) -> None:
+        available = self.available_bytes
+        fits = None if available is None else self.needed_bytes <= available
+        object.__setattr__(self, "fits", fits)
 
     @property
     def fits_smaller(self) -> bool | None:
-        """Whether it would with a smaller batch; None where the device's memory is not known."""
+        """Whether a smaller batch would fit; None where the device's memory is unknown."""
         if self.available_bytes is None:
             return None
-        return self.least_bytes < self.needed_bytes and self.least_bytes <= self.available_bytes
+        return self.min_bytes < self.needed_bytes and self.min_bytes <= self.available_bytes
 
     @property
     def warning(self) -> str | None:
-        """What to tell the user where it does not fit, or hardly; None else."""
+        """A sentence for people where the step does not fit, or hardly fits; else None."""
         if self.available_bytes is None:
             return None
         share = self.needed_bytes / self.available_bytes
-        if share <= 0.9:
+        if share <= _TIGHT:
             return None
         needs = f"{self.needed_bytes / 1e9:.1f} GB of {self.available_bytes / 1e9:.0f} GB"
         if share <= 1:
             return f"hardly fits: needs about {needs}"
         if self.fits_smaller:
             return f"does not fit: needs about {needs}; a smaller batch would"
-        alone = ""
-        if self.kept_bytes > self.available_bytes:
-            kept = f"{self.kept_bytes / 1e9:.1f} GB"
-            alone = f" (weights, gradients and optimizer state take {kept} at any batch)"
-        return f"does not fit: needs about {needs}; only a device with more memory helps{alone}"
+        fixed = ""
+        if self.fixed_bytes > self.available_bytes:
+            size = f"{self.fixed_bytes / 1e9:.1f} GB"
+            fixed = f" (weights, gradients and optimizer state take {size} at any batch)"
+        return f"does not fit: needs about {needs}; only a device with more memory helps{fixed}"
 
 
 def memory_needed(workload: Workload, device: Device) -> MemoryNeed:
     """What one step needs on each device that shares its batch."""
     n = max(1, device.devices)
-    kept = workload.weight_bytes + workload.optimizer_bytes + workload.gradient_bytes
-    passing = max(0.0, workload.memory_bytes - kept)
+    fixed = workload.weight_bytes + workload.optimizer_bytes + workload.gradient_bytes
+    by_batch = max(0.0, workload.memory_bytes - fixed)
     context = CONTEXT_BYTES if device.kind == "gpu" else 0.0
 
-    def in_all(bytes_: float) -> float:
+    def allocated(bytes_: float) -> float:
         return bytes_ * FRAGMENTED + context
 
     return MemoryNeed(
-        needed_bytes=in_all(kept + passing / n),
+        needed_bytes=allocated(fixed + by_batch / n),
         available_bytes=None if device.memory_gb is None else device.memory_gb * 1e9,
-        least_bytes=in_all(kept + passing / max(n, workload.batch)),
-        kept_bytes=in_all(kept),
+        min_bytes=allocated(fixed + by_batch / max(n, workload.batch)),
+        fixed_bytes=allocated(fixed),
     )

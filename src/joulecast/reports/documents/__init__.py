@@ -13,6 +13,8 @@ from .model import Document
 _DOCUMENTS = {
     "CarbonReport": ("carbon", "carbon_document"),
     "Checkup": ("doctor", "doctor_document"),
+    "JobForecasts": ("forecast", "forecast_document"),
+    "MachineCalibration": ("calibration", "calibration_document"),
     "OnlineEvaluation": ("evaluate", "online_document"),
     "RunReport": ("run", "report_document"),
     "StaticEvaluation": ("evaluate", "static_document"),

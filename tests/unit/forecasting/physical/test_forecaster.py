@@ -4,7 +4,14 @@ import pytest
 
 from fakes.workloads import GPU, conv, elementwise, matmul, workload
 from joulecast.forecasting.base import Prediction
-from joulecast.forecasting.physical.device import Calibration, Device, Shares, StepForecast, total
+from joulecast.forecasting.physical.device import (
+    ASSUMED,
+    Calibration,
+    Device,
+    Shares,
+    StepForecast,
+    total,
+)
 from joulecast.forecasting.physical.forecaster import Physical
 from joulecast.forecasting.physical.memory_fit import memory_needed
 from joulecast.hardware.catalog.cpus import cpus, find_cpu
@@ -194,17 +201,53 @@ def test_no_gpu_draws_more_than_it_is_let():
     assert step.power.high <= max(step.power.value, 0.7 * GPU.tdp_w)
 
 
-def test_a_calibrated_cpu_may_draw_more_than_its_family_is_rated_at():
-    cpu = Device.of_cpu(cpus()[0], cores=1)
-    plain = Physical().step(WORK, cpu)
-    hot = Physical().step(WORK, cpu.calibrated(Calibration(power=20.0)))
-    assert hot.power.value > 2 * cpu.tdp_w
+CPU = Device.of_cpu(cpus()[0], cores=2)
+CPU_CONSTANTS = Calibration(
+    compute=0.7, memory=0.8, launch_s=1e-5, step_s=2e-4, idle_w=5.0, busy_w=1000.0
+)
+
+
+def test_a_calibrated_cpu_draws_its_measured_power():
+    plain = Physical().step(WORK, CPU)
+    hot = Physical().step(WORK, CPU.calibrated(Calibration(busy_w=1000.0)))
+    assert hot.power.value == 1000.0 > 2 * CPU.tdp_w
+    assert hot.energy.value == pytest.approx(1000.0 * hot.duration.value)
     assert hot.duration.value <= plain.duration.value
+
+
+def test_on_a_calibrated_cpu_starting_operators_adds_to_their_work():
+    small = workload(*[elementwise(10)] * 500)
+    step = Physical().step(small, CPU.calibrated(CPU_CONSTANTS))
+    assert step.duration.value == pytest.approx(500 * 1e-5 + 2e-4, rel=0.01)
+    large = workload(*[elementwise(1e8)] * 500)
+    work_s, both_s = (
+        Physical().step(large, CPU.calibrated(replace(CPU_CONSTANTS, launch_s=s))).duration.value
+        for s in (1e-12, 1e-3)
+    )
+    assert both_s - work_s == pytest.approx(500 * 1e-3, rel=0.001)
+
+
+def test_an_operator_of_the_optimizer_starts_in_a_quarter_of_the_time():
+    update = Op(OperatorKind.OPTIMIZER, Phase.OPTIMIZER, 10.0, 80.0, "fp32", count=400)
+    step = Physical().step(workload(update), CPU.calibrated(CPU_CONSTANTS))
+    assert step.duration.value == pytest.approx(400 * 0.25e-5 + 2e-4, rel=0.01)
+
+
+def test_notes_of_a_calibration_widen_or_warn():
+    quiet = Physical().step(WORK, CPU.calibrated(CPU_CONSTANTS))
+    assert ASSUMED in Physical().step(WORK, CPU).notes
+    assert ASSUMED not in quiet.notes
+    disturbed = Physical().step(WORK, CPU.calibrated(replace(CPU_CONSTANTS, disturbed=0.5)))
+    assert disturbed.duration.high > quiet.duration.high
+    assert len(disturbed.notes) == len(quiet.notes) + 1
+    outdated = Physical().step(WORK, CPU.calibrated(replace(CPU_CONSTANTS, outdated=True)))
+    assert outdated.duration == quiet.duration
+    assert len(outdated.notes) == len(quiet.notes) + 1
 
 
 @pytest.mark.parametrize("precision", ["bf16", "tf32"])
 @pytest.mark.parametrize("name", ["Tesla V100 SXM2 16GB", "Tesla T4", "GeForce GTX 750 Ti"])
-def test_gpus_before_ampere_compute_bf16_and_tf32_as_fp32_and_it_is_said(name, precision):
+def test_gpus_before_ampere_compute_bf16_and_tf32_as_fp32_with_a_note(name, precision):
     device = Device.of_gpu(find_gpu(name))
 
     def of(dtype):

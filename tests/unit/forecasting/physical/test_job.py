@@ -3,7 +3,7 @@ import pytest
 from joulecast.errors import UsageError
 from joulecast.forecasting.base import Prediction
 from joulecast.forecasting.physical.device import Device, Shares, StepForecast
-from joulecast.forecasting.physical.job import Plan, Site, forecast_job, widest
+from joulecast.forecasting.physical.job import JobForecasts, Plan, Site, forecast_job, widest
 from joulecast.units import Provenance
 from joulecast.workload.model import Op, OperatorKind, Phase, Workload
 
@@ -57,7 +57,7 @@ def test_a_job_is_its_steps_and_its_validation():
     assert job.energy.provenance is Provenance.MODELLED
 
 
-def test_what_a_job_needs_of_memory():
+def test_memory_needed_by_a_job():
     memory = forecast_job(STEP, WORK, DEVICE, Plan(1), SITE).memory
     assert memory.needed_bytes == pytest.approx(11e9, rel=0.2)
     assert memory.fits is False
@@ -65,20 +65,29 @@ def test_what_a_job_needs_of_memory():
     assert forecast_job(STEP, WORK, unknown, Plan(1), SITE).memory.fits is None
 
 
-def test_a_document_is_plain_and_whole():
-    found = forecast_job(STEP, WORK, DEVICE, Plan(7), SITE).to_json()
-    assert found["per_step"]["energy"] == {
+def test_a_document_has_the_figures_under_plain_keys():
+    document = JobForecasts((forecast_job(STEP, WORK, DEVICE, Plan(7), SITE),)).to_json()
+    assert next(iter(document.items())) == ("schema", "joulecast/forecast/1")
+    (forecast,) = document["forecasts"]
+    assert forecast["step_energy"] == {
         "value": 20.0, "low": 15.0, "high": 30.0, "unit": "J", "provenance": "modelled",
         "mix": {}, "own_low": None,
         "own_high": None, "reason": None,
     }  # fmt: skip
-    assert found["workload"]["forward_flops"] == 2e9
-    assert found["workload"]["step_flops"] == 6e9
-    assert found["dominated_by"] == "compute"
-    assert found["notes"] == ["a note"]
+    assert forecast["workload"]["forward_flops"] == 2e9
+    assert forecast["workload"]["step_flops"] == 6e9
+    assert forecast["plan"] == {"steps": 7, "epochs": 1, "validation_steps": 0}
+    assert forecast["memory"]["fits"] is False
+    assert (forecast["dominated_by"], forecast["notes"]) == ("compute", ["a note"])
+    assert (forecast["device"], forecast["device_count"]) == ("a device", 1)
 
 
-def test_intervals_hold_those_of_all_it_might_be():
+def test_the_cheapest_forecast_has_the_lowest_energy():
+    jobs = [forecast_job(STEP, WORK, DEVICE, Plan(steps), SITE) for steps in (7, 3, 5)]
+    assert JobForecasts(tuple(jobs)).cheapest is jobs[1]
+
+
+def test_the_widest_interval_includes_every_device():
     job = forecast_job(STEP, WORK, DEVICE, Plan(10), SITE)
     other_step = StepForecast(
         Prediction(0.2, 0.15, 0.3),

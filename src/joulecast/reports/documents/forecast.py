@@ -1,0 +1,127 @@
+"""The report of `joulecast forecast`: one device in full, several next to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...forecasting.physical.device import Shares
+from ...forecasting.physical.job import JobForecast, JobForecasts
+from ...units import format_duration, format_estimate, format_quantity, one_line
+from ..words.common import INTERVAL, lead, range_text
+from .model import Column, Document, Line, Pairs, Section, Styled, Table, figures, notes
+
+_PARTS = {
+    "compute": "arithmetic",
+    "memory": "memory traffic",
+    "launch": "launching kernels",
+    "input": "the input pipeline",
+}
+_RUNGS = {
+    "catalog": "catalog alone",
+    "calibrated": "calibrated machine",
+    "probed": "job itself, run for a few seconds",
+}
+# In a table of devices their vendors and series are left out.
+_PREFIXES = ("NVIDIA ", "AMD ", "GeForce ", "Tesla ", "Intel ")
+_WIDE = 110
+_MIN_SHARE = 0.005
+
+
+def forecast_document(result: JobForecasts) -> Document:
+    """Energy, duration, power, carbon and memory of a job on each device."""
+    jobs = result.forecasts
+    first = jobs[0]
+    if len(jobs) == 1:
+        section = Section(f"On {first.device}", [Pairs(_rows(first))])
+    else:
+        section = Section("On each device", [_comparison(jobs)])
+    warnings = [f"{job.device}: {job.memory.warning}" for job in jobs if job.memory.warning]
+    every_note = dict.fromkeys(note for job in jobs for note in job.notes)
+    return Document(
+        [Styled(_title(first), "strong"), Styled(_counts(first), "dim")],
+        [
+            section,
+            *notes("Memory", warnings, "!", "warning"),
+            *notes("Notes", list(every_note)),
+        ],
+    )
+
+
+def _title(job: JobForecast) -> str:
+    work = job.workload
+    kind = f"training, {work.optimizer}" if work.training else "inference"
+    size = "x".join(str(n) for n in work.input)
+    return f"{one_line(work.name)}: {kind}, batch {work.batch} of {size}, {work.precision}"
+
+
+def _counts(job: JobForecast) -> str:
+    plan, work = job.plan, job.workload
+    runs = f"{plan.steps} steps" + (f" x {plan.epochs} epochs" if plan.epochs != 1 else "")
+    if plan.validation_steps:
+        runs += f", {plan.validation_steps} steps of validation after each"
+    return (
+        f"{work.parameters / 1e6:.1f} M parameters, {work.step_flops / 1e9:.4g} GFLOP and "
+        f"{work.step_bytes / 1e9:.3g} GB a step; {runs}"
+    )
+
+
+def _rows(job: JobForecast) -> list[tuple[str, Line]]:
+    energy_wh = format_quantity(job.energy.value / 3600, "Wh")
+    grid = f"{job.grid.carbon_g_per_kwh:.4g} g CO2e/kWh ({job.grid.basis})"
+    if job.pue != 1:
+        grid += f", PUE {job.pue:g}"
+    rows: list[tuple[str, Line]] = [
+        ("energy", f"{format_estimate(job.energy)}, {energy_wh}"),
+        ("duration", format_estimate(job.duration)),
+        ("power", format_estimate(job.power)),
+        ("carbon", f"{format_estimate(job.carbon)}, at {grid}"),
+        ("a step", f"{format_estimate(job.step_energy)} in {format_estimate(job.step_duration)}"),
+    ]
+    if job.shares is not None:
+        rows.append(("step time", shares_text(job.shares)))
+    memory = f"about {job.memory.needed_bytes / 1e9:.3g} GB"
+    if job.memory.available_bytes is not None:
+        memory += f" of {job.memory.available_bytes / 1e9:.4g}"
+    rows.append(("memory", memory))
+    rows.append(("method", f"{job.method}, from the {_RUNGS[job.rung]}"))
+    return rows
+
+
+def shares_text(shares: Shares) -> str:
+    """`72 % arithmetic, 20 % memory traffic, 8 % launching kernels`, the largest first."""
+    names = sorted(_PARTS, key=lambda name: -getattr(shares, name))
+    shown = [(getattr(shares, name), _PARTS[name]) for name in names]
+    return ", ".join(
+        f"{100 * share:.0f} % {words}" for share, words in shown if share >= _MIN_SHARE
+    )
+
+
+def _comparison(jobs: Sequence[JobForecast]) -> Table:
+    """The device with the lowest energy in bold."""
+    cheapest = min(job.energy.value for job in jobs)
+    rows: list[list[Line]] = []
+    for job in jobs:
+        cells = [
+            _short(job.device),
+            lead(job.energy),
+            range_text(job.energy),
+            format_duration(job.duration.value),
+            lead(job.power),
+            lead(job.carbon),
+            _PARTS[job.dominated_by] if job.dominated_by else "",
+        ]
+        strong = job.energy.value == cheapest
+        rows.append([Styled(cell, "strong") if strong else cell for cell in cells])
+    columns = [
+        Column("device", fit="fold"),
+        *figures("energy", INTERVAL, "duration", "power", "carbon"),
+        Column("mostly", min_width=_WIDE),
+    ]
+    return Table(columns, rows)
+
+
+def _short(name: str) -> str:
+    """`A100 SXM4 80GB`."""
+    for prefix in _PREFIXES:
+        name = name.removeprefix(prefix)
+    return name

@@ -33,8 +33,7 @@ if TYPE_CHECKING:
     from .recording.model import Recording
     from .recording.summary import Summary, summarize
     from .reports.write import report
-    from .run.budget import Budget
-    from .run.budget_watch import BudgetStatus
+    from .run.budget import Budget, BudgetStatus
     from .run.checkup import Checkup
     from .run.doctor import doctor
     from .run.forecast import forecast
@@ -52,7 +51,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Budget": ".run.budget",
     "BudgetExceeded": ".errors",
-    "BudgetStatus": ".run.budget_watch",
+    "BudgetStatus": ".run.budget",
     "CarbonReport": ".analysis.carbon.carbon",
     "Checkup": ".run.checkup",
     "Conditions": ".study.model",
@@ -136,7 +135,7 @@ __all__ = [
 
 
 def _render(result: Result, medium: Medium) -> str:
-    from .reports.documents import render
+    from .reports.rendering import render
 
     return render(result, medium)
 

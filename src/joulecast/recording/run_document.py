@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..units import Estimate
 from .gauge_summary import GaugeSummary
-
-if TYPE_CHECKING:
-    from .summary import Summary
 
 SCHEMA = "joulecast/recording/1"
 
@@ -88,49 +85,3 @@ class RunDocument:
     gauges: list[GaugeSummary]
     environment: Mapping[str, Any]
     warnings: list[str]
-
-
-def run_document(summary: Summary) -> RunDocument:
-    """The document of a run's figures."""
-    header, footer = summary.recording.header, summary.recording.footer
-    domains = [
-        DomainItem(
-            d.source.domain,
-            d.source.device,
-            *(d.energy, d.above_idle, d.mean_power_w, d.measured_s),
-            d.source.source,
-            d.source.uncertainty.origin,
-        )
-        for d in summary.domains
-    ]
-    epochs = [
-        EpochItem(e.span.index, e.duration_s, e.energy, e.metrics, e.gauges) for e in summary.epochs
-    ]
-    spans = [
-        SpanItem(
-            *(s.span.id, s.span.parent, s.span.kind, s.span.name, s.span.start_s),
-            s.span.end_s is not None,
-            *(s.span.index, s.duration_s, s.energy, s.metrics),
-        )
-        for s in summary.spans
-    ]
-    return RunDocument(
-        run_id=header.run_id,
-        name=header.name,
-        group=header.group,
-        tags=header.tags,
-        command=header.command,
-        started_at=header.started_at,
-        status=str(summary.recording.status),
-        exit_code=footer.exit_code if footer else None,
-        scope=header.scope,
-        interval_s=header.interval_s,
-        duration_s=summary.duration_s,
-        energy=EnergyItem(summary.total, summary.above_idle, summary.wall, domains),
-        epochs=epochs,
-        spans=spans,
-        metrics=summary.metrics,
-        gauges=summary.gauges,
-        environment=header.environment,
-        warnings=summary.warnings,
-    )

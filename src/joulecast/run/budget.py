@@ -11,11 +11,12 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeVar
+from enum import StrEnum
+from typing import Literal, TypeVar
 
 from ..analysis.carbon.cost import KWH_J, format_amount, format_money, parse_tariff
 from ..analysis.carbon.footprint import Site, check_pue
-from ..errors import UsageError
+from ..errors import BudgetExceeded, UsageError
 from ..units import (
     Estimate,
     Provenance,
@@ -25,9 +26,6 @@ from ..units import (
     parse_energy,
     parse_money,
 )
-
-if TYPE_CHECKING:
-    from .budget_watch import BudgetStatus
 
 CO2 = "g CO2e"
 _BEFORE_UNIT = re.compile(r"(?<=[\d.])(?![eE][+-]?\d)\s*(?=[A-Za-z])")
@@ -122,6 +120,48 @@ class Budget:
 
     def __str__(self) -> str:
         return self.text
+
+
+class Action(StrEnum):
+    """The change of a budget's state.
+
+    Attributes:
+        UNKNOWN: no energy is measured, so that the budget cannot be checked.
+        WARN: the whole run is forecast above it, at 95 % (the lower bound of a 90 % interval).
+        WITHIN: after a warning, the run is forecast within it again.
+        EXCEEDED: the energy so far has reached it.
+    """
+
+    UNKNOWN = "unknown"
+    WARN = "warn"
+    WITHIN = "within"
+    EXCEEDED = "exceeded"
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetStatus:
+    """A change of a budget's state, for people (`text`) and for callbacks.
+
+    Attributes:
+        budget: that it is about.
+        action: what has changed.
+        text: one line for people.
+        energy: metered so far, J; None where unknown.
+        forecast: of the whole run, J; None where unknown.
+    """
+
+    budget: Budget
+    action: Action
+    text: str
+    energy: Estimate | None
+    forecast: Estimate | None
+
+    def error(self) -> BudgetExceeded:
+        """The exception that ends a training which exceeded its budget."""
+        if self.energy is None:
+            raise ValueError("the energy so far is unknown")
+        text = f"{self.text}: raise the budget, or train for fewer epochs or a smaller model"
+        return BudgetExceeded(text, self.budget.text, self.budget.limit_j, self.energy)
 
 
 @dataclass(frozen=True, slots=True)

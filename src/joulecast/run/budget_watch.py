@@ -2,59 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
-
-from ..errors import BudgetExceeded
 from ..units import Estimate
-from .budget import Budget, OnExceeded
+from .budget import Action, Budget, BudgetStatus, OnExceeded
 
 # Meters that have given no energy by then are treated as silent.
 _PATIENCE_S = 10.0
 # Fraction of the limit below which a forecast is within it again; avoids alternating messages.
 _SURELY_WITHIN = 0.99
-
-
-class Action(StrEnum):
-    """The change of a budget's state.
-
-    Attributes:
-        UNKNOWN: no energy is measured, so that the budget cannot be checked.
-        WARN: the whole run is forecast above it, at 95 % (the lower bound of a 90 % interval).
-        WITHIN: after a warning, the run is forecast within it again.
-        EXCEEDED: the energy so far has reached it.
-    """
-
-    UNKNOWN = "unknown"
-    WARN = "warn"
-    WITHIN = "within"
-    EXCEEDED = "exceeded"
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetStatus:
-    """A change of a budget's state, for people (`text`) and for callbacks.
-
-    Attributes:
-        budget: that it is about.
-        action: what has changed.
-        text: one line for people.
-        energy: metered so far, J; None where unknown.
-        forecast: of the whole run, J; None where unknown.
-    """
-
-    budget: Budget
-    action: Action
-    text: str
-    energy: Estimate | None
-    forecast: Estimate | None
-
-    def error(self) -> BudgetExceeded:
-        """The exception that ends a training which exceeded its budget."""
-        if self.energy is None:
-            raise ValueError("the energy so far is unknown")
-        text = f"{self.text}: raise the budget, or train for fewer epochs or a smaller model"
-        return BudgetExceeded(text, self.budget.text, self.budget.limit_j, self.energy)
 
 
 class BudgetWatch:

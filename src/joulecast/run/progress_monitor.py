@@ -12,7 +12,8 @@ from ..recording.epochs import OWN, RunPosition
 from ..recording.recorder import Recorder
 from ..recording.summary import SpanEnergy
 from ..units import Estimate, format_duration, format_estimate
-from .budget_watch import Action, BudgetWatch, goes_on
+from .budget import Action
+from .budget_watch import BudgetWatch, goes_on
 from .output_progress import OutputProgress
 from .power_progress import PowerProgress
 from .run_options import RunOptions

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from joulecast.errors import BudgetExceeded, JoulecastError, UsageError
 from joulecast.hardware.catalog.grids import find_grid
-from joulecast.run.budget import Budget
-from joulecast.run.budget_watch import Action, BudgetWatch, goes_on
+from joulecast.run.budget import Action, Budget
+from joulecast.run.budget_watch import BudgetWatch, goes_on
 from joulecast.units import Estimate, Provenance
 
 

@@ -19,29 +19,10 @@ from .cost import KWH_J, Tariff
 from .embodied import Embodied
 
 if TYPE_CHECKING:
-    from .intensity import IntensitySeries
+    from .intensity import IntensitySeries, MeanIntensity
 
 UNIT = "g CO2e"
 GIVEN = "as given"
-
-
-@dataclass(frozen=True, slots=True)
-class MeanIntensity:
-    """The mean intensity of a run's joules.
-
-    Attributes:
-        carbon_g_per_kwh: over all joules; those outside the series count with a given intensity.
-        coverage: fraction of the joules that fall in hours of the series, 0 to 1.
-        low_g_per_kwh: lowest intensity that was used.
-        high_g_per_kwh: highest intensity that was used.
-        estimated: fraction of the covered joules whose intensity is the provider's estimate.
-    """
-
-    carbon_g_per_kwh: float
-    coverage: float
-    low_g_per_kwh: float
-    high_g_per_kwh: float
-    estimated: float
 
 
 @dataclass(frozen=True, slots=True)

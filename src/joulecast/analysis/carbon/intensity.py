@@ -11,11 +11,29 @@ import numpy.typing as npt
 
 from ...recording.model import Recording
 from ..power.trace import energy_curves
-from .footprint import MeanIntensity
 
 Array = npt.NDArray[np.float64]
 EnergyAt = Callable[[Array], Array]
 """Joules used up to each instant (seconds since 1970), monotonic."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeanIntensity:
+    """The mean intensity of a run's joules.
+
+    Attributes:
+        carbon_g_per_kwh: over all joules; those outside the series count with a given intensity.
+        coverage: fraction of the joules that fall in hours of the series, 0 to 1.
+        low_g_per_kwh: lowest intensity that was used.
+        high_g_per_kwh: highest intensity that was used.
+        estimated: fraction of the covered joules whose intensity is the provider's estimate.
+    """
+
+    carbon_g_per_kwh: float
+    coverage: float
+    low_g_per_kwh: float
+    high_g_per_kwh: float
+    estimated: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from ...recording.summary import Summary
 from ...units import Estimate
 from .cost import Tariff
 from .embodied import NOT_IN_CATALOG, Embodied, embodied_of_gpus
-from .footprint import Carbon, MeanIntensity, Site, carbon_of
-from .intensity import IntensitySeries, energy_of, mean_intensity, steady
+from .footprint import Carbon, Site, carbon_of
+from .intensity import IntensitySeries, MeanIntensity, energy_of, mean_intensity, steady
 
 _UP_TO_LAST_READING = {
     Status.RUNNING: "the run has not ended: figures go up to its last reading",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 
-from ...result import Medium, Result
+from ...result import Result
 from .model import Document
 
 # By the class's name, which stands once in the package: the file here and its function. Loaded
@@ -29,14 +29,3 @@ def document_of(result: Result) -> Document:
     module = importlib.import_module(f"{__name__}.{file}")
     build: Callable[[Result], Document] = getattr(module, name)
     return build(result)
-
-
-def render(result: Result, medium: Medium) -> str:
-    """A result as text (100 columns) or as an HTML fragment."""
-    if medium == "html":
-        from .html import to_html
-
-        return to_html(document_of(result))
-    from ..terminal.render import to_text
-
-    return to_text(document_of(result))

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .forecasting.scoring.accuracy import OnlineEvaluation, StaticEvaluation
     from .forecasting.scoring.api import evaluate
     from .hardware.environment import Environment
-    from .ledger import Ledger, open_ledger
+    from .ledger import Ledger, RunRow, open_ledger
     from .recording.model import Recording
     from .recording.summary import Summary, summarize
     from .reports.write import report
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .run.forecast import forecast
     from .run.record import record
     from .run.run_state import RunState
+    from .run.runs import RunList, runs
     from .run.show import RunReport, show
     from .run.training import Run
     from .study.api import run_study
@@ -66,7 +67,9 @@ _HOMES = {
     "Provenance": ".units",
     "Recording": ".recording.model",
     "Run": ".run.training",
+    "RunList": ".run.runs",
     "RunReport": ".run.show",
+    "RunRow": ".ledger",
     "RunState": ".run.run_state",
     "StaticEvaluation": ".forecasting.scoring.accuracy",
     "Study": ".study.model",
@@ -85,6 +88,7 @@ _HOMES = {
     "record": ".run.record",
     "report": ".reports.write",
     "run_study": ".study.api",
+    "runs": ".run.runs",
     "show": ".run.show",
     "stored_calibration": ".calibration.calibrate",
     "summarize": ".recording.summary",
@@ -108,7 +112,9 @@ __all__ = [
     "Provenance",
     "Recording",
     "Run",
+    "RunList",
     "RunReport",
+    "RunRow",
     "RunState",
     "StaticEvaluation",
     "Study",
@@ -128,6 +134,7 @@ __all__ = [
     "record",
     "report",
     "run_study",
+    "runs",
     "show",
     "stored_calibration",
     "summarize",

@@ -203,7 +203,7 @@ class TestFinding:
         assert [r.run_id for r in ledger.runs()] == ["c_%d", "bbbb3333", "aaaa2222", "aaaa1111"]
         row = ledger.runs(limit=1)[0]
         assert (row.name, row.exit_code, row.duration_s) == ("100%", 7, 10.5)
-        assert row.total == Estimate(2990.5, 2841, 3140)
+        assert row.energy == Estimate(2990.5, 2841, 3140)
 
     @pytest.mark.parametrize(
         ("filters", "ids"),

@@ -76,7 +76,7 @@ def test_epochs_of_an_unchanged_script_are_read_forecast_and_kept(env, tmp_path)
     assert done.stdout == bare.stdout
     lines = [line for line in done.stderr.splitlines() if line.startswith("joulecast: epoch ")]
     assert len(lines) == 6
-    assert all("; forecast " in line and " left" in line for line in lines[:-1])
+    assert all("; forecast " in line and " remaining" in line for line in lines[:-1])
     assert "6 epochs: " in done.stderr and "read from 'Epoch 3/30' lines" in done.stderr
     found = last(env)
     assert [e["index"] for e in found["epochs"]] == list(range(6))
@@ -162,7 +162,7 @@ def test_a_spent_budget_stops_the_command_and_all_it_started(env, tmp_path):
     options = ("--epochs", "100", "--budget", "150 J", "--grace", "1s")
     done = run(PYTHON, train, "100", "0.3", env=env, options=options)
     assert done.returncode == 3
-    assert "joulecast: the budget of 150 J is spent: " in done.stderr
+    assert "joulecast: the budget of 150 J is exceeded: " in done.stderr
     assert "stopped at its budget after " in done.stderr
     for pid in pids.read_text().split():
         assert not Path(f"/proc/{pid}").exists()
@@ -179,7 +179,7 @@ def test_it_warns_when_the_whole_run_is_forecast_over_the_budget(env, tmp_path):
     done = run(PYTHON, script(tmp_path, EPOCHS), "8", "0.5", env=env, options=options)
     assert done.returncode == 0
     said = [line for line in done.stderr.splitlines() if "budget of 200 J" in line]
-    assert "the whole run is forecast at" in said[0] and "is spent" in said[1]
+    assert "the whole run is forecast at" in said[0] and "is exceeded" in said[1]
     assert done.stderr.index(said[0]) < done.stderr.index(said[1])
     assert last(env)["status"] == "finished"
 
@@ -227,7 +227,7 @@ def test_a_budget_from_python_ends_the_training_after_an_epoch(env, tmp_path):
     done = subprocess.run([PYTHON, train], env=env, capture_output=True, text=True, timeout=60)
     epoch, code, spent, *text = done.stdout.split()
     assert 2 <= int(epoch) <= 8 and code == "3" and spent == "True"
-    assert " ".join(text).startswith("the budget of 100 J is spent")
+    assert " ".join(text).startswith("the budget of 100 J is exceeded")
     assert last(env)["status"] == "stopped"
 
 
@@ -270,7 +270,7 @@ def test_an_inner_loop_keeps_the_budget_of_the_run_around_it(env, tmp_path):
 
 def test_the_exit_code_and_the_status_agree_where_the_end_and_the_stop_meet(env):
     done = run("sleep", "0.3", env=env, options=("--budget", "5J"))
-    assert "the budget of 5 J is spent" in done.stderr
+    assert "the budget of 5 J is exceeded" in done.stderr
     assert (done.returncode, last(env)["status"]) in {(0, "finished"), (3, "stopped")}
 
 
@@ -307,19 +307,19 @@ def test_the_live_line_stands_below_the_output_and_leaves_nothing_behind(env, tm
     command = [*JOULECAST, "run", "--epochs", "5", "--", PYTHON, script(tmp_path, BAR)]
     states, code = on_terminal(command, env)
     assert code == 0
-    live = [state[-1] for state in states if " left | " in state[-1]]
+    live = [state[-1] for state in states if " remaining | " in state[-1]]
     assert live
     assert all(re.match(r"[\d.]+ J, [\d.]+ W \| forecast ", line) for line in live), live
     end = [line for line in states[-1] if line]
     bars = [line for line in end if line.startswith("Epoch 4: 100%")]
     assert len(bars) == 1
     assert end.index(bars[0]) < next(i for i, line in enumerate(end) if "finished after" in line)
-    assert not any(" left | " in line for line in end)
+    assert not any(" remaining | " in line for line in end)
 
 
 def test_no_live_line_where_none_is_wanted(env, tmp_path):
     command = [*JOULECAST, "run", "--epochs", "5", "--no-live", "--", PYTHON]
     states, code = on_terminal([*command, script(tmp_path, BAR)], env)
     assert code == 0
-    assert not any(" left | " in line for state in states for line in state)
+    assert not any(" remaining | " in line for state in states for line in state)
     assert any("read from tqdm's bar" in line for line in states[-1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .. import serialize
 from ..errors import BadInputError
 from . import options
 
@@ -77,7 +77,7 @@ def command(
                 if not as_json:
                     click.echo(header.run_id)
     if as_json:
-        click.echo(json.dumps({"schema": SCHEMA, "runs": [run.to_json() for run in added]}))
+        click.echo(serialize.dumps({"schema": SCHEMA, "runs": added}))
 
 
 def _read(path: Path, assumed: Assumed) -> Iterator[Recording]:

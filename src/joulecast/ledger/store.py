@@ -32,31 +32,29 @@ _PARTS = (schema.chunks, schema.spans, schema.metrics, schema.gaps)
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """What a list of runs shows of one."""
+    """One run in a list of runs.
+
+    Attributes:
+        run_id: unique.
+        name: of the run.
+        started_at: seconds since 1970, UTC.
+        duration_s: of a run that has not ended, until its recorder last reported.
+        status: now.
+        exit_code: of its command.
+        energy: of all domains, J; None where it was not stored with the run.
+        tags: to find it by.
+        group: of a distributed job.
+    """
 
     run_id: str
     name: str
-    started_at: float  # seconds since 1970, UTC
-    duration_s: float  # of a run that has not ended: until its recorder was last heard
+    started_at: float
+    duration_s: float
     status: Status
     exit_code: int | None
-    total: Estimate | None  # energy of all domains; None where it was not stored with the run
+    energy: Estimate | None
     tags: dict[str, str]
     group: str | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON types."""
-        return {
-            "run_id": self.run_id,
-            "name": self.name,
-            "started_at": self.started_at,
-            "duration_s": self.duration_s,
-            "status": str(self.status),
-            "exit_code": self.exit_code,
-            "energy": None if self.total is None else self.total.to_json(),
-            "tags": self.tags,
-            "group": self.group,
-        }
 
 
 def open_ledger(
@@ -285,7 +283,7 @@ class Ledger:
                 duration_s=row["heartbeat"] - row["started_at"] if duration is None else duration,
                 status=self._status(row),
                 exit_code=footer.exit_code if footer else None,
-                total=footer.total if footer else None,
+                energy=footer.total if footer else None,
                 tags=loads(row["tags"], dict[str, str]),
                 group=row["job"],
             )

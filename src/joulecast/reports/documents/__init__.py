@@ -16,6 +16,7 @@ _DOCUMENTS = {
     "JobForecasts": ("forecast", "forecast_document"),
     "MachineCalibration": ("calibration", "calibration_document"),
     "OnlineEvaluation": ("evaluate", "online_document"),
+    "RunList": ("runs", "runs_document"),
     "RunReport": ("run", "report_document"),
     "StaticEvaluation": ("evaluate", "static_document"),
     "Summary": ("run", "summary_document"),

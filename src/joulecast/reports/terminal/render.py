@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -24,14 +26,18 @@ _STYLES = {
     "modelled": "yellow",
     "assumed": "magenta",
 }
-_MIN_CUT = 10  # columns that a name keeps
+_PIPE_WIDTH = 120
+# Columns that a name keeps.
+_MIN_CUT = 8
 
 
 def print_document(document: Document, console: Console | None = None) -> None:
     """Print a document, as wide as the console (that of stdout by default)."""
     from rich.console import Console
 
-    console = console or Console(highlight=False)
+    # A pipe or a file has no width, and figures must not be cut in it.
+    has_width = sys.stdout.isatty() or "COLUMNS" in os.environ
+    console = console or Console(highlight=False, width=None if has_width else _PIPE_WIDTH)
     _print_blocks(document.head, console)
     for section in document.sections:
         _print_section(section, console)
@@ -81,7 +87,12 @@ def _text(line: Line) -> Text:
 
     pieces = line if isinstance(line, tuple) else (line,)
     texts = [(p, "") if isinstance(p, str) else (p.text, p.style) for p in pieces]
-    return Text.assemble(*((text, _STYLES.get(style, style)) for text, style in texts))
+    return Text.assemble(*((printable(text), _STYLES.get(style, style)) for text, style in texts))
+
+
+def printable(text: str) -> str:
+    """Text without control characters: names of runs are written by users."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _grid(rows: Sequence[tuple[Line, Line]], padding: int = 1) -> RichTable:

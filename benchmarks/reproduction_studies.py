@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from harness import ROOT, SHARED_DATA, machine
-from joulecast.analysis.statistics.compare import Comparison, compare
 from joulecast.analysis.statistics.correlation import correlate
+from joulecast.analysis.statistics.group_comparison import Comparison, compare_groups
 from joulecast.analysis.table.columns import Table
-from joulecast.reports.terminal.compare import p_text
+from joulecast.reports.documents.compare import p_text
 
 RUNS = SHARED_DATA / "seaa" / "runs.csv"
 MEDIANS = SHARED_DATA / "delrey" / "figure_bar_medians.csv"
@@ -92,7 +92,7 @@ def runs() -> dict[str, Table]:
 
 def energy(table: Table, value: str = PER_IMAGE) -> Comparison:
     """Architectures compared, each with VGG16 first."""
-    return compare(table, value, "architecture", baseline=BASELINE)
+    return compare_groups(table, value, "architecture", baseline=BASELINE)
 
 
 def reductions(tables: dict[str, Table]) -> list[Reduction]:

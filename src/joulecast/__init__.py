@@ -17,6 +17,8 @@ from .result import Medium, Result, render_with
 
 if TYPE_CHECKING:
     from .analysis.carbon.carbon import CarbonReport, carbon
+    from .analysis.statistics.compare import compare
+    from .analysis.statistics.correlation import correlate
     from .calibration.calibrate import (
         MachineCalibration,
         calibrate,
@@ -79,6 +81,8 @@ _HOMES = {
     "calibrate": ".calibration.calibrate",
     "calibrate_wall": ".calibration.calibrate",
     "carbon": ".analysis.carbon.carbon",
+    "compare": ".analysis.statistics.compare",
+    "correlate": ".analysis.statistics.correlation",
     "doctor": ".run.doctor",
     "evaluate": ".forecasting.scoring.api",
     "forecast": ".run.forecast",
@@ -125,6 +129,8 @@ __all__ = [
     "calibrate",
     "calibrate_wall",
     "carbon",
+    "compare",
+    "correlate",
     "doctor",
     "evaluate",
     "forecast",

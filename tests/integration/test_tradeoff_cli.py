@@ -1,4 +1,4 @@
-"""`joulecast tradeoff`, `interaction`, `power` and `cycle`, as a person types them."""
+"""`joulecast tradeoff`, `power` and `cycle`, as a person types them."""
 
 import json
 import os
@@ -130,7 +130,6 @@ def test_all_of_it_fits_the_terminal(joulecast: Joulecast, data: Path, columns: 
     by = ("--by", "architecture,gpu")
     for arguments in (
         ("tradeoff", data, *TRADEOFF, *by),
-        ("interaction", data, "--value", "energy (kJ)", *by),
         ("cycle", "a=1kJ±5%,2J±5%", "b=2kJ±5%,1J±5%", "--requests", "50/s", "--for", "1 year"),
     ):
         text = joulecast(*arguments, columns=columns).stdout
@@ -158,12 +157,6 @@ def test_tradeoff_of_recorded_runs(joulecast: Joulecast, ledger: Path) -> None:
         (("tradeoff", "runs.csv", *TRADEOFF, "--tolerance", "tiny"), 2, "write 2% or 0.02"),
         (("tradeoff", "runs.csv", *TRADEOFF, "--against", "vgg"), 2, "there are vgg, 16"),
         (("tradeoff",), 2, "no input"),
-        (("interaction", "runs.csv", "--by", "gpu"), 2, "two factors"),
-        (
-            ("interaction", "runs.csv", "--value", "f1-score", "--by", "gpu,batch size"),
-            1,
-            "two levels",
-        ),
         (("cycle", "--requests", "1e6"), 2, "Name a CSV file, runs, or models"),
         (("cycle", "a=1kJ,1J", "--requests", "1e6/day"), 2, "--for"),
         (("cycle", "a=1kJ,1J", "--requests", "lots"), 2, "1e6/day"),
@@ -190,18 +183,6 @@ def test_a_cost_of_nothing_is_refused_with_its_line(joulecast: Joulecast, tmp_pa
         f"joulecast: {bad}, line 3: energy_j is 0: a cost must be more than zero; mend it, or "
         "leave it empty where it is not known\n"
     )
-
-
-def test_interaction(joulecast: Joulecast, data: Path) -> None:
-    arguments = ("interaction", data, "--value", "energy (kJ)", "--by", "architecture,gpu")
-    document = json.loads(joulecast(*arguments, "--json").stdout)
-    assert document["schema"] == "joulecast/interaction/1"
-    assert document["effects"][2]["p"] < 0.001
-    assert [c["n"] for c in document["cells"]] == [13, 12, 12, 12, 12, 12]
-    text = joulecast(*arguments).stdout
-    assert "The effect of architecture on energy depends on gpu" in " ".join(text.split())
-    ranks = joulecast(*arguments, "--test", "art").stdout
-    assert "aligned rank transform" in ranks
 
 
 def test_cycle(joulecast: Joulecast, tmp_path: Path) -> None:
@@ -270,5 +251,3 @@ def test_a_hundred_thousand_rows(joulecast: Joulecast, tmp_path: Path) -> None:
     by = ("--by", "architecture,gpu")
     found = json.loads(joulecast("tradeoff", large, *by, "--json").stdout)
     assert len(found["configurations"]) == 280
-    found = json.loads(joulecast("interaction", large, *by, "--json").stdout)
-    assert found["effects"][2]["df"] == 39 * 6

@@ -33,9 +33,8 @@ SECTIONS = {
     },
     "Compare": {
         "study": ("study.group", "Many trainings over factors: plan, run, resume, report."),
-        "compare": ("compare", "Say whether groups of runs differ, and by how much."),
+        "compare": ("compare", "Show whether groups of runs differ, and by how much."),
         "tradeoff": ("tradeoff", "Weigh correctness against energy: front, savings, labels."),
-        "interaction": ("interaction", "Say whether one factor's effect depends on another."),
         "cycle": ("cycle", "Weigh training and inference together; where models break even."),
     },
 }

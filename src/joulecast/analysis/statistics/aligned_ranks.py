@@ -1,9 +1,9 @@
 """The aligned rank transform of two crossed factors.
 
-Each effect has responses of its own: those of the runs, stripped of every other effect, and then
-ranked; an analysis of variance of these ranks tests that effect, and no other (Wobbrock, Findlater,
-Gergle, Higgins: The aligned rank transform for nonparametric factorial analyses using only ANOVA
-procedures, CHI 2011, doi:10.1145/1978942.1978963).
+Each effect has its own responses: those of the runs without every other effect, then ranked. An
+analysis of variance of these ranks tests that effect only (Wobbrock, Findlater, Gergle, Higgins:
+The aligned rank transform for nonparametric factorial analyses using only ANOVA procedures, CHI
+2011, doi:10.1145/1978942.1978963).
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import numpy.typing as npt
 from ..table.columns import Array
 from .two_way import Cells
 
-_DIGITS = 10  # of the largest: what differs by less is a tie that rounding has parted
+# Values that differ only beyond these digits of the largest are ties separated by rounding.
+_DIGITS = 10
 
 
 def aligned_ranks(
@@ -23,7 +24,7 @@ def aligned_ranks(
     """Ranks aligned for the first factor, the second, and their interaction; each of shape (n,).
 
     Effects are estimated by unweighted means over the cells, so that in unbalanced designs, too,
-    each aligned response keeps nothing of the other effects (of a type III analysis).
+    each aligned response contains nothing of the other effects (of a type III analysis).
 
     Args:
         values: shape (n,), finite.
@@ -36,8 +37,12 @@ def aligned_ranks(
     a = means.mean(axis=1) - grand
     b = means.mean(axis=0) - grand
     ab = means - grand - a[:, None] - b[None, :]
-    rest = values - means[i, j]
-    return mean_ranks(rest + a[i]), mean_ranks(rest + b[j]), mean_ranks(rest + ab[i, j])
+    residuals = values - means[i, j]
+    return (
+        mean_ranks(residuals + a[i]),
+        mean_ranks(residuals + b[j]),
+        mean_ranks(residuals + ab[i, j]),
+    )
 
 
 def mean_ranks(values: Array) -> Array:

@@ -1,27 +1,29 @@
-"""Whether values are normal and spread alike: what a test of groups may assume."""
+"""Whether values are normal and their variances equal: what a test of groups may assume."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from .groups import Group, peak
+from .groups import Group, count_of_values
 from .scipy_stats import finite, quiet, scipy_stats
 
-MOST_SHAPIRO = 5000
+MAX_SHAPIRO = 5000
 """Values up to which the p of Shapiro-Wilk is calibrated (Royston 1995, AS R94)."""
 
-_SEED = 0  # of the sample of a larger group: the same values give the same answer
+# Seed of the sample of a larger group, so that the same values give the same answer.
+_SEED = 0
+# Distances from the median that differ by less, in shares of the largest value, are equal.
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
 class Normality:
     """Shapiro-Wilk of one group. `normal` is None, with a `reason`, where it cannot be tested.
 
-    `tested` values of `n` were looked at: a random sample where there are more than 5,000.
+    `tested` of the `n` values were used: a random sample where there are more than 5,000.
     """
 
     group: str
@@ -31,10 +33,6 @@ class Normality:
     p: float | None
     normal: bool | None
     reason: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON types."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,72 +44,62 @@ class EqualSpread:
     equal: bool | None
     reason: str | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON types."""
-        return {
-            "statistic": self.statistic,
-            "p": self.p,
-            "equal": self.equal,
-            "center": "median",
-            "reason": self.reason,
-        }
-
 
 def shapiro(group: Group, alpha: float) -> Normality:
     """Whether the values of a group look normal (Shapiro and Wilk 1965), at level `alpha`.
 
-    Of more than 5,000 values a random sample of 5,000 is tested, always the same one: any larger
-    set of measurements fails, for departures that matter to nobody.
+    Of more than 5,000 values a random sample of 5,000 is tested, always the same one, because any
+    larger set of measurements fails for departures without practical meaning.
     """
+    values = group.values
+    if group.n > MAX_SHAPIRO:
+        sample = np.random.default_rng(_SEED).choice(group.n, MAX_SHAPIRO, replace=False)
+        values = values[sample]
     if group.n < 3:
-        reason = f"{values(group.n)}: Shapiro-Wilk needs three"
-        return Normality(group.name, group.n, 0, None, None, None, reason)
+        return _untested(group, 0, f"{count_of_values(group.n)}: Shapiro-Wilk needs three")
     if group.constant:
-        reason = "all values are the same"
-        return Normality(group.name, group.n, 0, None, None, None, reason)
-    stats = scipy_stats()
-    scaled = group.values / peak([group])
-    if group.n > MOST_SHAPIRO:
-        chosen = np.random.default_rng(_SEED).choice(group.n, MOST_SHAPIRO, replace=False)
-        scaled = scaled[chosen]
-        if np.ptp(scaled) == 0:
-            reason = f"all of a sample of {MOST_SHAPIRO:,} values are the same"
-            return Normality(group.name, group.n, MOST_SHAPIRO, None, None, None, reason)
-    # A tiny spread around a large mean is precise enough once the mean is taken off.
+        return _untested(group, 0, "all values are the same")
+    if np.ptp(values) == 0:
+        reason = f"all of a sample of {MAX_SHAPIRO:,} values are the same"
+        return _untested(group, MAX_SHAPIRO, reason)
+    # The statistic depends on neither location nor scale. Without them scipy also tests a tiny
+    # spread around a large mean precisely.
+    centered = values - np.median(values)
     with quiet():
-        found = stats.shapiro(scaled - np.median(scaled))
-    statistic, p = finite(found.statistic), finite(found.pvalue)
+        result = scipy_stats().shapiro(centered / np.max(np.abs(centered)))
+    statistic, p = finite(result.statistic), finite(result.pvalue)
     if statistic is None or p is None:
-        reason = "the values differ by too little for the test"
-        return Normality(group.name, group.n, len(scaled), None, None, None, reason)
-    return Normality(group.name, group.n, len(scaled), statistic, p, p >= alpha)
+        return _untested(group, len(values), "the values differ by too little for the test")
+    return Normality(group.name, group.n, len(values), statistic, p, p >= alpha)
+
+
+def _untested(group: Group, tested: int, reason: str) -> Normality:
+    return Normality(group.name, group.n, tested, None, None, None, reason)
 
 
 def levene(groups: Sequence[Group], alpha: float) -> EqualSpread:
-    """Whether groups, none of them empty, are spread alike, at level `alpha`."""
-    if len(groups) < 2:
-        there = "one" if groups else "none"
-        return EqualSpread(None, None, None, f"it compares groups, and there is {there}")
-    scale = peak(groups)
-    scaled = [g.values / scale for g in groups]
-    deviations = [np.abs(v - np.median(v)) for v in scaled]
-    if max(float(np.ptp(d)) for d in deviations) <= 1e-12:
-        # Of one value each, of two, of constants: Levene's own denominator is zero.
-        if all(g.n == 1 for g in groups):
-            reason = "one value in each group has no spread"
-        elif all(g.constant for g in groups):
-            reason = "no group has any spread"
-        else:
-            reason = "within each group all values are equally far from the median"
+    """Whether groups, none of them empty, have equal variances, at level `alpha`."""
+    reason = _why_no_levene(groups)
+    if reason is not None:
         return EqualSpread(None, None, None, reason)
     with quiet():
-        found = scipy_stats().levene(*scaled, center="median")
-    statistic, p = finite(found.statistic), finite(found.pvalue)
+        result = scipy_stats().levene(*(g.values for g in groups), center="median")
+    statistic, p = finite(result.statistic), finite(result.pvalue)
     if statistic is None or p is None:
         return EqualSpread(None, None, None, "the values are too few")
     return EqualSpread(statistic, p, p >= alpha)
 
 
-def values(n: int) -> str:
-    """`1 value`, `2 values`."""
-    return f"{n:,} value{'s' * (n != 1)}"
+def _why_no_levene(groups: Sequence[Group]) -> str | None:
+    if len(groups) < 2:
+        return f"it compares groups, and there is {'one' if groups else 'none'}"
+    largest = max(float(np.max(np.abs(g.values))) for g in groups)
+    distances = [np.abs(g.values - np.median(g.values)) for g in groups]
+    if max(float(np.ptp(d)) for d in distances) > _ROUNDING * largest:
+        return None
+    # The denominator of Levene's statistic is zero.
+    if all(g.n == 1 for g in groups):
+        return "one value in each group has no spread"
+    if all(g.constant for g in groups):
+        return "no group has any spread"
+    return "within each group all values are equally far from the median"

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import permutations
-from typing import Any
+from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
 from ...errors import UsageError
+from ...result import Result
 from ...units import Z90
-from ..table.columns import Array, Table
-from .assumptions import values
-from .groups import split
+from ..table.columns import Array
+from ..table.load import Source, Where, load_table
+from .groups import count_of_values, split
 from .scipy_stats import finite, scipy_stats
 
-SCHEMA = "joulecast/correlation/1"
-MOST_EXACT = 8
+MAX_EXACT = 8
 """Pairs up to which p counts all orders (8! = 40,320)."""
+
+_MIN_FOR_INTERVAL = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,70 +41,69 @@ class Correlation:
     high: float | None = None
     reason: str | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON types."""
-        return {
-            "group": self.group,
-            "n": self.n,
-            "missing": self.missing,
-            "rho": self.rho,
-            "low": self.low,
-            "high": self.high,
-            "p": self.p,
-            "reason": self.reason,
-        }
 
-
-@dataclass(frozen=True, slots=True)
-class Correlations:
+@dataclass(frozen=True, slots=True, repr=False)
+class Correlations(Result):
     """Two columns of a table against each other: overall, and within each group of `by`."""
 
+    SCHEMA: ClassVar[str] = "joulecast/correlation/1"
     table: str
     x: str
     y: str
+    by: str | None
     overall: Correlation
-    by: str | None = None
-    groups: tuple[Correlation, ...] = ()
-    unlabeled: int = 0
-    notes: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """The document `joulecast/correlation/1`."""
-        return {
-            "schema": SCHEMA,
-            "table": self.table,
-            "x": self.x,
-            "y": self.y,
-            "by": self.by,
-            "method": "spearman",
-            "overall": self.overall.to_json(),
-            "groups": [group.to_json() for group in self.groups],
-            "unlabeled": self.unlabeled,
-            "notes": list(self.notes),
-        }
+    groups: tuple[Correlation, ...]
+    unlabeled: int
+    notes: tuple[str, ...]
 
 
-def correlate(table: Table, x: str, y: str, by: str | None = None) -> Correlations:
+def correlate(
+    source: Source,
+    x: str,
+    y: str,
+    by: str | None = None,
+    *,
+    tags: Mapping[str, str] | None = None,
+    where: Where | None = None,
+    ledger: str | Path | None = None,
+) -> Correlations:
     """Spearman's rank correlation of two numeric columns, and within each group of `by`.
 
+    Args:
+        source: a CSV file, columns by name, or recorded runs, as `load_table` takes them.
+        x: one column.
+        y: the other.
+        by: a column in each of whose groups the correlation is computed too.
+        tags: tags that recorded runs must have.
+        where: only rows with these values, by column.
+        ledger: where the recorded runs are; default: that of the user.
+
+    Returns:
+        rho (-1 to 1) with its 90 % interval and two-sided p, of all rows and of each group.
+
     Raises:
-        BadInputError: a column is missing or holds what is no number, or `by` has more than
-            `MOST_GROUPS` labels.
+        BadInputError: a column is missing or not numeric, or `by` has too many labels.
         MissingExtraError: scipy is not installed.
-        UsageError: the two columns are one.
+        UsageError: the two columns are the same.
+
+    Example:
+        >>> runs = {"batch": [8, 16, 32, 64], "energy_j": [9.0, 7.0, 6.0, 5.5]}
+        >>> joulecast.correlate(runs, "batch", "energy_j").overall.rho
+        -1.0
     """
     if x == y:
         raise UsageError(f"{x} with itself: name two columns")
+    table = load_table(source, tags=tags, where=where, ledger=ledger)
     xs, ys = table.numbers(x), table.numbers(y)
     overall = _correlation(None, xs, ys)
-    if by is None:
-        return Correlations(table.name, x, y, overall)
-    names, unlabeled = split(table, x, by)
-    labels = np.array(["" if c is None else c for c in table.levels(by)], dtype=object)
-    groups = tuple(_correlation(g.name, xs[labels == g.name], ys[labels == g.name]) for g in names)
-    return Correlations(
-        table.name, x, y, overall, by, groups, unlabeled, _notes(overall, groups, by)
-    )
+    groups: list[Correlation] = []
+    unlabeled = 0
+    if by is not None:
+        parts, unlabeled = split(table, xs, by)
+        labels = np.array(table.levels(by), dtype=object)
+        groups = [_correlation(g.name, xs[labels == g.name], ys[labels == g.name]) for g in parts]
+    notes = (*table.notes, *_notes(overall, groups, by))
+    return Correlations(table.name, x, y, by, overall, tuple(groups), unlabeled, notes)
 
 
 def spearman(x: Array, y: Array) -> tuple[float, float]:
@@ -110,20 +113,23 @@ def spearman(x: Array, y: Array) -> tuple[float, float]:
     of the two extreme orders. Both arrays have shape (n,), n of 3 or more, and vary.
     """
     stats = scipy_stats()
-    a, b = (_standard(stats.rankdata(v)) for v in (x, y))
+    a, b = (_standardized(stats.rankdata(v)) for v in (x, y))
     rho = float(a @ b)
     if abs(rho) > 1 - 1e-12:
-        rho = math.copysign(1.0, rho)  # rounding apart
+        # Only rounding keeps it from 1.
+        rho = math.copysign(1.0, rho)
     n = len(a)
-    if n <= MOST_EXACT:
+    if n <= MAX_EXACT:
         orders = a[np.array(list(permutations(range(n))))] @ b
         return rho, float(np.mean(np.abs(orders) >= abs(rho) - 1e-12))
     t = abs(rho) * math.sqrt((n - 2) / max(1e-300, 1 - rho**2))
-    least = math.log(2.0) - math.lgamma(n + 1)
-    if abs(rho) == 1:  # orders that differ only within ties are as extreme
+    log_p_of_extremes = math.log(2.0) - math.lgamma(n + 1)
+    if abs(rho) == 1:
+        # Orders that differ only within ties are as extreme.
         _, ties = np.unique(x, return_counts=True)
-        least += sum(math.lgamma(count + 1) for count in ties.tolist())
-    return rho, min(1.0, max(float(2 * stats.t.sf(t, n - 2)), math.exp(min(0.0, least))))
+        log_p_of_extremes += sum(math.lgamma(count + 1) for count in ties.tolist())
+    p = max(float(2 * stats.t.sf(t, n - 2)), math.exp(min(0.0, log_p_of_extremes)))
+    return rho, min(1.0, p)
 
 
 def _correlation(group: str | None, x: Array, y: Array) -> Correlation:
@@ -131,7 +137,7 @@ def _correlation(group: str | None, x: Array, y: Array) -> Correlation:
     x, y = x[known], y[known]
     n, missing = len(x), int(np.sum(~known))
     if n < 3:
-        reason = f"{values(n)} of both: it needs three"
+        reason = f"{count_of_values(n)} of both: it needs three"
         return Correlation(group, n, missing, reason=reason)
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         reason = "one of the two is the same in all rows"
@@ -143,24 +149,23 @@ def _correlation(group: str | None, x: Array, y: Array) -> Correlation:
 
 def _interval(rho: float, n: int) -> tuple[float | None, float | None]:
     """90 %, by Fisher's z with the variance of Bonett and Wright 2000; None of fewer than 10."""
-    if n < 10 or abs(rho) == 1:
+    if n < _MIN_FOR_INTERVAL or abs(rho) == 1:
         return None, None
     half = Z90 * math.sqrt((1 + rho**2 / 2) / (n - 3))
     z = math.atanh(rho)
     return math.tanh(z - half), math.tanh(z + half)
 
 
-def _standard(ranks: Array) -> Array:
-    centered = ranks - ranks.mean()
-    found: Array = centered / math.sqrt(float(centered @ centered))
-    return found
+def _standardized(ranks: Array) -> Array:
+    centered: Array = ranks - ranks.mean()
+    return centered / math.sqrt(float(centered @ centered))
 
 
-def _notes(overall: Correlation, groups: tuple[Correlation, ...], by: str) -> tuple[str, ...]:
-    known = [g.rho for g in groups if g.rho is not None]
-    if overall.rho is None or len(known) < 2:
-        return ()
-    rising, falling = all(rho > 0 for rho in known), all(rho < 0 for rho in known)
-    if (rising and overall.rho <= 0) or (falling and overall.rho >= 0):
-        return (f"within each {by} the sign is another than over all rows: look at the groups",)
-    return ()
+def _notes(overall: Correlation, groups: list[Correlation], by: str | None) -> list[str]:
+    rhos = [g.rho for g in groups if g.rho is not None]
+    if overall.rho is None or len(rhos) < 2:
+        return []
+    all_rise, all_fall = all(rho > 0 for rho in rhos), all(rho < 0 for rho in rhos)
+    if (all_rise and overall.rho <= 0) or (all_fall and overall.rho >= 0):
+        return [f"within each {by} the sign differs from that of all rows: read the groups"]
+    return []

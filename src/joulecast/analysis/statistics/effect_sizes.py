@@ -1,18 +1,17 @@
-"""How large a difference is, apart from whether it is there."""
+"""How large a difference is, apart from whether there is one."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ...units import Z90
 from ..table.columns import Array
 
-LEAST_FOR_INTERVAL = 5
-"""Values of each group below which the interval of Cliff's delta is not to be trusted."""
+MIN_FOR_INTERVAL = 5
+"""Values of each group below which the interval of Cliff's delta is not reliable."""
 
 _CLIFF = ((0.147, "negligible"), (0.33, "small"), (0.474, "medium"))
 _VARIANCE = ((0.01, "negligible"), (0.06, "small"), (0.14, "medium"))
@@ -20,7 +19,7 @@ _VARIANCE = ((0.01, "negligible"), (0.06, "small"), (0.14, "medium"))
 
 @dataclass(frozen=True, slots=True)
 class EffectSize:
-    """An effect size and its word; bounds of the 90 % interval where there is one.
+    """An effect size and its word, with the 90 % interval of Cliff's delta.
 
     `value` is None, with a `reason`, where it is undefined.
     """
@@ -32,37 +31,31 @@ class EffectSize:
     high: float | None = None
     reason: str | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON types; `low` and `high` only of effects that have an interval."""
-        found: dict[str, Any] = {"name": self.name, "value": self.value, "word": self.word}
-        if self.name == "cliffs-delta":
-            found |= {"low": self.low, "high": self.high}
-        return found | ({} if self.reason is None else {"reason": self.reason})
-
 
 def cliffs_delta(a: Array, b: Array) -> EffectSize:
-    """Cliff's delta: how much oftener a value of `b` is above one of `a` than below it.
+    """Cliff's delta: P(b > a) - P(b < a) for a random value of each group.
 
     From -1 (all of `b` are smaller) over 0 to 1 (all are larger). In n log n steps. The words are
     those of Romano et al. 2006 (0.147, 0.33, 0.474). The 90 % interval is the asymmetric one of
     Feng and Cliff 2004 (J. of Modern Applied Statistical Methods 3(2)) from the unbiased variance;
     of groups that do not overlap, theirs for that case. On normal samples of 5 to 30 values it
-    holds the truth in 83 to 95 of 100 cases; of fewer than 5 there is none.
+    covers the true value in 83 to 95 of 100 cases; of fewer than 5 there is none.
 
     Args:
-        a: what is compared with, shape (m,), finite.
-        b: what is compared, shape (n,), finite.
+        a: the reference, shape (m,), finite.
+        b: what is compared with it, shape (n,), finite.
     """
     if not len(a) or not len(b):
         return EffectSize("cliffs-delta", None, None, reason="a group has no values")
     a, b = np.sort(a), np.sort(b)
     m, n = len(a), len(b)
-    below_b, upto_b = np.searchsorted(a, b, "left"), np.searchsorted(a, b, "right")
-    below_a, upto_a = np.searchsorted(b, a, "left"), np.searchsorted(b, a, "right")
-    wins = below_b.astype(np.int64) - (m - upto_b)  # of each of b, over all of a
-    losses = (n - upto_a) - below_a.astype(np.int64)  # of each of a, likewise
+    a_below_b, a_up_to_b = np.searchsorted(a, b, "left"), np.searchsorted(a, b, "right")
+    b_below_a, b_up_to_a = np.searchsorted(b, a, "left"), np.searchsorted(b, a, "right")
+    # Smaller less larger values of the other group: of each value of b, and of each of a.
+    wins = a_below_b.astype(np.int64) - (m - a_up_to_b)
+    losses = (n - b_up_to_a) - b_below_a.astype(np.int64)
     delta = int(wins.sum()) / (m * n)
-    untied = int(below_b.sum()) + int((m - upto_b).sum())
+    untied = int(a_below_b.sum()) + int((m - a_up_to_b).sum())
     low, high = _interval(delta, wins / m, losses / n, untied)
     return EffectSize("cliffs-delta", delta, word(abs(delta), _CLIFF), low, high)
 
@@ -71,11 +64,11 @@ def _interval(
     delta: float, rows: Array, columns: Array, untied: int
 ) -> tuple[float | None, float | None]:
     n, m = len(rows), len(columns)
-    if min(m, n) < LEAST_FOR_INTERVAL:
+    smaller = min(m, n)
+    if smaller < MIN_FOR_INTERVAL:
         return None, None
     if abs(delta) == 1:
-        least = min(m, n)
-        bound = (least - Z90**2) / (least + Z90**2)
+        bound = (smaller - Z90**2) / (smaller + Z90**2)
         return (bound, 1.0) if delta > 0 else (-1.0, -bound)
     cells = untied - m * n * delta**2
     spread = m**2 * float(((rows - delta) ** 2).sum()) + n**2 * float(
@@ -85,7 +78,7 @@ def _interval(
     squared = Z90**2 * variance
     half = Z90 * math.sqrt(variance * ((1 - delta**2) ** 2 + squared))
     center, scale = delta - delta**3, 1 - delta**2 + squared
-    # Bounds of a delta near its end may lie on the wrong side of it by rounding.
+    # By rounding, the bounds of a delta close to 1 may lie on the wrong side of it.
     low = min(delta, max(-1.0, (center - half) / scale))
     return low, max(delta, min(1.0, (center + half) / scale))
 

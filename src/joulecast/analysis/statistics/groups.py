@@ -9,13 +9,13 @@ import numpy as np
 
 from ...errors import BadInputError
 from ...units import one_line
-from ..table.columns import Array, Table, by_size
-from .scipy_stats import finite
+from ..table.columns import Array, Table, sort_levels
 
-MOST_GROUPS = 50
-"""More labels than these are no grouping, and every pair of them is more than anyone reads."""
+MAX_GROUPS = 50
+"""More labels than these make too many pairs for anyone to read: 1,225."""
 
-_SAME = 1e-12  # of the largest value: a spread below it is that of rounding
+# A spread below this share of the largest value is that of rounding.
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,64 +32,57 @@ class Group:
         return len(self.values)
 
     @property
-    def median(self) -> float | None:
-        """None of no values."""
-        if not self.n:
-            return None
-        scale = peak([self])
-        return finite(scale * float(np.median(self.values / scale)))
-
-    @property
-    def mean(self) -> float | None:
-        """None of no values."""
-        if not self.n:
-            return None
-        scale = peak([self])
-        return finite(scale * float(np.mean(self.values / scale)))
-
-    @property
-    def std(self) -> float | None:
-        """Standard deviation of the sample (n - 1); None of fewer than two values."""
-        if self.n < 2:
-            return None
-        scale = peak([self])
-        return finite(scale * float(np.std(self.values / scale, ddof=1)))
-
-    @property
     def constant(self) -> bool:
         """Whether all values are the same, up to rounding."""
-        if not self.n:
-            return True
-        values = self.values / peak([self])
-        return bool(np.ptp(values) <= _SAME)
+        return not self.n or bool(
+            np.ptp(self.values) <= _ROUNDING * float(np.max(np.abs(self.values)))
+        )
 
 
-def peak(groups: Sequence[Group]) -> float:
-    """The largest absolute value of some groups, 1 where all are 0.
+@dataclass(frozen=True, slots=True)
+class GroupSummary:
+    """A group in figures. `std` is of the sample (n - 1); None where there are too few values."""
 
-    Values are divided by it before they are squared, so that nothing over- or underflows.
-    """
-    return max((float(np.max(np.abs(g.values))) for g in groups if g.n), default=0.0) or 1.0
+    name: str
+    n: int
+    missing: int
+    median: float | None
+    mean: float | None
+    std: float | None
 
 
-def split(table: Table, value: str, by: str) -> tuple[list[Group], int]:
+def summarize_group(group: Group) -> GroupSummary:
+    """The median, mean and standard deviation of a group, in the unit of its values."""
+    values = group.values
+    return GroupSummary(
+        name=group.name,
+        n=group.n,
+        missing=group.missing,
+        median=float(np.median(values)) if group.n else None,
+        mean=float(np.mean(values)) if group.n else None,
+        std=float(np.std(values, ddof=1)) if group.n > 1 else None,
+    )
+
+
+def split(table: Table, values: Array, by: str) -> tuple[list[Group], int]:
     """The groups, in the order of their labels, and how many rows have no label.
 
-    Labels that are numbers come in the order of the numbers, others by the alphabet.
+    Args:
+        table: a row for each run.
+        values: one of each row, NaN where it is missing.
+        by: the column whose labels are the groups. Numbers are sorted by size, other labels
+            alphabetically.
 
     Raises:
-        BadInputError: a column is missing, `value` holds what is no number, or `by` has more than
-            `MOST_GROUPS` labels.
+        BadInputError: the column is missing, or has more than `MAX_GROUPS` labels.
     """
     labels = table.levels(by)
-    values = table.numbers(value)
-    names = list(dict.fromkeys(label for label in labels if label is not None))
-    if len(names) > MOST_GROUPS:
+    names = sort_levels({label for label in labels if label is not None}, table.is_numeric(by))
+    if len(names) > MAX_GROUPS:
         raise BadInputError(
             f"{table.name}: {by} has {len(names):,} different values, too many to compare each "
-            f"with each (at most {MOST_GROUPS}): choose another column, or some of the rows"
+            f"with each (at most {MAX_GROUPS}): choose another column, or some of the rows"
         )
-    names.sort(key=by_size if table.is_numeric(by) else lambda n: (n.casefold(), n))
     place = {name: i for i, name in enumerate(names)}
     at = np.array([-1 if label is None else place[label] for label in labels], dtype=np.int64)
     known = ~np.isnan(values)
@@ -101,8 +94,13 @@ def split(table: Table, value: str, by: str) -> tuple[list[Group], int]:
 
 
 def some(names: Sequence[str]) -> str:
-    """`a, b and c`, `a, b, c and 4 more`, fit for a terminal."""
+    """`a, b and c`, or `a, b, c and 4 more`, without control characters."""
     shown = [one_line(name) for name in names[:3]]
     if len(names) > 3:
         return f"{', '.join(shown)} and {len(names) - 3} more"
     return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))
+
+
+def count_of_values(n: int) -> str:
+    """`1 value`, `2 values`."""
+    return f"{n:,} value{'s' * (n != 1)}"

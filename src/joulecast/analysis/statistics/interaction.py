@@ -1,19 +1,20 @@
-"""Whether the effect of one factor depends on another: architecture and environment, say."""
+"""Whether the effect of one factor depends on another, such as architecture and environment."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from ...errors import BadInputError, UsageError
+from ...result import Result
 from ...units import format_number, one_line
-from ..table.column_units import Unit, plain_name, quantities
-from ..table.columns import Array, Table, by_size
+from ..table.column_units import plain_name, quantities
+from ..table.columns import Array, Table, sort_levels
 from ..table.configurations import grouped
 from .aligned_ranks import aligned_ranks
 from .assumptions import EqualSpread, Normality, levene, shapiro
@@ -22,11 +23,10 @@ from .medians import Median, median
 from .scipy_stats import scipy_stats
 from .two_way import Cells, Sums, cells_of, sums_of_squares
 
-SCHEMA = "joulecast/interaction/1"
-METHODS = ("auto", "anova", "art")
-MOST_LEVELS = 100
+MAX_LEVELS = 100
 
-_NOTHING = 1e-20  # sums of squares below this share of the values' own are rounding
+# Sums of squares below this share of the values' own are rounding.
+_ROUNDING = 1e-20
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,6 @@ class FactorEffect:
     partial_eta_squared: float | None
     reason: str | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON types."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -55,68 +51,57 @@ class Cell:
     mean: float
     median: Median
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON types."""
-        return {"a": self.a, "b": self.b, "mean": self.mean} | self.median.to_json()
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Interaction(Result):
+    """Two factors, their effects on a value, and how the effect of one depends on the other.
 
-@dataclass(frozen=True, slots=True)
-class Interaction:
-    """Two factors, their effects on a value, and the effect of one on that of the other."""
+    Attributes:
+        table: its name.
+        value: the column explained.
+        unit: SI unit of its figures; None where the column's name has none.
+        a: the column of one factor.
+        b: the column of the other.
+        rows: of the table.
+        left_out: how many of them are not analyzed, by reason.
+        levels_a: in order.
+        levels_b: in order.
+        method: `anova` or `art`, the aligned rank transform.
+        sums: type of the sums of squares, `III` or `II`.
+        why: why this method was chosen.
+        alpha: level of all tests.
+        normality: Shapiro-Wilk of the residuals.
+        spread: Levene's test of the cells.
+        effects: of a, of b, and of their interaction.
+        cells: the combinations that were run.
+        missing: the combinations that were not.
+        lowest: for each level of b, the level of a with the lowest median.
+        finding: the answer, in a sentence.
+        notes: what limits the conclusions, and runs that were left out.
+    """
 
-    title: str
+    SCHEMA: ClassVar[str] = "joulecast/interaction/1"
+    table: str
     value: str
+    unit: str | None
     a: str
     b: str
-    unit: Unit
     rows: int
-    left_out: dict[str, int]
-    levels_a: list[str]
-    levels_b: list[str]
-    method: str  # "anova" or "art"
-    sums: str  # type of the sums of squares: "III" or "II"
+    left_out: Mapping[str, int]
+    levels_a: tuple[str, ...]
+    levels_b: tuple[str, ...]
+    method: str
+    sums: str
     why: str
     alpha: float
     normality: Normality
     spread: EqualSpread
-    effects: list[FactorEffect]  # of a, of b, of both
-    cells: list[Cell]
-    missing: list[tuple[str, str]]
+    effects: tuple[FactorEffect, ...]
+    cells: tuple[Cell, ...]
+    missing: tuple[tuple[str, str], ...]
+    lowest: Mapping[str, str]
     finding: str
-    notes: list[str]
-
-    def to_json(self) -> dict[str, Any]:
-        """The document `joulecast/interaction/1`."""
-        return {
-            "schema": SCHEMA,
-            "title": self.title,
-            "value": {"column": self.value, "unit": self.unit.name},
-            "a": {"column": self.a, "levels": self.levels_a},
-            "b": {"column": self.b, "levels": self.levels_b},
-            "rows": self.rows,
-            "left_out": [{"reason": r, "rows": n} for r, n in self.left_out.items()],
-            "method": {"name": self.method, "sums_of_squares": self.sums, "why": self.why},
-            "alpha": self.alpha,
-            "assumptions": {
-                "residuals_normal": self.normality.to_json(),
-                "equal_spread": self.spread.to_json(),
-            },
-            "effects": [e.to_json() for e in self.effects],
-            "cells": [c.to_json() for c in self.cells],
-            "missing_cells": [{"a": a, "b": b} for a, b in self.missing],
-            "least": [{"b": b, "a": a} for b, a in self.least.items()],
-            "finding": self.finding,
-            "notes": self.notes,
-        }
-
-    @property
-    def least(self) -> dict[str, str]:
-        """For each level of b that level of a whose median is least."""
-        found = {}
-        for level in self.levels_b:
-            here = [c for c in self.cells if c.b == level]
-            found[level] = min(here, key=lambda c: c.median.value).a
-        return found
+    notes: tuple[str, ...]
 
 
 def interaction(
@@ -125,68 +110,44 @@ def interaction(
     """Whether the effect of `a` on a value depends on `b`.
 
     A two-way analysis of variance where its assumptions hold (Shapiro-Wilk on the residuals and
-    Levene over the cells, both at `alpha`), else the aligned rank transform.
-
-    Args:
-        table: a row for each run.
-        value: the column explained; its unit is read off its name.
-        a: the factor whose effect may depend on the other.
-        b: the other.
-        method: `auto`, `anova` or `art`.
-        alpha: of all tests.
-
-    Raises:
-        BadInputError: a column is missing or holds what is no number, a factor has fewer than two
-            levels or more than 100, or no row is left.
-        MissingExtraError: scipy is not installed.
-        UsageError: the method is unknown, or both factors are one.
+    Levene over the cells, both at `alpha`), else the aligned rank transform. Arguments and errors
+    are those of `compare`.
     """
-    if method not in METHODS:
-        raise UsageError(f"no method {method}: use one of {', '.join(METHODS)}")
     values, unit = quantities(table, value)
     groups, left_out = grouped(table, (a, b), {value: values})
-    levels = [
-        _ordered({g.factors[f] for g in groups}, table.is_numeric(f), f, table) for f in (a, b)
+    levels_a, levels_b = (
+        _levels(table, column, {g.factors[column] for g in groups}) for column in (a, b)
+    )
+    groups.sort(key=lambda g: (levels_a.index(g.factors[a]), levels_b.index(g.factors[b])))
+    sizes = [len(g.rows) for g in groups]
+    i = np.repeat([levels_a.index(g.factors[a]) for g in groups], sizes)
+    j = np.repeat([levels_b.index(g.factors[b]) for g in groups], sizes)
+    values = values[np.concatenate([g.rows for g in groups])]
+    by_cell = [
+        Group(f"{g.factors[a]}, {g.factors[b]}", part)
+        for g, part in zip(groups, np.split(values, np.cumsum(sizes)[:-1]), strict=True)
     ]
-    index = [{name: k for k, name in enumerate(names)} for names in levels]
-    rows = np.concatenate([g.rows for g in groups])
-    i = np.concatenate([np.full(len(g.rows), index[0][g.factors[a]]) for g in groups])
-    j = np.concatenate([np.full(len(g.rows), index[1][g.factors[b]]) for g in groups])
-    values = values[rows]
-    scale = float(np.abs(values).max()) or 1.0
-    scaled = values / scale
-    cells = cells_of(scaled, i, j)
-
-    residuals = Group("residuals", scaled - cells.means[i, j])
-    normality = shapiro(residuals, alpha)
-    names = [f"{g.factors[a]}, {g.factors[b]}" for g in groups]
-    at = np.cumsum([0, *(len(g.rows) for g in groups)])
-    by_cell = [Group(n, values[at[k] : at[k + 1]]) for k, n in enumerate(names)]
+    scaled = values / (float(np.abs(values).max()) or 1.0)
+    counted = cells_of(scaled, i, j)
+    normality = shapiro(Group("residuals", scaled - counted.means[i, j]), alpha)
     spread = levene(by_cell, alpha)
-    chosen, why, notes = _choose(method, cells, normality, spread)
-    effects, kind = _effects(chosen, scaled, i, j, cells, (a, b))
-    ordered = sorted(range(len(groups)), key=lambda k: (i[at[k]], j[at[k]]))
-    found_cells = [
-        Cell(
-            groups[k].factors[a],
-            groups[k].factors[b],
-            float(by_cell[k].values.mean()),
-            median(by_cell[k].values),
-        )
-        for k in ordered
-    ]
-    missing = [(levels[0][x], levels[1][y]) for x, y in np.argwhere(cells.counts == 0).tolist()]
-    notes += _remarks(cells, missing, kind)
+    chosen, why, warnings = _choose(method, counted, normality, spread)
+    effects, kind = _effects(chosen, scaled, i, j, counted, (a, b))
+    missing = [(levels_a[x], levels_b[y]) for x, y in np.argwhere(counted.counts == 0).tolist()]
+    cells = tuple(
+        Cell(g.factors[a], g.factors[b], float(c.values.mean()), median(c.values))
+        for g, c in zip(groups, by_cell, strict=True)
+    )
     return Interaction(
-        title=table.name,
+        table=table.name,
         value=value,
+        unit=unit.name,
         a=a,
         b=b,
-        unit=unit,
         rows=len(table),
         left_out=left_out,
-        levels_a=levels[0],
-        levels_b=levels[1],
+        levels_a=levels_a,
+        levels_b=levels_b,
         method=chosen,
         sums=kind,
         why=why,
@@ -194,59 +155,64 @@ def interaction(
         normality=normality,
         spread=spread,
         effects=effects,
-        cells=found_cells,
-        missing=missing,
+        cells=cells,
+        missing=tuple(missing),
+        lowest={level: _lowest(cells, level) for level in levels_b},
         finding=_finding(effects[2], value, a, b, alpha),
-        notes=notes,
+        notes=(*table.notes, *warnings, *_remarks(counted, missing, kind)),
     )
 
 
-def _ordered(found: set[str], numeric: bool, column: str, table: Table) -> list[str]:
-    if not found:
-        raise BadInputError(f"{table.name}: no row is left: a value or a factor is missing in all")
-    if len(found) < 2:
+def _levels(table: Table, column: str, levels: set[str]) -> tuple[str, ...]:
+    """The levels of a factor, in order."""
+    if not levels:
+        raise BadInputError(f"{table.name}: no row has a value and both factors")
+    if len(levels) < 2:
         raise BadInputError(
-            f"{table.name}: {column} is {next(iter(found))} in all rows: a factor needs two levels"
+            f"{table.name}: {column} is {next(iter(levels))} in all rows: a factor needs two levels"
         )
-    if len(found) > MOST_LEVELS:
+    if len(levels) > MAX_LEVELS:
         raise BadInputError(
-            f"{table.name}: {column} has {len(found):,} levels (at most {MOST_LEVELS}): choose "
+            f"{table.name}: {column} has {len(levels):,} levels (at most {MAX_LEVELS}): choose "
             "another column, or some of the rows"
         )
-    if numeric:
-        return sorted(found, key=by_size)
-    return sorted(found, key=lambda x: (x.casefold(), x))
+    return tuple(sort_levels(levels, table.is_numeric(column)))
+
+
+def _lowest(cells: tuple[Cell, ...], level: str) -> str:
+    return min((c for c in cells if c.b == level), key=lambda c: c.median.value).a
 
 
 def _choose(
     method: str, cells: Cells, normality: Normality, spread: EqualSpread
 ) -> tuple[str, str, list[str]]:
-    broken = []
+    """The method, why, and warnings."""
+    problems = []
     if normality.normal is False:
-        broken.append("the residuals are not normal")
+        problems.append("the residuals are not normal")
     if spread.equal is False:
-        broken.append("cells are not spread alike")
-    told = " and ".join(broken)
+        problems.append("cells have unequal variances")
+    broken = " and ".join(problems)
     if method == "anova":
-        warning = [f"{told}: p of the analysis of variance is approximate"] if broken else []
-        return "anova", "as asked", warning
-    possible = cells.complete and cells.df_within > 0
-    if method == "art" and not possible:
+        warning = [f"{broken}: p of the analysis of variance is approximate"] if broken else []
+        return "anova", "as requested", warning
+    can_align = cells.complete and cells.df_within > 0
+    if method == "art":
+        if can_align:
+            return "art", "as requested", []
         raise UsageError(
             "the aligned rank transform needs every combination, and one of them twice: "
             "use auto or anova"
         )
-    if method == "art":
-        return "art", "as asked", []
     if not broken:
         untested = normality.reason or spread.reason
         if untested is None:
-            return "anova", "the residuals look normal, and cells are spread alike", []
+            return "anova", "the residuals look normal, and cells have equal variances", []
         return "anova", f"no assumption fails, but not all could be tested: {untested}", []
-    if possible:
-        return "art", told, []
-    note = f"{told}, but ranks cannot be aligned with combinations missing: p is approximate"
-    return "anova", "combinations are missing", [note]
+    if can_align:
+        return "art", broken, []
+    warning = [f"{broken}, but ranks cannot be aligned with combinations missing: p is approximate"]
+    return "anova", "combinations are missing", warning
 
 
 def _effects(
@@ -256,24 +222,26 @@ def _effects(
     j: npt.NDArray[np.intp],
     cells: Cells,
     names: tuple[str, str],
-) -> tuple[list[FactorEffect], str]:
+) -> tuple[tuple[FactorEffect, ...], str]:
+    """The effects of both factors and of their interaction, and the type of sums of squares."""
     labels = (*names, f"{names[0]} x {names[1]}")
-    tiny = _NOTHING * float((values**2).sum())
     if method == "anova":
         sums = sums_of_squares(cells)
-        parts: Sequence[tuple[Sums, Cells, float]] = [(sums, cells, tiny)] * 3
+        parts: list[tuple[Sums, Cells]] = [(sums, cells)] * 3
+        tiny = _ROUNDING * float((values**2).sum())
     else:
-        ranked = [cells_of(r, i, j) for r in aligned_ranks(values, i, j, cells)]
-        constant = float(np.ptp(values)) == 0
-        parts = [(sums_of_squares(c), c, math.inf if constant else 0.0) for c in ranked]
-    found = []
-    for k, (name, (sums, within, least)) in enumerate(zip(labels, parts, strict=True)):
+        ranked = [cells_of(ranks, i, j) for ranks in aligned_ranks(values, i, j, cells)]
+        parts = [(sums_of_squares(c), c) for c in ranked]
+        tiny = math.inf if float(np.ptp(values)) == 0 else 0.0
+    effects = []
+    for k, (name, (sums, counted)) in enumerate(zip(labels, parts, strict=True)):
         ss, df = (sums.a, sums.b, sums.ab)[k]
-        error, df_error = within.within, within.df_within
-        if df_error == 0 and k < 2:  # nothing repeated: what does not add up stands for scatter
+        error, df_error = counted.within, counted.df_within
+        if df_error == 0 and k < 2:
+            # Nothing was repeated: what does not add up stands for the variation of repetitions.
             error, df_error = sums.ab
-        found.append(_effect(name, ss, df, error, df_error, least))
-    return found, parts[0][0].kind
+        effects.append(_effect(name, ss, df, error, df_error, tiny))
+    return tuple(effects), parts[0][0].kind
 
 
 def _effect(
@@ -281,13 +249,13 @@ def _effect(
 ) -> FactorEffect:
     reason = None
     if df <= 0:
-        reason = "too few combinations were run to tell it apart"
+        reason = "too few combinations were run to separate it"
     elif df_error <= 0:
-        reason = "no combination was repeated: an interaction cannot be told from scatter"
+        reason = "no combination was repeated: an interaction cannot be separated from variation"
     elif ss <= tiny and error <= tiny:
         reason = "all values are the same"
     elif error <= tiny:
-        reason = "repetitions do not differ at all: there is no scatter to test against"
+        reason = "repetitions do not differ at all: there is no variation to test against"
     if reason is not None:
         return FactorEffect(name, max(df, 0), max(df_error, 0), None, None, None, reason)
     f = (ss / df) / (error / df_error)
@@ -296,29 +264,29 @@ def _effect(
 
 
 def _remarks(cells: Cells, missing: list[tuple[str, str]], kind: str) -> list[str]:
-    found = []
+    remarks = []
     if missing:
-        some = "; ".join(f"{one_line(x)}, {one_line(y)}" for x, y in missing[:5])
+        shown = "; ".join(f"{one_line(x)}, {one_line(y)}" for x, y in missing[:5])
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-        found.append(
-            f"not run: {some}{more}. Main effects are type II (each beyond the other, as if they "
+        remarks.append(
+            f"not run: {shown}{more}. Main effects are type II (each beyond the other, as if they "
             "added up); the interaction is that of the combinations that were run"
         )
-        without = _completing(cells, missing)
-        if without is not None:
-            found.append(f"without {one_line(without)} every combination was run (--where)")
+        excluded = _completing(cells, missing)
+        if excluded is not None:
+            remarks.append(f"without {one_line(excluded)} every combination was run (--where)")
     elif kind == "III" and float(np.ptp(cells.counts)) > 0:
-        found.append(
+        remarks.append(
             f"cells have {int(cells.counts.min()):,} to {int(cells.counts.max()):,} runs: main "
             "effects are type III, each level's mean over the other factor unweighted"
         )
     if cells.df_within == 0:
-        found.append("one run per combination: main effects are tested as if they added up")
-    return found
+        remarks.append("one run per combination: main effects are tested as if they added up")
+    return remarks
 
 
 def _completing(cells: Cells, missing: list[tuple[str, str]]) -> str | None:
-    """The one level without which nothing is missing, if two of its factor are left."""
+    """The one level without which nothing is missing, if two of its factor remain."""
     for side in (1, 0):
         levels = {pair[side] for pair in missing}
         if len(levels) == 1 and cells.counts.shape[side] > 2:
@@ -332,8 +300,8 @@ def _finding(effect: FactorEffect, value: str, a: str, b: str, alpha: float) -> 
     if effect.p is None or effect.f is None or effect.partial_eta_squared is None:
         return f"Whether {of} is unknown: {effect.reason}"
     p = "p < 0.001" if effect.p < 0.001 else f"p = {effect.p:.3f}"
-    told = (
+    figures = (
         f"F({effect.df}, {effect.df_error}) = {format_number(effect.f)}, {p}, "
         f"partial eta squared {effect.partial_eta_squared:.2f}"
     )
-    return f"T{of[1:]}: {told}" if effect.p < alpha else f"No sign that {of}: {told}"
+    return f"T{of[1:]}: {figures}" if effect.p < alpha else f"No sign that {of}: {figures}"

@@ -1,72 +1,57 @@
-"""Medians over repetitions, and how sure they are."""
+"""Medians over repetitions, with their intervals."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ...units import Z90
 
-LEAST = 5
-"""Values from which a median has a 90 % interval: of 4, even their range covers only 87.5 %."""
+MIN_FOR_INTERVAL = 5
+"""Values from which a median has a 90 % interval: the range of 4 values covers only 87.5 %."""
 
+# Up to so many values the binomial distribution is summed exactly; its normal limit then differs
+# by less than one rank.
 _EXACT = 500
-"""Values up to which the binomial is summed exactly; from there its normal limit differs by
-less than one rank."""
 
 
 @dataclass(frozen=True, slots=True)
 class Median:
-    """A median with its 90 % interval; `why_no_interval` says why there is none."""
+    """A median of `n` values with its 90 % interval; None, with a `reason`, where there is none."""
 
     value: float
     low: float | None
     high: float | None
     n: int
-
-    @property
-    def why_no_interval(self) -> str | None:
-        """Why `low` and `high` are None, or None."""
-        if self.low is not None:
-            return None
-        if self.n == 1:
-            return "one repetition: its scatter is unknown"
-        return f"{self.n} repetitions: a 90 % interval of a median needs {LEAST}"
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON types."""
-        return {
-            "median": self.value,
-            "low": self.low,
-            "high": self.high,
-            "n": self.n,
-            "why_no_interval": self.why_no_interval,
-        }
+    reason: str | None = None
 
     def scaled(self, factor: float) -> Median:
         """The same in another unit; `factor` is positive."""
         low = None if self.low is None else self.low * factor
         high = None if self.high is None else self.high * factor
-        return Median(self.value * factor, low, high, self.n)
+        return Median(self.value * factor, low, high, self.n, self.reason)
 
 
 def median(values: npt.NDArray[np.float64]) -> Median:
     """The median of finite values, at least one, and two order statistics around it.
 
-    The interval holds the median of any continuous distribution with 90 % or more.
+    The interval covers the median of any continuous distribution in 90 % of samples or more.
     """
     ordered = np.sort(values)
     n = len(ordered)
     value = float(np.median(ordered))
     depth = median_rank(n)
-    if depth == 0:
-        return Median(value, None, None, n)
-    return Median(value, float(ordered[depth - 1]), float(ordered[n - depth]), n)
+    if depth:
+        return Median(value, float(ordered[depth - 1]), float(ordered[n - depth]), n)
+    if n == 1:
+        reason = "one repetition: its variation is unknown"
+    else:
+        reason = f"{n} repetitions: a 90 % interval of a median needs {MIN_FOR_INTERVAL}"
+    return Median(value, None, None, n, reason)
 
 
 @lru_cache(maxsize=1024)
@@ -78,7 +63,8 @@ def median_rank(n: int) -> int:
     """
     if n > _EXACT:
         return math.floor((n - Z90 * math.sqrt(n)) / 2)
-    below, k = 1, 0  # samples, of 2 ** n, with fewer than k + 1 values under the median
+    # Of 2 ** n samples, those with fewer than k + 1 values below the median.
+    below, k = 1, 0
     while below * 20 <= 2**n:
         k += 1
         below += math.comb(n, k)

@@ -1,16 +1,14 @@
-"""Whether several groups differ at all: Kruskal-Wallis, and the ANOVA of Welch."""
+"""Whether several groups differ at all: Kruskal-Wallis, and Welch's ANOVA."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from .assumptions import values
 from .effect_sizes import EffectSize, eta_squared, omega_squared
-from .groups import Group, peak, some
+from .groups import Group, count_of_values, some
 from .scipy_stats import finite, quiet, scipy_stats
 
 KRUSKAL, WELCH = "kruskal-wallis", "welch-anova"
@@ -27,18 +25,6 @@ class Omnibus:
     effect: EffectSize | None = None
     reason: str | None = None
 
-    def to_json(self) -> dict[str, Any] | None:
-        """Plain JSON types; None of a test that is undefined."""
-        if self.p is None or self.effect is None:
-            return None
-        return {
-            "name": self.name,
-            "statistic": self.statistic,
-            "df": list(self.df),
-            "p": self.p,
-            "effect": self.effect.to_json(),
-        }
-
 
 def kruskal_wallis(groups: Sequence[Group]) -> Omnibus:
     """Whether values of some groups tend to be larger (Kruskal and Wallis 1952, ties corrected).
@@ -46,14 +32,15 @@ def kruskal_wallis(groups: Sequence[Group]) -> Omnibus:
     p is that of the chi-squared distribution. Of two groups it is the Mann-Whitney test without
     correction for continuity. Effect: eta squared, from H.
     """
-    if (why := _too_little(groups)) is not None:
-        return Omnibus(KRUSKAL, reason=why)
-    pooled = np.concatenate([g.values for g in groups])
-    if bool(np.all(pooled == pooled[0])):
-        return Omnibus(KRUSKAL, reason="all values of all groups are the same")
+    reason = _too_little(groups)
+    pooled = np.concatenate([g.values for g in groups]) if groups else np.zeros(0)
+    if reason is None and bool(np.all(pooled == pooled[0])):
+        reason = "all values of all groups are the same"
+    if reason is not None:
+        return Omnibus(KRUSKAL, reason=reason)
     with quiet():
-        found = scipy_stats().kruskal(*(g.values for g in groups))
-    h, p = finite(found.statistic), finite(found.pvalue)
+        result = scipy_stats().kruskal(*(g.values for g in groups))
+    h, p = finite(result.statistic), finite(result.pvalue)
     if h is None or p is None:
         return Omnibus(KRUSKAL, reason="it is undefined for these values")
     k = len(groups)
@@ -65,30 +52,29 @@ def welch_anova(groups: Sequence[Group]) -> Omnibus:
 
     Of two groups it is Welch's t test. Effect: omega squared, from F.
     """
-    if (why := _too_little(groups)) is not None:
-        return Omnibus(WELCH, reason=why)
     single = [g.name for g in groups if g.n < 2]
-    if single:
-        return Omnibus(WELCH, reason=f"{_have(single)} one value, and a variance needs two")
-    still = [g.name for g in groups if g.constant]
-    if still:
-        return Omnibus(WELCH, reason=f"{_have(still)} no variance: all values are the same")
-    scale = peak(groups)
+    constant = [g.name for g in groups if g.constant]
+    reason = _too_little(groups)
+    if reason is None and single:
+        reason = f"{_have(single)} one value, and a variance needs two"
+    if reason is None and constant:
+        reason = f"{_have(constant)} no variance: all values are the same"
+    if reason is not None:
+        return Omnibus(WELCH, reason=reason)
     with quiet():
-        found = scipy_stats().f_oneway(*(g.values / scale for g in groups), equal_var=False)
-        df = (float(len(groups) - 1), _df_within(groups, scale))
-    f, p = finite(found.statistic), finite(found.pvalue)
+        result = scipy_stats().f_oneway(*(g.values for g in groups), equal_var=False)
+        df = (float(len(groups) - 1), _df_within(groups))
+    f, p = finite(result.statistic), finite(result.pvalue)
     if f is None or p is None or finite(df[1]) is None:
         return Omnibus(WELCH, reason="it is undefined for these values")
-    n, k = sum(g.n for g in groups), len(groups)
-    return Omnibus(WELCH, f, df, p, omega_squared(f, k - 1, n))
+    return Omnibus(WELCH, f, df, p, omega_squared(f, df[0], sum(g.n for g in groups)))
 
 
-def _df_within(groups: Sequence[Group], scale: float) -> float:
-    """Degrees of freedom of the denominator of Welch's F."""
+def _df_within(groups: Sequence[Group]) -> float:
+    """Degrees of freedom of the denominator of Welch's F, which scipy does not return."""
     k = len(groups)
     sizes = np.array([g.n for g in groups], dtype=np.float64)
-    weights = sizes / np.array([np.var(g.values / scale, ddof=1) for g in groups])
+    weights = sizes / np.array([np.var(g.values, ddof=1) for g in groups])
     unequal = np.sum((1 - weights / weights.sum()) ** 2 / (sizes - 1))
     return float((k**2 - 1) / (3 * unequal))
 
@@ -97,10 +83,10 @@ def _too_little(groups: Sequence[Group]) -> str | None:
     if not groups:
         return "no group has a value"
     if len(groups) == 1:
-        name, n = some([groups[0].name]), values(groups[0].n)
+        name, n = some([groups[0].name]), count_of_values(groups[0].n)
         return f"there is one group, {name} ({n}): nothing to compare it with"
     if all(g.n == 1 for g in groups):
-        return "there is one value in each group: nothing tells how much repetitions differ"
+        return "there is one value in each group: the variation of repetitions is unknown"
     return None
 
 

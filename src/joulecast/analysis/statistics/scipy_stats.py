@@ -1,4 +1,11 @@
-"""scipy, imported when a statistic is asked for."""
+"""scipy, imported when a statistic is asked for.
+
+scipy computes every distribution and the tests of Shapiro and Wilk, Levene, Kruskal and Wallis,
+and Welch. The rest is written here, a few lines each, because statsmodels (sums of squares of two
+factors, Holm) and scikit-posthocs (Dunn) take 2 to 3 s to import, build a design matrix of every
+run, and return NaN or raise for groups of one value or of equal values. Both are development
+dependencies: tests compare these figures with theirs.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +30,13 @@ def scipy_stats() -> Any:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No warnings: what is undefined comes out as not-a-number, and is told with its reason."""
+    """No warnings: an undefined result is not-a-number, and is reported with its reason."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         yield
 
 
 def finite(value: float) -> float | None:
-    """A float as JSON may hold it: None for what is not finite."""
+    """A float as JSON can represent it: None where it is not finite."""
     number = float(value)
     return number if abs(number) < float("inf") else None

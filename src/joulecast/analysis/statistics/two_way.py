@@ -42,12 +42,16 @@ class Cells:
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """Sum of squares and degrees of freedom of each effect, and of the additive model's rest."""
+    """Sum of squares and degrees of freedom of each effect.
+
+    `ab` is the interaction: what the sum of both main effects does not explain of the cells' means.
+    """
 
     a: tuple[float, int]
     b: tuple[float, int]
     ab: tuple[float, int]
-    kind: str  # "III" or "II"
+    # "III" or "II".
+    kind: str
 
 
 def cells_of(values: Array, i: npt.NDArray[np.intp], j: npt.NDArray[np.intp]) -> Cells:
@@ -70,64 +74,34 @@ def sums_of_squares(cells: Cells) -> Sums:
     counts. Where some were not, these means do not exist, and main effects are type II: what a
     factor explains beyond the other, without interaction. In balanced designs both are the same.
     """
-    rest, rank = _additive(cells)
-    filled = int((cells.counts > 0).sum())
-    ab = (rest, filled - rank)
+    unexplained, rank = _residual(cells, (0, 1))
+    interaction = unexplained, int((cells.counts > 0).sum()) - rank
     rows, columns = cells.counts.shape
     if cells.complete:
-        return Sums(
-            (_unweighted(cells.counts, cells.means), rows - 1),
-            (_unweighted(cells.counts.T, cells.means.T), columns - 1),
-            ab,
-            "III",
-        )
-    by_b = _one_factor(cells.counts.T, cells.means.T)
-    by_a = _one_factor(cells.counts, cells.means)
-    return Sums(
-        (max(0.0, by_b - rest), rank - columns), (max(0.0, by_a - rest), rank - rows), ab, "II"
-    )
+        by_a = _unweighted(cells.counts, cells.means), rows - 1
+        by_b = _unweighted(cells.counts.T, cells.means.T), columns - 1
+        return Sums(by_a, by_b, interaction, "III")
+    without_a, rank_b = _residual(cells, (1,))
+    without_b, rank_a = _residual(cells, (0,))
+    by_a = max(0.0, without_a - unexplained), rank - rank_b
+    by_b = max(0.0, without_b - unexplained), rank - rank_a
+    return Sums(by_a, by_b, interaction, "II")
 
 
 def _unweighted(counts: Counts, means: Array) -> float:
-    """Of the first factor: its levels' unweighted means, each weighed by its precision."""
+    """Of the first factor: its levels' unweighted means, each weighted by its precision."""
     precision = counts.shape[1] ** 2 / (1 / counts).sum(axis=1)
     level = means.mean(axis=1)
     center = (precision * level).sum() / precision.sum()
     return float((precision * (level - center) ** 2).sum())
 
 
-def _one_factor(counts: Counts, means: Array) -> float:
-    """What is left between cells if the first factor alone explains them."""
-    known = np.where(counts > 0, means, 0.0)
-    level = (counts * known).sum(axis=1) / counts.sum(axis=1)
-    return float((counts * (known - level[:, None]) ** 2).sum())
-
-
-def _additive(cells: Cells) -> tuple[float, int]:
-    """What is left between cells if both factors add up, and the rank of that model."""
-    counts = cells.counts.astype(np.float64)
-    known = np.where(cells.counts > 0, cells.means, 0.0)
-    rows, columns = counts.shape
-    normal = np.zeros((rows + columns, rows + columns))
-    normal[:rows, :rows] = np.diag(counts.sum(axis=1))
-    normal[rows:, rows:] = np.diag(counts.sum(axis=0))
-    normal[:rows, rows:] = counts
-    normal[rows:, :rows] = counts.T
-    right = np.concatenate([(counts * known).sum(axis=1), (counts * known).sum(axis=0)])
-    fit = np.linalg.lstsq(normal, right, rcond=None)[0]
-    left = known - fit[:rows, None] - fit[None, rows:]
-    return float((counts * left**2).sum()), rows + columns - _parts(cells.counts > 0)
-
-
-def _parts(run: npt.NDArray[np.bool_]) -> int:
-    """Into how many parts that share no level the combinations fall."""
-    unseen, parts = set(range(len(run))), 0
-    while unseen:
-        parts += 1
-        rows = {unseen.pop()}
-        while rows:
-            columns = run[sorted(rows)].any(axis=0)
-            reached = set(np.flatnonzero(run[:, columns].any(axis=1)).tolist())
-            rows = reached & unseen
-            unseen -= rows
-    return parts
+def _residual(cells: Cells, factors: tuple[int, ...]) -> tuple[float, int]:
+    """Sum of squares between cells that these factors, added up, do not explain; and their rank."""
+    filled = np.nonzero(cells.counts)
+    weights = np.sqrt(cells.counts[filled])
+    levels = [np.eye(cells.counts.shape[factor])[filled[factor]] for factor in factors]
+    design = np.hstack(levels) * weights[:, None]
+    target = cells.means[filled] * weights
+    fit, _, rank, _ = np.linalg.lstsq(design, target, rcond=None)
+    return float(((target - design @ fit) ** 2).sum()), int(rank)

@@ -12,8 +12,8 @@ from ...errors import BadInputError, UsageError
 from ...units import format_quantity, parse_carbon, parse_duration, parse_energy, parse_power
 from .columns import UNKNOWN, Array, Table
 
-MOST = 1e100
-"""Of any figure: sums, squares and ratios of smaller ones are finite."""
+MAX_VALUE = 1e60
+"""Of any figure: fourth powers and ratios of smaller ones, and their sums, are finite."""
 
 _BRACKETS = re.compile(r"[(\[]\s*([^()\[\]]+?)\s*[)\]]\s*$")
 _SUFFIX = re.compile(r"_([a-z]+)$", re.IGNORECASE)
@@ -124,12 +124,12 @@ def sane(table: Table, column: str, values: Array) -> Array:
 
     Raises `BadInputError` naming the row of one that is larger.
     """
-    large = np.flatnonzero(np.abs(values) > MOST)
+    large = np.flatnonzero(np.abs(values) > MAX_VALUE)
     if len(large):
         row = int(large[0])
         raise BadInputError(
-            f"{where(table, row)}: {column} is {table.cells(column)[row]}, more than {MOST:g}: "
-            "mend it, or leave it empty"
+            f"{where(table, row)}: {column} is {table.cells(column)[row]}, more than "
+            f"{MAX_VALUE:g}: correct it, or leave it empty"
         )
     return values
 

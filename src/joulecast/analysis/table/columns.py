@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -100,6 +100,11 @@ class Table:
     def _shown(self) -> str:
         names = ", ".join(self.columns)
         return names if len(names) <= 200 else names[:200] + ", ..."
+
+
+def sort_levels(levels: Iterable[str], numeric: bool) -> list[str]:
+    """The levels of a factor in order: of a numeric column by size, of others alphabetically."""
+    return sorted(levels, key=by_size if numeric else lambda level: (level.casefold(), level))
 
 
 def by_size(level: str) -> tuple[float, str]:

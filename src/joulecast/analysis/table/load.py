@@ -26,6 +26,12 @@ Source = str | Path | Table | Mapping[str, Sequence[Any]] | Sequence[str]
 Where = Mapping[str, str | float | Iterable[str | float]]
 """By column: the value that a row must have, or several of which it must have one."""
 
+DEFAULT_BY = ("architecture", "model", "method", "configuration", "name")
+"""Columns that make groups where none is named."""
+
+# Levels of a column that an error proposes to group by.
+_MAX_PROPOSED_LEVELS = 20
+
 
 def load_table(
     source: Source = (),
@@ -92,6 +98,28 @@ def by_columns(by: str | Sequence[str], table: Table, otherwise: Sequence[str] =
             f"{table.name}: no column to group by: name it, as in --by architecture,batch"
         )
     return [usual]
+
+
+def default_by(table: Table) -> str:
+    """The first of `DEFAULT_BY` that makes several groups of the rows, or else one.
+
+    Raises `UsageError`, with the columns that `by` may name, where the table has none of these.
+    """
+    levels = {c: {*table.labels(c)} - {None} for c in DEFAULT_BY if c in table.columns}
+    for enough in (2, 1):
+        for column, labels in levels.items():
+            if len(labels) >= enough:
+                return column
+    candidates = [one_line(column) for column in table.columns if _makes_groups(table, column)]
+    more = f" and {len(candidates) - 12} more" if len(candidates) > 12 else ""
+    hint = f": it may be {', '.join(candidates[:12])}{more}" if candidates else ""
+    raise UsageError(f"{table.name}: --by which column?{hint}")
+
+
+def _makes_groups(table: Table, column: str) -> bool:
+    labels = [label for label in table.labels(column) if label is not None]
+    levels = len(set(labels))
+    return 1 < levels <= _MAX_PROPOSED_LEVELS and levels < len(labels)
 
 
 def select_rows(table: Table, where: Where) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ...serialize import to_builtins
 from .labels import LABELS
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ def _configuration(c: Configuration, joules: bool) -> dict[str, Any]:
         "name": c.name,
         "factors": c.factors,
         "n": c.n,
-        "cost": c.cost.to_json(),
-        "quality": c.quality.to_json(),
+        "cost": to_builtins(c.cost),
+        "quality": to_builtins(c.quality),
         "on_front": c.on_front,
         "front_share": c.front_share,
         "label": c.label,

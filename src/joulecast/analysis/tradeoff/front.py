@@ -338,7 +338,7 @@ def _remarks(
 ) -> list[str]:
     found = []
     single = sum(m.n == 1 for m in costs)
-    few = Counter(m.why_no_interval for m in costs if m.why_no_interval)
+    few = Counter(m.reason for m in costs if m.reason)
     if not_resampled:
         found.append("one repetition each: neither intervals nor how sure the front is can be said")
     elif single:

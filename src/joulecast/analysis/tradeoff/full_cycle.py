@@ -18,7 +18,7 @@ import numpy as np
 from ...errors import BadInputError, UsageError
 from ...units import Z90, format_quantity, one_line
 from ..statistics.groups import some
-from ..statistics.medians import LEAST, median
+from ..statistics.medians import MIN_FOR_INTERVAL, median
 from ..table.column_units import bounds_of, quantities, where
 from ..table.columns import Array, Table
 from ..table.configurations import Members, grouped
@@ -237,7 +237,7 @@ def _figure(values: Array, bounds: Sequence[Array]) -> Figure:
     known = np.concatenate(bounds) if bounds else np.empty(0)
     known = known[~np.isnan(known)]
     if m.low is not None or not len(known):
-        return Figure(m.value, m.low, m.high, m.why_no_interval)
+        return Figure(m.value, m.low, m.high, m.reason)
     span = np.concatenate([values, known])
     return Figure(m.value, float(span.min()), float(span.max()), metered=True)
 
@@ -283,8 +283,8 @@ def full_cycle(
     metered = [m.name for m in models if m.training.metered or m.inference.metered]
     if metered:
         notes.append(
-            f"fewer than {LEAST} repetitions: the intervals are those of the runs' meters, and how "
-            f"far other runs would scatter is not in them: {some(metered)}"
+            f"fewer than {MIN_FOR_INTERVAL} repetitions: the intervals are those of the runs' "
+            f"meters, and how far other runs would scatter is not in them: {some(metered)}"
         )
     return FullCycle(usage, [cycles[i] for i in order], pairs, rows, left_out or {}, notes)
 

@@ -113,7 +113,7 @@ def pair_of(
     sign = 1.0 if scale.maximize else -1.0
     reduction = (1 - a[1].value / b[1].value) * 100
     loss = sign * (b[2].value - a[2].value)
-    why = next((m.why_no_interval for m in (a[1], b[1]) if m.why_no_interval), None)
+    why = next((m.reason for m in (a[1], b[1]) if m.reason), None)
     if why is None and drawn is None:
         why = "too many configurations to keep what was drawn"
     saved, lost = Interval(reduction), Interval(loss)

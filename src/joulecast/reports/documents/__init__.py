@@ -12,6 +12,9 @@ from .model import Document
 # when first asked for.
 _DOCUMENTS = {
     "CarbonReport": ("carbon", "carbon_document"),
+    "Comparison": ("compare", "comparison_document"),
+    "Correlations": ("compare", "correlations_document"),
+    "Interaction": ("compare", "interaction_document"),
     "Checkup": ("doctor", "doctor_document"),
     "JobForecasts": ("forecast", "forecast_document"),
     "MachineCalibration": ("calibration", "calibration_document"),

@@ -55,12 +55,16 @@ def figures(*titles: str, min_width: int = 0) -> list[Column]:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of cells under columns. `rules` are the rows that a rule stands above."""
+    """Rows of cells under columns. `rules` are the rows that a rule stands above.
+
+    Where `wrap` is set, columns that do not fit next to the first are drawn in further tables.
+    """
 
     columns: Sequence[Column]
     rows: Sequence[Sequence[Line]]
     caption: str = ""
     rules: frozenset[int] = frozenset()
+    wrap: bool = False
 
 
 @dataclass(frozen=True, slots=True)

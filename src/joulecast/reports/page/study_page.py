@@ -9,7 +9,7 @@ from functools import partial
 from ..._version import __version__
 from ...analysis.carbon.footprint import Carbon
 from ...analysis.power.behavior import PowerBehavior
-from ...analysis.statistics.compare import GroupPair
+from ...analysis.statistics.group_comparison import GroupPair
 from ...analysis.statistics.interaction import Interaction
 from ...analysis.tradeoff.front import Configuration
 from ...analysis.tradeoff.pairs import ConfigurationPair as Saving

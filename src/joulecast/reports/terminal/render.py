@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..documents.model import Block, Column, Document, Line, Notes, Pairs, Plot, Styled, Table
@@ -63,7 +64,11 @@ def _print_section(section: DocumentSection, console: Console) -> None:
 def _print_blocks(blocks: Sequence[Block], console: Console) -> None:
     for block in blocks:
         if not (isinstance(block, Plot) and console.width < block.min_width):
-            console.print(_renderable(block, console.width))
+            parts = _wrapped(block, console.width) if isinstance(block, Table) else [block]
+            for i, part in enumerate(parts):
+                if i:
+                    console.print()
+                console.print(_renderable(part, console.width))
 
 
 def _renderable(block: Block, width: int) -> RenderableType:
@@ -104,6 +109,32 @@ def _grid(rows: Sequence[tuple[Line, Line]], padding: int = 1) -> RichTable:
     for label, line in rows:
         grid.add_row(_text(label), _text(line))
     return grid
+
+
+def _wrapped(table: Table, width: int) -> list[Table]:
+    """The tables that show as many columns next to the first one as fit, each."""
+    if not table.wrap:
+        return [table]
+    sizes = [
+        max([len(c.title), *(_text(row[i]).cell_len for row in table.rows)])
+        for i, c in enumerate(table.columns)
+    ]
+    first = min(sizes[0], max(_MIN_CUT, width - max(sizes[1:]) - 1))
+    groups: list[list[int]] = [[0]]
+    for i in range(1, len(sizes)):
+        used = first + sum(sizes[j] + 1 for j in groups[-1][1:])
+        if len(groups[-1]) > 1 and used + sizes[i] + 1 > width:
+            groups.append([0])
+        groups[-1].append(i)
+    return [
+        replace(
+            table,
+            columns=[table.columns[i] for i in group],
+            rows=[[row[i] for i in group] for row in table.rows],
+            caption=table.caption if group is groups[-1] else "",
+        )
+        for group in groups
+    ]
 
 
 def _table(table: Table, width: int) -> RichTable:

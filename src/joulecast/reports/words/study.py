@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...analysis.carbon.cost import format_money
-from ...analysis.statistics.compare import Comparison
 from ...analysis.statistics.correlation import Correlations
+from ...analysis.statistics.group_comparison import Comparison
 from ...analysis.table.columns import UNKNOWN
 from ...analysis.tradeoff.front import Configuration
 from ...csv_table import number

@@ -57,7 +57,7 @@ def _group(group: ConfigurationGroup) -> dict[str, Any]:
         "factors": dict(group.levels),
         "n": len(group.rows),
         "failed": group.failed,
-        "figures": {column: m.to_json() for column, m in group.medians.items()},
+        "figures": {column: to_builtins(m) for column, m in group.medians.items()},
     }
 
 

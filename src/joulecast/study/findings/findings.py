@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from typing import Any, TypeVar
 
@@ -14,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...analysis.carbon.footprint import Site as Grid
-from ...analysis.statistics.compare import Comparison, compare
 from ...analysis.statistics.correlation import Correlations, correlate
+from ...analysis.statistics.group_comparison import Comparison, compare_groups
 from ...analysis.statistics.interaction import Interaction, interaction
 from ...analysis.table.column_units import quantities
 from ...analysis.table.columns import Array, Table
@@ -279,9 +280,7 @@ def _tests(
     for column in columns:
         for rows, factor, within in jobs:
             comparison = _attempt(
-                lambda rows=rows, column=column, factor=factor: compare(rows, column, factor),  # type: ignore[misc]
-                missing,
-                f"{factor} is not compared",
+                partial(compare_groups, rows, column, factor), missing, f"{factor} is not compared"
             )
             if comparison is not None:
                 found.append(Test(comparison, within))
@@ -307,7 +306,7 @@ def _interactions(
     for column in columns:
         for a, b in combinations(list(factors)[:MOST_FACTORS], 2):
             result = _attempt(
-                lambda a=a, b=b, column=column: interaction(table, column, a, b),  # type: ignore[misc]
+                partial(interaction, table, column, a, b),
                 missing,
                 f"No interaction of {a} and {b}",
             )

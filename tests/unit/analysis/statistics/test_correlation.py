@@ -18,7 +18,7 @@ def table(x: list, y: list, **more: list) -> Table:
     return Table("t", {"x": x, "y": y} | more)
 
 
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=9, max_size=40))
 def test_against_scipy(pairs: list[tuple[int, int]]) -> None:
     from scipy import stats
@@ -51,36 +51,37 @@ def test_a_perfect_order_is_not_p_zero() -> None:
     assert spearman(tied, tied)[1] == pytest.approx(2 / 924)
 
 
-def test_groups_may_say_the_contrary_of_all_rows() -> None:
+def test_groups_may_contradict_all_rows() -> None:
     rng = np.random.default_rng(0)
     place = np.repeat([0.0, 10.0], 30)
     x = place + rng.normal(size=60)
     y = -3 * place + x
-    found = correlate(table(x.tolist(), y.tolist(), g=["a"] * 30 + ["b"] * 30), "x", "y", "g")
-    assert found.overall.rho < 0 and all(g.rho == pytest.approx(1) for g in found.groups)
-    assert "look at the groups" in found.notes[0]
+    result = correlate(table(x.tolist(), y.tolist(), g=["a"] * 30 + ["b"] * 30), "x", "y", "g")
+    assert result.overall.rho < 0
+    assert [g.rho for g in result.groups] == pytest.approx([1.0, 1.0])
+    assert len(result.notes) == 1
 
 
 def test_missing_values_are_counted_and_constants_have_no_rho() -> None:
-    found = correlate(
+    result = correlate(
         table([1.0, 2.0, None, 4.0, 5.0, 6.0], [1.0, math.nan, 3.0, 4.0, 5.0, 9.0]), "x", "y"
     )
-    assert (found.overall.n, found.overall.missing) == (4, 2)
-    assert "needs three" in correlate(table([1.0, 2.0], [1.0, 2.0]), "x", "y").overall.reason
+    assert (result.overall.n, result.overall.missing) == (4, 2)
+    assert correlate(table([1.0, 2.0], [1.0, 2.0]), "x", "y").overall.reason
     same = correlate(table([1.0] * 5, [1.0, 2, 3, 4, 5]), "x", "y").overall
-    assert same.rho is None and same.p is None and "the same in all rows" in same.reason
+    assert same.rho is None and same.p is None and same.reason
 
 
 def test_rows_without_a_label() -> None:
     rows = table([1.0, 2, 3, 4], [1.0, 2, 3, 4], g=["a", "a", "a", None])
-    found = correlate(rows, "x", "y", "g")
-    assert found.unlabeled == 1 and [g.n for g in found.groups] == [3]
-    json.dumps(found.to_json(), allow_nan=False)
+    result = correlate(rows, "x", "y", "g")
+    assert result.unlabeled == 1 and [g.n for g in result.groups] == [3]
+    json.dumps(result.to_json(), allow_nan=False)
 
 
 def test_columns_that_cannot_be() -> None:
     rows = table([1.0, 2, 3], [1.0, 2, 3])
-    with pytest.raises(BadInputError, match="no column z"):
+    with pytest.raises(BadInputError, match="z"):
         correlate(rows, "x", "z")
-    with pytest.raises(UsageError, match="name two columns"):
+    with pytest.raises(UsageError):
         correlate(rows, "x", "x")

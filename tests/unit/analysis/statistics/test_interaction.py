@@ -1,10 +1,9 @@
+"""Two factors. Sums of squares against statsmodels: integration/test_statistics_libraries."""
+
 import json
 
 import numpy as np
-import pandas as pd
 import pytest
-import statsmodels.api as sm
-from statsmodels.formula.api import ols
 
 from joulecast.analysis.statistics.aligned_ranks import aligned_ranks, mean_ranks
 from joulecast.analysis.statistics.interaction import interaction
@@ -13,210 +12,168 @@ from joulecast.analysis.table.columns import Table
 from joulecast.errors import BadInputError, UsageError
 
 
-def frame(n=120, seed=1, a=4, b=3, cross=0.5, noise=1.0):
-    """Unbalanced: levels are drawn."""
+def drawn(n=120, seed=1, a=4, b=3, cross=0.5, noise=1.0):
+    """Levels (drawn, so unbalanced) and values."""
     rng = np.random.default_rng(seed)
     i, j = rng.integers(0, a, n), rng.integers(0, b, n)
-    y = 10 + 1.5 * i + 2 * j + cross * i * j + noise * rng.normal(size=n)
-    return pd.DataFrame({"A": [f"a{x}" for x in i], "B": [f"b{x}" for x in j], "y": y})
+    return i, j, 10 + 1.5 * i + 2 * j + cross * i * j + noise * rng.normal(size=n)
 
 
-def table(df):
-    return Table("runs", {c: df[c].tolist() for c in df.columns})
+def table(i, j, y):
+    columns = {"A": [f"a{x}" for x in i], "B": [f"b{x}" for x in j], "y": [float(x) for x in y]}
+    return Table("runs", columns)
 
 
-def by_statsmodels(formula, df, typ, names):
-    lines = sm.stats.anova_lm(ols(formula, df).fit(), typ=typ)
-    return [(lines.loc[n, "F"], lines.loc[n, "PR(>F)"], lines.loc[n, "sum_sq"]) for n in names]
-
-
-SUM = "y ~ C(A, Sum) * C(B, Sum)"
-SUM_NAMES = ["C(A, Sum)", "C(B, Sum)", "C(A, Sum):C(B, Sum)"]
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_unbalanced_as_type_iii_of_statsmodels(seed):
-    df = frame(seed=seed)
-    found = interaction(table(df), "y", "A", "B", method="anova")
-    expected = by_statsmodels(SUM, df, 3, SUM_NAMES)
-    assert found.sums == "III"
-    residual = ols(SUM, df).fit().ssr
-    for effect, (f, p, ss) in zip(found.effects, expected, strict=True):
-        assert effect.f == pytest.approx(f, rel=1e-9)
-        assert effect.p == pytest.approx(p, rel=1e-6)
-        assert effect.partial_eta_squared == pytest.approx(ss / (ss + residual), rel=1e-9)
-
-
-def test_missing_cells_as_type_ii_of_statsmodels():
-    df = frame()
-    df = df[~((df.A == "a3") & (df.B == "b2"))]
-    found = interaction(table(df), "y", "A", "B", method="anova")
-    assert found.missing == [("a3", "b2")]
-    assert found.sums == "II"
-    additive = ols("y ~ C(A) + C(B)", df).fit()
-    cells = ols("y ~ C(cell)", df.assign(cell=df.A + df.B)).fit()
-    mean_square = cells.ssr / (len(df) - 11)
-    lines = sm.stats.anova_lm(additive, typ=2)
-    a, b, both = found.effects
-    assert a.f == pytest.approx(lines.loc["C(A)", "sum_sq"] / 3 / mean_square, rel=1e-9)
-    assert b.f == pytest.approx(lines.loc["C(B)", "sum_sq"] / 2 / mean_square, rel=1e-9)
-    assert (both.df, both.df_error) == (5, len(df) - 11)
-    assert both.f == pytest.approx((additive.ssr - cells.ssr) / 5 / mean_square, rel=1e-9)
-    assert any("not run: a3, b2" in note for note in found.notes)
-    assert any("without b2 every combination was run" in note for note in found.notes)
+def analyzed(i, j, y, **options):
+    result = interaction(table(i, j, y), "y", "A", "B", **options)
+    json.dumps(result.to_json(), allow_nan=False)
+    return result
 
 
 def test_aligned_ranks_as_wobbrock_defines_them():
-    """Balanced, row by row as in the paper: strip all effects but one, then rank."""
+    # Balanced, row by row as in the paper: all effects but one are removed, then the rest ranked.
     rng = np.random.default_rng(0)
     i, j = (x.ravel() for x in np.mgrid[0:3, 0:2].repeat(4, axis=2).reshape(2, 3, 8))
     y = rng.exponential(size=len(i)) + i * (1 + j)
-    df = pd.DataFrame({"i": i, "j": j, "y": y})
-    mean, grand = df.groupby(["i", "j"]).y.transform("mean"), df.y.mean()
-    by_i, by_j = df.groupby("i").y.transform("mean"), df.groupby("j").y.transform("mean")
-    expected = [
-        (y - mean + by_i - grand).rank(),
-        (y - mean + by_j - grand).rank(),
-        (y - mean + mean - by_i - by_j + grand).rank(),
+    cell = np.array([y[(i == a) & (j == b)].mean() for a, b in zip(i, j, strict=True)])
+    by_i = np.array([y[i == a].mean() for a in i])
+    by_j = np.array([y[j == b].mean() for b in j])
+    responses = [
+        y - cell + by_i - y.mean(),
+        y - cell + by_j - y.mean(),
+        y - cell + cell - by_i - by_j + y.mean(),
     ]
-    for found, ranks in zip(aligned_ranks(y, i, j, cells_of(y, i, j)), expected, strict=True):
-        assert found.tolist() == ranks.tolist()
+    for ranks, response in zip(aligned_ranks(y, i, j, cells_of(y, i, j)), responses, strict=True):
+        assert ranks.tolist() == (np.argsort(np.argsort(response)) + 1).tolist()
 
 
-def test_each_aligned_response_keeps_nothing_of_the_others_in_unbalanced_designs_too():
-    df = frame(noise=0.0)
-    i, j = pd.factorize(df.A)[0], pd.factorize(df.B)[0]
-    y = df.y.to_numpy()
-    cells = cells_of(y, i, j)
-    for column in aligned_ranks(y, i, j, cells)[:2]:
-        assert len(np.unique(column)) <= 4  # of A: one rank for each of its levels; B likewise
+def test_aligned_responses_contain_nothing_of_the_other_effects_in_unbalanced_designs():
+    i, j, y = drawn(noise=0.0)
+    for ranks in aligned_ranks(y, i, j, cells_of(y, i, j))[:2]:
+        # One rank for each level of the factor itself.
+        assert 2 <= len(np.unique(ranks)) <= 4
 
 
-def test_ranks_of_ties_are_shared():
+def test_ties_share_their_ranks():
     assert mean_ranks(np.array([3.0, 1.0, 3.0, 2.0])).tolist() == [3.5, 1.0, 3.5, 2.0]
+    assert mean_ranks(np.array([0.3, 0.1 + 0.2])).tolist() == [1.5, 1.5]
 
 
-def test_auto_takes_the_analysis_of_variance_where_it_may_and_ranks_where_not():
-    assert interaction(table(frame()), "y", "A", "B").method == "anova"
-    skewed = frame()
-    skewed["y"] = np.exp(skewed.y)
-    found = interaction(table(skewed), "y", "A", "B")
-    assert found.method == "art"
-    assert "not normal" in found.why
-    forced = interaction(table(skewed), "y", "A", "B", method="anova")
-    assert any("approximate" in note for note in forced.notes)
+def test_auto_chooses_ranks_where_the_analysis_of_variance_may_not_be_used():
+    i, j, y = drawn()
+    assert analyzed(i, j, y).method == "anova"
+    assert analyzed(i, j, np.exp(y)).method == "art"
+    forced = analyzed(i, j, np.exp(y), method="anova")
+    assert forced.method == "anova" and "approximate" in forced.notes[0]
 
 
 @pytest.mark.parametrize("method", ["anova", "art"])
-def test_finds_an_interaction_and_tells_it_from_none(method):
-    crossed = interaction(table(frame(cross=0.8)), "y", "A", "B", method=method)
-    assert crossed.effects[2].p < 0.001
-    assert crossed.finding.startswith("The effect of A on y depends on B: F(6, 108) = ")
-    none = interaction(table(frame(cross=0.0, seed=4)), "y", "A", "B", method=method)
-    assert none.effects[2].p > 0.05
-    assert none.finding.startswith("No sign that the effect of A on y depends on B")
+def test_an_interaction_is_found_where_there_is_one(method):
+    crossed = analyzed(*drawn(cross=0.8), method=method)
+    assert crossed.effects[2].p < 0.001 and crossed.finding.startswith("The effect of A")
+    assert (crossed.effects[2].df, crossed.effects[2].df_error) == (6, 108)
+    none = analyzed(*drawn(cross=0.0, seed=4), method=method)
+    assert none.effects[2].p > 0.05 and none.finding.startswith("No sign")
 
 
-def test_false_alarms_are_as_rare_as_said():
-    """Ranks aligned, of skewed values without interaction: 5 % of studies, give or take."""
+def test_one_of_twenty_designs_without_interaction_gives_a_false_alarm():
     alarms = 0
     for seed in range(200):
-        df = frame(n=60, a=3, b=2, cross=0.0, seed=seed)
-        rng = np.random.default_rng(seed)
-        df["y"] = df.y + rng.exponential(2.0, len(df))
-        alarms += interaction(table(df), "y", "A", "B", method="art").effects[2].p < 0.05
+        i, j, y = drawn(n=60, a=3, b=2, cross=0.0, seed=seed)
+        y = y + np.random.default_rng(seed).exponential(2.0, len(y))
+        alarms += analyzed(i, j, y, method="art").effects[2].p < 0.05
     assert 2 <= alarms <= 20
 
 
-def test_cells_hold_medians_for_the_plot_and_the_least_of_each_level():
-    found = interaction(table(frame()), "y", "A", "B")
-    assert len(found.cells) == 12
-    assert [(c.a, c.b) for c in found.cells[:3]] == [("a0", "b0"), ("a0", "b1"), ("a0", "b2")]
-    assert found.least == {"b0": "a0", "b1": "a0", "b2": "a0"}
-    assert sum(c.median.n for c in found.cells) == 120
+def test_missing_combinations_make_main_effects_type_ii():
+    i, j, y = drawn()
+    keep = ~((i == 3) & (j == 2))
+    result = analyzed(i[keep], j[keep], y[keep])
+    assert result.missing == (("a3", "b2"),) and result.sums == "II"
+    assert [e.df for e in result.effects] == [3, 2, 5]
+    assert any("a3, b2" in note for note in result.notes)
+    assert any("without b2" in note for note in result.notes)
 
 
-def test_one_run_per_combination():
-    df = pd.DataFrame(
-        [
-            (f"a{i}", f"b{j}", float(3 * i + j + 0.1 * ((i * 5 + j * 3) % 4)))
-            for i in range(4)
-            for j in range(3)
-        ],
-        columns=["A", "B", "y"],
-    )
-    found = interaction(table(df), "y", "A", "B")
-    a, b, both = found.effects
-    lines = sm.stats.anova_lm(ols("y ~ C(A) + C(B)", df).fit(), typ=2)
-    assert a.f == pytest.approx(lines.loc["C(A)", "F"])
-    assert b.f == pytest.approx(lines.loc["C(B)", "F"])
-    assert both.p is None
-    assert "cannot be told from scatter" in both.reason
-    assert found.why.startswith("no assumption fails, but not all could be tested")
-    assert "is unknown" in found.finding
-    with pytest.raises(UsageError, match="twice"):
-        interaction(table(df), "y", "A", "B", method="art")
+def test_balanced_designs_have_the_classical_sums_of_squares():
+    rng = np.random.default_rng(2)
+    i, j = (x.ravel() for x in np.mgrid[0:3, 0:2].repeat(5, axis=2).reshape(2, 3, 10))
+    y = rng.normal(size=len(i)) + i + j
+    result = analyzed(i, j, y, method="anova")
+    ss_a = sum(10 * (y[i == k].mean() - y.mean()) ** 2 for k in range(3))
+    cells = [y[(i == a) & (j == b)] for a in range(3) for b in range(2)]
+    error = sum(((c - c.mean()) ** 2).sum() for c in cells)
+    assert result.sums == "III"
+    assert result.effects[0].f == pytest.approx((ss_a / 2) / (error / 24))
+    assert result.effects[0].partial_eta_squared == pytest.approx(ss_a / (ss_a + error))
 
 
-def test_combinations_that_share_no_level_cannot_be_told_apart():
-    rows = [("a0", "b0", 1.0), ("a0", "b0", 1.2), ("a1", "b1", 3.0), ("a1", "b1", 3.1)]
-    found = interaction(table(pd.DataFrame(rows, columns=["A", "B", "y"])), "y", "A", "B")
-    assert all(e.p is None for e in found.effects)
-    assert all("too few combinations" in e.reason for e in found.effects)
+def test_cells_have_medians_and_each_level_its_lowest():
+    result = analyzed(*drawn())
+    assert len(result.cells) == 12
+    assert [(c.a, c.b) for c in result.cells[:3]] == [("a0", "b0"), ("a0", "b1"), ("a0", "b2")]
+    assert result.lowest == {"b0": "a0", "b1": "a0", "b2": "a0"}
+    assert sum(c.median.n for c in result.cells) == 120
+
+
+def test_one_run_per_combination_has_no_test_of_the_interaction():
+    i, j = (x.ravel() for x in np.mgrid[0:4, 0:3])
+    y = 3.0 * i + j + 0.1 * ((i * 5 + j * 3) % 4)
+    result = analyzed(i, j, y)
+    a, b, both = result.effects
+    assert a.p < 0.05 and b.p < 0.05
+    assert both.p is None and both.reason and "is unknown" in result.finding
+    with pytest.raises(UsageError):
+        analyzed(i, j, y, method="art")
+
+
+def test_combinations_that_share_no_level_cannot_be_separated():
+    result = analyzed([0, 0, 1, 1], [0, 0, 1, 1], [1.0, 1.2, 3.0, 3.1])
+    assert [(e.p, e.df) for e in result.effects] == [(None, 0)] * 3
 
 
 @pytest.mark.parametrize("method", ["auto", "anova", "art"])
-def test_constant_values(method):
-    df = frame()
-    df["y"] = 0.7
-    found = interaction(table(df), "y", "A", "B", method=method)
-    assert all(e.p is None and e.reason == "all values are the same" for e in found.effects)
-    json.dumps(found.to_json(), allow_nan=False)
+def test_constant_values_have_no_p(method):
+    i, j, y = drawn()
+    result = analyzed(i, j, np.full_like(y, 0.7), method=method)
+    assert [e.p for e in result.effects] == [None] * 3
+    assert {e.reason for e in result.effects} == {"all values are the same"}
 
 
-def test_no_scatter_within_combinations():
-    df = frame(noise=0.0)
-    found = interaction(table(df), "y", "A", "B", method="anova")
-    assert all(e.p is None and "no scatter" in e.reason for e in found.effects)
-    json.dumps(found.to_json(), allow_nan=False)
+def test_repetitions_that_do_not_differ_have_no_p():
+    result = analyzed(*drawn(noise=0.0), method="anova")
+    assert [e.p for e in result.effects] == [None] * 3
+    assert {bool(e.reason) for e in result.effects} == {True}
 
 
-def test_the_scale_of_the_values_does_not_matter():
-    df = frame()
-    big = df.assign(y=df.y * 1e12)
-    one, two = (interaction(table(d), "y", "A", "B").effects for d in (df, big))
-    assert [e.f for e in one] == pytest.approx([e.f for e in two], rel=1e-9)
+def test_the_unit_of_the_values_does_not_matter():
+    i, j, y = drawn()
+    small, large = (analyzed(i, j, y * factor).effects for factor in (1, 1e12))
+    assert [e.f for e in small] == pytest.approx([e.f for e in large], rel=1e-9)
 
 
 def test_rows_without_a_value_are_left_out_and_counted():
-    df = frame()
-    cells = df.y.tolist()
-    cells[0], cells[1] = None, "NaN"
-    found = interaction(
-        Table("runs", {"A": df.A.tolist(), "B": [None, *df.B[1:]], "y": cells}), "y", "A", "B"
-    )
-    assert found.left_out == {"no y": 2}
-    assert sum(c.median.n for c in found.cells) == 118
+    columns = dict(table(*drawn()).columns)
+    columns["y"][0], columns["y"][1], columns["B"][0] = None, "NaN", None
+    result = interaction(Table("runs", columns, notes=("note",)), "y", "A", "B")
+    assert result.left_out == {"no y": 2} and result.notes[0] == "note"
+    assert sum(c.median.n for c in result.cells) == 118
 
 
-def test_misuse():
-    df = frame()
-    with pytest.raises(BadInputError, match="A is a0 in all rows: a factor needs two levels"):
-        interaction(table(df[df.A == "a0"]), "y", "A", "B")
-    with pytest.raises(UsageError, match="no method"):
-        interaction(table(df), "y", "A", "B", method="anovva")
-    with pytest.raises(UsageError, match="group by"):
-        interaction(table(df), "y", "A", "A")
-    with pytest.raises(BadInputError, match="no row is left"):
-        interaction(table(df.assign(y=np.nan)), "y", "A", "B")
-    many = pd.DataFrame({"A": [f"r{i}" for i in range(300)], "B": ["x", "y", "z"] * 100, "y": 1.0})
-    with pytest.raises(BadInputError, match="300 levels"):
-        interaction(table(many), "y", "A", "B")
+def test_factors_that_cannot_be_analyzed():
+    i, j, y = drawn()
+    with pytest.raises(BadInputError):
+        analyzed(np.zeros_like(i), j, y)
+    with pytest.raises(BadInputError):
+        analyzed(i, j, np.full_like(y, np.nan))
+    with pytest.raises(BadInputError, match="300"):
+        analyzed(np.arange(300), np.arange(300) % 3, np.ones(300))
+    with pytest.raises(UsageError):
+        interaction(table(i, j, y), "y", "A", "A")
 
 
 def test_a_hundred_thousand_rows():
-    df = frame(n=100_000, a=10, b=8)
-    df["y"] = np.exp(df.y / 10)
-    found = interaction(table(df), "y", "A", "B")
-    assert found.method == "art"
-    assert found.effects[2].df_error == 100_000 - 80
+    i, j, y = drawn(n=100_000, a=10, b=8)
+    result = analyzed(i, j, np.exp(y / 10))
+    assert result.method == "art"
+    assert result.effects[2].df_error == 100_000 - 80

@@ -103,7 +103,7 @@ def test_words_for_nothing_are_levels_of_what_was_recorded() -> None:
     table = Table("ledger", {"aug": [*words, None]})
     assert table.labels("aug") == table.levels("aug") == [*words, None]
     assert not table.is_numeric("aug")
-    groups, unlabeled = split(Table("t", {"aug": [*words], "y": [1.0] * 6}), "y", "aug")
+    groups, unlabeled = split(Table("t", {"aug": [*words]}), np.ones(6), "aug")
     assert {group.name for group in groups} == {*words} and unlabeled == 0
 
 

@@ -12,6 +12,7 @@ from joulecast.errors import BadInputError
 from joulecast.recording.gauge_summary import GaugeSummary
 from joulecast.recording.model import Footer, Metric, Recording, Status
 from joulecast.recording.summary import Summary, summarize
+from joulecast.units import Provenance
 
 
 def test_a_row_for_each_run_with_its_figures() -> None:
@@ -72,11 +73,8 @@ def test_names_that_are_taken_get_a_prefix() -> None:
 
 
 def test_gauges_of_several_devices() -> None:
-    from joulecast.meters.base import GaugeSource
-
-    def gauge(name: str, mean: float | None, most: float | None) -> GaugeSummary:
-        fields = dict.fromkeys(GaugeSource.__dataclass_fields__, "") | {"domain": name}
-        return GaugeSummary(GaugeSource(**fields), mean, 0.0, most, None)
+    def gauge(name: str, mean: float | None, highest: float | None) -> GaugeSummary:
+        return GaugeSummary(name, "", mean, 0.0, highest, None, Provenance.MEASURED, "", "")
 
     summary: Summary = replace(
         summarize(recording()),

@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from joulecast.analysis.statistics.interaction import interaction
 from joulecast.analysis.table.columns import Table
 from joulecast.analysis.tradeoff.front import tradeoff
 from joulecast.reports.terminal.fitting_table import fitting_table
-from joulecast.reports.terminal.interaction import render_interaction
 from joulecast.reports.terminal.scatter import Point, scatter
 from joulecast.reports.terminal.tradeoff import render_tradeoff
 
@@ -79,17 +77,3 @@ def test_intervals_of_savings_stand_beside_the_sentence():
     text = printed(render_tradeoff, single)
     assert "% of cost)" not in text
     assert "a saves 50 % for 100.0 points of accuracy" in text
-
-
-def test_what_was_not_run_stands_in_its_cell():
-    found = interaction(runs(), "energy_j", "architecture", "env")
-    text = printed(render_interaction, found)
-    assert "not run" in text
-    assert "The effect of architecture on energy depends on env" in " ".join(text.split())
-    assert "* the lowest of its column" in text
-
-
-def test_many_levels_come_in_several_tables():
-    text = printed(render_interaction, interaction(runs(envs=9), "energy_j", "architecture", "env"))
-    assert max(map(len, text.splitlines())) <= 80
-    assert all(f"env{j}" in text for j in range(9))

@@ -1,0 +1,89 @@
+"""Tests of all groups."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from fakes.groups import groups_of, normal_groups
+from joulecast.analysis.statistics.assumptions import levene, shapiro
+from joulecast.analysis.statistics.groups import Group
+from joulecast.analysis.statistics.omnibus import kruskal_wallis, welch_anova
+
+values = st.lists(
+    st.one_of(st.integers(-3, 3).map(float), st.floats(-50, 50).map(lambda x: round(x, 2))),
+    min_size=1,
+    max_size=12,
+)
+
+
+def test_kruskal_is_its_formula() -> None:
+    # Without ties the values are their own ranks.
+    a, b, c = [1.0, 4.0, 7.0], [2.0, 5.0, 8.0, 10.0], [3.0, 6.0, 9.0]
+    result = kruskal_wallis(groups_of(a, b, c))
+    ranks = [sum(part) for part in (a, b, c)]
+    h = 12 / (10 * 11) * sum(r * r / n for r, n in zip(ranks, (3, 4, 3), strict=True)) - 3 * 11
+    assert result.statistic == pytest.approx(h)
+    # The survival function of chi-squared with two degrees of freedom.
+    assert result.p == pytest.approx(math.exp(-h / 2))
+    assert result.df == (2.0,)
+
+
+def test_kruskal_of_two_is_mann_whitney() -> None:
+    a, b = normal_groups(5, 0, 1)
+    expected = stats.mannwhitneyu(a.values, b.values, use_continuity=False, method="asymptotic")
+    assert kruskal_wallis([a, b]).p == pytest.approx(expected.pvalue)
+
+
+def test_welch_of_two_is_the_t_test() -> None:
+    a, b = normal_groups(8, 0, 1)
+    expected = stats.ttest_ind(a.values, b.values, equal_var=False)
+    result = welch_anova([a, b])
+    assert result.p == pytest.approx(expected.pvalue)
+    assert result.statistic == pytest.approx(expected.statistic**2)
+    assert result.df == pytest.approx((1.0, expected.df))
+
+
+def test_welch_does_not_depend_on_the_unit() -> None:
+    groups = normal_groups(9, 5, 6)
+    huge = [Group(g.name, g.values * 1e59) for g in groups]
+    assert welch_anova(huge).p == pytest.approx(welch_anova(groups).p)
+
+
+@pytest.mark.parametrize(
+    ("parts", "word"),
+    [((), "no group"), (([1.0, 2.0],), "one group"), (([1.0], [2.0], [3.0]), "one value")],
+)
+def test_too_little_for_any_test(parts: tuple[list[float], ...], word: str) -> None:
+    for test in (kruskal_wallis, welch_anova):
+        result = test(groups_of(*parts))
+        assert result.p is None and word in result.reason
+
+
+@pytest.mark.parametrize("parts", [([1.0, 2.0], [3.0]), ([1.0, 1.0], [3.0, 4.0])])
+def test_welch_needs_variances(parts: tuple[list[float], ...]) -> None:
+    result = welch_anova(groups_of(*parts))
+    assert result.p is None and result.reason
+    assert kruskal_wallis(groups_of(*parts)).p is not None
+
+
+def test_kruskal_of_equal_values_is_undefined() -> None:
+    result = kruskal_wallis(groups_of([2.0, 2.0], [2.0, 2.0, 2.0]))
+    assert result.p is None and result.reason
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(values, min_size=2, max_size=5))
+def test_a_p_is_a_probability_or_has_a_reason(parts: list[list[float]]) -> None:
+    groups = groups_of(*parts)
+    for test in (kruskal_wallis(groups), welch_anova(groups), levene(groups, 0.05)):
+        assert (test.p is None) == (test.reason is not None)
+        assert test.p is None or 0 <= test.p <= 1
+        assert test.statistic is None or math.isfinite(test.statistic)
+    for group in groups:
+        normality = shapiro(group, 0.05)
+        assert (normality.p is None) == (normality.reason is not None)
+        assert np.isfinite(normality.p or 0.0)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ..forecasting.physical.device import Calibration, Device, StaticForecaster
+from ..forecasting.base import Prediction
+from ..forecasting.physical.device import Calibration, Device, StaticForecaster, StepForecast
+from ..forecasting.physical.roofline import Array
 from ..workload.model import Workload
 from .microbench import COMPUTE, INPUT, LAUNCH, MEMORY, STEP, Measurement
 from .stored_constants import Constant
@@ -25,6 +27,10 @@ _FACTORS = (1e-3, 1e3)
 _MIN_EFFECT = 1.3
 _UNDETERMINED = "none of its tests depends on it alone"
 _HALVINGS = 40
+_NO_POWER = "no meter resolved the power of the device under load"
+_NAN = Prediction(math.nan)
+# Where there is no forecast, nothing is solved.
+_UNKNOWN = StepForecast(_NAN, _NAN, _NAN, None, "", "catalog")
 
 
 def fit(
@@ -34,22 +40,41 @@ def fit(
     forecaster: StaticForecaster,
 ) -> dict[str, Constant]:
     """The constants of a device by name, from its tests and its idle power (W)."""
+    model = _Model(device, forecaster)
     launch = _launch(measurements)
-    start = Calibration(launch_s=launch.value, idle_w=idle.value)
+    known = Calibration(launch_s=launch.value, idle_w=idle.value)
     fitted: dict[str, Constant] = {}
-    # Tests that are large enough hardly depend on the order in which these are fitted.
+    # Tests that fill the device hardly depend on the order in which these two are fitted.
     for name, group in (("memory", MEMORY), ("compute", COMPUTE)):
-        fitted[name] = _factor(name, group, measurements, device, forecaster, start)
-        start = _with(start, name, fitted[name].value)
+        fitted[name] = _factor(name, group, measurements, model, known)
+        known = _with(known, name, fitted[name].value)
     if device.kind == "cpu":
-        fitted["launch_s"], fitted["step_s"] = _starts(measurements, device, forecaster, start)
+        fitted["launch_s"], fitted["step_s"] = _starts(measurements, model, known)
         fitted["busy_w"] = _busy_power(measurements)
     else:
         fitted["launch_s"] = launch
-        fitted["step_s"] = _step(measurements, device, forecaster, start)
-        fitted["power"] = _power(measurements, device, forecaster, start)
+        fitted["step_s"] = _step(measurements, model, known)
+        fitted["power"] = _power(measurements, model, known)
     fitted["idle_w"] = idle
     return fitted
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """The physical forecast of a step on the device, with other constants each time."""
+
+    device: Device
+    forecaster: StaticForecaster
+
+    def seconds(self, work: Workload, constants: Calibration) -> float:
+        return self._step(work, constants).duration.value
+
+    def watts(self, work: Workload, constants: Calibration) -> float:
+        return self._step(work, constants).power.value
+
+    def _step(self, work: Workload, constants: Calibration) -> StepForecast:
+        step = self.forecaster.step(work, self.device.calibrated(constants))
+        return _UNKNOWN if step is None else step
 
 
 def _launch(measurements: Sequence[Measurement]) -> Constant:
@@ -62,8 +87,7 @@ def _factor(
     name: str,
     group: str,
     measurements: Sequence[Measurement],
-    device: Device,
-    forecaster: StaticForecaster,
+    model: _Model,
     known: Calibration,
 ) -> Constant:
     """The factor at which the forecast takes as long as the tests did: the median over them."""
@@ -72,8 +96,7 @@ def _factor(
         work = _copies(each)
 
         def seconds(factor: float, work: Workload = work) -> float:
-            there = device.calibrated(_with(known, name, factor))
-            return _forecast(forecaster, work, there)[0]
+            return model.seconds(work, _with(known, name, factor))
 
         if seconds(1.0) < _MIN_EFFECT * seconds(2.0):
             continue
@@ -92,10 +115,7 @@ def _with(calibration: Calibration, name: str, value: float | None) -> Calibrati
 
 
 def _starts(
-    measurements: Sequence[Measurement],
-    device: Device,
-    forecaster: StaticForecaster,
-    known: Calibration,
+    measurements: Sequence[Measurement], model: _Model, known: Calibration
 ) -> tuple[Constant, Constant]:
     """Of a CPU, the time to start an operator, and the fixed time of a step.
 
@@ -106,53 +126,50 @@ def _starts(
     if len(tests) < 2:
         why = _why(measurements, STEP)
         return Constant(None, reason=why), Constant(None, reason=why)
-    rows, rest = [], []
+    rows, target = [], []
     for each in tests:
-        assert each.test.work is not None
+        work = _work(each)
 
-        def seconds(launch_s: float, step_s: float, work: Workload = each.test.work) -> float:
-            there = device.calibrated(replace(known, launch_s=launch_s, step_s=step_s))
-            return _forecast(forecaster, work, there)[0]
+        def seconds(launch_s: float, step_s: float, work: Workload = work) -> float:
+            return model.seconds(work, replace(known, launch_s=launch_s, step_s=step_s))
 
         work_s = seconds(0.0, 0.0)
-        # Large enough that the difference is no rounding error.
-        row = seconds(1.0, 0.0) - work_s, seconds(0.0, 1.0) - work_s
-        rows.append(np.array(row) / each.seconds)
-        rest.append(max(0.0, 1 - work_s / each.seconds))
-    design, target = np.array(rows), np.array(rest)
-    values = np.linalg.lstsq(design, target, rcond=None)[0]
-    if values.min() < 0:
-        kept = int(values.argmax())
-        values = np.zeros(2)
-        column = design[:, kept]
-        values[kept] = float(column @ target / (column @ column))
-    off = design @ values - target
-    spread = float(np.sqrt(np.mean(off**2)))
+        # One second is large enough that the difference is no rounding error.
+        row = np.array([seconds(1.0, 0.0) - work_s, seconds(0.0, 1.0) - work_s])
+        rows.append(row / each.seconds)
+        target.append(max(0.0, 1 - work_s / each.seconds))
+    values = _nonnegative(np.array(rows), np.array(target))
+    spread = float(np.sqrt(np.mean((np.array(rows) @ values - target) ** 2)))
     # None would mean unknown: what is too short to measure is a small number instead.
-    shortest = 1e-3 * min(each.seconds for each in tests)
-    launch_s, step_s = (max(shortest, float(value)) for value in values)
+    shortest_s = 1e-3 * min(each.seconds for each in tests)
+    launch_s, step_s = (max(shortest_s, float(value)) for value in values)
     return Constant(launch_s, spread), Constant(step_s, spread)
 
 
-def _step(
-    measurements: Sequence[Measurement],
-    device: Device,
-    forecaster: StaticForecaster,
-    known: Calibration,
-) -> Constant:
+def _nonnegative(rows: Array, target: Array) -> Array:
+    """Least squares of two coefficients, neither below zero."""
+    values = np.asarray(np.linalg.lstsq(rows, target, rcond=None)[0], dtype=float)
+    if values.min() >= 0:
+        return values
+    kept = int(values.argmax())
+    column = rows[:, kept]
+    alone = np.zeros(2)
+    alone[kept] = column @ target / (column @ column)
+    return alone
+
+
+def _step(measurements: Sequence[Measurement], model: _Model, known: Calibration) -> Constant:
     """Of a GPU, the time of a step that its kernels do not explain."""
     for each in _of(measurements, STEP):
-        assert each.test.work is not None
-        work = each.test.work
+        work = _work(each)
 
         def seconds(step_s: float, work: Workload = work) -> float:
-            there = device.calibrated(replace(known, step_s=step_s))
-            return _forecast(forecaster, work, there)[0]
+            return model.seconds(work, replace(known, step_s=step_s))
 
-        shortest = each.seconds * 1e-3
-        value = solve(seconds, each.seconds, shortest, each.seconds)
-        if value is None and seconds(shortest) >= each.seconds:
-            value = shortest
+        shortest_s = each.seconds * 1e-3
+        value = solve(seconds, each.seconds, shortest_s, each.seconds)
+        if value is None and seconds(shortest_s) >= each.seconds:
+            value = shortest_s
         if value is None:
             return Constant(None, reason="the forecast of the test's kernels does not fit its time")
         return Constant(value, each.timing.spread)
@@ -160,43 +177,32 @@ def _step(
 
 
 def _busy_power(measurements: Sequence[Measurement]) -> Constant:
-    """Of a CPU, the power that most tests drew: threads that wait for one another spin."""
+    """Of a CPU, the median power of its tests: threads that wait for one another spin."""
     watts = [each.timing.power_w for each in measurements if each.timing.power_w]
     if not watts:
-        return Constant(None, reason="no meter resolved the power of the device under load")
+        return Constant(None, reason=_NO_POWER)
     return Constant(float(np.median(watts)), _spread(watts, [0.0]))
 
 
-def _power(
-    measurements: Sequence[Measurement],
-    device: Device,
-    forecaster: StaticForecaster,
-    known: Calibration,
-) -> Constant:
+def _power(measurements: Sequence[Measurement], model: _Model, known: Calibration) -> Constant:
     """Of a GPU, the factor at which the forecast draws the power that the tests drew."""
+    tests = [*_of(measurements, COMPUTE), *_of(measurements, MEMORY)]
+    metered = [(each, each.timing.power_w) for each in tests if each.timing.power_w]
     factors = []
-    metered = [
-        each
-        for group in (COMPUTE, MEMORY)
-        for each in _of(measurements, group)
-        if each.timing.power_w
-    ]
-    for each in metered:
+    for each, power_w in metered:
         work = _copies(each)
 
         def watts(factor: float, work: Workload = work) -> float:
-            there = device.calibrated(replace(known, power=factor))
-            return _forecast(forecaster, work, there)[1]
+            return model.watts(work, replace(known, power=factor))
 
-        factor = solve(watts, each.timing.power_w or 0.0, *_FACTORS)
+        factor = solve(watts, power_w, *_FACTORS)
         if factor is not None:
             factors.append(factor)
     if factors:
         spread = _spread(factors, [0.0]) if len(factors) > 1 else None
         return Constant(float(np.median(factors)), spread)
-    if metered:
-        return Constant(None, reason="under load the meters show no more than at idle")
-    return Constant(None, reason="no meter resolved the power of the device under load")
+    reason = "under load the meters show no more than at idle" if metered else _NO_POWER
+    return Constant(None, reason=reason)
 
 
 def solve(
@@ -219,16 +225,14 @@ def solve(
     return math.sqrt(low * high)
 
 
-def _forecast(forecaster: StaticForecaster, work: Workload, device: Device) -> tuple[float, float]:
-    """Duration (s) and power (W) of a step; not-a-number where there is no forecast."""
-    step = forecaster.step(work, device)
-    return (math.nan, math.nan) if step is None else (step.duration.value, step.power.value)
+def _work(measurement: Measurement) -> Workload:
+    assert measurement.test.work is not None
+    return measurement.test.work
 
 
 def _copies(measurement: Measurement) -> Workload:
     """The test's work, many times in one step."""
-    work = measurement.test.work
-    assert work is not None
+    work = _work(measurement)
     return replace(work, ops=tuple(replace(op, count=op.count * _COPIES) for op in work.ops))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -21,7 +21,7 @@ from . import microbench
 from .constants_fit import fit
 from .microbench import Measurement
 from .probe import measure
-from .stored_constants import BUSY_SHARE, Constant, DeviceCalibration
+from .stored_constants import BUSY_SHARE, Constant, DeviceCalibration, MicroTiming
 from .targets import Target
 
 _MAX_IDLE_S = 10.0
@@ -66,24 +66,16 @@ def calibrate_device(
     idle_s = min(_MAX_IDLE_S, _IDLE_SHARE * duration_s)
     idle = idle_power(target.domains, idle_s, environment, clock, sleep, env)
     load = _Load(clock)
-    measurements, summary = _run_tests(
-        torch, device, max(1.0, duration_s - (clock() - begun)), clock, env, progress
-    )
+    left_s = max(1.0, duration_s - (clock() - begun))
+    measurements, summary = _run_tests(torch, device, left_s, clock, env, progress)
     others = load.others()
     measurements = [
         each.with_power(power_of(summary, {each.test.name}, target.domains))
         for each in measurements
     ]
     constants = fit(measurements, idle, target.facts, Physical())
-    metered = [d for d in summary.domains if _belongs(d.source.domain, target.domains)]
-    energies = [d.energy for d in metered if d.energy is not None]
-    notes = []
-    if others is not None and others >= BUSY_SHARE:
-        notes.append(_disturbed(others))
-    if not metered:
-        notes.append(f"no meter of {target.device} here: run joulecast doctor to see why")
+    metered = [d.energy for d in summary.domains if _belongs(d.source.domain, target.domains)]
     timings = [each.timing for each in measurements]
-    notes += [f"{t.name}: not run: {t.skipped}" for t in timings if t.skipped]
     return DeviceCalibration(
         device=target.device,
         name=target.facts.name,
@@ -91,13 +83,24 @@ def calibrate_device(
         spreads={name: constant.spread for name, constant in constants.items()},
         reasons={name: c.reason for name, c in constants.items() if c.reason},
         input_s=input_s,
-        power_provenance=provenance_of_sum(energies)[0] if energies else None,
+        power_provenance=provenance_of_sum(metered)[0] if metered else None,
         tests=timings,
-        notes=notes,
+        notes=_notes(target, others, bool(metered), timings),
         others=others,
         seconds=clock() - begun,
         versions={"joulecast": __version__, "torch": str(torch.__version__)},
     )
+
+
+def _notes(
+    target: Target, others: float | None, metered: bool, timings: Sequence[MicroTiming]
+) -> list[str]:
+    notes = []
+    if others is not None and others >= BUSY_SHARE:
+        notes.append(_disturbed(others))
+    if not metered:
+        notes.append(f"no meter of {target.device} here: run joulecast doctor to see why")
+    return notes + [f"{t.name}: not run: {t.skipped}" for t in timings if t.skipped]
 
 
 def _run_tests(
@@ -135,20 +138,20 @@ def idle_power(
         "machine", clock, env=env, cpu_time=CpuTime(clock, None), environment=environment
     )
     meters = [m for m in machine.meters if _belongs(m.source.domain, domains)]
+    load = _Load(clock)
+    part_s = seconds / _IDLE_PARTS
     try:
-        if not meters:
-            return Constant(None, reason="no meter of the device here")
-        load = _Load(clock)
-        parts = [
-            measure_idle(meters, seconds / _IDLE_PARTS, clock, sleep) for _ in range(_IDLE_PARTS)
-        ]
-        others = load.others()
+        number = _IDLE_PARTS if meters else 0
+        parts = [measure_idle(meters, part_s, clock, sleep) for _ in range(number)]
     finally:
         for meter in machine.meters:
             meter.close()
+    if not meters:
+        return Constant(None, reason="no meter of the device here")
     watts = [sum(part.values()) for part in parts if len(part) == len(meters)]
     if not watts or min(watts) <= 0:
-        return Constant(None, reason="the meters gave no reading in time: take a longer --duration")
+        return Constant(None, reason="the meters gave no reading in time: use a longer --duration")
+    others = load.others()
     if domains.startswith("cpu") and others is not None and others > BUSY_SHARE:
         return Constant(None, reason=f"{_disturbed(others)}: it was not idle")
     return Constant(min(watts), (max(watts) - min(watts)) / 2 / min(watts))
@@ -159,16 +162,18 @@ def power_of(summary: Summary, spans: Collection[str], domains: str) -> float | 
 
     Spans that are each too short for a meter may together be long enough.
     """
-    sources = {d.source.domain: d.source for d in summary.domains}
+    sources = {
+        d.source.domain: d.source for d in summary.domains if _belongs(d.source.domain, domains)
+    }
     energy_j = duration_s = 0.0
     metered: set[str] = set()
     for span in summary.spans:
-        parts = {d: e for d, e in span.domains.items() if _belongs(d, domains) and d in sources}
+        parts = {domain: e.value for domain, e in span.domains.items() if domain in sources}
         if span.span.name in spans and parts:
-            energy_j += sum(e.value for e in parts.values())
+            energy_j += sum(parts.values())
             duration_s += span.duration_s
             metered |= set(parts)
-    if not metered or not all(is_resolved(duration_s, sources[d]) for d in metered):
+    if not metered or not all(is_resolved(duration_s, sources[domain]) for domain in metered):
         return None
     return energy_j / duration_s
 

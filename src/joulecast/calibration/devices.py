@@ -12,7 +12,7 @@ from ..hardware.environment import Environment
 
 
 def gpus_named(name: str) -> tuple[Device, ...]:
-    """The GPU of that name; all that share it, the most powerful first, where it is not exact.
+    """The GPU of that name; where it is not exact, all that share it, the most powerful first.
 
     Raises `UnknownHardwareError`, with the nearest names.
     """
@@ -23,8 +23,8 @@ def gpus_named(name: str) -> tuple[Device, ...]:
 def gpu_here(environment: Environment) -> tuple[int, Device] | None:
     """The first visible GPU of this machine and its index in the driver, None where it has none.
 
-    It may draw what is set in the driver. Raises `UnknownHardwareError` where the catalog does not
-    know it.
+    Its power limit is the one set in the driver. Raises `UnknownHardwareError` where the catalog
+    does not have it.
     """
     for gpu in environment.gpus:
         if gpu.visible and gpu.name:
@@ -39,32 +39,32 @@ def cpu_named(name: str) -> Device:
 
 
 def cpu_here(environment: Environment) -> Device:
-    """The CPUs that this process may use; a model whose name is hidden is taken by its family.
+    """The CPUs that this process may use.
 
-    Its notes say what part of the processor that is, and for what a hidden name is taken.
+    A model whose name is hidden is replaced by one of its family. The notes report which part of
+    the processor is counted, and what replaces a hidden name.
     """
-    cpu, told = environment.cpu, True
+    cpu = environment.cpu
     try:
-        model = find_cpu(cpu.name or "")
+        model, hidden = find_cpu(cpu.name or ""), False
     except UnknownHardwareError:
-        told = False
-        model = _by_family(environment)
-    per_core = model.threads / model.cores
+        model, hidden = _by_family(environment), True
     threads = environment.effective_cpus or float(model.threads)
     memory = environment.effective_memory_bytes
     device = Device.of_cpu(
         model,
-        cores=max(1.0, threads / per_core),
+        cores=max(1.0, threads / (model.threads / model.cores)),
         memory_gb=None if memory is None else memory / 1e9,
     )
+    name = cpu.name or model.name
     if threads < model.threads:
         whose = "host threads" if environment.is_virtual else "threads of the processor"
-        part = f"{cpu.name or model.name}: {threads:g} of {model.threads} {whose} are counted"
+        part = f"{name}: {threads:g} of {model.threads} {whose} are counted"
         device = replace(device, notes=(*device.notes, part))
-    if told:
+    if not hidden:
         return device
-    note = f"{cpu.name or 'this CPU'} is taken for a {model.name}: its own name is not known"
-    return replace(device, name=cpu.name or model.name, notes=(*device.notes, note))
+    note = f"{cpu.name or 'this CPU'} is treated as a {model.name}: its own name is unknown"
+    return replace(device, name=name, notes=(*device.notes, note))
 
 
 def _by_family(environment: Environment) -> CpuModel:

@@ -40,7 +40,7 @@ _T95 = 1.895
 
 
 class ProbeError(JoulecastError):
-    """The job's own steps cannot be run here."""
+    """The job's steps cannot be run on this machine."""
 
 
 def check_memory(needs: Iterable[MemoryNeed]) -> None:
@@ -87,25 +87,30 @@ def probe(
 
     spans = [s for s in measure(parts, clock, env).spans if s.span.name == "probe"]
     energies = [s.energy for s in spans if s.energy is not None]
-    if len(energies) < len(spans) or not energies or sum(e.value for e in energies) <= 0:
+    total_j = sum(e.value for e in energies)
+    if len(energies) < len(spans) or total_j <= 0:
         raise ProbeError("nothing is metered here: run joulecast doctor to see why")
-    each_bytes, system_share = usage[1].since(usage[0])
-    each_bytes /= _PARTS * size
-    avoidable = 0.0 if each_bytes < _MIN_NEW_BYTES else system_share
+    new_bytes, system_share = usage[1].since(usage[0])
+    new_bytes /= _PARTS * size
+    avoidable = system_share if new_bytes >= _MIN_NEW_BYTES else 0.0
     duration = _widened(_predicted([s.duration_s / size for s in spans]), avoidable, 0.0)
     joules = _widened(_predicted([e.value / size for e in energies]), avoidable, 0.0)
-    below = sum(e.value - e.low for e in energies) / sum(e.value for e in energies)
-    above = sum(e.high - e.value for e in energies) / sum(e.value for e in energies)
+    below = sum(e.value - e.low for e in energies) / total_j
+    above = sum(e.high - e.value for e in energies) / total_j
     energy = _widened(joules, below, above)
     power = _widened(Prediction(joules.value / duration.value), below, above)
     notes = [f"from {_PARTS * size} real steps on made-up data, after {count} to warm up"]
     if avoidable:
-        notes.append(
-            f"the system allocates {each_bytes / 2**20:.1f} MiB of new memory in each step, which "
-            f"takes {100 * avoidable:.0f} % of the CPU time; another process may avoid that. "
-            "With glibc, MALLOC_TRIM_THRESHOLD_ and MALLOC_MMAP_THRESHOLD_ of 1073741824 avoid it"
-        )
+        notes.append(_new_memory_note(new_bytes, avoidable))
     return StepForecast(duration, energy, power, None, "probe", "probed", tuple(notes))
+
+
+def _new_memory_note(each_bytes: float, share: float) -> str:
+    return (
+        f"the system allocates {each_bytes / 2**20:.1f} MiB of new memory in each step, which "
+        f"takes {100 * share:.0f} % of the CPU time; another process may avoid that. "
+        "With glibc, MALLOC_TRIM_THRESHOLD_ and MALLOC_MMAP_THRESHOLD_ of 1073741824 avoid it"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     import torch
 
 
-Given = tuple[tuple[Any, ...], dict[str, Any]]
-"""Arguments and named arguments of the model's forward pass."""
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+"""Positional and named arguments of the model's forward pass."""
 
 
 def steps_of(
@@ -43,22 +43,22 @@ def steps_of(
 
 
 def training_step(
-    module: torch.nn.Module, given: Given, optimizer: str | None, precision: str
+    module: torch.nn.Module, given: Arguments, optimizer: str | None, precision: str
 ) -> Callable[[], None]:
-    """A step of training on made-up data: a batch drawn, forward, loss, backward, optimizer.
+    """A step of training on made-up data: drawing a batch, forward, loss, backward, optimizer.
 
     The loss is cross-entropy where the output has classes, else the output's mean. Raises
     `MissingExtraError` without torch.
     """
     torch = _torch()
-    made = {
+    optimizers = {
         "sgd": lambda p: torch.optim.SGD(p, 1e-6),
         "momentum": lambda p: torch.optim.SGD(p, 1e-6, momentum=0.9),
         "adam": lambda p: torch.optim.Adam(p, 1e-6),
         "adamw": lambda p: torch.optim.AdamW(p, 1e-6),
     }
     module.train()
-    update = made[optimizer](list(module.parameters())) if optimizer in made else None
+    update = optimizers[optimizer](list(module.parameters())) if optimizer in optimizers else None
     args, named = given
     device = _device(module)
 
@@ -77,7 +77,7 @@ def training_step(
 
 
 def _drawn(torch: Any, value: Any) -> Any:
-    """A batch in a new order: data that lie in memory are gathered like this."""
+    """The batch in a new order, as a loader gathers data that is in memory."""
     if not isinstance(value, torch.Tensor) or value.ndim == 0:
         return value
     return value[torch.randperm(len(value), device=value.device)]
@@ -90,7 +90,7 @@ def _loss(torch: Any, output: Any) -> Any:
     return torch.nn.functional.cross_entropy(output, _drawn(torch, targets))
 
 
-def inference_step(module: torch.nn.Module, given: Given, precision: str) -> Callable[[], None]:
+def inference_step(module: torch.nn.Module, given: Arguments, precision: str) -> Callable[[], None]:
     """A step of inference. Raises `MissingExtraError` without torch."""
     torch = _torch()
     module.eval()
@@ -125,13 +125,13 @@ def _autocast(torch: Any, device: str, precision: str) -> Any:
 
 
 def _wait(torch: Any, device: str) -> None:
-    """A GPU works on when the step returns: it is over only once that has ended."""
+    """Wait for a GPU, which is still at work when the step returns."""
     if device == "cuda":
         torch.cuda.synchronize()
 
 
 def _first_tensor(output: Any) -> Any:
-    """The tensor to take a loss from: models give tensors, tuples, dictionaries, or objects."""
+    """The tensor that the loss uses: models return tensors, tuples, dictionaries, or objects."""
     if isinstance(output, Mapping):
         return _first_tensor(next(iter(output.values())))
     if isinstance(output, (tuple, list)):

@@ -8,34 +8,30 @@ from pathlib import Path
 
 import numpy as np
 
-from ..csv_table import RowError, amount, number, open_table
+from ..csv_table import CsvTable, RowError, amount, number, open_table
 from .join import Readings
 
 TIMES = ("t", "t_s", "time", "timestamp", "date", "datetime")
 FACTORS = {"energy_wh": 3600.0, "energy_kwh": 3.6e6, "energy_j": 1.0}
 POWER = "power_w"
-_MILLISECONDS = 1e11  # as seconds that were the year 5138
-_CALENDAR = 1e9  # 2001; below that they are no times of the calendar
+# Larger numbers are milliseconds: as seconds, this is the year 5138.
+_MIN_MILLISECONDS = 1e11
+# Smaller numbers are not seconds since 1970: this is the year 2001.
+_MIN_CALENDAR_S = 1e9
 
 
 def read_readings(path: Path) -> Readings:
     """The readings in a CSV file: a time, and `power_w` or a counter such as `energy_wh`.
 
-    Times are ISO 8601 (local where they name no zone) or seconds since 1970. Rows without a figure
-    (a plug that was away) are passed over. Raises `BadInputError` naming the line.
+    Times are ISO 8601 (local time without a zone) or seconds since 1970. Rows without a figure (a
+    plug that did not answer) are skipped. Raises `BadInputError` with the line.
     """
     with open_table(path) as table:
-        time = next((name for name in TIMES if table.has(name)), None)
-        figure = next((name for name in (POWER, *FACTORS) if table.has(name)), None)
-        if time is None or figure is None:
-            raise RowError(
-                "it needs a column t (ISO time, or seconds since 1970) and one of power_w, "
-                f"energy_wh; it has {', '.join(table.header)[:200]}"
-            )
+        time, figure = _columns(table)
         times: list[float] = []
         values: list[float] = []
         for row in table.rows((time, figure)):
-            # A plug that was away leaves the figure blank.
+            # The figure is empty while a plug does not answer.
             if not row[figure]:
                 continue
             value, t_s = amount(row[figure], figure), _instant(row[time])
@@ -47,8 +43,20 @@ def read_readings(path: Path) -> Readings:
             values.append(value)
         if not times:
             raise RowError(f"no row has a figure of {figure}")
-    read = np.array(times), np.array(values) * FACTORS.get(figure, 1.0)
-    return Readings(*read, counts=figure != POWER, origin=path.name)
+    joules_or_watts = np.array(values) * FACTORS.get(figure, 1.0)
+    return Readings(np.array(times), joules_or_watts, counts=figure != POWER, origin=path.name)
+
+
+def _columns(table: CsvTable) -> tuple[str, str]:
+    """The columns of time and figure. Raises `RowError`."""
+    time = next((name for name in TIMES if table.has(name)), None)
+    figure = next((name for name in (POWER, *FACTORS) if table.has(name)), None)
+    if time is None or figure is None:
+        raise RowError(
+            "it needs a column t (ISO time, or seconds since 1970) and one of power_w, "
+            f"energy_wh; it has {', '.join(table.header)[:200]}"
+        )
+    return time, figure
 
 
 def _instant(text: str) -> float:
@@ -60,10 +68,10 @@ def _instant(text: str) -> float:
             raise RowError(
                 f"{text[:40]!r} is no time: write 2026-05-01T12:00:00+02:00, or seconds since 1970"
             ) from None
-    seconds = seconds / 1e3 if seconds > _MILLISECONDS else seconds
-    if not (math.isfinite(seconds) and seconds > _CALENDAR):
+    seconds = seconds / 1e3 if seconds > _MIN_MILLISECONDS else seconds
+    if not (math.isfinite(seconds) and seconds > _MIN_CALENDAR_S):
         raise RowError(
             f"{text[:40]!r} is no time of the calendar: write seconds since 1970, so that "
-            "the readings can be found in the recordings"
+            "the readings can be matched with recordings"
         )
     return seconds

@@ -1,91 +1,122 @@
-"""Readings at the wall and what the meters said, brought into the same stretches of time."""
+"""Readings at the wall and of the meters, averaged over the same bins of time."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..meters.base import Source
-from ..recording.integrate import curve
+from ..recording.integrate import EnergyCurve, curve
 from ..recording.model import Array, Gap, Recording, Samples
 
-_LEAST_BIN_S = 5.0  # plugs and sensors average over a second or so, each in its own way
-_UPDATES = 5  # of a meter, or of a counter at the wall, in a bin
-_PERIODS = 3  # of readings at the wall
+# Plugs and sensors average over about a second, each in its own way.
+_MIN_BIN_S = 5.0
+# A bin has this many updates of a meter or counter, and this many readings of power at the wall.
+_UPDATES = 5
+_PERIODS = 3
+# Readings that are further apart leave a hole.
+_MAX_PERIODS, _MIN_HOLE_S = 5, 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """What a meter at the wall said: times since 1970 (s), and watts or cumulative joules."""
+    """Readings of a meter at the wall.
+
+    Attributes:
+        t_s: times since 1970, s.
+        value: watts, or cumulative joules.
+        counts: whether they are cumulative joules.
+        origin: the file or plug, for people.
+    """
 
     t_s: Array
     value: Array
-    counts: bool  # cumulative joules
-    origin: str  # for people: the file, the plug
+    counts: bool
+    origin: str
 
     def shifted(self, seconds: float) -> Readings:
-        """The same, so much later."""
+        """The same readings, later by some seconds."""
         return replace(self, t_s=self.t_s + seconds)
 
     @property
     def period_s(self) -> float:
-        """Time from one to the next, as a rule."""
+        """Median time from one to the next."""
         return float(np.median(np.diff(self.t_s))) if len(self.t_s) > 1 else math.inf
 
 
 @dataclass(frozen=True, slots=True)
 class Metered:
-    """What the meters of one recording said together. Times are since 1970."""
+    """The energy that all meters of one recording measured together.
+
+    Attributes:
+        t_s: times since 1970, s.
+        energy_j: cumulative energy of all domains.
+        gaps: segments in which a meter gave no reading, since 1970.
+        scope: of the recording.
+        domains: that were metered.
+        period_s: update period of the slowest meter.
+    """
 
     t_s: Array
-    energy_j: Array  # cumulative, all domains
-    dark: tuple[tuple[float, float], ...]  # stretches in which one of them was silent
+    energy_j: Array
+    gaps: tuple[tuple[float, float], ...]
     scope: str
     domains: tuple[str, ...]
-    period_s: float  # of the slowest
+    period_s: float
 
 
 def metered(
     samples: Mapping[str, Samples],
-    sources: Iterable[Source],
-    gaps: Iterable[Gap],
+    sources: Sequence[Source],
+    gaps: Sequence[Gap],
     started_at: float,
     end_s: float,
     scope: str,
 ) -> Metered | None:
-    """The sum of what the domains' meters said; None where one that is there said nothing."""
-    sources, gaps = list(sources), list(gaps)
-    curves = []
-    for source in sources:
-        found = samples.get(source.domain)
-        if found is None or len(found) < 2:
-            return None
-        own = [gap for gap in gaps if gap.domain == source.domain]
-        curves.append(curve(found, source.kind, own))
-    if not curves:
+    """The sum of what the domains' meters measured; None where one of them gave no readings.
+
+    Args:
+        samples: by domain.
+        sources: of the meters.
+        gaps: segments without readings, by domain.
+        started_at: of the recording, since 1970.
+        end_s: of the recording, from its start.
+        scope: of the recording.
+    """
+    if not sources or any(len(samples.get(s.domain, ())) < 2 for s in sources):
         return None
+    curves = [_curve(samples[source.domain], source, gaps) for source in sources]
     first = max(0.0, *(float(c.t_s[0]) for c in curves))
     last = min(end_s, *(float(c.t_s[-1]) for c in curves))
     t_s = np.unique(np.concatenate([c.t_s for c in curves]))
     t_s = t_s[(t_s >= first) & (t_s <= last)]
     if len(t_s) < 2:
         return None
-    dark = [(gap.start_s, end_s if gap.end_s is None else gap.end_s) for gap in gaps]
     return Metered(
         t_s=t_s + started_at,
         energy_j=np.sum([c.at(t_s)[0] for c in curves], axis=0),
-        dark=tuple((a + started_at, b + started_at) for a, b in dark),
+        gaps=tuple(_since_1970(gap, started_at, end_s) for gap in gaps),
         scope=scope,
         domains=tuple(sorted(source.domain for source in sources)),
         period_s=max(source.update_period_s for source in sources),
     )
 
 
+def _curve(samples: Samples, source: Source, gaps: Sequence[Gap]) -> EnergyCurve:
+    return curve(samples, source.kind, [gap for gap in gaps if gap.domain == source.domain])
+
+
+def _since_1970(gap: Gap, started_at: float, end_s: float) -> tuple[float, float]:
+    """Start and end of a gap; one without an end lasts until the end of the recording."""
+    gap_end_s = end_s if gap.end_s is None else gap.end_s
+    return gap.start_s + started_at, gap_end_s + started_at
+
+
 def metered_of(recording: Recording) -> Metered | None:
-    """What the meters of a recording said together; None where nothing was metered."""
+    """What the meters of a recording measured together; None where nothing was metered."""
     header = recording.header
     return metered(
         recording.samples,
@@ -99,14 +130,14 @@ def metered_of(recording: Recording) -> Metered | None:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """Mean watts in the same bins."""
+    """Mean power at the wall and of the meters in the same bins, W."""
 
     wall_w: Array
     metered_w: Array
 
 
 def join(readings: Readings, runs: Sequence[Metered], bin_s: float) -> Joined:
-    """Mean powers at the wall and of the meters, in bins in which both were there throughout."""
+    """Mean powers in bins that both the wall and the meters cover entirely."""
     wall_j, holes = _cumulative(readings)
     walls, meters = [np.empty(0)], [np.empty(0)]
     for run in runs:
@@ -115,40 +146,42 @@ def join(readings: Readings, runs: Sequence[Metered], bin_s: float) -> Joined:
             continue
         edges = run.t_s[0] + bin_s * np.arange(count + 1)
         start, end = edges[:-1], edges[1:]
-        whole = (start >= readings.t_s[0]) & (end <= readings.t_s[-1])
-        # Holes follow each other: none is in a bin where as many began before its end as ended
-        # before its start.
-        whole &= np.searchsorted(holes[0], end) == np.searchsorted(holes[1], start, side="right")
-        for dark_from, dark_to in run.dark:
-            whole &= (end <= dark_from) | (start >= dark_to)
-        walls.append(np.diff(np.interp(edges, readings.t_s, wall_j))[whole] / bin_s)
-        meters.append(np.diff(np.interp(edges, run.t_s, run.energy_j))[whole] / bin_s)
+        covered = (start >= readings.t_s[0]) & (end <= readings.t_s[-1])
+        # Holes follow one another: a bin has none if as many began before its end as ended before
+        # its start.
+        ended = np.searchsorted(holes[1], start, side="right")
+        covered &= np.searchsorted(holes[0], end) == ended
+        for gap_start, gap_end in run.gaps:
+            covered &= (end <= gap_start) | (start >= gap_end)
+        walls.append(np.diff(np.interp(edges, readings.t_s, wall_j))[covered] / bin_s)
+        meters.append(np.diff(np.interp(edges, run.t_s, run.energy_j))[covered] / bin_s)
     return Joined(np.concatenate(walls), np.concatenate(meters))
 
 
 def _cumulative(readings: Readings) -> tuple[Array, Array]:
-    """Joules up to each reading; starts and ends of the stretches nothing is known of, (2, n)."""
+    """Joules up to each reading; starts and ends of the holes between readings, (2, n)."""
     t_s, value = readings.t_s, readings.value
     steps = np.diff(t_s)
-    unknown = steps > max(5 * readings.period_s, 10.0)
+    hole = steps > max(_MAX_PERIODS * readings.period_s, _MIN_HOLE_S)
     if readings.counts:
         joules = np.diff(value)
-        unknown |= joules < 0  # it was set back
+        # A counter that falls was reset.
+        hole |= joules < 0
         joules = np.maximum(joules, 0.0)
     else:
         joules = steps * (value[:-1] + value[1:]) / 2
-    return np.r_[0.0, np.cumsum(joules)], np.stack([t_s[:-1][unknown], t_s[1:][unknown]])
+    return np.r_[0.0, np.cumsum(joules)], np.stack([t_s[:-1][hole], t_s[1:][hole]])
 
 
 def bin_width(readings: Readings, runs: Sequence[Metered]) -> float:
-    """How long a bin must be for both to be resolved in it, s."""
+    """The shortest bin in which wall and meters are both resolved, s."""
     slowest = max((run.period_s for run in runs), default=0.0)
     wall = (_UPDATES if readings.counts else _PERIODS) * readings.period_s
-    return max(_LEAST_BIN_S, _UPDATES * slowest, wall)
+    return max(_MIN_BIN_S, _UPDATES * slowest, wall)
 
 
-def risen(readings: Readings) -> Readings:
-    """A counter's readings at which it had moved: between them it counts too coarsely to tell."""
+def where_counted(readings: Readings) -> Readings:
+    """A counter's readings at which it had changed; its resolution hides what is between them."""
     if not readings.counts or len(readings.t_s) < 2:
         return readings
     moved = np.r_[True, np.diff(readings.value) != 0]

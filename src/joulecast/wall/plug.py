@@ -1,4 +1,4 @@
-"""Smart plugs, asked over their local HTTP interface: what the machine draws at the wall.
+"""Smart plugs, read over their local HTTP interface: what the machine draws at the wall.
 
 Only the given plug is contacted: no proxy is used, no redirect to another server is followed.
 
@@ -26,38 +26,40 @@ _MAX_BYTES = 1 << 18
 
 
 class PlugError(JoulecastError):
-    """A plug does not answer, or not with what it should."""
+    """A plug does not answer, or its answer has no power."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """`shelly://[user:password@]host[:port][/channel]`, as its parts."""
+    """`shelly://[user:password@]host[:port][/channel]`, as its parts; `host` has the port."""
 
     scheme: str
-    host: str  # with the port
+    host: str
     channel: int = 0
     user: str | None = None
     password: str | None = None
 
     def __str__(self) -> str:
-        """For people: never with the password."""
+        """The address without its password, for people."""
         return f"{self.scheme}://{self.host}" + (f"/{self.channel}" if self.channel else "")
 
 
 def parse_plug(text: str) -> Address:
     """The address of a plug. Raises `UsageError`."""
     example = "shelly://192.168.1.20 or tasmota://192.168.1.21"
-    # What was typed is not repeated: a password may stand in it.
+    # Errors do not repeat the text, because it may have a password.
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
-        raise UsageError(f"--plug: it cannot be read: write it as {example}") from None
+        raise UsageError(f"--plug: not an address: write it as {example}") from None
     if parts.scheme not in SCHEMES:
         raise UsageError(f"--plug: write it as {example}")
     channel = parts.path.strip("/") or "0"
     if not parts.hostname or not channel.isdecimal() or parts.query or parts.fragment:
-        raise UsageError(f"--plug: write it as {example}, with /1 behind it for the second channel")
+        raise UsageError(
+            f"--plug: write it as {example}, with /1 at its end for the second channel"
+        )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     host = host if port is None else f"{host}:{port}"
     user = None if parts.username is None else unquote(parts.username)
@@ -66,25 +68,25 @@ def parse_plug(text: str) -> Address:
 
 
 class Plug:
-    """One plug. `power_w` asks it; safe to be called from one thread at a time."""
+    """One plug. Call `power_w` from one thread at a time."""
 
     def __init__(self, address: Address, timeout_s: float = TIMEOUT_S) -> None:
         self.address = address
         # No proxy: the plug is in the local network, and its password must stay there.
         self._http = HttpClient(timeout_s, max_bytes=_MAX_BYTES, tries=1, use_proxy=False)
-        self._ask: Callable[[], float] | None = None
+        self._read: Callable[[], float] | None = None
 
     def power_w(self) -> float:
         """Watts now. Raises `PlugError`."""
-        if self._ask is None:
-            self._ask = self._shelly() if self.address.scheme == "shelly" else self._tasmota
-        watts = self._ask()
+        if self._read is None:
+            self._read = self._shelly() if self.address.scheme == "shelly" else self._tasmota
+        watts = self._read()
         if not (math.isfinite(watts) and watts >= 0):
             raise PlugError(f"plug {self.address}: {watts:g} W cannot be the power of a machine")
         return watts
 
     def _shelly(self) -> Callable[[], float]:
-        """How this one is asked: by its generation, and by what it is."""
+        """The function that reads this plug, by its generation and component."""
         about = self._get("/shelly")
         channel = self.address.channel
         if not isinstance(about.get("gen"), int) or about["gen"] < 2:
@@ -107,16 +109,14 @@ class Plug:
                 f"plug {self.address}: it has no channel {channel} that measures power"
             ) from None
         if status.get("is_valid") is False:
-            raise PlugError(f"plug {self.address}: it says its own reading is not valid")
+            raise PlugError(f"plug {self.address}: it reports that its reading is not valid")
         return self._number(status, "power")
 
     def _tasmota(self) -> float:
         query = {"cmnd": "Status 8"}
-        if self.address.password is not None:  # where its web interface asks for one
-            query = {
-                "user": self.address.user or "admin",
-                "password": self.address.password,
-            } | query
+        if self.address.password is not None:
+            login = {"user": self.address.user or "admin", "password": self.address.password}
+            query = login | query
         answer = self._get("/cm?" + urlencode(query, quote_via=quote))
         if "WARNING" in answer:
             raise self._refused()

@@ -1,4 +1,4 @@
-"""Fits wall power on what was metered at the same time, or says why that cannot be done.
+"""Fits power at the wall to what was metered at the same time, or explains why that is impossible.
 
 The fit is Huber's (P. J. Huber, "Robust Estimation of a Location Parameter", 1964), by iteratively
 reweighted least squares, on means over bins; its standard errors allow for the autocorrelation of
@@ -17,83 +17,73 @@ from ..errors import BadInputError
 from ..ledger import calibrations
 from ..recording.model import Array
 from ..units import format_duration
-from .join import Joined, Metered, Readings, bin_width, join, metered_of, risen
+from .join import Joined, Metered, Readings, bin_width, join, metered_of, where_counted
 from .wall_energy import Covariance, WallFit
 
 if TYPE_CHECKING:
     from ..ledger import Ledger
 
-LEAST_BINS = 12
-LONGEST_LAG_S = 60.0  # that is looked for
-_HUBER = 1.345  # 95 % as good as least squares where errors are normal
-_LEAST_SWING = 0.05  # of the metered power, to tell a slope from an offset
-_LEAST_R = 0.5
-_WORST_SLOPE = 0.25  # standard error of the slope, relative
-_CLEARER = 0.05  # of the variance, that a shifted clock must explain more
-_LONGER = "too few: record the wall for some minutes, idle and under load"
-_TOLERATED_S = 3.0  # plugs answer with what they measured a little before
+MIN_BINS = 12
+# The longest difference of clocks that is searched for, s.
+MAX_LAG_S = 60.0
+# Huber's constant: 95 % of the efficiency of least squares where errors are normal.
+_HUBER = 1.345
+# Variation of the metered power, relative, without which slope and offset are not separable.
+_MIN_SWING = 0.05
+_MIN_R = 0.5
+# Standard error of the slope, relative.
+_MAX_SLOPE_ERROR = 0.25
+# A shifted clock must explain so much more of the variance.
+_CLEARER = 0.05
+# Plugs report what they measured some seconds earlier.
+_TOLERATED_LAG_S = 3.0
+_LONGER = "record the wall for some minutes, idle and under load"
 
 
 class WallFitError(BadInputError):
-    """Readings that cannot be fitted to what was metered; the text says why and what to do."""
+    """Readings that cannot be fitted to what was metered; the text explains why and what to do."""
 
 
 def fit_wall(readings: Readings, runs: Sequence[Metered]) -> WallFit:
-    """The fit of wall power on what was metered in `runs`, which are of one scope and domains.
+    """The fit of power at the wall on what was metered in `runs`, all of one scope and domains.
 
-    Raises `WallFitError`: no overlap, too few readings, no variation, clocks that differ.
+    Raises:
+        WallFitError: no overlap, too few readings, no variation, or clocks that differ.
     """
-    told = len(readings.t_s)
-    if told < 3:
-        raise WallFitError(f"{readings.origin}: {told} readings are {_LONGER}")
-    if not _meet(readings, runs):
-        raise _apart(readings)
-    readings = risen(readings)
-    if len(readings.t_s) < 3:
+    readings = _usable(readings, runs)
+    bin_s = bin_width(readings, runs)
+    joined = join(readings, runs, bin_s)
+    if not len(joined.wall_w):
+        raise _no_overlap(readings)
+    if len(joined.wall_w) < MIN_BINS:
         raise WallFitError(
-            f"{readings.origin}: its counter moved {len(readings.t_s) - 1} times in {told} "
-            f"readings, {_LONGER}"
+            f"{readings.origin}: readings and runs share {len(joined.wall_w)} segments of "
+            f"{format_duration(bin_s)}, and {MIN_BINS} are needed: {_LONGER}"
         )
-    width = bin_width(readings, runs)
-    both = join(readings, runs, width)
-    if not len(both.wall_w):
-        raise _apart(readings)
-    if len(both.wall_w) < LEAST_BINS:
-        raise WallFitError(
-            f"{readings.origin}: readings and runs share {len(both.wall_w)} stretches of "
-            f"{format_duration(width)}, {LEAST_BINS} are needed: record for longer"
-        )
-    _check_swing(both, readings)
-    lag_s, before, after = find_lag(readings, runs, width)
-    if abs(lag_s) > max(_TOLERATED_S, 2 * readings.period_s):
-        side = "ahead of" if lag_s > 0 else "behind"
-        raise WallFitError(
-            f"{readings.origin}: its clock seems {abs(lag_s):.0f} s {side} this machine's "
-            f"(rank correlation {after:.2f} instead of {before:.2f}): correct it, or add "
-            f"--shift {-lag_s:.0f}s"
-        )
+    _check_swing(joined, readings)
+    lag_s = _checked_lag(readings, runs, bin_s)
     if lag_s:
-        both = join(readings.shifted(-lag_s), runs, width)
-    slope, offset, covariance, residuals = robust_line(both.metered_w, both.wall_w)
-    ranks = _correlation(both)
-    error = math.sqrt(max(0.0, covariance[0][0]))
-    if slope <= 0 or ranks < _LEAST_R or error > _WORST_SLOPE * slope:
+        joined = join(readings.shifted(-lag_s), runs, bin_s)
+    slope, offset_w, covariance, residuals = robust_line(joined.metered_w, joined.wall_w)
+    slope_error, offset_error_w = (math.sqrt(max(0.0, covariance[i][i])) for i in (0, 1))
+    ranks = _correlation(joined)
+    if slope <= 0 or ranks < _MIN_R or slope_error > _MAX_SLOPE_ERROR * slope:
         raise WallFitError(
-            f"{readings.origin}: wall power does not follow the meters (rank correlation "
-            f"{ranks:.2f}): is it this machine's, alone? Record idle and load, for longer"
+            f"{readings.origin}: power at the wall does not follow the meters (rank correlation "
+            f"{ranks:.2f}): check that it is this machine's alone, and {_LONGER}"
         )
-    low, high = np.percentile(both.metered_w, [1, 99])
+    low_w, high_w = np.percentile(joined.metered_w, [1, 99])
     return WallFit(
         slope=slope,
-        offset_w=offset,
-        slope_error=error,
-        offset_error_w=math.sqrt(max(0.0, covariance[1][1])),
+        offset_w=offset_w,
+        slope_error=slope_error,
+        offset_error_w=offset_error_w,
         covariance=covariance,
-        r=float(np.corrcoef(both.metered_w, both.wall_w)[0, 1]),
+        r=float(np.corrcoef(joined.metered_w, joined.wall_w)[0, 1]),
         rmse_w=float(np.sqrt(np.mean(residuals**2))),
-        bins=len(both.wall_w),
-        bin_s=width,
-        metered_w=(float(low), float(high)),
+        bins=len(joined.wall_w),
+        bin_s=bin_s,
+        metered_w=(float(low_w), float(high_w)),
         lag_s=lag_s,
         scope=runs[0].scope,
         domains=runs[0].domains,
@@ -101,57 +91,76 @@ def fit_wall(readings: Readings, runs: Sequence[Metered]) -> WallFit:
     )
 
 
-def _meet(readings: Readings, runs: Sequence[Metered]) -> bool:
-    """Whether any of the runs was there while the wall was read."""
+def _usable(readings: Readings, runs: Sequence[Metered]) -> Readings:
+    """The readings that resolve what they count. Raises `WallFitError` where they are too few."""
+    number = len(readings.t_s)
+    if number < 3:
+        raise WallFitError(f"{readings.origin}: {number} readings are too few: {_LONGER}")
     first, last = readings.t_s[0], readings.t_s[-1]
-    return any(run.t_s[0] <= last and run.t_s[-1] >= first for run in runs)
+    if not any(run.t_s[0] <= last and run.t_s[-1] >= first for run in runs):
+        raise _no_overlap(readings)
+    counted = where_counted(readings)
+    if len(counted.t_s) < 3:
+        raise WallFitError(
+            f"{readings.origin}: its counter changed {len(counted.t_s) - 1} times in {number} "
+            f"readings, which is too few: {_LONGER}"
+        )
+    return counted
 
 
-def _apart(readings: Readings) -> WallFitError:
+def _no_overlap(readings: Readings) -> WallFitError:
     return WallFitError(
-        f"{readings.origin}: none of its readings falls into a recorded run of this machine: "
-        "check their times and zone, or record runs while the wall is metered"
+        f"{readings.origin}: no reading falls into a recorded run of this machine: check the times "
+        "and their zone, or record runs while the wall is metered"
     )
 
 
-def _check_swing(both: Joined, readings: Readings) -> None:
-    low, middle, high = np.percentile(both.metered_w, [5, 50, 95])
-    if high - low < _LEAST_SWING * abs(middle):
+def _check_swing(joined: Joined, readings: Readings) -> None:
+    low, middle, high = np.percentile(joined.metered_w, [5, 50, 95])
+    if high - low < _MIN_SWING * abs(middle):
         raise WallFitError(
             f"{readings.origin}: the metered power hardly varies ({low:.1f} to {high:.1f} W): "
             "record the machine both idle and under load"
         )
-    if float(np.ptp(both.wall_w)) <= 1e-9 * float(np.max(both.wall_w)):
+    if float(np.ptp(joined.wall_w)) <= 1e-9 * float(np.max(joined.wall_w)):
         raise WallFitError(
-            f"{readings.origin}: the wall power is always {both.wall_w[0]:.1f} W while the metered "
-            "power varies: is it this machine's?"
+            f"{readings.origin}: power at the wall is always {joined.wall_w[0]:.1f} W while the "
+            "metered power varies: check that it is this machine's"
         )
 
 
-def find_lag(
-    readings: Readings, runs: Sequence[Metered], bin_s: float
-) -> tuple[float, float, float]:
-    """By how many seconds the readings come too late, and the correlations without and with it.
+def _checked_lag(readings: Readings, runs: Sequence[Metered], bin_s: float) -> float:
+    """By how many seconds the readings come late; 0 where no shift explains clearly more.
 
-    0 where no shift within a minute explains clearly more.
+    Raises `WallFitError` where it is more than a plug's delay.
     """
-    finest = max(1.0, readings.period_s, 2 * max(run.period_s for run in runs))
-    narrow = min(bin_s, 2 * finest)
-    step = finest / 2
-    count = int(LONGEST_LAG_S / step)
-    lags = step * np.arange(-count, count + 1)
-    r = np.array([_correlation(join(readings.shifted(-lag), runs, narrow)) for lag in lags])
+    finest_s = max(1.0, readings.period_s, 2 * max(run.period_s for run in runs))
+    narrow_s = min(bin_s, 2 * finest_s)
+    step_s = finest_s / 2
+    count = int(MAX_LAG_S / step_s)
+    lags = step_s * np.arange(-count, count + 1)
+    r = np.array([_correlation(join(readings.shifted(-lag), runs, narrow_s)) for lag in lags])
     best = int(np.argmax(r))
-    before, after = float(r[count]), float(r[best])
-    clearer = max(0.0, after) ** 2 - max(0.0, before) ** 2
-    return (float(lags[best]) if clearer > _CLEARER else 0.0), before, after
-
-
-def _correlation(both: Joined) -> float:
-    """Of ranks (Spearman): something else on the plug for a while does not drown it."""
-    if len(both.wall_w) < LEAST_BINS or not np.ptp(both.wall_w) or not np.ptp(both.metered_w):
+    before, after, lag_s = float(r[count]), float(r[best]), float(lags[best])
+    if max(0.0, after) ** 2 - max(0.0, before) ** 2 <= _CLEARER:
         return 0.0
-    return float(np.corrcoef(_ranks(both.metered_w), _ranks(both.wall_w))[0, 1])
+    if abs(lag_s) > max(_TOLERATED_LAG_S, 2 * readings.period_s):
+        side = "ahead of" if lag_s > 0 else "behind"
+        raise WallFitError(
+            f"{readings.origin}: its clock seems {abs(lag_s):.0f} s {side} this machine's "
+            f"(rank correlation {after:.2f} instead of {before:.2f}): correct it, or add "
+            f"--shift {-lag_s:.0f}s"
+        )
+    return lag_s
+
+
+def _correlation(joined: Joined) -> float:
+    """Of ranks (Spearman), so that another appliance on the plug for a while does not matter."""
+    if len(joined.wall_w) < MIN_BINS:
+        return 0.0
+    if not np.ptp(joined.wall_w) or not np.ptp(joined.metered_w):
+        return 0.0
+    return float(np.corrcoef(_ranks(joined.metered_w), _ranks(joined.wall_w))[0, 1])
 
 
 def _ranks(values: Array) -> Array:
@@ -186,53 +195,54 @@ def robust_line(x: Array, y: Array) -> tuple[float, float, Covariance, Array]:
     return float(answer[0]), float(answer[1]), ((a, b), (c, d)), residuals
 
 
-# --- from the ledger -----------------------------------------------------------------------------
-
-
 def fit_recordings(readings: Readings, ledger: Ledger, environment: Mapping[str, Any]) -> WallFit:
     """The fit on the recordings of this machine that ran while the wall was metered.
 
-    Runs of one scope with the same domains are fitted together: of several such groups that which
-    the readings cover longest. Runs at the same time as others are left out, except where they are
-    of the whole machine. Raises `WallFitError` and `LedgerError`.
+    Runs of one scope with the same domains are fitted together; of several such groups, the one
+    that the readings cover longest. Runs at the same time as others are left out, except those of
+    the whole machine.
+
+    Raises:
+        WallFitError: no such recordings, or they cannot be fitted.
+        LedgerError: the ledger cannot be read.
     """
     if len(readings.t_s) < 3:
-        return fit_wall(readings, [])  # says so
-    first, last = float(readings.t_s[0]), float(readings.t_s[-1])
-    rows = [
-        row
-        for row in ledger.runs(until=last + LONGEST_LAG_S)
-        if row.started_at + row.duration_s >= first - LONGEST_LAG_S
-    ]
-    own = calibrations.machine_of(environment)
-    groups: dict[tuple[str, tuple[str, ...]], list[Metered]] = {}
-    for row in rows:
-        recording = ledger.load(row.run_id)
-        if own is None or calibrations.machine_of(recording.header.environment) != own:
-            continue
-        found = metered_of(recording)
-        if found is not None:
-            groups.setdefault((found.scope, found.domains), []).append(found)
-    everything = [run for runs in groups.values() for run in runs]
-    groups = {
-        key: kept
-        for key, runs in groups.items()
-        if (kept := [run for run in runs if not _beside(run, everything)])
-    }
-    if not groups:
         return fit_wall(readings, [])
-    best = max(groups.values(), key=lambda runs: _covered(runs, first, last))
-    return fit_wall(readings, best)
+    runs = _metered_runs(readings, ledger, environment)
+    groups: dict[tuple[str, tuple[str, ...]], list[Metered]] = {}
+    for run in runs:
+        if not _overlaps(run, runs):
+            groups.setdefault((run.scope, run.domains), []).append(run)
+    longest = max(groups.values(), key=lambda group: _covered_s(group, readings), default=[])
+    return fit_wall(readings, longest)
 
 
-def _beside(run: Metered, others: Sequence[Metered]) -> bool:
-    """Whether another run was there at the same time; of the whole machine it does not matter."""
+def _metered_runs(
+    readings: Readings, ledger: Ledger, environment: Mapping[str, Any]
+) -> list[Metered]:
+    """What was metered in the runs of this machine at the time of the readings."""
+    first, last = float(readings.t_s[0]), float(readings.t_s[-1])
+    machine = calibrations.machine_of(environment)
+    runs = []
+    for row in ledger.runs(until=last + MAX_LAG_S):
+        if machine is None or row.started_at + row.duration_s < first - MAX_LAG_S:
+            continue
+        recording = ledger.load(row.run_id)
+        if calibrations.machine_of(recording.header.environment) == machine:
+            run = metered_of(recording)
+            runs += [] if run is None else [run]
+    return runs
+
+
+def _overlaps(run: Metered, others: Sequence[Metered]) -> bool:
+    """Whether another run was there at the same time; for the whole machine it does not matter."""
     return run.scope != "machine" and any(
         other is not run and other.t_s[0] < run.t_s[-1] and other.t_s[-1] > run.t_s[0]
         for other in others
     )
 
 
-def _covered(runs: Sequence[Metered], first: float, last: float) -> float:
+def _covered_s(runs: Sequence[Metered], readings: Readings) -> float:
+    first, last = float(readings.t_s[0]), float(readings.t_s[-1])
     lengths = (min(last, float(r.t_s[-1])) - max(first, float(r.t_s[0])) for r in runs)
     return sum(max(0.0, length) for length in lengths)

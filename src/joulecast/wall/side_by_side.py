@@ -1,4 +1,4 @@
-"""A plug and the meters, read side by side while the machine works or idles."""
+"""Reads a plug and the meters at the same time, while the machine works or idles."""
 
 from __future__ import annotations
 
@@ -19,21 +19,23 @@ from ..recording.sampler import Sampler
 from .join import Metered, Readings, metered
 from .regression import WallFitError
 
-PLUG_S = 1.0  # plugs measure about once a second
+# Plugs measure about once a second.
+PLUG_S = 1.0
 METERS_S = 0.1
 SCOPES = ("machine", "process")
-_GIVES_UP = 5  # failures of the plug, one after the other
+# Consecutive failures of a plug after which it counts as lost.
+_MAX_FAILURES = 5
 
 
 class PowerPlug(Protocol):
-    """What is asked for the power at the wall, and how it is called."""
+    """A plug that reports the power at the wall."""
 
     def power_w(self) -> float:
         """Watts now. Raises `JoulecastError`."""
 
 
 class _Meters:
-    """The meters of one scope, and what they said."""
+    """The meters of one scope, and their samples."""
 
     def __init__(
         self,
@@ -45,9 +47,9 @@ class _Meters:
         self.scope = scope
         follows = None if scope == "machine" else os.getpid()
         times = CpuTime(clock, follows)
-        found = discover(scope, clock, env=env, cpu_time=times, environment=environment)
-        self.sources = [meter.source for meter in found.meters]
-        self.sampler = Sampler(found.meters, clock, METERS_S)
+        discovery = discover(scope, clock, env=env, cpu_time=times, environment=environment)
+        self.sources = [meter.source for meter in discovery.meters]
+        self.sampler = Sampler(discovery.meters, clock, METERS_S)
         self._parts: dict[str, list[Samples]] = {}
         self.gaps: list[Gap] = []
 
@@ -64,9 +66,9 @@ class _Meters:
 
 
 class SideBySide:
-    """Reads a plug and the meters in threads of its own, from `with` on until its end.
+    """Reads a plug and the meters in threads of its own inside a `with` block.
 
-    Both scopes are metered: a machine's runs are recorded in either, and their figures differ.
+    Both scopes are metered: runs are recorded in either, and their figures differ.
     """
 
     def __init__(
@@ -92,7 +94,7 @@ class SideBySide:
         ]
 
     def __enter__(self) -> SideBySide:
-        """Ask the plug once, and begin. Raises `JoulecastError` where it does not answer."""
+        """Read the plug once, and start. Raises `JoulecastError` where it does not answer."""
         self._plug.power_w()
         for thread in self._threads:
             thread.start()
@@ -114,29 +116,29 @@ class SideBySide:
     def _read_plug(self) -> None:
         failures = 0
         while not self._stop.wait(self._plug_s):
-            asked = self._clock()
+            before_s = self._clock()
             try:
                 watts = self._plug.power_w()
             except JoulecastError as error:
                 failures += 1
-                if failures >= _GIVES_UP:
+                if failures >= _MAX_FAILURES:
                     self._lost = error
                     return
                 continue
             failures = 0
-            self._times.append((asked + self._clock()) / 2)
+            self._times.append((before_s + self._clock()) / 2)
             self._watts.append(watts)
 
     def readings(self) -> Readings:
-        """What the plug said; times by the clock. Raises `JoulecastError` if it was lost."""
+        """The plug's readings; times by the clock. Raises `JoulecastError` if it was lost."""
         if self._lost is not None:
             raise self._lost
         return Readings(np.array(self._times), np.array(self._watts), False, self._name)
 
     def metered(self) -> list[Metered]:
-        """What the meters said, a scope each. Raises `WallFitError` where there are none."""
-        found = [meters.metered(meters.sampler.start_s) for meters in self._meters]
-        known = [one for one in found if one is not None]
-        if not known:
-            raise WallFitError("nothing is metered here: joulecast doctor says what can be")
-        return known
+        """What was metered, by scope. Raises `WallFitError` where nothing was."""
+        every = [meters.metered(meters.sampler.start_s) for meters in self._meters]
+        metered_scopes = [each for each in every if each is not None]
+        if not metered_scopes:
+            raise WallFitError("nothing is metered here: run joulecast doctor to see what can be")
+        return metered_scopes

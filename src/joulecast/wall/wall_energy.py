@@ -74,8 +74,8 @@ def wall_energy(
     """Energy at the wall, J, of a run with this metered total; always modelled.
 
     The interval is the fit's: its standard errors at the run's power, and its residual, which is
-    taken to stay the same throughout a run. The meters' systematic error is in the fit already;
-    what a meter could not see of this run (`resolved` False) is not, and is added.
+    assumed constant during a run. The fit includes the meters' systematic error, but not what a
+    meter could not resolve of this run (`resolved` False), which is added.
 
     Raises `ValueError` for a duration that is not above 0.
     """
@@ -93,14 +93,14 @@ def wall_energy(
 
 
 def wall_of(summary: Summary, fit: WallFit | None) -> Estimate | None:
-    """The wall energy of a run; None where there is no fit, or one that is not for such a run."""
+    """The wall energy of a run; None without a fit for its scope and domains."""
     if fit is None or summary.total is None or summary.duration_s <= 0:
         return None
     domains = tuple(sorted(d.source.domain for d in summary.domains))
     if fit.domains != domains or fit.scope != summary.recording.header.scope:
         return None
-    seen = all(is_resolved(summary.duration_s, d.source) for d in summary.domains)
-    resolved = seen and not summary.recording.gaps
+    all_resolved = all(is_resolved(summary.duration_s, d.source) for d in summary.domains)
+    resolved = all_resolved and not summary.recording.gaps
     return wall_energy(summary.total, summary.duration_s, fit, resolved=resolved)
 
 

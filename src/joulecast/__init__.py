@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from .analysis.carbon.carbon import CarbonReport, carbon
     from .analysis.statistics.compare import compare
     from .analysis.statistics.correlation import correlate
+    from .analysis.tradeoff.lifetime import LifetimeEnergy
+    from .analysis.tradeoff.tradeoff import TradeoffGroups, tradeoff
+    from .analysis.tradeoff.weigh import Tradeoff
     from .calibration.calibrate import (
         MachineCalibration,
         calibrate,
@@ -64,6 +67,7 @@ _HOMES = {
     "JobForecasts": ".forecasting.physical.job",
     "JoulecastError": ".errors",
     "Ledger": ".ledger",
+    "LifetimeEnergy": ".analysis.tradeoff.lifetime",
     "MachineCalibration": ".calibration.calibrate",
     "OnlineEvaluation": ".forecasting.scoring.accuracy",
     "Provenance": ".units",
@@ -76,6 +80,8 @@ _HOMES = {
     "StaticEvaluation": ".forecasting.scoring.accuracy",
     "Study": ".study.model",
     "Summary": ".recording.summary",
+    "Tradeoff": ".analysis.tradeoff.weigh",
+    "TradeoffGroups": ".analysis.tradeoff.tradeoff",
     "Workload": ".workload.model",
     "analyze": ".workload.analysis",
     "calibrate": ".calibration.calibrate",
@@ -96,6 +102,7 @@ _HOMES = {
     "show": ".run.show",
     "stored_calibration": ".calibration.calibrate",
     "summarize": ".recording.summary",
+    "tradeoff": ".analysis.tradeoff.tradeoff",
 }
 
 __all__ = [
@@ -111,6 +118,7 @@ __all__ = [
     "JobForecasts",
     "JoulecastError",
     "Ledger",
+    "LifetimeEnergy",
     "MachineCalibration",
     "OnlineEvaluation",
     "Provenance",
@@ -123,6 +131,8 @@ __all__ = [
     "StaticEvaluation",
     "Study",
     "Summary",
+    "Tradeoff",
+    "TradeoffGroups",
     "Workload",
     "__version__",
     "analyze",
@@ -144,6 +154,7 @@ __all__ = [
     "show",
     "stored_calibration",
     "summarize",
+    "tradeoff",
 ]
 
 

@@ -16,7 +16,7 @@ from joulecast.analysis.power.change_point import last_change
 from joulecast.analysis.power.stabilize import stabilizing_time
 from joulecast.analysis.statistics.interaction import interaction
 from joulecast.analysis.table.columns import Table, read_csv
-from joulecast.analysis.tradeoff.front import tradeoff
+from joulecast.analysis.tradeoff.tradeoff import tradeoff
 from joulecast.meters.base import GaugeSource, ReadingKind, Source, Uncertainty
 from joulecast.recording.model import Footer, Recording, Samples, Status
 from joulecast.recording.summary import summarize
@@ -43,8 +43,8 @@ def within(runs: Table, *environments: str) -> Table:
 
 
 def test_savings_hold_what_was_published_in_their_intervals_where_outliers_matter_little(runs):
-    cloud = tradeoff(within(runs, "Cloud"), ENERGY, QUALITY, reference="vgg16")
-    saved = {p.cheaper: p.reduction_pct for p in cloud.pairs if p.dearer == "vgg16"}
+    cloud = tradeoff(within(runs, "Cloud"), cost=ENERGY, quality=QUALITY, baseline="vgg16")
+    saved = {p.lower_cost: p.cost_reduction_pct for p in cloud.pairs if p.higher_cost == "vgg16"}
     for name, published in PUBLISHED["Cloud"].items():
         assert saved[name].low < published < saved[name].high
         assert saved[name].value == pytest.approx(published, abs=2.5)
@@ -52,7 +52,7 @@ def test_savings_hold_what_was_published_in_their_intervals_where_outliers_matte
 
 def test_the_small_network_is_on_every_front(runs):
     for environment in PUBLISHED:
-        found = tradeoff(within(runs, environment), ENERGY, QUALITY)
+        found = tradeoff(within(runs, environment), cost=ENERGY, quality=QUALITY)
         first = found.configurations[0]
         assert first.name == "mobilenet_v2"
         assert first.front_share == 1.0

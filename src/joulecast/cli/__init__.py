@@ -22,7 +22,7 @@ SECTIONS = {
         "runs": ("runs", "List the recorded runs."),
         "show": ("show", "Show one run in the terminal."),
         "report": ("report", "Write one run as a self-contained HTML page."),
-        "carbon": ("carbon", "Say what runs emitted and what their energy cost."),
+        "carbon": ("carbon", "Show the emissions and the cost of runs, or of an energy."),
         "export": ("export", "Write one run as JSON or CSV."),
         "import": ("import_", "Read runs, or a power trace, into the ledger."),
     },
@@ -34,8 +34,7 @@ SECTIONS = {
     "Compare": {
         "study": ("study.group", "Many trainings over factors: plan, run, resume, report."),
         "compare": ("compare", "Show whether groups of runs differ, and by how much."),
-        "tradeoff": ("tradeoff", "Weigh correctness against energy: front, savings, labels."),
-        "cycle": ("cycle", "Weigh training and inference together; where models break even."),
+        "tradeoff": ("tradeoff", "Weigh models by energy and quality, or by training and use."),
     },
 }
 VERBS = {verb: home for verbs in SECTIONS.values() for verb, home in verbs.items()}

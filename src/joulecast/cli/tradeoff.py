@@ -1,21 +1,17 @@
-"""`joulecast tradeoff`: what correctness costs, and what may be saved."""
+"""`joulecast tradeoff`: cost against quality, and training against inference."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..analysis.table.load import by_columns, load_table
 from ..errors import UsageError
 from . import options
+from .verb import verb
 
 if TYPE_CHECKING:
-    from ..analysis.table.columns import Table
-    from ..analysis.tradeoff.front import Tradeoff
-
-SCHEMA = "joulecast/tradeoff/1"
+    from ..result import Result
 
 
 def parse_tolerance(text: str) -> float:
@@ -26,102 +22,95 @@ def parse_tolerance(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value < 1:
-        raise UsageError(f"{text!r} is no tolerance: write 2% or 0.02")
+        raise UsageError(f"--tolerance {text}: write 2% or 0.02")
     return value
 
 
-@click.command("tradeoff")
+@verb("tradeoff")
 @options.table
-@click.option("--cost", default="energy_j", show_default=True, metavar="COLUMN", help="Of runs.")
 @click.option(
-    "--quality", default="accuracy", show_default=True, metavar="COLUMN", help="Of correctness."
+    "--cost",
+    default="energy_j",
+    show_default=True,
+    metavar="COLUMN",
+    help="Column to minimize. Its unit is read from its name: energy_j, energy (MJ).",
+)
+@click.option(
+    "--quality",
+    default="accuracy",
+    show_default=True,
+    metavar="COLUMN",
+    help="Column of quality, such as a metric of the runs.",
 )
 @click.option(
     "--by",
     multiple=True,
-    metavar="COLUMN,...",
-    help="Runs that share these are one configuration. [default: architecture, else name]",
+    metavar="COLUMN[,COLUMN]",
+    help="Columns whose values make a configuration. [default: the first of architecture, name "
+    "that the data has; with --requests, of model, architecture, name]",
 )
-@click.option("--minimize", is_flag=True, help="Less quality is better: it is a loss.")
+@click.option("--minimize", is_flag=True, help="Less quality is better, as for a loss.")
 @click.option(
     "--tolerance",
     default="2%",
     show_default=True,
     callback=options.parsed(parse_tolerance),
-    help="What the cheapest may lack of the best quality.",
+    metavar="FRACTION",
+    help="How much of the best quality the recommended configuration may lack: 2%, 0.02.",
 )
-@click.option("--against", metavar="NAME", help="The configuration to compare with. [the best]")
-@click.option("--within", metavar="COLUMN", help="Once for each value of this column.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-def command(
-    source: tuple[str, ...],
-    tags: dict[str, str],
-    where: dict[str, set[str]],
-    ledger: str | None,
-    cost: str,
-    quality: str,
-    by: tuple[str, ...],
-    minimize: bool,
-    tolerance: float,
-    against: str | None,
-    within: str | None,
-    as_json: bool,
-) -> None:
-    """Weigh configurations by cost and quality: the Pareto front, savings, returns, labels.
+@click.option(
+    "--baseline",
+    metavar="NAME",
+    help="Configuration that the others are compared with. [default: that of best quality]",
+)
+@click.option(
+    "--within", metavar="COLUMN", help="Column for each of whose values there is a trade-off."
+)
+@click.option(
+    "--requests",
+    metavar="N|N/day|N/s",
+    help="Compare the energy of training and inference for so many requests: a number in total, "
+    "or a rate with --service-life.",
+)
+@click.option(
+    "--service-life",
+    metavar="TIME",
+    help="How long a model is in service, with --requests: 365d, 2 years.",
+)
+@click.option(
+    "--training-column",
+    default="training_j",
+    show_default=True,
+    metavar="COLUMN",
+    help="Column of the energy of a training, with --requests.",
+)
+@click.option(
+    "--inference-column",
+    default="inference_j",
+    show_default=True,
+    metavar="COLUMN",
+    help="Column of the energy of one inference, with --requests.",
+)
+@click.option(
+    "--requests-column",
+    default="requests",
+    show_default=True,
+    metavar="COLUMN",
+    help="Column of the number of requests that a recorded run served, with --requests; a run "
+    "without it is a training.",
+)
+def command(**given: Any) -> Result:
+    """Weigh models by cost and quality: Pareto front, savings, diminishing returns, labels.
 
-    DATA.csv has a row for each run; its columns are named with --cost, --quality and --by. Of
-    recorded runs, the columns are their figures, metrics and tags.
+        joulecast tradeoff "resnet*" "vgg*" --by name --quality accuracy
+
+    DATA.csv has one row for each run. The columns of recorded runs are their figures, metrics and
+    tags. With --requests, models are compared by the energy of training and inference together,
+    and the number of requests from which on one needs less energy than another:
+
+        joulecast tradeoff vgg16=950kJ±5%,1.2J resnet50=700kJ,0.9J --requests 1e6/day
+        --service-life 365d
     """
-    from ..analysis.tradeoff.front import tradeoff
+    from ..analysis.tradeoff.tradeoff import tradeoff
 
-    table = load_table(source, tags=tags, where=where, ledger=ledger)
-    columns = by_columns(by, table, ("architecture", "name"))
-    parts = [(None, table)] if within is None else _parts(table, within)
-    found: list[tuple[str | None, Tradeoff]] = []
-    for level, part in parts:
-        result = tradeoff(part, cost, quality, columns, not minimize, tolerance, against)
-        result.notes.extend(table.notes)
-        found.append((level, result))
-    if as_json:
-        if within is None:
-            click.echo(json.dumps(found[0][1].to_json(), allow_nan=False))
-            return
-        groups = [{"group": level} | _body(result) for level, result in found]
-        document = {"schema": SCHEMA, "within": within, "groups": groups}
-        click.echo(json.dumps(document, allow_nan=False))
-        return
-    from rich.console import Console
-
-    from ..reports.terminal.tradeoff import render_tradeoff
-
-    console = Console(highlight=False)
-    for i, (_, result) in enumerate(found):
-        if i:
-            console.print()
-            console.rule(style="dim")
-        render_tradeoff(result, console)
-
-
-def _parts(table: Table, column: str) -> list[tuple[str | None, Table]]:
-    from dataclasses import replace
-
-    import numpy as np
-
-    labels = table.labels(column)
-    levels = list(dict.fromkeys(label for label in labels if label is not None))
-    if not levels:
-        raise UsageError(f"--within {column}: it has no values")
-    return [
-        (
-            level,
-            replace(
-                table.rows(np.array([label == level for label in labels])),
-                name=f"{table.name}, {column} {level}",
-            ),
-        )
-        for level in levels
-    ]
-
-
-def _body(result: Tradeoff) -> dict[str, object]:
-    return {key: value for key, value in result.to_json().items() if key != "schema"}
+    return tradeoff(**given)

@@ -1,128 +1,136 @@
-"""Two configurations against each other: what the cheaper one saves, and what it lacks."""
+"""Two configurations compared: how much cost one saves, and how much quality it loses."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ...units import one_line
 from ..statistics.medians import Median
-from ..table.column_units import Unit
+from ..table.column_units import unit_of
 from ..table.columns import Array
 
-MOST_PAIRED = 40
-"""Configurations up to which each is set against each: 780 pairs."""
+MAX_PAIRED = 40
+"""Configurations up to which each is compared with each: 780 pairs."""
 
-_INTERVAL = (5.0, 95.0)  # percentiles of the bootstrap
+# Percentiles of the bootstrap that bound a 90 % interval.
+_INTERVAL = (5.0, 95.0)
 
 
 @dataclass(frozen=True, slots=True)
-class QualityScale:
-    """How differences in quality are told.
+class QualityColumn:
+    """The measure of quality, and how differences in it are written.
 
     Attributes:
-        name: of the quality, for people.
-        points: told in points (hundredths): accuracy, F1, anything from 0 to 1, or percentages.
-        factor: from the quality's own unit to the one told.
+        column: its name.
         maximize: whether more is better.
+        in_points: whether differences are written in points (hundredths): accuracy, F1, anything
+            from 0 to 1, or percentages.
+        points_factor: from the column's own unit to the one written.
     """
 
-    name: str
-    points: bool
-    factor: float
+    column: str
     maximize: bool
+    in_points: bool
+    points_factor: float
 
     @classmethod
-    def of(cls, name: str, unit: Unit, quality: Array, maximize: bool) -> QualityScale:
-        """That of a column: by its unit, or by the range of its medians."""
-        if unit.name == "%":
-            return cls(name, True, 1.0, maximize)
-        share = maximize and float(quality.min()) >= 0 and float(quality.max()) <= 1
-        return cls(name, share, 100.0 if share else 1.0, maximize)
+    def of(cls, column: str, quality: Array, maximize: bool) -> QualityColumn:
+        """The measure in a column, by the column's unit, or by the range of its medians."""
+        if unit_of(column).name == "%":
+            return cls(column, maximize, True, 1.0)
+        fraction = maximize and float(quality.min()) >= 0 and float(quality.max()) <= 1
+        return cls(column, maximize, fraction, 100.0 if fraction else 1.0)
 
-    def text(self, size: float) -> str:
+    def text(self, difference: float) -> str:
         """A positive difference (own unit): `0.8 points of F1`, `0.031 of loss`."""
-        told = size * self.factor
-        if self.points:
-            digits = 1 if told >= 0.095 else 2 if told >= 0.0095 else 3
-            return f"{told:.{digits}f} points of {self.name}"
-        return f"{told:.3g} of {self.name}"
+        written = difference * self.points_factor
+        if not self.in_points:
+            return f"{written:.3g} of {one_line(self.column)}"
+        digits = 1 if written >= 0.095 else 2 if written >= 0.0095 else 3
+        return f"{written:.{digits}f} points of {one_line(self.column)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A figure with its 90 % interval; without one where repetitions are too few."""
+    """A figure with its 90 % interval, which is None where repetitions are too few."""
 
     value: float
     low: float | None = None
     high: float | None = None
 
-    def to_json(self) -> dict[str, float | None]:
-        """Plain JSON types."""
-        return {"value": self.value, "low": self.low, "high": self.high}
+    def scaled(self, factor: float) -> Interval:
+        """The same in another unit; `factor` is positive."""
+        low, high = (None if x is None else x * factor for x in (self.low, self.high))
+        return Interval(self.value * factor, low, high)
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationPair:
-    """The cheaper of two configurations against the dearer one.
+    """Two configurations compared.
 
     Attributes:
-        cheaper: its name; of two that cost the same, either.
-        dearer: the other's.
-        reduction_pct: of cost, by the medians.
-        loss: of quality, in its own unit; negative: the cheaper is better too.
+        lower_cost: name of the one that costs less; of two that cost the same, either.
+        higher_cost: name of the other.
+        cost_reduction_pct: by how much the first costs less than the second, by the medians.
+        quality_loss: of the first, in the quality's own unit; negative where it is better.
+        quality_loss_points: the same in points; None where quality is not written in points.
+        reason: why there are no intervals; None where there are.
         sentence: `mobilenet saves 64 % for 0.8 points of F1 against vgg16`.
     """
 
-    cheaper: str
-    dearer: str
-    reduction_pct: Interval
-    loss: Interval
-    why_no_interval: str | None
+    lower_cost: str
+    higher_cost: str
+    cost_reduction_pct: Interval
+    quality_loss: Interval
+    quality_loss_points: Interval | None
+    reason: str | None
     sentence: str
 
-    def to_json(self, scale: QualityScale) -> dict[str, Any]:
-        """Plain JSON types."""
-        f = scale.factor
-        told = {k: None if v is None else v * f for k, v in self.loss.to_json().items()}
-        return {
-            "cheaper": self.cheaper,
-            "dearer": self.dearer,
-            "cost_reduction_pct": self.reduction_pct.to_json(),
-            "quality_loss": self.loss.to_json(),
-            "quality_loss_points": told if scale.points else None,
-            "why_no_interval": self.why_no_interval,
-            "sentence": self.sentence,
-        }
 
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A configuration of a pair; `index` is its column in the bootstrapped medians."""
 
-Side = tuple[str, Median, Median, int]
-"""Name, cost, quality, and column of the drawn medians."""
+    name: str
+    cost: Median
+    quality: Median
+    index: int
 
 
 def pair_of(
-    a: Side, b: Side, scale: QualityScale, drawn: tuple[Array, Array] | None
+    a: Side, b: Side, quality: QualityColumn, bootstrapped: tuple[Array, Array] | None
 ) -> ConfigurationPair:
-    """`a`, which costs no more, against `b`.
+    """`a`, which costs no more, compared with `b`.
 
-    Intervals are percentiles of the bootstrap (5 to 95 %), of configurations that both have five
-    repetitions; `drawn` holds the medians of cost and quality, shape (draws, configurations).
+    Intervals are percentiles of the bootstrap (5 to 95 %), where both have five repetitions.
+
+    Args:
+        a: one configuration.
+        b: the other.
+        quality: how quality is written.
+        bootstrapped: medians of cost and of quality, each of shape (draws, configurations).
     """
-    sign = 1.0 if scale.maximize else -1.0
-    reduction = (1 - a[1].value / b[1].value) * 100
-    loss = sign * (b[2].value - a[2].value)
-    why = next((m.reason for m in (a[1], b[1]) if m.reason), None)
-    if why is None and drawn is None:
-        why = "too many configurations to keep what was drawn"
-    saved, lost = Interval(reduction), Interval(loss)
-    if why is None and drawn is not None:
-        cost, quality = drawn
-        saved = _interval(reduction, (1 - cost[:, a[3]] / cost[:, b[3]]) * 100)
-        lost = _interval(loss, sign * (quality[:, b[3]] - quality[:, a[3]]))
-    sentence = _sentence(one_line(a[0]), one_line(b[0]), reduction, loss, scale)
-    return ConfigurationPair(a[0], b[0], saved, lost, why, sentence)
+    sign = 1.0 if quality.maximize else -1.0
+    reduction = Interval((1 - a.cost.value / b.cost.value) * 100)
+    loss = Interval(sign * (b.quality.value - a.quality.value))
+    reason = a.cost.reason or b.cost.reason
+    if reason is None and bootstrapped is None:
+        reason = "too many configurations for a bootstrap of their differences"
+    if reason is None and bootstrapped is not None:
+        costs, qualities = bootstrapped
+        reduction = _interval(reduction.value, (1 - costs[:, a.index] / costs[:, b.index]) * 100)
+        loss = _interval(loss.value, sign * (qualities[:, b.index] - qualities[:, a.index]))
+    return ConfigurationPair(
+        a.name,
+        b.name,
+        reduction,
+        loss,
+        loss.scaled(quality.points_factor) if quality.in_points else None,
+        reason,
+        _sentence(one_line(a.name), one_line(b.name), reduction.value, loss.value, quality),
+    )
 
 
 def _interval(value: float, draws: Array) -> Interval:
@@ -131,20 +139,21 @@ def _interval(value: float, draws: Array) -> Interval:
 
 
 def percent(value: float) -> str:
-    """A percentage (already times 100) as people read it: `64 %`, `3.2 %`, `99.4 %`."""
+    """A percentage (already times 100) for people: `64 %`, `3.2 %`, `99.4 %`."""
     fine = abs(value) < 9.95 or 99 < value < 100
     return f"{round(value, 1):g} %" if fine else f"{value:.0f} %"
 
 
-def _sentence(a: str, b: str, reduction: float, loss: float, scale: QualityScale) -> str:
+def _sentence(a: str, b: str, reduction: float, loss: float, quality: QualityColumn) -> str:
     costs_less = reduction >= 0.05
     saves = f"{a} saves {percent(reduction)}" if costs_less else f"{a} costs the same"
     if loss == 0:
-        return f"{saves} {'at' if costs_less else 'and has'} the same {scale.name} against {b}"
-    amount = scale.text(abs(loss))
+        name = one_line(quality.column)
+        return f"{saves} {'at' if costs_less else 'and has'} the same {name} against {b}"
+    amount = quality.text(abs(loss))
     if loss < 0:
-        gains = f"gains {amount}" if scale.maximize else f"has {amount} less"
+        gains = f"gains {amount}" if quality.maximize else f"has {amount} less"
         return f"{saves} and {gains} against {b}"
     if costs_less:
-        return f"{saves} for {amount}{'' if scale.maximize else ' more'} against {b}"
-    return f"{saves} and {'lacks' if scale.maximize else 'adds'} {amount} against {b}"
+        return f"{saves} for {amount}{'' if quality.maximize else ' more'} against {b}"
+    return f"{saves} and {'lacks' if quality.maximize else 'adds'} {amount} against {b}"

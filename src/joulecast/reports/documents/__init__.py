@@ -17,12 +17,15 @@ _DOCUMENTS = {
     "Interaction": ("compare", "interaction_document"),
     "Checkup": ("doctor", "doctor_document"),
     "JobForecasts": ("forecast", "forecast_document"),
+    "LifetimeEnergy": ("lifetime", "lifetime_document"),
     "MachineCalibration": ("calibration", "calibration_document"),
     "OnlineEvaluation": ("evaluate", "online_document"),
     "RunList": ("runs", "runs_document"),
     "RunReport": ("run", "report_document"),
     "StaticEvaluation": ("evaluate", "static_document"),
     "Summary": ("run", "summary_document"),
+    "Tradeoff": ("tradeoff", "tradeoff_document"),
+    "TradeoffGroups": ("tradeoff", "tradeoff_groups_document"),
     "Workload": ("workload", "workload_document"),
 }
 

@@ -11,8 +11,8 @@ from ...analysis.carbon.footprint import Carbon
 from ...analysis.power.behavior import PowerBehavior
 from ...analysis.statistics.group_comparison import GroupPair
 from ...analysis.statistics.interaction import Interaction
-from ...analysis.tradeoff.front import Configuration
 from ...analysis.tradeoff.pairs import ConfigurationPair as Saving
+from ...analysis.tradeoff.weigh import Configuration
 from ...study.findings.findings import Findings
 from ...study.findings.grouping import ConfigurationGroup
 from ...study.findings.measures import Measure, measure
@@ -106,9 +106,9 @@ def savings(found: Findings) -> list[Saving]:
     """What the other configurations save against the reference, the largest savings first."""
     if found.tradeoff is None:
         return []
-    reference = found.tradeoff.reference
-    pairs = [p for p in found.tradeoff.pairs if p.dearer == reference]
-    return sorted(pairs, key=lambda p: -p.reduction_pct.value)[:MOST_SAVINGS]
+    reference = found.tradeoff.baseline
+    pairs = [p for p in found.tradeoff.pairs if p.higher_cost == reference]
+    return sorted(pairs, key=lambda p: -p.cost_reduction_pct.value)[:MOST_SAVINGS]
 
 
 def cut(text: str, most: int = 60) -> str:

@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...analysis.tradeoff.front import Configuration
+from ...analysis.tradeoff.weigh import Configuration
 from ...study.findings.findings import Findings, Test
 from ...study.findings.grouping import ConfigurationGroup
 from ...study.findings.measures import measure

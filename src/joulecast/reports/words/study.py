@@ -8,7 +8,7 @@ from ...analysis.carbon.cost import format_money
 from ...analysis.statistics.correlation import Correlations
 from ...analysis.statistics.group_comparison import Comparison
 from ...analysis.table.columns import UNKNOWN
-from ...analysis.tradeoff.front import Configuration
+from ...analysis.tradeoff.weigh import Configuration
 from ...csv_table import number
 from ...study.findings.findings import Findings
 from ...study.findings.measures import measure

@@ -21,7 +21,7 @@ from ...analysis.statistics.interaction import Interaction, interaction
 from ...analysis.table.column_units import quantities
 from ...analysis.table.columns import Array, Table
 from ...analysis.table.configurations import grouped
-from ...analysis.tradeoff.front import Tradeoff, tradeoff
+from ...analysis.tradeoff.weigh import Tradeoff, weigh
 from ...errors import BadInputError, UsageError
 from ...units import Estimate, Provenance
 from ..model import Study, StudyResults
@@ -173,7 +173,7 @@ def findings(
     if len(table):
         if known:
             weighed = _attempt(
-                lambda: tradeoff(table, ENERGY, known, names, better, tolerance),
+                lambda: weigh(table, ENERGY, known, names, maximize=better, tolerance=tolerance),
                 missing,
                 "No trade-off",
             )

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
-_LOGARITHMIC = 3.0  # dearest over cheapest from which the axis is logarithmic
+# Highest / lowest cost from which on the axis is logarithmic.
+_LOGARITHMIC = 3.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,74 @@
+"""How many requests a model serves: `1e6/day` over a service life, or a number in total."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ...errors import UsageError
+from ...units import parse_duration
+
+_DAY_S = 86400.0
+_PERIODS = {"s": 1.0, "second": 1.0, "min": 60.0, "minute": 60.0, "h": 3600.0, "hour": 3600.0}
+_PERIODS |= {"d": _DAY_S, "day": _DAY_S, "week": 7 * _DAY_S, "month": 30.4375 * _DAY_S}
+_PERIODS |= {"y": 365.25 * _DAY_S, "year": 365.25 * _DAY_S}
+_RATE = re.compile(r"\s*([\d.,]+(?:[eE][+-]?\d+)?)\s*(?:(?:/|per\s)\s*([a-z]+?))?\s*")
+_LIFE = re.compile(r"\s*([\d.]+)\s*(week|month|year|day|hour|y)s?\s*")
+_MAX_REQUESTS = 1e18
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """The requests that a model serves, each of which is one inference.
+
+    Attributes:
+        requests: in total.
+        requests_per_s: None where no rate and no service life were given.
+        service_life_s: for how long; None where it was not given.
+    """
+
+    requests: float
+    requests_per_s: float | None = None
+    service_life_s: float | None = None
+
+
+def parse_demand(requests: str | float, service_life: str | float | None = None) -> Demand:
+    """The demand from `1e6/day` with a service life (`365d`), or from a number in total.
+
+    Args:
+        requests: a rate (`1e6/day`, `50 per s`), or a number in total.
+        service_life: s, or text (`365d`, `2 years`).
+
+    Raises `UsageError`.
+    """
+    life_s = _service_life(service_life) if isinstance(service_life, str) else service_life
+    if life_s is not None and not life_s > 0:
+        raise UsageError(f"--service-life {service_life}: give a duration above zero")
+    number, period_s = _requests(str(requests))
+    if period_s is None:
+        return Demand(number, number / life_s if life_s else None, life_s)
+    if life_s is None:
+        raise UsageError(f"--requests {requests}: a rate needs --service-life, such as 365d")
+    return Demand(number / period_s * life_s, number / period_s, life_s)
+
+
+def _requests(text: str) -> tuple[float, float | None]:
+    """A number, and the seconds in which it is served; None: in total."""
+    match = _RATE.fullmatch(text)
+    period_s = _PERIODS.get(match[2]) if match and match[2] else None
+    try:
+        number = float(match[1].replace(",", "")) if match else -1.0
+    except ValueError:
+        number = -1.0
+    unknown_period = match is not None and match[2] is not None and period_s is None
+    if unknown_period or not 0 <= number < _MAX_REQUESTS:
+        raise UsageError(f"--requests {text}: write 1e6/day, 50/s, or a number in total")
+    return number, period_s
+
+
+def _service_life(text: str) -> float:
+    """Seconds from `365d`, `8h`, `2 years`, `6 months`."""
+    match = _LIFE.fullmatch(text)
+    if match is None or match[1].count(".") > 1:
+        return parse_duration(text)
+    return float(match[1]) * _PERIODS[match[2]]

@@ -1,0 +1,118 @@
+"""The energy of models: from a table of trainings and inferences, or as given."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ...errors import BadInputError, UsageError
+from ...units import parse_energy
+from ..statistics.groups import some
+from ..statistics.medians import median
+from ..table.column_units import bounds_of, quantities, where
+from ..table.columns import Array, Table
+from ..table.configurations import Members, grouped
+from .lifetime import EnergyRange, ModelEnergy
+
+_MARGIN = re.compile(r"\s*(?:±|\+-|\+/-)\s*(\d+\.?\d*|\.\d+)\s*%\s*$")
+
+
+def parse_model(text: str) -> ModelEnergy:
+    """A model from `vgg16=950 kJ,1.2 J`, each with `±5%` where it is known. Raises `UsageError`."""
+    name, _, figures = text.rpartition("=")
+    parts = figures.split(",")
+    if not name.strip() or len(parts) != 2:
+        raise UsageError(f"{text!r}: write a model as NAME=TRAINING,INFERENCE: vgg16=950kJ,1.2J")
+    return ModelEnergy(name.strip(), _given(parts[0]), _given(parts[1]))
+
+
+def _given(text: str) -> EnergyRange:
+    margin = _MARGIN.search(text)
+    if margin is None:
+        return EnergyRange(parse_energy(text), reason="given without a margin: 950kJ±5%")
+    value, share = parse_energy(text[: margin.start()]), float(margin[1]) / 100
+    return EnergyRange(value, max(0.0, value * (1 - share)), value * (1 + share))
+
+
+def models_of(
+    table: Table, by: Sequence[str], training: str, inference: str
+) -> tuple[list[ModelEnergy], dict[str, int]]:
+    """The models of a table, medians over their rows, and the rows left out by reason.
+
+    A row need not have both energies: trainings and inferences may be separate runs. A model
+    without one of them is left out. Where repetitions are too few for an interval of the median,
+    the interval reaches from the lowest to the highest bound of the rows, where the table has
+    bounds (`bounds_of`).
+
+    Args:
+        table: a row for each run.
+        by: the columns whose values make a model.
+        training: the column of training energies.
+        inference: the column of energies of one inference.
+
+    Raises:
+        BadInputError: a column is missing, a cell is not an energy or is negative (with its row),
+            or no model has both energies.
+    """
+    columns = {column: _energies(table, column) for column in (training, inference)}
+    either = np.where(np.isnan(columns[training]), columns[inference], columns[training])
+    groups, left_out = grouped(table, by, {f"{training} and {inference}": either})
+    if not groups:
+        raise BadInputError(f"{table.name}: no row has a model and an energy")
+    models = []
+    incomplete: dict[str, list[Members]] = {}
+    for group in groups:
+        energies = {
+            column: _of_rows(table, column, values, group.rows)
+            for column, values in columns.items()
+        }
+        of_training, of_inference = energies[training], energies[inference]
+        if of_training is not None and of_inference is not None:
+            models.append(ModelEnergy(group.name, of_training, of_inference))
+        else:
+            missing = training if of_training is None else inference
+            incomplete.setdefault(missing, []).append(group)
+    for column, members in incomplete.items():
+        names = some([m.name for m in members])
+        left_out[f"no {column} for {names}"] = sum(len(m.rows) for m in members)
+    if not models:
+        raise BadInputError(f"{table.name}: no model has both energies: {'; '.join(left_out)}")
+    return models, left_out
+
+
+def _energies(table: Table, column: str) -> Array:
+    values, unit = quantities(table, column)
+    if unit.name not in ("J", None):
+        raise BadInputError(f"{table.name}: {column} is not an energy: its unit is {unit.name}")
+    negative = np.flatnonzero(values < 0)
+    if len(negative):
+        row = int(negative[0])
+        raise BadInputError(
+            f"{where(table, row)}: {column} is {table.cells(column)[row]}: an energy cannot be "
+            "negative; correct it, or leave it empty where it is unknown"
+        )
+    return values
+
+
+def _of_rows(
+    table: Table, column: str, values: Array, members: npt.NDArray[np.intp]
+) -> EnergyRange | None:
+    """The median with its interval; of few rows, that of the bounds of their meters."""
+    rows = members[~np.isnan(values[members])]
+    if not len(rows):
+        return None
+    m = median(values[rows])
+    if m.low is not None:
+        return EnergyRange(m.value, m.low, m.high)
+    low, high = bounds_of(column)
+    if {low, high} <= set(table.columns):
+        bounds = np.concatenate([quantities(table, name)[0][rows] for name in (low, high)])
+        bounds = bounds[~np.isnan(bounds)]
+        if len(bounds):
+            all_values = np.concatenate([values[rows], bounds])
+            low_j, high_j = float(all_values.min()), float(all_values.max())
+            return EnergyRange(m.value, low_j, high_j, from_meters=True)
+    return EnergyRange(m.value, reason=m.reason)

@@ -1,0 +1,304 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from joulecast.analysis.table.columns import Table
+from joulecast.analysis.tradeoff.weigh import weigh
+from joulecast.errors import BadInputError, UsageError
+
+
+def weighed(table, cost="energy_j", quality="accuracy", by=("architecture",), **options):
+    return weigh(table, cost, quality, by, **options)
+
+
+def table(rows, **extra):
+    names, costs, qualities = zip(*rows, strict=True)
+    columns = {"architecture": names, "energy_j": costs, "accuracy": qualities} | extra
+    return Table("runs", {k: list(v) for k, v in columns.items()})
+
+
+def repeated(name, cost, quality, n, scatter=0.01):
+    """n runs around a cost and a quality, their medians exactly these (n odd)."""
+    steps = (np.arange(n) - n // 2) / max(n - 1, 1)
+    return [(name, cost * (1 + scatter * s), quality * (1 + scatter * s / 10)) for s in steps]
+
+
+NETS = [
+    *repeated("vgg16", 1000.0, 0.99, 7),
+    *repeated("mobilenet", 360.0, 0.982, 7),
+    *repeated("resnet", 700.0, 0.95, 7),
+]
+
+
+def test_pairs_have_sentences():
+    result = weighed(table(NETS))
+    sentences = {p.sentence for p in result.pairs}
+    assert "mobilenet saves 64 % for 0.8 points of accuracy against vgg16" in sentences
+    assert "mobilenet saves 49 % and gains 3.2 points of accuracy against resnet" in sentences
+    assert len(result.pairs) == 3
+    pair = next(p for p in result.pairs if p.lower_cost == "mobilenet" and p.higher_cost == "vgg16")
+    assert pair.cost_reduction_pct.value == pytest.approx(64)
+    assert pair.quality_loss.value == pytest.approx(0.008)
+    assert pair.cost_reduction_pct.low < 64 < pair.cost_reduction_pct.high
+    assert pair.cost_reduction_pct.high - pair.cost_reduction_pct.low < 1
+
+
+def test_configurations_are_sorted_by_cost_with_rates_and_labels():
+    result = weighed(table(NETS))
+    assert [c.name for c in result.configurations] == ["mobilenet", "resnet", "vgg16"]
+    assert [c.label for c in result.configurations] == ["A", "E", "G"]
+    assert [c.on_front for c in result.configurations] == [True, False, True]
+    assert [c.front_share for c in result.configurations] == [1.0, 0.0, 1.0]
+    cheapest = result.configurations[0]
+    assert cheapest.quality_per_cost == pytest.approx(0.982 / 360)
+    assert cheapest.quality_per_kwh == pytest.approx(0.982 / 360 * 3.6e6)
+
+
+def test_front_shares():
+    rng = np.random.default_rng(3)
+    rows = [("a", 100.0, 0.90 + 0.02 * rng.normal()) for _ in range(11)]
+    rows += [("b", 110.0, 0.90 + 0.02 * rng.normal()) for _ in range(11)]
+    rows += [("c", 50.0, 0.80) for _ in range(11)]
+    shares = {c.name: c.front_share for c in weighed(table(rows)).configurations}
+    assert shares["a"] == shares["c"] == 1.0  # nothing is cheaper and nearly as good
+    assert 0.05 < shares["b"] < 0.95  # it depends on the repetitions drawn
+
+
+def test_bootstrap_is_reproducible():
+    one, two = (weighed(table(NETS), seed=5).to_json() for _ in range(2))
+    assert one == two
+
+
+def test_steps_along_the_front():
+    rows = [("s", 100.0, 0.80), ("m", 200.0, 0.90), ("l", 600.0, 0.94), ("bad", 650.0, 0.5)]
+    steps = weighed(table(rows)).steps
+    assert [(s.start, s.end) for s in steps] == [("s", "m"), ("m", "l")]
+    assert steps[0].gain_per_cost == pytest.approx(0.001)
+    assert [s.relative_to_first for s in steps] == pytest.approx([1.0, 0.1])
+
+
+def test_steps_skip_equal_configurations():
+    rows = [("a", 100.0, 0.8), ("b", 100.0, 0.8), ("c", 200.0, 0.9)]
+    result = weighed(table(rows))
+    assert [c.on_front for c in result.configurations] == [True, True, True]
+    assert [(s.start, s.end) for s in result.steps] == [("a", "c")]
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "name"),
+    [(0.0, "vgg16"), (0.005, "vgg16"), (0.01, "mobilenet"), (0.5, "mobilenet")],
+)
+def test_pick_within_a_tolerance(tolerance, name):
+    pick = weighed(table(NETS), tolerance=tolerance).pick
+    assert (pick.best, pick.name) == ("vgg16", name)
+    assert (pick.pair is None) == (name == "vgg16")
+
+
+def test_pick_within_a_tolerance_of_a_negative_best():
+    rows = [("a", 10.0, -0.104), ("b", 20.0, -0.10)]
+    assert weighed(table(rows), tolerance=0.05).pick.name == "a"
+    assert weighed(table(rows), tolerance=0.03).pick.name == "b"
+
+
+def test_loss_is_minimized():
+    rows = [("a", 100.0, 0.40), ("b", 200.0, 0.30), ("c", 300.0, 0.35)]
+    result = weighed(table(rows), maximize=False, tolerance=0.35)
+    assert [c.on_front for c in result.configurations] == [True, True, False]
+    assert result.pick.name == "a"
+    assert result.pick.best == "b"
+    assert "a saves 50 % for 0.1 of accuracy more against b" in {p.sentence for p in result.pairs}
+    assert "b saves 33 % and has 0.05 of accuracy less against c" in {
+        p.sentence for p in result.pairs
+    }
+    assert all(c.quality_per_cost is None for c in result.configurations)
+    assert len(result.notes) == 2
+
+
+def test_interval_of_a_quality_loss():
+    rows = [("a", 100.0 + i, 0.40 + i / 100) for i in range(6)]
+    rows += [("b", 200.0 + i, 0.30 + i / 100) for i in range(6)]
+    (pair,) = weighed(table(rows), maximize=False).pairs
+    assert pair.quality_loss.value == pytest.approx(0.1)
+    assert 0.05 < pair.quality_loss.low < 0.1 < pair.quality_loss.high < 0.15
+
+
+def test_one_repetition_has_no_intervals():
+    result = weighed(table([("a", 100.0, 0.8), ("b", 200.0, 0.9)]))
+    for c in result.configurations:
+        assert c.cost.low is None and c.cost.reason is not None
+        assert c.front_share is None
+    assert result.draws is None
+    reduction = result.pairs[0].cost_reduction_pct
+    assert (reduction.value, reduction.low, reduction.high) == (50.0, None, None)
+    assert result.pairs[0].reason is not None
+
+
+def test_groups_of_different_size():
+    rows = [*repeated("a", 100.0, 0.8, 1), *repeated("b", 200.0, 0.9, 3)]
+    rows += repeated("c", 300.0, 0.95, 25)
+    result = weighed(table(rows))
+    assert [c.n for c in result.configurations] == [1, 3, 25]
+    assert [c.cost.low is None for c in result.configurations] == [True, True, False]
+    assert any("1 of 3" in note for note in result.notes)
+
+
+def test_one_configuration():
+    result = weighed(table(repeated("only", 100.0, 0.8, 5)))
+    assert (result.pairs, result.steps, result.labels) == ([], [], None)
+    assert result.configurations[0].label is None
+    assert result.configurations[0].front_share == 1.0
+    assert (result.pick.name, result.pick.pair) == ("only", None)
+    assert len(result.notes) == 1
+
+
+def test_constant_values():
+    rows = [(name, 100.0, 0.8) for name in "abc" for _ in range(6)]
+    result = weighed(table(rows))
+    assert all(
+        c.on_front and c.front_share == 1.0 and c.label is None for c in result.configurations
+    )
+    assert result.steps == []
+    assert {p.sentence for p in result.pairs} >= {
+        "a costs the same and has the same accuracy against b"
+    }
+
+
+def test_incomplete_rows_are_left_out_and_counted():
+    rows = [*NETS, ("vgg16", 1.0, None), ("vgg16", 1.0, math.nan), ("vgg16", None, 0.9)]
+    rows += [(None, 5.0, 0.9), ("new", 1.0, "n/a")]
+    result = weighed(table(rows))
+    assert result.left_out == {"no accuracy": 3, "no energy_j": 1, "no architecture": 1}
+    assert [c.n for c in result.configurations] == [7, 7, 7]
+
+
+def test_unfinished_runs_are_left_out_where_others_finished():
+    status = ["finished"] * 20 + ["failed"]
+    result = weighed(table(NETS, status=status))
+    assert result.left_out == {"status failed": 1}
+    assert result.configurations[1].n == 6
+    asked_for = weighed(table(NETS, status=["stopped"] * 21))
+    assert asked_for.left_out == {}
+
+
+@pytest.mark.parametrize("cost", [0.0, -5.0])
+def test_cost_must_be_positive(cost):
+    with pytest.raises(BadInputError, match="runs, row 2: energy_j"):
+        weighed(table([("a", 1.0, 0.5), ("b", cost, 0.5)]))
+    in_file = Table("r.csv", {"architecture": ["a"], "energy_j": ["-1"], "accuracy": ["1"]}, [7])
+    with pytest.raises(BadInputError, match=r"r\.csv, line 7"):
+        weighed(in_file)
+
+
+def test_huge_figures_are_refused():
+    with pytest.raises(BadInputError, match=r"row 1: accuracy is 1e\+300"):
+        weighed(table([("a", 1.0, 1e300)]))
+    with pytest.raises(BadInputError, match=r"row 1: energy_j is 1e\+300"):
+        weighed(table([("a", 1e300, 1.0)]))
+    diverged = weighed(table([("a", 1e-9, 1e59), ("b", 2.0, 1.0)]))
+    assert len(diverged.to_json()["configurations"]) == 2
+
+
+def test_no_row_remains():
+    with pytest.raises(BadInputError, match=r"no accuracy \(2\)"):
+        weighed(table([("a", 1.0, None), ("b", 2.0, None)]))
+
+
+def test_numeric_factors_are_named_with_their_column():
+    rows = [("a", 10.0, 0.5), ("a", 11.0, 0.5), ("a", 20.0, 0.6)]
+    result = weighed(table(rows, batch=["8", "8.0", "32"]), by=["architecture", "batch"])
+    assert [c.name for c in result.configurations] == ["a, batch=8", "a, batch=32"]
+    assert result.configurations[0].factors == {"architecture": "a", "batch": "8"}
+    assert result.configurations[0].n == 2
+
+
+def test_names_with_special_characters():
+    names = ["a,b", "[red]x[/red]", "ü\n2", '"', "a" * 200]
+    result = weighed(table([(n, 10.0 + i, 0.5 + i / 10) for i, n in enumerate(names)]))
+    assert {c.name for c in result.configurations} == set(names)
+    assert all("\n" not in p.sentence for p in result.pairs)
+
+
+def test_baseline():
+    assert weighed(table(NETS)).baseline == "vgg16"
+    assert weighed(table(NETS), baseline="resnet").baseline == "resnet"
+    with pytest.raises(UsageError, match="resnet"):
+        weighed(table(NETS), baseline="resnat")
+
+
+def test_misuse():
+    with pytest.raises(UsageError):
+        weighed(table(NETS), tolerance=2)
+    with pytest.raises(UsageError):
+        weighed(table(NETS), by=[])
+    with pytest.raises(UsageError):
+        weighed(table(NETS), by=["architecture", "architecture"])
+    with pytest.raises(BadInputError, match="speed"):
+        weighed(table(NETS), quality="speed")
+
+
+def test_cost_that_is_not_an_energy():
+    rows = table(NETS)
+    columns = dict(rows.columns) | {"duration (h)": rows.columns["energy_j"]}
+    result = weighed(Table("t", columns), cost="duration (h)")
+    assert result.configurations[0].cost.value == pytest.approx(360 * 3600)
+    first = result.configurations[0]
+    assert first.quality_per_kwh is None
+    assert first.quality_per_cost == pytest.approx(0.982 / (360 * 3600))
+
+
+def test_percentages_are_points():
+    rows = table([("a", 10.0, 90.0), ("b", 20.0, 92.5)])
+    result = weighed(
+        Table("t", dict(rows.columns) | {"top1_pct": rows.columns["accuracy"]}), quality="top1_pct"
+    )
+    assert result.pairs[0].sentence == "a saves 50 % for 2.5 points of top1_pct against b"
+
+
+def test_tiny_first_step_has_no_ratio():
+    result = weighed(table([("a", 1.0, 0.0), ("b", 1e11, 1e-313), ("c", 2e11, 1e9)]))
+    assert [s.relative_to_first for s in result.steps] == [1.0, None]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("abcd"),
+            st.floats(1e-9, 1e15),
+            st.one_of(st.none(), st.floats(-1e9, 1e9)),
+        ),
+        min_size=1,
+        max_size=30,
+    ),
+    st.booleans(),
+)
+def test_any_table_has_a_front_and_a_document(rows, maximize):
+    if all(row[2] is None for row in rows):
+        return
+    result = weighed(table(rows), maximize=maximize)
+    document = result.to_json()
+    assert document["schema"] == "joulecast/tradeoff/1"
+    assert document["rows"] == len(rows)
+    assert any(c.on_front for c in result.configurations)
+
+
+@pytest.mark.parametrize("configurations", [10, 1000, 50_000])
+def test_a_hundred_thousand_rows(configurations):
+    rng = np.random.default_rng(0)
+    n = 100_000
+    which = rng.integers(0, configurations, n)
+    big = Table(
+        "big",
+        {
+            "architecture": [f"net{i}" for i in which.tolist()],
+            "energy_j": rng.lognormal(size=n).tolist(),
+            "accuracy": rng.uniform(size=n).tolist(),
+        },
+    )
+    result = weighed(big)
+    assert sum(c.n for c in result.configurations) == n
+    assert result.draws == 200
+    assert len(result.pairs) < 60_000

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...errors import UsageError
-from ...hardware.catalog.embodied import find_made, usual_lifetime
+from ...hardware.catalog.embodied import embodied_carbon_of, usual_lifetime
 from ...units import Estimate, Provenance, parse_duration
 
 # A Julian year.
@@ -105,7 +105,7 @@ def embodied_of_gpus(
     """The embodied carbon of GPUs from the catalog, with a note; or None with the reason."""
     if not names:
         return None, NOT_IN_CATALOG
-    by_name = {name: find_made(name) for name in names}
+    by_name = {name: embodied_carbon_of(name) for name in names}
     missing = sorted(name for name, row in by_name.items() if row is None)
     if missing:
         return None, f"{', '.join(missing)}: not in the catalog: give --embodied 150kg"

@@ -1,4 +1,4 @@
-"""The catalog of CPUs: thermal design power by model, idle and full watts by family.
+"""The catalog of CPUs: thermal design power by model, idle and full power by family.
 
 Two data files: `data/cpus.toml` (one row per model) and `data/cpu_families.toml` (one row per
 microarchitecture and kind of product, fitted to SPECpower by `benchmarks/fit_cpu_families.py`).
@@ -7,65 +7,68 @@ microarchitecture and kind of product, fitted to SPECpower by `benchmarks/fit_cp
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from typing import Any
 
 from ...errors import UnknownHardwareError
+from .data_file import data_file
 from .names import match
-
-_DATA = Path(__file__).parent / "data"
 
 
 @dataclass(frozen=True, slots=True)
 class CpuFamily:
-    """What is typical of one microarchitecture in one kind of product. Powers are of the package.
+    """Typical figures of one microarchitecture in one kind of product. Power is per package.
 
-    A package idles at about `uncore_w + idle_w_per_core * cores` and draws about
-    `uncore_w + wake_w + full_w_per_core * cores`, or `full_of_tdp * TDP`, at full load. Between,
-    `wake_w` comes at once and the rest as `load ** exponent`.
+    An idle package draws about `uncore_w + idle_w_per_core * cores`; at full load
+    `uncore_w + wake_w + full_w_per_core * cores`, or `full_of_tdp * TDP`. In between, `wake_w`
+    is added as soon as anything runs, and the rest grows as `load ** exponent`.
+
+    Attributes:
+        name: "Zen 2 server".
+        segment: "server", "workstation", "desktop", "laptop" or "small".
+        year: of the first product.
+        uncore_w: power of an idle package without its cores.
+        clock: what sets the clock under partial load: "top", "hardware" or "load" (see the data
+            file).
+        cores: of a typical product.
+        smt: whether a core has two threads.
+        results: number of SPECpower results that it was fitted to; 0: see `source`.
     """
 
-    name: str  # "Zen 2 server"
+    name: str
     microarchitectures: tuple[str, ...]
-    segment: str  # "server", "workstation", "desktop", "laptop", "small"
-    year: int  # of the first product
+    segment: str
+    year: int
     idle_w_per_core: float
     full_w_per_core: float
-    uncore_w: float  # what a package draws besides its cores when idle
-    wake_w: float  # what it draws more as soon as anything runs
+    uncore_w: float
+    wake_w: float
     full_of_tdp: float
     exponent: float
-    clock: str  # who sets it under partial load: "top", "hardware" or "load" (see the data file)
-    cores: int  # of a typical product
-    smt: bool  # two threads on a core
-    results: int  # SPECpower results it was fitted to; 0: see `source`
+    clock: str
+    cores: int
+    smt: bool
+    results: int
     source: str
 
 
 @dataclass(frozen=True, slots=True)
 class CpuModel:
-    """One model: facts of one package (socket)."""
+    """One model ("EPYC 7742"): facts of one package (socket). `family` names its `CpuFamily`."""
 
-    name: str  # "EPYC 7742"
+    name: str
     tdp_w: float
     cores: int
     threads: int
     base_ghz: float | None
-    family: str  # name of its `CpuFamily`
+    family: str
     source: str
-
-
-def _load(name: str) -> dict[str, Any]:
-    return tomllib.loads((_DATA / name).read_text(encoding="utf-8"))
 
 
 @cache
 def families() -> tuple[CpuFamily, ...]:
     """All families of the catalog."""
-    data = _load("cpu_families.toml")
+    data = data_file("cpu_families")
     return tuple(
         CpuFamily(
             **{
@@ -81,7 +84,7 @@ def families() -> tuple[CpuFamily, ...]:
 @cache
 def cpus() -> tuple[CpuModel, ...]:
     """All models of the catalog."""
-    data = _load("cpus.toml")
+    data = data_file("cpus")
     return tuple(
         CpuModel(
             name=row["name"],
@@ -102,12 +105,14 @@ def _by_name() -> dict[str, CpuModel]:
 
 
 def find_cpu(name: str) -> CpuModel:
-    """The model that `name` names, as written in `/proc/cpuinfo` or as people write it.
+    """The model with this name, as `/proc/cpuinfo` or a person writes it.
 
-    >>> find_cpu("Intel(R) Xeon(R) Gold 6248 CPU @ 2.50GHz").tdp_w
-    150.0
+    Raises:
+        UnknownHardwareError: no model fits; the text lists the nearest names.
 
-    Raises `UnknownHardwareError`, which lists the nearest names.
+    Example:
+        >>> find_cpu("Intel(R) Xeon(R) Gold 6248 CPU @ 2.50GHz").tdp_w
+        150.0
     """
     return match(name, _by_name(), "CPU")
 
@@ -132,7 +137,7 @@ _LAPTOP = re.compile(
 
 
 def segment_of(name: str, codename: str | None = None) -> str:
-    """The kind of product a model name speaks of: server, workstation, laptop or desktop."""
+    """The kind of product by its model name: server, workstation, laptop or desktop."""
     if _WORKSTATION.search(name):
         return "workstation"
     if _SERVER.search(name) or (codename and re.search(r"-(SP|EP|EX|D)$", codename)):
@@ -146,39 +151,46 @@ def family_of(
     """The family by microarchitecture ("Zen 4") and kind of product; None where there is none.
 
     Where the microarchitecture has no family of that kind (a server chip sold in a workstation),
-    the nearest kind is taken.
+    the nearest kind is used. A family that lists the product's `codename` comes first.
     """
-    if not microarchitecture and not codename:
-        return None
-    wanted = {(codename or "").lower(), (microarchitecture or "").lower()} - {""}
-    of = [f for f in families() if wanted & {m.lower() for m in f.microarchitectures}]
-    exact = [f for f in of if (codename or "").lower() in {m.lower() for m in f.microarchitectures}]
-    order = {
-        "server": ("server", "workstation", "desktop", "laptop"),
-        "workstation": ("workstation", "server", "desktop", "laptop"),
-        "desktop": ("desktop", "laptop", "workstation", "server"),
-        "laptop": ("laptop", "desktop", "workstation", "server"),
-    }[segment_of(name, codename)]
-    ranked = sorted(
-        of, key=lambda f: (f not in exact, order.index(f.segment) if f.segment in order else 9)
-    )
-    return ranked[0] if ranked else None
+    by_codename = _families_of(codename)
+    candidates = by_codename or _families_of(microarchitecture)
+    nearest = _NEAREST_SEGMENTS[segment_of(name, codename)]
+
+    def rank(family: CpuFamily) -> int:
+        segment = family.segment
+        return nearest.index(segment) if segment in nearest else len(nearest)
+
+    return min(candidates, key=rank, default=None)
+
+
+_NEAREST_SEGMENTS = {
+    "server": ("server", "workstation", "desktop", "laptop"),
+    "workstation": ("workstation", "server", "desktop", "laptop"),
+    "desktop": ("desktop", "laptop", "workstation", "server"),
+    "laptop": ("laptop", "desktop", "workstation", "server"),
+}
+
+
+def _families_of(microarchitecture: str | None) -> list[CpuFamily]:
+    wanted = (microarchitecture or "").lower()
+    return [f for f in families() if wanted in {m.lower() for m in f.microarchitectures}]
 
 
 def typical_family(server: bool) -> CpuFamily:
-    """What is assumed of a CPU of which nothing is known."""
+    """The family assumed for an unknown CPU."""
     return find_family("any server" if server else "any computer")
 
 
 def nearest_in_family(family: CpuFamily, cores: int) -> CpuModel | None:
-    """The catalog's model of a family whose number of cores comes nearest, None if it has none.
+    """The model of a family with the nearest number of cores; None if the family has no models.
 
-    Stands in for a model whose name is hidden, as clouds do ("AMD EPYC"). Of several, the median
-    by TDP.
+    It replaces a model whose name a cloud hides ("AMD EPYC"). Of several as near, the median by
+    TDP.
     """
-    rows = [cpu for cpu in cpus() if cpu.family == family.name]
-    if not rows:
+    models = [cpu for cpu in cpus() if cpu.family == family.name]
+    if not models:
         return None
-    distance = min(abs(cpu.cores - cores) for cpu in rows)
-    near = sorted((c for c in rows if abs(c.cores - cores) == distance), key=lambda c: c.tdp_w)
+    distance = min(abs(cpu.cores - cores) for cpu in models)
+    near = sorted((c for c in models if abs(c.cores - cores) == distance), key=lambda c: c.tdp_w)
     return near[(len(near) - 1) // 2]

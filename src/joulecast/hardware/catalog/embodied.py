@@ -1,59 +1,53 @@
-"""What making a device emitted. Facts live in `data/embodied.toml`, each with its source."""
+"""Emissions of making a device. Facts are in `data/embodied.toml`, each with its source."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from ...errors import UnknownHardwareError
+from .data_file import data_file
 from .gpus import find_gpu
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """A device's greenhouse gases, cradle to gate, as its source states them."""
+class EmbodiedCarbon:
+    """Greenhouse gases of making a device, cradle to gate, as its source states them.
+
+    `kg` is in kg of CO2 equivalent; `per` describes how the source's figure was divided.
+    """
 
     name: str
-    kg: float  # of CO2 equivalent
-    per: str  # what was divided how
+    kg: float
+    per: str
     source: str
 
 
 @dataclass(frozen=True, slots=True)
 class Lifetime:
-    """How long hardware serves, and the part of that in which it works."""
+    """How long hardware is in service, and the fraction of that time in use (0 to 1)."""
 
     years: float
-    utilization: float  # 0 to 1
+    utilization: float
     source: str
 
 
 @cache
-def _document() -> dict[str, Any]:
-    import tomllib  # late: a run that looks nothing up does not pay for them
-    from importlib.resources import files
-
-    text = files(__package__).joinpath("data", "embodied.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
-
-
-@cache
-def made() -> tuple[Made, ...]:
-    """Every device that a source is known of. Read once."""
-    return tuple(Made(**row) for row in _document()["device"])
+def embodied_carbon() -> tuple[EmbodiedCarbon, ...]:
+    """Every device with a published figure."""
+    return tuple(EmbodiedCarbon(**row) for row in data_file("embodied")["device"])
 
 
 @cache
 def usual_lifetime() -> Lifetime:
-    """The lifetime taken where none is given."""
-    return Lifetime(**_document()["lifetime"])
+    """The default lifetime."""
+    return Lifetime(**data_file("embodied")["lifetime"])
 
 
-def find_made(name: str) -> Made | None:
-    """Of the GPU that `name` means; None where it is unknown, or no source is."""
+def embodied_carbon_of(name: str) -> EmbodiedCarbon | None:
+    """The figure of a GPU, by any of its names; None if the GPU or its figure is unknown."""
     try:
         gpu = find_gpu(name)
     except UnknownHardwareError:
         return None
-    return next((row for row in made() if row.name == gpu.name), None)
+    return next((device for device in embodied_carbon() if device.name == gpu.name), None)

@@ -1,13 +1,13 @@
-"""The catalog of GPUs: what a board may draw, hold and compute. Facts live in `data/gpus.toml`."""
+"""The catalog of GPUs: power, memory and peak rates of boards. Facts are in `data/gpus.toml`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any
 
 from ...errors import UnknownHardwareError, UsageError
+from .data_file import data_file
 from .names import match, normalize
 
 PRECISIONS = ("fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "int8", "fp4")
@@ -29,16 +29,21 @@ _SPELLINGS = {
 class GpuModel:
     """A board as it is sold; each row of the catalog names its source.
 
-    `vector` and `tensor` hold dense peak rates by precision, in TFLOP/s (integers: TOP/s), of the
-    ordinary cores and of the tensor or matrix cores; never with sparsity, and with FP32
-    accumulation where fp16 or fp8 know both. The head of `data/gpus.toml` has the details.
+    Attributes:
+        compute_capability: CUDA compute capability, or the gfx target of an AMD GPU.
+        vector: dense peak rates of the ordinary cores by precision, TFLOP/s (integers: TOP/s).
+        tensor: the same of the tensor or matrix cores, with FP32 accumulation where fp16 or fp8
+            have two rates. The head of `data/gpus.toml` has the details.
+        processors: streaming multiprocessors or compute units.
+        cores: CUDA cores or stream processors.
+        devices: how many GPUs the driver lists for one board.
     """
 
     name: str
     vendor: str
     architecture: str
     year: int
-    compute_capability: str  # CUDA compute capability, or the gfx target of an AMD GPU
+    compute_capability: str
     tdp_w: float
     memory_gb: float
     memory_bandwidth_gb_s: float
@@ -46,18 +51,22 @@ class GpuModel:
     source: str
     tensor: Mapping[str, float] = field(default_factory=dict, hash=False)
     aliases: tuple[str, ...] = ()
-    processors: int | None = None  # streaming multiprocessors or compute units
-    cores: int | None = None  # CUDA cores or stream processors
+    processors: int | None = None
+    cores: int | None = None
     boost_mhz: float | None = None
-    devices: int = 1  # how many GPUs the driver lists for one board
+    devices: int = 1
     note: str = ""
 
     def peak_tflops(self, precision: str, tensor_cores: bool = True) -> float | None:
-        """Dense peak rate in TFLOP/s (TOP/s for int8), or None: not supported or not published.
+        """Dense peak rate in TFLOP/s (TOP/s for int8); None if not supported or not published.
 
-        With `tensor_cores`, the rate of the tensor or matrix cores where they know the precision
-        and else of the ordinary cores; without, of the ordinary cores alone. `precision` is one
-        of `PRECISIONS` or a framework's spelling of it ("float16"). Raises `UsageError`.
+        Args:
+            precision: one of `PRECISIONS`, or a framework's spelling of it ("float16").
+            tensor_cores: the rate of the tensor or matrix cores where they support the precision;
+                otherwise that of the ordinary cores.
+
+        Raises:
+            UsageError: the precision is unknown.
         """
         wanted = precision.strip().lower().removeprefix("torch.")
         key = _SPELLINGS.get(wanted, wanted)
@@ -88,51 +97,50 @@ class GpuModel:
 
 @cache
 def gpus() -> tuple[GpuModel, ...]:
-    """Every GPU of the catalog, by vendor and age. Read once."""
-    import tomllib  # late: a run that looks nothing up does not pay for them
-    from importlib.resources import files
-
-    text = files(__package__).joinpath("data", "gpus.toml").read_text(encoding="utf-8")
-    return tuple(_gpu(row) for row in tomllib.loads(text)["gpu"])
-
-
-def _gpu(row: dict[str, Any]) -> GpuModel:
-    return GpuModel(**(row | {"aliases": tuple(row.get("aliases", ()))}))
+    """Every GPU of the catalog, by vendor and age."""
+    rows = data_file("gpus")["gpu"]
+    return tuple(GpuModel(**(row | {"aliases": tuple(row.get("aliases", ()))})) for row in rows)
 
 
 @cache
 def _candidates() -> dict[str, GpuModel]:
-    """Every name a GPU goes by, canonical name first."""
+    """Every name of each GPU, its canonical name first."""
     rows = gpus()
     names = {gpu.name: gpu for gpu in rows}
     for gpu in rows:
         names |= {f"{gpu.vendor} {alias}": gpu for alias in gpu.aliases}
-    for gpu in rows:  # "RTX 3090 24GB", save where that is another row's name
+    # "RTX 3090 24GB", except where that is the name of another row.
+    for gpu in rows:
         if "GB" not in gpu.name:
             names.setdefault(f"{gpu.name} {gpu.memory_gb:g}GB", gpu)
     return names
 
 
 def find_gpu(name: str) -> GpuModel:
-    """The GPU that a driver's, a vendor's or a person's `name` means.
+    """The GPU with this name, as a driver, a vendor or a person writes it.
 
-    Raises `UnknownHardwareError`, with the nearest names, where no board or more than one fits:
-    "A100" is four boards of 250 to 400 W, and a vGPU or MIG slice is not its board.
+    Raises:
+        UnknownHardwareError: no board fits, or several do ("A100" is four boards of 250 to 400 W;
+            a vGPU or MIG slice is not its board). The text lists the nearest names.
+
+    Example:
+        >>> find_gpu("RTX 3090").tdp_w
+        350
     """
     return match(name, _candidates(), "GPU")
 
 
 def gpu_variants(name: str) -> tuple[GpuModel, ...]:
-    """The boards that `name` may mean: one where it is exact, all those that are called so else.
+    """All boards that `name` fits: "A100" is boards with HBM2 and HBM2e, on PCIe and SXM.
 
-    "A100" is boards with HBM2 and HBM2e, on PCIe and SXM. Raises `UnknownHardwareError`, with the
-    nearest names, where there is none.
+    Raises:
+        UnknownHardwareError: none fits; the text lists the nearest names.
     """
     try:
         return (find_gpu(name),)
     except UnknownHardwareError:
-        asked = set(normalize(name))
-        rows = [gpu for gpu in gpus() if asked and asked <= set(normalize(gpu.name))]
-        if not rows:
+        tokens = set(normalize(name))
+        boards = [gpu for gpu in gpus() if tokens and tokens <= set(normalize(gpu.name))]
+        if not boards:
             raise
-        return tuple(rows)
+        return tuple(boards)

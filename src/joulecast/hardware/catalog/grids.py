@@ -1,11 +1,11 @@
-"""Carbon intensity of electricity by country and year. Facts live in `data/grids.toml`."""
+"""Carbon intensity of electricity by country and year. Facts are in `data/grids.toml`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
 
+from .data_file import data_file
 from .names import match
 
 WORLD = "WLD"  # the `code3` of the world's average
@@ -13,51 +13,46 @@ WORLD = "WLD"  # the `code3` of the world's average
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A country's electricity: the mean of a year, over the life cycle of the plants."""
+    """A country's electricity: the mean of a year, over the life cycle of the plants.
+
+    `code2` and `code3` are its ISO 3166-1 codes, "" and "WLD" for the world; `carbon_g_per_kwh` is
+    in grams of CO2 equivalent per kWh generated.
+    """
 
     name: str
-    code2: str  # ISO 3166-1 alpha-2; "" for the world
-    code3: str  # ISO 3166-1 alpha-3; "WLD" for the world
-    carbon_g_per_kwh: float  # grams of CO2 equivalent per kWh generated
+    code2: str
+    code3: str
+    carbon_g_per_kwh: float
     year: int
     source: str
     aliases: tuple[str, ...] = ()
 
 
 @cache
-def _document() -> dict[str, Any]:
-    import tomllib  # late: a run that looks nothing up does not pay for them
-    from importlib.resources import files
-
-    text = files(__package__).joinpath("data", "grids.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
-
-
-@cache
 def grids() -> tuple[Grid, ...]:
     """Every grid of the catalog in its latest year: the world, then countries by code."""
-    common = {"source": _document()["source"]}
+    data = data_file("grids")
+    common = {"source": data["source"]}
     return tuple(
-        Grid(**(common | row | {"aliases": tuple(row.get("aliases", ()))}))
-        for row in _document()["grid"]
+        Grid(**(common | row | {"aliases": tuple(row.get("aliases", ()))})) for row in data["grid"]
     )
 
 
 @cache
 def years_of(code3: str) -> tuple[Grid, ...]:
-    """All years that the catalog holds of a grid, oldest first."""
+    """All years of a grid in the catalog, oldest first."""
+    data = data_file("grids")
     latest = next(grid for grid in grids() if grid.code3 == code3)
-    earlier = _document()["earlier"]
-    before = [
-        replace(latest, year=year, carbon_g_per_kwh=figure, source=_document()["source"])
-        for year, figure in enumerate(earlier.get(code3, ()), start=earlier["from"])
+    earlier = [
+        replace(latest, year=year, carbon_g_per_kwh=figure, source=data["source"])
+        for year, figure in enumerate(data["earlier"].get(code3, ()), start=data["earlier"]["from"])
     ]
-    return (*before, latest)
+    return (*earlier, latest)
 
 
 @cache
 def _candidates() -> dict[str, Grid]:
-    """Every name and code a grid goes by, its name first."""
+    """Every name and code of each grid, its name first."""
     rows = grids()
     names = {grid.name: grid for grid in rows}
     for grid in rows:
@@ -68,8 +63,8 @@ def _candidates() -> dict[str, Grid]:
 def find_grid(name: str, year: int | None = None) -> Grid:
     """The grid of a country given as "Germany", "DE" or "DEU"; "world" for the average.
 
-    Of `year`, or of the nearest year that the catalog holds (the earlier of two as near): the
-    result's own `year` says which. The latest one without a `year`.
+    Figures are those of `year`, or of the nearest year in the catalog (the earlier of two): see the
+    result's `year`. Without a `year`, the latest.
 
     Raises `UnknownHardwareError`, with the nearest names, where no country fits.
     """

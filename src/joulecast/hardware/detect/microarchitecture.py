@@ -1,27 +1,19 @@
-"""From the numbers a processor gives of itself to the name of its microarchitecture."""
+"""The name of a microarchitecture, from the numbers by which a processor identifies itself."""
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-_DATA = Path(__file__).parents[1] / "catalog" / "data" / "microarchitectures.toml"
+from ..catalog.data_file import data_file
 
 
 @dataclass(frozen=True, slots=True)
 class Microarchitecture:
-    """`name` is the core's ("Zen 4"), `codename` the product's ("Genoa") where one is known."""
+    """`name` is that of the core ("Zen 4"), `codename` that of the product ("Genoa")."""
 
     name: str
     codename: str | None = None
-
-
-@cache
-def _table() -> dict[str, Any]:
-    return tomllib.loads(_DATA.read_text(encoding="utf-8"))
 
 
 def x86_microarchitecture(
@@ -33,41 +25,42 @@ def x86_microarchitecture(
 ) -> Microarchitecture | None:
     """By CPUID vendor, display family, display model and stepping; None where not in the table.
 
-    QEMU's generic models ("QEMU Virtual CPU", "Common KVM processor") carry numbers of processors
-    they are not, so a `name` of that kind gives None.
+    QEMU's generic models ("QEMU Virtual CPU", "Common KVM processor") have the numbers of other
+    processors: such a `name` gives None.
     """
-    if name and ("QEMU Virtual" in name or "Common KVM" in name or "Common 32-bit KVM" in name):
+    name = name or ""
+    if model is None or any(generic in name for generic in _GENERIC):
         return None
-    for row in _table()["x86"]:
-        if (row["vendor"], row["family"]) != (vendor_id, family) or model is None:
-            continue
+    for row in data_file("microarchitectures")["x86"]:
         first, last = row.get("steppings", (0, 15))
-        if not any(low <= model <= high for low, high in row["models"]):
-            continue
-        if first <= (stepping or 0) <= last and row.get("brand", "") in (name or ""):
+        if (
+            (row["vendor"], row["family"]) == (vendor_id, family)
+            and any(low <= model <= high for low, high in row["models"])
+            and first <= (stepping or 0) <= last
+            and row.get("brand", "") in name
+        ):
             return Microarchitecture(row["name"], row.get("codename"))
     return None
 
 
+_GENERIC = ("QEMU Virtual", "Common KVM", "Common 32-bit KVM")
+
+
 def arm_core(implementer: int | None, part: int | None) -> str | None:
     """The name of an ARM core by the implementer and part of its MIDR_EL1 register."""
-    for row in _table()["arm"]:
-        if (row["implementer"], row["part"]) == (implementer, part):
-            return str(row["name"])
-    return None
+    return _name("arm", implementer=implementer, part=part)
 
 
 def arm_vendor(implementer: int | None) -> str | None:
-    """Who designed an ARM core, by the implementer code of its MIDR_EL1 register."""
-    for row in _table()["arm_vendor"]:
-        if row["implementer"] == implementer:
-            return str(row["name"])
-    return None
+    """The designer of an ARM core by the implementer code of its MIDR_EL1 register."""
+    return _name("arm_vendor", implementer=implementer)
 
 
 def arm_product(seller: str | None, core: str | None) -> str | None:
     """The processor that a cloud or maker sells with this core, where it sells just one."""
-    for row in _table()["arm_product"]:
-        if (row["seller"], row["core"]) == (seller, core):
-            return str(row["name"])
-    return None
+    return _name("arm_product", seller=seller, core=core)
+
+
+def _name(table: str, **wanted: Any) -> str | None:
+    rows = data_file("microarchitectures")[table]
+    return next((row["name"] for row in rows if row.items() >= wanted.items()), None)

@@ -12,7 +12,7 @@ from joulecast.analysis.carbon.embodied import (
     parse_lifetime,
 )
 from joulecast.errors import UsageError
-from joulecast.hardware.catalog.embodied import find_made, made, usual_lifetime
+from joulecast.hardware.catalog.embodied import embodied_carbon, embodied_carbon_of, usual_lifetime
 from joulecast.hardware.catalog.gpus import find_gpu
 from joulecast.units import Provenance
 
@@ -69,7 +69,7 @@ def test_invalid_lifetime(text):
 
 
 def test_embodied_catalog_matches_the_gpu_catalog():
-    for row in made():
+    for row in embodied_carbon():
         assert find_gpu(row.name).name == row.name
         assert 50 < row.kg < 1000
         assert row.source and row.per
@@ -77,11 +77,11 @@ def test_embodied_catalog_matches_the_gpu_catalog():
 
 
 def test_gpus_by_the_names_of_drivers():
-    assert find_made("NVIDIA H100 80GB HBM3").kg == 164
-    assert find_made("A100-SXM4-40GB").kg == 127.6
-    assert find_made("A100-SXM4-80GB") is None  # another board
-    assert find_made("A100") is None  # four boards
-    assert find_made("Voodoo 2") is None
+    assert embodied_carbon_of("NVIDIA H100 80GB HBM3").kg == 164
+    assert embodied_carbon_of("A100-SXM4-40GB").kg == 127.6
+    assert embodied_carbon_of("A100-SXM4-80GB") is None  # another board
+    assert embodied_carbon_of("A100") is None  # four boards
+    assert embodied_carbon_of("Voodoo 2") is None
 
 
 def test_embodied_carbon_of_gpus():

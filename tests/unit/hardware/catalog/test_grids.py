@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from fakes.shared import SHARED, needs
 from joulecast.errors import UnknownHardwareError
-from joulecast.hardware.catalog.grids import WORLD, _document, find_grid, grids, years_of
+from joulecast.hardware.catalog.data_file import data_file
+from joulecast.hardware.catalog.grids import WORLD, find_grid, grids, years_of
 from joulecast.hardware.catalog.names import normalize
 
 COUNTRIES = [grid for grid in grids() if grid.code3 != WORLD]
@@ -103,7 +104,7 @@ def test_the_grids_of_most_computing_have_their_years():
 
 
 def test_no_years_are_held_of_a_grid_that_is_not():
-    written = set(_document()["earlier"]) - {"from"}
+    written = set(data_file("grids")["earlier"]) - {"from"}
     assert written == set(EARLIER)
 
 

@@ -1,0 +1,17 @@
+"""Reads the TOML files under `data/`, each once."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+
+@cache
+def data_file(name: str) -> dict[str, Any]:
+    """The content of `data/NAME.toml`."""
+    # Late: a run that looks nothing up does not need the parser.
+    import tomllib
+
+    file = Path(__file__).parent / "data" / f"{name}.toml"
+    return tomllib.loads(file.read_text(encoding="utf-8"))

@@ -161,7 +161,7 @@ def test_graviton_has_no_model_name(tmp_path, part, core, name):
     assert e.is_virtual is True
 
 
-def test_an_arm_core_that_no_product_tells(tmp_path):
+def test_an_arm_core_of_unknown_products(tmp_path):
     e = detect(tmp_path, arm("0x41", "0xd08", 4), {"proc/device-tree/model": "Raspberry Pi 4\0"})
     assert (e.cpu.microarchitecture, e.cpu.name) == ("Cortex-A72", None)
     assert e.machine.product == "Raspberry Pi 4"
@@ -211,10 +211,10 @@ def test_guests(tmp_path, fields, cloud, hypervisor):
     )
     assert (e.machine.cloud, e.machine.hypervisor) == (cloud, hypervisor)
     assert (e.is_virtual, e.machine.chassis) == (True, None)
-    assert any("a hypervisor is below" in note for note in e.notes) == (hypervisor is None)
+    assert any("unknown hypervisor" in note for note in e.notes) == (hypervisor is None)
 
 
-def test_the_processors_word_goes_before_the_makers(tmp_path):
+def test_the_processors_flag_goes_before_the_vendor(tmp_path):
     """Google makes laptops too; without the flag a machine is no guest."""
     e = detect(
         tmp_path,
@@ -289,7 +289,7 @@ def test_gvisor(tmp_path):
     assert (e.cpu.name, e.cpu.microarchitecture) == (None, "Cascade Lake")
 
 
-def test_a_laptop_held_to_some_of_its_threads(tmp_path):
+def test_a_laptop_restricted_to_some_of_its_threads(tmp_path):
     e = detect(
         tmp_path,
         x86("AuthenticAMD", 25, 80, 0, "AMD Ryzen 7 5800U with Radeon Graphics", cores=8),
@@ -343,7 +343,7 @@ def test_containers(tmp_path, files, env, kind):
     assert detect(tmp_path, files, env=env).container == kind
 
 
-def test_an_empty_tree_is_all_unknown_and_says_why(tmp_path):
+def test_an_empty_tree_is_all_unknown_with_reasons(tmp_path):
     e = Environment.detect(tmp_path, {})
     assert e.effective_cpus is None
     assert (e.cpu.threads, e.host.ram_bytes, e.host.architecture) == (None, None, None)

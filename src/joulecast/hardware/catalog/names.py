@@ -1,8 +1,8 @@
 """Tolerant matching of hardware names: many spellings of one product, never another product.
 
-A name becomes tokens without decoration (case, trademarks, vendor words, clock, core count).
-Whatever is left identifies the product ("Ti", "v3", "Laptop", "80gb", "pcie") and must agree in
-full: there is no "closest" answer, only a match or a miss that lists what is near.
+A name becomes tokens without decoration (case, trademarks, vendor words, clock, core count). The
+rest identifies the product ("Ti", "v3", "Laptop", "80gb", "pcie") and must agree in full. There is
+no closest match: a name matches, or it is an error that lists the nearest names.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from ...errors import UnknownHardwareError
 
 T = TypeVar("T")
 
-NEAREST = 5  # names listed on a miss
+# Names listed in the error.
+NEAREST = 5
 
 _VENDORS = frozenset({"nvidia", "amd", "intel", "apple"})
-# Words that decorate a product name and never tell two products apart.
+# Words that decorate a product name and never distinguish two products.
 _DECORATION = _VENDORS | {"geforce", "tesla", "grid", "ati", "radeon", "instinct"}
 _DECORATION |= {"processor", "cpu", "gpu", "graphics", "generation", "edition", "accelerator"}
 # Family words that people leave out where the rest of the name is unique: "3090", "E5-2680 v3".
@@ -45,21 +46,21 @@ _TOKEN = re.compile(r"[^\W_]+\+?")
 
 def _fold(name: str) -> str:
     """Lower case without trademarks and accents; compatibility forms (full width) made plain."""
-    name = re.sub("[®™©]", " ", name)  # before folding: it would turn the sign into the letters TM
+    # Before folding, which would turn the sign into the letters TM.
+    name = re.sub("[®™©]", " ", name)
     decomposed = unicodedata.normalize("NFKD", name.casefold())
     return "".join(c for c in decomposed if not unicodedata.combining(c))
 
 
 @lru_cache(maxsize=8192)
 def normalize(name: str) -> tuple[str, ...]:
-    """The tokens that identify a product, in the order written; () where nothing is left.
+    """The tokens that identify a product, in the order written; () where none remain.
 
-    >>> normalize("NVIDIA GeForce RTX 3090")
-    ('rtx', '3090')
-    >>> normalize("Intel(R) Xeon(R) CPU E5-2680 v3 @ 2.50GHz")
-    ('xeon', 'e5', '2680', 'v3')
-    >>> normalize("NVIDIA A100 80 GB PCIe")
-    ('a100', '80gb', 'pcie')
+    Example:
+        >>> normalize("NVIDIA GeForce RTX 3090")
+        ('rtx', '3090')
+        >>> normalize("Intel(R) Xeon(R) CPU E5-2680 v3 @ 2.50GHz")
+        ('xeon', 'e5', '2680', 'v3')
     """
     text = _fold(name)
     for pattern, replacement in _CUTS:
@@ -68,7 +69,7 @@ def normalize(name: str) -> tuple[str, ...]:
 
 
 def _join(tokens: tuple[str, ...]) -> str:
-    """One string that forgets where tokens met ("3090 Ti" = "3090Ti") save between two digits."""
+    """The tokens without the spaces between them ("3090Ti"), except between two digits."""
     return re.sub(r"(?<=\D) | (?=\D)", "", " ".join(tokens))
 
 
@@ -78,39 +79,45 @@ def _vendors(name: str) -> frozenset[str]:
 
 
 def match(name: str, candidates: Mapping[str, T], kind: str) -> T:
-    """The row that `name` names, among `candidates` (canonical name or alias -> row).
+    """The row with a name, among `candidates` (canonical name or alias -> row).
 
-    The first name given for a row is the one shown to people. Tried in turn, the first step that
-    finds anything decides: the same tokens however they are joined ("RTX3090Ti"); the same tokens
-    in another order ("A100 80GB PCIe", "A100-PCIE-80GB"); the same but for family words left out
-    ("3090", "E5-2680 v3"). `kind` says what is looked for ("GPU").
+    The first of these comparisons that fits any row decides: the same tokens, joined in any way
+    ("RTX3090Ti"); the same tokens in another order ("A100 80GB PCIe", "A100-PCIE-80GB"); the same
+    without family words ("3090", "E5-2680 v3").
 
-    Raises `UnknownHardwareError` where nothing matches, or where the name fits several different
-    rows; its one line lists up to five of the nearest names.
+    Args:
+        name: as a driver, a vendor or a person writes it.
+        candidates: rows by name; the first name of a row is the one shown to people.
+        kind: what is looked for ("GPU"), for the error.
+
+    Raises:
+        UnknownHardwareError: no row fits, or several do; the text lists the nearest names.
     """
     tokens = normalize(name)
     vendors = _vendors(name)
-    possible = {
-        known: row
-        for known, row in candidates.items()
-        if not vendors or not _vendors(known) or vendors & _vendors(known)
-    }
+    possible = [known for known in candidates if _same_vendor(vendors, _vendors(known))]
+    rows: dict[int, T] = {}
     for same in (_same_string, _same_tokens, _same_but_family):
-        found = [known for known in possible if tokens and same(tokens, normalize(known))]
-        rows = {id(possible[known]): possible[known] for known in found}
-        if len(rows) == 1:
-            return next(iter(rows.values()))
+        fitting = [known for known in possible if tokens and same(tokens, normalize(known))]
+        rows = {id(candidates[known]): candidates[known] for known in fitting}
         if rows:
             break
+    if len(rows) == 1:
+        return next(iter(rows.values()))
     raise UnknownHardwareError(_miss(name, kind, len(rows), _nearest(tokens, candidates)))
+
+
+def _same_vendor(one: frozenset[str], other: frozenset[str]) -> bool:
+    return not one or not other or bool(one & other)
 
 
 def _miss(name: str, kind: str, fits: int, near: list[str]) -> str:
     shown = repr(name if len(name) <= 80 else name[:77] + "...")
-    what = f"{shown} fits {fits} {kind}s" if fits else f"no {kind} in the catalog is called {shown}"
-    if not near:
-        return f"{what}; no known name is near it"
-    return f"{what}; the nearest known names are: {'; '.join(near)}"
+    problem = (
+        f"{shown} fits {fits} {kind}s" if fits else f"no {kind} in the catalog is named {shown}"
+    )
+    hint = f"the nearest names are: {'; '.join(near)}" if near else "no name in it is similar"
+    return f"{problem}; {hint}"
 
 
 def _same_string(a: tuple[str, ...], b: tuple[str, ...]) -> bool:
@@ -122,7 +129,7 @@ def _same_tokens(a: tuple[str, ...], b: tuple[str, ...]) -> bool:
 
 
 def _same_but_family(asked: tuple[str, ...], known: tuple[str, ...]) -> bool:
-    """Whether `asked` is `known` with only family words left out (never with one added)."""
+    """Whether `asked` is `known` without some of its family words (never with one added)."""
     rest = tuple(t for t in asked if t not in _FAMILIES)
     return (
         bool(rest)
@@ -132,10 +139,11 @@ def _same_but_family(asked: tuple[str, ...], known: tuple[str, ...]) -> bool:
 
 
 def _nearest(tokens: tuple[str, ...], candidates: Mapping[str, object]) -> list[str]:
-    """Shown names, best first: variants of what was asked, then what it varies, then likeness."""
+    """Names to show, best first: longer variants of the name, shorter ones, then similar names."""
     if not tokens:
         return []
-    import difflib  # only a miss needs it
+    # Late: only an error needs it.
+    import difflib
 
     asked, written = set(tokens), _join(tokens)
     shown: dict[int, str] = {}
@@ -143,8 +151,8 @@ def _nearest(tokens: tuple[str, ...], candidates: Mapping[str, object]) -> list[
     for known, row in candidates.items():
         shown.setdefault(id(row), known)
         have = normalize(known)
-        likeness = difflib.SequenceMatcher(None, written, _join(have)).ratio()
-        score = likeness + (2 if asked < set(have) else 1 if have and set(have) < asked else 0)
+        similarity = difflib.SequenceMatcher(None, written, _join(have)).ratio()
+        score = similarity + (2 if asked < set(have) else 1 if have and set(have) < asked else 0)
         best[id(row)] = max(best.get(id(row), 0.0), score)
     ranked = sorted(best, key=lambda key: -best[key])
     return [shown[key] for key in ranked[:NEAREST] if best[key] >= 0.5]

@@ -16,7 +16,7 @@ Sysctl = Callable[[str], bytes | None]
 
 
 def sysctl(name: str) -> bytes | None:
-    """The raw value of a variable of the macOS kernel; None where there is none (sysctl(3))."""
+    """The raw value of a variable of the macOS kernel; None if it does not exist (sysctl(3))."""
     libc = ctypes.CDLL(None)
     size = ctypes.c_size_t(0)
     key = name.encode()
@@ -38,9 +38,10 @@ def _number(value: bytes | None) -> int | None:
 
 def apple_cpu(ask: Sysctl) -> DetectedCpu:
     """The processor of a Mac."""
-    name = _text(ask("machdep.cpu.brand_string"))  # "Apple M2 Pro", "Intel(R) Core(TM) i7-..."
+    # "Apple M2 Pro", "Intel(R) Core(TM) i7-..."; only Intel's have a maximum frequency.
+    name = _text(ask("machdep.cpu.brand_string"))
     own = bool(name and name.startswith("Apple"))
-    hertz = _number(ask("hw.cpufrequency_max"))  # Intel only
+    hertz = _number(ask("hw.cpufrequency_max"))
     threads = _number(ask("hw.logicalcpu"))
     return DetectedCpu(
         name=name,
@@ -51,7 +52,8 @@ def apple_cpu(ask: Sysctl) -> DetectedCpu:
         sockets=_number(ask("hw.packages")),
         cores=_number(ask("hw.physicalcpu")),
         threads=threads,
-        usable_threads=threads,  # macOS has no affinity masks
+        # macOS has no affinity masks.
+        usable_threads=threads,
         max_mhz=hertz / 1e6 if hertz else None,
     )
 
@@ -70,7 +72,8 @@ def apple_host(ask: Sysctl) -> Host:
 def apple_machine(ask: Sysctl) -> Machine:
     """The computer itself."""
     guest = _number(ask("kern.hv_vmm_present"))
-    product = _text(ask("hw.model"))  # "Mac14,9", "MacBookPro18,3", "VirtualMac2,1"
+    # "Mac14,9", "MacBookPro18,3", "VirtualMac2,1"
+    product = _text(ask("hw.model"))
     virtual = None if guest is None else bool(guest)
     return Machine(
         vendor="Apple",
@@ -82,9 +85,9 @@ def apple_machine(ask: Sysctl) -> Machine:
 
 
 def apple_gpu(ask: Sysctl, notes: list[str]) -> GpuReport:
-    """The GPU of an Apple chip; an Intel Mac's is not looked for."""
+    """The GPU of an Apple chip; those of Intel Macs are not detected."""
     name = _text(ask("machdep.cpu.brand_string"))
     if not (name and name.startswith("Apple")):
         return GpuReport()
-    notes.append("gpu (apple): it has no memory of its own, it shares the machine's")
+    notes.append("gpu (apple): it shares the machine's memory")
     return GpuReport((DetectedGpu(0, "Apple", name=f"{name} GPU"),))

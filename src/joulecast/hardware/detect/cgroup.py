@@ -1,7 +1,7 @@
-"""How much CPU time and memory the control groups leave to this process (cgroup v1 and v2).
+"""CPU time and memory that control groups allow this process (cgroup v1 and v2).
 
-A limit may stand at any level between the process's own group and the root, and all of them hold:
-the lowest is the one that counts (Linux, Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/).
+Every group from the process's own up to the root may set a limit, and the lowest applies (Linux,
+Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/).
 """
 
 from __future__ import annotations
@@ -13,19 +13,23 @@ from pathlib import PurePosixPath
 
 from .files import Tree
 
-_UNLIMITED = 1 << 60  # v1 writes "no limit" as the largest page-aligned number
+# v1 writes "no limit" as the largest page-aligned number.
+_UNLIMITED = 1 << 60
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the control groups allow; None where they set no limit."""
+    """What the control groups allow; None where they set no limit.
 
-    cpus: float | None = None  # CPU time per time: 2.5 is two and a half processors
+    `cpus` is CPU time per second: 2.5 is two and a half processors.
+    """
+
+    cpus: float | None = None
     memory_bytes: int | None = None
 
 
 def detect_limits(tree: Tree, notes: list[str]) -> Limits:
-    """The lowest limits on the way from the process's control group to the root it can see."""
+    """The lowest limits of the process's control group and the visible groups above it."""
     membership = tree.text("proc/self/cgroup")
     if membership is None:
         if tree.live:
@@ -35,7 +39,8 @@ def detect_limits(tree: Tree, notes: list[str]) -> Limits:
     cpus: list[float] = []
     memory: list[int] = []
     for controllers, path in _groups(membership):
-        if not controllers:  # the one hierarchy of v2
+        # Without controllers it is the single hierarchy of v2.
+        if not controllers:
             for folder in _folders(mounts.get(""), path):
                 cpus += _cpu_v2(tree, folder)
                 memory += _memory(tree, folder, "memory.max")
@@ -58,7 +63,7 @@ def _groups(membership: str) -> Iterator[tuple[set[str], str]]:
 
 
 def _mounts(mountinfo: str, tree: Tree) -> dict[str, tuple[str, str]]:
-    """(root, mount point) of each controller; the key of v2 is empty. See proc_pid_mountinfo(5)."""
+    """(root, mount point) of each controller; the key of v2 is "". See proc_pid_mountinfo(5)."""
     mounts: dict[str, tuple[str, str]] = {}
     for line in mountinfo.splitlines():
         before, _, after = line.partition(" - ")
@@ -71,7 +76,8 @@ def _mounts(mountinfo: str, tree: Tree) -> dict[str, tuple[str, str]]:
         elif kinds[0] == "cgroup":
             for controller in kinds[2].split(","):
                 mounts.setdefault(controller, where)
-    if not mounts:  # no mount table to read: the usual places
+    # Without a readable mount table, the usual places.
+    if not mounts:
         if tree.exists("sys/fs/cgroup/cgroup.controllers"):
             mounts[""] = ("/", "/sys/fs/cgroup")
         for controller in ("cpu", "memory"):
@@ -90,8 +96,8 @@ def _folders(mount: tuple[str, str] | None, path: str) -> list[str]:
         return []
     root, point = PurePosixPath(mount[0]), PurePosixPath(mount[1])
     inside = PurePosixPath(path)
-    # A path outside of what is mounted (a container that keeps its host's namespace): what is
-    # mounted is then the container's own group.
+    # A path outside the mount: the container keeps its host's namespace, and the mount is the
+    # container's own group.
     relative = inside.relative_to(root) if inside.is_relative_to(root) else PurePosixPath()
     if ".." in relative.parts:
         relative = PurePosixPath()
@@ -105,24 +111,27 @@ def _cpu_v2(tree: Tree, folder: str) -> list[float]:
 
 
 def _cpu_v1(tree: Tree, folder: str) -> list[float]:
-    quota = tree.text(f"{folder}/cpu.cfs_quota_us") or ""  # -1: none
+    quota = tree.text(f"{folder}/cpu.cfs_quota_us") or ""
     return _share(quota, tree.text(f"{folder}/cpu.cfs_period_us") or "")
 
 
 def _share(quota: str, period: str) -> list[float]:
-    period = period or "100000"  # the kernel's default
+    # The default of the kernel.
+    period = period or "100000"
+    # Without a limit the quota is "max" or -1.
     if not (quota.isdecimal() and period.isdecimal() and int(quota) and int(period)):
-        return []  # "max", "-1", or nothing to read
+        return []
     return [int(quota) / int(period)]
 
 
 def _memory(tree: Tree, folder: str, name: str) -> list[int]:
-    limit = tree.number(f"{folder}/{name}")  # "max" is no number
+    # Without a limit it is "max", which is no number.
+    limit = tree.number(f"{folder}/{name}")
     return [limit] if limit is not None and 0 < limit < _UNLIMITED else []
 
 
 def _inherited_memory(tree: Tree, folder: str) -> list[int]:
-    """v1 also tells the lowest limit of the groups above, those out of sight included."""
+    """v1 also shows the lowest limit of all groups above, visible or not."""
     stat = tree.text(f"{folder}/memory.stat") or ""
     match = re.search(r"^hierarchical_memory_limit (\d+)$", stat, re.MULTILINE)
     return [int(match[1])] if match and 0 < int(match[1]) < _UNLIMITED else []

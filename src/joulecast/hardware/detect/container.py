@@ -11,8 +11,15 @@ from .files import Tree
 # set (https://systemd.io/CONTAINER_INTERFACE)
 _MANAGERS = {"docker", "podman", "lxc", "systemd-nspawn", "oci"}
 
+# (kind, environment variables, files): the presence of any of them is enough.
+_SIGNS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
+    ("kubernetes", ("KUBERNETES_SERVICE_HOST",), ("var/run/secrets/kubernetes.io",)),
+    ("apptainer", ("APPTAINER_CONTAINER", "SINGULARITY_CONTAINER"), ()),
+    ("podman", (), ("run/.containerenv",)),
+    ("docker", (), (".dockerenv",)),
+)
+
 _CGROUP_PATHS = (
-    ("kubernetes", r"/kubepods"),
     ("docker", r"/docker[/-]|/docker$"),
     ("podman", r"/libpod[/-]"),
     ("lxc", r"/lxc[/.]"),
@@ -22,28 +29,21 @@ _CGROUP_PATHS = (
 
 
 def detect_container(tree: Tree, env: Mapping[str, str]) -> str:
-    """`kubernetes`, `docker`, `podman`, `apptainer`, `lxc`, ..., or `none` where nothing tells.
+    """`kubernetes`, `docker`, `podman`, `apptainer`, `lxc`, ..., or `none` without any sign of one.
 
-    Kubernetes comes before the runtime it uses, since it is Kubernetes that sets the limits.
+    Kubernetes comes before the runtime that it uses, because Kubernetes sets the limits.
     """
     cgroup = tree.text("proc/self/cgroup") or ""
-    if (
-        "KUBERNETES_SERVICE_HOST" in env
-        or tree.exists("var/run/secrets/kubernetes.io")
-        or "/kubepods" in cgroup
-    ):
-        return "kubernetes"
-    if "APPTAINER_CONTAINER" in env or "SINGULARITY_CONTAINER" in env:
-        return "apptainer"
-    if tree.exists("run/.containerenv"):
-        return "podman"
-    if tree.exists(".dockerenv"):
-        return "docker"
-    named = env.get("container") or tree.text("run/host/container-manager")
-    named = named or tree.text("run/systemd/container")
-    if named and named in _MANAGERS:
-        return named
-    for kind, pattern in _CGROUP_PATHS:
-        if re.search(pattern, cgroup):
+    for kind, variables, files in _SIGNS:
+        if any(name in env for name in variables) or any(tree.exists(file) for file in files):
             return kind
-    return "none"
+        if kind == "kubernetes" and "/kubepods" in cgroup:
+            return kind
+    manager = (
+        env.get("container")
+        or tree.text("run/host/container-manager")
+        or tree.text("run/systemd/container")
+    )
+    if manager in _MANAGERS:
+        return str(manager)
+    return next((kind for kind, path in _CGROUP_PATHS if re.search(path, cgroup)), "none")

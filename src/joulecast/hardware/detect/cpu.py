@@ -1,4 +1,4 @@
-"""What processor this is: `/proc/cpuinfo` for its kind, sysfs for how it is put together."""
+"""The processor: its model from `/proc/cpuinfo`, its cores and clock from sysfs."""
 
 from __future__ import annotations
 
@@ -14,19 +14,32 @@ _CPU = "sys/devices/system/cpu"
 
 @dataclass(frozen=True, slots=True)
 class DetectedCpu:
-    """The processors of a machine, as its operating system sees them (a guest sees its own)."""
+    """The processors of a machine, as its operating system sees them (a guest sees its own).
 
-    name: str | None = None  # "Intel(R) Xeon(R) Gold 6248 CPU @ 2.50GHz"
-    vendor: str | None = None  # "Intel", "AMD", "ARM", "Apple", ...
-    family: int | None = None  # x86 only
-    model: int | None = None  # x86: the display model; ARM: the part number
-    stepping: int | None = None  # x86: the stepping; ARM: the variant
-    microarchitecture: str | None = None  # "Cascade Lake", "Zen 4", "Neoverse N1"
-    codename: str | None = None  # the product's: "Genoa"
+    Attributes:
+        name: "Intel(R) Xeon(R) Gold 6248 CPU @ 2.50GHz".
+        vendor: "Intel", "AMD", "ARM", "Apple", ...
+        family: x86 only.
+        model: x86: the display model; ARM: the part number.
+        stepping: x86: the stepping; ARM: the variant.
+        microarchitecture: "Cascade Lake", "Zen 4", "Neoverse N1".
+        codename: of the product: "Genoa".
+        cores: physical cores of all sockets.
+        threads: logical processors online.
+        usable_threads: those on which the scheduler may run this process.
+    """
+
+    name: str | None = None
+    vendor: str | None = None
+    family: int | None = None
+    model: int | None = None
+    stepping: int | None = None
+    microarchitecture: str | None = None
+    codename: str | None = None
     sockets: int | None = None
-    cores: int | None = None  # physical cores, all sockets together
-    threads: int | None = None  # logical processors online
-    usable_threads: int | None = None  # those the scheduler may give to this process
+    cores: int | None = None
+    threads: int | None = None
+    usable_threads: int | None = None
     base_mhz: float | None = None
     max_mhz: float | None = None
 
@@ -35,14 +48,14 @@ _VENDORS = {"GenuineIntel": "Intel", "AuthenticAMD": "AMD", "HygonGenuine": "Hyg
 
 
 def detect_cpu(tree: Tree, notes: list[str]) -> DetectedCpu:
-    """The processor of a Linux machine; why a field is unknown goes to `notes`."""
+    """The processor of a Linux machine; the reason of an unknown field goes to `notes`."""
     text = tree.text("proc/cpuinfo") or ""
     if not text:
         notes.append("CPU: /proc/cpuinfo cannot be read")
     online = _online(tree, text)
     sockets, cores = _topology(tree, online) or _topology_of_cpuinfo(text)
     if cores is None:
-        notes.append("CPU: neither sysfs nor /proc/cpuinfo says which threads share a core")
+        notes.append("CPU: neither sysfs nor /proc/cpuinfo shows which threads share a core")
     base_mhz, max_mhz = _clock(tree, field(text, "model name"))
     if base_mhz is None or max_mhz is None:
         unknown = [n for n, v in (("base", base_mhz), ("maximum", max_mhz)) if v is None]
@@ -67,7 +80,8 @@ def field(cpuinfo: str, key: str) -> str | None:
 
 def _integer(cpuinfo: str, key: str) -> int | None:
     try:
-        return int(field(cpuinfo, key) or "", 0)  # decimal on x86, 0x... on ARM
+        # Decimal on x86, 0x... on ARM.
+        return int(field(cpuinfo, key) or "", 0)
     except ValueError:
         return None
 
@@ -101,7 +115,8 @@ def _arm_identity(text: str, notes: list[str]) -> DetectedCpu:
     if core is None:
         notes.append(f"CPU: ARM core unknown (implementer {implementer}, part {part})")
     return DetectedCpu(
-        name=field(text, "model name"),  # ARM kernels of 64 bits give none
+        # 64-bit ARM kernels show none.
+        name=field(text, "model name"),
         vendor=arm_vendor(implementer),
         model=part,
         stepping=_integer(text, "CPU variant"),
@@ -123,7 +138,7 @@ def _cpu_list(text: str | None) -> set[int]:
 
 
 def _topology(tree: Tree, online: set[int]) -> tuple[int | None, int] | None:
-    """(sockets, cores) from sysfs; sockets None where the firmware does not number them."""
+    """(sockets, cores) from sysfs; sockets are None where the firmware does not number them."""
     seen: set[int] = set()
     packages: set[int] = set()
     cores = 0
@@ -131,16 +146,17 @@ def _topology(tree: Tree, online: set[int]) -> tuple[int | None, int] | None:
         if cpu in seen:
             continue
         folder = f"{_CPU}/cpu{cpu}/topology"
+        # The second is its name before Linux 5.3.
         siblings = _cpu_list(
-            tree.text(f"{folder}/core_cpus_list")
-            or tree.text(f"{folder}/thread_siblings_list")  # its name before Linux 5.3
+            tree.text(f"{folder}/core_cpus_list") or tree.text(f"{folder}/thread_siblings_list")
         )
         if cpu not in siblings:
             return None
         seen |= siblings
         cores += 1
         package = tree.number(f"{folder}/physical_package_id")
-        if package is not None and package >= 0:  # -1: not known
+        # -1: unknown.
+        if package is not None and package >= 0:
             packages.add(package)
     return (len(packages) or None, cores) if cores else None
 
@@ -157,7 +173,7 @@ def _topology_of_cpuinfo(cpuinfo: str) -> tuple[int | None, int | None]:
 
 
 def _usable(tree: Tree, online: set[int]) -> int | None:
-    """Threads in this process's affinity mask (which a cpuset narrows too)."""
+    """Number of threads in this process's affinity mask, which a cpuset restricts too."""
     status = tree.text("proc/self/status") or ""
     match = re.search(r"^Cpus_allowed_list:[ \t]*(\S+)", status, re.MULTILINE)
     allowed = _cpu_list(match[1]) if match else set()

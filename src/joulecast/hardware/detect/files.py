@@ -1,21 +1,20 @@
-"""Reading what the kernel shows as files, under any root: a machine's own, or a tree of a test."""
+"""Reads the files in which the kernel describes the machine, under any root."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A file system seen from `root`. What is missing or unreadable is None, never an error."""
+    """A file system under `root`. What is missing or unreadable is None, never an error."""
 
     root: Path = Path("/")
 
     @property
     def live(self) -> bool:
-        """Whether this is the running machine, so that its libraries may be asked as well."""
+        """Whether this is the running machine, so that its libraries may be called as well."""
         return self.root == Path("/")
 
     def raw(self, path: str, size: int = -1) -> bytes | None:
@@ -27,7 +26,7 @@ class Tree:
             return None
 
     def text(self, path: str) -> str | None:
-        """A file's text without the blanks and NULs around it; None where nothing is left."""
+        """A file's text without the blanks and NULs around it; None if it is empty."""
         data = self.raw(path)
         return (data.decode("utf-8", "replace").strip(" \t\r\n\0") or None) if data else None
 
@@ -39,14 +38,14 @@ class Tree:
             return None
 
     def names(self, path: str) -> list[str]:
-        """What a folder holds, sorted."""
+        """Names of the files in a folder, sorted."""
         try:
-            return sorted(os.listdir(self.root / path.lstrip("/")))  # noqa: PTH208 - names only
+            return sorted(file.name for file in (self.root / path.lstrip("/")).iterdir())
         except OSError:
             return []
 
     def exists(self, path: str) -> bool:
-        """Whether there is a file or folder of this name."""
+        """Whether there is a file or folder with this path."""
         try:
             return (self.root / path.lstrip("/")).exists()
         except OSError:
@@ -54,7 +53,7 @@ class Tree:
 
 
 def parse_cpu_list(text: str) -> set[int]:
-    """The kernel's list form: `0-2,8` is {0, 1, 2, 8}. Raises ValueError on anything else."""
+    """The kernel's list form: `0-2,8` is {0, 1, 2, 8}. Raises `ValueError` otherwise."""
     cpus: set[int] = set()
     for part in filter(None, text.strip().split(",")):
         first, _, last = part.partition("-")

@@ -1,4 +1,4 @@
-"""AMD GPUs: from the amdgpu driver's files, with amdsmi's names where it is installed.
+"""AMD GPUs: from the files of the amdgpu driver, with names from amdsmi where it is installed.
 
 Files: Linux, Documentation/gpu/amdgpu (driver-misc.rst, thermal.rst) and hwmon's power1_cap in
 microwatts. The names of cards whose firmware has none come from the system's own `pci.ids`.
@@ -20,15 +20,15 @@ _KFD = "sys/class/kfd/kfd/topology/nodes"
 
 
 def detect_amd(tree: Tree, env: Mapping[str, str], notes: list[str]) -> GpuReport:
-    """AMD's GPUs in the order of their PCI addresses."""
+    """AMD GPUs in the order of their PCI addresses."""
     cards = [name for name in tree.names(_DRM) if re.fullmatch(r"card\d+", name)]
     folders = [f"{_DRM}/{card}/device" for card in cards]
     folders = [folder for folder in folders if tree.text(f"{folder}/vendor") == _AMD]
     if not folders:
         return GpuReport()
-    found = sorted((_gpu(tree, folder) for folder in folders), key=lambda gpu: gpu.pci_bus or "")
+    detected = sorted((_gpu(tree, folder) for folder in folders), key=lambda gpu: gpu.pci_bus or "")
     names = _amdsmi_names(notes) if tree.live else {}
-    visible = visible_amd_gpus(env, [gpu.uuid or "" for gpu in found])
+    visible = visible_amd_gpus(env, [gpu.uuid or "" for gpu in detected])
     gpus = tuple(
         replace(
             gpu,
@@ -36,14 +36,18 @@ def detect_amd(tree: Tree, env: Mapping[str, str], notes: list[str]) -> GpuRepor
             name=names.get(gpu.pci_bus or "", gpu.name),
             visible=index in visible.indices,
         )
-        for index, gpu in enumerate(found)
+        for index, gpu in enumerate(detected)
     )
     for gpu in gpus:
-        if gpu.name is None:
-            notes.append(f"gpu (amd): the card at {gpu.pci_bus} has no name: install amdsmi")
-        if gpu.power_limit_w is None:
-            notes.append(f"gpu (amd): the driver tells no power limit for the card {gpu.pci_bus}")
+        _note_unknown(gpu, notes)
     return GpuReport(gpus, visible.restricted_by, driver=tree.text("sys/module/amdgpu/version"))
+
+
+def _note_unknown(gpu: DetectedGpu, notes: list[str]) -> None:
+    if gpu.name is None:
+        notes.append(f"gpu (amd): the card at {gpu.pci_bus} has no name: install amdsmi")
+    if gpu.power_limit_w is None:
+        notes.append(f"gpu (amd): the driver shows no power limit of the card {gpu.pci_bus}")
 
 
 def _gpu(tree: Tree, folder: str) -> DetectedGpu:
@@ -55,7 +59,8 @@ def _gpu(tree: Tree, folder: str) -> DetectedGpu:
         index=0,
         vendor="AMD",
         name=tree.text(f"{folder}/product_name") or _pci_ids_name(tree, folder),
-        uuid=f"GPU-{unique_id}" if unique_id else None,  # as ROCR_VISIBLE_DEVICES takes it
+        # The form of ROCR_VISIBLE_DEVICES.
+        uuid=f"GPU-{unique_id}" if unique_id else None,
         pci_bus=address,
         memory_bytes=tree.number(f"{folder}/mem_info_vram_total"),
         power_limit_w=limits.get("power1_cap"),
@@ -109,12 +114,13 @@ def _gfx(tree: Tree, address: str | None) -> str | None:
 
 
 def _amdsmi_names(notes: list[str]) -> dict[str, str]:
-    """Market names by PCI address; empty where amdsmi is not installed or does not work."""
+    """Market names by PCI address; empty where amdsmi is not installed or fails."""
     try:
         import amdsmi
     except ImportError:
         return {}
-    except Exception as error:  # it raises KeyError and others where its library is missing
+    except Exception as error:
+        # It raises KeyError and others where its library is missing.
         notes.append(f"gpu (amd): amdsmi does not load: {type(error).__name__}: {error}")
         return {}
     try:
@@ -127,6 +133,7 @@ def _amdsmi_names(notes: list[str]) -> dict[str, str]:
             }
         finally:
             amdsmi.amdsmi_shut_down()
-    except Exception as error:  # its exceptions share no base that all its versions export
-        notes.append(f"gpu (amd): amdsmi does not answer: {type(error).__name__}: {error}")
+    except Exception as error:
+        # Its exceptions have no common base in all its versions.
+        notes.append(f"gpu (amd): amdsmi fails: {type(error).__name__}: {error}")
         return {}

@@ -1,4 +1,4 @@
-"""NVIDIA GPUs: from NVML, or from what the kernel module shows where NVML cannot be had."""
+"""NVIDIA GPUs: from NVML, or from the kernel module's files where NVML is not available."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .visible_devices import index_order_note, visible_gpus
 
 
 def detect_nvidia(tree: Tree, env: Mapping[str, str], notes: list[str]) -> GpuReport:
-    """NVIDIA's GPUs in NVML's order; what a card does not answer is None and named in `notes`."""
+    """NVIDIA GPUs in the order of NVML; unknown values are None, with a reason in `notes`."""
     report = _from_nvml(notes) if tree.live else None
     if report is None:
         report = _from_kernel_module(tree)
@@ -31,18 +31,19 @@ def detect_nvidia(tree: Tree, env: Mapping[str, str], notes: list[str]) -> GpuRe
 
 
 def _from_nvml(notes: list[str]) -> GpuReport | None:
-    """None where NVML cannot be started."""
+    """None where NVML does not start."""
     import pynvml
 
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError_LibraryNotFound:
-        return None  # no driver: the common case, and `_explain_none` tells the other ones
+        # Without a driver, the common case; `_explain_none` explains the others.
+        return None
     except pynvml.NVMLError as error:
         notes.append(f"gpu (nvidia): NVML does not start: {error}")
         return None
     try:
-        ask = _Ask(pynvml, notes)
+        ask = _Ask(pynvml.NVMLError, notes)
         count = ask("gpu (nvidia)", "the number of GPUs", pynvml.nvmlDeviceGetCount) or 0
         cuda = ask("gpu (nvidia)", "the CUDA version", pynvml.nvmlSystemGetCudaDriverVersion_v2)
         return GpuReport(
@@ -55,22 +56,21 @@ def _from_nvml(notes: list[str]) -> GpuReport | None:
 
 
 class _Ask:
-    """Calls NVML; what it will not answer is None, with a note of why."""
+    """Calls functions of NVML; one that fails returns None, with a note of the reason."""
 
-    def __init__(self, pynvml: Any, notes: list[str]) -> None:
-        self.error = pynvml.NVMLError
-        self.not_supported = pynvml.NVMLError_NotSupported
+    def __init__(self, error: type[Exception], notes: list[str]) -> None:
+        self.error = error
         self.notes = notes
 
-    def __call__(self, who: str, what: str, function: Callable[..., Any], *args: Any) -> Any:
+    def __call__(self, device: str, what: str, function: Callable[..., Any], *args: Any) -> Any:
         try:
             return function(*args)
         except self.error as error:
-            self.notes.append(f"{who}: {what} is unknown: {error}")
+            self.notes.append(f"{device}: {what} is unknown: {error}")
             return None
 
     def quietly(self, function: Callable[..., Any], *args: Any) -> Any:
-        """For questions that many cards do not know."""
+        """Without a note, for values that many cards do not have."""
         try:
             return function(*args)
         except self.error:
@@ -121,7 +121,8 @@ def _mig_mode(nvml: Any, ask: _Ask, who: str, handle: Any) -> bool | None:
     try:
         return bool(nvml.nvmlDeviceGetMigMode(handle)[0])
     except (nvml.NVMLError_NotSupported, nvml.NVMLError_FunctionNotFound):
-        return False  # a card or a driver that has no such thing
+        # The card or the driver does not support MIG.
+        return False
     except nvml.NVMLError as error:
         ask.notes.append(f"{who}: its MIG mode is unknown: {error}")
         return None
@@ -135,19 +136,20 @@ def _mig_uuids(nvml: Any, ask: _Ask, handle: Any) -> tuple[str, ...]:
 
 
 def _from_kernel_module(tree: Tree) -> GpuReport:
-    """Names and UUIDs from `/proc/driver/nvidia`, all that is there without NVML."""
+    """Names and UUIDs from `/proc/driver/nvidia`, in PCI bus order as in NVML."""
     gpus: list[DetectedGpu] = []
-    for bus in tree.names("proc/driver/nvidia/gpus"):  # in PCI bus order, as NVML counts
+    for bus in tree.names("proc/driver/nvidia/gpus"):
         text = tree.text(f"proc/driver/nvidia/gpus/{bus}/information") or ""
         lines = (line.partition(":") for line in text.splitlines())
         values = {key.strip(): value.strip() for key, _, value in lines}
+        # It consists of question marks until the first use of the GPU.
         uuid = values.get("GPU UUID", "")
         gpus.append(
             DetectedGpu(
                 index=len(gpus),
                 vendor="NVIDIA",
                 name=values.get("Model") or None,
-                uuid=uuid if uuid and "?" not in uuid else None,  # question marks until first used
+                uuid=uuid if uuid and "?" not in uuid else None,
                 pci_bus=bus.lower(),
             )
         )
@@ -158,7 +160,6 @@ def _from_kernel_module(tree: Tree) -> GpuReport:
 
 
 def _explain_none(tree: Tree, env: Mapping[str, str], notes: list[str]) -> None:
-    given = env.get("NVIDIA_VISIBLE_DEVICES")
     for bus in tree.names("sys/bus/pci/devices"):
         folder = f"sys/bus/pci/devices/{bus}"
         is_display = (tree.text(f"{folder}/class") or "").startswith("0x03")
@@ -168,5 +169,6 @@ def _explain_none(tree: Tree, env: Mapping[str, str], notes: list[str]) -> None:
                 "driver, or start the container with --gpus all"
             )
             return
-    if given is not None:
-        notes.append(f"gpu (nvidia): none here, although NVIDIA_VISIBLE_DEVICES={given}")
+    wanted = env.get("NVIDIA_VISIBLE_DEVICES")
+    if wanted is not None:
+        notes.append(f"gpu (nvidia): none here, although NVIDIA_VISIBLE_DEVICES={wanted}")

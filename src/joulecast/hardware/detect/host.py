@@ -12,28 +12,32 @@ from .files import Tree
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """An operating system. (No host name: recordings travel, and a name identifies.)"""
+    """An operating system ("Debian GNU/Linux", "12") and its memory.
 
-    os: str | None = None  # "Debian GNU/Linux"
-    os_version: str | None = None  # "12"
-    kernel: str | None = None  # "6.1.0-18-amd64"
-    architecture: str | None = None  # "x86_64", "aarch64"
-    ram_bytes: int | None = None  # all that the system has
+    It has no host name, which would identify the machine in a recording that is shared.
+    """
+
+    os: str | None = None
+    os_version: str | None = None
+    kernel: str | None = None
+    architecture: str | None = None
+    ram_bytes: int | None = None
 
 
 def detect_host(tree: Tree, notes: list[str]) -> Host:
     """The operating system of a Linux machine; why a field is unknown goes to `notes`."""
     release = _os_release(tree)
     if not release:
-        notes.append("host: there is no os-release file, so its system has no name")
+        notes.append("host: there is no os-release file, so the system's name is unknown")
     ram = re.search(r"^MemTotal:\s*(\d+) kB", tree.text("proc/meminfo") or "", re.MULTILINE)
     if ram is None:
-        notes.append("host: /proc/meminfo does not say how much memory there is")
+        notes.append("host: /proc/meminfo does not show the size of the memory")
     return Host(
         os=release.get("NAME"),
         os_version=release.get("VERSION_ID"),
         kernel=tree.text("proc/sys/kernel/osrelease"),
-        architecture=tree.text("proc/sys/kernel/arch")  # since Linux 6.1
+        # The file exists since Linux 6.1.
+        architecture=tree.text("proc/sys/kernel/arch")
         or (platform.machine() if tree.live else None),
         ram_bytes=int(ram[1]) * 1024 if ram else None,
     )
@@ -49,6 +53,7 @@ def _os_release(tree: Tree) -> dict[str, str]:
             continue
         try:
             values[key] = " ".join(shlex.split(value))
-        except ValueError:  # an open quote
+        except ValueError:
+            # A quote is not closed.
             values[key] = value.strip("\"'")
     return values

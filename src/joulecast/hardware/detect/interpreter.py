@@ -1,4 +1,4 @@
-"""Which Python would run a program, and where its packages lie: read from files alone."""
+"""Which Python would run a program, and where its packages are: from files alone."""
 
 from __future__ import annotations
 
@@ -12,28 +12,27 @@ _PYTHON = re.compile(r"python(\d+(\.\d+)?)?t?")
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """A Python installation or virtual environment."""
+    """A Python installation or virtual environment.
 
-    packages: list[str]  # folders that hold package metadata
-    version: str | None  # "3.12.4", or "3.12" where nothing finer is written down
+    `packages` are the folders of package metadata; `version` is "3.12.4", or "3.12" where no file
+    has the full version.
+    """
+
+    packages: list[str]
+    version: str | None
 
 
 def interpreter_of(program: str) -> Interpreter | None:
     """The Python that runs `program`: itself, or the one a script's first line names.
 
-    None for programs that are not Python's, as far as their files tell (a shell script may well
-    start Python later).
+    None for other programs (a shell script may start Python later: that is not detected).
     """
-    found = shutil.which(program)
-    if found is None:
+    path = _which(program)
+    if path is not None and not _PYTHON.fullmatch(path.name):
+        path = _shebang(path)
+    if path is None:
         return None
-    path = Path(found)
-    if not _PYTHON.fullmatch(path.name):
-        named = _shebang(path)
-        if named is None:
-            return None
-        path = named
-    # A virtual environment's `python` is a link to the one it was made from: its place counts.
+    # The `python` of a virtual environment is a link to another one: its own folder counts.
     prefix = path.parent.parent
     if not (prefix / "pyvenv.cfg").exists() and not _site(prefix):
         prefix = path.resolve().parent.parent
@@ -41,22 +40,24 @@ def interpreter_of(program: str) -> Interpreter | None:
     return Interpreter(packages, _version(prefix, packages)) if packages else None
 
 
+def _which(program: str) -> Path | None:
+    path = shutil.which(program)
+    return Path(path) if path else None
+
+
 def _shebang(path: Path) -> Path | None:
+    """The Python that the first line of a script names: `#!/usr/bin/env python3`."""
     try:
         with path.open("rb") as file:
-            words = file.readline(512).decode().split()
+            line = file.readline(512).decode()
     except (OSError, UnicodeDecodeError):
         return None
-    if not words or not words[0].startswith("#!"):
+    if not line.startswith("#!"):
         return None
-    words[0] = words[0].removeprefix("#!")
-    words = [word for word in words if word]
+    words = line.removeprefix("#!").split()
     if words and Path(words[0]).name == "env":
         words = [word for word in words[1:] if not word.startswith("-") and "=" not in word]
-    if not words or not _PYTHON.fullmatch(Path(words[0]).name):
-        return None
-    found = shutil.which(words[0])
-    return Path(found) if found else None
+    return _which(words[0]) if words and _PYTHON.fullmatch(Path(words[0]).name) else None
 
 
 def _site(prefix: Path) -> list[str]:

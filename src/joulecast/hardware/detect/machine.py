@@ -1,8 +1,7 @@
-"""What holds the processors: a computer on a desk, a server, or a guest of a hypervisor or cloud.
+"""The kind of machine: laptop, desktop, server, or guest of a hypervisor or cloud.
 
-Told from DMI (SMBIOS) and from what hypervisors show on purpose; the network is never asked. The
-strings are those that systemd-detect-virt (systemd, src/basic/virt.c) and cloud-init
-(tools/ds-identify) look for.
+Detected from DMI (SMBIOS) and from what hypervisors show; the network is never used. The strings
+are those of systemd-detect-virt (systemd, src/basic/virt.c) and cloud-init (tools/ds-identify).
 """
 
 from __future__ import annotations
@@ -15,18 +14,28 @@ from .files import Tree
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A computer, real or virtual."""
+    """A computer, real or virtual.
 
-    vendor: str | None = None  # "Dell Inc.", "Amazon EC2"
-    product: str | None = None  # "PowerEdge R740", "c5.4xlarge"
-    chassis: str | None = None  # "laptop", "desktop", "server"
-    virtual: bool | None = None  # a guest of a hypervisor; None: nothing tells
-    hypervisor: str | None = None  # "KVM", "Xen", "VMware", "Hyper-V", ...; None: none, or unknown
-    cloud: str | None = None  # "AWS", "Google Cloud", "Azure", ...; a hint
-    instance_type: str | None = None  # where the firmware says it
+    Attributes:
+        vendor: "Dell Inc.", "Amazon EC2".
+        product: "PowerEdge R740", "c5.4xlarge".
+        chassis: "laptop", "desktop" or "server".
+        virtual: whether it is a guest of a hypervisor; None if unknown.
+        hypervisor: "KVM", "Xen", "VMware", "Hyper-V", ...; None if there is none, or it is unknown.
+        cloud: "AWS", "Google Cloud", "Azure", ...; a hint.
+        instance_type: where the firmware shows it.
+    """
+
+    vendor: str | None = None
+    product: str | None = None
+    chassis: str | None = None
+    virtual: bool | None = None
+    hypervisor: str | None = None
+    cloud: str | None = None
+    instance_type: str | None = None
 
 
-# (hypervisor, pattern, DMI fields it is looked for in)
+# (hypervisor, pattern of any of the fields below)
 _HYPERVISORS = (
     ("KVM", r"^(QEMU|KVM|OpenStack|Nutanix AHV|KubeVirt|Alibaba Cloud|Amazon EC2|DigitalOcean)"),
     ("KVM", r"^(Google Compute Engine|Droplet|Hetzner|Vultr|Linode|Akamai|Scaleway|UpCloud)"),
@@ -41,10 +50,12 @@ _HYPERVISORS = (
 )
 _HYPERVISOR_FIELDS = ("product_name", "sys_vendor", "board_vendor", "bios_vendor", "bios_version")
 
-_AZURE_ASSET_TAG = "7783-7084-3265-9085-8269-3286-77"  # ds-identify, dscheck_Azure
+# ds-identify, dscheck_Azure.
+_AZURE_ASSET_TAG = "7783-7084-3265-9085-8269-3286-77"
+# (cloud, DMI fields, pattern); the second pattern of AWS is that of instances on Xen.
 _CLOUDS = (
     ("AWS", ("sys_vendor", "bios_vendor"), r"^Amazon EC2"),
-    ("AWS", ("bios_version",), r"\.amazon$"),  # instances on Xen
+    ("AWS", ("bios_version",), r"\.amazon$"),
     ("Google Cloud", ("product_name",), r"^Google Compute Engine"),
     ("Azure", ("chassis_asset_tag",), rf"^{_AZURE_ASSET_TAG}$"),
     ("Oracle Cloud", ("chassis_asset_tag",), r"^OracleCloud"),
@@ -69,28 +80,34 @@ _CHASSIS = {
     **dict.fromkeys((17, 23, 25, 28, 29), "server"),
 }
 
-_ACPI_OEMS = {"FIRECK": "Firecracker", "BOCHS": "KVM", "VMWARE": "VMware", "VBOX": "VirtualBox"} | {
-    "XEN": "Xen",
+# CLOUDH is Cloud Hypervisor.
+_ACPI_OEMS = {
+    "BOCHS": "KVM",
+    "CLOUDH": "KVM",
+    "FIRECK": "Firecracker",
+    "VBOX": "VirtualBox",
+    "VMWARE": "VMware",
     "VRTUAL": "Hyper-V",
-    "CLOUDH": "KVM",  # Cloud Hypervisor
+    "XEN": "Xen",
 }
-_GVISOR_BUILD = "Sun Jan 10 15:06:54 PST 2016"  # gVisor, pkg/sentry/syscalls/linux/linux64.go
+# gVisor, pkg/sentry/syscalls/linux/linux64.go.
+_GVISOR_BUILD = "Sun Jan 10 15:06:54 PST 2016"
 _PLACEHOLDERS = (
     r"to be filled by o\.?e\.?m\.?|default string|system manufacturer|system product name"
 )
 
 
 def detect_machine(tree: Tree, notes: list[str]) -> Machine:
-    """The machine of a Linux system; why a field is unknown goes to `notes`."""
+    """The machine of a Linux system; the reason of an unknown field goes to `notes`."""
     dmi = _read_dmi(tree)
     flag = _hypervisor_flag(tree)
     hypervisor, virtual = _hypervisor(tree, dmi, flag)
     if virtual and hypervisor is None:
-        notes.append("machine: a hypervisor is below this system, but nothing says which")
+        notes.append("machine: virtual, under an unknown hypervisor")
     if virtual is None:
-        notes.append("machine: neither the processor nor the firmware says whether it is virtual")
+        notes.append("machine: neither the processor nor the firmware shows whether it is virtual")
     if not dmi:
-        notes.append("machine: its firmware tells neither maker nor product (no DMI)")
+        notes.append("machine: the firmware shows neither vendor nor product (no DMI)")
     cloud = _cloud(tree, dmi)
     product = dmi.get("product_name")
     is_type = cloud == "AWS" and re.fullmatch(r"[a-z0-9-]+\.[a-z0-9-]+", product or "")
@@ -120,8 +137,9 @@ def _number(text: str | None) -> int:
 
 
 def _hypervisor_flag(tree: Tree) -> bool | None:
-    """What an x86 processor says (CPUID leaf 1, ECX bit 31); None on other processors."""
-    start = tree.raw("proc/cpuinfo", 1 << 14) or b""  # the first processor's; they are all alike
+    """The flag of an x86 processor (CPUID leaf 1, ECX bit 31); None on other processors."""
+    # The first processor is enough: all have the same flags.
+    start = tree.raw("proc/cpuinfo", 1 << 14) or b""
     match = re.search(r"^flags[ \t]*:(.*)$", start.decode("utf-8", "replace"), re.MULTILINE)
     return "hypervisor" in match[1].split() if match else None
 
@@ -134,8 +152,9 @@ def _hypervisor(
         return "Hyper-V (WSL 2)", True
     if _GVISOR_BUILD in (tree.text("proc/version") or ""):
         return "gVisor", True
+    # The host system of Xen (dom0) has the processor's flag as well.
     if "control_d" in (tree.text("proc/xen/capabilities") or ""):
-        return None, False  # the host's own system (dom0), which carries the flag as well
+        return None, False
     if flag is False or dmi.get("product_name", "").endswith((".metal", "-metal")):
         return None, False
     name = _named_hypervisor(tree, dmi)
@@ -151,15 +170,21 @@ def _named_hypervisor(tree: Tree, dmi: dict[str, str]) -> str | None:
     oem = _ACPI_OEMS.get(acpi.decode("ascii", "replace").strip(" \0"))
     if oem == "Firecracker":
         return oem
-    if dmi.get("sys_vendor") == "Microsoft Corporation" and (
-        dmi.get("product_name") == "Virtual Machine"
-    ):
+    return _hypervisor_of_dmi(dmi) or oem or _hypervisor_of_kernel(tree)
+
+
+def _hypervisor_of_dmi(dmi: dict[str, str]) -> str | None:
+    product = dmi.get("sys_vendor"), dmi.get("product_name")
+    if product == ("Microsoft Corporation", "Virtual Machine"):
         return "Hyper-V"
     for name, pattern in _HYPERVISORS:
         if any(re.search(pattern, dmi.get(key, "")) for key in _HYPERVISOR_FIELDS):
             return name
-    if oem:
-        return oem
+    return None
+
+
+def _hypervisor_of_kernel(tree: Tree) -> str | None:
+    """By the device tree, or by the clocks that the kernel offers."""
     device_tree = tree.text("proc/device-tree/hypervisor/compatible") or ""
     clocks = tree.text("sys/devices/system/clocksource/clocksource0/available_clocksource") or ""
     for name, compatible, clock in (
@@ -177,6 +202,5 @@ def _cloud(tree: Tree, dmi: dict[str, str]) -> str | None:
     for cloud, keys, pattern in _CLOUDS:
         if any(re.search(pattern, dmi.get(key, "")) for key in keys):
             return cloud
-    if (tree.text("sys/hypervisor/uuid") or "").startswith("ec2"):  # Xen instances without DMI
-        return "AWS"
-    return None
+    # Instances on Xen without DMI.
+    return "AWS" if (tree.text("sys/hypervisor/uuid") or "").startswith("ec2") else None

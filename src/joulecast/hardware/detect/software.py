@@ -1,4 +1,4 @@
-"""Which frameworks are installed, from package metadata alone: none is imported."""
+"""Installed frameworks, from package metadata alone: none is imported."""
 
 from __future__ import annotations
 
@@ -17,30 +17,39 @@ PACKAGES = (
 )
 """Packages whose versions are part of an environment."""
 
-# the wheels of CUDA 13 on carry no number in their name
+# Since CUDA 13 the wheel's name has no number.
 _CUDA_RUNTIMES = ("nvidia-cuda-runtime", "nvidia-cuda-runtime-cu12", "nvidia-cuda-runtime-cu11")
 
 
 @dataclass(frozen=True, slots=True)
 class Software:
-    """The Python interpreter, its packages, and what they were built for."""
+    """The Python interpreter, its packages, and what they were built for.
+
+    Attributes:
+        packages: versions of those of `PACKAGES` that are installed.
+        cuda_runtime: version of CUDA that comes with the packages: "12.6".
+        nvidia_driver: version of the driver: "550.54.14".
+        cuda_driver: newest version of CUDA that the driver supports: "12.4".
+    """
 
     python: str | None = None
-    packages: dict[str, str] = field(default_factory=dict)  # only those installed
-    cuda_runtime: str | None = None  # that the packages bring with them: "12.6"
+    packages: dict[str, str] = field(default_factory=dict)
+    cuda_runtime: str | None = None
     rocm_runtime: str | None = None
-    nvidia_driver: str | None = None  # "550.54.14"
-    cuda_driver: str | None = None  # the newest CUDA that the driver serves: "12.4"
+    nvidia_driver: str | None = None
+    cuda_driver: str | None = None
 
 
 def detect_software(path: Sequence[str] | None = None) -> Software:
-    """Versions of `PACKAGES` on `path` (`sys.path` by default); the driver's are left out."""
+    """Versions of `PACKAGES` on `path` (`sys.path` by default), without those of drivers."""
     versions = {name: version for name in PACKAGES if (version := _version(name, path))}
-    build = versions.get("torch", "").partition("+")[2]  # "2.6.0+cu126", "+rocm6.2.4", "+cpu"
+    # "2.6.0+cu126", "2.6.0+rocm6.2.4", "2.6.0+cpu". PyPI's own builds have no such suffix, but
+    # depend on the wheel of the runtime.
+    build = versions.get("torch", "").partition("+")[2]
     cuda = re.fullmatch(r"cu(\d+)(\d)", build)
     rocm = re.fullmatch(r"rocm([\d.]+)", build)
     runtime = f"{cuda[1]}.{cuda[2]}" if cuda else None
-    if runtime is None:  # PyPI's own builds carry no such mark, but depend on the runtime's wheel
+    if runtime is None:
         wheel = next((v for name in _CUDA_RUNTIMES if (v := _version(name, path))), None)
         runtime = ".".join(wheel.split(".")[:2]) if wheel else None
     return Software(
@@ -52,13 +61,15 @@ def detect_software(path: Sequence[str] | None = None) -> Software:
 
 
 def _version(name: str, path: Sequence[str] | None) -> str | None:
-    from importlib.metadata import Distribution  # late: half of what detection costs
+    # Late: it takes half the time of detection.
+    from importlib.metadata import Distribution
 
     where = sys.path if path is None else list(path)
     for distribution in Distribution.discover(name=name, path=where):
         try:
             if distribution.version:
                 return str(distribution.version)
-        except Exception:  # a folder left behind without metadata: the next one may be whole
+        except Exception:
+            # A folder that an uninstallation left without metadata: the next one may be complete.
             continue
     return None

@@ -1,12 +1,10 @@
-"""Which GPUs a process may use, as the variables of its environment say.
+"""GPUs that a process may use, by its environment variables.
 
-Pure: nothing is asked of a driver. The rules are those of the CUDA driver (CUDA C++ Programming
-Guide, "CUDA Environment Variables") and of the ROCm runtime (ROCm documentation, "GPU isolation
-techniques").
+No driver is called. The rules are those of the CUDA driver (CUDA C++ Programming Guide, "CUDA
+Environment Variables") and of the ROCm runtime (ROCm documentation, "GPU isolation techniques").
 
-`NVIDIA_VISIBLE_DEVICES` takes no part here on purpose: the NVIDIA container runtime has acted on it
-before the process started, so that the driver's own list is already the shorter one. Its indices
-are those of the host, and outside such a container it has no effect at all.
+`NVIDIA_VISIBLE_DEVICES` is not used: the NVIDIA container runtime has applied it before the process
+starts, so that the driver lists only those GPUs. Outside such a container it has no effect.
 """
 
 from __future__ import annotations
@@ -21,28 +19,30 @@ _NO_MIG: Mapping[str, int] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Visible:
-    """The GPUs a process may use, in the order in which it counts them."""
+    """The GPUs that a process may use, in the order in which it counts them.
 
-    indices: tuple[int, ...]  # positions in the driver's own list (NVML, amdsmi)
-    restricted_by: str | None = (
-        None  # "CUDA_VISIBLE_DEVICES=0,1", for people; None: all are visible
-    )
+    `indices` are positions in the driver's list (NVML, amdsmi); `restricted_by` is
+    "CUDA_VISIBLE_DEVICES=0,1", or None where all are visible.
+    """
+
+    indices: tuple[int, ...]
+    restricted_by: str | None = None
 
 
 def visible_gpus(
     env: Mapping[str, str], uuids: Sequence[str], mig_uuids: Mapping[str, int] = _NO_MIG
 ) -> Visible:
-    """NVIDIA GPUs that `CUDA_VISIBLE_DEVICES` leaves to a process.
+    """NVIDIA GPUs that `CUDA_VISIBLE_DEVICES` allows a process.
 
-    `uuids` are those of all GPUs in NVML's order (`"GPU-8932f937-..."`); `mig_uuids` gives each MIG
-    device (`"MIG-..."`) the NVML index of the GPU it is a part of.
+    If it is not set all are visible, if it is empty none. Entries are indices, or GPU or MIG UUIDs,
+    of which a unique beginning is enough; the first entry decides which of these. The first entry
+    that names no device ends the list (such as `-1` or `NoDevFiles`), and with an entry that occurs
+    twice no device is visible. Indices are those of NVML: PCI bus order, see `index_order_note`.
 
-    Unset shows all and an empty value none. Entries are indices, or GPU UUIDs or MIG UUIDs that may
-    be cut short as long as they stay unique; the first entry decides which of the two. The first
-    entry that names no device ends the list (`-1` and `NoDevFiles` are such), and an entry given
-    twice leaves no device at all.
-
-    Indices are taken in NVML's order, which is PCI bus order; see `index_order_note`.
+    Args:
+        env: the environment variables of the process.
+        uuids: of all GPUs in the order of NVML (`"GPU-8932f937-..."`).
+        mig_uuids: the NVML index of the GPU of each MIG device (`"MIG-..."`).
     """
     value = env.get("CUDA_VISIBLE_DEVICES")
     if value is None:
@@ -69,13 +69,14 @@ def _cuda_indices(
         if name in seen:
             return ()
         seen.add(name)
-        if index not in indices:  # two MIG devices may share one GPU
+        # Two MIG devices may share one GPU.
+        if index not in indices:
             indices.append(index)
     return tuple(indices)
 
 
 def _match_index(entry: str, count: int) -> tuple[str, int | None]:
-    """As C's strtol reads it: `1gpu` is 1."""
+    """As strtol of C reads it: `1gpu` is 1."""
     match = re.match(r"\+?\d+", entry)
     index = int(match[0]) if match else count
     return str(index), index if index < count else None
@@ -84,26 +85,27 @@ def _match_index(entry: str, count: int) -> tuple[str, int | None]:
 def _match_uuid(entry: str, uuids: Sequence[str]) -> tuple[str, int | None]:
     if not entry.startswith("GPU-"):
         return entry, None
-    found = [i for i, uuid in enumerate(uuids) if uuid.lower().startswith(entry.lower())]
-    return (uuids[found[0]], found[0]) if len(found) == 1 else (entry, None)
+    fitting = [i for i, uuid in enumerate(uuids) if uuid.lower().startswith(entry.lower())]
+    return (uuids[fitting[0]], fitting[0]) if len(fitting) == 1 else (entry, None)
 
 
 def _match_mig(
     entry: str, uuids: Sequence[str], mig_uuids: Mapping[str, int]
 ) -> tuple[str, int | None]:
-    if entry.startswith("MIG-GPU-"):  # before driver R470: MIG-GPU-<uuid>/<instance>/<compute>
+    # Before driver R470: MIG-GPU-<uuid>/<instance>/<compute>.
+    if entry.startswith("MIG-GPU-"):
         return entry, _match_uuid(entry.removeprefix("MIG-").split("/")[0], uuids)[1]
     if not entry.startswith("MIG-"):
         return entry, None
-    found = [uuid for uuid in mig_uuids if uuid.lower().startswith(entry.lower())]
-    return (found[0], mig_uuids[found[0]]) if len(found) == 1 else (entry, None)
+    fitting = [uuid for uuid in mig_uuids if uuid.lower().startswith(entry.lower())]
+    return (fitting[0], mig_uuids[fitting[0]]) if len(fitting) == 1 else (entry, None)
 
 
 def index_order_note(env: Mapping[str, str], names: Sequence[str]) -> str | None:
-    """Why an index in `CUDA_VISIBLE_DEVICES` may mean another GPU than NVML's, or None.
+    """A warning where an index in `CUDA_VISIBLE_DEVICES` may mean another GPU than in NVML.
 
     CUDA counts the fastest GPU first unless `CUDA_DEVICE_ORDER=PCI_BUS_ID`; NVML counts in PCI bus
-    order. The two can differ only where the GPUs (`names`, in NVML's order) are not all alike.
+    order. They differ only where the GPUs (`names`, in the order of NVML) are not all the same.
     """
     value = env.get("CUDA_VISIBLE_DEVICES", "").strip()
     by_index = bool(re.match(r"\+?\d", value))
@@ -116,12 +118,15 @@ def index_order_note(env: Mapping[str, str], names: Sequence[str]) -> str | None
 
 
 def visible_amd_gpus(env: Mapping[str, str], uuids: Sequence[str]) -> Visible:
-    """AMD GPUs that `ROCR_VISIBLE_DEVICES` and `HIP_VISIBLE_DEVICES` leave to a process.
+    """AMD GPUs that `ROCR_VISIBLE_DEVICES` and `HIP_VISIBLE_DEVICES` allow a process.
 
-    `uuids` are those of all GPUs in the driver's order (`""` where unknown). The ROCm runtime
-    applies the first variable (indices and `GPU-` UUIDs); HIP then counts what is left, and reads
-    `CUDA_VISIBLE_DEVICES` where its own variable is not set. The first entry that names no device,
-    or one named before, ends a list.
+    The ROCm runtime applies the first variable (indices and `GPU-` UUIDs); HIP counts the remaining
+    GPUs, and reads `CUDA_VISIBLE_DEVICES` where its own variable is not set. The first entry that
+    names no device, or one that is listed already, ends a list.
+
+    Args:
+        env: the environment variables of the process.
+        uuids: of all GPUs in the order of the driver (`""` where unknown).
     """
     indices = tuple(range(len(uuids)))
     restricted: list[str] = []
@@ -135,14 +140,17 @@ def visible_amd_gpus(env: Mapping[str, str], uuids: Sequence[str]) -> Visible:
 
 
 def _rocm_indices(value: str, indices: tuple[int, ...], uuids: Sequence[str]) -> tuple[int, ...]:
-    left: list[int] = []
+    selected: list[int] = []
     for entry in (entry.strip() for entry in value.split(",")):
-        if entry.upper().startswith("GPU-"):
-            found = [i for i in indices if uuids[i].lower() == entry.lower()]
-            index = found[0] if len(found) == 1 else None
-        else:
-            index = indices[int(entry)] if entry.isdecimal() and int(entry) < len(indices) else None
-        if index is None or index in left:
+        index = _rocm_index(entry, indices, uuids)
+        if index is None or index in selected:
             break
-        left.append(index)
-    return tuple(left)
+        selected.append(index)
+    return tuple(selected)
+
+
+def _rocm_index(entry: str, indices: tuple[int, ...], uuids: Sequence[str]) -> int | None:
+    if entry.upper().startswith("GPU-"):
+        fitting = [i for i in indices if uuids[i].lower() == entry.lower()]
+        return fitting[0] if len(fitting) == 1 else None
+    return indices[int(entry)] if entry.isdecimal() and int(entry) < len(indices) else None

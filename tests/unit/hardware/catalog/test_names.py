@@ -79,12 +79,10 @@ def test_another_product_is_a_miss(other):
         match(other, CATALOG, "product")
 
 
-def test_a_miss_lists_the_variants_of_what_was_asked_first():
+def test_a_miss_lists_variants_of_the_name_first():
     with pytest.raises(UnknownHardwareError) as caught:
         match("A100", CATALOG, "GPU")
-    text = str(caught.value)
-    assert "no GPU in the catalog is called 'A100'" in text
-    listed = text.split("are: ")[1].split("; ")
+    listed = str(caught.value).split(": ")[1].split("; ")
     assert set(listed[:2]) == {"NVIDIA A100 PCIe 80GB", "NVIDIA A100 SXM4 80GB"}
     assert len(listed) <= NEAREST
 
@@ -95,9 +93,10 @@ def test_a_name_that_fits_two_rows_is_a_miss():
         match("NVIDIA RTX 5000", two, "GPU")
 
 
-def test_nothing_near_says_so():
-    with pytest.raises(UnknownHardwareError, match="no known name is near it"):
+def test_nothing_near_lists_no_names():
+    with pytest.raises(UnknownHardwareError) as caught:
         match("zzzzqqqq", CATALOG, "GPU")
+    assert not any(product in str(caught.value) for product in PRODUCTS)
 
 
 def test_digits_never_run_together():

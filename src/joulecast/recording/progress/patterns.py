@@ -241,31 +241,46 @@ def _epoch_line(text: str, end: str) -> Sighting | None:
         return None
     before, after = text[: match.start()], text[match.end() :]
     number, epochs = _numbers(match)
-    vague = epochs is None
-    if vague and (match["plural"] or not match["word"] or labels.speaks_otherwise(after)):
+    if not _reports_progress(match, before, after):
         return NOTHING
-    if not labels.reports_an_epoch(before) or (epochs is not None and number > epochs):
-        return NOTHING
-    if labels.is_other(f"{before} {after[:12]}") and not after.strip(" |,:-"):
-        return NOTHING
-    form = f"epoch line {labels.shape_of(before)}{'' if vague else ' of'}"
+    form = f"epoch line {labels.shape_of(before)}{'' if epochs is None else ' of'}"
     metrics = metrics_in(after)
     steps = _STEP.match(after)
     if steps is not None and 0 < float(steps[2]) >= float(steps[1]):
         return _within(
             "epoch line", form, number, epochs, float(steps[1]), float(steps[2]), metrics
         )
-    moment = Moment.START
-    if _STEP_ALONE.search(after):
-        moment = Moment.WITHIN
-    elif labels.says_over(before) or metrics or _TIMING.search(after):
-        moment = Moment.END
-    if labels.says_begins(before) or labels.says_begins(after):
-        moment = Moment.START
+    moment = _moment(before, after, bool(metrics))
     shape = labels.shape_of(after)
     return Sighting(
         "epoch line", f"{form} {moment}", moment, number, epochs, shape=shape, metrics=metrics
     )
+
+
+def _reports_progress(match: re.Match[str], before: str, after: str) -> bool:
+    """Whether a line with an epoch's number is a report of progress, by the words around it."""
+    number, epochs = _numbers(match)
+    if epochs is None:
+        plural_or_short = match["plural"] or not match["word"]
+        if plural_or_short or labels.speaks_otherwise(after):
+            return False
+    elif number > epochs:
+        return False
+    if not labels.reports_an_epoch(before):
+        return False
+    has_results = bool(after.strip(" |,:-"))
+    return has_results or not labels.is_other(f"{before} {after[:12]}")
+
+
+def _moment(before: str, after: str, has_metrics: bool) -> Moment:
+    """When in its epoch a line without steps is printed."""
+    if labels.says_begins(before) or labels.says_begins(after):
+        return Moment.START
+    if _STEP_ALONE.search(after):
+        return Moment.WITHIN
+    if labels.says_over(before) or has_metrics or _TIMING.search(after):
+        return Moment.END
+    return Moment.START
 
 
 _STEPS = re.compile(

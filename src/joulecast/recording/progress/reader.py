@@ -88,44 +88,52 @@ class _Pattern:
         # A number at the very end of a line not ended yet may go on.
         if match is None or (not end and match.end() == len(text)):
             return None
-        if self._named:
-            given = match.groupdict()
-        else:
-            given = dict(zip(("epoch", "epochs"), match.groups(), strict=False))
-        values = {
-            name: value for name, text in given.items() if (value := _float(text)) is not None
-        }
+        values = self._values(match)
         fraction = values.get("fraction")
-        if "percent" in values:
-            fraction = values["percent"] / 100
-        step, steps = values.get("step"), values.get("steps")
+        steps = values.get("steps")
+        step = values.get("step") if steps is not None else None
         if fraction is not None and not 0 <= fraction <= 1:
             return None
-        if step is not None and steps is not None and not 0 < steps >= step:
+        if step is not None and not 0 < (steps or 0.0) >= step:
             return None
+        has_part = step is not None or fraction is not None
         epoch, epochs = values.get("epoch"), values.get("epochs")
-        if epoch is None and fraction is None and (step is None or steps is None):
+        if epoch is None and not has_part:
             return None
         metrics = metrics_in(text[match.end() :]) if end else {}
-        moment = Moment.START
-        if (step is not None and steps is not None) or fraction is not None:
-            moment = Moment.WITHIN
-        elif epoch is not None and not epoch.is_integer():
-            moment = Moment.COUNT
-        elif metrics:
-            moment = Moment.END
         return Sighting(
             "pattern",
             "pattern",
-            moment,
+            _moment(epoch, has_part, bool(metrics)),
             epoch,
             None if epochs is None else int(epochs),
-            step if steps is not None else None,
+            step,
             steps,
             fraction,
             shape="overall",
             metrics=metrics,
         )
+
+    def _values(self, match: re.Match[str]) -> dict[str, float]:
+        """The numbers of the groups by name; a percentage as a fraction."""
+        if self._named:
+            texts = match.groupdict()
+        else:
+            texts = dict(zip(("epoch", "epochs"), match.groups(), strict=False))
+        numbers = {name: _float(text) for name, text in texts.items()}
+        values = {name: number for name, number in numbers.items() if number is not None}
+        if "percent" in values:
+            values["fraction"] = values["percent"] / 100
+        return values
+
+
+def _moment(epoch: float | None, has_part: bool, has_metrics: bool) -> Moment:
+    """When in its epoch a line of the user's own pattern is printed."""
+    if has_part:
+        return Moment.WITHIN
+    if epoch is not None and not epoch.is_integer():
+        return Moment.COUNT
+    return Moment.END if has_metrics else Moment.START
 
 
 def _float(text: str | None) -> float | None:

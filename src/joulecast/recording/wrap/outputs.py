@@ -30,7 +30,7 @@ class OutputSink:
         self.fd = fd
         self.terminal = os.isatty(fd)
         self.line: StatusLine | None = None
-        self.tells_its_end = False  # waiting for it to be readable is waiting for its readers' end
+        self.reports_its_end = False  # whether it becomes readable when its readers have gone
         self.broken = False
         self.last = b"\n"  # the last byte written
         self._waiting = memoryview(b"")
@@ -234,7 +234,7 @@ class Outputs:
         only_writes = fcntl.fcntl(way.fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY
         # A pipe with a name is another thing: its readers may come and go.
         same_kind = stat.S_ISFIFO(given.st_mode) and given.st_dev == here.st_dev
-        sink.tells_its_end = only_writes and same_kind
+        sink.reports_its_end = only_writes and same_kind
         self._keep(Channel(ours, way.streams, sink), theirs)
 
     def _terminal(self, way: _Way, status_line: bool) -> None:

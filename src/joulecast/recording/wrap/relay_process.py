@@ -1,9 +1,9 @@
-"""The process that stands between a command and where its output goes.
+"""The process between a command and the destination of its output.
 
-It copies every byte as it is, and ends when nobody can write any more. What else it does comes
-second: it sends joulecast a copy of the bytes, which is dropped where joulecast is slow or dead,
-and keeps the status line. No signal of the terminal or of a group reaches it. Imports stay few:
-it is forked before joulecast has loaded anything.
+It copies every byte unchanged, and ends when nobody can write any more. It also sends joulecast a
+copy of the bytes, which is dropped where joulecast is slow or dead, and draws the status line. No
+signal of the terminal or of a process group reaches it. It imports little, because it is forked
+before joulecast has loaded anything.
 """
 
 from __future__ import annotations
@@ -21,23 +21,25 @@ from typing import NoReturn
 from .outputs import Channel, OutputSink
 
 FRAME = struct.Struct("=BHd")
-"""Head of what goes to joulecast: kind (1 or 2: bytes of that stream), length, monotonic time."""
+"""Header of a message to joulecast: kind (1 or 2: bytes of that stream), length, monotonic time."""
 LOST, DONE = 0, 3
-"""Kinds: bytes were dropped here; what was asked for by `STILL` is done."""
+"""Other kinds: bytes were dropped here; the order `STILL` was carried out."""
 STATUS, NO_STATUS, STILL, GO_ON, SAY = b"S", b"N", b"P", b"R", b"M"
-"""First bytes of the lines that come from joulecast.
+"""First bytes of the orders from joulecast, one a line.
 
-Show this text. Show none. Pass on what the command has written, take the line away, and say so.
-Show the line again. Write this line among the output.
+Show this status line. Show none. Pass on what the command has written, hide the line, and answer.
+Show the line again. Write this message into the output.
 """
 
 _CHUNK = 1 << 16
-_LOOK_S = 0.2  # between looks at the terminal: its size, who is in the foreground
-_REDRAW_S = 0.1  # between two drawings of the status line
+# Time between two checks of the terminal: its size, its foreground process group.
+_CHECK_S = 0.2
+# Time between two drawings of the status line.
+_REDRAW_S = 0.1
 
 
 class RelayLoop:
-    """Copies until all channels have ended and joulecast has gone, or has no more to ask."""
+    """Copies until all channels have ended and joulecast has closed its pipe of orders."""
 
     def __init__(
         self,
@@ -47,32 +49,33 @@ class RelayLoop:
         job: int,
     ) -> None:
         self._channels = list(channels)
-        spoken = [channel.sink for channel in self._channels if 2 in channel.streams]
-        self._stderr = spoken[0] if spoken else None  # has the status line; open while we obey
+        stderr = [channel.sink for channel in self._channels if 2 in channel.streams]
+        # It has the status line, and stays open while joulecast gives orders.
+        self._stderr = stderr[0] if stderr else None
         self._control, self._report = control, report  # from and to joulecast, -1 when closed
         self._job = job  # joulecast's process group, and the command's
         self._order = b""  # begun, not complete
-        self._says: list[bytes] = []  # joulecast's own words, still to be written
+        self._messages: list[bytes] = []  # of joulecast, not written yet
         self._lost = False
-        self._waiting: dict[Channel, int] | None = None  # to be drained before we say that it is
-        self._answers = 0  # to be given
+        self._waiting: dict[Channel, int] | None = None  # to be drained before the answer
+        self._answers = 0  # not sent yet
         self._still = False
-        self._look_s = self._draw_s = 0.0  # when to look, to draw next
-        self._drawn_s = 0.0  # when it was tried last
+        self._check_s = self._draw_s = 0.0  # times of the next check, the next drawing
+        self._drawn_s = 0.0  # time of the last drawing
 
     def run(self) -> None:
-        """Until there is nothing left to copy and nobody to obey."""
+        """Copy until nothing can come any more, and joulecast has gone."""
         try:
             while self._channels or self._control >= 0:
-                self._look()
+                self._check_terminals()
                 self._round()
             self._write_out()
         finally:
             self._leave_stderr()
 
     def copy_only(self) -> None:
-        """The command's output is passed on whatever fault there is in the rest of us."""
-        self._forget_joulecast()
+        """Only copy the output: after a fault in any other part of this process."""
+        self._disconnect()
         self._stderr = None
         for channel in self._channels:
             channel.sink.line = None
@@ -88,34 +91,41 @@ class RelayLoop:
     # --- copying ---------------------------------------------------------------------------------
 
     def _round(self) -> None:
+        """Wait until something can be read or written, and do that."""
         sinks = self._sinks()
-        reads = [channel.source for channel in self._channels if not channel.sink.busy]
-        reads += [sink.fd for sink in sinks if sink.tells_its_end and not sink.broken]
-        reads += [self._control] if self._control >= 0 else []
-        writes = [sink.fd for sink in sinks if sink.busy]
-        writes += [self._report] if self._answers and self._report >= 0 else []
-        ready, room, _ = select.select(reads, writes, [], self._timeout_s())
+        ready, room = self._select(sinks)
         for sink in sinks:
             if sink.fd in room:
                 sink.flush()
-            if sink.tells_its_end and sink.fd in ready:
-                sink.tells_its_end = False
+            if sink.reports_its_end and sink.fd in ready:
+                sink.reports_its_end = False
                 if not sink.has_readers():
                     sink.break_off()
         for channel in list(self._channels):
-            if channel.sink.broken:  # the command is to learn of it as it would have by itself
+            # Closing its end lets the command notice that nobody reads, as it would without us.
+            if channel.sink.broken:
                 self._close(channel)
             elif channel.source in ready:
                 self._copy(channel)
         if self._control in ready:
-            self._obey()
-        self._speak()
+            self._read_orders()
+        self._write_messages()
         self._answer()
         if self._stderr is not None and time.monotonic() >= self._draw_s:
             self._draw(self._stderr)
 
+    def _select(self, sinks: Sequence[OutputSink]) -> tuple[list[int], list[int]]:
+        """The descriptors that can be read, and those that can be written to."""
+        reads = [channel.source for channel in self._channels if not channel.sink.busy]
+        reads += [sink.fd for sink in sinks if sink.reports_its_end and not sink.broken]
+        reads += [self._control] if self._control >= 0 else []
+        writes = [sink.fd for sink in sinks if sink.busy]
+        writes += [self._report] if self._answers and self._report >= 0 else []
+        ready, room, _ = select.select(reads, writes, [], self._timeout_s())
+        return ready, room
+
     def _sinks(self) -> list[OutputSink]:
-        """Each that is in use, once."""
+        """All sinks in use, each once."""
         sinks = {channel.sink: None for channel in self._channels}
         if self._stderr is not None:
             sinks[self._stderr] = None
@@ -124,7 +134,8 @@ class RelayLoop:
     def _copy(self, channel: Channel) -> None:
         try:
             data = os.read(channel.source, _CHUNK)
-        except OSError:  # how a terminal says that nobody has it open any more
+        except OSError:
+            # A terminal that nobody has open any more raises this.
             data = b""
         if not data:
             self._close(channel)
@@ -141,7 +152,8 @@ class RelayLoop:
     def _close(self, channel: Channel) -> None:
         os.close(channel.source)
         self._channels.remove(channel)
-        if channel.sink not in self._sinks():  # whoever reads there may be waiting for our end
+        # Its readers may be waiting for the end of the output.
+        if channel.sink not in self._sinks():
             channel.sink.write_out()
             os.close(channel.sink.fd)
 
@@ -152,19 +164,19 @@ class RelayLoop:
     # --- joulecast -------------------------------------------------------------------------------
 
     def _tap(self, stream: int, data: bytes) -> None:
-        """A copy for joulecast, in pieces that go into its pipe as a whole or not at all."""
+        """Send joulecast a copy, in pieces that fit into its pipe whole or not at all."""
         if self._report < 0:
             return
         now = time.monotonic()
-        most = select.PIPE_BUF - FRAME.size
-        for start in range(0, len(data), most):
-            piece = data[start : start + most]
-            if not (self._told_of_loss(now) and self._send(stream, piece, now)):
+        size = select.PIPE_BUF - FRAME.size
+        for start in range(0, len(data), size):
+            piece = data[start : start + size]
+            if not (self._reported_loss(now) and self._send(stream, piece, now)):
                 self._lost = True
                 return
 
-    def _told_of_loss(self, now: float) -> bool:
-        """Whether joulecast knows of all that was dropped so far."""
+    def _reported_loss(self, now: float) -> bool:
+        """Whether joulecast was informed of all bytes dropped so far."""
         self._lost = self._lost and not self._send(LOST, b"", now)
         return not self._lost
 
@@ -175,16 +187,17 @@ class RelayLoop:
             os.write(self._report, FRAME.pack(kind, len(data), now) + data)
         except BlockingIOError:
             return False
-        except OSError:  # joulecast is dead
+        except OSError:
+            # joulecast is dead.
             os.close(self._report)
             self._report = -1
             return False
         return True
 
-    def _obey(self) -> None:
+    def _read_orders(self) -> None:
         data = os.read(self._control, _CHUNK)
         if not data:
-            self._forget_joulecast()
+            self._disconnect()
             return
         *orders, self._order = (self._order + data).split(b"\n")
         for order in orders:
@@ -194,39 +207,40 @@ class RelayLoop:
     def _carry_out(self, order: bytes, text: bytes) -> None:
         if order == STILL:
             self._waiting = {channel: channel.passed for channel in self._channels}
-            self._look_s = 0.0  # what the command did to its terminal last
+            # The last changes of the command to its terminal.
+            self._check_s = 0.0
         elif order == GO_ON:
             self._still, self._waiting = False, None
         elif order == SAY:
-            self._says.append(text)
+            self._messages.append(text)
         elif self._stderr is not None and self._stderr.line is not None:
             self._stderr.line.text = text.decode(errors="replace") if order == STATUS else None
 
-    def _forget_joulecast(self) -> None:
+    def _disconnect(self) -> None:
         for fd in (self._control, self._report):
             if fd >= 0:
                 os.close(fd)
         self._control = self._report = -1
         self._waiting, self._answers, self._draw_s = None, 0, 0.0
 
-    def _speak(self) -> None:
-        """Lines of joulecast's own on stderr, below what the command has written there."""
+    def _write_messages(self) -> None:
+        """Write joulecast's messages on stderr, below the command's output."""
         sink = self._stderr
-        if sink is None or not self._says:
+        if sink is None or not self._messages:
             return
         if sink.line is not None and not sink.line.between and self._waiting is None:
             return
-        for text in self._says:
+        for text in self._messages:
             sink.put((b"" if sink.last == b"\n" else b"\n") + text + b"\n")
             sink.last = b"\n"
-        self._says.clear()
+        self._messages.clear()
         sink.flush()
 
     def _answer(self) -> None:
-        """What was asked for by STILL, once it is done."""
+        """Answer the order STILL, once it is carried out."""
         if self._waiting is not None:
-            left = {c: n for c, n in self._waiting.items() if c in self._channels}
-            self._waiting = {c: n for c, n in left.items() if not c.drained(n)}
+            still_open = {c: n for c, n in self._waiting.items() if c in self._channels}
+            self._waiting = {c: n for c, n in still_open.items() if not c.drained(n)}
             if self._waiting:
                 return
             self._waiting, self._still = None, True
@@ -235,7 +249,7 @@ class RelayLoop:
                 self._draw(self._stderr)
         flushed = self._stderr is None or not self._stderr.busy
         now = time.monotonic()
-        if self._answers and flushed and self._told_of_loss(now) and self._send(DONE, b"", now):
+        if self._answers and flushed and self._reported_loss(now) and self._send(DONE, b"", now):
             self._answers -= 1
 
     # --- the terminal ----------------------------------------------------------------------------
@@ -243,21 +257,21 @@ class RelayLoop:
     def _timeout_s(self) -> float | None:
         if not any(sink.terminal for sink in self._sinks()):
             return None
-        due_s = self._look_s if self._stderr is None else min(self._look_s, self._draw_s)
+        due_s = self._check_s if self._stderr is None else min(self._check_s, self._draw_s)
         return max(0.0, due_s - time.monotonic())
 
-    def _look(self) -> None:
-        """Follow the size of the terminals; let the line be drawn, or left to the shell."""
+    def _check_terminals(self) -> None:
+        """Follow the size of the terminals."""
         now = time.monotonic()
-        if now < self._look_s:
+        if now < self._check_s:
             return
-        self._look_s = now + _LOOK_S
+        self._check_s = now + _CHECK_S
         for channel in self._channels:
             if channel.sink.terminal:
                 self._follow(channel)
 
     def _follow(self, channel: Channel) -> None:
-        """Keep the command's terminal and the real one in step."""
+        """Keep the command's terminal like the real one."""
         try:
             in_foreground = self._in_foreground(channel.sink)
             if channel.follow_size() and in_foreground:
@@ -265,21 +279,24 @@ class RelayLoop:
                 os.killpg(self._job, signal.SIGWINCH)
             if in_foreground:
                 channel.follow_modes()
-        except (OSError, termios.error):  # the terminal is gone, or its processes
+        except (OSError, termios.error):
+            # The terminal is gone, or its processes.
             return
 
     def _in_foreground(self, sink: OutputSink) -> bool:
         try:
             return os.tcgetpgrp(sink.fd) == self._job
-        except OSError:  # not the terminal of our session
+        except OSError:
+            # It is not the terminal of our session.
             return False
 
     def _draw(self, sink: OutputSink) -> None:
-        """Show the line, or take it away: joulecast is dead or waits, the shell has taken over."""
+        """Show the line; hide it where joulecast is dead or waits, or the shell is in front."""
         now = self._drawn_s = time.monotonic()
         self._draw_s = now + _REDRAW_S
         line = sink.line
-        for channel in self._channels:  # not at a place where the last row was before
+        # After a change of size the last row is elsewhere.
+        for channel in self._channels:
             if channel.sink is sink and line is not None:
                 self._follow(channel)
         if line is not None and not sink.busy:
@@ -289,12 +306,12 @@ class RelayLoop:
                 sink.put(line.hide())
             sink.flush()
         if line is None or not line.stale:
-            self._draw_s = now + _LOOK_S
+            self._draw_s = now + _CHECK_S
         if self._control < 0 and (line is None or not line.shown):
             self._leave_stderr()
 
     def _leave_stderr(self) -> None:
-        """Nothing of ours is written there any more; the line, if any, goes."""
+        """Stop writing there, and hide the line."""
         sink, self._stderr = self._stderr, None
         if sink is None:
             return
@@ -311,14 +328,16 @@ def serve(channels: Sequence[Channel], control: int, report: int, job: int) -> N
     try:
         signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
         with suppress(OSError):
-            os.setpgid(0, 0)  # what is sent to the command's whole group is not for us
+            # Signals to the command's process group must not reach this process.
+            os.setpgid(0, 0)
             os.chdir("/")
-        mine = {control, report, *(c.source for c in channels), *(c.sink.fd for c in channels)}
-        _close_all_but(mine)
+        own = {control, report, *(c.source for c in channels), *(c.sink.fd for c in channels)}
+        _close_all_but(own)
         relay = RelayLoop(channels, control, report, job)
         try:
             relay.run()
-        except Exception:  # of the copy or the line: the output goes on all the same
+        except Exception:
+            # After a fault the command's output must still be passed on.
             relay.copy_only()
     finally:
         os._exit(0)

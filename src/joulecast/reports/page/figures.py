@@ -1,7 +1,7 @@
-"""The charts of the HTML report as plain plotly figures (`data` and `layout`), without colors of
-the page: the page's script adds those, so that light and dark come from one figure.
+"""The charts of the HTML report as plain plotly figures (`data` and `layout`).
 
-Every text that a user wrote is escaped here: plotly reads a few HTML tags in its texts.
+The page's script adds its colors, so that one figure serves the light and the dark page. Every text
+of users is escaped here, because plotly interprets some HTML tags.
 """
 
 from __future__ import annotations
@@ -23,21 +23,22 @@ from .series import PowerSeries
 
 Figure = dict[str, Any]
 
-MOST_BARS = 60
-"""Epochs drawn as bars; more are drawn as a line."""
-MOST_BANDS = 100
-"""Epochs shaded behind the power; more would be a gray haze."""
-MOST_METRICS = 12
-MOST_METRIC_POINTS = 2000
+MAX_BARS = 60
+"""Maximum number of epochs drawn as bars; more are drawn as a line."""
+MAX_BANDS = 100
+"""Maximum number of epochs shaded behind the power; more are not shaded."""
+MAX_METRICS = 12
+MAX_METRIC_POINTS = 2000
 _BAND = "rgba(127,127,127,0.10)"
 _GAP = "rgba(204,51,51,0.20)"
-_SPANS = ("rgba(127,127,127,0.24)", "rgba(127,127,127,0.38)")  # alternate, to tell neighbors
+# They alternate, so that neighbors differ.
+_SPANS = ("rgba(127,127,127,0.24)", "rgba(127,127,127,0.38)")
 _LANE_PX = 22
-_LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"}
+LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"}
 
 
 def escape(text: str) -> str:
-    """User text for plotly, which would otherwise read tags in it, and TeX between dollars."""
+    """User text for plotly, which otherwise interprets tags, and TeX between dollars."""
     return html.escape(text, quote=False).replace("$", "&#36;")
 
 
@@ -61,6 +62,12 @@ def unit_of(largest: float, unit: str) -> tuple[float, str]:
     return 1e-3, f"m{unit}"
 
 
+def time_axis(unit: str, end: float, anchor: str) -> dict[str, Any]:
+    """The axis of time since the start of the run, up to `end` in `unit`."""
+    title = {"text": f"time since the start ({unit})"}
+    return {"title": title, "range": [0, end], "anchor": anchor}
+
+
 def _axis(title: str, unit: str, **more: Any) -> dict[str, Any]:
     return {"title": {"text": f"{title} ({unit})"}, "rangemode": "tozero"} | more
 
@@ -71,7 +78,7 @@ def _axis(title: str, unit: str, **more: Any) -> dict[str, Any]:
 def power_figure(summary: Summary, series: PowerSeries) -> Figure:
     """Mean power of each domain over time, stacked, with the spans in lanes below.
 
-    Stretches without measurement are marked; epochs are shaded alternately.
+    Gaps are marked; every second epoch is shaded.
     """
     scale, unit = time_unit(summary.duration_s)
     edges = series.edges_s / scale
@@ -80,7 +87,7 @@ def power_figure(summary: Summary, series: PowerSeries) -> Figure:
     x = rounded(edges, 7)
     stacked = np.nansum(list(series.power_w.values()), axis=0)
     watts, watt = unit_of(float(stacked.max()), "W")
-    line = 1 if len(stacked) <= 500 else 0  # outlines of dense steps hide what they enclose
+    line = 1 if len(stacked) <= 500 else 0  # outlines of dense steps would hide their area
     for domain, power in series.power_w.items():
         y = rounded(power / watts)
         data.append(
@@ -96,31 +103,30 @@ def power_figure(summary: Summary, series: PowerSeries) -> Figure:
                 "hovertemplate": f"%{{y:.3r}} {watt}<extra>{escape(domain)}</extra>",
             }
         )
-    found = lanes(summary)
-    data += [_lane_trace(lane, scale, unit) for lane in found]
-    below = _LANE_PX * len(found)
-    height = 340 + below + (24 if found else 0)
-    split = (below + 24) / (height - 80) if found else 0.0
+    span_lanes = lanes(summary)
+    data += [_lane_trace(lane, scale, unit) for lane in span_lanes]
+    below = _LANE_PX * len(span_lanes)
+    height = 340 + below + (24 if span_lanes else 0)
+    split = (below + 24) / (height - 80) if span_lanes else 0.0
     layout: dict[str, Any] = {
         "height": height,
         "margin": {"t": 36, "b": 44, "l": 60, "r": 16},
         "hovermode": "x unified" if len(series.power_w) <= 12 else "closest",
-        "legend": _LEGEND,
-        "xaxis": {"title": {"text": f"time since the start ({unit})"}, "range": [0, edges[-1]]}
-        | {"anchor": "y2" if found else "y"},
+        "legend": LEGEND,
+        "xaxis": time_axis(unit, edges[-1], "y2" if span_lanes else "y"),
         "yaxis": _axis("power", watt, domain=[split, 1], fixedrange=True),
         "shapes": [*_bands(summary.epochs, scale), *_gap_shapes(summary, scale)],
         "annotations": _gap_labels(summary, scale),
     }
-    if found:
+    if span_lanes:
         layout["barmode"] = "overlay"
         layout["uniformtext"] = {"mode": "hide", "minsize": 9}
         layout["yaxis2"] = {
             "domain": [0, max(0.0, split - 0.03)],
-            "range": [len(found) - 0.5, -0.5],
+            "range": [len(span_lanes) - 0.5, -0.5],
             "tickmode": "array",
-            "tickvals": list(range(len(found))),
-            "ticktext": [escape(_short(lane.label, 9)) for lane in found],
+            "tickvals": list(range(len(span_lanes))),
+            "ticktext": [escape(_short(lane.label, 9)) for lane in span_lanes],
             "showgrid": False,
             "zeroline": False,
             "fixedrange": True,
@@ -160,7 +166,7 @@ def _lane_trace(lane: Lane, scale: float, unit: str) -> dict[str, Any]:
 
 
 def _bands(epochs: Sequence[SpanEnergy], scale: float) -> list[dict[str, Any]]:
-    if len(epochs) > MOST_BANDS:
+    if len(epochs) > MAX_BANDS:
         return []
     return [
         _band(e.span.start_s / scale, (e.span.start_s + e.duration_s) / scale, _BAND)
@@ -185,7 +191,7 @@ def _band(start: float, end: float, color: str) -> dict[str, Any]:
 
 def _gap_shapes(summary: Summary, scale: float) -> list[dict[str, Any]]:
     shapes = []
-    for start, end, _ in _gap_stretches(summary):
+    for start, end, _ in _gap_segments(summary):
         shape = _band(start / scale, end / scale, _GAP)
         line = {"width": 1.5, "color": "#c33", "dash": "dot"}
         shapes.append(shape | {"layer": "above", "line": line})
@@ -193,8 +199,9 @@ def _gap_shapes(summary: Summary, scale: float) -> list[dict[str, Any]]:
 
 
 def _gap_labels(summary: Summary, scale: float) -> list[dict[str, Any]]:
-    found = _gap_stretches(summary)
-    if len(found) > 12:  # the warnings name them all
+    segments = _gap_segments(summary)
+    # More labels would overlap; the warnings list all gaps.
+    if len(segments) > 12:
         return []
     return [
         {
@@ -208,25 +215,25 @@ def _gap_labels(summary: Summary, scale: float) -> list[dict[str, Any]]:
             "showarrow": False,
             "font": {"size": 11},
         }
-        for start, end, domains in found
+        for start, end, domains in segments
     ]
 
 
-def _gap_stretches(summary: Summary) -> list[tuple[float, float, str]]:
-    """Start, end and domains of the gaps; domains lost together share one stretch."""
-    found: dict[tuple[float, float], list[str]] = {}
+def _gap_segments(summary: Summary) -> list[tuple[float, float, str]]:
+    """Start, end and domains of the gaps; domains lost together share one segment."""
+    segments: dict[tuple[float, float], list[str]] = {}
     for gap in summary.recording.energy_gaps:
         end = summary.duration_s if gap.end_s is None else min(gap.end_s, summary.duration_s)
         if end > gap.start_s:
-            found.setdefault((round(gap.start_s, 1), round(end, 1)), []).append(gap.domain)
-    return [(start, end, ", ".join(domains)) for (start, end), domains in found.items()]
+            segments.setdefault((round(gap.start_s, 1), round(end, 1)), []).append(gap.domain)
+    return [(start, end, ", ".join(domains)) for (start, end), domains in segments.items()]
 
 
 # --- energy by domain, by epoch ------------------------------------------------------------------
 
 
 def domain_figure(summary: Summary) -> Figure:
-    """Energy of each domain with its interval, a trace each; the fill tells the provenance."""
+    """Energy of each domain with its interval; the fill shows the provenance."""
     domains = [d.source.domain for d in summary.domains]
     colors = domain_colors(domains)
     scale, unit = unit_of(max((d.energy.high for d in summary.domains), default=0.0), "J")
@@ -295,7 +302,7 @@ def epoch_figure(summary: Summary) -> Figure:
         "margin": {"t": 36, "b": 44, "l": 60, "r": 16},
         "barmode": "stack",
         "bargap": 0.25,
-        "legend": _LEGEND,
+        "legend": LEGEND,
         "xaxis": {"title": {"text": "epoch"}, "tickformat": "d", "showgrid": False}
         | ({"dtick": 1} if len(x) <= 20 else {}),
         "yaxis": _axis("energy", unit, fixedrange=True),
@@ -308,7 +315,7 @@ def epoch_figure(summary: Summary) -> Figure:
         "hovertext": about,
         "hovertemplate": "%{hovertext}<extra></extra>",
     }
-    if len(x) > MOST_BARS:
+    if len(x) > MAX_BARS:
         return {"data": [*_ribbon(x, energies, scale), total | _LINE], "layout": layout}
     domains = [d.source.domain for d in summary.domains]
     colors = domain_colors(domains)
@@ -344,8 +351,8 @@ def _ribbon(x: list[int], energies: Sequence[Estimate], scale: float) -> list[di
 
 
 def metric_figure(name: str, points: Sequence[Metric], energy_j: Array) -> Figure:
-    """One metric against the energy spent up to each of its values (J, same order)."""
-    keep = thin(len(points), MOST_METRIC_POINTS)
+    """One metric against the energy up to each of its values (J, same order)."""
+    keep = thin(len(points), MAX_METRIC_POINTS)
     chosen = [points[i] for i in keep]
     scale, unit = unit_of(float(energy_j.max(initial=0.0)), "J")
     trace = {

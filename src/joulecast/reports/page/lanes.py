@@ -1,4 +1,4 @@
-"""Spans laid out in lanes below the chart of power: epochs in the first, what is inside below."""
+"""Spans in lanes below the chart of power: epochs in the first, the spans inside them below."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from ...recording.summary import SpanEnergy, Summary
 
-MOST_IN_LANE = 400
+MAX_IN_LANE = 400
 """Spans drawn in one lane; the longest ones where there are more."""
 
-MOST_LANES = 6
+MAX_LANES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Lane:
 
 
 def span_label(s: SpanEnergy) -> str:
-    """What a span is called: its name, with its number where the name does not tell it."""
+    """The name of a span, with its number where the name does not contain it."""
     name = s.span.name or s.span.kind
     index = s.span.index
     return name if index is None or str(index) in name else f"{name} {index}"
@@ -32,18 +32,19 @@ def span_label(s: SpanEnergy) -> str:
 
 def lanes(summary: Summary) -> list[Lane]:
     """All spans, each in a lane below its parent's and free of overlap. Lanes beyond
-    `MOST_LANES` are left out."""
+    `MAX_LANES` are left out."""
     everything = sorted(
         [*summary.epochs, *summary.spans], key=lambda s: (s.span.start_s, -s.duration_s, s.span.id)
     )
-    ends: list[float] = []  # where each lane is taken up to
+    ends: list[float] = []  # of the last span of each lane
     members: list[list[SpanEnergy]] = []
     lane_of: dict[int, int] = {}
-    home: dict[tuple[int, str], int] = {}  # spans of one kind stay in one lane where they can
+    # Spans of one kind stay in one lane where possible.
+    home: dict[tuple[int, str], int] = {}
     for s in everything:
         parent = s.span.parent
-        least = lane_of[parent] + 1 if parent is not None and parent in lane_of else 0
-        row = max(least, home.get((least, s.span.kind), 0))
+        top = lane_of[parent] + 1 if parent is not None and parent in lane_of else 0
+        row = max(top, home.get((top, s.span.kind), 0))
         while row < len(ends) and s.span.start_s < ends[row] - 1e-6:
             row += 1
         while row >= len(ends):
@@ -51,14 +52,14 @@ def lanes(summary: Summary) -> list[Lane]:
             members.append([])
         ends[row] = s.span.start_s + s.duration_s
         members[row].append(s)
-        lane_of[s.span.id] = home[least, s.span.kind] = row
-    return [_lane(row, found) for row, found in enumerate(members[:MOST_LANES]) if found]
+        lane_of[s.span.id] = home[top, s.span.kind] = row
+    return [_lane(row, found) for row, found in enumerate(members[:MAX_LANES]) if found]
 
 
 def _lane(row: int, found: list[SpanEnergy]) -> Lane:
     drawn = found
-    if len(found) > MOST_IN_LANE:
-        longest = sorted(found, key=lambda s: -s.duration_s)[:MOST_IN_LANE]
+    if len(found) > MAX_IN_LANE:
+        longest = sorted(found, key=lambda s: -s.duration_s)[:MAX_IN_LANE]
         drawn = sorted(longest, key=lambda s: s.span.start_s)
     kinds = list(dict.fromkeys(s.span.kind for s in found))
     label = f"{kinds[0]}s" if len(kinds) == 1 else "spans"

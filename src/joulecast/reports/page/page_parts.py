@@ -1,4 +1,4 @@
-"""What every HTML page is made of: its templates, its script and style, its security policy."""
+"""Parts of every HTML page: templates, script, style, security policy."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 
-_UNSEEN = frozenset({*range(0x20), *range(0x7F, 0xA0)} - set(map(ord, "\t\n\r")))
-_TURNING = frozenset({*range(0x202A, 0x202F), *range(0x2066, 0x206A)})  # the order of letters
-_PLAIN = dict.fromkeys(_UNSEEN | _TURNING, "\ufffd")
+_CONTROL = frozenset({*range(0x20), *range(0x7F, 0xA0)} - set(map(ord, "\t\n\r")))
+_DIRECTION = frozenset(
+    {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+)  # change the direction of text
+_PLAIN = dict.fromkeys(_CONTROL | _DIRECTION, "\ufffd")
 _ESCAPED = re.compile(r"\\(?:\\|[bf]|u[0-9a-f]{4})")  # of JSON; a backslash takes its letter along
 
 
 def plain(value: Any) -> Any:
-    """A text of users as a page may hold it, without control characters; others as they are."""
+    """A text of users without control characters; other values unchanged."""
     safe = not isinstance(value, str) or hasattr(value, "__html__")
     return value if safe else value.translate(_PLAIN)
 
@@ -37,7 +39,7 @@ def templates() -> Environment:
     """
     try:
         import jinja2
-        import plotly  # noqa: F401  (so that nothing is worked out for a page that cannot be)
+        import plotly  # noqa: F401
     except ImportError:
         raise MissingExtraError("the HTML report", "report") from None
     return jinja2.Environment(
@@ -59,12 +61,12 @@ def scripts(figures: Mapping[str, Any]) -> dict[str, str]:
 
 @cache
 def read(name: str) -> str:
-    """A file beside the templates."""
+    """The text of a file in the folder of templates."""
     return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
 def json_in_html(data: Mapping[str, Any]) -> str:
-    """JSON that cannot end the script element it stands in, its texts plain."""
+    """JSON that cannot end the script element around it, its texts without control characters."""
     text = json.dumps(data, allow_nan=False, separators=(",", ":"))
     text = _ESCAPED.sub(lambda found: _plain_escape(found[0]), text)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
@@ -78,7 +80,7 @@ def _plain_escape(escape: str) -> str:
 
 
 def policy(scripts: Mapping[str, str]) -> str:
-    """A content security policy that lets run only the page's own scripts, and fetch nothing."""
+    """A content security policy that allows only the page's own scripts, and no requests."""
     hashes = (
         base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
         for text in scripts.values()

@@ -1,4 +1,4 @@
-"""The report of a run as one HTML page that needs nothing else: no network, no second file."""
+"""The report of a run as one HTML page that needs no network and no second file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..._version import __version__
 from ...analysis.power.behavior import PowerBehavior
 from ...recording.model import Metric, Recording
 from ...recording.summary import DomainEnergy, Summary
-from ...units import Estimate, format_duration, format_quantity
+from ...units import format_duration, format_quantity
 from ..documents.html import blocks_html
 from ..documents.model import Plot
 from ..documents.power import power_section
@@ -20,15 +20,15 @@ from ..words.environment import environment_rows
 from ..words.gauges import gauge_rows
 from ..words.spans import ends, group_spans
 from . import page_parts
-from .figures import MOST_METRICS, Figure, domain_figure, epoch_figure, metric_figure, power_figure
+from .figures import MAX_METRICS, Figure, domain_figure, epoch_figure, metric_figure, power_figure
 from .gauge_figure import gauge_figure
 from .lanes import lanes
 from .series import PowerSeries, Trace, energy_until, power_series, traces
 
-MOST_ROWS = 200
+MAX_ROWS = 200
 """Rows of a table in the page before the middle is left out."""
-NOTHING = 0.005
-"""The part of a domain's energy below which its energy above idle is shown as none."""
+NEGLIGIBLE = 0.005
+"""Fraction of a domain's energy below which its energy above idle is shown as 0."""
 
 
 def render_html(
@@ -44,7 +44,7 @@ def render_html(
     series = power_series(found, summary.duration_s)
     page.globals = {"words": words, "duration": format_duration, "quantity": format_quantity}
     page.globals["above_idle"] = _above_idle
-    page.filters |= {"lead": _lead, "range": words.range_text}
+    page.filters |= {"lead": words.lead, "range": words.range_text}
     figures = _figures(summary, series, found)
     scripts = page_parts.scripts(figures)
     return page.get_template("report.html.j2").render(
@@ -54,9 +54,9 @@ def render_html(
         started_iso=datetime.fromtimestamp(recording.header.started_at, UTC).isoformat(),
         power=words.mean_power(summary),
         gauges=gauge_rows(summary.gauges),
-        epochs=ends(summary.epochs, MOST_ROWS),
+        epochs=ends(summary.epochs, MAX_ROWS),
         epoch_metrics=_epoch_metrics(summary),
-        groups=ends(group_spans(summary), MOST_ROWS),
+        groups=ends(group_spans(summary), MAX_ROWS),
         environment=environment_rows(recording.header.environment),
         power_html=_power_html(summary, power),
         missing=words.missing(summary),
@@ -81,7 +81,7 @@ def _power_html(summary: Summary, power: PowerBehavior | None) -> str:
 
 
 def _figures(summary: Summary, series: PowerSeries | None, found: list[Trace]) -> dict[str, Figure]:
-    """Every chart that has something to show, by name."""
+    """All charts that have data, by name."""
     figures = {}
     if series is not None:
         figures["power"] = power_figure(summary, series)
@@ -93,7 +93,7 @@ def _figures(summary: Summary, series: PowerSeries | None, found: list[Trace]) -
         figures["epochs"] = epoch_figure(summary)
     if found:
         metrics = _metrics(summary.recording)
-        for name in list(metrics)[:MOST_METRICS]:
+        for name in list(metrics)[:MAX_METRICS]:
             points = metrics[name]
             energy = energy_until(found, np.array([m.t_s for m in points]))
             figures[f"metric:{name}"] = metric_figure(name, points, energy)
@@ -112,7 +112,7 @@ def _epoch_metrics(summary: Summary) -> list[str]:
 
 
 def _chart_notes(summary: Summary, series: PowerSeries | None) -> dict[str, str]:
-    """What a reader must know of a chart, by its name."""
+    """Notes on the charts, by their names."""
     notes = {"power": "", "epochs": "", "metrics": ""}
     if series is not None:
         by_width: dict[float, list[str]] = defaultdict(list)
@@ -136,24 +136,19 @@ def _chart_notes(summary: Summary, series: PowerSeries | None) -> dict[str, str]
     unknown = sum(e.energy is None for e in summary.epochs)
     if unknown and summary.total is not None:
         notes["epochs"] = f"{unknown} of {len(summary.epochs)} epochs have no known energy."
-    more = len(summary.metrics) - MOST_METRICS
+    more = len(summary.metrics) - MAX_METRICS
     if more > 0:
-        notes["metrics"] = f"The first {MOST_METRICS} metrics are drawn, {more} more are not."
+        notes["metrics"] = f"The first {MAX_METRICS} metrics are drawn, {more} more are not."
     return notes
 
 
-def _lead(estimate: Estimate) -> str:
-    """The value alone, with its unit."""
-    return str(estimate).partition(" (")[0]
-
-
 def _above_idle(domain: DomainEnergy) -> str:
-    """A domain's energy above idle, `≈ 0 J` where it is lost in the energy it is the rest of.
+    """A domain's energy above idle; `≈ 0 J` where it is negligible.
 
-    It is a difference of two like figures there, whose digits (and sign) are rounding.
+    It is then the difference of two almost equal figures, and its digits are rounding errors.
     """
     if domain.above_idle is None:
         return "unknown"
-    if abs(domain.above_idle.value) < NOTHING * abs(domain.energy.value):
+    if abs(domain.above_idle.value) < NEGLIGIBLE * abs(domain.energy.value):
         return "≈ 0 J"
-    return _lead(domain.above_idle)
+    return words.lead(domain.above_idle)

@@ -1,4 +1,4 @@
-"""What the charts of a report draw, as arrays: power over time, and energy up to an instant."""
+"""Arrays for the charts of a run: power over time, and energy up to an instant."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Trace:
     resolution_s: float
     t_s: Array
     energy_j: Array
-    measured_s: Array  # seconds measured so far: it stands still in a gap
+    measured_s: Array  # seconds measured so far, constant in a gap
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class PowerSeries:
 
     edges_s: Array  # shape (m + 1,)
     power_w: dict[str, Array]  # shape (m,); NaN where not measured
-    width_s: dict[str, float]  # the stretch over which each domain is averaged
+    width_s: dict[str, float]  # over which each domain is averaged
 
 
 def traces(recording: Recording) -> list[Trace]:
@@ -45,9 +45,8 @@ def traces(recording: Recording) -> list[Trace]:
         if samples is None or len(samples) < 2:
             continue
         t = samples.t_s
-        if (
-            source.kind is ReadingKind.COUNTER
-        ):  # the bounds of `curve` are not drawn: spare a day of them
+        # The bounds that `curve` adds are not drawn, and take long for a day of readings.
+        if source.kind is ReadingKind.COUNTER:
             energy = samples.value - samples.value[0]
         else:
             energy = curve(samples, source.kind, gaps[source.domain]).energy_j[0]
@@ -63,16 +62,16 @@ def traces(recording: Recording) -> list[Trace]:
 
 
 def power_series(
-    lines: list[Trace], duration_s: float, most: int = MAX_POINTS
+    lines: list[Trace], duration_s: float, limit: int = MAX_POINTS
 ) -> PowerSeries | None:
     """Mean power by domain over the run, or None where there is nothing to draw.
 
-    All domains lie on one grid, so that they can be stacked; one whose meter is slower than the
-    grid is averaged over several bins and drawn as steps.
+    All domains have the same bins, so that they can be stacked; one whose meter is slower is
+    averaged over several bins and drawn as steps.
     """
     if not lines or duration_s <= 0:
         return None
-    edges = bin_edges(duration_s, min(x.resolution_s for x in lines), most)
+    edges = bin_edges(duration_s, min(x.resolution_s for x in lines), limit)
     power, width = {}, {}
     for x in lines:
         own, counts = coarse_edges(edges, x.resolution_s)

@@ -7,7 +7,7 @@ from fakes.recordings import training
 from joulecast.recording.model import Gap, Metric
 from joulecast.recording.summary import summarize
 from joulecast.reports.page.figures import (
-    MOST_BARS,
+    MAX_BARS,
     domain_figure,
     epoch_figure,
     metric_figure,
@@ -34,7 +34,7 @@ def test_plotly_knows_every_attribute():
         power_of(recording)[0],
         domain_figure(summary),
         epoch_figure(summary),
-        epoch_figure(summarize(training(epochs=MOST_BARS + 1, epoch_s=1))),
+        epoch_figure(summarize(training(epochs=MAX_BARS + 1, epoch_s=1))),
         metric_figure("loss", [m for m in recording.metrics if m.name == "loss"], np.arange(8.0)),
     ]
     for figure in figures:
@@ -82,9 +82,9 @@ def test_epoch_bars_stack_up_to_the_total():
 
 
 def test_many_epochs_become_a_line():
-    data = epoch_figure(summarize(training(epochs=MOST_BARS + 1, epoch_s=1)))["data"]
+    data = epoch_figure(summarize(training(epochs=MAX_BARS + 1, epoch_s=1)))["data"]
     assert {t["type"] for t in data} == {"scatter"}
-    assert len(data[-1]["y"]) == MOST_BARS + 1
+    assert len(data[-1]["y"]) == MAX_BARS + 1
 
 
 def test_metrics_lie_at_the_energy_spent():

@@ -58,7 +58,7 @@ def test_a_slow_meter_is_drawn_in_wider_steps_on_the_same_grid():
 
 def test_a_long_run_is_drawn_with_bounded_points():
     recording = training(epochs=100, epoch_s=60, domains=("gpu:0",), hz=5)
-    series = power_series(traces(recording), recording.duration_s, most=500)
+    series = power_series(traces(recording), recording.duration_s, limit=500)
     assert len(series.power_w["gpu:0"]) <= 500
 
 

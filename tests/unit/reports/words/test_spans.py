@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from fakes.recordings import training
 from joulecast.recording.model import Span
 from joulecast.recording.summary import summarize
-from joulecast.reports.page.lanes import MOST_IN_LANE, lanes
+from joulecast.reports.page.lanes import MAX_IN_LANE, lanes
 from joulecast.reports.words.spans import Elided, ends, group_spans
 
 
@@ -62,6 +62,6 @@ def test_too_many_spans_are_counted():
         Span(1000 + i, 10, "step", "step", 4 + i * 0.01, 4.01 + i * 0.01, i) for i in range(1000)
     ]
     steps = next(lane for lane in lanes(summarize(recording)) if lane.left_out)
-    assert len(steps.spans) == MOST_IN_LANE
+    assert len(steps.spans) == MAX_IN_LANE
     assert len(steps.spans) + steps.left_out == 1000
     assert steps.label == "steps"

@@ -1,8 +1,8 @@
-"""What every online forecaster is fed with, and what it says.
+"""The input and output that all online forecasters share.
 
-All of them see the same thing: stretches of finished work, each with its energy and its duration,
-and how much of the run they were. The unit of progress is the plan's: epochs as a rule (a step is
-then a fraction of one), or the whole run as 1 where only a fraction is known.
+The input is segments of finished work, each with its energy, its duration, and its share of the
+run. The unit of progress is the plan's: usually epochs (a step is then a fraction of one), or the
+whole run as 1 where only a fraction is known.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A stretch of the run: `progress` in the unit of the plan, its duration and its energy."""
+    """A segment of the run: `progress` in the unit of the plan, its duration and its energy."""
 
     progress: float
     duration_s: float
@@ -35,9 +35,9 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Energy (J) and duration (s) of the whole run, what was spent already included.
+    """Energy (J) and duration (s) of the whole run, including what was used so far.
 
-    `notes` say what the reader must know of how it arose: "warm-up of 12 steps left out".
+    `notes` are for people: "warm-up of 12 steps left out".
     """
 
     energy: Prediction
@@ -47,7 +47,7 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A run that is over, as forecasters see it: its epochs in order, and how many were planned."""
+    """A finished run: its epochs in order, and how many were planned."""
 
     run_id: str
     epochs: tuple[Work, ...]
@@ -55,18 +55,18 @@ class History:
 
 
 class OnlineForecaster(ABC):
-    """Forecasts one run from its finished work. One object a run; `add` as the work is done."""
+    """Forecasts one run from its finished work: one object per run, `add` for each segment."""
 
     name: ClassVar[str]
 
     @abstractmethod
     def add(self, work: Work) -> None:
-        """The next stretch of work is finished. Stretches may be of different sizes."""
+        """Add the next finished segment of work. Segments may have different sizes."""
 
     @abstractmethod
     def forecast(self, planned: float, pending: Work = NOTHING) -> Forecast | None:
-        """The whole run of `planned` units, or None before the method can tell.
+        """The whole run of `planned` units, or None while the method knows too little.
 
-        `pending` is what was spent since the last finished work, its progress unknown (0): no
-        forecast is below what is spent already.
+        `pending` is what was used since the last finished work, its progress unknown (0): no
+        forecast is below what was used so far.
         """

@@ -1,4 +1,4 @@
-"""Intervals from held-out error: how far forecasts lay from what was measured and never seen.
+"""Intervals from held-out error: how far forecasts were from measurements not used in the fit.
 
 A forecast's error is taken as the logarithm of measured over forecast. The 90 % quantile of its
 size on held-out architectures or devices, with the correction for their number, is the half width
@@ -21,9 +21,9 @@ def grouped_half_width(groups: Sequence[Sequence[float]], level: float = LEVEL) 
     """The quantile of the sizes of errors that covers a new one with probability `level`.
 
     Errors come in groups that share their cause (of one each, where they do not): of n groups of
-    one it is the `ceil((n + 1) * level)`-th smallest. Each group weighs the same, one machine's
-    thousand runs tell no more than another's ten, and the group to come, of which nothing is known,
-    weighs as much as each: that covers `level` of the errors of a new group (Lee, Barber and
+    one it is the `ceil((n + 1) * level)`-th smallest. Each group has the same weight, so that one
+    machine's thousand runs count no more than another's ten. The new group has the weight of each
+    other: that covers `level` of the errors of a new group (Lee, Barber and
     Willett, arXiv 2306.06342). With fewer groups than that needs (nine, for nine tenths) there is
     no such bound; it is the quantile of those there are, which covers somewhat less.
     Raises `ValueError` without any.

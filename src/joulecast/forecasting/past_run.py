@@ -1,4 +1,4 @@
-"""Runs that are over, as static forecasters learn from them and are scored on them."""
+"""Finished runs, which static forecasters learn from and are scored on."""
 
 from __future__ import annotations
 
@@ -11,33 +11,36 @@ from .physical.device import Device
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What may be known of a run before it starts; None where it is not.
+    """What may be known of a run before it starts; None where it is unknown.
 
-    `gflops` are those of the forward pass of one sample, in 10^9 floating-point operations (a
-    multiply-add is two). `tdp_w` and `peak_tflops` are of one device, the latter at the precision
-    of the run. Of a run whose work is not told in epochs, `steps` are all its steps.
+    `model` is the specification that its workload can be built from (`torchvision:resnet50`).
+    `training_size` and `validation_size` are samples in an epoch. `gflops` are those of the forward
+    pass of one sample, in 10^9 floating-point operations (a multiply-add is two). `tdp_w` and
+    `peak_tflops` are of one device, the latter at the precision of the run; `ram_gb` is the memory
+    of the machine; `utilization` is of the device, 0 to 1. For a run whose work is not given in
+    epochs, `steps` is the total.
     """
 
     architecture: str = ""
     gpu: str = ""
-    model: str = ""  # by which the workload can be built: "torchvision:resnet50"
+    model: str = ""
     precision: str = "fp32"
     optimizer: str = ""
     batch: float | None = None
     image_height: float | None = None
     image_width: float | None = None
-    training_size: float | None = None  # samples of an epoch
+    training_size: float | None = None
     validation_size: float | None = None
     epochs: float | None = None
     steps: float | None = None
     gflops: float | None = None
     parameters: float | None = None
-    ram_gb: float | None = None  # memory of the machine
+    ram_gb: float | None = None
     gpu_cores: float | None = None
     gpu_memory_gb: float | None = None
     tdp_w: float | None = None
     peak_tflops: float | None = None
-    utilization: float | None = None  # of the device, 0 to 1
+    utilization: float | None = None
 
     @property
     def samples(self) -> float | None:
@@ -50,7 +53,7 @@ class Facts:
 
     @property
     def validated(self) -> float:
-        """Samples validated on in the whole run; 0 where nothing is said of them."""
+        """Samples validated on in the whole run; 0 where their number is unknown."""
         if self.epochs is None or self.validation_size is None:
             return 0.0
         return self.epochs * self.validation_size
@@ -58,7 +61,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class StaticRun:
-    """A run that is over: what was known before, and what it cost (J, s)."""
+    """A finished run: what was known before it, and what it used (J, s)."""
 
     run_id: str
     facts: Facts
@@ -75,7 +78,7 @@ class StaticRun:
 def completed(facts: Facts) -> Facts:
     """The facts with those of the GPU that are missing, as the catalog has them.
 
-    A name that the catalog does not hold leaves them missing.
+    They stay missing where the catalog does not have the GPU.
     """
     try:
         gpu = find_gpu(facts.gpu)

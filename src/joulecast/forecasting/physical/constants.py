@@ -20,7 +20,8 @@ TENSOR = {"matmul": "matmul", "attention": "attention", "recurrent": "recurrent"
 MEMORY = {"matmul": "matmul", "attention": "matmul", "conv": "conv", "winograd": "conv"}
 MEMORY |= {"depthwise": "depthwise", "norm": "norm", "recurrent": "recurrent"}
 MEMORY |= {"elementwise": "elementwise", "optimizer": "elementwise"}
-OTHER = 0.5  # attained share of the peak rate by the rest
+# Attained share of the peak rate by the rest.
+OTHER = 0.5
 
 # name -> (start, standard deviation of its logarithm before anything is measured)
 PRIORS: dict[str, tuple[float, float]] = {
@@ -41,7 +42,8 @@ PRIORS: dict[str, tuple[float, float]] = {
     "memory_other": (0.6, 0.3),
     "narrow": (0.3, 0.7),
     "shallow": (1.0, 0.5),
-    "geforce": (1.1, 0.1),  # attained by consumer boards over what others attain
+    # Attained by consumer boards relative to others.
+    "geforce": (1.1, 0.1),
     "latency_s": (4e-6, 0.5),
     "latency_recurrent_s": (1e-5, 0.5),
     "exposed": (0.6, 0.3),
@@ -58,7 +60,8 @@ PRIORS: dict[str, tuple[float, float]] = {
     "gamma": (2.0, 0.2),
     "held": (0.92, 0.05),
 }
-CORNER = 4.0  # exponent of the soft maximum of device, host and input
+# Exponent of the soft maximum of device, host and input.
+CORNER = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +111,18 @@ class Constants:
 
 
 def is_geforce(name: str) -> bool:
-    """Whether it is a consumer board: tensor cores held to half rate, clocks above the rated one.
+    """Whether it is a consumer board: tensor cores at half rate, clocks above the rated one.
 
-    Both bring such a board nearer to the peak rate that its data sheet prints.
+    Both bring such a board nearer to the peak rate in its data sheet.
     """
     return "GeForce" in name
 
 
 @cache
 def shipped() -> dict[str, Any]:
-    """The whole data file: `[constants]`, and what the fit left as errors."""
-    import tomllib  # late: not needed where no forecast is made
+    """The whole data file: `[constants]`, and the errors that remained after the fit."""
+    # Imported here: it is needed only for a forecast.
+    import tomllib
     from importlib.resources import files
 
     text = files(__package__).joinpath("data", "physical.toml").read_text(encoding="utf-8")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ...hardware.catalog.gpus import GpuModel
     from ...workload.model import Workload
 
-# Chips with stacked memory (HBM), besides AMD's Vega and CDNA: NVIDIA's of data centers.
+# Compute capabilities of NVIDIA's chips with stacked memory (HBM). AMD's are Vega and CDNA.
 _STACKED = ("6.0", "7.0", "8.0", "9.0", "10.0", "10.3")
 ASSUMED = "rate and bandwidth of the CPU are assumed by its family"
 RUNGS = ("catalog", "calibrated", "probed")
@@ -58,25 +58,42 @@ class Calibration:
 class Device:
     """What a forecaster may know of the device a step runs on. Figures are of one device.
 
-    `vector` and `tensor` are peak rates in TFLOP/s by precision, as in the catalog of GPUs. None:
-    not known, the forecaster has to assume it.
+    Attributes:
+        name: of the model.
+        kind: `"gpu"` or `"cpu"`.
+        vector: peak rates by precision, TFLOP/s, as in the catalog of GPUs.
+        tensor: the same of the tensor cores, or a CPU's matrix units.
+        memory_bandwidth_gb_s: peak.
+        memory_gb: None where unknown.
+        tdp_w: thermal design power.
+        processors: streaming multiprocessors, compute units or cores.
+        stacked_memory: HBM, which draws little while nothing is moved.
+        vendor: `"NVIDIA"`, `"AMD"`, ...
+        architecture: of the chip; of a CPU its family.
+        year: of its release.
+        idle_w: None where unknown.
+        power_limit_w: as set in the driver, where below the TDP.
+        devices: how many of them share the batch.
+        calibration: what was measured on it.
+        source: of the figures.
+        notes: what was assumed, for people.
     """
 
     name: str
-    kind: str  # "gpu" or "cpu"
+    kind: str
     vector: Mapping[str, float] = field(hash=False)
     tensor: Mapping[str, float] = field(hash=False)
     memory_bandwidth_gb_s: float
     memory_gb: float | None
     tdp_w: float
-    processors: int  # streaming multiprocessors, compute units or cores
-    stacked_memory: bool = False  # HBM: draws little while nothing is moved
+    processors: int
+    stacked_memory: bool = False
     vendor: str = ""
     architecture: str = ""
     year: int | None = None
     idle_w: float | None = None
-    power_limit_w: float | None = None  # as set in the driver, where below the TDP
-    devices: int = 1  # how many of them share the batch
+    power_limit_w: float | None = None
+    devices: int = 1
     calibration: Calibration | None = None
     source: str = ""
     notes: tuple[str, ...] = ()
@@ -87,10 +104,10 @@ class Device:
         return self.tdp_w if self.power_limit_w is None else self.power_limit_w
 
     def peak_tflops(self, precision: str, tensor_cores: bool = True) -> float | None:
-        """Dense peak rate in TFLOP/s, of the tensor cores where allowed and known; None: neither.
+        """Dense peak rate in TFLOP/s, of the tensor cores where allowed and known; else None.
 
-        Precisions that the device lacks run as the next wider one it has, as frameworks do. For
-        bf16 that is fp32, for fp16 has not its range.
+        Precisions that the device lacks run in the next wider one it has, as in frameworks. For
+        bf16 that is fp32, because fp16 has a smaller range.
         """
         wider = {"tf32": ["fp32"], "bf16": ["fp32"], "fp16": ["fp32"]}
         wider |= {"fp8": ["bf16", "fp16", "fp32"], "int8": ["fp16", "fp32"]}
@@ -130,25 +147,26 @@ class Device:
     def of_cpu(
         cls, cpu: CpuModel, *, cores: float | None = None, memory_gb: float | None = None
     ) -> Device:
-        """A CPU of the catalog, or `cores` of its cores, as a container or virtual machine holds.
+        """A CPU of the catalog, or `cores` of its cores, as in a container or virtual machine.
 
-        The catalog has no rate of floating-point operations and no bandwidth: they are assumed by
+        The catalog has no rate of floating-point operations and no bandwidth: they are assumed from
         the vector units and the memory channels usual in its family (`device_cpu`).
         """
-        from .device_cpu import cpu_facts  # late: reads the catalog of CPUs
+        # Imported here: it reads the catalog of CPUs.
+        from .device_cpu import cpu_facts
 
         facts = cpu_facts(cpu)
-        held = cpu.cores if cores is None else min(cores, cpu.cores)
-        share = held / cpu.cores
+        used = cpu.cores if cores is None else min(cores, cpu.cores)
+        share = used / cpu.cores
         return cls(
             name=cpu.name,
             kind="cpu",
-            vector={"fp32": facts.gflops_per_core * held / 1e3},
-            tensor={p: r * held / 1e3 for p, r in facts.matrix_gflops_per_core.items()},
+            vector={"fp32": facts.gflops_per_core * used / 1e3},
+            tensor={p: r * used / 1e3 for p, r in facts.matrix_gflops_per_core.items()},
             memory_bandwidth_gb_s=facts.memory_bandwidth_gb_s * max(share, facts.one_core_share),
             memory_gb=memory_gb,
             tdp_w=facts.full_w * share,
-            processors=max(1, math.ceil(held)),
+            processors=max(1, math.ceil(used)),
             architecture=cpu.family,
             idle_w=facts.idle_w * share,
             source=cpu.source,
@@ -162,7 +180,7 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """What a step's time goes to; they add up to 1."""
+    """Shares of a step's time, which add up to 1."""
 
     compute: float
     memory: float
@@ -179,14 +197,17 @@ class Shares:
 
 @dataclass(frozen=True, slots=True)
 class StepForecast:
-    """One step of the whole batch: duration (s), energy (J) and mean power (W) of the device."""
+    """One step of the whole batch: duration (s), energy (J) and mean power (W) of the device.
+
+    `shares` is None where the method does not report them; `rung` is one of `RUNGS`.
+    """
 
     duration: Prediction
     energy: Prediction
     power: Prediction
-    shares: Shares | None  # None: the method does not tell
+    shares: Shares | None
     method: str
-    rung: str  # one of `RUNGS`
+    rung: str
     notes: tuple[str, ...] = ()
 
 
@@ -197,7 +218,7 @@ class StaticForecaster(ABC):
 
     @abstractmethod
     def step(self, workload: Workload, device: Device) -> StepForecast | None:
-        """One step of the workload on the device, or None where the method cannot tell."""
+        """One step of the workload on the device, or None where the method has no forecast."""
 
 
 def total(
@@ -210,8 +231,8 @@ def total(
 ) -> Forecast:
     """`epochs` times `steps` steps, with `validation_steps` of `validation` after each epoch.
 
-    The error of a static forecast is the model's: it is the same in every step, so that bounds add
-    up as values do (they are fully correlated) and the relative width of a run is that of a step.
+    The error of a static forecast is the model's and the same in every step (fully correlated), so
+    that bounds add up as values do, and the relative width of a run is that of a step.
     Raises `ValueError` for negative numbers, and for validation without its forecast.
     """
     if min(steps, epochs, validation_steps) < 0:

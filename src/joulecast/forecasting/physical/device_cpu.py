@@ -1,4 +1,4 @@
-"""What a CPU computes and moves at most, assumed by its family: its catalog has powers only.
+"""Peak rates of a CPU, assumed from its family, because the catalog of CPUs has only powers.
 
 Floating-point operations per cycle and core are those of the vector units (two fused multiply-adds
 a cycle): 8 with SSE, 16 with AVX, 32 with AVX2, 64 with AVX-512 (Intel 64 and IA-32 Architectures
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ...hardware.catalog.cpus import CpuModel
 
-# Families by the start of their name; a later row goes before an earlier one.
+# Families by the start of their name; a later row overrides an earlier one.
 FLOPS_PER_CYCLE: tuple[tuple[float, tuple[str, ...]], ...] = (
     (16.0, ("Sandy Bridge", "Ivy Bridge", "Bulldozer", "Zen", "Neoverse N1", "Sierra Forest")),
     (32.0, ("Haswell", "Broadwell", "Skylake", "Coffee Lake", "Alder Lake", "Zen 2", "Zen 3")),
@@ -23,22 +23,29 @@ FLOPS_PER_CYCLE: tuple[tuple[float, tuple[str, ...]], ...] = (
     (64.0, ("Skylake server", "Cascade Lake", "Ice Lake", "Rocket Lake", "Sapphire", "Emerald")),
     (64.0, ("Granite", "Zen 4", "Zen 5")),
 )
-AMX = ("Sapphire", "Emerald", "Granite")  # 2,048 operations a cycle in bf16
-DEFAULT_GHZ = 2.5  # where the catalog has no clock
+# 2,048 operations a cycle in bf16.
+AMX = ("Sapphire", "Emerald", "Granite")
+# Where the catalog has no clock.
+DEFAULT_GHZ = 2.5
 BANDWIDTH_GB_S = {"server": 170.0, "workstation": 90.0, "desktop": 45.0, "laptop": 45.0}
-NEW_SERVER_GB_S = 300.0  # 8 or 12 channels of DDR5
+# 8 or 12 channels of DDR5.
+NEW_SERVER_GB_S = 300.0
 NEW_SERVERS = ("Sapphire", "Emerald", "Granite", "Sierra", "Zen 4", "Zen 5", "Neoverse V2")
-ONE_CORE_GB_S = 12.0  # what one core can keep in flight
+# What one core can keep in flight.
+ONE_CORE_GB_S = 12.0
 
 
 @dataclass(frozen=True, slots=True)
 class CpuFacts:
-    """Peak rates of a CPU, GFLOP/s a core and GB/s a package; watts of the package."""
+    """Peak rates of a CPU, GFLOP/s a core and GB/s a package; watts of the package.
+
+    `one_core_share` is the share of the bandwidth that one core reaches alone.
+    """
 
     gflops_per_core: float
     matrix_gflops_per_core: Mapping[str, float]
     memory_bandwidth_gb_s: float
-    one_core_share: float  # of the bandwidth, that one core reaches alone
+    one_core_share: float
     idle_w: float
     full_w: float
 

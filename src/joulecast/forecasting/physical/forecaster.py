@@ -1,8 +1,8 @@
-"""`physical`: energy of a step from what its operators ask of a device; a catalog row is enough.
+"""`physical`: energy of a step from the work of its operators; a catalog row is enough.
 
 Time is a roofline per operator (`roofline`), power follows from what the device is busy with
-(`power_model`), energy is their product. What was measured on a machine (`Calibration`) takes the
-place of the constants fitted on many.
+(`power_model`), energy is their product. Constants measured on a machine (`Calibration`) replace
+those fitted on many.
 """
 
 from __future__ import annotations
@@ -138,15 +138,15 @@ def _calibration_notes(calibration: Calibration) -> tuple[str, ...]:
 
 
 def _within(power: Prediction, device: Device) -> Prediction:
-    """A GPU's driver holds it at its limit; what a CPU's family draws is itself an estimate."""
+    """The driver enforces a GPU's limit; of a CPU the limit is itself an estimate."""
     if device.kind != "gpu" or power.high is None:
         return power
-    most = max(power.value, device.limit_w * device.devices)
-    return replace(power, high=min(power.high, most))
+    limit_w = max(power.value, device.limit_w * device.devices)
+    return replace(power, high=min(power.high, limit_w))
 
 
 def _shares(at_work: Busy, clock: float) -> Shares:
-    """What the time of a step goes to: of host and input, what the device waits for them."""
+    """Shares of a step's time; of host and input, the time that the device waits for them."""
     compute, memory = float(at_work.compute) / clock, float(at_work.memory)
     latency, host, fed = float(at_work.latency), float(at_work.host), float(at_work.input)
     device = compute + memory + latency
@@ -158,7 +158,7 @@ def _shares(at_work: Busy, clock: float) -> Shares:
 
 
 def _lacking(workload: Workload, device: Device) -> tuple[str, ...]:
-    """That the device does not speed up the precision asked for, where that is so."""
+    """A note where the device does not speed up the precision."""
     precision = workload.precision
     if precision == "fp32" or precision in device.tensor:
         return ()

@@ -1,4 +1,4 @@
-"""How unlike a forecast is what the physical model was fitted on; its interval grows with that."""
+"""How much a forecast differs from the fitted data; its interval grows with that."""
 
 from __future__ import annotations
 
@@ -10,42 +10,52 @@ from .device import Device, Shares
 if TYPE_CHECKING:
     from ...workload.model import Workload
 
-RARE = 0.2  # share of a step's time from which an unmeasured class of operators matters
+# Share of a step's memory traffic from which a class of operators without measurements matters.
+RARE = 0.2
 
 
 def novelty(
-    workload: Workload, device: Device, shares: Shares, known: Mapping[str, Any]
+    workload: Workload, device: Device, shares: Shares, covered: Mapping[str, Any]
 ) -> tuple[float, tuple[str, ...]]:
-    """By what factor the interval is to grow (in logarithms), and why.
+    """The factor by which an interval grows (in logarithms), and why.
 
-    `known` is the table `[known]` of the data file: architectures of GPUs with stacked memory and
+    `covered` is the table `[known]` of the data file: architectures of GPUs with stacked memory and
     without, and kinds of operators, that measurements cover, and `widen`, how much each kind of
-    strangeness adds.
+    novelty adds.
     """
-    widen = known["widen"]
-    found: list[tuple[float, str]] = []
-    if device.kind == "cpu":
-        found.append((widen["cpu"], "the model was fitted on GPUs"))
-    elif device.vendor != "NVIDIA":
-        found.append((widen["vendor"], f"no {device.vendor} GPU was among those fitted"))
-    elif device.architecture not in known["stacked" if device.stacked_memory else "unstacked"]:
-        found.append((widen["architecture"], f"no {_kind(device, known)} was among those fitted"))
-    total = sum(op.bytes * op.count for op in workload.ops) or 1.0
-    rare = {str(op.kind): 0.0 for op in workload.ops if str(op.kind) not in known["kinds"]}
-    for op in workload.ops:
-        if str(op.kind) in rare:
-            rare[str(op.kind)] += op.bytes * op.count / total
-    strange = [kind for kind, share in rare.items() if share > RARE]
-    if strange:
-        found.append((widen["kind"], f"{', '.join(strange)} operators were hardly measured"))
+    widen = covered["widen"]
+    reasons = _of_device(device, covered)
+    rare = _rare_kinds(workload, covered)
+    if rare:
+        reasons["kind"] = f"{', '.join(rare)} operators were hardly measured"
     if shares.launch + shares.input > 0.5 and device.calibration is None:
-        found.append((widen["host"], "the host sets the pace, and is not known"))
-    return 1.0 + sum(f for f, _ in found), tuple(why for _, why in found)
+        reasons["host"] = "the host limits the speed, and is not calibrated"
+    return 1.0 + sum(widen[name] for name in reasons), tuple(reasons.values())
 
 
-def _kind(device: Device, known: Mapping[str, Any]) -> str:
-    """What GPU it is: by the kind of its memory only where its generation has one that is known."""
-    if device.architecture not in (*known["stacked"], *known["unstacked"]):
+def _of_device(device: Device, covered: Mapping[str, Any]) -> dict[str, str]:
+    if device.kind == "cpu":
+        return {"cpu": "the model was fitted on GPUs"}
+    if device.vendor != "NVIDIA":
+        return {"vendor": f"no {device.vendor} GPU was in the fitted data"}
+    if device.architecture not in covered["stacked" if device.stacked_memory else "unstacked"]:
+        return {"architecture": f"no {_kind(device, covered)} was in the fitted data"}
+    return {}
+
+
+def _rare_kinds(workload: Workload, covered: Mapping[str, Any]) -> list[str]:
+    """Kinds of operators without measurements that move much of the step's bytes."""
+    total = sum(op.bytes * op.count for op in workload.ops) or 1.0
+    shares: dict[str, float] = {}
+    for op in workload.ops:
+        if str(op.kind) not in covered["kinds"]:
+            shares[str(op.kind)] = shares.get(str(op.kind), 0.0) + op.bytes * op.count / total
+    return [kind for kind, share in shares.items() if share > RARE]
+
+
+def _kind(device: Device, covered: Mapping[str, Any]) -> str:
+    """The GPU's generation, with the kind of its memory where data of the other kind exists."""
+    if device.architecture not in (*covered["stacked"], *covered["unstacked"]):
         return f"{device.architecture} GPU"
     memory = "with" if device.stacked_memory else "without"
     return f"{device.architecture} GPU {memory} stacked memory (HBM)"

@@ -4,8 +4,8 @@
 shares of the step's time that the device computes, moves data, and starts kernels. What a device
 draws awake, clocks up but nothing to do, is mostly its memory's: stacked (HBM) draws little. Where
 that is above the limit, the driver lowers the clock until it fits, and the computing part of the
-step takes longer: time and power are found together. (Dynamic power goes with clock times voltage
-squared, and voltage falls with the clock: gamma between 1 and 3.)
+step takes longer: time and power are computed together. (Dynamic power is proportional to clock
+times voltage squared, and voltage falls with the clock: gamma between 1 and 3.)
 """
 
 from __future__ import annotations
@@ -16,13 +16,17 @@ import numpy as np
 
 from .roofline import Array, Busy
 
-SLOWEST_CLOCK = 0.15  # of the full rate; below that drivers do not go
+# Share of the full clock below which drivers do not go.
+SLOWEST_CLOCK = 0.15
 HALVINGS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """Shares of the TDP; `awake_*` by the kind of memory."""
+    """Shares of the TDP; `awake_*` by the kind of memory.
+
+    `held` is the mean power under a limit, as a share of the limit.
+    """
 
     awake_hbm: float
     awake_gddr: float
@@ -31,7 +35,7 @@ class Draw:
     memory: float
     latency: float
     gamma: float
-    held: float  # mean power under a limit, as a share of the limit
+    held: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,5 +80,5 @@ def run(
 
 
 def awake_w(draw: Draw, tdp_w: float, stacked_memory: bool) -> float:
-    """What a device draws while a job holds it but gives it nothing to do, W."""
+    """What a device draws while a job has it but gives it no work, W."""
     return tdp_w * (draw.awake_hbm if stacked_memory else draw.awake_gddr)

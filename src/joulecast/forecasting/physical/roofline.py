@@ -1,12 +1,12 @@
-"""The time of a step: what its operators ask of a device, and how long the device takes for it.
+"""The time of a step: the work of its operators, and how long a device takes for it.
 
-An operator takes the device a kernel's own start, and then the larger of its operations at an
-attained share of the peak rate and its bytes at an attained share of the peak bandwidth, and a part
-of the smaller, which is not wholly hidden behind. The efficiency of a product or convolution falls
-where its output has too few tiles to fill all multiprocessors, and where the sums that make an
-element of it are short, so that starting and ending a tile takes much of its time. A step takes as
-long as the slowest of device, host (which launches the kernels one by one) and input pipeline, with
-a soft corner, since none of them hides the others wholly.
+On the device, an operator takes the start of its kernel and the larger of two times: its operations
+at an attained share of the peak rate, and its bytes at an attained share of the peak bandwidth. A
+part of the smaller time is added, because the two do not overlap completely. A product or
+convolution is less efficient if its output has too few tiles to fill all multiprocessors, and if
+the sums of its elements are short, because starting and ending a tile then takes much of the time.
+A step takes as long as the slowest of device, host (which launches the kernels one by one) and
+input pipeline, with a soft corner, because they do not overlap completely either.
 
 S. Williams et al., "Roofline", doi:10.1145/1498765.1498785; tiles and waves as in NVIDIA's "Matrix
 Multiplication Background User's Guide" and NeuSight (doi:10.1145/3669940.3707265).
@@ -31,7 +31,8 @@ Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 WINOGRAD = "winograd"
 CLASSES: tuple[str, ...] = (*(str(kind) for kind in OperatorKind), WINOGRAD)
 COLUMN = {name: i for i, name in enumerate(CLASSES)}
-TILE = 64  # rows and columns of an output that one multiprocessor works on at a time
+# Rows and columns of an output that one multiprocessor works on at a time.
+TILE = 64
 ENGINES = ("vector", "tensor")
 # Recurrent layers run in the library's own loop: the host launches a layer, not its every step.
 ON_HOST = tuple(kind for kind in OperatorKind if kind is not OperatorKind.RECURRENT)
@@ -42,7 +43,7 @@ USUAL_COMPUTE, USUAL_MEMORY = 0.6, 0.7
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What a step asks of a device, by class of operator (last axis, `CLASSES`).
+    """The work of a step on a device, by class of operator (last axis, `CLASSES`).
 
     `compute` are seconds at the peak rate, of the vector and the tensor units (axis -2); `narrow`
     the same times multiprocessors per tile of output, `shallow` the same over the length of the
@@ -84,7 +85,7 @@ def depth(op: Op) -> float:
 
 
 def demand(workload: Workload, device: Device) -> Demand:
-    """What one step of the workload asks of one device (its share of the batch)."""
+    """The work of one step of the workload on one device (its share of the batch)."""
     shape = len(ENGINES), len(CLASSES)
     compute, narrow, shallow, hidden_compute = (np.zeros(shape) for _ in range(4))
     memory, hidden_memory, kernels = (np.zeros(len(CLASSES)) for _ in range(3))
@@ -142,25 +143,40 @@ def _rate(device: Device, dtype: str) -> tuple[int, float]:
 
 @dataclass(frozen=True, slots=True)
 class Efficiency:
-    """Attained shares of the peaks; arrays over `ENGINES` and `CLASSES` as in `Demand`."""
+    """Attained shares of the peaks; arrays over `ENGINES` and `CLASSES` as in `Demand`.
 
-    compute: Array  # of the peak rate, (engines, classes)
-    memory: Array  # of the peak bandwidth, (classes,)
-    narrow: float  # how much few tiles cost
-    shallow: float  # how much short sums cost
-    latency_s: Array  # of a kernel on the device, (classes,)
-    exposed: float  # part of the smaller of compute and memory that is not hidden
-    launch_s: Array  # of a kernel on the host, (phases,)
-    step_s: float  # of a step on the host, besides
-    corner: float  # exponent of the soft maximum
+    Attributes:
+        compute: share of the peak rate, (engines, classes).
+        memory: share of the peak bandwidth, (classes,).
+        narrow: cost of few tiles.
+        shallow: cost of short sums.
+        latency_s: of a kernel on the device, (classes,).
+        exposed: part of the smaller of compute and memory that is not hidden.
+        launch_s: of a kernel on the host, (phases,).
+        step_s: fixed time of a step on the host.
+        corner: exponent of the soft maximum.
+    """
+
+    compute: Array
+    memory: Array
+    narrow: float
+    shallow: float
+    latency_s: Array
+    exposed: float
+    launch_s: Array
+    step_s: float
+    corner: float
 
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """Seconds of one step, by what they go to. The first three are the device's and add up."""
+    """Seconds of one step, by use; `tensor` is the part of `compute` on tensor units.
+
+    `compute`, `memory` and `latency` are the device's and add up.
+    """
 
     compute: Array
-    tensor: Array  # the part of compute on tensor units
+    tensor: Array
     memory: Array
     latency: Array
     host: Array
@@ -174,17 +190,17 @@ class Busy:
         return np.asarray(top * ((parts / top) ** corner).sum(0) ** (1 / corner))
 
 
-def busy(need: Demand, found: Efficiency, input_s: Array | float = 0.0) -> Busy:
+def busy(need: Demand, attained: Efficiency, input_s: Array | float = 0.0) -> Busy:
     """How long device, host and input pipeline are at work for one step."""
-    seconds = need.compute + found.narrow * need.narrow + found.shallow * need.shallow
-    seconds = (seconds + found.exposed * need.hidden_compute) / found.compute
-    memory = (need.memory + found.exposed * need.hidden_memory) / found.memory
+    seconds = need.compute + attained.narrow * need.narrow + attained.shallow * need.shallow
+    seconds = (seconds + attained.exposed * need.hidden_compute) / attained.compute
+    memory = (need.memory + attained.exposed * need.hidden_memory) / attained.memory
     compute = seconds.sum((-1, -2))
     return Busy(
         compute=compute,
         tensor=seconds[..., 1, :].sum(-1),
         memory=memory.sum(-1),
-        latency=(need.kernels * found.latency_s).sum(-1),
-        host=(need.launches * found.launch_s).sum(-1) + found.step_s,
+        latency=(need.kernels * attained.latency_s).sum(-1),
+        host=(need.launches * attained.launch_s).sum(-1) + attained.step_s,
         input=np.broadcast_to(np.asarray(input_s, float), compute.shape),
     )

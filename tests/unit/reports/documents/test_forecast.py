@@ -21,7 +21,7 @@ def job(name="NVIDIA A100 SXM4 80GB", energy=20.0, memory_gb=80.0):
         Shares(0.62, 0.3, 0.08),
         "physical",
         "catalog",
-        ("no Hopper GPU was among those fitted",),
+        ("no Hopper GPU was in the fitted data",),
     )
     device = Device(name, "gpu", {}, {}, 900.0, memory_gb, 300.0, 80)
     return forecast_job(step, work, device, Plan(100, 30), Site(400.0, "World, 2023"))

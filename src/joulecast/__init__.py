@@ -35,8 +35,10 @@ if TYPE_CHECKING:
     from .forecasting.scoring.api import evaluate
     from .hardware.environment import Environment
     from .ledger import Ledger, RunRow, open_ledger
+    from .ledger.study_model import Conditions, Study
     from .recording.model import Recording
     from .recording.summary import Summary, summarize
+    from .reports.study_report import study_paper, study_report
     from .reports.write import report
     from .run.budget import Budget, BudgetStatus
     from .run.checkup import Checkup
@@ -47,8 +49,7 @@ if TYPE_CHECKING:
     from .run.runs import RunList, runs
     from .run.show import RunReport, show
     from .run.training import Run
-    from .study.api import run_study
-    from .study.model import Conditions, Study
+    from .study.api import findings, list_studies, run_study, study_results, study_status
     from .study.plan import read_study
     from .units import Estimate, Provenance
     from .workload.analysis import analyze
@@ -60,7 +61,7 @@ _HOMES = {
     "BudgetStatus": ".run.budget",
     "CarbonReport": ".analysis.carbon.carbon",
     "Checkup": ".run.checkup",
-    "Conditions": ".study.model",
+    "Conditions": ".ledger.study_model",
     "Environment": ".hardware.environment",
     "Estimate": ".units",
     "JobForecast": ".forecasting.physical.job",
@@ -78,7 +79,7 @@ _HOMES = {
     "RunRow": ".ledger",
     "RunState": ".run.run_state",
     "StaticEvaluation": ".forecasting.scoring.accuracy",
-    "Study": ".study.model",
+    "Study": ".ledger.study_model",
     "Summary": ".recording.summary",
     "Tradeoff": ".analysis.tradeoff.weigh",
     "TradeoffGroups": ".analysis.tradeoff.tradeoff",
@@ -91,8 +92,10 @@ _HOMES = {
     "correlate": ".analysis.statistics.correlation",
     "doctor": ".run.doctor",
     "evaluate": ".forecasting.scoring.api",
+    "findings": ".study.api",
     "forecast": ".run.forecast",
     "forget_calibration": ".calibration.calibrate",
+    "list_studies": ".study.api",
     "open_ledger": ".ledger",
     "read_study": ".study.plan",
     "record": ".run.record",
@@ -101,6 +104,10 @@ _HOMES = {
     "runs": ".run.runs",
     "show": ".run.show",
     "stored_calibration": ".calibration.calibrate",
+    "study_paper": ".reports.study_report",
+    "study_report": ".reports.study_report",
+    "study_results": ".study.api",
+    "study_status": ".study.api",
     "summarize": ".recording.summary",
     "tradeoff": ".analysis.tradeoff.tradeoff",
 }
@@ -143,8 +150,10 @@ __all__ = [
     "correlate",
     "doctor",
     "evaluate",
+    "findings",
     "forecast",
     "forget_calibration",
+    "list_studies",
     "open_ledger",
     "read_study",
     "record",
@@ -153,6 +162,10 @@ __all__ = [
     "runs",
     "show",
     "stored_calibration",
+    "study_paper",
+    "study_report",
+    "study_results",
+    "study_status",
     "summarize",
     "tradeoff",
 ]

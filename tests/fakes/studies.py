@@ -1,4 +1,4 @@
-"""Studies as the ledger would give them: plans, trials, and figures drawn from a fixed seed."""
+"""Studies as the ledger returns them: plans, trials, and figures drawn from a fixed seed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from math import nan
 import numpy as np
 
 from joulecast.analysis.table.columns import Cell, Table
-from joulecast.study.model import Conditions, Study, StudyResults, Trial, TrialStatus
+from joulecast.ledger.study_model import Conditions, Study, Trial, TrialStatus
+from joulecast.study.results import StudyResults
 
 ENERGY_J = {"small": 800.0, "wide": 2600.0, "deep": 4000.0}
 ACCURACY = {"small": 0.952, "wide": 0.962, "deep": 0.981}
@@ -73,6 +74,11 @@ def results(
         rows.append(row)
     columns = {c: [row[c] for row in rows] for c in rows[0]} if rows else {}
     return StudyResults(plan, tuple(trials), Table(plan.name, columns))
+
+
+ONE_RUN = study(factors={"architecture": ("small",)}, repetitions=1)
+THREE_FACTORS = study(factors={"a": (1, 2), "b": (1, 2), "c": ("x", "y")})
+ALL_FAILED = dict.fromkeys(range(36), (TrialStatus.FAILED, "x"))
 
 
 def _cell(level: str | int | float | bool) -> Cell:

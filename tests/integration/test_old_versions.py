@@ -6,7 +6,7 @@ from pathlib import Path
 from joulecast.ledger import open_ledger
 from joulecast.ledger.recording_json import read_json
 from joulecast.recording.summary import summarize
-from joulecast.study.results import results
+from joulecast.study.results import load_results
 
 OLD = Path(__file__).parents[1] / "data" / "version-0.1.0"
 GAUGES = {"cpu/utilization_pct", "memory_bytes"}
@@ -23,9 +23,9 @@ def test_an_old_ledger_migrates(tmp_path: Path) -> None:
         summary = summarize(recording)
         assert round(summary.total.value, 2) == 6.46
         assert all(gauge.mean is not None for gauge in summary.gauges if gauge.name in GAUGES)
-        study = results(ledger, "old")
-        assert study.study.order == "randomized"
-        assert study.study.maximize is False
+        study = load_results(ledger, "old")
+        assert study.plan.order == "randomized"
+        assert study.plan.maximize is False
         assert len(study.trials) == 4
         assert all(0 < x <= 100 for x in study.table.numbers("cpu_utilization_pct"))
 

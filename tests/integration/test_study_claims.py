@@ -16,7 +16,8 @@ from sqlalchemy import text
 from joulecast.errors import LedgerError
 from joulecast.ledger import Ledger, claims, open_ledger, studies
 from joulecast.ledger.liveness import ProcessIdentity, this_process
-from joulecast.units import Estimate
+from joulecast.ledger.study_model import PlannedStudy, Study, Trial
+from joulecast.units import Estimate, Provenance
 
 ME = this_process()
 
@@ -29,12 +30,13 @@ class Clock:
         return self.now
 
 
-def plan_of(count: int, name: str = "s") -> tuple[studies.StoredStudy, list[studies.StoredTrial]]:
-    study = studies.StoredStudy(name, {"repetitions": 1}, "/data", "here", "0" * 64)
-    return study, [studies.StoredTrial(f"t{i:03}", i, {"b": i}, 0, 2**31 - 1) for i in range(count)]
+def plan_of(count: int, name: str = "s") -> tuple[PlannedStudy, list[Trial]]:
+    plan = Study(name, "train.py:train", {"b": tuple(range(count))})
+    planned = PlannedStudy(plan, "/data", "here", "0" * 64)
+    return planned, [Trial(f"t{i:03}", i, {"b": i}, 0, 2**31 - 1) for i in range(count)]
 
 
-def agreed(_: studies.StoredStudy) -> None: ...
+def agreed(_: Study) -> None: ...
 
 
 @pytest.fixture
@@ -45,18 +47,17 @@ def ledger(where: str) -> Iterator[Ledger]:
 
 
 def test_a_plan_is_kept_once_and_may_grow(ledger: Ledger) -> None:
-    study, trials = plan_of(5)
-    assert studies.plan(ledger, study, trials, agreed) == 0
-    grown = replace(study, document={"repetitions": 2})
-    assert studies.plan(ledger, grown, plan_of(7)[1], agreed) == 2
-    assert [t.position for t in studies.trials(ledger, "s")] == list(range(7))
-    assert studies.load(ledger, "s").document == {"repetitions": 2}
+    assert studies.plan(ledger, *plan_of(5), agreed) == 0
+    grown = plan_of(7)
+    assert studies.plan(ledger, *grown, agreed) == 2
+    assert [t.order for t in studies.trials(ledger, "s")] == list(range(7))
+    assert studies.load(ledger, "s").plan == grown[0].plan
     assert studies.listed(ledger)[0][1] == {"pending": 7}
 
 
 def test_a_plan_that_does_not_agree_changes_nothing(ledger: Ledger) -> None:
-    def refuse(known: studies.StoredStudy) -> None:
-        assert known.document == {"repetitions": 1}
+    def refuse(stored: Study) -> None:
+        assert stored == plan_of(5)[0].plan
         raise ValueError("another")
 
     with pytest.raises(ValueError, match="another"):
@@ -64,9 +65,9 @@ def test_a_plan_that_does_not_agree_changes_nothing(ledger: Ledger) -> None:
     assert len(studies.trials(ledger, "s")) == 5
 
 
-def test_a_study_that_is_not_there(ledger: Ledger) -> None:
+def test_an_unknown_study_gets_the_nearest_name(ledger: Ledger) -> None:
     studies.plan(ledger, *plan_of(1, "digits"), agreed)
-    with pytest.raises(LedgerError, match="the nearest are digits"):
+    with pytest.raises(LedgerError, match="digits"):
         studies.load(ledger, "digit")
 
 
@@ -85,14 +86,14 @@ def test_claims_go_in_order_and_end_with_a_result(ledger: Ledger) -> None:
         duration_s=2.0,
         figures={"row": {"accuracy": 0.5}},
     )
-    found = studies.trial(ledger, "s", "t000")
-    assert (found.energy_low_j, found.energy_j, found.energy_high_j) == (4.0, 5.0, 7.0)
-    assert found.figures == {"row": {"accuracy": 0.5}}
-    assert found.error is not None and len(found.error) == claims.LONGEST_ERROR
-    assert found.log is not None and len(found.log) == claims.LONGEST_LOG
-    assert studies.spent(ledger, "s") == (5.0, 2.0)
-    studies.add_spent(ledger, "s", 1.0, 0.5)
-    assert studies.spent(ledger, "s") == (6.0, 2.5)
+    trial, log = studies.trial(ledger, "s", "t000")
+    assert trial.energy == Estimate(5.0, 4.0, 7.0, "J", Provenance.MEASURED)
+    assert trial.error is not None and len(trial.error) == claims.LONGEST_ERROR
+    assert len(log) == claims.LONGEST_LOG
+    assert studies.figures(ledger, "s") == {"t000": {"row": {"accuracy": 0.5}}}
+    assert studies.used(ledger, "s") == (5.0, 2.0)
+    studies.add_used(ledger, "s", 1.0, 0.5)
+    assert studies.used(ledger, "s") == (6.0, 2.5)
     following = claims.claim(ledger, "s", ME)
     assert following is not None and following.trial_id == "t001"
     assert claims.release(ledger, "s", "t001", ME)
@@ -106,7 +107,7 @@ def test_a_result_of_one_who_lost_the_claim_is_not_stored(ledger: Ledger) -> Non
     assert not claims.beat(ledger, "s", "t000", other)
     assert not claims.end(ledger, "s", "t000", other, "finished", energy=Estimate(1, 1, 1))
     assert not claims.release(ledger, "s", "t000", other)
-    assert studies.trial(ledger, "s", "t000").status == "running"
+    assert studies.trial(ledger, "s", "t000")[0].status == "running"
 
 
 def test_the_trial_of_a_dead_process_is_taken_back_at_once(ledger: Ledger) -> None:
@@ -124,7 +125,7 @@ def test_the_trial_of_a_dead_process_is_taken_back_at_once(ledger: Ledger) -> No
     assert [t.status for t in studies.trials(ledger, "s")[:2]] == ["pending", "running"]
 
 
-def test_a_living_process_keeps_its_trial_however_long_it_is_silent(where: str) -> None:
+def test_a_living_process_keeps_its_trial_without_heartbeats(where: str) -> None:
     clock = Clock()
     with open_ledger(where, clock=clock) as ledger:
         studies.plan(ledger, *plan_of(1), agreed)
@@ -148,7 +149,7 @@ def test_one_on_another_machine_loses_it_after_a_minute_of_silence(tmp_path) -> 
         assert [lost.trial_id for lost in claims.reclaim(ledger, "s")] == ["t000"]
 
 
-def test_the_silent_are_told_by_the_server_s_clock(postgres: str) -> None:
+def test_silence_is_measured_by_the_server_s_clock(postgres: str) -> None:
     elsewhere, clock = replace(ME, host="another"), Clock()  # which the server's is not
     with open_ledger(postgres, clock=clock) as ledger:
         studies.plan(ledger, *plan_of(2), agreed)
@@ -161,7 +162,7 @@ def test_the_silent_are_told_by_the_server_s_clock(postgres: str) -> None:
         assert taken is not None and taken.trial_id == "t000"
         assert not claims.end(ledger, "s", "t000", elsewhere, "finished", run_id="late")
         assert claims.end(ledger, "s", "t000", ME, "finished", run_id="mine")
-        assert studies.trial(ledger, "s", "t000").run_id == "mine"
+        assert studies.trial(ledger, "s", "t000")[0].run_id == "mine"
 
 
 def test_nobody_is_silent_while_the_server_is_down(postgres: str) -> None:
@@ -178,12 +179,12 @@ def test_a_result_that_is_stored_twice_is_stored(ledger: Ledger) -> None:
     claims.claim(ledger, "s", ME)
     assert claims.end(ledger, "s", "t000", ME, "finished", run_id="run-1", duration_s=1.0)
     assert claims.end(ledger, "s", "t000", ME, "finished", run_id="run-1", duration_s=2.0)
-    assert studies.trial(ledger, "s", "t000").duration_s == 1.0
+    assert studies.trial(ledger, "s", "t000")[0].duration_s == 1.0
     assert not claims.end(ledger, "s", "t000", ME, "finished", run_id="run-2")
 
 
-def test_what_failed_may_be_run_again_and_stays_spent(ledger: Ledger) -> None:
-    studies.add_spent(ledger, "s", 1.0, 0.5)
+def test_failed_trials_run_again_still_count_as_used(ledger: Ledger) -> None:
+    studies.add_used(ledger, "s", 1.0, 0.5)
     for status in ("failed", "out_of_memory", "finished"):
         trial = claims.claim(ledger, "s", ME)
         assert trial is not None
@@ -191,10 +192,10 @@ def test_what_failed_may_be_run_again_and_stays_spent(ledger: Ledger) -> None:
     assert claims.again(ledger, "s", "failed") == 1
     statuses = Counter(t.status for t in studies.trials(ledger, "s"))
     assert statuses == {"pending": 3, "out_of_memory": 1, "finished": 1}
-    assert studies.spent(ledger, "s") == (7.0, 3.5)
+    assert studies.used(ledger, "s") == (7.0, 3.5)
 
 
-def test_many_at_once_get_every_trial_once(where: str) -> None:
+def test_concurrent_runners_claim_every_trial_once(where: str) -> None:
     count, runners = 40, 8
     with open_ledger(where) as ledger:
         studies.plan(ledger, *plan_of(count), agreed)
@@ -214,7 +215,7 @@ def test_many_at_once_get_every_trial_once(where: str) -> None:
     assert Counter(taken) == Counter(f"t{i:03}" for i in range(count))
 
 
-def test_two_that_plan_at_once_plan_one_study(where: str) -> None:
+def test_concurrent_planners_plan_one_study(where: str) -> None:
     with open_ledger(where):
         pass  # the tables are there
 
@@ -224,3 +225,10 @@ def test_two_that_plan_at_once_plan_one_study(where: str) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         assert sorted(pool.map(work, range(4))) == [0, 0, 0, 30]
+
+
+def test_a_damaged_plan_names_its_study(ledger: Ledger) -> None:
+    with ledger._engine.begin() as connection:
+        connection.execute(text("UPDATE joulecast_studies SET document = '{\"name\": 1}'"))
+    with pytest.raises(LedgerError, match="study s is damaged"):
+        studies.load(ledger, "s")

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from fakes.recordings import training
-from fakes.studies import results, study
+from fakes.studies import ALL_FAILED, ONE_RUN, results, study
+from joulecast.ledger.study_model import TrialStatus
 from joulecast.reports.page.study_page import render_study
-from joulecast.study.findings.findings import Findings, findings
-from joulecast.study.model import TrialStatus
+from joulecast.study.findings.findings import Findings, derive_findings
 
 HOSTILE = "</script><script>window.pwned=1</script><img src=x onerror='window.pwned=1'>"
 NAMES = (HOSTILE, r"\input{x} $a_b$", "quotes \"'` & 🔥", "y" * 300)
@@ -37,11 +37,11 @@ def hostile() -> Findings:
     )
     failed = {0: (TrialStatus.FAILED, HOSTILE)}
     data = results(plan, failed, metric="acc <b>")
-    return findings(data, load=lambda run: training(epochs=2, name=HOSTILE))
+    return derive_findings(data, load=lambda run: training(epochs=2, name=HOSTILE))
 
 
 def test_it_draws_every_run_and_fetches_nothing(show):
-    found = findings(results(), load=lambda run: training(epochs=4))
+    found = derive_findings(results(), load=lambda run: training(epochs=4))
     opened = show(found)
     page = opened.page
     assert opened.requests == [opened.url]
@@ -81,7 +81,7 @@ def test_a_script_in_a_name_does_not_run(show):
 @pytest.mark.parametrize("width", [360, 390, 1200])
 @pytest.mark.parametrize("which", ["hostile", "plain"])
 def test_nothing_sticks_out_of_a_phone(show, which, width):
-    found = hostile() if which == "hostile" else findings(results())
+    found = hostile() if which == "hostile" else derive_findings(results())
     page = show(found).page
     page.set_viewport_size({"width": width, "height": 740})
     page.wait_for_timeout(600)
@@ -96,7 +96,7 @@ def test_nothing_sticks_out_of_a_phone(show, which, width):
 
 
 def test_dark_and_light_have_their_own_colors(show):
-    page = show(findings(results())).page
+    page = show(derive_findings(results())).page
     colors = []
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
@@ -114,11 +114,11 @@ def test_dark_and_light_have_their_own_colors(show):
 @pytest.mark.parametrize(
     "found",
     [
-        lambda: findings(results(study(repetitions=1))),
-        lambda: findings(results(study(factors={"architecture": ("small",)}, repetitions=1))),
-        lambda: findings(results(constant=True)),
-        lambda: findings(results(failed=dict.fromkeys(range(36), (TrialStatus.FAILED, "x")))),
-        lambda: findings(results(study(quality=None), metric=None)),
+        lambda: derive_findings(results(study(repetitions=1))),
+        lambda: derive_findings(results(ONE_RUN)),
+        lambda: derive_findings(results(constant=True)),
+        lambda: derive_findings(results(failed=ALL_FAILED)),
+        lambda: derive_findings(results(study(quality=None), metric=None)),
     ],
     ids=["one repetition", "one run", "constant", "all failed", "no metric"],
 )

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from fakes.studies import results
 from joulecast.cli.study.report import command
 from joulecast.errors import JoulecastError, UsageError
-from joulecast.reports.paper.folder import MEMORY
+from joulecast.reports.paper.folder import INDEX
 
 SEAA = Path(__file__).parents[3] / "shared" / "data" / "seaa" / "runs.csv"
 BY = ("--by", "architecture,batch")
@@ -55,25 +55,25 @@ def test_a_page_that_was_not_named_overwrites_nothing(runs: Path, tmp_path: Path
     first = joulecast("study", "report", runs, *BY, cwd=tmp_path)
     assert (first.returncode, first.stdout) == (0, "runs-study.html\n")
     again = joulecast("study", "report", runs, *BY, cwd=tmp_path)
-    assert again.returncode == 1
-    assert again.stderr.strip().endswith("exists: write over it with -o runs-study.html")
+    assert again.returncode == 2
+    assert "-o runs-study.html" in again.stderr
 
 
-def test_json_and_text_say_the_same(runs: Path):
+def test_json_and_text_have_the_same_pick(runs: Path):
     document = json.loads(report(runs, *BY, "--json", "--tolerance", "4%"))
     assert next(iter(document.items())) == ("schema", "joulecast/study/1")
-    pick = document["tradeoff"]["cheapest_within"]["name"]
+    pick = document["tradeoff"]["pick"]["name"]
     text = report(runs, *BY, "--text", "--tolerance", "4%")
-    assert f"{pick} is the cheapest within 4 %" in " ".join(text.split())
+    assert f"{pick} uses the least energy within 4 %" in " ".join(text.split())
 
 
 def test_only_some_rows(runs: Path):
     document = json.loads(report(runs, *BY, "--where", "batch=16", "--json"))
-    assert document["held"] == {"batch": "16"}  # 16.0 in the file
+    assert document["constants"] == {"batch": "16"}
     assert document["counts"]["planned"] == 18
 
 
-def test_misuse_is_told(runs: Path):
+def test_misuse_is_refused(runs: Path):
     for arguments in (["--text", "--json"], ["--json", "-o", "x"], ["--force"]):
         with pytest.raises(UsageError):
             report(runs, *BY, *arguments)
@@ -90,8 +90,8 @@ def test_a_missing_extra_is_named(runs: Path, tmp_path: Path):
         line = [sys.executable, "-c", code, "study", "report", runs, *BY, *asked]
         done = subprocess.run(list(map(str, line)), capture_output=True, text=True)
         assert done.returncode == 1
-        wanted = f'joulecast: {feature} needs an extra: pip install "joulecast[report]"'
-        assert done.stderr.strip() == wanted
+        assert 'pip install "joulecast[report]"' in done.stderr
+        assert feature in done.stderr and len(done.stderr.splitlines()) == 1
 
 
 # --- the folder for a paper ----------------------------------------------------------------------
@@ -103,14 +103,14 @@ def test_a_folder_for_a_paper(runs: Path, tmp_path: Path):
     names = {path.name for path in written}
     assert names >= {"tradeoff.pdf", "tradeoff.svg", "boxes-energy.pdf", "interaction-1.svg"}
     assert names >= {"configurations.csv", "configurations.tex", "tests.tex", "pairs.csv"}
-    assert set(map(str, folder.iterdir())) == {*map(str, written), str(folder / MEMORY)}
+    assert set(map(str, folder.iterdir())) == {*map(str, written), str(folder / INDEX)}
     document = json.loads(report(runs, *BY, "--json"))
     with (folder / "configurations.csv").open() as file:
         rows = {f"{r['architecture']}, batch={r['batch']}": r for r in csv.DictReader(file)}
     for c in document["configurations"]:
         row = rows[c["name"]]
-        assert float(row["energy_j_median"]) == c["figures"]["energy_j"]["median"]
-        assert int(row["n"]) == c["n"]
+        assert float(row["energy_j_median"]) == c["medians"]["energy_j"]["value"]
+        assert int(row["n"]) == len(c["rows"])
 
 
 def test_written_again_it_is_the_same_to_the_byte(runs: Path, tmp_path: Path):
@@ -135,9 +135,9 @@ def test_what_others_wrote_is_left_alone(runs: Path, tmp_path: Path):
     folder.mkdir()
     (folder / "tests.tex").write_text("mine")
     (folder / "main.tex").write_text("mine too")
-    with pytest.raises(UsageError, match=r"tests\.tex is there and not as joulecast wrote it"):
+    with pytest.raises(UsageError, match=r"tests\.tex"):
         report(runs, *BY, "--paper", folder)
-    assert {p.name for p in folder.iterdir()} == {"tests.tex", "main.tex"}  # nothing half-done
+    assert {p.name for p in folder.iterdir()} == {"tests.tex", "main.tex"}
     report(runs, *BY, "--paper", folder, "--force")
     assert (folder / "tests.tex").read_text() != "mine"
     assert (folder / "main.tex").read_text() == "mine too"
@@ -146,16 +146,16 @@ def test_what_others_wrote_is_left_alone(runs: Path, tmp_path: Path):
 def test_own_files_are_replaced_and_edited_ones_are_not(runs: Path, tmp_path: Path):
     folder = tmp_path / "paper"
     report(runs, *BY, "--paper", folder)
-    report(runs, *BY, "--paper", folder, "--where", "batch=16")  # no second factor any more
+    report(runs, *BY, "--paper", folder, "--where", "batch=16")
     assert not (folder / "interaction-1.pdf").exists()
-    assert MEMORY in {p.name for p in folder.iterdir()}
+    assert INDEX in {p.name for p in folder.iterdir()}
     (folder / "front.tex").write_text("edited by hand")
     with pytest.raises(UsageError, match=r"front\.tex"):
         report(runs, *BY, "--paper", folder)
     assert (folder / "front.tex").read_text() == "edited by hand"
 
 
-def test_a_folder_that_cannot_be_is_told(runs: Path, tmp_path: Path):
+def test_a_folder_that_cannot_be_made_is_an_error(runs: Path, tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(JoulecastError, match="cannot write"):
         report(runs, *BY, "--paper", tmp_path / "file" / "paper")
@@ -194,6 +194,7 @@ def test_latex_takes_the_whole_folder(runs: Path, tmp_path: Path, options: str):
 # --- real data, a real study ---------------------------------------------------------------------
 
 
+@pytest.mark.data
 @pytest.mark.skipif(not SEAA.is_file(), reason="the shared measurements are not here")
 def test_measured_trainings_from_a_table_alone():
     by = ("--by", "training environment", "--by", "architecture")
@@ -201,7 +202,8 @@ def test_measured_trainings_from_a_table_alone():
     assert document["counts"]["finished"] == 369
     assert len(document["configurations"]) == 12
     assert document["energy"]["value"] == pytest.approx(2.29e8, rel=0.01)  # of "energy (MJ)"
-    assert len(document["tradeoff"]["front"]) > 1
+    front = [c for c in document["tradeoff"]["configurations"] if c["on_front"]]
+    assert len(front) > 1
 
 
 TRAIN = """
@@ -234,8 +236,9 @@ def test_a_study_that_really_ran(tmp_path: Path):
     document = json.loads(done.stdout)
     assert document["counts"]["finished"] == 4 and document["counts"]["failed"] == 2
     assert {f["configuration"] for f in document["failures"]} == {"broken"}
+    assert len(document["failures"]) == 2
     assert all("no such layer: <b>" in f["error"] for f in document["failures"])
-    assert [(c["name"], c["n"], c["failed"]) for c in document["configurations"]] == [
+    assert [(c["name"], len(c["rows"]), c["failed"]) for c in document["configurations"]] == [
         ("small", 2, 0),
         ("large", 2, 0),
         ("broken", 0, 2),

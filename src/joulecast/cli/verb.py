@@ -11,6 +11,10 @@ import click
 from .. import serialize
 from ..result import Result
 
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document instead of text."
+)
+
 
 def verb(name: str) -> Callable[[Callable[..., Result]], click.Command]:
     """A click command of a function that returns a `Result`, which is printed.
@@ -23,10 +27,7 @@ def verb(name: str) -> Callable[[Callable[..., Result]], click.Command]:
         def run(as_json: bool, **given: Any) -> None:
             show(function(**given), as_json)
 
-        option = click.option(
-            "--json", "as_json", is_flag=True, help="Print one JSON document instead of text."
-        )
-        return click.command(name)(option(run))
+        return click.command(name)(json_option(run))
 
     return decorate
 

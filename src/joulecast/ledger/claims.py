@@ -2,9 +2,9 @@
 
 SQLite lets one writer in at a time (`BEGIN IMMEDIATE`). PostgreSQL locks the row that is taken, and
 others pass it over (`FOR UPDATE SKIP LOCKED`). Heartbeats are counted by the database's own clock:
-those of two machines need not agree; while its server was down nobody could be heard. A runner that
-lost its claim is told so by the answer of `beat` and `end`, and its result is not stored: a trial
-has one.
+the clocks of two machines may differ. Silence while the server was down does not count. A runner
+that lost its claim learns so from what `beat` and `end` return, and its result is not stored: a
+trial has one result.
 """
 
 from __future__ import annotations
@@ -22,51 +22,56 @@ from .engine import reading
 from .liveness import ProcessIdentity, lives
 from .store import Ledger
 from .stored_json import dumps, loads
-from .studies import PENDING, RUNNING, StoredTrial, short, trial_of
+from .studies import short, trial_of
+from .study_model import Trial, TrialStatus
 from .trouble import explained
 
-BEAT_S = 5.0  # between two heartbeats of a runner
-LOST_S = 60.0  # without one, on another machine, and its trial is taken from it
-LONGEST_ERROR, LONGEST_LOG = 500, 16_384  # characters
+# Between two heartbeats of a runner.
+BEAT_S = 5.0
+# A runner on another machine that was silent for so long loses its trial.
+LOST_S = 60.0
+# Characters that are stored.
+LONGEST_ERROR, LONGEST_LOG = 500, 16_384
 
 _trials = schema.trials
 
 
-def claim(ledger: Ledger, study: str, me: ProcessIdentity) -> StoredTrial | None:
-    """The next pending trial, from now on `me`'s; None where there is none."""
+def claim(ledger: Ledger, study: str, me: ProcessIdentity) -> Trial | None:
+    """Claim the next pending trial for `me`; None where there is none."""
     with explained(ledger.location), ledger._engine.begin() as connection:
         query = (
             select(_trials)
-            .where(_trials.c.study == study, _trials.c.status == PENDING)
+            .where(_trials.c.study == study, _trials.c.status == TrialStatus.PENDING)
             .order_by(_trials.c.position)
             .limit(1)
-            .with_for_update(skip_locked=True)  # SQLite needs none, and SQLAlchemy leaves it out
+            # SQLite needs no lock, and SQLAlchemy leaves it out there.
+            .with_for_update(skip_locked=True)
         )
         row = connection.execute(query).mappings().first()
         if row is None:
             return None
         started_at = ledger._clock()
         taken = {
-            "status": RUNNING,
-            "runner": _text(me),
+            "status": TrialStatus.RUNNING,
+            "runner": dumps(me),
             "host": me.host,
             "heartbeat": _now(connection, ledger),
             "started_at": started_at,
         }
         _change(connection, study, row["trial_id"], _EMPTY | taken)
-        found = trial_of(row, ledger)
-        return replace(found, status=RUNNING, host=me.host, started_at=started_at)
+        trial = trial_of(row, ledger)
+        return replace(trial, status=TrialStatus.RUNNING, host=me.host, started_at=started_at)
 
 
-def reclaim(ledger: Ledger, study: str, lost_s: float = LOST_S) -> list[StoredTrial]:
-    """Trials whose runner is gone become pending again; what they were, with their recordings.
+def reclaim(ledger: Ledger, study: str, lost_s: float = LOST_S) -> list[Trial]:
+    """Make trials whose runner is gone pending again; returns them as they were.
 
     A runner on this machine is gone when its process is, one on another after `lost_s` of silence.
     """
     with explained(ledger.location), ledger._engine.begin() as connection:
         query = (
             select(_trials)
-            .where(_trials.c.study == study, _trials.c.status == RUNNING)
+            .where(_trials.c.study == study, _trials.c.status == TrialStatus.RUNNING)
             .with_for_update(skip_locked=True)
         )
         rows = connection.execute(query).mappings().all()
@@ -77,8 +82,8 @@ def reclaim(ledger: Ledger, study: str, lost_s: float = LOST_S) -> list[StoredTr
 
 
 def runners(ledger: Ledger, study: str) -> dict[str, bool]:
-    """Of each running trial, whether its runner is there (as `reclaim` judges)."""
-    query = select(_trials).where(_trials.c.study == study, _trials.c.status == RUNNING)
+    """Whether the runner of each running trial is alive (as `reclaim` decides), by trial id."""
+    query = select(_trials).where(_trials.c.study == study, _trials.c.status == TrialStatus.RUNNING)
     with explained(ledger.location), reading(ledger._engine) as connection:
         rows = connection.execute(query).mappings().all()
         gone = {row["trial_id"] for row in _gone(connection, ledger, rows, LOST_S)}
@@ -88,7 +93,7 @@ def runners(ledger: Ledger, study: str) -> dict[str, bool]:
 def beat(
     ledger: Ledger, study: str, trial_id: str, me: ProcessIdentity, run_id: str | None = None
 ) -> bool:
-    """Say that `me` still works on it, by this run; False where it is not `me`'s any more."""
+    """Record that `me` still works on a trial, by this run; False where it lost its claim."""
     with explained(ledger.location), ledger._engine.begin() as connection:
         values = {"heartbeat": _now(connection, ledger)} | ({"run_id": run_id} if run_id else {})
         return _change(connection, study, trial_id, values, me)
@@ -108,9 +113,9 @@ def end(
     duration_s: float | None = None,
     figures: Mapping[str, Any] | None = None,
 ) -> bool:
-    """How it ended; False, and nothing is stored, where it is not `me`'s any more.
+    """Store how a trial ended; False, and nothing is stored, where `me` lost its claim.
 
-    True again where it was stored already: the answer to the first time may have been lost.
+    True also where it was stored already: the answer to the first attempt may have been lost.
     """
     values = {
         "status": status,
@@ -137,31 +142,31 @@ def end(
 
 
 def release(ledger: Ledger, study: str, trial_id: str, me: ProcessIdentity) -> bool:
-    """Give it back undone, as if it had never been started."""
+    """Make a trial pending again, as if it had never been started."""
     with explained(ledger.location), ledger._engine.begin() as connection:
         return _change(connection, study, trial_id, _EMPTY, me)
 
 
 def again(ledger: Ledger, study: str, *statuses: str) -> int:
-    """Trials that ended like this become pending again; how many they were.
+    """Make trials that ended like this pending again; returns how many.
 
-    What they have spent stays spent.
+    Their energy and duration still count for the study's limits.
     """
     theirs = (_trials.c.study == study, _trials.c.status.in_(statuses))
     sums = select(func.sum(_trials.c.energy_j), func.sum(_trials.c.duration_s)).where(*theirs)
     of = schema.studies
     with explained(ledger.location), ledger._engine.begin() as connection:
         energy, duration = connection.execute(sums).one()
-        spent = {
+        used = {
             "other_energy_j": of.c.other_energy_j + (energy or 0.0),
             "other_duration_s": of.c.other_duration_s + (duration or 0.0),
         }
-        connection.execute(update(of).where(of.c.name == study).values(**spent))
+        connection.execute(update(of).where(of.c.name == study).values(**used))
         done = connection.execute(update(_trials).where(*theirs).values(**_EMPTY))
         return int(done.rowcount)
 
 
-_EMPTY: dict[str, Any] = {"status": PENDING} | dict.fromkeys(
+_EMPTY: dict[str, Any] = {"status": TrialStatus.PENDING} | dict.fromkeys(
     (
         *("runner", "host", "heartbeat", "run_id", "error", "log", "started_at", "ended_at"),
         *("energy_j", "energy_low_j", "energy_high_j", "provenance", "duration_s", "figures"),
@@ -178,27 +183,29 @@ def _change(
 ) -> bool:
     query = update(_trials).where(_trials.c.study == study, _trials.c.trial_id == trial_id)
     if owner is not None:
-        query = query.where(_trials.c.status == RUNNING, _trials.c.runner == _text(owner))
+        query = query.where(
+            _trials.c.status == TrialStatus.RUNNING, _trials.c.runner == dumps(owner)
+        )
     return bool(connection.execute(query.values(**values)).rowcount)
 
 
 def _gone(
     connection: Connection, ledger: Ledger, rows: Sequence[RowMapping], lost_s: float
 ) -> list[RowMapping]:
-    """Those of some running trials whose runner is gone."""
+    """Those of the running trials whose runner is gone."""
     if not rows:
         return []
     now, since = _now(connection, ledger), _listening_since(connection)
-    found = []
+    orphans = []
     for row in rows:
         silent = now - max(row["heartbeat"] or 0.0, since) > lost_s
         try:
             living = lives(loads(row["runner"], ProcessIdentity))
-        except (BadInputError, TypeError, ValueError):  # nobody that could be asked for
+        except (BadInputError, TypeError, ValueError):
             living = False
         if silent if living is None else not living:
-            found.append(row)
-    return found
+            orphans.append(row)
+    return orphans
 
 
 def _now(connection: Connection, ledger: Ledger) -> float:
@@ -208,12 +215,8 @@ def _now(connection: Connection, ledger: Ledger) -> float:
 
 
 def _listening_since(connection: Connection) -> float:
-    """When the server was started, 0 of a file: nobody could be heard before."""
+    """When the server was started: no heartbeat could arrive before. 0 of a file."""
     if connection.dialect.name != "postgresql":
         return 0.0
     started = select(extract("epoch", func.pg_postmaster_start_time()))
     return float(connection.execute(started).scalar_one())
-
-
-def _text(process: ProcessIdentity) -> str:
-    return dumps(process)

@@ -1,100 +1,62 @@
-"""Studies in the ledger: each plan once, and its trials as rows. Who works on them: `claims`.
-
-A plan is a JSON document whose shape the caller knows.
-"""
+"""Studies in the ledger: each plan once, and its trials as rows. Who works on them: `claims`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, insert, select, text, update
 
-from ..errors import LedgerError, StudyNotFoundError
+from ..errors import BadInputError, LedgerError, StudyNotFoundError
+from ..units import Estimate, Provenance
 from . import schema
 from .engine import reading
 from .store import Ledger
-from .stored_json import dumps, plain_text
+from .stored_json import dumps, loads, plain_text
+from .study_model import PlannedStudy, Study, Trial, TrialStatus
 from .trouble import explained
 
-PENDING, RUNNING = "pending", "running"
-_PLAN_LOCK = 0x7374756479  # "study": a PostgreSQL advisory lock
-_LONG = ("log", "figures")  # columns that lists do not need
-
-
-@dataclass(frozen=True, slots=True)
-class StoredStudy:
-    """A plan as it is kept. The last two: spent on warm-ups and on interrupted trials."""
-
-    name: str
-    document: Mapping[str, Any]
-    folder: str  # that the entry is in, on `host`
-    host: str
-    code: str  # SHA-256 of the entry's file
-    created_at: float = 0.0  # seconds since 1970, UTC
-    other_energy_j: float = 0.0
-    other_duration_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class StoredTrial:
-    """One trial as it is kept; `Trial` of a study, and what the ledger notes of it."""
-
-    trial_id: str
-    position: int
-    factors: Mapping[str, Any]
-    repetition: int
-    seed: int
-    status: str = PENDING
-    run_id: str | None = None
-    error: str | None = None
-    started_at: float | None = None
-    ended_at: float | None = None
-    host: str | None = None
-    energy_j: float | None = None
-    energy_low_j: float | None = None
-    energy_high_j: float | None = None
-    provenance: str | None = None  # of the energy
-    duration_s: float | None = None
-    figures: Mapping[str, Any] | None = field(default=None, repr=False)
-    log: str | None = field(default=None, repr=False)
+# Key of a PostgreSQL advisory lock: "study" in ASCII.
+_PLAN_LOCK = 0x7374756479
+# Columns with long texts, which lists do not need.
+_LONG = ("log", "figures")
 
 
 def plan(
     ledger: Ledger,
-    study: StoredStudy,
-    trials: Sequence[StoredTrial],
-    agree: Callable[[StoredStudy], None],
+    study: PlannedStudy,
+    trials: Sequence[Trial],
+    agree: Callable[[Study], None],
 ) -> int:
-    """Keep a plan and those of its trials that are not there yet; how many these were.
+    """Store a plan and those of its trials that are not stored yet; returns how many these were.
 
-    `agree` is given the plan of this name that is there already, and raises where the two do not
-    go together. Trials that are added to it are started after the others.
+    `agree` is called with the plan of this name that is stored already, and raises where the new
+    one does not continue it. Trials that are added are started after the others.
     """
     with explained(ledger.location), ledger._engine.begin() as connection:
         if connection.dialect.name == "postgresql":  # on SQLite a writer is alone
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _PLAN_LOCK})
-        known = _find(connection, study.name)
-        if known is None:
+        name = study.plan.name
+        stored = _find(connection, name)
+        if stored is None:
             connection.execute(insert(schema.studies), _study_row(study, ledger))
         else:
-            agree(_study(known, ledger))
-            changed = {"document": dumps(dict(study.document))}
-            connection.execute(_of(update(schema.studies), study.name).values(**changed))
+            agree(_study(stored, ledger).plan)
+            changed = {"document": dumps(study.plan)}
+            connection.execute(_of(update(schema.studies), name).values(**changed))
         ids = select(schema.trials.c.trial_id, schema.trials.c.position)
-        there = {i: int(p) for i, p in connection.execute(_trials_of(ids, study.name))}
+        there = {i: int(p) for i, p in connection.execute(_trials_of(ids, name))}
         new = [trial for trial in trials if trial.trial_id not in there]
         first = max(there.values(), default=-1) + 1
         if new:
-            rows = [_trial_row(study.name, t, first + i) for i, t in enumerate(new)]
+            rows = [_trial_row(name, t, first + i) for i, t in enumerate(new)]
             connection.execute(insert(schema.trials), rows)
         return len(new)
 
 
-def load(ledger: Ledger, name: str) -> StoredStudy:
+def load(ledger: Ledger, name: str) -> PlannedStudy:
     """The study of this name.
 
     Raises `StudyNotFoundError`, with the nearest names, if there is none.
@@ -110,7 +72,7 @@ def load(ledger: Ledger, name: str) -> StoredStudy:
     raise StudyNotFoundError(f"no study {name!r} in ledger {ledger.location}: {hint}")
 
 
-def listed(ledger: Ledger) -> list[tuple[StoredStudy, dict[str, int]]]:
+def listed(ledger: Ledger) -> list[tuple[PlannedStudy, dict[str, int]]]:
     """All studies, newest first, each with the number of its trials by status."""
     table, trials = schema.studies, schema.trials
     counts: dict[str, dict[str, int]] = {}
@@ -121,40 +83,52 @@ def listed(ledger: Ledger) -> list[tuple[StoredStudy, dict[str, int]]]:
     with explained(ledger.location), reading(ledger._engine) as connection:
         for study, status, count in connection.execute(by):
             counts.setdefault(study, {})[status] = count
-        found = [_study(row, ledger) for row in connection.execute(query).mappings()]
-    return [(study, counts.get(study.name, {})) for study in found]
+        planned = [_study(row, ledger) for row in connection.execute(query).mappings()]
+    return [(study, counts.get(study.plan.name, {})) for study in planned]
 
 
-def trials(ledger: Ledger, name: str, *, figures: bool = False) -> list[StoredTrial]:
-    """The trials of a study in their order, without their logs; with their figures if wanted."""
-    leave = [c for c in _LONG if not (figures and c == "figures")]
-    query = select(*(c for c in schema.trials.c if c.name not in leave))
-    query = _trials_of(query, name).order_by(schema.trials.c.position)
+def trials(ledger: Ledger, name: str) -> list[Trial]:
+    """The trials of a study in their order."""
+    query = _trials_of(select(*_columns()), name).order_by(schema.trials.c.position)
     with explained(ledger.location), reading(ledger._engine) as connection:
         return [trial_of(row, ledger) for row in connection.execute(query).mappings()]
 
 
-def trial(ledger: Ledger, name: str, trial_id: str) -> StoredTrial:
-    """One trial with all that is kept of it, by its id or the beginning of it.
+def figures(ledger: Ledger, name: str) -> dict[str, dict[str, Any]]:
+    """The figures stored with each trial that ended, by the trial's id."""
+    table = schema.trials
+    query = _trials_of(select(table.c.trial_id, table.c.figures), name)
+    with explained(ledger.location), reading(ledger._engine) as connection:
+        rows = connection.execute(query.where(table.c.figures.is_not(None))).all()
+    try:
+        return {trial_id: json.loads(text_) for trial_id, text_ in rows}
+    except ValueError as error:
+        raise LedgerError(
+            f"ledger {ledger.location}: figures of study {name} are damaged"
+        ) from error
 
-    Raises `StudyNotFoundError` if none, or more than one, is meant.
+
+def trial(ledger: Ledger, name: str, trial_id: str) -> tuple[Trial, str]:
+    """One trial, by its id or the beginning of it, and the end of what it printed.
+
+    Raises `StudyNotFoundError` if none, or more than one, matches.
     """
     table = schema.trials
-    query = _trials_of(select(table), name).where(
+    query = _trials_of(select(*_columns(), table.c.log), name).where(
         table.c.trial_id.startswith(trial_id, autoescape=True)
     )
     with explained(ledger.location), reading(ledger._engine) as connection:
-        found = connection.execute(query.limit(2)).mappings().all()
-    if len(found) != 1:
-        how = "several trials begin" if found else "no trial begins"
+        rows = connection.execute(query.limit(2)).mappings().all()
+    if len(rows) != 1:
+        how = "several trials begin" if rows else "no trial begins"
         raise StudyNotFoundError(
             f"study {name}: {how} with {trial_id!r}: joulecast study status {name}"
         )
-    return trial_of(found[0], ledger)
+    return trial_of(rows[0], ledger), rows[0]["log"] or ""
 
 
-def spent(ledger: Ledger, name: str) -> tuple[float, float]:
-    """Energy (J) and duration (s) of all that was run for a study, warm-ups and all."""
+def used(ledger: Ledger, name: str) -> tuple[float, float]:
+    """Energy (J) and duration (s) of all runs of a study, with warm-ups and interrupted trials."""
     table, of = schema.trials, schema.studies
     sums = _trials_of(select(func.sum(table.c.energy_j), func.sum(table.c.duration_s)), name)
     other = _of(select(of.c.other_energy_j, of.c.other_duration_s), name)
@@ -164,8 +138,8 @@ def spent(ledger: Ledger, name: str) -> tuple[float, float]:
     return (energy or 0.0) + more[0], (duration or 0.0) + more[1]
 
 
-def add_spent(ledger: Ledger, name: str, energy_j: float, duration_s: float) -> None:
-    """Note what was spent on work that is in no result."""
+def add_used(ledger: Ledger, name: str, energy_j: float, duration_s: float) -> None:
+    """Add energy (J) and duration (s) of work that is in no result."""
     table = schema.studies
     values = {
         "other_energy_j": table.c.other_energy_j + energy_j,
@@ -175,20 +149,39 @@ def add_spent(ledger: Ledger, name: str, energy_j: float, duration_s: float) -> 
         connection.execute(_of(update(table), name).values(**values))
 
 
-def trial_of(row: RowMapping, ledger: Ledger) -> StoredTrial:
-    """A row of the table, whichever columns were read."""
-    known: dict[str, Any] = {n: row.get(n) for n in StoredTrial.__dataclass_fields__}
+def trial_of(row: RowMapping, ledger: Ledger) -> Trial:
+    """A row of the table of trials."""
     try:
-        figures = known["figures"]
-        known |= {
-            "factors": json.loads(row["factors"]),
-            "figures": None if figures is None else json.loads(figures),
-        }
+        factors = json.loads(row["factors"])
     except ValueError as error:
         raise LedgerError(
             f"ledger {ledger.location}: trial {row['trial_id']} of {row['study']} is damaged"
         ) from error
-    return StoredTrial(**known)
+    return Trial(
+        trial_id=row["trial_id"],
+        order=row["position"],
+        factors=factors,
+        repetition=row["repetition"],
+        seed=row["seed"],
+        status=TrialStatus(row["status"]),
+        run_id=row["run_id"],
+        error=row["error"],
+        host=row["host"],
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+        energy=_energy(row),
+        duration_s=row["duration_s"],
+    )
+
+
+def _energy(row: RowMapping) -> Estimate | None:
+    value = row["energy_j"]
+    if value is None:
+        return None
+    low, high = (
+        value if bound is None else bound for bound in (row["energy_low_j"], row["energy_high_j"])
+    )
+    return Estimate(value, low, high, "J", Provenance(row["provenance"] or Provenance.ASSUMED))
 
 
 def short(text_: str | None, longest: int) -> str | None:
@@ -211,11 +204,15 @@ def _trials_of(query: Any, name: str) -> Any:
     return query.where(schema.trials.c.study == name)
 
 
-def _study_row(study: StoredStudy, ledger: Ledger) -> dict[str, Any]:
+def _columns() -> list[Any]:
+    return [column for column in schema.trials.c if column.name not in _LONG]
+
+
+def _study_row(study: PlannedStudy, ledger: Ledger) -> dict[str, Any]:
     return {
-        "name": study.name,
+        "name": study.plan.name,
         "created_at": ledger._clock(),
-        "document": dumps(dict(study.document)),
+        "document": dumps(study.plan),
         "folder": plain_text(study.folder),
         "host": study.host,
         "code": study.code,
@@ -224,7 +221,7 @@ def _study_row(study: StoredStudy, ledger: Ledger) -> dict[str, Any]:
     }
 
 
-def _trial_row(study: str, trial: StoredTrial, position: int) -> dict[str, Any]:
+def _trial_row(study: str, trial: Trial, position: int) -> dict[str, Any]:
     return {
         "study": study,
         "trial_id": trial.trial_id,
@@ -232,15 +229,16 @@ def _trial_row(study: str, trial: StoredTrial, position: int) -> dict[str, Any]:
         "factors": dumps(dict(trial.factors)),
         "repetition": trial.repetition,
         "seed": trial.seed,
-        "status": trial.status,
+        "status": str(trial.status),
     }
 
 
-def _study(row: RowMapping, ledger: Ledger) -> StoredStudy:
+def _study(row: RowMapping, ledger: Ledger) -> PlannedStudy:
+    columns = dict(row)
+    name, document = columns.pop("name"), columns.pop("document")
     try:
-        document = json.loads(row["document"])
-    except ValueError as error:
+        return PlannedStudy(loads(document, Study), **columns)
+    except (ValueError, BadInputError) as error:
         raise LedgerError(
-            f"ledger {ledger.location}: the plan of study {row['name']} is damaged"
+            f"ledger {ledger.location}: the plan of study {name} is damaged: {error}"
         ) from error
-    return StoredStudy(**{**row, "document": document})

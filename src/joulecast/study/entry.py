@@ -1,6 +1,6 @@
-"""The function that a study calls: found, and asked what it takes, in a process of its own.
+"""The function that a study calls: loaded in a process of its own, and its parameters checked.
 
-The user's file may import what is large, or end the interpreter: the runner never loads it.
+The user's file may import large libraries, or end the interpreter: the runner never loads it.
 """
 
 from __future__ import annotations
@@ -14,34 +14,44 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from .. import serialize
 from ..errors import BadPlanError
-from .model import Study
+from ..ledger.study_model import Study
 from .plan import nearest
 
-GIVEN = ("seed", "epochs", "run")
-"""What a function is given beside the factors, if it takes it."""
+OFFERED = ("seed", "epochs", "run")
+"""Arguments that a function receives in addition to the factors, if it has such parameters."""
 
-_LONGEST_S = 300.0  # of an import: a cold disk and a large library
+# An import may take so long: from a cold disk, of a large library.
+_LONGEST_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """The parameters of a function that can be given by name, and which of them must be."""
+    """The parameters of a function.
+
+    Attributes:
+        parameters: that can be passed by name.
+        required: those of them without a default.
+        takes_any: whether it has **kwargs.
+        generator: whether it is a generator function.
+        positional: required ones that cannot be passed by name.
+    """
 
     parameters: tuple[str, ...]
     required: tuple[str, ...]
-    takes_any: bool  # **kwargs
+    takes_any: bool
     generator: bool
-    positional: tuple[str, ...] = ()  # that cannot be given by name
+    positional: tuple[str, ...] = ()
 
 
 def place(study: Study, folder: Path) -> tuple[Path, str]:
-    """The file and the function's name."""
+    """The entry's file, and the name of its function."""
     file, _, function = study.entry.rpartition(":")
     return folder / Path(file).expanduser(), function
 
@@ -59,27 +69,28 @@ def code_of(study: Study, folder: Path) -> str:
 
 
 def load(file: Path, function: str) -> Callable[..., Any]:
-    """The function, its file imported as `python FILE.py` would find its modules.
+    """Import a file as `python FILE.py` does, and return one of its functions.
 
-    Raises `BadPlanError` where there is no such function; else whatever the import raises.
+    Raises `BadPlanError` where there is no such function, and whatever the import raises.
     """
     sys.path.insert(0, str(file.parent))
     sys.argv = [str(file)]
     spec = importlib.util.spec_from_file_location(file.stem, file)
-    assert spec is not None and spec.loader is not None  # it ends in .py
+    assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[file.stem] = module  # for pickle: workers find it by its name
+    # Processes that unpickle its objects find it by its name.
+    sys.modules[file.stem] = module
     spec.loader.exec_module(module)
-    found = getattr(module, function, None)
-    if not callable(found):
+    entry = getattr(module, function, None)
+    if not callable(entry):
         names = [n for n, v in vars(module).items() if inspect.isfunction(v)]
         raise BadPlanError(f"{file.name} has no function {function}: {nearest(function, names)}")
-    entry: Callable[..., Any] = found
-    return entry
+    callable_: Callable[..., Any] = entry
+    return callable_
 
 
 def signature_of(function: Callable[..., Any]) -> Signature:
-    """What a function takes."""
+    """The parameters of a function."""
     kinds = inspect.Parameter
     named, required, positional, takes_any = [], [], [], False
     for parameter in inspect.signature(function).parameters.values():
@@ -95,10 +106,11 @@ def signature_of(function: Callable[..., Any]) -> Signature:
     return Signature(tuple(named), tuple(required), takes_any, generator, tuple(positional))
 
 
-def ask(study: Study, folder: Path, env: Mapping[str, str] | None = None) -> Signature:
-    """What the study's function takes, asked in a child process. Raises `BadPlanError`."""
+def inspect_entry(study: Study, folder: Path, env: Mapping[str, str] | None = None) -> Signature:
+    """The parameters of the study's function, read in a child process. Raises `BadPlanError`."""
     file, function = place(study, folder)
-    code_of(study, folder)  # it can be read
+    # Raises where the file cannot be read.
+    code_of(study, folder)
     command = [sys.executable, "-m", "joulecast.study.entry", str(file.absolute()), function]
     try:
         done = subprocess.run(
@@ -114,20 +126,18 @@ def ask(study: Study, folder: Path, env: Mapping[str, str] | None = None) -> Sig
         )
     except subprocess.TimeoutExpired as error:
         raise BadPlanError(f"entry {study.entry}: its import took over five minutes") from error
-    said = done.stdout.rpartition(_MARK)[2] if _MARK in done.stdout else None
-    if said is None:
+    if _MARK not in done.stdout:
         why = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         where = _last_place(done.stderr, folder)
         raise BadPlanError(f"entry {study.entry}: it cannot be imported: {why}{where}")
-    answer = json.loads(said)
+    answer = json.loads(done.stdout.rpartition(_MARK)[2])
     if "error" in answer:
         raise BadPlanError(f"entry {study.entry}: {answer['error']}")
-    lists = {key: tuple(value) for key, value in answer.items() if isinstance(value, list)}
-    return Signature(**(answer | lists))
+    return serialize.read(answer, Signature)
 
 
 def _last_place(traceback: str, folder: Path) -> str:
-    """` (train.py, line 3)`: where in the user's own files an error came up; else nothing."""
+    """` (train.py, line 3)`: the place in the user's own files of an error; else nothing."""
     own = folder.absolute()
     places = [
         f" ({Path(file).relative_to(own)}, line {line})"
@@ -138,9 +148,9 @@ def _last_place(traceback: str, folder: Path) -> str:
 
 
 def check_entry(study: Study, signature: Signature, source: str = "Study") -> None:
-    """Raises `BadPlanError` where the factors are not what the function takes."""
+    """Raises `BadPlanError` where the factors do not fit the parameters of the function."""
     name = study.entry.rpartition(":")[2]
-    takes = [p for p in signature.parameters if p not in GIVEN or p == "epochs"]
+    takes = [p for p in signature.parameters if p not in OFFERED or p == "epochs"]
     if signature.positional:
         raise BadPlanError(
             f"{source}: entry: {name}() takes {', '.join(signature.positional)} by position only"
@@ -150,8 +160,8 @@ def check_entry(study: Study, signature: Signature, source: str = "Study") -> No
             raise BadPlanError(
                 f"{source}: factors.{factor}: {name}() does not take it: {nearest(factor, takes)}"
             )
-    given = {*study.factors, "seed", "run"} | ({"epochs"} if study.epochs is not None else set())
-    lacking = [p for p in signature.required if p not in given]
+    passed = {*study.factors, "seed", "run"} | ({"epochs"} if study.epochs is not None else set())
+    lacking = [p for p in signature.required if p not in passed]
     if lacking == ["epochs"]:
         raise BadPlanError(f"{source}: epochs: it is missing, and {name}() needs it")
     if lacking:
@@ -167,12 +177,13 @@ _MARK = "joulecast-signature:"
 
 def _main(file: str, function: str) -> None:
     try:
-        answer = asdict(signature_of(load(Path(file), function)))
+        answer = serialize.to_builtins(signature_of(load(Path(file), function)))
     except BadPlanError as error:
         answer = {"error": str(error)}
     sys.stdout.write(f"\n{_MARK}{json.dumps(answer)}\n")
     sys.stdout.flush()
-    os._exit(0)  # what it started (threads, servers) is not waited for
+    # Threads that the file started are not waited for.
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -8,13 +8,13 @@ import json
 import random
 from collections.abc import Iterator, Mapping
 
-from .model import Level, Study, Trial
+from ..ledger.study_model import Level, Study, Trial
 
 ORDERS = ("randomized", "blocked")
 
 
 def configurations(study: Study) -> Iterator[dict[str, Level]]:
-    """Every combination of the factors' levels that is not excluded, as they are written."""
+    """Every combination of the factors' levels that is not excluded, in the order written."""
     for levels in itertools.product(*study.factors.values()):
         factors = dict(zip(study.factors, levels, strict=True))
         if not any(_fits(factors, excluded) for excluded in study.exclude):
@@ -24,13 +24,13 @@ def configurations(study: Study) -> Iterator[dict[str, Level]]:
 def ordered(study: Study) -> list[Trial]:
     """All trials in the order they are started, the same for the same plan and seed.
 
-    Randomized: any trial may come at any time, so that what drifts (a room that warms up, a busy
-    neighbor) falls on all configurations alike. Blocked: each repetition is finished before the
-    next begins, so that a study that is cut short has whole repetitions.
+    Randomized: drifts (a room that warms up, other programs) then affect all configurations alike.
+    Blocked: each repetition ends before the next begins, so that a study that is stopped early has
+    whole repetitions.
     """
     rng = random.Random(f"{study.name} {study.seed}")
-    found = list(configurations(study))
-    blocks = [[(f, r) for f in found] for r in range(study.repetitions)]
+    every = list(configurations(study))
+    blocks = [[(f, r) for f in every] for r in range(study.repetitions)]
     for block in blocks:
         rng.shuffle(block)
     everything = list(itertools.chain.from_iterable(blocks))
@@ -48,7 +48,7 @@ def trial_seed(study: Study, repetition: int) -> int:
 
 
 def trial_id(factors: Mapping[str, Level], repetition: int) -> str:
-    """What names a trial within its study, whatever else the plan holds."""
+    """The id of a trial: it depends on nothing else in the plan, so that a plan can grow."""
     text = json.dumps([sorted(factors.items()), repetition])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

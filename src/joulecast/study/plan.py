@@ -2,38 +2,77 @@
 
 from __future__ import annotations
 
-import json
 import math
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ..errors import BadPlanError, UsageError
+from .. import serialize
+from ..errors import BadInputError, BadPlanError, UsageError
 from ..forecasting.early_stopping import rule as early_stopping
+from ..ledger.study_model import Conditions, Level, Study, level_text
 from ..units import parse_duration, parse_energy
-from .model import Conditions, Level, Study, level_text
 from .order import ORDERS, configurations
 
-MOST_TRIALS = 100_000
+MAX_TRIALS = 100_000
 RESERVED = frozenset(
     {"study", "trial", "trial_id", "repetition", "seed", "order", "status", "host", "run"}
     | {"run_id", "name", "error", "started_at", "ended_at", "provenance"}
 )
-"""What the table of results, and the tags of a run, call by these names already."""
+"""Names that factors may not have: columns of the table of results, and tags of runs."""
+_MAX_TEXT = 200
+_REQUIRED = {
+    "name": 'name = "digits"',
+    "entry": 'entry = "train.py:train"',
+    "factors": "[factors] and below it, for example, batch = [32, 128]",
+}
 
-_KEYS = ("name", "entry", "repetitions", "epochs", "order", "seed", "early_stopping", "exclude")
-_TABLES = ("factors", "conditions", "limits", "quality")
-_CONDITIONS = ("warm_up", "cool_down", "cool_to", "cool_longest")
-_STOPPING = ("metric", "patience", "min_delta", "mode")
+_TABLES = {
+    "limits": ("energy", "duration"),
+    "conditions": ("warm_up", "cool_down", "cool_to", "cool_longest"),
+    "quality": ("metric", "maximize"),
+    "early_stopping": ("metric", "patience", "min_delta", "mode"),
+}
+"""The keys of the tables in a plan's file."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFile:
+    """A plan as it is written in TOML, with `_TABLES` for what belongs together."""
+
+    name: str
+    entry: str
+    factors: dict[str, Any]
+    repetitions: int = 1
+    epochs: int | None = None
+    order: str = ORDERS[0]
+    seed: int = 0
+    early_stopping: str | dict[str, Any] | None = None
+    exclude: list[dict[str, Any]] = field(default_factory=list)
+    conditions: dict[str, Any] = field(default_factory=dict)
+    limits: dict[str, Any] = field(default_factory=dict)
+    quality: dict[str, Any] = field(default_factory=dict)
 
 
 def read_study(path: str | Path) -> Study:
-    """The plan in a TOML file; `entry` in it is relative to the file's folder.
+    """The plan in a TOML file.
 
-    Raises `BadPlanError`.
+    Args:
+        path: the file; `entry` in it is relative to the file's folder.
+
+    Returns:
+        The plan, checked. Its repr shows factors, repetitions, conditions and limits.
+
+    Raises:
+        BadPlanError: the file cannot be read, or a key in it is wrong; the error names the key.
+
+    Example:
+        >>> study = joulecast.read_study("study.toml")  # doctest: +SKIP
+        >>> study.factors  # doctest: +SKIP
+        {'architecture': ('mlp', 'cnn'), 'batch': (32, 128)}
     """
     path = Path(path)
     try:
@@ -42,106 +81,71 @@ def read_study(path: str | Path) -> Study:
         raise BadPlanError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadPlanError(f"{path}: not a TOML file: {error}") from error
-    return _Reader(str(path)).study(document)
+    return _FileReader(str(path)).study(document)
 
 
 def check(study: Study, place: str = "Study") -> Study:
-    """The plan as it is, or `BadPlanError` with what makes no sense in it."""
-    return _Reader(place).checked(study)
+    """The plan with its levels as tuples.
 
-
-def to_document(study: Study) -> dict[str, Any]:
-    """A plan as JSON types; inverse of `from_document`."""
-    document: dict[str, Any] = json.loads(json.dumps(asdict(study), default=dict))
-    return document
-
-
-def from_document(document: Mapping[str, Any]) -> Study:
-    """The plan that the ledger keeps. Raises `TypeError` or `ValueError` where it is damaged."""
-    factors = {name: tuple(levels) for name, levels in document["factors"].items()}
-    conditions = Conditions(**document["conditions"])
-    exclude = tuple(dict(some) for some in document["exclude"])
-    changed = {"factors": factors, "conditions": conditions, "exclude": exclude}
-    return Study(**{**document, **changed})
+    Raises `BadPlanError` where a value is wrong; the error starts with `place`.
+    """
+    return _Checker(place).checked(study)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """`did you mean batch?`, or what there is; for the end of an error."""
+    """`did you mean batch?`, or all known names; for the end of an error."""
     known = list(known)
     near = get_close_matches(name, known, n=1, cutoff=0.5)
     return f"did you mean {near[0]}?" if near else f"there is {', '.join(known) or 'nothing'}"
 
 
-class _Reader:
-    """Reads one document; `place` is named in each error."""
+class _Checker:
+    """Checks one plan; every error starts with `place`."""
 
     def __init__(self, place: str) -> None:
         self._place = place
 
-    def study(self, document: Mapping[str, Any]) -> Study:
-        """The plan in a document."""
-        self._known(document, (*_KEYS, *_TABLES), "")
-        for key in ("name", "entry", "factors"):
-            if key not in document:
-                example = {"name": '"digits"', "entry": '"train.py:train"', "factors": None}[key]
-                how = f"{key} = {example}" if example else "[factors] with batch = [32, 128], say"
-                self._refuse(key, f"it is missing: write {how}")
-        limits = self._table(document, "limits", ("energy", "duration"))
-        quality = self._table(document, "quality", ("metric", "maximize"))
-        maximize = quality.get("maximize", True)
-        if not isinstance(maximize, bool):
-            self._refuse("quality.maximize", "true or false is expected")
-        return self.checked(
-            Study(
-                name=self._text(document, "name"),
-                entry=self._text(document, "entry"),
-                factors=self._factors(document["factors"]),
-                repetitions=self._whole(document, "repetitions", 1),
-                seed=self._whole(document, "seed", 0),
-                order=self._text(document, "order", ORDERS[0]),
-                epochs=self._whole(document, "epochs", 0) if "epochs" in document else None,
-                early_stopping=self._stopping(document.get("early_stopping")),
-                conditions=self._conditions(document),
-                max_energy_j=self._amount(limits, "limits.energy", parse_energy),
-                max_duration_s=self._amount(limits, "limits.duration", parse_duration),
-                quality=self._text(quality, "metric", None, "quality.metric"),
-                maximize=maximize,
-                exclude=self._exclude(document.get("exclude", [])),
-            )
-        )
+    def _refuse(self, key: str, problem: str) -> NoReturn:
+        raise BadPlanError(f"{self._place}: {key}: {problem}")
 
     def checked(self, study: Study) -> Study:
-        """The plan with its levels as tuples, or an error."""
-        if not (isinstance(study.name, str) and 0 < len(study.name.strip()) <= 200):
-            self._refuse("name", "a name of at most 200 characters is expected")
+        """The plan with its levels as tuples."""
+        self._check_names(study)
+        self._check_counts(study)
+        factors = {name: self._levels(name, levels) for name, levels in study.factors.items()}
+        if not factors:
+            self._refuse("factors", "there is none: write, for example, batch = [32, 128]")
+        study = replace(study, factors=factors, exclude=tuple(study.exclude))
+        self._check_exclude(study)
+        self._check_amounts(study)
+        count = math.prod(len(levels) for levels in factors.values()) * study.repetitions
+        if count > MAX_TRIALS:
+            self._refuse("factors", f"{count} trials are more than {MAX_TRIALS}: leave some out")
+        if next(configurations(study), None) is None:
+            self._refuse("exclude", "it leaves no combination to be run")
+        return study
+
+    def _check_names(self, study: Study) -> None:
+        if not (isinstance(study.name, str) and 0 < len(study.name.strip()) <= _MAX_TEXT):
+            self._refuse("name", f"a name of at most {_MAX_TEXT} characters is expected")
         file, _, function = str(study.entry).rpartition(":")
         if not (file.endswith(".py") and function.isidentifier()):
             self._refuse("entry", f"{study.entry!r}: write it as FILE.py:function")
         if study.order not in ORDERS:
             self._refuse("order", f"{study.order!r}: {nearest(str(study.order), ORDERS)}")
-        for key, least in (("repetitions", 1), ("epochs", 1)):
-            value = getattr(study, key)
-            if value is not None and not (_is_whole(value) and value >= least):
-                self._refuse(key, f"{value!r}: a whole number of at least {least} is expected")
-        if not _is_whole(study.seed) or abs(study.seed) >= 2**63:
-            self._refuse("seed", f"{study.seed!r}: a whole number is expected")
-        factors = {name: self._levels(name, given) for name, given in study.factors.items()}
-        if not factors:
-            self._refuse("factors", "there is none: write batch = [32, 128], say")
-        study = replace(study, factors=factors, exclude=tuple(study.exclude))
-        self._check_exclude(study)
         if study.early_stopping is not None:
             try:
                 early_stopping.parse(study.early_stopping)
             except UsageError as error:
                 self._refuse("early_stopping", str(error))
-        self._check_amounts(study)
-        count = math.prod(len(levels) for levels in factors.values()) * study.repetitions
-        if count > MOST_TRIALS:
-            self._refuse("factors", f"{count} trials are more than {MOST_TRIALS}: leave some out")
-        if next(configurations(study), None) is None:
-            self._refuse("exclude", "it leaves no combination to be run")
-        return study
+
+    def _check_counts(self, study: Study) -> None:
+        for key in ("repetitions", "epochs"):
+            value = getattr(study, key)
+            if value is not None and not (_is_whole(value) and value >= 1):
+                self._refuse(key, f"{value!r}: a whole number of at least 1 is expected")
+        if not _is_whole(study.seed) or abs(study.seed) >= 2**63:
+            self._refuse("seed", f"{study.seed!r}: a whole number is expected")
 
     def _check_exclude(self, study: Study) -> None:
         for i, some in enumerate(study.exclude):
@@ -152,12 +156,12 @@ class _Reader:
                 if name not in study.factors:
                     self._refuse(f"{key}.{name}", f"no such factor: {nearest(name, study.factors)}")
                 if level not in study.factors[name]:
-                    known = nearest(str(level), map(str, study.factors[name]))
-                    self._refuse(f"{key}.{name}", f"{level!r} is no level of it: {known}")
+                    hint = nearest(str(level), map(str, study.factors[name]))
+                    self._refuse(f"{key}.{name}", f"{level!r} is no level of it: {hint}")
 
     def _check_amounts(self, study: Study) -> None:
         conditions = study.conditions
-        bounds = {
+        amounts = {
             "limits.energy": study.max_energy_j,
             "limits.duration": study.max_duration_s,
             "conditions.warm_up": conditions.warm_up_s,
@@ -165,20 +169,12 @@ class _Reader:
             "conditions.cool_to": conditions.cool_to_c,
             "conditions.cool_longest": conditions.cool_longest_s,
         }
-        for key, value in bounds.items():
+        for key, value in amounts.items():
             if value is not None and not (_is_number(value) and value >= 0):
                 self._refuse(key, f"{value!r}: a number, not negative, is expected")
         for key in ("limits.energy", "limits.duration"):
-            if bounds[key] == 0:
+            if amounts[key] == 0:
                 self._refuse(key, "nothing can be run with a limit of 0")
-
-    def _factors(self, given: Any) -> dict[str, tuple[Level, ...]]:
-        if not isinstance(given, Mapping):
-            self._refuse("factors", "a table is expected: [factors], below it batch = [32, 128]")
-        return {
-            name: tuple(levels) if isinstance(levels, list) else (levels,)
-            for name, levels in given.items()
-        }
 
     def _levels(self, name: str, levels: Any) -> tuple[Level, ...]:
         key = f"factors.{name}"
@@ -188,109 +184,131 @@ class _Reader:
             self._refuse(key, f"{name} means something else in a study: give it another name")
         if isinstance(levels, str) or not isinstance(levels, Iterable):
             levels = (levels,)
-        found: tuple[Level, ...] = tuple(levels)
-        if not found:
+        known: tuple[Level, ...] = tuple(levels)
+        if not known:
             self._refuse(key, "it has no level: write some, or leave it out")
-        for level in found:
-            if not isinstance(level, str | int | float | bool):
-                self._refuse(key, f"{level!r}: a text, a number, true or false is expected")
-            if isinstance(level, float) and not math.isfinite(level):
-                self._refuse(key, f"{level!r}: a finite number is expected")
-            if isinstance(level, str) and not level.strip():
-                self._refuse(key, "a level is blank, as what is missing is: give it a name")
-            if isinstance(level, str) and len(level) > 200:
-                self._refuse(key, "a level is longer than 200 characters")
-        known: dict[Level, Level] = {}  # by what is equal to it, and by its text
-        for level in found:
-            before = known.get(level, known.get(level_text(level)))
+        for level in known:
+            problem = _problem_of_level(level)
+            if problem:
+                self._refuse(key, problem)
+        self._check_distinct(key, known)
+        return known
+
+    def _check_distinct(self, key: str, levels: tuple[Level, ...]) -> None:
+        """No two levels may be equal, nor have the same text."""
+        seen: dict[Level, Level] = {}
+        for level in levels:
+            before = seen.get(level, seen.get(level_text(level)))
+            if before is not None and repr(level) == repr(before):
+                self._refuse(key, f"{level!r} is there twice")
             if before is not None:
-                same = repr(level) == repr(before)
-                what = "is there twice" if same else f"and {before!r} cannot be told apart"
-                self._refuse(key, f"{level!r} {what}")
-            known |= {level: level, level_text(level): level}
-        return found
+                self._refuse(key, f"{level!r} and {before!r} cannot be distinguished")
+            seen |= {level: level, level_text(level): level}
 
-    def _exclude(self, given: Any) -> tuple[Mapping[str, Level], ...]:
-        if not isinstance(given, list):
-            self._refuse("exclude", 'a list is expected: [{architecture = "cnn", batch = 128}]')
-        return tuple(given)
 
-    def _stopping(self, given: Any) -> str | None:
-        """A rule as text: from text, or from a table of its parts."""
-        if given is None or isinstance(given, str):
-            return given
-        if not isinstance(given, Mapping):
-            self._refuse("early_stopping", 'write "val_loss:patience=5", or a table')
-        self._known(given, _STOPPING, "early_stopping.")
-        metric = self._text(given, "metric", "val_loss", "early_stopping.metric")
-        rest = [f"{key}={given[key]}" for key in _STOPPING[1:] if key in given]
-        return f"{metric}:{','.join(rest)}" if rest else metric
+class _FileReader(_Checker):
+    """Reads a plan's file, already parsed."""
 
-    def _conditions(self, document: Mapping[str, Any]) -> Conditions:
-        given = self._table(document, "conditions", _CONDITIONS)
-        warm, rest, longest = (
-            self._amount(given, f"conditions.{key}", parse_duration)
-            for key in ("warm_up", "cool_down", "cool_longest")
+    def study(self, document: Mapping[str, Any]) -> Study:
+        """The plan in a document."""
+        self._check_keys(document, [f.name for f in fields(PlanFile)])
+        for table, keys in _TABLES.items():
+            if isinstance(document.get(table), Mapping):
+                self._check_keys(document[table], keys, f"{table}.")
+        for key, example in _REQUIRED.items():
+            if key not in document:
+                self._refuse(key, f"it is missing: write {example}")
+        try:
+            file = serialize.read(document, PlanFile, "")
+        except BadInputError as error:
+            raise BadPlanError(f"{self._place}: {str(error).removeprefix('.')}") from None
+        metric, maximize = file.quality.get("metric"), file.quality.get("maximize", True)
+        if not isinstance(metric, str | None) or metric == "":
+            self._refuse("quality.metric", f"{metric!r}: a text is expected")
+        if not isinstance(maximize, bool):
+            self._refuse("quality.maximize", f"{maximize!r}: true or false is expected")
+        return self.checked(
+            Study(
+                name=file.name,
+                entry=file.entry,
+                factors={
+                    name: tuple(levels) if isinstance(levels, list) else (levels,)
+                    for name, levels in file.factors.items()
+                },
+                repetitions=file.repetitions,
+                seed=file.seed,
+                order=file.order,
+                epochs=file.epochs,
+                early_stopping=_rule_text(file.early_stopping),
+                conditions=self._conditions(file.conditions),
+                max_energy_j=self._amount("limits.energy", file.limits, parse_energy),
+                max_duration_s=self._amount("limits.duration", file.limits, parse_duration),
+                quality=metric,
+                maximize=maximize,
+                exclude=tuple(file.exclude),
+            )
         )
-        to = given.get("cool_to")
-        if isinstance(to, str):
-            text = to.replace("°", "").rstrip().removesuffix("C").strip()
-            to = float(text) if _is_float(text) else to
-        if to is not None and not _is_number(to):
-            self._refuse("conditions.cool_to", f"{to!r}: write degrees Celsius, such as 45")
-        usual = Conditions()
-        return Conditions(
-            warm_up_s=warm or 0.0,
-            cool_down_s=rest or 0.0,
-            cool_to_c=None if to is None else float(to),
-            cool_longest_s=usual.cool_longest_s if longest is None else longest,
-        )
 
-    def _amount(
-        self, table: Mapping[str, Any], key: str, parse: Callable[[str], float]
-    ) -> float | None:
-        given = table.get(key.rpartition(".")[2])
-        if given is None:
-            return None
-        if isinstance(given, str):
-            try:
-                return parse(given)
-            except UsageError as error:
-                self._refuse(key, str(error))
-        if not _is_number(given):
-            self._refuse(key, f'{given!r}: write an amount with its unit, such as "2 kWh" or "3h"')
-        return float(given)
-
-    def _table(
-        self, document: Mapping[str, Any], key: str, known: tuple[str, ...]
-    ) -> Mapping[str, Any]:
-        table = document.get(key, {})
-        if not isinstance(table, Mapping):
-            self._refuse(key, f"a table is expected: [{key}]")
-        self._known(table, known, f"{key}.")
-        return table
-
-    def _text(
-        self, table: Mapping[str, Any], name: str, usual: Any = None, key: str | None = None
-    ) -> Any:
-        value = table.get(name, usual)
-        if value is not None and not (isinstance(value, str) and value):
-            self._refuse(key or name, f"{value!r}: a text is expected")
-        return value
-
-    def _whole(self, table: Mapping[str, Any], key: str, usual: int) -> int:
-        value = table.get(key, usual)
-        if not _is_whole(value):
-            self._refuse(key, f"{value!r}: a whole number is expected")
-        return int(value)
-
-    def _known(self, table: Mapping[str, Any], known: tuple[str, ...], before: str) -> None:
+    def _check_keys(self, table: Mapping[str, Any], known: Sequence[str], prefix: str = "") -> None:
         for key in table:
             if key not in known:
-                self._refuse(f"{before}{key}", f"no such key: {nearest(key, known)}")
+                self._refuse(f"{prefix}{key}", f"no such key: {nearest(key, known)}")
 
-    def _refuse(self, key: str, problem: str) -> NoReturn:
-        raise BadPlanError(f"{self._place}: {key}: {problem}")
+    def _conditions(self, table: Mapping[str, Any]) -> Conditions:
+        amounts = {
+            "warm_up_s": self._amount("conditions.warm_up", table, parse_duration),
+            "cool_down_s": self._amount("conditions.cool_down", table, parse_duration),
+            "cool_to_c": self._amount("conditions.cool_to", table, _parse_temperature),
+            "cool_longest_s": self._amount("conditions.cool_longest", table, parse_duration),
+        }
+        return Conditions(**{key: value for key, value in amounts.items() if value is not None})
+
+    def _amount(
+        self, key: str, table: Mapping[str, Any], parse: Callable[[str], float]
+    ) -> float | None:
+        value = table.get(key.rpartition(".")[2])
+        if value is None:
+            return None
+        if isinstance(value, str):
+            try:
+                return parse(value)
+            except UsageError as error:
+                self._refuse(key, str(error))
+        if not _is_number(value):
+            self._refuse(key, f'{value!r}: write an amount with its unit, such as "2 kWh" or "3h"')
+        return float(value)
+
+
+def _rule_text(rule: str | Mapping[str, Any] | None) -> str | None:
+    """A rule of early stopping as text, from text or from a table of its parts."""
+    if not isinstance(rule, Mapping):
+        return rule
+    metric = rule.get("metric", "val_loss")
+    parts = [f"{key}={value}" for key, value in rule.items() if key != "metric"]
+    return f"{metric}:{','.join(parts)}" if parts else str(metric)
+
+
+def _parse_temperature(text: str) -> float:
+    """Degrees Celsius from `45`, `45 C`, `45 °C`. Raises `UsageError`."""
+    try:
+        return float(text.replace("°", "").rstrip().removesuffix("C").strip())
+    except ValueError:
+        raise UsageError(f"{text!r}: write degrees Celsius, such as 45") from None
+
+
+def _problem_of_level(level: Any) -> str | None:
+    """What is wrong with a level, None if nothing."""
+    if isinstance(level, bool | int):
+        return None if abs(level) < 2**63 else f"{level!r}: at most 64 bits are expected"
+    if isinstance(level, float):
+        return None if math.isfinite(level) else f"{level!r}: a finite number is expected"
+    if not isinstance(level, str):
+        return f"{level!r}: a text, a number, true or false is expected"
+    if not level.strip():
+        return "a level is blank, which is read as missing: give it a name"
+    if len(level) > _MAX_TEXT:
+        return f"a level is longer than {_MAX_TEXT} characters"
+    return None
 
 
 def _is_whole(value: object) -> bool:
@@ -299,11 +317,3 @@ def _is_whole(value: object) -> bool:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_float(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -1,46 +1,64 @@
-"""What came of a study: its trials, and their figures as a table."""
+"""The results of a study: its trials, and their figures as a table."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._version import __version__
 from ..analysis.table.columns import Cell, Table
 from ..analysis.table.runs_table import runs_table
 from ..errors import LedgerError
 from ..ledger import studies
+from ..ledger.study_model import ENDED, Level, Study, Trial, level_text
 from ..recording.summary import Summary, summarize
-from .model import Level, StudyResults, TrialStatus, level_text
-from .stored_plan import stored_plan, trial_of
+from ..result import Result
 
 if TYPE_CHECKING:
     from ..ledger import Ledger
-    from ..ledger.studies import StoredTrial
 
-OVER = (TrialStatus.FINISHED, TrialStatus.FAILED, TrialStatus.OUT_OF_MEMORY)
 _OF_TRIAL = ("trial", "repetition", "seed", "order", "status", "run_id", "host", "provenance")
 
 
-def results(ledger: Ledger, name: str, *, refresh: bool = False) -> StudyResults:
-    """The study called `name`, as the ledger has it now.
+@dataclass(frozen=True, slots=True, repr=False)
+class StudyResults(Result):
+    """A study as the ledger has it now.
 
-    Figures that were kept with a trial when it ended are used; those of another version of
-    joulecast, or all with `refresh`, are worked out again from the recording. A recording that is
-    gone leaves its figures unknown.
+    Attributes:
+        plan: the study.
+        trials: all of them, in their order.
+        table: a row for each trial that ended (finished, failed, out of memory): its factors,
+            `repetition`, `seed`, `order`, `status`, `run_id`, `host`, `provenance` (of its energy),
+            and the figures of its run (`analysis.runs_table`), those of failed trials too.
+    """
+
+    SCHEMA: ClassVar[str] = "joulecast/study-results/1"
+
+    plan: Study
+    trials: tuple[Trial, ...]
+    table: Table
+
+
+def load_results(ledger: Ledger, name: str, *, refresh: bool = False) -> StudyResults:
+    """The results of the study called `name`.
+
+    Figures stored with a trial when it ended are used; those of another version of joulecast, or
+    all with `refresh`, are computed again from the recording. A recording that was deleted leaves
+    its figures unknown.
 
     Raises `StudyNotFoundError`, with the nearest names, where there is no such study.
     """
-    study = stored_plan(studies.load(ledger, name))
-    rows = studies.trials(ledger, name, figures=True)
-    over = [row for row in rows if row.status in OVER]
-    figures = [_figures(ledger, row, refresh) for row in over]
-    return StudyResults(study, tuple(map(trial_of, rows)), _table(name, over, figures))
+    plan = studies.load(ledger, name).plan
+    trials = studies.trials(ledger, name)
+    stored = studies.figures(ledger, name)
+    ended = [trial for trial in trials if trial.status in ENDED]
+    figures = [_figures(ledger, t, stored.get(t.trial_id, {}), refresh) for t in ended]
+    return StudyResults(plan, tuple(trials), _table(name, ended, figures))
 
 
 def figures_of(summary: Summary | None) -> dict[str, Any] | None:
-    """The figures of a run that are kept with its trial; `None` of a trial without a run."""
+    """The figures of a run that are stored with its trial; `None` of a trial without a run."""
     if summary is None:
         return None
     recording = summary.recording
@@ -49,37 +67,37 @@ def figures_of(summary: Summary | None) -> dict[str, Any] | None:
     return {"version": __version__, "row": {name: cells[0] for name, cells in columns.items()}}
 
 
-def _figures(ledger: Ledger, row: StoredTrial, refresh: bool) -> Mapping[str, Cell]:
-    kept = row.figures or {}
-    if not refresh and kept.get("version") == __version__:
-        found: Mapping[str, Cell] = kept["row"]
-        return found
-    if row.run_id is None:
-        return {}
+def _figures(
+    ledger: Ledger, trial: Trial, stored: Mapping[str, Any], refresh: bool
+) -> Mapping[str, Cell]:
+    row: Mapping[str, Cell] = stored.get("row", {})
+    if trial.run_id is None or (not refresh and stored.get("version") == __version__):
+        return row
     try:
-        fresh = figures_of(summarize(ledger.load(row.run_id)))
-    except LedgerError:  # deleted, or damaged: the others are still worth a table
-        return dict(kept.get("row", {}))
+        fresh = figures_of(summarize(ledger.load(trial.run_id)))
+    except LedgerError:  # deleted, or damaged
+        return row
     return {} if fresh is None else fresh["row"]
 
 
-def _table(name: str, rows: list[StoredTrial], figures: list[Mapping[str, Cell]]) -> Table:
+def _table(name: str, trials: Sequence[Trial], figures: Sequence[Mapping[str, Cell]]) -> Table:
     columns: dict[str, list[Cell]] = {}
-    for factor in dict.fromkeys(factor for row in rows for factor in row.factors):
-        columns[factor] = [_cell(row.factors.get(factor)) for row in rows]
+    for factor in dict.fromkeys(factor for trial in trials for factor in trial.factors):
+        columns[factor] = [_cell(trial.factors.get(factor)) for trial in trials]
     columns |= {
-        "trial": [row.trial_id for row in rows],
-        "repetition": [float(row.repetition) for row in rows],
-        "seed": [float(row.seed) for row in rows],
-        "order": [float(row.position) for row in rows],
-        "status": [row.status for row in rows],
-        "run_id": [row.run_id for row in rows],
-        "host": [row.host for row in rows],
-        "provenance": [row.provenance for row in rows],
+        "trial": [trial.trial_id for trial in trials],
+        "repetition": [float(trial.repetition) for trial in trials],
+        "seed": [float(trial.seed) for trial in trials],
+        "order": [float(trial.order) for trial in trials],
+        "status": [str(trial.status) for trial in trials],
+        "run_id": [trial.run_id for trial in trials],
+        "host": [trial.host for trial in trials],
+        "provenance": [str(t.energy.provenance) if t.energy else None for t in trials],
     }
     for column in dict.fromkeys(column for row in figures for column in row):
+        # The trial's own status, seed, ... are more precise than the run's.
         if column in _OF_TRIAL:
-            continue  # the run's own status says less
+            continue
         key = f"run:{column}" if column in columns else column
         columns[key] = [row.get(column) for row in figures]
     return Table(name, columns)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joulecast.study.model import Study
+from joulecast.ledger.study_model import Study
 from joulecast.study.order import ordered
 
 FACTORS = {"architecture": ("mlp", "cnn", "vit"), "batch": (32, 64, 128)}

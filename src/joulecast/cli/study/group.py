@@ -1,9 +1,8 @@
-"""`joulecast study`: plan, run and look at studies. Each verb is loaded when it is called."""
+"""`joulecast study`: plan, run and analyze studies. Each verb is loaded when it is called."""
 
 from __future__ import annotations
 
 import importlib
-import json
 import logging
 import signal
 import sys
@@ -18,18 +17,19 @@ import click
 
 from ...errors import UsageError
 from .. import options
+from ..verb import json_option, show
 
 if TYPE_CHECKING:
-    from ...ledger import Ledger
-    from ...study.model import Study
-    from ...study.running.outcome import Outcome
-    from .progress import StudyLines
+    from ...ledger.study_model import Study
+    from ...study.running.study_run import StudyRun
+    from .progress import StudyReporter
 
-VERBS = {  # where each is, and what `joulecast study --help` shows of it
+# The module and the name of each, and its line in `joulecast study --help`.
+VERBS = {
     "run": ("group", "run", "Plan the study in a TOML file, and run its trials."),
-    "status": ("status", "command", "Say how studies stand."),
-    "resume": ("group", "resume", "Go on with a study that was stopped."),
-    "report": ("report", "command", "Write what came of a study as an HTML page."),
+    "status": ("status", "command", "Show trials, energy and forecast of studies."),
+    "resume": ("group", "resume", "Continue a study that was stopped."),
+    "report": ("report", "command", "Write the results of a study as an HTML page."),
 }
 
 
@@ -43,10 +43,9 @@ class _Verbs(click.Group):
         if cmd_name not in VERBS:
             return None
         module, name, _ = VERBS[cmd_name]
-        found: click.Command = getattr(
-            importlib.import_module(f"joulecast.cli.study.{module}"), name
-        )
-        return found
+        loaded = importlib.import_module(f"joulecast.cli.study.{module}")
+        command: click.Command = getattr(loaded, name)
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The verbs with one line each."""
@@ -56,57 +55,64 @@ class _Verbs(click.Group):
 
 @click.group("study", cls=_Verbs)
 def command() -> None:
-    """Many trainings over factors, with repetitions, under controlled conditions."""
+    """Run and analyze many trainings over factors, with repetitions, under controlled conditions.
+
+    \b
+        joulecast study run study.toml
+    """
+
+
+_VERBOSE = click.option(
+    "--verbose", "-v", is_flag=True, help="Show on stderr what the trials print."
+)
 
 
 @click.command("run")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="One JSON document at the end.")
-@click.option("--verbose", "-v", is_flag=True, help="Show what the trials print.")
+@_VERBOSE
+@json_option
 @options.ledger
-def run(file: Path, as_json: bool, verbose: bool, ledger: str | None) -> None:
-    """Plan the study in FILE, and run the trials that are left.
+def run(file: Path, verbose: bool, as_json: bool, ledger: str | None) -> None:
+    """Plan the study in FILE, run its pending trials, and print how it ended.
 
-    A study that is in the ledger already goes on; repetitions and levels may have been added.
+    A study that is in the ledger already is continued; repetitions and levels may have been added.
 
+    \b
         joulecast study run study.toml
     """
     from ...study.plan import read_study
 
-    study = read_study(file)
-    _work(study, file.parent, str(file), ledger, as_json, verbose)
+    _work(read_study(file), file.parent, str(file), ledger, verbose, as_json)
 
 
 @click.command("resume")
 @click.argument("which", metavar="NAME|FILE")
-@click.option("--retry-failed", is_flag=True, help="Run those that failed again, too.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document at the end.")
-@click.option("--verbose", "-v", is_flag=True, help="Show what the trials print.")
+@click.option("--retry-failed", is_flag=True, help="Run failed trials again, too.")
+@_VERBOSE
+@json_option
 @options.ledger
 def resume(
-    which: str, retry_failed: bool, as_json: bool, verbose: bool, ledger: str | None
+    which: str, retry_failed: bool, verbose: bool, as_json: bool, ledger: str | None
 ) -> None:
-    """Go on with a study: trials that are over are not repeated, and none is lost.
+    """Continue a study that was stopped: finished trials are not repeated, and none is lost.
 
     \b
         joulecast study resume digits
     """
     from ...ledger import open_ledger, studies
     from ...study.plan import read_study
-    from ...study.stored_plan import stored_plan
 
     is_file = which.endswith(".toml") or Path(which).is_file()
-    given = read_study(which) if is_file else None
+    plan = read_study(which) if is_file else None
     with open_ledger(ledger, create=False) as opened:
-        stored = studies.load(opened, which if given is None else given.name)
-        folder = Path(which).parent if is_file else Path(stored.folder)
-        study = stored_plan(stored) if given is None else given
-        if not folder.is_dir():
-            raise UsageError(
-                f"study {stored.name} was planned in {folder} on {stored.host}, which is not here: "
-                "name its file instead: joulecast study resume FILE"
-            )
-    _work(study, folder, which, ledger, as_json, verbose, retry_failed)
+        stored = studies.load(opened, which if plan is None else plan.name)
+    folder = Path(which).parent if is_file else Path(stored.folder)
+    if not folder.is_dir():
+        raise UsageError(
+            f"study {stored.plan.name} was planned in {folder} on {stored.host}, which does not "
+            "exist here: pass its file instead: joulecast study resume FILE"
+        )
+    _work(plan or stored.plan, folder, which, ledger, verbose, as_json, retry_failed)
 
 
 def _work(
@@ -114,81 +120,58 @@ def _work(
     folder: Path,
     source: str,
     ledger: str | None,
-    as_json: bool,
     verbose: bool,
+    as_json: bool,
     retry_failed: bool = False,
 ) -> None:
-    from ...ledger import claims, open_ledger
-    from ...reports.terminal.study_progress import outcome_text
-    from ...reports.terminal.study_status import outcome_json
-    from ...study import entry
-    from ...study.stored_plan import keep_plan
-    from .progress import StudyLines
+    from ...study.api import run_in_ledger
+    from ...study.running.runner import RunnerContext
+    from .progress import StudyReporter
 
-    with StudyLines() as lines, _stopped_by_signals(lines) as (stop, received):
-        entry.check_entry(study, entry.ask(study, folder), source)
-        with open_ledger(ledger) as opened:
-            added = keep_plan(opened, study, folder)
-            if added:
-                lines.say(f"study {study.name}: {added} trials planned")
-            if retry_failed:
-                again = claims.again(opened, study.name, "failed")
-                lines.say(f"{again} that had failed are run again")
-            outcome = _run(opened, study, folder, lines, stop, verbose)
-    code = _exit_code(outcome, received)
-    for line in outcome_text(outcome):
-        click.echo(line, err=True)
-    if as_json:
-        click.echo(json.dumps(outcome_json(outcome, code), indent=2))
-    sys.exit(code)
+    with StudyReporter() as reporter, _stopped_by_signals(reporter) as (stop, received):
+        context = RunnerContext(stop=stop, listener=reporter, verbose=verbose)
+        outcome = run_in_ledger(
+            study, ledger, folder, context, source=source, retry_failed=retry_failed
+        )
+    show(outcome, as_json)
+    sys.exit(_exit_code(outcome, received))
 
 
-def _run(
-    ledger: Ledger,
-    study: Study,
-    folder: Path,
-    lines: StudyLines,
-    stop: threading.Event,
-    verbose: bool,
-) -> Outcome:
-    from ...study.running.runner import Around, Runner
-
-    around = Around(stop=stop, listener=lines, verbose=verbose)
-    return Runner(ledger, study, folder, around).run()
-
-
-def _exit_code(outcome: Outcome, received: list[int]) -> int:
+def _exit_code(outcome: StudyRun, received: list[int]) -> int:
     from ...errors import BudgetExceeded
-    from ...study.model import TrialStatus
-    from ...study.running.outcome import End
+    from ...ledger.study_model import TrialStatus
+    from ...study.running.study_run import EndReason
 
-    if outcome.end is End.STOPPED and received:
+    if outcome.ended is EndReason.STOPPED and received:
         return 128 + received[0]
-    if outcome.end is End.ENERGY:
+    if outcome.ended is EndReason.ENERGY:
         return BudgetExceeded.exit_code
     failed = any(outcome.counts.get(s) for s in (TrialStatus.FAILED, TrialStatus.OUT_OF_MEMORY))
     return 1 if failed and not outcome.counts.get(TrialStatus.FINISHED) else 0
 
 
 @contextmanager
-def _stopped_by_signals(lines: StudyLines) -> Iterator[tuple[threading.Event, list[int]]]:
-    """Ctrl-C and its like end the study in order; a second one ends it at once."""
+def _stopped_by_signals(reporter: StudyReporter) -> Iterator[tuple[threading.Event, list[int]]]:
+    """The first Ctrl-C (or similar signal) ends the study in order, a second one at once."""
     stop = threading.Event()
     received: list[int] = []
     watched = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
     def end(number: int, _: FrameType | None) -> None:
         if received:
-            logging.disable()  # a library that is cut short would log where
+            # A library that is interrupted would log where.
+            logging.disable()
             raise KeyboardInterrupt
         received.append(number)
         stop.set()
-        lines.say("stopping: what is over is kept, the trial under way is given back")
+        reporter.say("stopping: finished trials are kept, the running one becomes pending again")
 
     def stay(number: int, _: FrameType | None) -> None:
-        lines.say("a study cannot be suspended: Ctrl-C stops it, joulecast study resume goes on")
+        reporter.say(
+            "a study cannot be suspended: Ctrl-C stops it, joulecast study resume continues"
+        )
 
-    # One that is ignored by whoever started us (nohup) stays ignored.
+    # A signal that the parent process ignores (nohup) stays ignored.
     before = {n: signal.getsignal(n) for n in (*watched, signal.SIGTSTP)}
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:

@@ -1,4 +1,4 @@
-"""A study under way on stderr: a bar on a terminal, lines elsewhere."""
+"""A running study on stderr: a bar on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING
 import click
 
 from ...reports.terminal.study_progress import ended_text, now_text
-from ...study.running.progress import Ended, Progress
+from ...study.running.study_progress import EndedTrial, StudyListener, StudyProgress
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
 
-class StudyLines:
-    """A `Listener`: a line for each trial that is over; on a terminal a bar below them."""
+class StudyReporter(StudyListener):
+    """Prints a line for each trial that is over; on a terminal a bar below them."""
 
     def __init__(self) -> None:
         self._bar: Bar | None = None
 
-    def __enter__(self) -> StudyLines:
+    def __enter__(self) -> StudyReporter:
         if sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, TextColumn
@@ -37,7 +37,8 @@ class StudyLines:
                 TextColumn("{task.description}", markup=False, table_column=line),
                 console=Console(stderr=True),
                 transient=True,
-                refresh_per_second=2,  # it runs beside what is measured
+                # It runs next to a training that is measured.
+                refresh_per_second=2,
             )
             self._bar.add_task("", total=None)
             self._bar.start()
@@ -50,27 +51,32 @@ class StudyLines:
         trace: TracebackType | None,
     ) -> None:
         if self._bar is not None:
-            with suppress(OSError, ValueError):  # the terminal is gone
+            # The terminal may be gone.
+            with suppress(OSError, ValueError):
                 self._bar.stop()
             self._bar = None
 
     def say(self, text: str) -> None:
-        """See `Listener`."""
+        """See `StudyListener`."""
         self._line(f"joulecast: {text}")
 
-    def ended(self, ended: Ended, at: Progress) -> None:
-        """See `Listener`."""
-        self._line(ended_text(ended, at))
-        self.progress(replace(at, trial=None, seen=None, phase="between two trials"))
+    def ended(self, ended: EndedTrial, progress: StudyProgress) -> None:
+        """See `StudyListener`."""
+        self._line(ended_text(ended, progress))
+        self.progress(replace(progress, trial=None, run=None, phase="between two trials"))
 
-    def progress(self, at: Progress) -> None:
-        """See `Listener`."""
+    def progress(self, progress: StudyProgress) -> None:
+        """See `StudyListener`."""
         if self._bar is not None:
-            task = self._bar.task_ids[0]
-            self._bar.update(task, total=at.total, completed=at.done, description=now_text(at))
+            self._bar.update(
+                self._bar.task_ids[0],
+                total=progress.total,
+                completed=progress.done,
+                description=now_text(progress),
+            )
 
     def output(self, data: bytes) -> None:
-        """See `Listener`."""
+        """See `StudyListener`."""
         if self._bar is not None:
             self._line(data.decode(errors="replace").rstrip("\n"))
             return
@@ -78,7 +84,8 @@ class StudyLines:
             os.write(2, data)
 
     def _line(self, text: str) -> None:
-        with suppress(OSError, ValueError):  # nobody listens: stderr is closed
+        # Stderr may be closed.
+        with suppress(OSError, ValueError):
             if self._bar is not None:
                 self._bar.console.print(text, markup=False, highlight=False)
             else:

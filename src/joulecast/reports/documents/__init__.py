@@ -16,6 +16,7 @@ _DOCUMENTS = {
     "Correlations": ("compare", "correlations_document"),
     "Interaction": ("compare", "interaction_document"),
     "Checkup": ("doctor", "doctor_document"),
+    "Findings": ("study", "findings_document"),
     "JobForecasts": ("forecast", "forecast_document"),
     "LifetimeEnergy": ("lifetime", "lifetime_document"),
     "MachineCalibration": ("calibration", "calibration_document"),
@@ -23,9 +24,15 @@ _DOCUMENTS = {
     "RunList": ("runs", "runs_document"),
     "RunReport": ("run", "report_document"),
     "StaticEvaluation": ("evaluate", "static_document"),
+    "Study": ("study", "plan_document"),
+    "StudyList": ("study_status", "list_document"),
+    "StudyResults": ("study", "results_document"),
+    "StudyRun": ("study_status", "run_document"),
+    "StudyStatus": ("study_status", "status_document"),
     "Summary": ("run", "summary_document"),
     "Tradeoff": ("tradeoff", "tradeoff_document"),
     "TradeoffGroups": ("tradeoff", "tradeoff_groups_document"),
+    "TrialLog": ("study_status", "trial_document"),
     "Workload": ("workload", "workload_document"),
 }
 

@@ -5,7 +5,7 @@ Backends: `reports/terminal/render.py` (rich), `html.py` (notebooks), `reports/p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -53,11 +53,23 @@ def figures(*titles: str, min_width: int = 0) -> list[Column]:
     return [Column(title, "right", min_width=min_width) for title in titles]
 
 
+Exact = str | float | int | None
+"""A value of a data file, with all its digits; None where it is unknown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of cells under columns. `rules` are the rows that a rule stands above.
+    """Rows of cells under columns.
 
-    Where `wrap` is set, columns that do not fit next to the first are drawn in further tables.
+    Attributes:
+        columns: as many as cells in each row.
+        rows: the cells.
+        caption: a note below.
+        rules: the rows that a rule stands above.
+        wrap: draw columns that do not fit next to the first in further tables.
+        name: of its files, in a paper.
+        title: in a paper, where a table stands outside of its section.
+        data: the columns of its data file, with all digits; the file may have more rows.
     """
 
     columns: Sequence[Column]
@@ -65,6 +77,9 @@ class Table:
     caption: str = ""
     rules: frozenset[int] = frozenset()
     wrap: bool = False
+    name: str = ""
+    title: str = ""
+    data: Mapping[str, Sequence[Exact]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""What the charts of a study's page share: names, axes, single runs, the legend.
+"""What the charts of a study's page have in common: names, axes, single runs, the legend.
 
-Every text that a user wrote is escaped, and cut where a name of 300 letters would leave no chart.
+Every text of a user is escaped, and cut where it would leave no room for the chart.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from ...analysis.table.columns import Array
 from ...study.findings.findings import Findings
 from .downsample import thin
 from .figures import escape, rounded
-from .study_looks import Looks
 from .study_scales import AxisScale, ScaleKind
+from .study_styles import StudyStyles
 
-MOST_POINTS = 3000
+MAX_POINTS = 3000
 """Runs drawn one by one; of more, evenly chosen ones."""
-LONGEST = 26
+MAX_NAME = 26
 """Letters of a name in a chart."""
 MARGIN = {"t": 12, "b": 48, "l": 62, "r": 18}
 LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"}
 
 
-def short(text: str, most: int = LONGEST) -> str:
+def short(text: str, most: int = MAX_NAME) -> str:
     """A name as a chart shows it: escaped, and cut in the middle, where names differ least."""
     if len(text) > most:
         half = (most - 1) // 2
@@ -34,35 +34,37 @@ def short(text: str, most: int = LONGEST) -> str:
 
 
 def axis(scale: AxisScale, **more: Any) -> dict[str, Any]:
-    """A scale as plotly has it."""
-    found: dict[str, Any] = {"title": {"text": escape(scale.title)}} | more
+    """A scale as an axis of plotly."""
+    drawn: dict[str, Any] = {"title": {"text": escape(scale.title)}} | more
     logarithmic = scale.kind is not ScaleKind.LINEAR
     if logarithmic:
-        found["type"] = "log"
+        drawn["type"] = "log"
     if scale.ticks:
-        found |= {
+        drawn |= {
             "tickmode": "array",
             "tickvals": [place for place, _ in scale.ticks],
             "ticktext": [text for _, text in scale.ticks],
         }
     if scale.first is not None and scale.last is not None:
         ends = (scale.first, scale.last)
-        found["range"] = [math.log10(end) if logarithmic else end for end in ends]
-    return found
+        drawn["range"] = [math.log10(end) if logarithmic else end for end in ends]
+    return drawn
 
 
 def run_points(
-    found: Findings, style: Looks, x: Array, y: Array, size: int = 4
+    findings: Findings, style: StudyStyles, x: Array, y: Array, size: int = 4
 ) -> list[dict[str, Any]]:
     """The single runs at their places, a trace for each configuration."""
     data = []
-    total = sum(len(g.rows) for g in found.groups)
-    for group in found.groups:
-        rows = group.rows[~(np.isnan(x[group.rows]) | np.isnan(y[group.rows]))]
-        if total > MOST_POINTS:
-            rows = rows[thin(len(rows), max(2, MOST_POINTS * len(rows) // total))]
+    total = sum(len(g.rows) for g in findings.configurations)
+    for group in findings.configurations:
+        rows = np.array(group.rows, np.intp)
+        rows = rows[~(np.isnan(x[rows]) | np.isnan(y[rows]))]
+        if total > MAX_POINTS:
+            rows = rows[thin(len(rows), max(2, MAX_POINTS * len(rows) // total))]
+        # The median of a single run is the run itself.
         if len(rows) < 2:
-            continue  # its median is the run itself
+            continue
         look = style.by_group[group.name]
         data.append(
             {
@@ -79,8 +81,8 @@ def run_points(
     return data
 
 
-def legend_entries(style: Looks) -> list[dict[str, Any]]:
-    """Entries that stand for levels, drawn nowhere."""
+def legend_entries(style: StudyStyles) -> list[dict[str, Any]]:
+    """Entries of the legend that explain levels, without points."""
     nowhere = {"type": "scatter", "mode": "markers", "x": [None], "y": [None], "hoverinfo": "skip"}
     entries = [
         nowhere | {"name": short(level, 18), "marker": {"color": color, "size": 10}}

@@ -1,5 +1,7 @@
-"""The charts of a study's page as plain plotly figures, colored by the page's script like a run's:
-boxes, interactions, curves, power. The trade-off has a file of its own.
+"""The charts of a study as plain plotly figures: boxes, interactions, curves, power.
+
+The trade-off has a file of its own. The page's script colors them, `paper/plots.py` draws them by
+matplotlib.
 """
 
 from __future__ import annotations
@@ -11,57 +13,58 @@ import numpy as np
 from ...analysis.statistics.interaction import Interaction
 from ...analysis.statistics.medians import Median
 from ...study.findings.findings import Findings
-from ...study.findings.grouping import ConfigurationGroup
+from ...study.findings.grouping import Box, ConfigurationGroup
 from ...study.findings.measures import Measure, measure
 from ..words.study import level_name
 from .downsample import thin
 from .figures import Figure, rounded, unit_of
-from .study_axes import LEGEND, MARGIN, MOST_POINTS, axis, legend_entries, run_points, short
-from .study_looks import Box, Look, box, jitter, level_colors, looks
+from .study_axes import LEGEND, MARGIN, MAX_POINTS, axis, legend_entries, run_points, short
 from .study_scales import AxisScale, amount_scale, quality_scale
+from .study_styles import GroupStyle, jitter, level_colors, study_styles
 
-MOST_BOXES = 40
-"""Configurations that have a box; the cheapest."""
-MOST_NAMES = 10
+MAX_BOXES = 40
+"""Configurations that have a box: those that use the least energy."""
+MAX_NAMES = 10
 """Curves up to which a legend names each."""
-MOST_CURVE_POINTS = 200
+MAX_CURVE_POINTS = 200
 
 
 # --- boxes ---------------------------------------------------------------------------------------
 
 
-def shown_groups(found: Findings) -> list[ConfigurationGroup]:
-    """Configurations that ran, cheapest first, as many as are drawn."""
-    ran = [g for g in found.groups if found.energy.column in g.medians]
-    return sorted(ran, key=lambda g: g.medians[found.energy.column].value)[:MOST_BOXES]
+def shown_groups(findings: Findings) -> list[ConfigurationGroup]:
+    """The configurations with runs that are drawn, those that use the least energy first."""
+    energy = findings.energy_measure.column
+    return [g for g in findings.by_energy() if energy in g.medians][:MAX_BOXES]
 
 
-def box_scale(found: Findings, m: Measure) -> AxisScale:
+def box_scale(findings: Findings, m: Measure) -> AxisScale:
     """The axis of the boxes of a measure."""
-    values = found.values(m.column)
-    if found.quality is not None and m.column == found.quality.column:
-        medians = [g.medians[m.column].value for g in found.groups if m.column in g.medians]
-        return quality_scale(m, values, medians, found.maximize)
+    values = findings.values(m.column)
+    if findings.quality is not None and m.column == findings.quality.column:
+        medians = [
+            g.medians[m.column].value for g in findings.configurations if m.column in g.medians
+        ]
+        return quality_scale(m, values, medians, findings.maximize)
     return amount_scale(m, values)
 
 
-def box_figure(found: Findings, m: Measure) -> Figure | None:
-    """A box of each configuration with its runs as points, the cheapest on top."""
-    groups = [g for g in shown_groups(found) if m.column in g.medians]
+def box_figure(findings: Findings, m: Measure) -> Figure | None:
+    """A box of each configuration with its runs as points, the one with the least energy on top."""
+    groups = [g for g in shown_groups(findings) if m.column in g.medians]
     if not groups:
         return None
-    style = looks(found)
-    all_values = found.values(m.column)
-    scale = box_scale(found, m)
-    most = max(5, MOST_POINTS // len(groups))
+    style = study_styles(findings)
+    all_values = findings.values(m.column)
+    scale = box_scale(findings, m)
+    most = max(5, MAX_POINTS // len(groups))
     data = []
     for place, group in enumerate(groups):
         values = all_values[group.rows]
         values = scale.place(values[~np.isnan(values)])
         look = style.by_group[group.name]
-        five = box(values)
         if len(values) > 1:
-            data.append(_box(place, five, look, group.name))
+            data.append(_box(place, scale, group.boxes[m.column], look, group.name))
         points = values[thin(len(values), most)] if len(values) > most else values
         data.append(
             {
@@ -93,9 +96,11 @@ def box_figure(found: Findings, m: Measure) -> Figure | None:
     return {"data": data, "layout": layout}
 
 
-def _box(place: int, five: Box, look: Look, name: str) -> dict[str, Any]:
-    figures = (five.low, five.quartile_1, five.median, five.quartile_3, five.high)
-    low, first, median, third, high = ([float(f"{v:.5g}")] for v in figures)
+def _box(place: int, scale: AxisScale, box: Box, look: GroupStyle, name: str) -> dict[str, Any]:
+    figures = (box.low, box.quartile_1, box.median, box.quartile_3, box.high)
+    # An axis of distances from 1 reverses the order.
+    places = sorted(scale.at(figure) for figure in figures)
+    low, first, median, third, high = ([float(f"{v:.5g}")] for v in places)
     return {
         "type": "box",
         "orientation": "h",
@@ -116,11 +121,11 @@ def _box(place: int, five: Box, look: Look, name: str) -> dict[str, Any]:
 # --- interaction, curves, power ------------------------------------------------------------------
 
 
-def interaction_figure(found: Findings, act: Interaction) -> Figure:
+def interaction_figure(findings: Findings, act: Interaction) -> Figure:
     """Medians of a measure over the levels of one factor, a line for each level of the other."""
     m = measure(act.value)
-    columns = list(found.factors[act.a])
-    lines = found.factors[act.b]
+    columns = list(findings.factors[act.a])
+    lines = findings.factors[act.b]
     cells = {(c.a, c.b): c.median for c in act.cells}
     scale = amount_scale(m, np.array([c.value for c in cells.values()]))
     colors = level_colors(lines)
@@ -177,24 +182,24 @@ def _below(m: Median) -> float:
     return 0.0 if m.low is None else m.value - m.low
 
 
-def curve_figure(found: Findings) -> Figure | None:
-    """How the metric of correctness rose with the energy spent, a line for each configuration."""
-    drawn = [(run.configuration, run.curve) for run in found.evidence.runs if run.curve]
-    if not drawn or found.quality is None:
+def curve_figure(findings: Findings) -> Figure | None:
+    """The metric of correctness against the energy so far, a line for each configuration."""
+    drawn = [(run.configuration, run.curve) for run in findings.recordings.runs if run.curve]
+    if not drawn or findings.quality is None:
         return None
-    style = looks(found)
+    style = study_styles(findings)
     ends = np.array([e for _, c in drawn for e in (c.energy_j[0], c.energy_j[-1])])
-    scale = amount_scale(found.energy, ends)
+    scale = amount_scale(findings.energy_measure, ends)
     data = []
     for name, curve in drawn:
-        keep = thin(len(curve.value), MOST_CURVE_POINTS)
+        keep = thin(len(curve.value), MAX_CURVE_POINTS)
         look = style.by_group[name]
         data.append(
             {
                 "type": "scatter",
                 "mode": "lines+markers",
                 "name": short(name),
-                "showlegend": len(drawn) <= MOST_NAMES,
+                "showlegend": len(drawn) <= MAX_NAMES,
                 "x": rounded(scale.place(np.array(curve.energy_j)[keep])),
                 "y": rounded(np.array(curve.value)[keep]),
                 "line": {"width": 1.3, "color": look.color},
@@ -209,19 +214,22 @@ def curve_figure(found: Findings) -> Figure | None:
         "hovermode": "closest",
         "legend": LEGEND,
         "xaxis": axis(scale),
-        "yaxis": {"title": {"text": short(found.quality.label, 40)}, "fixedrange": True},
+        "yaxis": {"title": {"text": short(findings.quality.label, 40)}, "fixedrange": True},
     }
     return {"data": data, "layout": layout}
 
 
-def utilization_figure(found: Findings) -> Figure | None:
-    """Mean power of every run against how busy its device was."""
-    if found.utilization is None:
+def utilization_figure(findings: Findings) -> Figure | None:
+    """Mean power of every run against the utilization of its device."""
+    if findings.power_against_utilization is None:
         return None
-    style = looks(found)
-    x, y = found.values(found.utilization.x), found.values(found.utilization.y)
+    style = study_styles(findings)
+    x, y = (
+        findings.values(findings.power_against_utilization.x),
+        findings.values(findings.power_against_utilization.y),
+    )
     watts, unit = unit_of(float(np.nanmax(y)), "W")
-    busy = measure(found.utilization.x)
+    busy = measure(findings.power_against_utilization.x)
     layout = {
         "height": 340,
         "margin": MARGIN | {"t": 56},
@@ -230,5 +238,5 @@ def utilization_figure(found: Findings) -> Figure | None:
         "xaxis": {"title": {"text": f"{busy.label} (%)"}},
         "yaxis": {"title": {"text": f"mean power ({unit})"}, "rangemode": "tozero"},
     }
-    runs = run_points(found, style, x, y / watts, size=6)
+    runs = run_points(findings, style, x, y / watts, size=6)
     return {"data": [*runs, *legend_entries(style)], "layout": layout} if runs else None

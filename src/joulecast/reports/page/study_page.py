@@ -24,7 +24,7 @@ from ..words.spans import Elided, ends
 from . import page_parts
 from .figures import Figure
 from .study_figures import (
-    MOST_BOXES,
+    MAX_BOXES,
     box_figure,
     curve_figure,
     interaction_figure,
@@ -33,22 +33,22 @@ from .study_figures import (
 from .study_scales import ScaleKind
 from .study_tradeoff_figure import tradeoff_figure, tradeoff_scales
 
-MOST_ROWS = 60
+MAX_ROWS = 60
 """Rows of a table in the page before the middle is left out."""
-MOST_TESTS = 24
-MOST_INTERACTIONS = 6
-MOST_SAVINGS = 8
+MAX_TESTS = 24
+MAX_INTERACTIONS = 6
+MAX_SAVINGS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A configuration in the table: as it was run, and as it was weighed."""
+    """A configuration in the table: its runs, and its place in the trade-off."""
 
     group: ConfigurationGroup
     weighed: Configuration | None
 
 
-def render_study(found: Findings) -> str:
+def render_study(findings: Findings) -> str:
     """The page. Raises `MissingExtraError` where plotly or jinja2 is not installed."""
     page = page_parts.templates()
     page.globals = {
@@ -67,27 +67,31 @@ def render_study(found: Findings) -> str:
         "cut": cut,
         "strongest": partial(_strongest, most=40),
     }
-    acts = [(f"act:{i}", act) for i, act in enumerate(found.interactions[:MOST_INTERACTIONS])]
-    boxes = box_measures(found)
-    figures = _figures(found, acts, boxes)
+    acts = [(f"act:{i}", act) for i, act in enumerate(findings.interactions[:MAX_INTERACTIONS])]
+    boxes = findings.main_measures
+    figures = _figures(findings, acts, boxes)
     scripts = page_parts.scripts(figures)
     return page.get_template("study.html.j2").render(
-        f=found,
-        headlines=study_words.headlines(found),
-        statuses=[(s, n) for s, n in found.counts.items() if n and s != "planned"],
-        rows=ends(_rows(found), MOST_ROWS),
-        pairs=savings(found),
+        f=findings,
+        headlines=study_words.headlines(findings),
+        statuses=[(s, n) for s, n in findings.counts.items() if n and s != "planned"],
+        rows=ends(_rows(findings), MAX_ROWS),
+        pairs=savings(findings),
         boxes=[m for m in boxes if f"box:{m.column}" in figures],
-        axis_note=_axis_note(found),
-        most_boxes=MOST_BOXES,
-        most_tests=MOST_TESTS,
+        axis_note=_axis_note(findings),
+        most_boxes=MAX_BOXES,
+        most_tests=MAX_TESTS,
         acts=acts,
-        spearman=study_words.utilization_sentence(found.utilization),
+        spearman=study_words.utilization_sentence(findings.power_against_utilization),
         power_columns=_POWER,
-        prices=[_price(item) for item in ends(list(found.footprint.groups.items()), MOST_ROWS)],
-        plan=study_words.plan_rows(found),
-        environments=[(h, environment_rows(e)) for h, e in found.evidence.environments.items()],
-        failures=ends(found.failures, MOST_ROWS),
+        prices=[
+            _price(item) for item in ends(list(findings.carbon.configurations.items()), MAX_ROWS)
+        ],
+        plan=study_words.plan_rows(findings),
+        environments=[
+            (h, environment_rows(e)) for h, e in findings.recordings.environments.items()
+        ],
+        failures=ends(findings.failures, MAX_ROWS),
         figures=figures,
         figures_json=page_parts.json_in_html(figures),
         style=page_parts.read("report.css") + page_parts.read("study.css"),
@@ -97,18 +101,13 @@ def render_study(found: Findings) -> str:
     )
 
 
-def box_measures(found: Findings) -> list[Measure]:
-    """What box plots are drawn of: energy, and quality where there is one."""
-    return [found.energy, *([found.quality] if found.quality else [])]
-
-
-def savings(found: Findings) -> list[Saving]:
-    """What the other configurations save against the reference, the largest savings first."""
-    if found.tradeoff is None:
+def savings(findings: Findings) -> list[Saving]:
+    """Energy that the other configurations save against the reference, the largest first."""
+    if findings.tradeoff is None:
         return []
-    reference = found.tradeoff.baseline
-    pairs = [p for p in found.tradeoff.pairs if p.higher_cost == reference]
-    return sorted(pairs, key=lambda p: -p.cost_reduction_pct.value)[:MOST_SAVINGS]
+    reference = findings.tradeoff.baseline
+    pairs = [p for p in findings.tradeoff.pairs if p.higher_cost == reference]
+    return sorted(pairs, key=lambda p: -p.cost_reduction_pct.value)[:MAX_SAVINGS]
 
 
 def cut(text: str, most: int = 60) -> str:
@@ -117,39 +116,35 @@ def cut(text: str, most: int = 60) -> str:
 
 
 def _figures(
-    found: Findings, acts: Sequence[tuple[str, Interaction]], boxes: Sequence[Measure]
+    findings: Findings, acts: Sequence[tuple[str, Interaction]], boxes: Sequence[Measure]
 ) -> dict[str, Figure]:
     """Every chart that has something to show, by name."""
-    drawn: dict[str, Figure | None] = {"tradeoff": tradeoff_figure(found)}
-    drawn |= {f"box:{m.column}": box_figure(found, m) for m in boxes}
-    drawn |= {name: interaction_figure(found, act) for name, act in acts}
-    drawn |= {"utilization": utilization_figure(found), "curves": curve_figure(found)}
+    drawn: dict[str, Figure | None] = {"tradeoff": tradeoff_figure(findings)}
+    drawn |= {f"box:{m.column}": box_figure(findings, m) for m in boxes}
+    drawn |= {name: interaction_figure(findings, act) for name, act in acts}
+    drawn |= {"utilization": utilization_figure(findings), "curves": curve_figure(findings)}
     return {name: figure for name, figure in drawn.items() if figure is not None}
 
 
-def _rows(found: Findings) -> list[Row]:
-    """Configurations, the cheapest first; those that never finished last."""
-    weighed = {c.name: c for c in found.tradeoff.configurations} if found.tradeoff else {}
+def _rows(findings: Findings) -> list[Row]:
+    """Configurations, the one with the least energy first; those without a run last."""
+    weighed = {c.name: c for c in findings.tradeoff.configurations} if findings.tradeoff else {}
 
-    def cost(group: ConfigurationGroup) -> float:
-        median = group.medians.get(found.energy.column)
-        return float("inf") if median is None else median.value
-
-    return [Row(g, weighed.get(g.name)) for g in sorted(found.groups, key=cost)]
+    return [Row(g, weighed.get(g.name)) for g in findings.by_energy()]
 
 
-def _axis_note(found: Findings) -> str:
-    """What a reader must know of the axis of quality."""
-    scales = tradeoff_scales(found)
-    if scales is None or found.quality is None:
+def _axis_note(findings: Findings) -> str:
+    """A note on the axis of quality."""
+    scales = tradeoff_scales(findings)
+    if scales is None or findings.quality is None:
         return ""
     y = scales[1]
     note = ""
     if y.kind is ScaleKind.NEAR_ONE:
-        note += " The upright axis shows the distance from 1 by its logarithm."
-    beyond = y.outside(found.values(found.quality.column))
+        note += " The vertical axis shows the logarithm of the distance from 1."
+    beyond = y.outside(findings.values(findings.quality.column))
     if beyond:
-        note += f" {beyond:,} run{'s' if beyond > 1 else ''} lie outside of it."
+        note += f" {beyond:,} run{'s' if beyond > 1 else ''} are outside of it."
     return note
 
 

@@ -1,8 +1,8 @@
-"""How figures lie along an axis, the same on the page and on paper: linear, logarithmic, near one.
+"""Axes, the same on the page and on paper: linear, logarithmic, near one.
 
-Accuracies of 0.957 and 0.987 beside one of 0.2 are one point on a linear axis. Where the best come
-close to 1 and others do not, an axis shows the distance from 1 by its logarithm: what is wrong
-rather than what is right.
+On a linear axis that includes 0.2, accuracies of 0.957 and 0.987 are one point. Where the best are
+close to 1 and others are not, an axis shows the logarithm of the distance from 1: the share of
+errors.
 """
 
 from __future__ import annotations
@@ -22,16 +22,19 @@ LOG_FROM = 8.0
 """Largest over smallest from which an axis of energy is logarithmic."""
 NEAR_ONE_FROM = 4.0
 """Largest over smallest distance of medians from 1, likewise."""
-_ROOM = 0.06  # of the range, left free on either side
-_TAIL = 0.05  # of the runs, that may lie outside of the axis where they would squeeze the others
+# Margin on either side, as a share of the range.
+_MARGIN = 0.06
+# Share of the runs that may lie outside of the axis where they are far from the others.
+_TAIL = 0.05
 
 
 class ScaleKind(StrEnum):
-    """How values become places."""
+    """How values are placed along an axis."""
 
     LINEAR = "linear"
     LOG = "log"
-    NEAR_ONE = "near one"  # the distance from 1, logarithmic, growing towards the origin
+    # The logarithm of the distance from 1, which grows towards the origin.
+    NEAR_ONE = "near one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ def title_of(m: Measure, unit: str | None) -> str:
 
 
 def amount_scale(m: Measure, values: Array) -> AxisScale:
-    """Of energy, power or whatever else: logarithmic where it is positive and far apart."""
+    """Of energy, power or other figures: logarithmic where they are positive and far apart."""
     known = values[~np.isnan(values)]
     largest = float(np.abs(known).max()) if len(known) else 0.0
     if m.unit.name in (None, "%", "°C"):
@@ -99,14 +102,14 @@ def _decades(low: float, high: float) -> list[float]:
     """1, 2, 5 of each decade between two places; of many decades, 1 alone."""
     steps = (1, 2, 5) if high / low < 200 else (1,)
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    found = [s * 10.0**k for k in range(first, last + 1) for s in steps]
-    return [t for t in found if low <= t <= high]
+    ticks = [s * 10.0**k for k in range(first, last + 1) for s in steps]
+    return [t for t in ticks if low <= t <= high]
 
 
 def quality_scale(m: Measure, values: Array, medians: Sequence[float], maximize: bool) -> AxisScale:
-    """Of a metric of correctness: near one where that tells medians apart, else linear.
+    """Of a metric of correctness: near one where that separates the medians, else linear.
 
-    All medians are on it; up to 5 % of the runs, that would squeeze them, are not.
+    All medians are on it; up to 5 % of the runs, which are far from the others, are not.
     """
     known = values[~np.isnan(values)]
     best, worst = max(medians), min(medians)
@@ -114,14 +117,14 @@ def quality_scale(m: Measure, values: Array, medians: Sequence[float], maximize:
     if share and (1 - worst) >= NEAR_ONE_FROM * (1 - best):
         return _near_one(m, known, worst)
     low, high = _reach(known, worst, best)
-    margin = (high - low) * _ROOM or abs(high) * 0.05 or 1.0
+    margin = (high - low) * _MARGIN or abs(high) * 0.05 or 1.0
     return AxisScale(
         title_of(m, m.unit.name), ScaleKind.LINEAR, 1.0, (), low - margin, high + margin
     )
 
 
 def _reach(known: Array, least: float, most: float) -> tuple[float, float]:
-    """The range of the runs, without tails that are far longer than the rest."""
+    """The range of the runs, without tails that are longer than the rest."""
     whole = (float(known.min()), float(known.max()))
     low, high = (float(q) for q in np.quantile(known, (_TAIL / 2, 1 - _TAIL / 2)))
     low, high = min(low, least), max(high, most)

@@ -11,31 +11,36 @@ from ...study.findings.measures import Measure
 from ..words.common import percent
 from .figures import Figure
 from .study_axes import LEGEND, MARGIN, axis, legend_entries, run_points, short
-from .study_looks import Look, Looks, looks
 from .study_scales import AxisScale, ScaleKind, amount_scale, quality_scale
+from .study_styles import GroupStyle, StudyStyles, study_styles
 
 
-def tradeoff_scales(found: Findings) -> tuple[AxisScale, AxisScale] | None:
-    """The axes of energy and quality; None where nothing is weighed."""
-    if found.tradeoff is None or found.quality is None:
+def tradeoff_scales(findings: Findings) -> tuple[AxisScale, AxisScale] | None:
+    """The axes of energy and quality; None where there is no trade-off."""
+    if findings.tradeoff is None or findings.quality is None:
         return None
-    medians = [c.quality.value for c in found.tradeoff.configurations]
+    medians = [c.quality.value for c in findings.tradeoff.configurations]
     return (
-        amount_scale(found.energy, found.values(found.energy.column)),
-        quality_scale(found.quality, found.values(found.quality.column), medians, found.maximize),
+        amount_scale(findings.energy_measure, findings.values(findings.energy_measure.column)),
+        quality_scale(
+            findings.quality, findings.values(findings.quality.column), medians, findings.maximize
+        ),
     )
 
 
-def tradeoff_figure(found: Findings) -> Figure | None:
+def tradeoff_figure(findings: Findings) -> Figure | None:
     """Quality against energy: every run, the medians with their labels, the front."""
-    scales = tradeoff_scales(found)
-    if scales is None or found.tradeoff is None or found.quality is None:
+    scales = tradeoff_scales(findings)
+    if scales is None or findings.tradeoff is None or findings.quality is None:
         return None
     x, y = scales
-    style = looks(found)
-    places = x.place(found.values(found.energy.column)), y.place(found.values(found.quality.column))
-    front = found.tradeoff.front
-    data = run_points(found, style, *places)
+    style = study_styles(findings)
+    places = (
+        x.place(findings.values(findings.energy_measure.column)),
+        y.place(findings.values(findings.quality.column)),
+    )
+    front = findings.tradeoff.front
+    data = run_points(findings, style, *places)
     data.append(
         {
             "type": "scatter",
@@ -48,7 +53,7 @@ def tradeoff_figure(found: Findings) -> Figure | None:
             "hoverinfo": "skip",
         }
     )
-    data += [_medians(found, style, x, y), *legend_entries(style)]
+    data += [_medians(findings, style, x, y), *legend_entries(style)]
     layout: dict[str, Any] = {
         "height": 480,
         "margin": MARGIN | {"t": 60},
@@ -56,18 +61,18 @@ def tradeoff_figure(found: Findings) -> Figure | None:
         "legend": LEGEND,
         "xaxis": axis(x),
         "yaxis": axis(y),
-        "annotations": _names(found, x, y),
+        "annotations": _names(findings, x, y),
     }
     return {"data": data, "layout": layout}
 
 
-def _medians(found: Findings, style: Looks, x: AxisScale, y: AxisScale) -> dict[str, Any]:
+def _medians(findings: Findings, style: StudyStyles, x: AxisScale, y: AxisScale) -> dict[str, Any]:
     """A marker with its letter for each configuration."""
-    weighed = found.tradeoff
-    assert weighed is not None and found.quality is not None
-    quality = found.quality
+    weighed = findings.tradeoff
+    assert weighed is not None and findings.quality is not None
+    energy, quality = findings.energy_measure, findings.quality
     of = weighed.configurations
-    seen = [style.by_group.get(c.name, Look("#8a8f98", "circle")) for c in of]
+    seen = [style.by_group.get(c.name, GroupStyle("#8a8f98", "circle")) for c in of]
     return {
         "type": "scatter",
         "mode": "markers+text",
@@ -86,7 +91,7 @@ def _medians(found: Findings, style: Looks, x: AxisScale, y: AxisScale) -> dict[
         "meta": "outlined",
         "hovertext": [
             f"<b>{short(c.name, 60)}</b>"
-            f"<br>{found.energy.text(c.cost.value)}{_bounds(c.cost, found.energy)}"
+            f"<br>{energy.text(c.cost.value)}{_bounds(c.cost, energy)}"
             f"<br>{short(quality.label, 40)} {quality.text(c.quality.value)}"
             f"<br>{c.n} runs"
             + (f", label {c.label}" if c.label else "")
@@ -98,7 +103,7 @@ def _medians(found: Findings, style: Looks, x: AxisScale, y: AxisScale) -> dict[
 
 
 def ink_on(color: str) -> str:
-    """Black or white, whichever is read better on a color (WCAG 2.2's relative luminance)."""
+    """Black or white, whichever has more contrast on a color (relative luminance of WCAG 2.2)."""
     parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
     light = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
@@ -111,19 +116,19 @@ def _bounds(m: Median, of: Measure) -> str:
     return f" ({of.text(m.low)} to {of.text(m.high)})"
 
 
-def _names(found: Findings, x: AxisScale, y: AxisScale) -> list[dict[str, Any]]:
+def _names(findings: Findings, x: AxisScale, y: AxisScale) -> list[dict[str, Any]]:
     """The names of the two configurations to choose between: the best, and the one picked."""
-    assert found.tradeoff is not None
-    of = {c.name: c for c in found.tradeoff.configurations}
-    pick = found.tradeoff.pick
-    told = {pick.best: ("best", -34)} | (
-        {pick.name: (f"cheapest within {percent(pick.tolerance)}", 40)}
+    assert findings.tradeoff is not None
+    of = {c.name: c for c in findings.tradeoff.configurations}
+    pick = findings.tradeoff.pick
+    named = {pick.best: ("best", -34)} | (
+        {pick.name: (f"least energy within {percent(pick.tolerance)}", 40)}
         if pick.name != pick.best
         else {}
     )
     middle = sorted(x.at(c.cost.value) for c in of.values())[len(of) // 2]
     names = []
-    for name, (what, down) in told.items():
+    for name, (what, down) in named.items():
         c = of[name]
         across, up = x.at(c.cost.value), y.at(c.quality.value)
         names.append(

@@ -1,60 +1,81 @@
 """A folder for the paper about a study: tables as CSV and LaTeX, plots as SVG and PDF.
 
-The folder remembers which files were written there, and what was in them. Written again, those are
-replaced; a file that someone else wrote, or changed since, is not, unless that is asked for.
+A file in the folder lists the files that were written there, with their digests. These are
+replaced when they are written again; a file that someone else wrote or changed is not, unless that
+is asked for.
 """
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 from pathlib import Path
 
 from ...errors import JoulecastError, UsageError
 from ...study.findings.findings import Findings
+from ..documents.model import Exact, Table
+from ..documents.study_tables import paper_tables
+from .latex import to_latex
 from .plots import paper_plots
-from .tables import paper_tables
 
-MEMORY = "joulecast-files.json"
-"""The file in which a folder remembers the others."""
-_ABOUT = "written by joulecast: what it wrote here, by SHA-256, so as to overwrite nothing else"
+INDEX = "joulecast-files.json"
+"""The file that lists the others."""
+_ABOUT = "files that joulecast wrote here, with their SHA-256: it overwrites no others"
 
 
-def paper_files(found: Findings) -> dict[str, bytes]:
+def paper_files(findings: Findings) -> dict[str, bytes]:
     """The files by name. Raises `MissingExtraError` where matplotlib is not installed."""
-    files = paper_plots(found)
-    for table in paper_tables(found):
-        files[f"{table.name}.csv"] = table.csv().encode()
-        files[f"{table.name}.tex"] = table.latex().encode()
+    files = paper_plots(findings)
+    for table in paper_tables(findings):
+        files[f"{table.name}.csv"] = to_csv(table).encode()
+        files[f"{table.name}.tex"] = to_latex(table).encode()
     return dict(sorted(files.items()))
 
 
-def write_paper(found: Findings, folder: Path, force: bool = False) -> list[Path]:
-    """Write the files, and return where; nothing is written if one of them may not be.
+def to_csv(table: Table) -> str:
+    """The data of a table, numbers with all their digits, empty cells where unknown."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(table.data)
+    writer.writerows([_digits(x) for x in row] for row in zip(*table.data.values(), strict=True))
+    return out.getvalue()
+
+
+def _digits(value: Exact) -> str:
+    if value is None:
+        return ""
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def write_paper(findings: Findings, folder: Path, force: bool = False) -> list[Path]:
+    """Write the files, and return their paths; none is written if one of them may not be.
 
     Raises:
         JoulecastError: the folder cannot be written.
         MissingExtraError: matplotlib is not installed.
-        UsageError: a file is in the way that is not as joulecast wrote it; `force` overwrites.
+        UsageError: a file was not written by joulecast, or was changed; `force` overwrites it.
     """
-    files = paper_files(found)
+    files = paper_files(findings)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        known = _remembered(folder)
+        known = _listed(folder)
         foreign = [name for name in files if not _ours(folder / name, known)]
         if foreign and not force:
             more = f" and {len(foreign) - 3} more" if len(foreign) > 3 else ""
             raise UsageError(
-                f"{folder}: {', '.join(foreign[:3])}{more} is there and not as joulecast wrote it: "
-                "name another folder, or overwrite with --force"
+                f"{folder}: {', '.join(foreign[:3])}{more} was not written by joulecast, or was "
+                "changed since: name another folder, or overwrite with --force"
             )
         for name, content in files.items():
             (folder / name).write_bytes(content)
-        for name in known.keys() - files.keys():  # of an earlier study: no longer true
+        # Files of an earlier report of the study are outdated.
+        for name in known.keys() - files.keys():
             if (folder / name).is_file() and _ours(folder / name, known):
                 (folder / name).unlink()
-        memory = {"about": _ABOUT, "files": {n: _digest(c) for n, c in files.items()}}
-        (folder / MEMORY).write_text(json.dumps(memory, indent=1) + "\n", encoding="utf-8")
+        index = {"about": _ABOUT, "files": {n: _digest(c) for n, c in files.items()}}
+        (folder / INDEX).write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise JoulecastError(
             f"cannot write {error.filename or folder}: {error.strerror}; name another: --paper"
@@ -63,7 +84,7 @@ def write_paper(found: Findings, folder: Path, force: bool = False) -> list[Path
 
 
 def _ours(path: Path, known: dict[str, str]) -> bool:
-    """Whether nothing is there, or what was written there."""
+    """Whether there is no file, or the one that was written."""
     if not path.exists() and not path.is_symlink():
         return True
     return (
@@ -73,10 +94,10 @@ def _ours(path: Path, known: dict[str, str]) -> bool:
     )
 
 
-def _remembered(folder: Path) -> dict[str, str]:
-    """Digests by name; nothing where no memory is there, or what is there is none of ours."""
+def _listed(folder: Path) -> dict[str, str]:
+    """Digests by name; empty where there is no such list, or it is damaged."""
     try:
-        files = json.loads((folder / MEMORY).read_text(encoding="utf-8"))["files"]
+        files = json.loads((folder / INDEX).read_text(encoding="utf-8"))["files"]
         return {str(n): str(d) for n, d in files.items() if Path(str(n)).name == str(n)}
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return {}

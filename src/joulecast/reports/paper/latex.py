@@ -1,11 +1,13 @@
 r"""Tables as LaTeX that needs `booktabs` and `graphicx`: every text escaped, every letter one that
-pdflatex can set or an honest stand-in for it.
+pdflatex can set, or `?`.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+
+from ..documents.model import Table, text_of
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -24,7 +26,8 @@ _ESCAPES = {
     '"': r"\textquotedbl{}",
     "'": r"\textquotesingle{}",
     "`": r"\textasciigrave{}",
-    "-": "-{}",  # so that two of them stay two
+    # So that two of them stay two.
+    "-": "-{}",
     "…": r"\ldots{}",
     "·": r"\textperiodcentered{}",
     "\u00d7": r"$\times$",
@@ -46,17 +49,19 @@ _ESCAPES = {
     "€": "EUR ",
 }
 _STAND_IN = "?"
-# As it is where it fits; else made smaller, to the width of the text.
+# Scaled down to the width of the text where it is wider.
 _FITTING = r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
-LONGEST = 36
-"""Letters of a cell; more run out of any page."""
+MAX_TEXT = 36
+"""Letters of a cell, so that a table fits a page."""
+MAX_ROWS = 45
+"""Rows of a table, likewise; the CSV file has them all."""
 
 
 def escape(text: str, longest: int = 80) -> str:
-    """A user's text as LaTeX sets it, on one line; what no font of pdflatex has becomes `?`.
+    """A user's text for LaTeX, on one line, without commands.
 
-    Latin letters with accents stay: LaTeX reads UTF-8 since 2018. `\\input` and the like come out
-    as they are written.
+    Latin letters with accents stay, since LaTeX reads UTF-8; letters that pdflatex has no font for
+    become `?`.
     """
     clean = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     if len(clean) > longest:
@@ -67,53 +72,45 @@ def escape(text: str, longest: int = 80) -> str:
 def _one(c: str) -> str:
     if c in _ESCAPES:
         return _ESCAPES[c]
-    if c.isascii() or "\u00c0" <= c <= "\u017f":  # Latin-1 and Extended-A, of encoding T1
+    # Latin-1 and Extended-A, of encoding T1.
+    if c.isascii() or "\u00c0" <= c <= "\u017f":
         return c
     plain = unicodedata.normalize("NFKD", c).encode("ascii", "ignore").decode()
     return "".join(_ESCAPES.get(p, p) for p in plain) or _STAND_IN
 
 
-def table(
-    caption: str,
-    label: str,
-    header: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    align: str,
-    *,
-    wide: bool = False,
-    notes: Sequence[str] = (),
-) -> str:
-    """A `table` (`table*` where `wide`, over both columns) with booktabs' rules.
+def to_latex(table: Table) -> str:
+    """A `table` (`table*`, over both columns, of more than four columns) with booktabs' rules.
 
-    Args:
-        caption: of user's or own text; escaped here, as all cells are.
-        label: of `\\label`, own text.
-        header: of the columns.
-        rows: texts of the cells; as many in each as in the header.
-        align: a letter for each column, `l` or `r`.
-        wide: whether it spans both columns.
-        notes: set small below.
+    Of a long table, the first rows, and a note that names the CSV file with all of them. Every
+    text is escaped.
     """
-    name = "table*" if wide else "table"
+    columns = [i for i, c in enumerate(table.columns) if c.title or any(r[i] for r in table.rows)]
+    name = "table*" if len(columns) > 4 else "table"
+    align = "".join(table.columns[i].align[0] for i in columns)
+    rows = [[text_of(row[i]) for i in columns] for row in table.rows[:MAX_ROWS]]
     lines = [
         "% Needs \\usepackage{booktabs,graphicx,textcomp} and \\usepackage[T1]{fontenc}.",
         f"\\begin{{{name}}}[tb]",
         "  \\centering\\footnotesize\\setlength{\\tabcolsep}{3.5pt}",
-        f"  \\caption{{{escape(caption, 400)}}}",
-        f"  \\label{{{label}}}",
+        f"  \\caption{{{escape(table.title, 400)}}}",
+        f"  \\label{{tab:{table.name}}}",
         _FITTING,
         f"  \\begin{{tabular}}{{@{{}}{align}@{{}}}}",
         "    \\toprule",
-        f"    {_row(header)}",
+        f"    {_row([table.columns[i].title for i in columns])}",
         "    \\midrule",
         *(f"    {_row(row)}" for row in rows),
         "    \\bottomrule",
         "  \\end{tabular}}",
     ]
+    notes = [table.caption] if table.caption else []
+    if len(table.rows) > MAX_ROWS:
+        notes.append(f"{len(table.rows) - MAX_ROWS} more rows are in {table.name}.csv.")
     lines += [f"  \\par\\smallskip\\footnotesize {escape(note, 600)}" for note in notes]
     return "\n".join([*lines, f"\\end{{{name}}}", ""])
 
 
 def _row(cells: Sequence[str]) -> str:
-    # {} before a cell that begins with a bracket, which \\ of the row before would take for itself
-    return " & ".join("{}" + escape(cell, LONGEST) for cell in cells) + r" \\"
+    # {} before a cell that begins with a bracket, which \\ of the row before would read as its own.
+    return " & ".join("{}" + escape(cell, MAX_TEXT) for cell in cells) + r" \\"

@@ -1,41 +1,37 @@
-"""The plots of a paper about a study: matplotlib, vectors, the width of a column or of a page.
+"""The figures of a study for a paper: those of its page, drawn by matplotlib as vectors.
 
-The same study gives the same bytes, so that a repository's diff stays quiet: no dates, names of
-elements from a fixed salt. Colors as on the page; shapes and places tell what they tell.
+The same study gives the same bytes, so that the diff of a repository is empty: no dates, and ids
+of elements from a fixed salt.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from html import unescape
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
-from ...analysis.statistics.interaction import Interaction
 from ...errors import MissingExtraError
 from ...study.findings.findings import Findings
-from ...study.findings.measures import Measure, measure
-from ..page.study_figures import MOST_BOXES, box_scale, shown_groups
-from ..page.study_looks import MARKERS, Look, Looks, box, jitter, level_colors, looks
-from ..page.study_scales import AxisScale, ScaleKind, amount_scale
-from ..page.study_tradeoff_figure import tradeoff_scales
-from ..words.study import level_name
+from ..page.figures import Figure as PageFigure
+from ..page.study_figures import box_figure, curve_figure, interaction_figure
+from ..page.study_styles import MARKERS
+from ..page.study_tradeoff_figure import tradeoff_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+# Inches: the width of a column and of a page of common two-column layouts.
 COLUMN_IN, PAGE_IN = 3.4, 7.0
-"""Width of a column and of a page of common two-column layouts, inches."""
-MOST_POINTS = 1500
-"""Runs drawn one by one; of more, evenly chosen ones."""
-MOST_CURVES = 8
-_LONGEST = 28
+MAX_INTERACTIONS = 6
+_MAX_TITLE = 48
+# The size of a marker in points, for one of a pixel on the page.
+_POINTS = 0.5
 _STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same on every machine
+    # Comes with matplotlib, and so is the same on every machine.
+    "font.sans-serif": ["DejaVu Sans"],
     "font.size": 7,
     "axes.titlesize": 7,
     "axes.labelsize": 7,
@@ -51,16 +47,18 @@ _STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
-    "pdf.fonttype": 42,  # letters stay letters: text can be found and set anew
+    # Letters stay letters: text can be searched and edited.
+    "pdf.fonttype": 42,
     "svg.fonttype": "none",
     "svg.hashsalt": "joulecast",
     "text.usetex": False,
-    "text.parse_math": False,  # a $ in a user's name is a dollar
+    # A $ in a user's name is a dollar.
+    "text.parse_math": False,
     "figure.constrained_layout.use": True,
 }
 
 
-def paper_plots(found: Findings) -> dict[str, bytes]:
+def paper_plots(findings: Findings) -> dict[str, bytes]:
     """Files by name: the trade-off, boxes, interactions, curves, each as SVG and as PDF.
 
     Raises `MissingExtraError` where matplotlib is not installed.
@@ -69,249 +67,184 @@ def paper_plots(found: Findings) -> dict[str, bytes]:
         import matplotlib as mpl
     except ImportError:
         raise MissingExtraError("plots for a paper", "report") from None
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     files: dict[str, bytes] = {}
     with mpl.rc_context():
-        mpl.rcdefaults()  # not what this user's own matplotlibrc says
+        # A user's own matplotlibrc has no effect.
+        mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)
-        for name, draw in _plots(found).items():
-            with _figure(draw) as figure:
-                for kind, about in (("svg", {"Date": None}), ("pdf", {"CreationDate": None})):
-                    out = io.BytesIO()
-                    figure.savefig(out, format=kind, metadata=about | {"Creator": "joulecast"})
-                    files[f"{name}.{kind}"] = out.getvalue()
+        for name, page_figure in _figures(findings).items():
+            figure = _draw(page_figure, PAGE_IN if name == "curves" else COLUMN_IN)
+            FigureCanvasAgg(figure)
+            for kind, date in (("svg", {"Date": None}), ("pdf", {"CreationDate": None})):
+                out = io.BytesIO()
+                figure.savefig(out, format=kind, metadata=date | {"Creator": "joulecast"})
+                files[f"{name}.{kind}"] = out.getvalue()
+            figure.clear()
     return files
 
 
-@contextmanager
-def _figure(draw: Callable[[], Figure]) -> Iterator[Figure]:
-    """A figure of no window: the Agg canvas, whatever the user's backend is."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    figure = draw()
-    FigureCanvasAgg(figure)
-    yield figure
-    figure.clear()
-
-
-def _plots(found: Findings) -> dict[str, Callable[[], Figure]]:
-    plots: dict[str, Callable[[], Figure]] = {}
-    if found.tradeoff is not None:
-        plots["tradeoff"] = lambda: _tradeoff(found)
-    measures = [found.energy, *([found.quality] if found.quality else [])]
-    for kind, m in zip(("energy", "quality"), measures, strict=False):
-        if any(m.column in g.medians for g in shown_groups(found)):
-            plots[f"boxes-{kind}"] = lambda m=m: _boxes(found, m)  # type: ignore[misc]
-    for i, act in enumerate(found.interactions[:6], 1):
-        plots[f"interaction-{i}"] = lambda act=act: _interaction(found, act)  # type: ignore[misc]
-    if any(run.curve for run in found.evidence.runs):
-        plots["curves"] = lambda: _curves(found)
-    return plots
+def _figures(findings: Findings) -> dict[str, PageFigure]:
+    """Every figure that has something to show, by name."""
+    figures: dict[str, PageFigure | None] = {"tradeoff": tradeoff_figure(findings)}
+    for kind, measure in zip(("energy", "quality"), findings.main_measures, strict=False):
+        figures[f"boxes-{kind}"] = box_figure(findings, measure)
+    for i, interaction in enumerate(findings.interactions[:MAX_INTERACTIONS], 1):
+        figures[f"interaction-{i}"] = interaction_figure(findings, interaction)
+    figures["curves"] = curve_figure(findings)
+    return {name: figure for name, figure in figures.items() if figure is not None}
 
 
-def short(text: str, most: int = _LONGEST) -> str:
-    """A name as a plot has room for, its middle cut; what DejaVu Sans lacks becomes `?`."""
-    clean = "".join(c if c.isprintable() and ord(c) < 0x2500 else "?" for c in text)
-    if len(clean) <= most:
-        return clean
-    half = (most - 1) // 2
-    return f"{clean[: most - 1 - half]}…{clean[len(clean) - half :]}"
-
-
-def _new(width: float, height: float) -> tuple[Figure, Axes]:
+def _draw(page_figure: PageFigure, width_in: float) -> Figure:
+    """A figure of the page by matplotlib, as high as there, in proportion."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height))
-    return figure, figure.add_subplot()
-
-
-def _apply(axes: Axes, scale: AxisScale, side: str) -> None:
-    """A scale on the x or y axis."""
-    axis = getattr(axes, f"{side}axis")
-    getattr(axes, f"set_{side}label")(short(scale.title, 48))
-    if scale.kind is not ScaleKind.LINEAR:
-        from matplotlib.ticker import FixedLocator, NullLocator
-
-        getattr(axes, f"set_{side}scale")("log")
-        axis.set_major_locator(FixedLocator([place for place, _ in scale.ticks]))
-        axis.set_major_formatter(_texts(dict(scale.ticks)))
-        axis.set_minor_locator(NullLocator())
-    if scale.first is not None and scale.last is not None:
-        getattr(axes, f"set_{side}lim")(scale.first, scale.last)
-
-
-def _texts(ticks: dict[float, str]) -> Any:
-    from matplotlib.ticker import FuncFormatter
-
-    return FuncFormatter(lambda place, _: ticks.get(place, f"{place:g}"))
-
-
-def _tradeoff(found: Findings) -> Figure:
-    scales = tradeoff_scales(found)
-    assert scales is not None and found.tradeoff is not None and found.quality is not None
-    x, y = scales
-    figure, axes = _new(COLUMN_IN, 2.9)
-    style = looks(found)
-    across = x.place(found.values(found.energy.column))
-    up = y.place(found.values(found.quality.column))
-    every = max(1, len(across) // MOST_POINTS)
-    for g in found.groups:
-        look = style.by_group[g.name]
-        rows = g.rows[::every]
-        axes.scatter(across[rows], up[rows], s=3, color=look.color, alpha=0.3, linewidths=0)
-    front = found.tradeoff.front
-    axes.step(
-        [x.at(c.cost.value) for c in front],
-        [y.at(c.quality.value) for c in front],
-        where="post",
-        color="black",
-        linewidth=0.7,
-        linestyle=(0, (1, 1.5)),
-        zorder=2,
-    )
-    for c in found.tradeoff.configurations:
-        look = style.by_group.get(c.name, Look("#8a8f98", "circle"))
-        at = (x.at(c.cost.value), y.at(c.quality.value))
-        axes.scatter(
-            *at,
-            s=34,
-            color=look.color,
-            marker=MARKERS[look.shape],
-            zorder=3,
-            edgecolors="black",
-            linewidths=0.9 if c.on_front else 0.3,
-        )
-        if c.label:
-            axes.annotate(
-                c.label, at, (3.6, 2.4), textcoords="offset points", fontsize=5.5, zorder=4
-            )
-    _apply(axes, x, "x")
-    _apply(axes, y, "y")
-    _legend(figure, style)
-    return figure
-
-
-def _legend(figure: Figure, style: Looks) -> None:
-    from matplotlib.lines import Line2D
-
-    handles = [
-        Line2D([], [], marker="o", linestyle="", color=color, markersize=4, label=short(level, 20))
-        for level, color in list(style.colors.items())[:8]
-    ]
-    handles += [
-        Line2D(
-            [],
-            [],
-            marker=MARKERS[shape],
-            linestyle="",
-            color="#555b63",
-            markersize=3.5,
-            label=short(level, 20),
-        )
-        for level, shape in list(style.shapes.items())[:8]
-    ]
-    if handles:
+    layout = page_figure["layout"]
+    figure = Figure(figsize=(width_in, layout["height"] / 140))
+    axes = figure.add_subplot()
+    # Axes first: a logarithmic scale changes how boxes and error bars are drawn.
+    _set_axis(axes, "x", layout["xaxis"])
+    _set_axis(axes, "y", layout["yaxis"])
+    for i, trace in enumerate(page_figure["data"]):
+        if trace["type"] == "box":
+            _draw_box(axes, trace)
+        else:
+            _draw_line(axes, trace, i + 2)
+    handles, labels = axes.get_legend_handles_labels()
+    if handles and layout.get("showlegend", True):
         figure.legend(
-            handles=handles, loc="outside upper left", ncols=3, frameon=False, handletextpad=0.1
+            handles, labels, loc="outside upper left", ncols=3, frameon=False, handletextpad=0.3
         )
-
-
-def _boxes(found: Findings, m: Measure) -> Figure:
-    groups = [g for g in shown_groups(found) if m.column in g.medians][:MOST_BOXES]
-    scale = box_scale(found, m)
-    style = looks(found)
-    figure, axes = _new(COLUMN_IN, 0.6 + 0.17 * max(3, len(groups)))
-    values = found.values(m.column)
-    most = max(5, MOST_POINTS // len(groups))
-    for place, g in enumerate(groups):
-        known = values[g.rows]
-        known = scale.place(known[~np.isnan(known)])
-        look = style.by_group[g.name]
-        points = known[:: max(1, len(known) // most)]
-        axes.scatter(
-            points, place + jitter(len(points)), s=2, color=look.color, alpha=0.35, linewidths=0
-        )
-        if len(known) < 2:
-            continue
-        five = box(known)
-        figures = {"whislo": five.low, "q1": five.quartile_1, "med": five.median}
-        figures |= {"q3": five.quartile_3, "whishi": five.high}
-        pen = {"color": look.color, "linewidth": 0.8}
-        axes.bxp(
-            [figures],
-            positions=[place],
-            widths=0.62,
-            orientation="horizontal",
-            showfliers=False,
-            manage_ticks=False,
-            boxprops=pen,
-            whiskerprops=pen,
-            capprops=pen,
-            medianprops={"color": "black", "linewidth": 1.0},
-        )
-    axes.set_yticks(range(len(groups)), [short(g.name) for g in groups])
-    axes.set_ylim(len(groups) - 0.4, -0.6)
-    axes.grid(False, axis="y")
-    _apply(axes, scale, "x")
     return figure
 
 
-def _interaction(found: Findings, act: Interaction) -> Figure:
-    m = measure(act.value)
-    columns, lines = found.factors[act.a], found.factors[act.b]
-    cells = {(c.a, c.b): c.median for c in act.cells}
-    scale = amount_scale(m, np.array([c.value for c in cells.values()]))
-    colors = level_colors(lines)
-    figure, axes = _new(COLUMN_IN, 2.5)
-    for i, level in enumerate(lines):
-        there = [
-            (k, cells[(name, level)]) for k, name in enumerate(columns) if (name, level) in cells
-        ]
-        at = [scale.at(c.value) for _, c in there]
-        below = [0 if c.low is None else (c.value - c.low) / scale.factor for _, c in there]
-        above = [0 if c.high is None else (c.high - c.value) / scale.factor for _, c in there]
-        axes.errorbar(
-            [k for k, _ in there],
-            at,
-            yerr=[below, above],
-            color=colors[level],
-            marker=list(MARKERS.values())[i % len(MARKERS)],
-            markersize=3,
-            linewidth=0.9,
-            elinewidth=0.6,
-            capsize=1.5,
-            label=short(level_name(act.b, level), 20),
-        )
-    axes.set_xticks(range(len(columns)), [short(c, 16) for c in columns])
-    if sum(len(short(c, 16)) for c in columns) > 45:
-        for text in axes.get_xticklabels():
-            text.set(rotation=30, ha="right", rotation_mode="anchor")
-    axes.set_xlabel(short(act.a))
-    _apply(axes, scale, "y")
-    figure.legend(loc="outside upper left", ncols=3, frameon=False)
-    return figure
+def _set_axis(axes: Axes, side: Literal["x", "y"], axis: Mapping[str, Any]) -> None:
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    title = _plain(axis.get("title", {}).get("text", ""))
+    title = title if len(title) <= _MAX_TITLE else f"{title[: _MAX_TITLE - 1]}…"
+    getattr(axes, f"set_{side}label")(title)
+    logarithmic = axis.get("type") == "log"
+    if logarithmic:
+        getattr(axes, f"set_{side}scale")("log")
+    drawn = getattr(axes, f"{side}axis")
+    if "tickvals" in axis:
+        texts = dict(zip(axis["tickvals"], map(_plain, axis["ticktext"]), strict=True))
+        drawn.set_major_locator(FixedLocator(list(texts)))
+        drawn.set_major_formatter(FuncFormatter(lambda x, _: texts.get(x, f"{x:g}")))
+        drawn.set_minor_locator(NullLocator())
+        if side == "x" and sum(map(len, texts.values())) > 45:
+            axes.tick_params("x", labelrotation=30)
+    if "range" in axis:
+        ends = (10.0**end if logarithmic else end for end in axis["range"])
+        getattr(axes, f"set_{side}lim")(*ends)
+    if axis.get("showgrid") is False:
+        axes.grid(False, axis=side)
 
 
-def _curves(found: Findings) -> Figure:
-    drawn = [(run.configuration, run.curve) for run in found.evidence.runs if run.curve]
-    ends = np.array([e for _, c in drawn for e in (c.energy_j[0], c.energy_j[-1])])
-    scale = amount_scale(found.energy, ends)
-    style = looks(found)
-    figure, axes = _new(PAGE_IN, 2.6)
-    for name, curve in drawn:
-        look = style.by_group[name]
+def _draw_line(axes: Axes, trace: Mapping[str, Any], layer: int) -> None:
+    """A trace of points, joined by lines where its mode says so."""
+    marker, line, error = (trace.get(key, {}) for key in ("marker", "line", "error_y"))
+    mode = trace["mode"]
+    xs = [x for x in trace["x"] if x is not None]
+    ys = [y for y in trace["y"] if y is not None]
+    color = _color(line.get("color") or _first(marker.get("color")) or "#555b63")
+    named = trace.get("showlegend", True) and "name" in trace
+    label = _plain(trace["name"]) if named else None
+    if "lines" in mode:
         axes.plot(
-            scale.place(np.array(curve.energy_j)),
-            curve.value,
-            color=look.color,
-            marker=MARKERS[look.shape],
-            markersize=2.5,
-            linewidth=0.8,
-            label=short(name),
+            xs,
+            ys,
+            color=color,
+            linewidth=0.5 * line.get("width", 1.6),
+            linestyle="--" if line.get("dash") else "-",
+            drawstyle="steps-post" if line.get("shape") == "hv" else "default",
+            marker=_marker(marker.get("symbol")) if "markers" in mode else None,
+            markersize=_POINTS * marker.get("size", 6),
+            label=label,
+            zorder=layer,
         )
-    _apply(axes, scale, "x")
-    axes.set_ylabel(short(drawn[0][1].metric))
-    if len(drawn) <= MOST_CURVES:
-        axes.legend(frameon=False)
-    else:
-        _legend(figure, style)
-    return figure
+        if error:
+            axes.errorbar(
+                xs,
+                ys,
+                yerr=[error["arrayminus"], error["array"]],
+                fmt="none",
+                ecolor=color,
+                elinewidth=0.6,
+                capsize=1.5,
+                zorder=layer,
+            )
+        return
+    outlined = trace.get("meta") == "outlined"
+    for i, (x, y) in enumerate(zip(xs, ys, strict=True)) if outlined else ():
+        size, edge = marker["size"][i], marker["line"]["width"][i]
+        axes.scatter(
+            [x],
+            [y],
+            s=(_POINTS * size) ** 2,
+            color=marker["color"][i],
+            marker=_marker(marker["symbol"][i]),
+            edgecolors="black",
+            linewidths=0.45 * edge,
+            zorder=layer,
+        )
+        offset = (3.6, 2.4)
+        axes.annotate(
+            trace["text"][i], (x, y), offset, textcoords="offset points", fontsize=5.5, zorder=layer
+        )
+    if not outlined:
+        axes.plot(
+            xs,
+            ys,
+            color=color,
+            marker=_marker(marker.get("symbol")),
+            markersize=_POINTS * marker.get("size", 6),
+            markeredgewidth=0,
+            linestyle="",
+            label=label,
+            zorder=layer,
+        )
+
+
+def _draw_box(axes: Axes, trace: Mapping[str, Any]) -> None:
+    keys = {"whislo": "lowerfence", "q1": "q1", "med": "median", "q3": "q3", "whishi": "upperfence"}
+    pen = {"color": _color(trace["line"]["color"]), "linewidth": 0.8}
+    axes.bxp(
+        [{name: trace[key][0] for name, key in keys.items()}],
+        positions=trace["y"],
+        widths=trace["width"],
+        orientation="horizontal",
+        showfliers=False,
+        manage_ticks=False,
+        boxprops=pen,
+        whiskerprops=pen,
+        capprops=pen,
+        medianprops={"color": "black", "linewidth": 1.0},
+    )
+
+
+def _marker(symbol: str | int | None) -> str:
+    """A shape of plotly, by name or number, in matplotlib."""
+    if isinstance(symbol, int):
+        return list(MARKERS.values())[symbol % len(MARKERS)]
+    return MARKERS.get(symbol or "circle", "o")
+
+
+def _first(value: Any) -> Any:
+    return value[0] if isinstance(value, list) else value
+
+
+def _color(text: str) -> Any:
+    """A color of the page, `#rrggbb` or `rgba(r,g,b,a)`, in matplotlib."""
+    if not text.startswith("rgba"):
+        return text
+    *rgb, alpha = (float(part) for part in text[5:-1].split(","))
+    return (*(part / 255 for part in rgb), alpha)
+
+
+def _plain(text: str) -> str:
+    """A text of the page without escapes; what DejaVu Sans lacks becomes `?`."""
+    plain = unescape(text)
+    return "".join(c if c.isprintable() and ord(c) < 0x2500 else "?" for c in plain)

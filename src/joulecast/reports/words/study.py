@@ -1,4 +1,4 @@
-"""What a study found, in sentences: the same on the page, in the terminal and on paper."""
+"""The findings of a study in sentences: the same on the page, in the terminal and on paper."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ...analysis.statistics.group_comparison import Comparison
 from ...analysis.table.columns import UNKNOWN
 from ...analysis.tradeoff.weigh import Configuration
 from ...csv_table import number
+from ...ledger.study_model import Conditions, Study, TrialStatus
 from ...study.findings.findings import Findings
 from ...study.findings.measures import measure
-from ...study.model import Conditions, Study, TrialStatus
 from ...units import Estimate, Provenance, format_duration, format_quantity, one_line
-from .common import percent
+from .common import lead, mix_text, percent
 
-LONGEST = 60
+MAX_NAME = 60
 """Letters of a name in a sentence."""
 _STATUS = {
     "finished": "finished",
@@ -28,23 +28,23 @@ _STATUS = {
 
 
 def status_text(status: str) -> str:
-    """A trial's status as people say it."""
+    """A trial's status for people."""
     return _STATUS.get(status, one_line(status))
 
 
-def headlines(found: Findings) -> list[str]:
-    """The findings that matter most, as sentences; the first answers what to choose."""
-    return [*_choice(found), *_factors(found), *_dependence(found), *_totals(found)]
+def headlines(findings: Findings) -> list[str]:
+    """The most important findings as sentences; the first answers what to choose."""
+    return [*_choice(findings), *_factors(findings), *_dependence(findings), *_totals(findings)]
 
 
-def _choice(found: Findings) -> list[str]:
-    weighed, quality = found.tradeoff, found.quality
+def _choice(findings: Findings) -> list[str]:
+    weighed, quality = findings.tradeoff, findings.quality
     if weighed is None or quality is None or len(weighed.configurations) < 2:
         return []
     by_name = {c.name: c for c in weighed.configurations}
     pick, best = by_name[weighed.pick.name], by_name[weighed.pick.best]
     tolerance = percent(weighed.pick.tolerance)
-    metric, energy = one_line(quality.label, LONGEST), found.energy.text
+    metric, energy = one_line(quality.label, MAX_NAME), findings.energy_measure.text
 
     def has(c: Configuration) -> str:
         return f"{quality.text(c.quality.value)} for {energy(c.cost.value)}"
@@ -52,23 +52,23 @@ def _choice(found: Findings) -> list[str]:
     lines = []
     if pick.name == best.name:
         lines.append(
-            f"{_name(best.name)} has the best {metric}, {has(best)}, and nothing cheaper comes "
-            f"within {tolerance} of it."
+            f"{_name(best.name)} has the best {metric}, {has(best)}, and no configuration that "
+            f"uses less energy comes within {tolerance} of it."
         )
     else:
         lines.append(
-            f"{_name(pick.name)} is the cheapest within {tolerance} of the best {metric}: "
+            f"{_name(pick.name)} uses the least energy within {tolerance} of the best {metric}: "
             f"{has(pick)}; the best, {_name(best.name)}, has {has(best)}."
         )
         if weighed.pick.pair is not None:
             lines.append(f"{weighed.pick.pair.sentence}.")
-    cheapest, dearest = weighed.configurations[0], weighed.configurations[-1]
-    ratio = dearest.cost.value / cheapest.cost.value
+    least, most = weighed.configurations[0], weighed.configurations[-1]
+    ratio = most.cost.value / least.cost.value
     if ratio >= 1.1:
         lines.append(
-            f"A run takes {ratio:.1f} times as much energy with {_name(dearest.name)} "
-            f"({energy(dearest.cost.value)}) as with {_name(cheapest.name)} "
-            f"({energy(cheapest.cost.value)})."
+            f"A run uses {ratio:.1f} times as much energy with {_name(most.name)} "
+            f"({energy(most.cost.value)}) as with {_name(least.name)} "
+            f"({energy(least.cost.value)})."
         )
     front = weighed.front
     if len(front) > 1:
@@ -79,17 +79,17 @@ def _choice(found: Findings) -> list[str]:
     return lines
 
 
-def _factors(found: Findings) -> list[str]:
-    """What each factor does to energy and quality, over all runs."""
-    return [test_sentence(test.comparison) for test in found.tests if not test.within]
+def _factors(findings: Findings) -> list[str]:
+    """The effect of each factor on energy and quality, over all runs."""
+    return [test_sentence(test.comparison) for test in findings.tests if not test.within]
 
 
 def test_sentence(c: Comparison) -> str:
     """`architecture makes a large difference to energy (Kruskal-Wallis, p < 0.001, ..)`."""
-    what, of = measure(c.value).label, one_line(c.by, LONGEST)
+    what, of = measure(c.value).label, one_line(c.by, MAX_NAME)
     t = c.test
     if t.p is None or t.effect is None:
-        return f"Whether {of} makes a difference to {what} cannot be said: {t.reason}."
+        return f"Whether {of} makes a difference to {what} is unknown: {t.reason}."
     figures = f"{test_name(t.name)}, {p_text(t.p)}{effect_text(t.effect.name, t.effect.value)}"
     if t.p >= c.alpha:
         return f"No difference of {what} between the levels of {of} is shown ({figures})."
@@ -98,7 +98,7 @@ def test_sentence(c: Comparison) -> str:
 
 
 def test_name(name: str) -> str:
-    """A test as the literature calls it."""
+    """The name of a test in the literature."""
     return {
         "kruskal-wallis": "Kruskal-Wallis",
         "welch-anova": "Welch's ANOVA",
@@ -121,13 +121,13 @@ def p_text(p: float | None) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
-def _dependence(found: Findings) -> list[str]:
-    """Interactions that are there."""
+def _dependence(findings: Findings) -> list[str]:
+    """Interactions that are significant."""
     lines = []
-    for act in found.interactions:
+    for act in findings.interactions:
         both = act.effects[2]
         if both.p is not None and both.p < act.alpha:
-            a, b, what = (one_line(x, LONGEST) for x in (act.a, act.b, measure(act.value).label))
+            a, b, what = (one_line(x, MAX_NAME) for x in (act.a, act.b, measure(act.value).label))
             size = effect_text("partial-eta-squared", both.partial_eta_squared)
             lines.append(
                 f"The effect of {a} on {what} depends on {b} ({method_name(act.method)}, "
@@ -141,42 +141,55 @@ def method_name(method: str) -> str:
     return {"anova": "two-way ANOVA", "art": "aligned rank transform"}.get(method, method)
 
 
-def _totals(found: Findings) -> list[str]:
+def _totals(findings: Findings) -> list[str]:
     lines = []
-    if found.total is not None:
-        n, known = found.counts.get("planned", 0), found.total_runs
-        text = f"All {n:,} runs together" if n > 1 else "The run"
-        if known < n:
-            runs = f"{known:,} runs" if known > 1 else "one run"
-            text = f"The {runs} whose energy is known, of {n:,},"
-        how = found.provenance or "not known whether measured"
-        used = (
-            f"{text} used {_lead(found.total)} ({how}; "
-            f"{format_quantity(found.total.value / 3600, 'Wh')})"
-        )
-        carbon = found.footprint.whole.operational
-        if carbon is not None:
-            used += f", about {format_quantity(carbon.value, 'g')} CO2e"
-        if found.footprint.whole.cost is not None:
-            used += f" and {money(found.footprint.whole.cost)}"
-        lines.append(used + ".")
-    if found.provenance not in (None, Provenance.MEASURED) and len(found.table):
-        meters = {s.provenance for s in found.evidence.sources}
-        part = not meters or Provenance.MEASURED in meters
-        lines.append(
-            f"{'Part of the energy' if part else 'Energy'} is {found.provenance}, "
-            "not measured: configurations are compared as well "
-            "as the model that gave it tells them apart."
-        )
+    planned = findings.counts.get("planned", 0)
+    if findings.energy is not None:
+        lines.append(_total_sentence(findings, findings.energy, planned))
+        caution = _provenance_sentence(findings, findings.energy)
+        lines += [caution] if caution and len(findings.runs) else []
     bad = {
         status: n
-        for status, n in found.counts.items()
+        for status, n in findings.counts.items()
         if status not in (TrialStatus.FINISHED, "planned") and n
     }
     if bad:
         parts = [f"{n:,} {status_text(s)}" for s, n in bad.items()]
-        lines.append(f"Of {found.counts.get('planned', 0):,} trials, {_and(parts)}.")
+        lines.append(f"Of {planned:,} trials, {_and(parts)}.")
     return lines
+
+
+def _total_sentence(findings: Findings, energy: Estimate, planned: int) -> str:
+    text = f"All {planned:,} runs together" if planned > 1 else "The run"
+    known = findings.energy_runs
+    if known < planned:
+        runs = f"{known:,} runs" if known > 1 else "one run"
+        text = f"The {runs} whose energy is known, of {planned:,},"
+    how = mix_text(energy) or str(energy.provenance)
+    if findings.why_no_provenance is not None:
+        how = "unknown whether measured"
+    used = f"{text} used {lead(energy)} ({how}; {format_quantity(energy.value / 3600, 'Wh')})"
+    carbon, cost = findings.carbon.whole.operational, findings.carbon.whole.cost
+    if carbon is not None:
+        used += f", about {format_quantity(carbon.value, 'g')} CO2e"
+    if cost is not None:
+        used += f" and {money(cost)}"
+    return f"{used}."
+
+
+def _provenance_sentence(findings: Findings, energy: Estimate) -> str | None:
+    """A caution where not all energy was measured."""
+    if findings.why_no_provenance is not None:
+        return None
+    shares = energy.mix or {str(energy.provenance): 1.0}
+    other = [kind for kind in shares if kind != Provenance.MEASURED]
+    if not other:
+        return None
+    what = "Part of the energy" if Provenance.MEASURED in shares else "Energy"
+    return (
+        f"{what} is {' or '.join(other)}, not measured: differences between configurations are as "
+        "accurate as the model that it comes from."
+    )
 
 
 def within_text(within: Mapping[str, str]) -> str:
@@ -187,13 +200,13 @@ def within_text(within: Mapping[str, str]) -> str:
 
 
 def utilization_sentence(found: Correlations | None) -> str:
-    """How power goes with how busy the device is."""
+    """The correlation of power and utilization."""
     if found is None:
         return ""
     one = found.overall
     x, y = measure(found.x).label, measure(found.y).label
     if one.rho is None:
-        return f"Whether {y} goes with {x} cannot be said: {one.reason}."
+        return f"Whether {y} depends on {x} is unknown: {one.reason}."
     bounds = "" if one.low is None or one.high is None else f" ({one.low:.2f} to {one.high:.2f})"
     notes = "".join(f" {note}." for note in found.notes)
     return (
@@ -202,30 +215,34 @@ def utilization_sentence(found: Correlations | None) -> str:
     )
 
 
-def plan_rows(found: Findings) -> list[tuple[str, str]]:
+def plan_rows(findings: Findings) -> list[tuple[str, str]]:
     """The plan in short: labels and texts."""
     rows = [
-        (one_line(f, LONGEST), ", ".join(one_line(x, 40) for x in levels))
-        for f, levels in found.factors.items()
+        (one_line(f, MAX_NAME), ", ".join(one_line(x, 40) for x in levels))
+        for f, levels in findings.factors.items()
     ]
-    rows += [(one_line(f, LONGEST), f"{one_line(x, 40)} (always)") for f, x in found.held.items()]
-    done = found.counts.get(str(TrialStatus.FINISHED), 0)
-    planned = found.counts.get("planned", 0)
+    rows += [
+        (one_line(f, MAX_NAME), f"{one_line(x, 40)} (always)")
+        for f, x in findings.constants.items()
+    ]
+    done = findings.counts.get(str(TrialStatus.FINISHED), 0)
+    planned = findings.counts.get("planned", 0)
     runs = f"{planned:,}, {done:,} finished" if planned != done else f"{done:,}, all finished"
     rows.append(("runs", runs))
-    per = sorted({len(g.rows) for g in found.groups if len(g.rows)})
+    per = sorted({len(g.rows) for g in findings.configurations if len(g.rows)})
     if per:
         each = f"{per[0]}" if len(per) == 1 else f"{per[0]} to {per[-1]}"
         rows.append(("runs of each configuration", each))
-    if found.quality is not None:
-        aim = "more is better" if found.maximize else "less is better"
-        rows.append(("correctness by", f"{one_line(found.quality.column, LONGEST)} ({aim})"))
-    if found.duration_s is not None:
-        rows.append(("time of all runs", format_duration(found.duration_s)))
-    return rows + (_plan(found.plan) if found.plan else [])
+    if findings.quality is not None:
+        aim = "more is better" if findings.maximize else "less is better"
+        rows.append(("quality metric", f"{one_line(findings.quality.column, MAX_NAME)} ({aim})"))
+    if findings.duration_s is not None:
+        rows.append(("time of all runs", format_duration(findings.duration_s)))
+    return rows + (training_rows(findings.plan) if findings.plan else [])
 
 
-def _plan(plan: Study) -> list[tuple[str, str]]:
+def training_rows(plan: Study) -> list[tuple[str, str]]:
+    """How the trials of a plan are run: labels and texts."""
     rows = [("training", one_line(plan.entry, 120))]
     order = {
         "randomized": "randomized over all trials",
@@ -241,20 +258,20 @@ def _plan(plan: Study) -> list[tuple[str, str]]:
 
 
 def conditions_text(c: Conditions) -> str:
-    """What was done around trials, in words."""
+    """What was done around trials."""
     parts = []
     if c.warm_up_s > 0:
         parts.append(f"{format_duration(c.warm_up_s)} of warm-up before the first")
     if c.cool_to_c is not None:
         longest = format_duration(c.cool_longest_s)
-        parts.append(f"rest until every GPU is at {c.cool_to_c:g} °C, {longest} at most")
+        parts.append(f"pause until every GPU is at {c.cool_to_c:g} °C, {longest} at most")
     if c.cool_down_s > 0:
-        parts.append(f"{format_duration(c.cool_down_s)} of rest after each")
-    return ", ".join(parts) or "neither warm-up nor rest"
+        parts.append(f"{format_duration(c.cool_down_s)} of pause after each")
+    return ", ".join(parts) or "no warm-up, no pause"
 
 
 def _name(name: str) -> str:
-    return one_line(name, LONGEST)
+    return one_line(name, MAX_NAME)
 
 
 def money(cost: Estimate) -> str:
@@ -263,13 +280,9 @@ def money(cost: Estimate) -> str:
 
 
 def level_name(factor: str, level: str) -> str:
-    """A level by itself: `resnet50`; `batch=32` and `aug=none`, which alone say nothing."""
+    """A level by itself: `resnet50`; `batch=32` and `aug=none`, which need their factor."""
     bare = number(level) is not None or level.lower() in UNKNOWN
     return f"{factor}={level}" if bare else level
-
-
-def _lead(estimate: Estimate) -> str:
-    return str(estimate).partition(" (")[0]
 
 
 def _and(parts: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""What a study, or a table of runs, has to say: all of it as plain data, composed from analysis.
+"""The findings of a study, or of a table of runs: all of them as plain data, made by `analysis`.
 
 No statistics of its own: medians, tests and fronts come from `analysis`, figures from recordings.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
-from typing import Any, TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,110 +23,125 @@ from ...analysis.table.columns import Array, Table
 from ...analysis.table.configurations import grouped
 from ...analysis.tradeoff.weigh import Tradeoff, weigh
 from ...errors import BadInputError, UsageError
-from ...units import Estimate, Provenance
-from ..model import Study, StudyResults
-from .evidence import Evidence, Load, evidence
+from ...ledger.study_model import Study
+from ...result import Result
+from ...units import Estimate
+from ..results import StudyResults
 from .grouping import (
     ConfigurationGroup,
-    Failure,
+    FailedTrial,
     choose_factors,
     counts_of,
     failures_of,
     finished_rows,
     groups_of,
     levels_of,
-    provenance_of,
     total,
     total_energy,
     with_energy,
 )
+from .inspected_runs import InspectedRuns, Load, inspect_runs
 from .measures import ENERGY, Measure, measure, measures
-from .study_footprint import Footprint, StudySite, footprint
+from .study_footprint import StudyFootprint, StudySite, footprint
 
-SCHEMA = "joulecast/study/1"
-MOST_FACTORS = 4
-"""Factors of which each pair is looked at for an interaction."""
-MOST_WITHIN = 6
+MAX_FACTORS = 4
+"""Factors of which each pair is tested for an interaction."""
+MAX_WITHIN = 6
 """Combinations of the other factors within each of which the first factor is compared as well."""
 QUALITIES = ("accuracy", "f1", "val_accuracy")
-"""Metrics of correctness, the first of which is taken where none is named."""
+"""Metrics of correctness, the first of which is used where none is named."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class FactorTest:
     """A factor compared, among the runs of some levels of the others or (empty) among all."""
 
     comparison: Comparison
     within: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """Everything a report of a study says.
+@dataclass(frozen=True, slots=True, repr=False)
+class Findings(Result):
+    """Everything that a report of a study shows.
 
     Attributes:
         name: of the study, or of the table.
         plan: None of a table.
         factors: that vary, with their levels in order.
-        held: factors of one level.
-        table: the rows that finished; `energy_j` is in joules.
-        measures: the figures reported; energy first, quality second where there is one.
+        constants: factors of one level.
         quality: the metric of correctness; None, with a reason in `missing`, where there is none.
         maximize: whether more of it is better.
         counts: of trials (rows) by status, and `planned`: all of them.
-        total: energy of all runs together, those that failed too, J; None where none is known.
-        total_runs: how many runs are in it: those whose energy is known.
-        provenance: the weakest of their energies; None where that is not known, and
-            `why_no_provenance` says why. (`total` then counts as assumed.)
-        duration_s: likewise.
-        groups: the configurations.
+        energy: of all runs together, those that failed too, J; None where it is unknown.
+        energy_runs: number of runs in it: those whose energy is known.
+        why_no_provenance: the reason where the provenance of these energies is unknown; `energy`
+            then counts as assumed.
+        duration_s: of all runs together.
+        measures: the figures reported; energy first, quality second where there is one.
+        configurations: in the order of their levels.
+        failures: the trials that did not finish.
+        tradeoff: None, with a reason in `missing`, where there is none.
         tests: of every factor, by energy and by quality.
+        interactions: of each pair of factors, likewise.
+        power_against_utilization: over all runs; None where fewer than three have both.
+        recordings: what one recording of each configuration shows.
+        carbon: emissions and cost.
         missing: what is not here, and why.
+        runs: the rows that finished; `energy_j` is in joules.
     """
+
+    SCHEMA: ClassVar[str] = "joulecast/study/1"
 
     name: str
     plan: Study | None
     factors: Mapping[str, tuple[str, ...]]
-    held: Mapping[str, str]
-    table: Table
-    measures: tuple[Measure, ...]
+    constants: Mapping[str, str]
     quality: Measure | None
     maximize: bool
     counts: Mapping[str, int]
-    total: Estimate | None
-    total_runs: int
-    provenance: Provenance | None
+    energy: Estimate | None
+    energy_runs: int
     why_no_provenance: str | None
     duration_s: float | None
-    failures: tuple[Failure, ...]
-    groups: tuple[ConfigurationGroup, ...]
+    measures: tuple[Measure, ...]
+    configurations: tuple[ConfigurationGroup, ...]
+    failures: tuple[FailedTrial, ...]
     tradeoff: Tradeoff | None
-    tests: tuple[Test, ...]
+    tests: tuple[FactorTest, ...]
     interactions: tuple[Interaction, ...]
-    utilization: Correlations | None
-    evidence: Evidence
-    footprint: Footprint
+    power_against_utilization: Correlations | None
+    recordings: InspectedRuns
+    carbon: StudyFootprint
     missing: tuple[str, ...]
+    runs: Table
 
     @property
-    def energy(self) -> Measure:
+    def energy_measure(self) -> Measure:
         """The measure of energy."""
         return self.measures[0]
 
+    @property
+    def main_measures(self) -> list[Measure]:
+        """Energy, and quality where there is one."""
+        return [self.measures[0], *([self.quality] if self.quality else [])]
+
     def values(self, column: str) -> Array:
-        """A column of the table in SI units, shape (rows,); NaN where unknown."""
-        return quantities(self.table, column)[0]
+        """A column of `runs` in SI units, shape (rows,); NaN where unknown."""
+        return quantities(self.runs, column)[0]
 
-    def to_json(self) -> dict[str, Any]:
-        """The document `joulecast/study/1`."""
-        from .document import document
+    def by_energy(self) -> list[ConfigurationGroup]:
+        """The configurations, those that use the least energy first; without a run last."""
 
-        return document(self)
+        def energy_j(group: ConfigurationGroup) -> float:
+            median = group.medians.get(ENERGY)
+            return float("inf") if median is None else median.value
+
+        return sorted(self.configurations, key=energy_j)
 
 
-def findings(
+def derive_findings(
     data: StudyResults | Table,
     by: Sequence[str] = (),
     quality: str | None = None,
@@ -137,102 +152,84 @@ def findings(
     site: StudySite | None = None,
     load: Load | None = None,
 ) -> Findings:
-    """Everything there is to say of a study or a table.
+    """The findings of results or of a table; see `joulecast.findings` for what it takes.
 
     Args:
-        data: a study as the ledger has it, or a table with a row for each run.
-        by: factors; default: those of the plan. A table needs them.
-        quality: the metric of correctness; default: that of the plan, else the first of
-            `QUALITIES` that is there.
-        maximize: whether more of it is better; default: as the plan says, else True.
-        tolerance: of the best quality, that the cheapest may lack.
-        energy: the column of energy; default `energy_j`, or the one called energy with a unit.
-        site: the grid and the tariff that energy is priced with; default: the world's average.
-        load: gives the recording of a run by its id; None: no recordings are looked at.
-
-    Raises:
-        BadInputError: a column is missing or holds nonsense.
-        MissingExtraError: scipy is not installed.
-        UsageError: a table without factors, or an option makes no sense.
+        load: returns the recording of a run by its id; None: no recordings are read.
     """
-    plan = data.study if isinstance(data, StudyResults) else None
+    plan = data.plan if isinstance(data, StudyResults) else None
     whole = data.table if isinstance(data, StudyResults) else data
     by = choose_factors(whole, by, plan)
     whole = with_energy(whole, energy)
-    table = whole.rows(finished_rows(whole))
+    runs = whole.rows(finished_rows(whole))
     levels = levels_of(whole, by, plan)
     factors = {f: ls for f, ls in levels.items() if len(ls) > 1}
     names = tuple(factors) or by[:1]
     missing: list[str] = []
     chosen = quality or (plan.quality if plan else None)
-    known = _quality(table, chosen, bool(quality), missing)
+    metric = _quality(runs, chosen, bool(quality), missing)
     better = plan.maximize if plan and maximize is None else maximize is not False
-    shown = measures(table, by, ENERGY, known, recorded=plan is not None)
-    columns = [ENERGY, *([known] if known else [])]
-    weighed, tests, interactions = None, [], []
-    if len(table):
-        if known:
-            weighed = _attempt(
-                lambda: weigh(table, ENERGY, known, names, maximize=better, tolerance=tolerance),
-                missing,
-                "No trade-off",
-            )
-        tests = _tests(table, factors, columns, missing)
-        interactions = _interactions(table, factors, columns, missing)
-    groups = groups_of(table, whole, names, shown, factors) if len(whole) else ()
-    missing += _left_out(table, groups, by, plan)
-    looked_at = {g.name: (g.rows, g.medians[ENERGY]) for g in groups if ENERGY in g.medians}
-    seen = Evidence()
-    if looked_at:
-        seen = evidence(table, looked_at, table.numbers(ENERGY), known, load)
-    provenance, why_not = provenance_of(whole) if len(whole) else (None, "nothing has run")
-    if provenance is None and seen.provenance is not None:
-        provenance, why_not = seen.provenance, None
-    spent = total_energy(whole, provenance or Provenance.ASSUMED)
-    medians = {name: m for name, (_, m) in looked_at.items()}
+    shown = measures(runs, by, ENERGY, metric, recorded=plan is not None)
+    columns = [ENERGY, *([metric] if metric else [])]
+    weighed = None
+    if metric and len(runs):
+        weighed = _attempt(
+            lambda: weigh(runs, ENERGY, metric, names, maximize=better, tolerance=tolerance),
+            missing,
+            "No trade-off",
+        )
+    tests = _tests(runs, factors, columns, missing) if len(runs) else []
+    interactions = _interactions(runs, factors, columns, missing) if len(runs) else []
+    groups = groups_of(runs, whole, names, shown, columns, factors) if len(whole) else ()
+    missing += _left_out(runs, groups, by, plan)
+    medians = {g.name: g.medians[ENERGY] for g in groups if ENERGY in g.medians}
+    inspected = InspectedRuns()
+    if medians:
+        rows = {g.name: (g.rows, medians[g.name]) for g in groups if g.name in medians}
+        inspected = inspect_runs(runs, rows, runs.numbers(ENERGY), metric, load)
+    energy_of_all, why_no_provenance = total_energy(whole, inspected)
     return Findings(
         name=plan.name if plan else whole.name,
         plan=plan,
         factors=factors,
-        held={f: ls[0] for f, ls in levels.items() if len(ls) == 1},
-        table=table,
-        measures=shown,
-        quality=measure(known) if known else None,
+        constants={f: ls[0] for f, ls in levels.items() if len(ls) == 1},
+        quality=measure(metric) if metric else None,
         maximize=better,
         counts=counts_of(whole, data),
-        total=spent,
-        total_runs=int(np.sum(~np.isnan(whole.numbers(ENERGY)))) if len(whole) else 0,
-        provenance=provenance,
-        why_no_provenance=why_not,
+        energy=energy_of_all,
+        energy_runs=int(np.sum(~np.isnan(whole.numbers(ENERGY)))) if len(whole) else 0,
+        why_no_provenance=why_no_provenance,
         duration_s=total(whole, "duration_s"),
+        measures=shown,
+        configurations=groups,
         failures=failures_of(whole, names, data) if len(whole) else (),
-        groups=groups,
         tradeoff=weighed,
         tests=tuple(tests),
         interactions=tuple(interactions),
-        utilization=_utilization(table),
-        evidence=seen,
-        footprint=footprint(spent, medians, site or StudySite(Grid.of())),
-        missing=tuple(dict.fromkeys([*missing, *seen.missing])),
+        power_against_utilization=_utilization(runs),
+        recordings=inspected,
+        carbon=footprint(energy_of_all, medians, site or StudySite(Grid.of())),
+        missing=tuple(dict.fromkeys([*missing, *inspected.missing])),
+        runs=runs,
     )
 
 
 def _quality(table: Table, named: str | None, asked: bool, missing: list[str]) -> str | None:
-    """The metric of correctness if it is there; else why it is not, in `missing`.
+    """The metric of correctness if the runs have it; else the reason is added to `missing`.
 
-    Raises `BadInputError` where one that is `asked` for, and not just planned, is no column.
+    Raises `BadInputError` where one that is `asked` for, and not only planned, is no column.
     """
     chosen = named or next((q for q in QUALITIES if q in table.columns), None)
     if chosen == ENERGY:
-        raise UsageError(f"{ENERGY} is what is weighed: name a metric of correctness (--quality)")
+        raise UsageError(f"{ENERGY} is the cost: name a metric of correctness with --quality")
     if chosen is None:
-        missing.append("No trade-off: no metric of correctness is named (--quality).")
+        missing.append("No trade-off: no metric of correctness is known (name it with --quality).")
         return None
     if len(table) and (chosen not in table.columns or np.all(np.isnan(table.numbers(chosen)))):
         if asked and chosen not in table.columns:
             table.cells(chosen)  # raises, with the nearest names
         missing.append(
-            f"No trade-off: no run that finished has {chosen} (--quality names another)."
+            f"No trade-off: no run that finished has {chosen} (name another with --quality)."
         )
         return None
     if not len(table):
@@ -244,7 +241,7 @@ def _quality(table: Table, named: str | None, asked: bool, missing: list[str]) -
 def _left_out(
     table: Table, groups: Sequence[ConfigurationGroup], by: Sequence[str], plan: Study | None
 ) -> list[str]:
-    """Runs that are in no configuration, and factors that are not told apart."""
+    """Runs that are in no configuration, and factors that are not distinguished."""
     notes = []
     lost = len(table) - sum(len(g.rows) for g in groups)
     if lost:
@@ -252,7 +249,7 @@ def _left_out(
     planned = plan.factors if plan else {}
     pooled = [f for f, levels in planned.items() if f not in by and len(levels) > 1]
     if pooled:
-        notes.append(f"Not told apart: runs of one configuration differ in {', '.join(pooled)}.")
+        notes.append(f"Pooled: runs of one configuration differ in {', '.join(pooled)}.")
     return notes
 
 
@@ -270,9 +267,9 @@ def _tests(
     factors: Mapping[str, tuple[str, ...]],
     columns: Sequence[str],
     missing: list[str],
-) -> list[Test]:
-    """Every factor over all runs; the first within each combination of the others too."""
-    found: list[Test] = []
+) -> list[FactorTest]:
+    """Every factor over all runs; the first also within each combination of the others."""
+    tests: list[FactorTest] = []
     jobs: list[tuple[Table, str, Mapping[str, str]]] = [(table, f, {}) for f in factors]
     if len(factors) > 1:
         first, *others = factors
@@ -283,15 +280,15 @@ def _tests(
                 partial(compare_groups, rows, column, factor), missing, f"{factor} is not compared"
             )
             if comparison is not None:
-                found.append(Test(comparison, within))
-    return found
+                tests.append(FactorTest(comparison, within))
+    return tests
 
 
 def _within(
     table: Table, others: Sequence[str]
 ) -> list[tuple[Mapping[str, str], npt.NDArray[np.bool_]]]:
     groups = grouped(table, others, {})[0]
-    if not 1 < len(groups) <= MOST_WITHIN:
+    if not 1 < len(groups) <= MAX_WITHIN:
         return []
     return [(g.factors, np.isin(np.arange(len(table)), g.rows)) for g in groups]
 
@@ -302,21 +299,21 @@ def _interactions(
     columns: Sequence[str],
     missing: list[str],
 ) -> list[Interaction]:
-    found = []
+    interactions = []
     for column in columns:
-        for a, b in combinations(list(factors)[:MOST_FACTORS], 2):
+        for a, b in combinations(list(factors)[:MAX_FACTORS], 2):
             result = _attempt(
                 partial(interaction, table, column, a, b),
                 missing,
                 f"No interaction of {a} and {b}",
             )
             if result is not None:
-                found.append(result)
-    return found
+                interactions.append(result)
+    return interactions
 
 
 def _utilization(table: Table) -> Correlations | None:
-    """Power against how busy the device is, where both are known of three runs or more."""
+    """Power against utilization, where both are known of three runs or more."""
     for column in ("gpu_utilization_pct", "cpu_utilization_pct"):
         if len(table) and {column, "power_w"} <= set(table.columns):
             known = ~np.isnan(table.numbers(column)) & ~np.isnan(table.numbers("power_w"))

@@ -1,4 +1,4 @@
-"""A table of trials made ready to be reported: its energy, factors, configurations, failures."""
+"""A table of trials prepared for a report: its energy, factors, configurations, failures."""
 
 from __future__ import annotations
 
@@ -11,21 +11,33 @@ import numpy.typing as npt
 
 from ...analysis.statistics.medians import Median, median
 from ...analysis.table.column_units import quantities
-from ...analysis.table.columns import Table, by_size
+from ...analysis.table.columns import Array, Table, by_size
 from ...analysis.table.configurations import Members, grouped
 from ...errors import BadInputError, UsageError
-from ...units import Estimate, Provenance, one_line, weakest
-from ..model import Study, StudyResults, TrialStatus, level_text
+from ...ledger.study_model import Study, TrialStatus, level_text
+from ...units import Estimate, Provenance, one_line, provenance_of_sum
+from ..results import StudyResults
+from .inspected_runs import InspectedRuns
 from .measures import ENERGY, Measure, find_energy
 
 PROVENANCE = "provenance"
-"""The column that says where the energy of a row comes from."""
-_PROVENANCES = ", ".join(Provenance)
+"""The column with the provenance of the energy of a row."""
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """A trial that gave no figures to compare."""
+class Box:
+    """Five figures of a box plot; whiskers end at the last value within 1.5 boxes (Tukey 1977)."""
+
+    low: float
+    quartile_1: float
+    median: float
+    quartile_3: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class FailedTrial:
+    """A trial that did not finish, whose figures are not compared."""
 
     configuration: str
     repetition: str | None
@@ -39,23 +51,25 @@ class ConfigurationGroup:
 
     Attributes:
         name: of its levels, for people.
-        levels: by factor.
-        rows: of the runs that finished, in the table of those.
-        failed: how many did not.
-        medians: by column, in SI; only of columns that have values here.
+        factors: its levels, by factor.
+        rows: indexes of the runs that finished, in the table of those.
+        failed: number of runs that did not finish.
+        medians: by column, in SI units; only of columns that have values here.
+        boxes: likewise, of energy and quality.
     """
 
     name: str
-    levels: Mapping[str, str]
-    rows: npt.NDArray[np.intp]
+    factors: Mapping[str, str]
+    rows: list[int]
     failed: int
     medians: Mapping[str, Median]
+    boxes: Mapping[str, Box]
 
 
 def choose_factors(table: Table, by: Sequence[str], plan: Study | None) -> tuple[str, ...]:
     """The factors asked for, else those of the plan.
 
-    Raises `BadInputError` for one that is no column, `UsageError` where a table is given none.
+    Raises `BadInputError` for one that is no column, `UsageError` where a table has none.
     """
     chosen = tuple(dict.fromkeys(by or (plan.factors if plan else ())))
     if chosen:
@@ -68,7 +82,7 @@ def choose_factors(table: Table, by: Sequence[str], plan: Study | None) -> tuple
         if 1 < len(set(table.labels(c)) - {None}) <= 20 and not table.is_numeric(c)
     ]
     hint = f"--by {','.join(likely[:2])}" if likely else "--by COLUMN,COLUMN"
-    raise UsageError(f"{table.name}: say which of its columns are factors, as in {hint}")
+    raise UsageError(f"{table.name}: no factors: name the columns that are factors, as in {hint}")
 
 
 def with_energy(table: Table, column: str | None) -> Table:
@@ -81,8 +95,8 @@ def with_energy(table: Table, column: str | None) -> Table:
     column = column or find_energy(table)
     if column is None:
         raise BadInputError(
-            f"{table.name}: no column {ENERGY}: name the column of energy with --cost; its unit "
-            "is read off its name (energy_kwh, 'energy (MJ)')"
+            f"{table.name}: no column {ENERGY}: name the column of energy with --cost, with its "
+            "unit in the name (energy_kwh, 'energy (MJ)')"
         )
     values, _ = quantities(table, column)
     others = {c: v for c, v in table.columns.items() if c != ENERGY}
@@ -90,7 +104,7 @@ def with_energy(table: Table, column: str | None) -> Table:
 
 
 def finished_rows(table: Table) -> npt.NDArray[np.bool_]:
-    """Which rows are of runs that finished, shape (rows,): all where no `status` says."""
+    """Whether each row is of a run that finished, shape (rows,): all where there is no `status`."""
     if "status" not in table.columns:
         return np.ones(len(table), dtype=np.bool_)
     return np.array([s in (None, TrialStatus.FINISHED) for s in table.labels("status")], np.bool_)
@@ -100,14 +114,14 @@ def levels_of(
     table: Table, factors: Sequence[str], plan: Study | None
 ) -> dict[str, tuple[str, ...]]:
     """Levels by factor: as planned, any others after them; unplanned numbers by size."""
-    found = {}
+    levels = {}
     for factor in factors:
         planned = [level_text(x) for x in plan.factors.get(factor, ())] if plan else []
         there = [x for x in table.levels(factor) if x is not None] if len(table) else []
         if there and table.is_numeric(factor):
             there.sort(key=by_size)
-        found[factor] = tuple(dict.fromkeys([*planned, *there]))
-    return found
+        levels[factor] = tuple(dict.fromkeys([*planned, *there]))
+    return levels
 
 
 def groups_of(
@@ -115,60 +129,75 @@ def groups_of(
     whole: Table,
     by: Sequence[str],
     shown: Sequence[Measure],
+    boxed: Sequence[str],
     levels: Mapping[str, tuple[str, ...]],
 ) -> tuple[ConfigurationGroup, ...]:
-    """Every configuration, those of which no run finished too, in the order of the levels.
+    """Every configuration, in the order of the levels, also those of which no run finished.
 
     Args:
         table: the runs that finished.
         whole: all runs.
         by: the factors.
-        shown: the measures that medians are taken of.
+        shown: the measures; the first is energy, those in `boxed` have boxes.
+        boxed: columns.
         levels: of the factors, in order.
     """
     values = {m.column: quantities(table, m.column)[0] for m in shown} if len(table) else {}
     ran = {g.name: g.rows for g in grouped(table, by, {})[0]} if len(table) else {}
-    found = []
-    for group in _however_they_ended(whole, by):
-        rows = ran.get(group.name, np.empty(0, dtype=np.intp))
-        medians = {}
-        for column, known in values.items():
-            there = known[rows]
-            there = there[~np.isnan(there)]
-            if len(there):
-                medians[column] = median(there)
-        failed = len(group.rows) - len(rows)
-        found.append(ConfigurationGroup(group.name, group.factors, rows, failed, medians))
+    groups = []
+    for group in _of_any_status(whole, by):
+        rows: list[int] = ran[group.name].tolist() if group.name in ran else []
+        known = {c: x[rows][~np.isnan(x[rows])] for c, x in values.items()}
+        groups.append(
+            ConfigurationGroup(
+                name=group.name,
+                factors=group.factors,
+                rows=rows,
+                failed=len(group.rows) - len(rows),
+                medians={c: median(x) for c, x in known.items() if len(x)},
+                boxes={c: box(x) for c, x in known.items() if len(x) and c in boxed},
+            )
+        )
     places = {f: {level: i for i, level in enumerate(ls)} for f, ls in levels.items()}
-    found.sort(key=lambda g: [places[f].get(g.levels[f], 0) for f in by if f in places])
-    return tuple(found)
+    groups.sort(key=lambda g: [places[f].get(g.factors[f], 0) for f in by if f in places])
+    return tuple(groups)
 
 
-def _however_they_ended(whole: Table, by: Sequence[str]) -> list[Members]:
+def box(values: Array) -> Box:
+    """The box of values, shape (n,), at least one, all finite."""
+    q1, middle, q3 = (float(q) for q in np.quantile(values, (0.25, 0.5, 0.75)))
+    reach = 1.5 * (q3 - q1)
+    inside = values[(values >= q1 - reach) & (values <= q3 + reach)]
+    return Box(min(q1, float(inside.min())), q1, middle, q3, max(q3, float(inside.max())))
+
+
+def _of_any_status(whole: Table, by: Sequence[str]) -> list[Members]:
     columns = {c: v for c, v in whole.columns.items() if c != "status"}
     return grouped(Table(whole.name, columns, whole.lines), by, {})[0]
 
 
-def failures_of(whole: Table, by: Sequence[str], data: StudyResults | Table) -> tuple[Failure, ...]:
+def failures_of(
+    whole: Table, by: Sequence[str], data: StudyResults | Table
+) -> tuple[FailedTrial, ...]:
     """The trials that did not finish, in the order of the table."""
     finished = finished_rows(whole)
     if np.all(finished):
         return ()
-    names = {row: g.name for g in _however_they_ended(whole, by) for row in g.rows.tolist()}
+    names = {row: g.name for g in _of_any_status(whole, by) for row in g.rows.tolist()}
 
     def texts(column: str) -> list[str | None]:
         return whole.labels(column) if column in whole.columns else [None] * len(whole)
 
     status, repeated, errors, trials = map(texts, ("status", "repetition", "error", "trial"))
-    told: dict[str | None, str | None] = {}
+    stored: dict[str | None, str | None] = {}
     if isinstance(data, StudyResults):
-        told = {t.trial_id: t.error for t in data.trials}
+        stored = {t.trial_id: t.error for t in data.trials}
     return tuple(
-        Failure(
+        FailedTrial(
             names.get(i, "unknown"),
             repeated[i],
             status[i] or "unknown",
-            errors[i] or told.get(trials[i]),
+            errors[i] or stored.get(trials[i]),
         )
         for i in np.flatnonzero(~finished).tolist()
     )
@@ -180,43 +209,61 @@ def counts_of(whole: Table, data: StudyResults | Table) -> dict[str, int]:
         counts = Counter(str(t.status) for t in data.trials)
         return {str(s): counts[str(s)] for s in TrialStatus} | {"planned": len(data.trials)}
     statuses = whole.labels("status") if "status" in whole.columns else []
-    found = Counter(s or "unknown" for s in statuses)
-    found[str(TrialStatus.FINISHED)] = int(finished_rows(whole).sum())
-    return dict(found) | {"planned": len(whole)}
+    by_status = Counter(s or "unknown" for s in statuses)
+    by_status[str(TrialStatus.FINISHED)] = int(finished_rows(whole).sum())
+    return dict(by_status) | {"planned": len(whole)}
 
 
-def provenance_of(table: Table) -> tuple[Provenance | None, str | None]:
-    """Where all energies of a table come from: the weakest that its `provenance` says.
+def total_energy(whole: Table, inspected: InspectedRuns) -> tuple[Estimate | None, str | None]:
+    """Energy of all rows, J, and why its provenance is unknown, None where it is known.
 
-    None, with the reason, where it does not say so of each.
+    Errors of runs have common causes, so bounds are added as they are. Of an unknown provenance,
+    the energy counts as assumed.
     """
-    if PROVENANCE not in table.columns:
-        return None, f"{table.name} has no column {PROVENANCE}"
-    known = ~np.isnan(table.numbers(ENERGY))
-    said = [x for x, there in zip(table.labels(PROVENANCE), known, strict=True) if there]
-    unsaid = sum(x is None for x in said)
-    if unsaid or not said:
-        return None, f"column {PROVENANCE} is empty in {unsaid:,} of {len(said):,} runs"
-    found = {str(x).lower() for x in said}
-    strange = sorted(found - set(Provenance))
-    if strange:
-        return None, f"column {PROVENANCE} says {one_line(strange[0])}: {_PROVENANCES} is known"
-    return weakest(map(Provenance, found)), None
-
-
-def total_energy(table: Table, provenance: Provenance) -> Estimate | None:
-    """Energy of all rows; errors of runs share their causes, so bounds add as they are."""
-    value = total(table, ENERGY)
+    value = total(whole, ENERGY)
     if value is None:
-        return None
-    low, high = (total(table, f"energy_{bound}_j") for bound in ("low", "high"))
-    least = value if low is None else min(low, value)
-    most = value if high is None else max(high, value)
-    return Estimate(value, least, most, "J", provenance)
+        return None, "nothing has run"
+    low, high = (total(whole, f"energy_{bound}_j") for bound in ("low", "high"))
+    parts, reason = _provenances(whole)
+    if reason is not None:
+        runs = [run.energy for run in inspected.runs if run.energy is not None]
+        parts, reason = (runs, None) if runs else ([], reason)
+    kind, mix = provenance_of_sum(parts) if parts else (Provenance.ASSUMED, {})
+    return (
+        Estimate(
+            value,
+            value if low is None else min(low, value),
+            value if high is None else max(high, value),
+            "J",
+            kind,
+            mix,
+            reason=reason,
+        ),
+        reason,
+    )
+
+
+def _provenances(table: Table) -> tuple[list[Estimate], str | None]:
+    """The energies of a table, J, with their provenances; or the reason why these are unknown."""
+    if PROVENANCE not in table.columns:
+        return [], f"{table.name} has no column {PROVENANCE}"
+    energies = quantities(table, ENERGY)[0]
+    labels = [label and label.lower() for label in table.labels(PROVENANCE)]
+    known = [(e, label) for e, label in zip(energies, labels, strict=True) if not np.isnan(e)]
+    empty = sum(label is None for _, label in known)
+    if empty or not known:
+        return [], f"column {PROVENANCE} is empty in {empty:,} of {len(known):,} runs"
+    unknown = sorted({str(label) for _, label in known} - set(Provenance))
+    if unknown:
+        return [], (
+            f"column {PROVENANCE} contains {one_line(unknown[0])}: {', '.join(Provenance)} "
+            "are allowed"
+        )
+    return [Estimate(e, e, e, "J", Provenance(str(label))) for e, label in known], None
 
 
 def total(table: Table, column: str) -> float | None:
-    """The sum of a column in SI, None where nothing of it is known."""
+    """The sum of a column in SI units; None where it has no value."""
     if column not in table.columns:
         return None
     values = quantities(table, column)[0]

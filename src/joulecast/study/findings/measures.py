@@ -1,4 +1,4 @@
-"""Which columns of a table of runs are figures to report, and what they are called."""
+"""The columns of a table of runs that are reported, with their labels and units."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ _OTHER = {"run_id", "name", "status", "started_at", "energy_low_j", "energy_high
 _OTHER |= {"repetition", "seed", "order", "host", "study", "trial", "run", "error"}
 _OTHER |= {"provenance"}
 _METRICS = ("accuracy", "precision", "recall", "f1", "auc", "loss", "val_", "top1", "top5", "r2")
-"""How names of metrics begin or end, by which they are known in a table that someone gives."""
-MOST_METRICS = 12
+"""Beginnings of column names that are metrics, in a table that was not recorded by joulecast."""
+MAX_METRICS = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A column of figures: what people call it, and its unit."""
+    """A column of figures, with its label for people and its unit."""
 
     column: str
     label: str
     unit: Unit
 
     def text(self, value: float | None) -> str:
-        """A figure (in SI) as people read it: `12.3 kJ`, `0.972`, `unknown`."""
+        """A figure (in SI units) for people: `12.3 kJ`, `0.972`, `unknown`."""
         if value is None:
             return "unknown"
         if self.unit.name == "%":
@@ -56,7 +56,7 @@ class Measure:
 
 
 def measure(column: str) -> Measure:
-    """What a column is called, and its unit, as far as its name tells."""
+    """The label and the unit of a column, as far as its name shows them."""
     return Measure(column, _FIGURES.get(column, column), _UNITS.get(column) or unit_of(column))
 
 
@@ -67,11 +67,11 @@ def measures(
 
     Args:
         table: of runs.
-        factors: columns that are not figures though they may hold numbers.
-        energy: the column of energy; it comes first.
-        quality: comes second, where there is one.
-        recorded: whether the columns are those of recorded runs: all that are neither figures nor
-            about the run are its metrics then. Else only what is called like one is.
+        factors: columns that are not figures, though they may contain numbers.
+        energy: the column of energy, the first measure.
+        quality: the second one, where there is one.
+        recorded: whether the runs were recorded by joulecast: every other column is then a metric.
+            Else only columns with the name of a metric are.
     """
     first = [energy, *([quality] if quality else [])]
     figures = [c for c in _FIGURES if c in table.columns and c != energy]
@@ -82,20 +82,22 @@ def measures(
     ]
     about = ("run:", "tag:")
     metrics = [c for c in metrics if not c.endswith("_energy_j") and not c.startswith(about)]
-    known = [
+    columns = [
         c
-        for c in dict.fromkeys([*first, *figures, *metrics[:MOST_METRICS]])
+        for c in dict.fromkeys([*first, *figures, *metrics[:MAX_METRICS]])
         if c in first or (c not in factors and table.is_numeric(c))
     ]
-    return tuple(measure(c) for c in known)
+    return tuple(measure(c) for c in columns)
 
 
 def find_energy(table: Table) -> str | None:
-    """The column of energy: `energy_j`, else the only one called so that has a unit of energy."""
+    """The column of energy: `energy_j`, else the only one named energy with a unit of energy."""
     if ENERGY in table.columns:
         return ENERGY
-    found = [c for c in table.columns if c.lower().startswith("energy") and unit_of(c).name == "J"]
-    return found[0] if len(found) == 1 else None
+    energies = [
+        c for c in table.columns if c.lower().startswith("energy") and unit_of(c).name == "J"
+    ]
+    return energies[0] if len(energies) == 1 else None
 
 
 def _called_like_a_metric(column: str) -> bool:

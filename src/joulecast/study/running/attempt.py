@@ -1,4 +1,4 @@
-"""One go at a trial: its process, recorded from the call of its function to the call's end."""
+"""One attempt at a trial: its process, recorded from the call of its function to the call's end."""
 
 from __future__ import annotations
 
@@ -9,40 +9,55 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...forecasting.early_stopping import rule as early_stopping
+from ... import serialize
+from ...ledger.study_model import TrialStatus
 from ...recording.distributed import Job
 from ...recording.model import Status
 from ...recording.summary import Summary
-from ...run.run_options import RunOptions
 from ...run.run_state import RunState
 from ...run.session import Session
 from ...units import Estimate
-from ..entry import place
-from ..model import Level, Study, TrialStatus, level_text
-from . import oom
-from .process import TrialProcess, how_it_ended
+from . import oom_kills
+from .process import TrialProcess, exit_text
+from .trial_spec import TrialSpec
 
-GRACE_S = 10.0  # what a trial that is stopped gets to end by itself
-LOOK_S = 1.0  # between two looks at how it stands
-_JOB = Job(None, 0, None, False)  # a study is no rank of a distributed job
-_UNHEARD = ("JOULECAST_JOIN",)  # of a run around the study: each trial is a run of its own
+# Time between SIGTERM and SIGKILL.
+GRACE_S = 10.0
+# The state of the run is polled once in so many seconds.
+POLL_S = 1.0
+# A study is no rank of a distributed job.
+_JOB = Job(None, 0, None, False)
+# Variables of a run around the study: each trial is a run of its own.
+_NOT_INHERITED = ("JOULECAST_JOIN",)
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """How it went. `status` None: it was stopped, by whom `why` says, and is no result."""
+    """How an attempt ended.
+
+    Attributes:
+        status: None: it was stopped, and is no result.
+        error: of one that failed.
+        why_stopped: the reason where it was stopped.
+        summary: of its run; None where none began.
+        log: the end of what it printed.
+    """
 
     status: TrialStatus | None
     error: str | None
-    why: str | None
-    run_id: str | None
-    summary: Summary | None  # of the run, where it came so far
+    why_stopped: str | None
+    summary: Summary | None
     log: str
+
+    @property
+    def run_id(self) -> str | None:
+        """Of its recording."""
+        return None if self.summary is None else self.summary.recording.header.run_id
 
     @property
     def energy(self) -> Estimate | None:
         """Of the run; None where nothing was measured."""
-        return self.summary.total if self.summary is not None else None
+        return None if self.summary is None else self.summary.total
 
     @property
     def duration_s(self) -> float | None:
@@ -51,98 +66,77 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Watcher:
-    """What an attempt asks and tells while it goes on.
+class AttemptHooks:
+    """Functions that an attempt calls while it runs.
 
     Attributes:
-        stops: given how the run stands (None before it begins), why it is to stop, or None.
-        began: told the id of the run.
-        seen: told how it stands, about once a second.
-        say: told what the user should know.
-        output: handed what the trial prints, or None.
+        stops: with the state of the run (None before it begins); returns why to stop it, or None.
+        began: with the id of the run.
+        state: with the state of the run, about once a second.
+        say: with messages for the user.
+        output: with what the trial prints; None: nothing is shown.
     """
 
     stops: Callable[[RunState | None], str | None]
     began: Callable[[str], None] = lambda run_id: None
-    seen: Callable[[RunState], None] = lambda snapshot: None
+    state: Callable[[RunState], None] = lambda state: None
     say: Callable[[str], None] = lambda text: None
     output: Callable[[bytes], None] | None = None
 
 
 def attempt(
-    study: Study,
-    factors: Mapping[str, Level],
-    seed: int,
+    spec: TrialSpec,
+    entry: str,
     *,
     tags: Mapping[str, str],
     folder: Path,
     ledger: str | Path | None,
     env: Mapping[str, str],
-    watcher: Watcher,
+    hooks: AttemptHooks,
     root: Path = Path("/"),
 ) -> Attempt:
-    """Run the study's function with these factors in a process of its own, and record it."""
-    file, function = place(study, folder)
-    epochs = planned_epochs(study, factors)
-    levels = {factor: level_text(level) for factor, level in factors.items()}
-    name = f"{study.name}/{','.join(levels.values())}"
-    spec = {
-        "name": name,
-        "file": str(file.absolute()),
-        "function": function,
-        "factors": dict(factors),
-        "seed": seed,
-        "epochs": epochs,
-        "early_stopping": study.early_stopping,
-    }
-    rule = study.early_stopping
-    options = RunOptions(
-        name=name,
-        epochs=epochs,
-        tags={**levels, **tags},
-        ledger=ledger,
-        early_stopping=None if rule is None else early_stopping.parse(rule),
-    )
-    command = [sys.executable, study.entry, *(f"{f}={level}" for f, level in levels.items())]
-    before = oom.kills(root)
-    inner = {key: value for key, value in env.items() if key not in _UNHEARD}
-    watch: Session | None = None
+    """Run a trial in a process of its own, and record it.
+
+    Args:
+        spec: of the trial.
+        entry: of the study, for the command line that the recording shows.
+        tags: of the recording, in addition to the levels.
+        folder: in which it runs.
+        ledger: that the recording goes to.
+        env: the environment of the process.
+        hooks: functions to call while it runs.
+        root: of the system's files, in which out-of-memory kills are counted.
+    """
+    options = spec.run_options(tags={**spec.levels, **tags}, ledger=ledger)
+    command = [sys.executable, entry, *(f"{f}={level}" for f, level in spec.levels.items())]
+    before = oom_kills.kills(root)
+    inner = {key: value for key, value in env.items() if key not in _NOT_INHERITED}
+    session: Session | None = None
     summary: Summary | None = None
-    with TrialProcess(spec, folder, inner, watcher.output) as process:
+    with TrialProcess(serialize.to_builtins(spec), folder, inner, hooks.output) as process:
         try:
-            said, why = _wait(process, watcher, lambda: None)
-            if why is None and "ready" in said:
-                watch = Session(options, command, process.pid, _JOB, inner, notify=watcher.say)
-                watch.start()
-                process.send({"join": watch.join_file.variable})
-                watcher.began(watch.recorder.header.run_id)
-                said, why = _wait(process, watcher, watch.monitor.state)
+            message, why = _wait(process, hooks, lambda: None)
+            if why is None and "ready" in message:
+                session = Session(options, command, process.pid, _JOB, inner, notify=hooks.say)
+                session.start()
+                process.send({"join": session.join_file.variable})
+                hooks.began(session.recorder.header.run_id)
+                message, why = _wait(process, hooks, session.monitor.state)
             if why is not None:
                 process.stop(GRACE_S)
-            status, error = _judged(said, why, lambda: oom.killed(before, oom.kills(root)))
+            status, error = _result(
+                message, why, lambda: oom_kills.killed(before, oom_kills.kills(root))
+            )
         except BaseException:
             process.stop(0.0)
-            if watch is not None:
-                watch.stop(Status.STOPPED)
+            if session is not None:
+                session.stop(Status.STOPPED)
             raise
-        if watch is not None:
+        if session is not None:
             if why is not None:
-                watch.recorder.warn(f"stopped, and no part of the study's results: {why}")
-            summary = watch.stop(_STATUS[status], _exit_code(said))
-    return Attempt(
-        status=status,
-        error=error,
-        why=why,
-        run_id=None if summary is None else summary.recording.header.run_id,
-        summary=summary,
-        log=process.log,
-    )
-
-
-def planned_epochs(study: Study, factors: Mapping[str, Level]) -> int | None:
-    """The epochs of a trial: a factor of that name counts before the study's own."""
-    epochs = factors.get("epochs", study.epochs)
-    return epochs if isinstance(epochs, int) and not isinstance(epochs, bool) else study.epochs
+                session.recorder.warn(f"stopped, and no part of the study's results: {why}")
+            summary = session.stop(_STATUS[status], _exit_code(message))
+    return Attempt(status, error, why, summary, process.log)
 
 
 _STATUS = {
@@ -154,47 +148,48 @@ _STATUS = {
 
 
 def _wait(
-    process: TrialProcess, watcher: Watcher, snapshot: Callable[[], RunState | None]
+    process: TrialProcess, hooks: AttemptHooks, read_state: Callable[[], RunState | None]
 ) -> tuple[dict[str, Any], str | None]:
-    """What the process says next; or nothing, and why it is to stop."""
-    due = time.monotonic() + LOOK_S
+    """The next message of the process; or an empty one, and why the process is to be stopped."""
+    due = time.monotonic() + POLL_S
     while True:
-        said = process.next(LOOK_S / 5)
-        if said is not None:
-            return said, None
-        seen = None
+        message = process.next(POLL_S / 5)
+        if message is not None:
+            return message, None
+        state = None
         if time.monotonic() >= due:
-            due = time.monotonic() + LOOK_S
+            due = time.monotonic() + POLL_S
             process.tend()
-            seen = snapshot()
-            if seen is not None:
-                watcher.seen(seen)
-        why = watcher.stops(seen)
+            state = read_state()
+            if state is not None:
+                hooks.state(state)
+        why = hooks.stops(state)
         if why is not None:
             return {}, why
 
 
-def _judged(
-    said: Mapping[str, Any], why: str | None, killed: Callable[[], bool]
+def _result(
+    message: Mapping[str, Any], why_stopped: str | None, killed: Callable[[], bool]
 ) -> tuple[TrialStatus | None, str | None]:
-    if why is not None:
+    """The status and the error of a trial, from the last message of its process."""
+    if why_stopped is not None:
         return None, None
-    if "done" in said:
-        status, error = TrialStatus(said["done"]["status"]), said["done"]["error"]
-        # A data loader that the kernel killed: the training itself only sees it gone.
+    if "done" in message:
+        status, error = TrialStatus(message["done"]["status"]), message["done"]["error"]
+        # A data loader that the kernel killed: the training only sees that it is gone.
         if status is TrialStatus.FAILED and "kill" in str(error).lower() and killed():
             status = TrialStatus.OUT_OF_MEMORY
         return status, error
-    code = int(said.get("ended", 1))
+    code = int(message.get("ended", 1))
     if code == -9 and killed():
-        return TrialStatus.OUT_OF_MEMORY, "killed by the kernel, which had run out of memory"
-    return TrialStatus.FAILED, how_it_ended(code)
+        return TrialStatus.OUT_OF_MEMORY, "killed by the kernel: out of memory"
+    return TrialStatus.FAILED, exit_text(code)
 
 
-def _exit_code(said: Mapping[str, Any]) -> int | None:
-    if "ended" in said:
-        code = int(said["ended"])
+def _exit_code(message: Mapping[str, Any]) -> int | None:
+    if "ended" in message:
+        code = int(message["ended"])
         return code if code >= 0 else 128 - code
-    if "done" in said:
-        return 0 if said["done"]["status"] == TrialStatus.FINISHED else 1
+    if "done" in message:
+        return 0 if message["done"]["status"] == TrialStatus.FINISHED else 1
     return None

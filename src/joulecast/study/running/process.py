@@ -1,4 +1,4 @@
-"""The runner's side of a trial: its process started, talked to, and its output kept."""
+"""The process of a trial, as the runner starts it, talks to it and reads its output."""
 
 from __future__ import annotations
 
@@ -19,16 +19,19 @@ from typing import IO, Any
 
 from ...recording.wrap.stop import Stopper
 
-_LOG_BYTES = 64 * 1024  # kept of what it prints, from the end
-_POLL_S = 0.05  # where the system has no pidfd
-_LEAVE_S = 10.0  # what it gets to end by itself, its work done
+# The end of what it prints, which is kept.
+_LOG_BYTES = 64 * 1024
+# Where the system has no pidfd.
+_POLL_S = 0.05
+# Its work done, it may take so long to exit.
+_LEAVE_S = 10.0
 
 
 class TrialProcess:
-    """A child that will call the study's function, in a `with` block that it does not outlive.
+    """A child process that calls the study's function; it ends with the `with` block at the latest.
 
-    `echo` is handed what it prints.
-    It has a session of its own: a Ctrl-C at the terminal is the runner's to act on.
+    It has a session of its own, so that a Ctrl-C at the terminal reaches the runner only. `echo` is
+    called with what it prints.
     """
 
     def __init__(
@@ -76,45 +79,47 @@ class TrialProcess:
         self._leave()
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """Tell it something; one that has ended does not hear it."""
+        """Send a message; nothing happens where the process has ended."""
         with suppress(OSError):
             self._channel.sendall((json.dumps(message) + "\n").encode())
 
     def next(self, timeout_s: float) -> dict[str, Any] | None:
-        """What it says next, `{"ended": code}` when it is gone (-n: by signal n), or None yet."""
+        """Its next message, `{"ended": code}` once it has ended (-n: by signal n), None so far."""
         deadline = time.monotonic() + timeout_s
         while True:
             if self._messages:
                 return self._messages.popleft()
-            ended = self._ended()  # before the look at the channel: nothing comes after it
+            # Read before the channel: nothing is sent after the end.
+            ended = self._ended()
             self._receive(0.0)
             if self._messages:
                 continue
             if ended is not None:
                 return {"ended": ended}
-            left = deadline - time.monotonic()
-            if left <= 0:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
                 return None
-            self._receive(left if self._pidfd is not None else min(left, _POLL_S))
+            self._receive(remaining if self._pidfd is not None else min(remaining, _POLL_S))
 
     def tend(self) -> None:
-        """To be called about once a second while it runs."""
+        """Find processes that it started; to be called about once a second while it runs."""
         self._stopper.tend()
 
     def stop(self, grace_s: float) -> str:
-        """End it and all it has started; in words how."""
+        """End it and all processes that it started; returns how it ended, for people."""
         return str(self._stopper.stop(grace_s))
 
     def _leave(self) -> None:
-        """Wait for its end, which comes by itself as its work is done."""
+        """Wait for its exit, then end what it started and left running."""
         with suppress(OSError):
             self._channel.shutdown(socket.SHUT_WR)
         deadline = time.monotonic() + _LEAVE_S
         while self._ended() is None and time.monotonic() < deadline:
             select.select([] if self._pidfd is None else [self._pidfd], [], [], _POLL_S)
-        self._stopper.stop(1.0)  # and what it left behind: nothing is to disturb the next
+        self._stopper.stop(1.0)
         self._process.wait()
-        self._reading.join(1.0)  # a process that it left behind may hold its output open
+        # A process that it started may still have its output open.
+        self._reading.join(1.0)
         self._channel.close()
         if self._pidfd is not None:
             os.close(self._pidfd)
@@ -139,7 +144,8 @@ class TrialProcess:
                     continue
                 try:
                     self._echo(data)
-                except (OSError, ValueError):  # nobody listens any more: the trial goes on
+                # The reader is gone; the trial continues.
+                except (OSError, ValueError):
                     self._echo = None
 
     def _receive(self, timeout_s: float) -> None:
@@ -158,30 +164,31 @@ class TrialProcess:
             return
         *lines, self._partial = (self._partial + data).split(b"\n")
         for line in lines:
-            with suppress(ValueError):  # the user's code found the channel and wrote to it
+            # The user's code may have written to the channel.
+            with suppress(ValueError):
                 message = json.loads(line)
                 if isinstance(message, dict):
                     self._messages.append(message)
 
     def _ended(self) -> int | None:
-        """Its exit code, while it stays listed, so that its last CPU time can be read."""
+        """Its exit code; the process stays listed, so that its last CPU time can be read."""
         if not hasattr(os, "waitid"):
             return self._process.poll()
         if self._process.returncode is not None:
             return self._process.returncode
-        found = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        if found is None:
+        state = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if state is None:
             return None
-        return int(found.si_status if found.si_code == os.CLD_EXITED else -found.si_status)
+        return int(state.si_status if state.si_code == os.CLD_EXITED else -state.si_status)
 
 
 _CLOSED = b"\0closed"
 
 
-def how_it_ended(code: int) -> str:
+def exit_text(code: int) -> str:
     """`exit code 1`, `killed by SIGSEGV`."""
     if code >= 0:
-        return f"it ended without a word, exit code {code}"
+        return f"it ended without a report, exit code {code}"
     try:
         return f"killed by {signal.Signals(-code).name}"
     except ValueError:
@@ -193,5 +200,6 @@ def _pidfd(pid: int) -> int | None:
         return None
     try:
         return os.pidfd_open(pid)
-    except OSError:  # an old kernel, or a sandbox that forbids it
+    # An old kernel, or a sandbox that forbids it.
+    except OSError:
         return None

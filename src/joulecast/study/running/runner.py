@@ -1,4 +1,4 @@
-"""Works on a study: takes one trial after the other, until none is left or a limit is reached.
+"""Works on a study: runs one trial after the other, until none is pending or a limit is reached.
 
 Any number of runners may work on one study, on any machines that share its ledger.
 """
@@ -11,42 +11,54 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import LedgerError
 from ...ledger import claims, studies
 from ...ledger.liveness import this_process
+from ...ledger.study_model import Level, Study, Trial, TrialStatus
 from ...recording.summary import summarize
 from ...run.run_state import RunState
 from ...units import Estimate, format_duration, format_quantity
 from .. import entry
-from ..model import Level, Study, Trial, TrialStatus
 from ..results import figures_of
-from ..stored_plan import trial_of
-from .attempt import Attempt, Watcher, attempt
-from .claimed import Claimed
-from .conditions import cool_down, gpu_temperatures
-from .expected import Expected
-from .outcome import End, Outcome
-from .progress import Ended, Listener, Progress, Silent
+from ..status import counts_by_status
+from .attempt import Attempt, AttemptHooks, attempt
+from .cool_down import cool_down, gpu_temperatures
+from .study_forecast import StudyForecast
+from .study_progress import EndedTrial, StudyListener, StudyProgress
+from .study_run import EndReason, StudyRun
+from .trial_claim import TrialClaim
+from .trial_spec import TrialSpec
 
 if TYPE_CHECKING:
     from ...ledger import Ledger
-    from ...ledger.studies import StoredTrial
 
-_WARM_UPS = 3  # configurations that are tried, should one fail
-_PATIENCE_S = 10.0  # meters that have told no energy by then will hardly do so
+# Configurations that are tried for the warm-up, should one fail.
+_WARM_UPS = 3
+# A run without energy after so long will probably have none.
+_NO_ENERGY_S = 10.0
+_STOPPED_BY_USER = "the user stopped the study"
 
 
 @dataclass(slots=True)
-class Around:
-    """The world a runner works in; tests hand in their own."""
+class RunnerContext:
+    """What surrounds a runner; tests pass their own.
+
+    Attributes:
+        env: the environment of trials.
+        stop: ends the study in order once it is set.
+        listener: receives what happens.
+        temperatures: of the GPUs, degrees Celsius; None: read by NVML.
+        root: of the system's files.
+        verbose: whether the listener receives what trials print.
+    """
 
     env: Mapping[str, str] = field(default_factory=lambda: os.environ)
     stop: threading.Event = field(default_factory=threading.Event)
-    listener: Listener = field(default_factory=Silent)
+    listener: StudyListener = field(default_factory=StudyListener)
     temperatures: Callable[[], list[float] | None] | None = None
     root: Path = Path("/")
     verbose: bool = False
@@ -55,126 +67,126 @@ class Around:
 class Runner:
     """One runner's work on one study, whose plan is in the ledger."""
 
-    def __init__(self, ledger: Ledger, study: Study, folder: Path, around: Around) -> None:
-        self._ledger, self._study, self._folder, self._around = ledger, study, folder, around
+    def __init__(self, ledger: Ledger, study: Study, folder: Path, context: RunnerContext) -> None:
+        self._ledger, self._study, self._folder, self._context = ledger, study, folder, context
         self._me = this_process()
-        self._ended: list[Ended] = []
-        self._said: list[str] = []
-        self._expected = Expected()
+        self._ended: list[EndedTrial] = []
+        self._messages: list[str] = []
+        self._forecast = StudyForecast()
         self._counts: dict[TrialStatus, int] = {}
-        self._pending: list[StoredTrial] = []
-        self._spent = (0.0, 0.0)
+        self._pending: list[Trial] = []
+        # Joules and seconds of all runs of the study so far.
+        self._used = (0.0, 0.0)
 
-    def run(self) -> Outcome:
-        """Until none is left, a limit is reached, or it is told to stop."""
+    def run(self) -> StudyRun:
+        """Run trials until none is pending, a limit is reached, or the study is stopped."""
         self._compare_code()
         cold, first = self._study.conditions.warm_up_s > 0, True
         while True:
             end = self._before_next()
             if end is None and not first:
-                end = self._rest()
+                end = self._pause()
             if end is None and cold:
                 cold, end = False, self._warm_up()
             if end is None:
-                row = claims.claim(self._ledger, self._study.name, self._me)
-                if row is None:  # other runners took what was left
+                trial = claims.claim(self._ledger, self._study.name, self._me)
+                # Other runners may have taken the last ones.
+                if trial is None:
                     continue
-                first, end = False, self._run(row)
+                first, end = False, self._run(trial)
             if end is not None:
-                self._look()
-                return self._outcome(end)
+                self._update()
+                return self._result(end)
 
     # before a trial
 
     def _take_back(self) -> None:
-        """What runners have left behind that are gone: there may be nobody else to do it."""
+        """Make trials of runners that are gone pending again: no other process does it."""
         for lost in claims.reclaim(self._ledger, self._study.name):
             self._say(f"trial {lost.trial_id} was interrupted on {lost.host}: it is run again")
             if lost.run_id is not None:
-                with suppress(LedgerError):  # its recording never came into the ledger
+                # The recording may never have reached the ledger.
+                with suppress(LedgerError):
                     summary = summarize(self._ledger.load(lost.run_id))
-                    self._spend(summary.total, summary.duration_s)
+                    self._add_used(summary.total, summary.duration_s)
 
     def _compare_code(self) -> None:
-        known = studies.load(self._ledger, self._study.name)
-        if known.code != entry.code_of(self._study, self._folder):
+        planned = studies.load(self._ledger, self._study.name)
+        if planned.code != entry.code_of(self._study, self._folder):
             file = entry.place(self._study, self._folder)[0].name
             self._say(f"{file} has changed since the study was planned: trials may not compare")
 
-    def _before_next(self) -> End | None:
-        """Why no other is started, or None."""
+    def _before_next(self) -> EndReason | None:
+        """Why no other trial is started, or None."""
         self._take_back()
-        self._look()
+        self._update()
         if not self._pending:
             running = self._counts.get(TrialStatus.RUNNING, 0)
-            return End.ELSEWHERE if running else self._limit_passed() or End.COMPLETE
-        if self._around.stop.is_set():
-            return End.STOPPED
-        return self._limit(self._pending[0].factors)
+            return EndReason.ELSEWHERE if running else self._limit_passed() or EndReason.COMPLETE
+        if self._context.stop.is_set():
+            return EndReason.STOPPED
+        return self._next_limit(self._pending[0].factors)
 
-    def _look(self) -> list[StoredTrial]:
-        """At what the ledger knows: other runners may have been at work. All trials."""
-        rows = studies.trials(self._ledger, self._study.name)
-        self._counts = {}
-        for row in rows:
-            status = TrialStatus(row.status)
-            self._counts[status] = self._counts.get(status, 0) + 1
-        self._pending = [row for row in rows if row.status == TrialStatus.PENDING]
-        self._spent = studies.spent(self._ledger, self._study.name)
-        self._expected.learn(rows, self._spent)
-        return rows
+    def _update(self) -> list[Trial]:
+        """Read all trials from the ledger: other runners may work on them, too."""
+        trials = studies.trials(self._ledger, self._study.name)
+        self._counts = counts_by_status(trials)
+        self._pending = [trial for trial in trials if trial.status is TrialStatus.PENDING]
+        self._used = studies.used(self._ledger, self._study.name)
+        self._forecast.update(trials, self._used[0])
+        return trials
 
-    def _limit_passed(self) -> End | None:
-        """The limit that all of it together has passed."""
-        study, (energy_j, duration_s) = self._study, self._spent
-        if study.max_energy_j is not None and energy_j > study.max_energy_j:
-            return End.ENERGY
-        if study.max_duration_s is not None and duration_s > study.max_duration_s:
-            return End.DURATION
-        return None
+    def _limits(self) -> list[tuple[EndReason, float, float]]:
+        """The limits of the plan, each with its value and what was used of it."""
+        limits = (
+            (EndReason.ENERGY, self._study.max_energy_j, self._used[0]),
+            (EndReason.DURATION, self._study.max_duration_s, self._used[1]),
+        )
+        return [(end, limit, used) for end, limit, used in limits if limit is not None]
 
-    def _limit(self, factors: Mapping[str, Level]) -> End | None:
+    def _limit_passed(self) -> EndReason | None:
+        """The limit that all runs together have passed."""
+        return next((end for end, limit, used in self._limits() if used > limit), None)
+
+    def _next_limit(self, factors: Mapping[str, Level]) -> EndReason | None:
         """The limit that is reached, or that the next trial is expected to pass."""
-        study, (energy_j, duration_s) = self._study, self._spent
-        if study.max_energy_j is not None:
-            left = study.max_energy_j - energy_j
-            if left <= 0 or (self._expected.energy_of(factors) or 0.0) > left:
-                return End.ENERGY
-        if study.max_duration_s is not None:
-            left = study.max_duration_s - duration_s
-            if left <= 0 or (self._expected.duration_of(factors) or 0.0) > left:
-                return End.DURATION
+        expected = {
+            EndReason.ENERGY: self._forecast.energy_of,
+            EndReason.DURATION: self._forecast.duration_of,
+        }
+        for end, limit, used in self._limits():
+            if used >= limit or used + (expected[end](factors) or 0.0) > limit:
+                return end
         return None
 
-    def _rest(self) -> End | None:
+    def _pause(self) -> EndReason | None:
         conditions = self._study.conditions
         if not conditions.cool_down_s and conditions.cool_to_c is None:
             return None
         self._show("cooling down")
-        read = self._around.temperatures or (lambda: gpu_temperatures(self._around.env))
-        wait = self._around.stop.wait
-        self._expected.rested(cool_down(conditions, read, wait, self._say))
+        read = self._context.temperatures or (lambda: gpu_temperatures(self._context.env))
+        self._forecast.add_pause(cool_down(conditions, read, self._context.stop.wait, self._say))
         return self._before_next()
 
-    def _warm_up(self) -> End | None:
-        """The next trial's work for as long as is asked, thrown away."""
-        length_s = self._study.conditions.warm_up_s
-        until = time.monotonic() + length_s
+    def _warm_up(self) -> EndReason | None:
+        """Run the next trial for as long as the plan asks, without keeping its result."""
+        until = time.monotonic() + self._study.conditions.warm_up_s
 
-        def stops(seen: RunState | None) -> str | None:
-            if self._around.stop.is_set():
-                return "the user stopped the study"
+        def stops(_: RunState | None) -> str | None:
+            if self._context.stop.is_set():
+                return _STOPPED_BY_USER
             return "it was the warm-up" if time.monotonic() >= until else None
 
-        tags = {"warm_up": self._study.name}  # `study` finds the trials alone
-        different = {trial.configuration: trial for trial in map(trial_of, self._pending)}
-        for name, trial in itertools.islice(different.items(), _WARM_UPS):
+        # Not tagged as `study`, so that this tag selects the trials only.
+        tags = {"warm_up": self._study.name}
+        candidates = {trial.configuration: trial for trial in self._pending}
+        for name, trial in itertools.islice(candidates.items(), _WARM_UPS):
             length = format_duration(max(0.0, round(until - time.monotonic(), 1)))
             self._say(f"warming up for {length} with {name}: no part of the results")
             failed = None
             while failed is None and stops(None) is None:
                 result = self._attempt(trial, tags, "warming up", stops, lambda run_id: None)
-                self._spend(result.energy, result.duration_s)
+                self._add_used(result.energy, result.duration_s)
                 if result.status not in (None, TrialStatus.FINISHED):
                     failed = result.error
             if failed is None:
@@ -184,20 +196,20 @@ class Runner:
 
     # a trial
 
-    def _run(self, row: StoredTrial) -> End | None:
-        """Runs it; why no other is started, or None."""
-        trial, study = trial_of(row), self._study
-        limit: list[End] = []
+    def _run(self, trial: Trial) -> EndReason | None:
+        """Run a claimed trial; returns why no other is started, or None."""
+        study = self._study
+        reached: EndReason | None = None
+        claim = TrialClaim(self._ledger, study.name, trial.trial_id, self._me, self._say)
 
-        def stops(seen: RunState | None) -> str | None:
-            if self._around.stop.is_set():
-                return "the user stopped the study"
-            if claimed.lost.is_set():
+        def stops(run: RunState | None) -> str | None:
+            nonlocal reached
+            if self._context.stop.is_set():
+                return _STOPPED_BY_USER
+            if claim.lost.is_set():
                 return "another runner has taken the trial over"
-            if seen is not None and (passed := self._passed(seen)) is not None:
-                limit[:] = [passed]
-                return f"the study's {passed} was reached"
-            return None
+            reached = None if run is None else self._limit_reached(run)
+            return None if reached is None else f"the study's {reached} was reached"
 
         tags = {
             "study": study.name,
@@ -205,35 +217,37 @@ class Runner:
             "repetition": str(trial.repetition),
             "seed": str(trial.seed),
         }
-        claimed = Claimed(self._ledger, study.name, trial.trial_id, self._me, self._say)
-        with claimed:
+        with claim:
             began = time.monotonic()
-            result = self._attempt(trial, tags, "running", stops, claimed.began)
-            self._expected.took(time.monotonic() - began, result.duration_s or 0.0)
+            result = self._attempt(trial, tags, "running", stops, claim.began)
+            self._forecast.add_trial(time.monotonic() - began, result.duration_s or 0.0)
             if result.status is not None:
-                kept = claimed.keep(result, figures_of(result.summary))
+                kept = claim.keep(result, figures_of(result.summary))
             else:
-                kept = claimed.give_back()
-                if kept:  # who takes a trial over counts what was recorded of it
-                    self._spend(result.energy, result.duration_s)
+                kept = claim.give_back()
+                # A runner that takes a trial over counts what was recorded of it.
+                if kept:
+                    self._add_used(result.energy, result.duration_s)
         if not kept:
             self._say(f"trial {trial.trial_id} was taken over by another runner: not counted here")
         elif result.status is not None:
-            self._tell(trial, result)
-        elif limit:
-            return limit[0]
+            self._report(trial, result)
+        else:
+            return reached
         return None
 
-    def _passed(self, seen: RunState) -> End | None:
-        """The limit that the trial under way has reached."""
-        study, (spent_j, spent_s) = self._study, self._spent
-        if study.max_energy_j is not None:
-            if seen.energy is None and seen.t_s > _PATIENCE_S:
-                self._say("the limit on energy cannot be kept: no energy is measured")
-            if seen.energy is not None and spent_j + seen.energy.value >= study.max_energy_j:
-                return End.ENERGY
-        if study.max_duration_s is not None and spent_s + seen.t_s >= study.max_duration_s:
-            return End.DURATION
+    def _limit_reached(self, run: RunState) -> EndReason | None:
+        """The limit that the running trial has reached."""
+        used_here = {
+            EndReason.ENERGY: None if run.energy is None else run.energy.value,
+            EndReason.DURATION: run.t_s,
+        }
+        for end, limit, used in self._limits():
+            here = used_here[end]
+            if here is None and run.t_s > _NO_ENERGY_S:
+                self._say("the energy limit has no effect: no energy is measured")
+            if here is not None and used + here >= limit:
+                return end
         return None
 
     def _attempt(
@@ -245,101 +259,99 @@ class Runner:
         began: Callable[[str], None],
     ) -> Attempt:
         self._show(phase, trial)
-        output = self._around.listener.output if self._around.verbose else None
-        where = self._ledger.location.url or self._ledger.location.path
-        watcher = Watcher(
-            stops, began, lambda seen: self._show(phase, trial, seen), self._say, output
+        context = self._context
+        hooks = AttemptHooks(
+            stops=stops,
+            began=began,
+            state=lambda run: self._show(phase, trial, run),
+            say=self._say,
+            output=context.listener.output if context.verbose else None,
         )
         return attempt(
-            self._study,
-            trial.factors,
-            trial.seed,
+            TrialSpec.of(self._study, trial.factors, trial.seed, self._folder),
+            self._study.entry,
             tags=tags,
             folder=self._folder,
-            ledger=where,
-            env=self._around.env,
-            watcher=watcher,
-            root=self._around.root,
+            ledger=self._ledger.location.url or self._ledger.location.path,
+            env=context.env,
+            hooks=hooks,
+            root=context.root,
         )
 
-    def _spend(self, energy: Estimate | None, duration_s: float | None) -> None:
-        """What is in no result counts for the limits all the same."""
-        joules = 0.0
+    def _add_used(self, energy: Estimate | None, duration_s: float | None) -> None:
+        """Count a run for the limits that is in no result."""
         if energy is not None:
-            joules = energy.value
-            self._expected.metered(energy)
-        studies.add_spent(self._ledger, self._study.name, joules, duration_s or 0.0)
+            self._forecast.add_attempt(energy)
+        energy_j = 0.0 if energy is None else energy.value
+        studies.add_used(self._ledger, self._study.name, energy_j, duration_s or 0.0)
 
-    # words
+    # messages
 
-    def _tell(self, trial: Trial, result: Attempt) -> None:
+    def _report(self, trial: Trial, result: Attempt) -> None:
+        """Report a trial that has a result."""
         summary, quality = result.summary, self._study.quality
         metrics = {} if summary is None else dict(summary.metrics)
         if result.status is TrialStatus.FINISHED and quality is not None and quality not in metrics:
-            there = ", ".join(sorted(metrics)) or "none"
-            self._say(f"{quality} was not logged by {trial.configuration} (metrics: {there})")
-        trial = replace(
-            trial,
-            status=result.status or TrialStatus.PENDING,
-            run_id=result.run_id,
-            error=result.error,
-            ended_at=next(r.ended_at for r in self._look() if r.trial_id == trial.trial_id),
-        )
-        ended = Ended(trial, result.energy, result.duration_s, metrics)
+            names = ", ".join(sorted(metrics)) or "none"
+            self._say(f"{quality} was not logged by {trial.configuration} (metrics: {names})")
+        stored = next(t for t in self._update() if t.trial_id == trial.trial_id)
+        ended = EndedTrial(stored, metrics)
         self._ended.append(ended)
-        self._around.listener.ended(ended, self._progress("running"))
+        self._context.listener.ended(ended, self._progress("running"))
 
-    def _show(self, phase: str, trial: Trial | None = None, seen: RunState | None = None) -> None:
-        self._around.listener.progress(self._progress(phase, trial, seen))
+    def _show(self, phase: str, trial: Trial | None = None, run: RunState | None = None) -> None:
+        self._context.listener.progress(self._progress(phase, trial, run))
 
     def _progress(
-        self, phase: str, trial: Trial | None = None, seen: RunState | None = None
-    ) -> Progress:
-        mine = (trial, seen) if phase == "running" else (None, None)  # a warm-up is no trial
-        return Progress(
+        self, phase: str, trial: Trial | None = None, run: RunState | None = None
+    ) -> StudyProgress:
+        # A warm-up is no trial of which results are expected.
+        counted = (trial, run) if phase == "running" else (None, None)
+        return StudyProgress(
             name=self._study.name,
             counts=dict(self._counts),
             phase=phase,
             trial=trial,
-            seen=seen,
-            energy=self._expected.energy(*mine),
-            left=self._expected.left(*mine),
+            run=run,
+            energy=self._forecast.energy(*counted),
+            remaining=self._forecast.remaining(*counted),
         )
 
     def _say(self, text: str) -> None:
-        """Once: what is wrong with one trial as a rule is with all."""
-        if text not in self._said:
-            self._said.append(text)
-            self._around.listener.say(text)
+        """Send a message once: a problem of one trial usually is one of all."""
+        if text not in self._messages:
+            self._messages.append(text)
+            self._context.listener.say(text)
 
-    def _outcome(self, end: End) -> Outcome:
-        waiting = len(self._pending)
-        left = f"{waiting} {'trial is' if waiting == 1 else 'trials are'} left"
-        study, running = self._study, self._counts.get(TrialStatus.RUNNING, 0)
-        text = {
-            End.COMPLETE: "all trials are over",
-            End.ELSEWHERE: f"nothing is left to start: {running} still at other runners",
-            End.STOPPED: f"stopped: {left}",
-        }.get(end)
-        if text is None:
-            energy = end is End.ENERGY
-            of = (study.max_energy_j if energy else study.max_duration_s) or 0.0
-            spent, unit = self._spent[0 if energy else 1], "J" if energy else "s"
-            limit, used = format_quantity(of, unit), format_quantity(spent, unit)
-            if not waiting:
-                text = f"all trials are over, and passed the {end} of {limit} ({used} used)"
-            else:
-                how = "is reached" if spent >= of else "would be passed by the next trial"
-                text = f"the {end} of {limit} {how} ({used} used): {left}; raise it in the plan, "
-                text += "then go on"
-        return Outcome(
-            study=study,
-            end=end,
-            text=text,
-            ended=tuple(self._ended),
+    def _result(self, end: EndReason) -> StudyRun:
+        return StudyRun(
+            name=self._study.name,
+            ended=end,
+            text=self._end_text(end),
             counts=dict(self._counts),
-            energy_j=self._expected.spent_j,
-            spent=self._expected.spent(),
-            duration_s=self._spent[1],
-            notes=tuple(self._said),
+            energy=self._forecast.used(),
+            energy_j=self._forecast.used_j,
+            duration_s=self._used[1],
+            trials=tuple(self._ended),
+            notes=tuple(self._messages),
         )
+
+    def _end_text(self, end: EndReason) -> str:
+        """Why the runner ended, for people."""
+        waiting = len(self._pending)
+        pending = f"{waiting} {'trial is' if waiting == 1 else 'trials are'} pending"
+        if end is EndReason.COMPLETE:
+            return "all trials are over"
+        if end is EndReason.ELSEWHERE:
+            running = self._counts.get(TrialStatus.RUNNING, 0)
+            return f"no trial is pending: {running} still at other runners"
+        if end is EndReason.STOPPED:
+            return f"stopped: {pending}"
+        limit, used = next((limit, used) for e, limit, used in self._limits() if e is end)
+        unit = "J" if end is EndReason.ENERGY else "s"
+        named = f"the {end} of {format_quantity(limit, unit)}"
+        so_far = f"({format_quantity(used, unit)} used)"
+        if not waiting:
+            return f"all trials are over, and passed {named} {so_far}"
+        how = "is reached" if used >= limit else "would be passed by the next trial"
+        return f"{named} {how} {so_far}: {pending}; raise it in the plan, then resume"

@@ -1,185 +1,184 @@
-"""What the whole study will have cost: from the trials that are over, and the one under way.
-
-The logarithm of a trial's energy is modelled as a Gaussian process over configurations:
-
-    log e = mean + sum over factors of a level's effect + effect of the configuration + noise
-
-with normal effects (a mixed model; Searle, Casella, McCulloch: Variance Components, 1992). How
-large each kind of effect is, is not known after a few trials: all sizes of a grid are kept, each
-with the weight that the data give it (its restricted likelihood). So the first forecasts are wide,
-and they narrow as it turns out how alike trials are. Sums over the trials to come are drawn from
-it jointly, for what is not known of one level is not known of all trials that have it.
-"""
+"""Forecasts of a study's energy and duration, updated as its trials end."""
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ...ledger.study_model import ENDED, Level, Trial, TrialStatus
 from ...recording.model import Array
-from ...units import Z90, Estimate, Provenance
-from ..model import Level
+from ...run.run_state import RunState
+from ...units import Estimate, provenance_of_sum, weakest
+from .effects_model import Observation, draws_of_rest, estimate
 
-DRAWS = 2000
-MOST = 100  # configurations looked at, of those done and of those to come: 50 ms at most, for it
-# is worked out beside a training that is being measured
-_FEW = 200
-_SMALLEST = 1e-6  # joules or seconds: its logarithm is finite
-_LEVEL_SD = (0.03, 0.1, 0.3, 0.8, 1.6)  # of effects, in the logarithm: 3 % to a factor of 5
-_CONFIGURATION_SD = (0.01, 0.06, 0.2, 0.6)
-_NOISE_SD = (0.01, 0.02, 0.05, 0.12, 0.3, 0.8)  # no trial repeats better than 1 %
-
-Key = tuple[Hashable, ...]
+# A forecast of the running trial that changes by less does not change those made from it.
+_STEP = 0.02
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A trial that is over (or forecast, as it runs): its factors and its energy or duration."""
+class StudyForecast:
+    """Is updated with the trials of a study as the ledger has them; forecasts the rest."""
 
-    factors: Mapping[str, Level]
-    value: float
+    def __init__(self) -> None:
+        self._energy: list[Observation] = []
+        self._duration: list[Observation] = []
+        self._open: list[Trial] = []
+        self._used_j = 0.0
+        # Of trials that are over, and of attempts here that are in no result.
+        self._of_results: list[Estimate] = []
+        self._of_others: list[Estimate] = []
+        # Seconds of each trial that are no part of its run, and of each pause.
+        self._overheads: list[float] = []
+        self._pauses: list[float] = []
+        self._draws: dict[str, tuple[object, Array | None]] = {}
 
+    def update(self, trials: Sequence[Trial], used_j: float) -> None:
+        """Replace the trials, and the energy used by all runs so far, J."""
+        energies = {t.trial_id: t.energy.value for t in trials if t.energy is not None}
+        durations = {t.trial_id: t.duration_s for t in trials if t.duration_s is not None}
+        self._energy = _observations(trials, energies)
+        self._duration = _observations(trials, durations)
+        self._open = [trial for trial in trials if trial.status not in ENDED]
+        self._used_j = used_j
+        self._of_results = [trial.energy for trial in trials if trial.energy is not None]
+        self._draws.clear()
 
-def draws_of_rest(
-    done: Sequence[Done], pending: Sequence[Mapping[str, Level]], seed: int = 0
-) -> Array | None:
-    """Draws of the sum over pending trials, shape (DRAWS,); None where nothing is known yet.
+    def add_trial(self, total_s: float, run_s: float) -> None:
+        """A trial took `total_s` here, of which its run took `run_s`."""
+        self._overheads.append(max(0.0, total_s - run_s))
 
-    Args:
-        done: trials that are over.
-        pending: the factors of each trial to come.
-        seed: of the draws; the same input gives the same answer.
-    """
-    rng = np.random.default_rng(seed)
-    if not pending:
-        return np.zeros(DRAWS)
-    seen = _by_configuration(done)
-    if not seen:
+    def add_attempt(self, energy: Estimate) -> None:
+        """An attempt that is in no result used so much, J."""
+        self._of_others.append(energy)
+
+    def add_pause(self, pause_s: float) -> None:
+        """The pause before a trial took so long."""
+        self._pauses.append(pause_s)
+
+    def energy_of(self, factors: Mapping[str, Level]) -> float | None:
+        """Expected energy of a trial with these factors, J; None before a trial has ended."""
+        return _expected(self._energy, factors)
+
+    def duration_of(self, factors: Mapping[str, Level]) -> float | None:
+        """Expected duration of a trial with these factors, s; None before a trial has ended."""
+        return _expected(self._duration, factors)
+
+    def energy(self, trial: Trial | None = None, run: RunState | None = None) -> Estimate | None:
+        """Energy of the whole study, J, while `trial` runs and its run is in the state `run`."""
+        forecast = (
+            None if run is None else run.early_stop.energy if run.early_stop else run.total_energy
+        )
+        whole = self._whole("J", self._energy, self._used_j, trial, forecast)
+        return None if whole is None else self._with_meter_error(whole)
+
+    def remaining(self, trial: Trial | None = None, run: RunState | None = None) -> Estimate | None:
+        """Time until all trials are over, s, by this runner alone."""
+        forecast = (
+            None
+            if run is None
+            else run.early_stop.duration
+            if run.early_stop
+            else run.total_duration
+        )
+        overhead = sum(sum(x) / len(x) for x in (self._overheads, self._pauses) if x)
+        waiting = max(0, len(self._open) - (trial is not None))
+        whole = self._whole("s", self._duration, overhead * waiting, trial, forecast)
+        if whole is None or run is None or forecast is None:
+            return whole
+        past = min(run.t_s, whole.low)
+        return Estimate(
+            whole.value - past, whole.low - past, whole.high - past, "s", whole.provenance
+        )
+
+    @property
+    def used_j(self) -> float:
+        """Energy of all runs so far, as limits count it, J."""
+        return self._used_j
+
+    def used(self) -> Estimate | None:
+        """The same with an interval; None where that is unknown.
+
+        The relative error of all runs is that of the trials that are over; before one is, that of
+        the attempts that were stopped here.
+        """
+        known = self._sum()
+        return None if known is None else known.scaled(self._used_j / known.value)
+
+    def _sum(self) -> Estimate | None:
+        """The known energies; bounds are added, since a meter's error is the same in all runs."""
+        for parts in (self._of_results, self._of_others):
+            value = math.fsum(e.value for e in parts)
+            if value:
+                low, high = math.fsum(e.low for e in parts), math.fsum(e.high for e in parts)
+                return Estimate(value, low, high, "J", *provenance_of_sum(parts))
         return None
-    ahead: dict[Key, int] = {}
-    for factors in pending:
-        ahead[_key(factors)] = ahead.get(_key(factors), 0) + 1
-    keys = list(ahead)
-    if len(keys) > MOST:  # some stand for all
-        keys = [keys[i] for i in rng.choice(len(keys), MOST, replace=False)]
-    scale = sum(ahead.values()) / sum(ahead[key] for key in keys)
-    known = list(seen)[-MOST:]
-    total = np.zeros(DRAWS)
-    at = 0
-    for weight, mean, root, noise in _components([(k, seen[k]) for k in known], keys):
-        n = min(DRAWS - at, round(weight * DRAWS))
-        effects = mean + rng.standard_normal((n, len(keys))) @ root.T
-        for i, key in enumerate(keys):
-            level = np.exp(np.clip(effects[:, i], -50, 100))
-            total[at : at + n] += level * _sum_of_noise(noise, ahead[key], n, rng)
-        at += n
-    total[at:] = rng.choice(total[:at], DRAWS - at)
-    rng.shuffle(total)
-    result: Array = total * scale
-    return result
+
+    def _with_meter_error(self, whole: Estimate) -> Estimate:
+        """The forecast with the meters' own error, which does not average out over trials."""
+        known, used = self._sum() if self._of_results else None, self.used()
+        below = above = 0.0
+        provenance = whole.provenance
+        if known is not None:
+            below, above = 1 - known.low / known.value, known.high / known.value - 1
+            provenance = weakest([whole.provenance, known.provenance])
+        low = whole.value - math.hypot(whole.value - whole.low, whole.value * below)
+        # The whole cannot use less than was used already.
+        least = 0.0 if used is None else min(used.low, whole.value)
+        return Estimate(
+            whole.value,
+            max(least, low),
+            whole.value + math.hypot(whole.high - whole.value, whole.value * above),
+            whole.unit,
+            provenance,
+        )
+
+    def _whole(
+        self,
+        unit: str,
+        done: list[Observation],
+        so_far: float,
+        trial: Trial | None,
+        forecast: Estimate | None,
+    ) -> Estimate | None:
+        """The sum so far, the running trial and the pending ones."""
+        # A running trial without a forecast counts as pending.
+        if forecast is None:
+            trial = None
+        pending = [t for t in self._open if trial is None or t.trial_id != trial.trial_id]
+        same = trial is not None and any(d.factors == trial.factors for d in done)
+        if trial is not None and forecast is not None and not same:
+            done = [*done, Observation(trial.factors, _rounded(forecast.value))]
+        key = (len(done), done[-1].value if done else None, len(pending))
+        if self._draws.get(unit, (None,))[0] != key:
+            self._draws[unit] = (key, draws_of_rest(done, [t.factors for t in pending]))
+        rest = self._draws[unit][1]
+        return None if rest is None else estimate(rest, so_far, unit, forecast)
 
 
-def estimate(
-    rest: Array, spent: float, unit: str, running: Estimate | None = None, seed: int = 0
-) -> Estimate:
-    """The whole: what is spent, the trial under way (its own forecast), and the rest. 90 %."""
-    total = rest + spent
-    if running is not None:
-        total = total + _draws_of(running, len(rest), seed)
-    low, value, high = (float(x) for x in np.quantile(total, (0.05, 0.5, 0.95)))
-    return Estimate(value, low, high, unit, Provenance.MODELLED)
+def _observations(trials: Sequence[Trial], values: Mapping[str, float]) -> list[Observation]:
+    """The trials of each configuration that finished; those that failed where none did."""
+    finished = {_key(t) for t in trials if t.status is TrialStatus.FINISHED}
+    return [
+        Observation(t.factors, values[t.trial_id])
+        for t in trials
+        if t.trial_id in values
+        and (t.status is TrialStatus.FINISHED or (t.status in ENDED and _key(t) not in finished))
+    ]
 
 
-def _draws_of(running: Estimate, n: int, seed: int) -> Array:
-    """Normal on each side of the value, as forecasts' intervals are read; never below zero."""
-    z = np.random.default_rng(seed + 1).standard_normal(n) / Z90
-    below, above = running.value - running.low, running.high - running.value
-    drawn: Array = np.maximum(0.0, running.value + np.where(z < 0, z * below, z * above))
-    return drawn
+def _expected(done: list[Observation], factors: Mapping[str, Level]) -> float | None:
+    own = [d.value for d in done if d.factors == factors]
+    if own:
+        return math.fsum(own) / len(own)
+    draws = draws_of_rest(done, [factors])
+    return None if draws is None else float(np.median(draws))
 
 
-def _sum_of_noise(noise: float, count: int, n: int, rng: np.random.Generator) -> Array:
-    """Draws of the sum of so many lognormal factors; of many by the central limit theorem."""
-    if count <= _FEW:
-        drawn: Array = np.exp(rng.normal(0.0, noise, (n, count))).sum(axis=1)
-        return drawn
-    mean = math.exp(noise**2 / 2)
-    spread = mean * math.sqrt(math.expm1(noise**2) * count)
-    return np.maximum(0.0, mean * count + spread * rng.standard_normal(n))
+def _rounded(value: float) -> float:
+    """In steps of 2 %, so that the rest need not be drawn again every second."""
+    return math.exp(round(math.log(max(value, 1e-6)) / _STEP) * _STEP)
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
-    n: int
-    mean: float
-    squares: float  # about the mean
-
-
-def _by_configuration(done: Sequence[Done]) -> dict[Key, _Group]:
-    logs: dict[Key, list[float]] = {}
-    for trial in done:
-        if math.isfinite(trial.value) and trial.value >= 0:
-            key = _key(trial.factors)
-            logs.setdefault(key, []).append(math.log(max(trial.value, _SMALLEST)))
-    found = {}
-    for key, values in logs.items():
-        mean = math.fsum(values) / len(values)
-        found[key] = _Group(len(values), mean, math.fsum((v - mean) ** 2 for v in values))
-    return found
-
-
-def _components(
-    seen: list[tuple[Key, _Group]], keys: list[Key]
-) -> list[tuple[float, Array, Array, float]]:
-    """Weight, mean and root of the covariance at `keys`, and the noise, for sizes that count."""
-    everything = [key for key, _ in seen] + keys
-    level, same = _alike(everything)
-    c = len(seen)
-    y = np.array([group.mean for _, group in seen])
-    counts = np.array([group.n for _, group in seen], dtype=np.float64)
-    within, freedom = math.fsum(g.squares for _, g in seen), float(counts.sum() - c)
-    fitted = []
-    for a, b, noise in itertools.product(_LEVEL_SD, _CONFIGURATION_SD, _NOISE_SD):
-        prior = a * a * level + b * b * same
-        k = prior[:c, :c] + np.diag(noise * noise / counts)
-        inverse = np.linalg.inv(k)
-        ones = inverse.sum(axis=1)
-        mean = float(ones @ y / ones.sum())
-        away = y - mean
-        fit = -0.5 * (np.linalg.slogdet(k)[1] + math.log(ones.sum()) + away @ inverse @ away)
-        fit += -freedom * math.log(noise) - 0.5 * within / noise**2
-        fitted.append((float(fit), noise, prior, inverse, ones, mean, away))
-    best = max(fit for fit, *_ in fitted)
-    weights = [math.exp(fit - best) for fit, *_ in fitted]
-    kept = [(w, f) for w, f in zip(weights, fitted, strict=True) if w > 1e-3]
-    total = sum(w for w, _ in kept)
-    found = []
-    for weight, (_, noise, prior, inverse, ones, mean, away) in kept:
-        across = prior[c:, :c]
-        at = mean + across @ inverse @ away
-        unsure = 1.0 - across @ ones
-        spread = prior[c:, c:] - across @ inverse @ across.T
-        spread = spread + np.outer(unsure, unsure) / ones.sum()
-        values, vectors = np.linalg.eigh(spread)
-        found.append((weight / total, at, vectors * np.sqrt(np.maximum(values, 0.0)), noise))
-    return found
-
-
-def _alike(keys: list[Key]) -> tuple[Array, Array]:
-    """Share of levels that two configurations have in common, and whether they are one."""
-    width = max(len(key) for key in keys)
-    level = np.zeros((len(keys), len(keys)))
-    for i in range(width):
-        codes: dict[Hashable, int] = {}
-        column = np.array([codes.setdefault(key[i], len(codes)) for key in keys])
-        level += column[:, None] == column[None, :]
-    return level / width, (level == width).astype(np.float64)
-
-
-def _key(factors: Mapping[str, Level]) -> Key:
-    # By name: a plan that grew may name its factors in another order.
-    return tuple((type(level).__name__, level) for _, level in sorted(factors.items()))
+def _key(trial: Trial) -> str:
+    return repr(sorted(trial.factors.items()))

@@ -1,7 +1,7 @@
-"""The child's side of a trial: a process of its own that calls the study's function once.
+"""The process of a trial, which calls the study's function once.
 
-It imports the user's file, says that it is ready, waits for the recording to begin, calls the
-function, and says how that ended. So the run is the call, and not the start of the interpreter.
+It imports the user's file, reports that it is ready, waits for the recording to begin, calls the
+function, and reports how that ended. So the run is the call, without the start of the interpreter.
 """
 
 from __future__ import annotations
@@ -24,15 +24,17 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, cast
 
-from ...forecasting.early_stopping import rule as early_stopping
+from ... import serialize
 from ...recording import join
 from ...run.run_options import RunOptions
 from ...run.training import Run
 from ..entry import load, signature_of
-from .late_epochs import LateEpochs
-from .stopping import EarlyStop
+from .delayed_epochs import DelayedEpochs
+from .early_stop import EarlyStop
+from .trial_spec import TrialSpec
 
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+# From linux/prctl.h.
+_PR_SET_PDEATHSIG = 1
 _OOM_NAMES = frozenset({"OutOfMemoryError", "ResourceExhaustedError", "XlaRuntimeError"})
 _OOM_WORDS = re.compile(
     r"out of memory|not enough memory|can't allocate memory|cannot allocate memory"
@@ -42,29 +44,30 @@ _OOM_WORDS = re.compile(
 
 
 class TrialRun(Run):
-    """What a study's function gets as `run`: it joins the trial's recording, and stops early."""
+    """The `run` that a study's function receives: joins the trial's recording, and stops early."""
 
     def __init__(self, options: RunOptions) -> None:
         super().__init__(options, quiet=True)
         rule = options.early_stopping
         self._rule = None if rule is None else EarlyStop(rule)
-        self._logged: dict[str, float | None] = {}  # in the epoch under way
+        # In the current epoch.
+        self._logged: dict[str, float | None] = {}
 
     def __enter__(self) -> TrialRun:
         super().__enter__()
         return self
 
     def log(self, **metrics: Any) -> None:
-        """As `Run.log`; None is a value that is missing, which is said and not kept."""
+        """As `Run.log`; a value of None is left out, with a warning."""
         for name, value in metrics.items():
             if value is None:
-                self._tracker.events.warn(f"metric {name} was None: not kept")
+                self._tracker.events.warn(f"metric {name} was None: left out")
             else:
                 super().log(**{name: value})
                 self._logged[name] = float(value.detach() if hasattr(value, "detach") else value)
 
     def epochs(self, n: int | None = None, *, start: int = 0) -> Iterator[int]:
-        """As `Run.epochs`, until the study's rule of early stopping is met."""
+        """As `Run.epochs`, until the study's rule of early stopping applies."""
         inner = cast("Generator[int]", super().epochs(n, start=start))
         with closing(inner) as numbers:
             for number in numbers:
@@ -74,12 +77,12 @@ class TrialRun(Run):
                     return
 
     def stops(self) -> bool:
-        """Whether the rule is met after the epoch under way; asked once an epoch."""
+        """Whether the rule applies after the current epoch; to be called once an epoch."""
         return self._rule is not None and self._rule(self._logged)
 
     def consume(self, epochs: Iterator[Any], planned: int | None) -> Any:
-        """Runs a generator of metrics, each `yield` of which ends an epoch; what it returns."""
-        events = self._late()
+        """Run a generator of metrics, each `yield` of which ends an epoch; returns its value."""
+        events = self._delayed()
         if planned is not None:
             self._tracker.events.plan(planned)
         for number in itertools.count():
@@ -102,40 +105,35 @@ class TrialRun(Run):
         raise AssertionError
 
     def take(self, metrics: Any, how: str) -> None:
-        """Metrics that came by `yield` or `return`. Raises `TypeError` for what are none."""
+        """Log metrics that came by `yield` or `return`. Raises `TypeError` for anything else."""
         if metrics is None:
             return
         if not isinstance(metrics, Mapping) or not all(isinstance(name, str) for name in metrics):
             raise TypeError(f"{how} a dictionary of metrics by name, not {type(metrics).__name__}")
         self.log(**metrics)
 
-    def _late(self) -> LateEpochs | None:
+    def _delayed(self) -> DelayedEpochs | None:
         path = join.outer_file(os.environ)
         if path is None or self._writer is None:
             return None
         self._writer.close()
-        self._writer = late = LateEpochs(path)
-        self._tracker.redirect(late)  # the span of the whole call is open
-        return late
+        self._writer = delayed = DelayedEpochs(path)
+        # The span of the whole call is open already.
+        self._tracker.redirect(delayed)
+        return delayed
 
 
-def call(function: Callable[..., Any], spec: Mapping[str, Any]) -> None:
-    """Calls the function as `spec` says, its epochs and metrics told to the run around it."""
-    rule = spec["early_stopping"]
-    options = RunOptions(
-        name=spec["name"],
-        epochs=spec["epochs"],
-        early_stopping=None if rule is None else early_stopping.parse(rule),
-    )
+def call(function: Callable[..., Any], spec: TrialSpec) -> None:
+    """Call the function as `spec` says; its epochs and metrics are sent to the run around it."""
     signature = signature_of(function)
-    with TrialRun(options) as run:
-        offered = {"seed": spec["seed"], "epochs": spec["epochs"], "run": run}
-        if spec["epochs"] is None:
-            del offered["epochs"]
+    with TrialRun(spec.run_options()) as run:
+        offered: dict[str, Any] = {"seed": spec.seed, "run": run}
+        if spec.epochs is not None:
+            offered["epochs"] = spec.epochs
         taken = {name: v for name, v in offered.items() if name in signature.parameters}
-        result = function(**(taken | spec["factors"]))
+        result = function(**(taken | dict(spec.factors)))
         if isinstance(result, Iterator):
-            result = run.consume(result, spec["epochs"])
+            result = run.consume(result, spec.epochs)
         if isinstance(result, Mapping):
             run.take(result, "return")
 
@@ -150,22 +148,22 @@ def failure(error: BaseException) -> dict[str, Any]:
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:
-    """Whether an error, or the one it came from, says that memory did not suffice."""
+    """Whether an error, or its cause, means that memory ran out."""
     while error is not None:
         names = {kind.__name__ for kind in type(error).__mro__}
         if isinstance(error, MemoryError) or "OutOfMemoryError" in names:
             return True
         if isinstance(error, OSError) and error.errno == errno.ENOMEM:
             return True
-        said = isinstance(error, RuntimeError) or names & _OOM_NAMES
-        if said and _OOM_WORDS.search(str(error)):
+        may_be = isinstance(error, RuntimeError) or names & _OOM_NAMES
+        if may_be and _OOM_WORDS.search(str(error)):
             return True
         error = error.__cause__
     return False
 
 
 def _die_with_parent(parent: int) -> None:
-    """A trial whose runner was killed must not go on and disturb the next."""
+    """End with the runner: a trial whose runner was killed would disturb the next."""
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
@@ -188,29 +186,32 @@ def _main(descriptor: int, parent: int) -> None:
     channel = socket.socket(fileno=descriptor)
     lines = channel.makefile("rb")
 
-    def tell(**message: Any) -> None:
-        with suppress(OSError):  # the runner is gone, and so are we soon
+    def report(**message: Any) -> None:
+        # The runner may be gone; this process then ends soon, too.
+        with suppress(OSError):
             channel.sendall((json.dumps(message) + "\n").encode())
 
-    spec = json.loads(lines.readline())
+    spec = serialize.read(json.loads(lines.readline()), TrialSpec)
     outcome: dict[str, Any] = {"status": "finished", "error": None}
     try:
-        function = load(Path(spec["file"]), spec["function"])
-        tell(ready=True)
+        function = load(Path(spec.file), spec.function)
+        report(ready=True)
         go = json.loads(lines.readline())
         os.environ[join.VARIABLE] = go["join"]
         call(function, spec)
     except BaseException as error:
         outcome = failure(error)
         if outcome["status"] != "finished":
-            with suppress(Exception):  # not even for that there is memory
+            # There may be too little memory even for this.
+            with suppress(Exception):
                 traceback.print_exception(error)
         del error
     with suppress(Exception):
         sys.stdout.flush()
         sys.stderr.flush()
-    tell(done=outcome)
-    lines.readline()  # until the runner has taken the last reading: who ends is not metered
+    report(done=outcome)
+    # Wait until the runner has taken the last reading: a process that ended is not metered.
+    lines.readline()
 
 
 if __name__ == "__main__":

@@ -9,11 +9,12 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from fakes.recordings import training
-from fakes.studies import results, study
-from joulecast.reports.paper.folder import paper_files
-from joulecast.reports.paper.tables import paper_tables
-from joulecast.study.findings.findings import findings
-from joulecast.study.model import TrialStatus
+from fakes.studies import ALL_FAILED, ONE_RUN, results, study
+from joulecast.ledger.study_model import TrialStatus
+from joulecast.reports.documents.study_tables import paper_tables
+from joulecast.reports.paper.folder import paper_files, to_csv
+from joulecast.reports.paper.latex import to_latex
+from joulecast.study.findings.findings import derive_findings
 
 HOSTILE = (
     "</script><script>x</script>",
@@ -29,18 +30,18 @@ def hostile():
     )
     failed = {0: (TrialStatus.FAILED, HOSTILE[1])}
     data = results(plan, failed, metric="acc $<b>$")
-    return findings(data, load=lambda run: training(epochs=3))
+    return derive_findings(data, load=lambda run: training(epochs=3))
 
 
 @pytest.mark.parametrize(
     "found",
     [
         hostile,
-        lambda: findings(results(study(repetitions=1))),
-        lambda: findings(results(study(factors={"architecture": ("small",)}, repetitions=1))),
-        lambda: findings(results(constant=True)),
-        lambda: findings(results(failed=dict.fromkeys(range(36), (TrialStatus.FAILED, "x")))),
-        lambda: findings(results(study(quality=None), metric=None)),
+        lambda: derive_findings(results(study(repetitions=1))),
+        lambda: derive_findings(results(ONE_RUN)),
+        lambda: derive_findings(results(constant=True)),
+        lambda: derive_findings(results(failed=ALL_FAILED)),
+        lambda: derive_findings(results(study(quality=None), metric=None)),
     ],
     ids=["hostile", "one repetition", "one run", "constant", "all failed", "no metric"],
 )
@@ -65,37 +66,40 @@ def test_every_file_is_whole(found):
 
 
 def test_figures_are_as_wide_as_a_column():
-    files = paper_files(findings(results(), load=lambda run: training(epochs=3)))
+    files = paper_files(derive_findings(results(), load=lambda run: training(epochs=3)))
     for name, points in (("tradeoff", 3.4 * 72), ("curves", 7 * 72)):
         assert ET.fromstring(files[f"{name}.svg"]).get("width") == f"{points:g}pt"
 
 
-def test_tables_hold_the_digits_of_the_findings():
-    found = findings(results())
+def test_tables_have_the_digits_of_the_findings():
+    found = derive_findings(results())
     tables = {t.name: t for t in paper_tables(found)}
     assert set(tables) == {"configurations", "tests", "pairs", "front", "interactions"}
-    rows = list(csv.DictReader(io.StringIO(tables["tests"].csv())))
+    rows = list(csv.DictReader(io.StringIO(to_csv(tables["tests"]))))
     for row, test in zip(rows, found.tests, strict=True):
         assert float(row["p"]) == test.comparison.test.p
         assert row["word"] == test.comparison.test.effect.word
-    pairs = list(csv.DictReader(io.StringIO(tables["pairs"].csv())))
+    pairs = list(csv.DictReader(io.StringIO(to_csv(tables["pairs"]))))
     assert len(pairs) == sum(len(t.comparison.pairs) for t in found.tests)
     for table in tables.values():
-        assert all(len(row) == len(table.shown_header) == len(table.align) for row in table.shown)
+        assert table.rows and all(len(row) == len(table.columns) for row in table.rows)
 
 
-def test_a_long_table_says_where_the_rest_is():
+def test_a_long_table_names_the_file_with_all_rows():
     many = study(factors={"architecture": [f"m{i}" for i in range(48)]}, repetitions=2)
-    table = next(t for t in paper_tables(findings(results(many))) if t.name == "configurations")
+    table = next(
+        t for t in paper_tables(derive_findings(results(many))) if t.name == "configurations"
+    )
     assert len(table.rows) == 48
-    assert table.latex().count(r"\\") == 1 + 45
-    assert "3 more rows are in configurations.csv." in table.latex()
+    assert to_latex(table).count(r"\\") == 1 + 45
+    assert "3 more rows" in to_latex(table) and "configurations.csv" in to_latex(table)
+    assert len(to_csv(table).splitlines()) == 1 + 48
 
 
 def test_a_user_s_own_matplotlib_settings_change_nothing():
     import matplotlib as mpl
 
-    found = findings(results())
+    found = derive_findings(results())
     plain = paper_files(found)
     with mpl.rc_context({"font.size": 30, "text.usetex": True, "axes.grid": False}):
         assert paper_files(found) == plain

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from joulecast.reports.documents.model import Column, Table, figures
 from joulecast.reports.paper import latex
 
 HOSTILE = [
@@ -44,7 +45,9 @@ def test_no_special_character_comes_through_bare(text):
 
 
 def test_a_row_has_a_cell_for_each_column():
-    text = latex.table("c", "tab:c", ["a", "b & c"], [["1 & 2", "[x]"], ["", "\\\\"]], "lr")
+    columns = [Column("a"), *figures("b & c")]
+    text = latex.to_latex(Table(columns, [["1 & 2", "[x]"], ["", "\\\\"]], name="c", title="c"))
+    assert "{@{}lr@{}}" in text
     rows = [line for line in text.splitlines() if line.endswith(r"\\")]
     assert len(rows) == 3
     assert all(len(re.findall(r"(?<!\\)&", row)) == 1 for row in rows)
@@ -52,11 +55,12 @@ def test_a_row_has_a_cell_for_each_column():
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
-def test_latex_itself_takes_it(tmp_path):
+def test_pdflatex_sets_hostile_text(tmp_path):
     if subprocess.run(["kpsewhich", "booktabs.sty"], capture_output=True).returncode:
         pytest.skip("booktabs is not installed")
-    body = latex.table(HOSTILE[0], "tab:a", HOSTILE[:3], [HOSTILE[i : i + 3] for i in (0, 3, 6, 9)],
-                       "lll", wide=True, notes=HOSTILE)  # fmt: skip
+    columns = [Column(text) for text in HOSTILE[:3]]
+    rows = [HOSTILE[i : i + 3] for i in (0, 3, 6, 9)]
+    body = latex.to_latex(Table(columns, rows, " ".join(HOSTILE), name="a", title=HOSTILE[0]))
     (tmp_path / "t.tex").write_text(
         "\\documentclass{article}\\usepackage[T1]{fontenc}\\usepackage{textcomp,booktabs,graphicx}"
         f"\\begin{{document}}{body}\\end{{document}}",

@@ -1,4 +1,4 @@
-"""What a study has to say: composed rightly, and said or excused whatever the data are."""
+"""Findings: composed of the analyses, complete or with a reason, whatever the data are."""
 
 import json
 
@@ -11,10 +11,9 @@ from joulecast.analysis.carbon.footprint import Site as Grid
 from joulecast.analysis.statistics.medians import median
 from joulecast.analysis.table.columns import Table
 from joulecast.errors import BadInputError, UsageError
-from joulecast.serialize import to_builtins
-from joulecast.study.findings.findings import findings
+from joulecast.ledger.study_model import TrialStatus
+from joulecast.study.findings.findings import derive_findings
 from joulecast.study.findings.study_footprint import StudySite
-from joulecast.study.model import TrialStatus
 
 
 def plain(found):
@@ -24,7 +23,7 @@ def plain(found):
 
 def test_all_parts_are_there_and_agree_with_the_analyses():
     data = results()
-    found = findings(data)
+    found = derive_findings(data)
     document = plain(found)
     assert document["schema"] == next(iter(document.values())) == "joulecast/study/1"
     assert document["factors"] == {"architecture": ["small", "wide", "deep"], "batch": ["16", "64"]}
@@ -32,10 +31,10 @@ def test_all_parts_are_there_and_agree_with_the_analyses():
     assert len(document["configurations"]) == len(document["tradeoff"]["configurations"]) == 6
     first = document["configurations"][0]
     energies = np.array(data.table.columns["energy_j"][:6])
-    assert first["name"] == "small, batch=16" and first["n"] == 6
-    assert first["figures"]["energy_j"] == to_builtins(median(energies))
+    assert first["name"] == "small, batch=16" and first["rows"] == [0, 1, 2, 3, 4, 5]
+    assert first["medians"]["energy_j"]["value"] == median(energies).value
     weighed = {c["name"]: c for c in document["tradeoff"]["configurations"]}
-    assert weighed["small, batch=16"]["cost"] == first["figures"]["energy_j"]
+    assert weighed["small, batch=16"]["cost"] == first["medians"]["energy_j"]
     # Two measures: each factor over all, and architecture within each of the two batch sizes.
     assert [(t["comparison"]["value"], t["comparison"]["by"]) for t in document["tests"]] == [
         (value, by)
@@ -51,15 +50,15 @@ def test_all_parts_are_there_and_agree_with_the_analyses():
 
 
 def test_the_configuration_that_saves_most_within_the_tolerance_is_picked():
-    pick = findings(results(), tolerance=0.04).tradeoff.pick
+    pick = derive_findings(results(), tolerance=0.04).tradeoff.pick
     assert pick.name.startswith("small")
-    assert findings(results(), tolerance=0.0).tradeoff.pick.name.startswith("deep")
+    assert derive_findings(results(), tolerance=0.0).tradeoff.pick.name.startswith("deep")
 
 
 @pytest.mark.parametrize("word", ["none", "nan", "NA", "null"])
 def test_a_level_called_none_is_a_level(word):
     plan = study(factors={"aug": (word, "flip"), "dropout": ("none", 0.25)})
-    found = findings(results(plan))
+    found = derive_findings(results(plan))
     document = plain(found)
     assert found.factors == {"aug": (word, "flip"), "dropout": ("none", "0.25")}
     assert {c["name"] for c in document["tradeoff"]["configurations"]} == {
@@ -73,28 +72,28 @@ def test_a_level_called_none_is_a_level(word):
     assert not any("eft out" in text for text in document["missing"])
 
 
-def test_failed_trials_are_told_and_in_no_median():
+def test_failed_trials_are_listed_and_in_no_median():
     failed = {0: (TrialStatus.OUT_OF_MEMORY, "CUDA out of memory"), 7: (TrialStatus.FAILED, "boom")}
-    found = findings(results(failed=failed))
+    found = derive_findings(results(failed=failed))
     assert found.counts["out_of_memory"] == found.counts["failed"] == 1
     assert [(f.configuration, f.repetition, f.error) for f in found.failures] == [
         ("small, batch=16", "0", "CUDA out of memory"),
         ("small, batch=64", "1", "boom"),
     ]
-    small = found.groups[0]
+    small = found.configurations[0]
     assert (len(small.rows), small.failed, small.medians["energy_j"].n) == (5, 1, 5)
     whole = sum(results().table.columns["energy_j"])
-    assert found.total.value == pytest.approx(whole, rel=0.2)  # what failed was spent too
-    assert found.total.value > sum(found.table.columns["energy_j"])
+    assert found.energy.value == pytest.approx(whole, rel=0.2)
+    assert found.energy.value > sum(found.runs.columns["energy_j"])
 
 
 def test_all_trials_failed():
     failed = dict.fromkeys(range(36), (TrialStatus.FAILED, "boom"))
-    found = findings(results(failed=failed))
+    found = derive_findings(results(failed=failed))
     document = plain(found)
     assert document["tradeoff"] is None and document["tests"] == []
     assert any("no run has finished" in m for m in document["missing"])
-    assert [(c["n"], c["failed"]) for c in document["configurations"]] == [(0, 6)] * 6
+    assert [(c["rows"], c["failed"]) for c in document["configurations"]] == [([], 6)] * 6
     assert len(found.failures) == 36
 
 
@@ -102,7 +101,7 @@ def test_nothing_has_run_yet():
     plan = study()
     empty = results(plan)
     empty = type(empty)(plan, (), Table(plan.name, {}))
-    document = plain(findings(empty))
+    document = plain(derive_findings(empty))
     assert document["energy"] is None and document["configurations"] == []
 
 
@@ -117,8 +116,8 @@ def test_nothing_has_run_yet():
     ],
     ids=["one repetition", "one configuration", "one run", "constant", "three factors"],
 )
-def test_little_data_is_said_or_excused(plan, constant):
-    document = plain(findings(results(plan, constant=constant)))
+def test_little_data_gives_a_reason(plan, constant):
+    document = plain(derive_findings(results(plan, constant=constant)))
     assert document["tradeoff"] is not None
     for test in document["tests"]:
         comparison = test["comparison"]
@@ -126,7 +125,7 @@ def test_little_data_is_said_or_excused(plan, constant):
 
 
 def test_without_a_metric_there_is_no_trade_off_but_all_of_energy():
-    document = plain(findings(results(study(quality=None), metric=None)))
+    document = plain(derive_findings(results(study(quality=None), metric=None)))
     assert document["tradeoff"] is None and document["quality"] is None
     assert any("--quality" in m for m in document["missing"])
     assert {t["comparison"]["value"] for t in document["tests"]} == {"energy_j"}
@@ -135,21 +134,21 @@ def test_without_a_metric_there_is_no_trade_off_but_all_of_energy():
 def test_a_metric_that_no_run_has_is_excused():
     data = results()
     data.table.columns["accuracy"][:] = [None] * len(data.table)
-    document = plain(findings(data))
+    document = plain(derive_findings(data))
     assert any("no run that finished has accuracy" in m for m in document["missing"])
 
 
 def test_a_planned_metric_that_no_trial_logged_is_excused():
-    document = plain(findings(results(study(quality="top1"), metric="accuracy")))
+    document = plain(derive_findings(results(study(quality="top1"), metric="accuracy")))
     assert any("no run that finished has top1" in m for m in document["missing"])
     assert document["tradeoff"] is None and document["tests"]
 
 
 def test_a_misspelt_metric_or_factor_gets_the_nearest_name():
     with pytest.raises(BadInputError, match="accuracy"):
-        findings(results(), quality="acuracy")
+        derive_findings(results(), quality="acuracy")
     with pytest.raises(BadInputError, match="architecture"):
-        findings(results(), by=["architectur"])
+        derive_findings(results(), by=["architectur"])
 
 
 def table(**columns):
@@ -157,28 +156,34 @@ def table(**columns):
 
 
 @pytest.mark.parametrize(
-    ("said", "known"),
+    ("labels", "expected"),
     [
         (["measured", "measured"], "measured"),
         (["measured", "Assumed"], "assumed"),
+        (["Assumed", "measured"], "measured"),
         (["measured", ""], None),
         (["measured", "guessed"], None),
         (None, None),
     ],
 )
-def test_the_provenance_of_a_table_is_what_it_says(said, known):
-    column = {} if said is None else {"provenance": said}
+def test_the_provenance_of_a_table_is_that_of_most_of_its_energy(labels, expected):
+    column = {} if labels is None else {"provenance": labels}
     rows = table(model=["a", "b"], energy_j=["1", "2"], f1=["0.8", "0.9"], **column)
-    found = findings(rows, ["model"])
+    found = derive_findings(rows, ["model"])
     document = plain(found)
-    assert document["energy"]["provenance"] == known
-    assert document["carbon"]["whole"]["energy"]["provenance"] == known
-    assert bool(document["energy"].get("reason")) == (known is None)
+    for energy in (document["energy"], document["carbon"]["whole"]["energy"]):
+        assert energy["provenance"] == (expected or "assumed")
+        assert bool(energy["reason"]) == (expected is None)
+        mixed = expected is not None and len(set(labels)) > 1
+        small, large = ("measured", "assumed") if expected == "assumed" else ("assumed", "measured")
+        shares = {small: 1 / 3, large: 2 / 3} if mixed else {}
+        assert energy["mix"] == pytest.approx(shares)
+    assert document["why_no_provenance"] == document["energy"]["reason"]
     assert document["energy"]["value"] == 3
 
 
 def test_a_table_alone_will_do():
-    found = findings(
+    found = derive_findings(
         table(
             model=["a", "a", "b", "b"],
             **{"energy (kWh)": ["0.1", "0.2", "0.4", "0.5"], "f1": ["0.8", "0.9", "0.9", "0.95"]},
@@ -187,55 +192,57 @@ def test_a_table_alone_will_do():
         quality="f1",
     )
     assert found.plan is None
-    assert found.total.value == pytest.approx(1.2 * 3.6e6)
-    assert found.groups[0].medians["energy_j"].value == pytest.approx(0.15 * 3.6e6)
+    assert found.energy.value == pytest.approx(1.2 * 3.6e6)
+    assert found.configurations[0].medians["energy_j"].value == pytest.approx(0.15 * 3.6e6)
     assert plain(found)["recordings"]["runs"] == []
 
 
 def test_a_table_without_factors_is_told_which_there_may_be():
     with pytest.raises(UsageError, match="--by model"):
-        findings(table(model=["a", "b"], energy_j=["1", "2"]))
+        derive_findings(table(model=["a", "b"], energy_j=["1", "2"]))
 
 
 def test_a_table_without_energy_is_told_how_to_name_it():
     with pytest.raises(BadInputError, match="--cost"):
-        findings(table(model=["a", "b"], watts=["1", "2"]), by=["model"])
+        derive_findings(table(model=["a", "b"], watts=["1", "2"]), by=["model"])
 
 
 def test_runs_without_a_factor_are_left_out_and_counted():
-    found = findings(table(model=["a", "b", "", "a"], energy_j=["1", "2", "3", "4"]), by=["model"])
-    assert sum(len(g.rows) for g in found.groups) == 3
-    assert "Left out: 1 run without a factor." in found.missing
+    found = derive_findings(
+        table(model=["a", "b", "", "a"], energy_j=["1", "2", "3", "4"]), by=["model"]
+    )
+    assert sum(len(g.rows) for g in found.configurations) == 3
+    assert len(found.missing) == 2
 
 
 def test_a_factor_of_the_plan_that_is_not_asked_for_is_named():
-    found = findings(results(), by=["architecture"])
-    assert [len(g.rows) for g in found.groups] == [12, 12, 12]
-    assert "Not told apart: runs of one configuration differ in batch." in found.missing
+    found = derive_findings(results(), by=["architecture"])
+    assert [len(g.rows) for g in found.configurations] == [12, 12, 12]
+    assert any("batch" in text for text in found.missing)
 
 
 def test_energy_is_no_correctness():
     with pytest.raises(UsageError, match="correctness"):
-        findings(results(), quality="energy_j")
+        derive_findings(results(), quality="energy_j")
 
 
 def test_eight_and_eight_point_zero_are_one_level():
-    found = findings(
+    found = derive_findings(
         table(batch=["8", "8.0", "16"], energy_j=["1", "2", "3"], accuracy=[".5", ".6", ".7"]),
         by=["batch"],
     )
     assert found.factors == {"batch": ("8", "16")}
-    assert [len(g.rows) for g in found.groups] == [2, 1]
+    assert [len(g.rows) for g in found.configurations] == [2, 1]
 
 
 def test_carbon_and_cost_are_the_energy_s():
     site = StudySite(Grid.of("FR", None, 1.5), parse_tariff("0.2EUR/kWh"))
-    found = findings(results(), site=site)
-    kwh = found.total.value / 3.6e6 * 1.5
-    assert found.footprint.whole.cost.value == pytest.approx(0.2 * kwh)
+    found = derive_findings(results(), site=site)
+    kwh = found.energy.value / 3.6e6 * 1.5
+    assert found.carbon.whole.cost.value == pytest.approx(0.2 * kwh)
     grams = Grid.of("FR").carbon_g_per_kwh * kwh
-    assert found.footprint.whole.operational.value == pytest.approx(grams)
-    assert set(found.footprint.groups) == {g.name for g in found.groups}
+    assert found.carbon.whole.operational.value == pytest.approx(grams)
+    assert set(found.carbon.configurations) == {g.name for g in found.configurations}
 
 
 def test_recordings_are_looked_at_one_per_configuration():
@@ -248,19 +255,19 @@ def test_recordings_are_looked_at_one_per_configuration():
         return training(epochs=4)
 
     data = results()
-    found = findings(data, load=load)
-    assert len(asked) == len(found.evidence.runs) == 6
+    found = derive_findings(data, load=load)
+    assert len(asked) == len(found.recordings.runs) == 6
     energies = dict(zip(data.table.columns["run_id"], data.table.columns["energy_j"], strict=True))
-    first = found.groups[0]
+    first = found.configurations[0]
     nearest = min(
         (data.table.columns["run_id"][i] for i in first.rows),
         key=lambda r: abs(energies[r] - first.medians["energy_j"].value),
     )
     assert asked[0] == nearest
-    curve = found.evidence.runs[0].curve
+    curve = found.recordings.runs[0].curve
     assert curve is not None and len(curve.energy_j) == 4
     assert list(curve.energy_j) == sorted(curve.energy_j)
-    assert found.evidence.sources == tuple(training().header.sources)
+    assert found.recordings.sources == tuple(training().header.sources)
     plain(found)
 
 
@@ -270,8 +277,8 @@ def test_a_recording_that_is_gone_is_excused():
     def load(run_id):
         raise RunNotFoundError(f"no run {run_id}")
 
-    found = findings(results(), load=load)
-    assert found.evidence.runs == ()
+    found = derive_findings(results(), load=load)
+    assert found.recordings.runs == ()
     assert any("could not be read: no run" in m for m in found.missing)
 
 
@@ -279,7 +286,7 @@ def test_many_rows_are_summed_up():
     rng = np.random.default_rng(1)
     n = 20_000
     kinds = [f"m{i % 5}" for i in range(n)]
-    found = findings(
+    found = derive_findings(
         table(
             model=kinds,
             batch=[float(2 ** (i % 4)) for i in range(n)],
@@ -288,4 +295,4 @@ def test_many_rows_are_summed_up():
         ),
         by=["model", "batch"],
     )
-    assert sum(len(g.rows) for g in found.groups) == n
+    assert sum(len(g.rows) for g in found.configurations) == n

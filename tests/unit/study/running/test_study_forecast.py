@@ -1,138 +1,112 @@
-"""The forecast of a whole study: wide at first, narrow later, and right as often as it says."""
+"""Forecasts of a study from its trials in the ledger."""
 
-import csv
-from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
-from fakes.shared import SHARED, needs
-from joulecast.study.model import Level
-from joulecast.study.running.study_forecast import Done, draws_of_rest, estimate
+from joulecast.ledger.study_model import Trial, TrialStatus
+from joulecast.run.run_state import RunState
+from joulecast.study.running.study_forecast import StudyForecast
 from joulecast.units import Estimate, Provenance
 
-SEAA = SHARED / "data" / "seaa" / "runs.csv"
-Rows = list[tuple[dict[str, Level], float]]
+PENDING, RUNNING = TrialStatus.PENDING, TrialStatus.RUNNING
+FINISHED, FAILED = TrialStatus.FINISHED, TrialStatus.FAILED
 
 
-def covered(rows: Rows, known: int, times: int) -> tuple[float, float]:
-    """How often the interval held the truth, and the median ratio of its ends."""
-    rng = np.random.default_rng(3)
-    truth = sum(value for _, value in rows)
-    hits, ratios = 0, []
-    for seed in range(times):
-        order = rng.permutation(len(rows))
-        done = [Done(*rows[i]) for i in order[:known]]
-        rest = draws_of_rest(done, [rows[i][0] for i in order[known:]], seed)
-        assert rest is not None
-        whole = estimate(rest, sum(d.value for d in done), "J")
-        hits += whole.low <= truth <= whole.high
-        ratios.append(whole.high / whole.low)
-    return hits / times, float(np.median(ratios))
+def trial(number: int, b: int, status: TrialStatus = PENDING, joules: float | None = None) -> Trial:
+    energy = duration_s = None
+    if joules is not None:
+        energy = Estimate(joules, joules * 0.5, joules * 2, "J", Provenance.MODELLED)
+        duration_s = joules / 10
+    return Trial(f"t{number}", number, {"b": b}, 0, 1, status, energy=energy, duration_s=duration_s)
 
 
-def simulated(seed: int) -> Rows:
-    """Six architectures x four batch sizes x five repetitions, as uneven as real ones."""
-    rng = np.random.default_rng(seed)
-    a, b = rng.normal(0, 0.8, 6), rng.normal(0, 0.3, 4)
-    both = rng.normal(0, 0.15, (6, 4))
-    return [
-        ({"a": i, "b": j}, float(np.exp(5 + a[i] + b[j] + both[i, j] + rng.normal(0, 0.04))))
-        for i in range(6)
-        for j in range(4)
-        for _ in range(5)
-    ]
+def forecast_of(*trials: Trial, used_j: float = 0.0) -> StudyForecast:
+    forecast = StudyForecast()
+    forecast.update(trials, used_j)
+    return forecast
 
 
-@pytest.mark.parametrize("known", [2, 8, 24, 60])
-def test_its_interval_holds_the_truth_about_as_often_as_it_says(known: int) -> None:
-    shares = [covered(simulated(seed), known, 4)[0] for seed in range(12)]
-    assert 0.75 <= float(np.mean(shares)) <= 1.0  # 90 % in 48 draws that share their studies
+def test_without_an_ended_trial_there_is_no_forecast() -> None:
+    forecast = forecast_of(trial(0, 1), trial(1, 2))
+    assert forecast.energy() is None
+    assert forecast.remaining() is None
+    assert forecast.energy_of({"b": 1}) is None
+    assert forecast.used() is None
 
 
-def test_it_narrows() -> None:
-    ratios = [covered(simulated(1), known, 6)[1] for known in (1, 6, 24, 60)]
-    assert ratios == sorted(ratios, reverse=True)
-    assert ratios[0] > 5
-    assert ratios[-1] < 1.2
+def test_stopped_attempts_give_the_interval_before_a_trial_has_ended() -> None:
+    forecast = forecast_of(trial(0, 1), used_j=30.0)
+    # Used by another runner.
+    assert (forecast.used(), forecast.used_j) == (None, 30.0)
+    forecast.add_attempt(Estimate(9.0, 3.0, 18.0, "J", Provenance.MODELLED))
+    forecast.add_attempt(Estimate(1.0, 1.0, 2.0, "J", Provenance.ASSUMED))
+    mix = {"modelled": 0.9, "assumed": 0.1}
+    assert forecast.used() == Estimate(30.0, 12.0, 60.0, "J", Provenance.MODELLED, mix)
 
 
-@needs("data", "seaa", "runs.csv")
-@pytest.mark.parametrize("column", ["energy (MJ)", "training duration (h)"])
-def test_on_real_trainings(column: str) -> None:
-    with SEAA.open() as file:
-        rows: Rows = [
-            ({"e": r["training environment"], "a": r["architecture"]}, float(r[column]))
-            for r in csv.DictReader(file)
-            if r[column]
-        ]
-    shares = [covered(rows, known, 20)[0] for known in (3, 12, 30, 100)]
-    assert float(np.mean(shares)) >= 0.75
+def test_a_configuration_is_expected_to_use_its_mean() -> None:
+    forecast = forecast_of(trial(0, 1, FINISHED, 10.0), trial(1, 1, FINISHED, 12.0), trial(2, 2))
+    assert forecast.energy_of({"b": 1}) == 11.0
+    assert forecast.duration_of({"b": 1}) == pytest.approx(1.1)
+    assert 1.0 < (forecast.energy_of({"b": 2}) or 0.0) < 100.0
 
 
-def test_nothing_known_is_no_forecast_and_nothing_left_is_nothing() -> None:
-    assert draws_of_rest([], [{"a": 1}]) is None
-    rest = draws_of_rest([Done({"a": 1}, 5.0)], [])
-    assert rest is not None
-    whole = estimate(rest, 5.0, "J")
-    assert (whole.low, whole.value, whole.high) == (5.0, 5.0, 5.0)
+def test_failures_count_only_where_nothing_finished() -> None:
+    forecast = forecast_of(
+        trial(0, 1, FINISHED, 100.0), trial(1, 1, FAILED, 1.0), trial(2, 2, FAILED, 1.0)
+    )
+    assert forecast.energy_of({"b": 1}) == 100.0
+    assert forecast.energy_of({"b": 2}) == 1.0
 
 
-@pytest.mark.parametrize("values", [[0.0, 0.0, 0.0], [7.0, 7.0, 7.0], [1e-9, 1e12, 5.0]])
-def test_values_that_are_constant_zero_or_wild(values: Sequence[float]) -> None:
-    done = [Done({"a": i}, value) for i, value in enumerate(values)]
-    rest = draws_of_rest(done, [{"a": i} for i in range(6)])
-    assert rest is not None
-    assert np.isfinite(rest).all()
-    assert (rest >= 0).all()
+def test_the_meters_own_error_does_not_average_out() -> None:
+    trials = [trial(i, 1, FINISHED, 10.0) for i in range(50)] + [trial(50, 1)]
+    forecast = forecast_of(*trials, used_j=500.0)
+    whole = forecast.energy()
+    assert whole is not None
+    assert abs(whole.value - 510) < 2
+    assert whole.low < 260 and whole.high > 1010
+    assert forecast.used() == Estimate(500.0, 250.0, 1000.0, "J", Provenance.MODELLED)
 
 
-def test_many_configurations_are_still_summed_in_full() -> None:
-    done = [Done({"a": i}, 10.0 + i % 3) for i in range(300)]
-    rest = draws_of_rest(done, [{"a": i} for i in range(1000)])
-    assert rest is not None
-    assert 9_000 < float(np.median(rest)) < 13_000
+def test_the_forecast_is_at_least_the_energy_used() -> None:
+    uncertain = Estimate(1.0, 0.2, 30.0, "J", Provenance.MODELLED)
+    failed = replace(trial(0, 1, FAILED, 1.0), energy=uncertain)
+    whole = forecast_of(failed, trial(1, 2), trial(2, 3), used_j=1.0).energy()
+    assert whole is not None
+    assert whole.low >= 0.2
 
 
-def scattered(sd: float, count: int = 20) -> list[Done]:
-    """Repetitions of one configuration."""
-    values = np.random.default_rng(1).lognormal(2.0, sd, count)
-    return [Done({"a": 1, "b": "x"}, float(value)) for value in values]
+def test_time_between_trials_is_part_of_the_remaining_time() -> None:
+    trials = [trial(0, 1, FINISHED, 100.0), trial(1, 1), trial(2, 1)]
+    without, with_pauses = forecast_of(*trials), forecast_of(*trials)
+    with_pauses.add_trial(total_s=14.0, run_s=10.0)
+    with_pauses.add_pause(6.0)
+    before, after = without.remaining(), with_pauses.remaining()
+    assert before is not None and after is not None
+    assert after.value - before.value == pytest.approx(2 * (4.0 + 6.0))
 
 
-def test_how_much_repetitions_scatter_is_learnt_from_them() -> None:
-    ratios = []
-    for sd in (0.02, 0.5):
-        rest = draws_of_rest(scattered(sd), [{"a": 1, "b": "x"}])
-        assert rest is not None
-        low, high = np.quantile(rest, (0.05, 0.95))
-        ratios.append(high / low)
-    assert 1.0 < ratios[0] < 1.2  # exp(2 x 1.645 x 0.02) = 1.07
-    assert 2.0 < ratios[1] < 9.0  # and 5.2
+def test_the_past_of_the_running_trial_is_not_remaining() -> None:
+    forecast = forecast_of(trial(0, 1, FINISHED, 100.0), trial(1, 1, RUNNING), used_j=100.0)
+    seconds = Estimate(10.0, 9.0, 11.0, "s", Provenance.MODELLED)
+    early, late = (
+        forecast.remaining(trial(1, 1), RunState(t_s, None, None, 2.0, 6.0, None, seconds))
+        for t_s in (1.0, 6.0)
+    )
+    assert early is not None and late is not None
+    assert early.value - late.value == pytest.approx(5.0)
 
 
-def test_factors_in_another_order_are_the_same_configuration() -> None:
-    ahead: list[dict[str, Level]] = [{"a": 1, "b": "x"}, {"b": "x", "a": 1}]
-    first, second = (draws_of_rest(scattered(0.1), [factors]) for factors in ahead)
-    assert first is not None and second is not None
-    assert (first == second).all()
-
-
-@pytest.mark.parametrize("sd", [0.1, 0.8])
-def test_a_great_many_repetitions_take_no_more_room_than_a_few(sd: float) -> None:
-    done = [replace(trial, factors={"a": 1}) for trial in scattered(sd)]
-    few = draws_of_rest(done, [{"a": 1}] * 200)
-    many = draws_of_rest(done, [{"a": 1}] * 90_000)
-    assert few is not None and many is not None
-    assert float(np.median(many)) / 450 == pytest.approx(float(np.median(few)), rel=0.02)
-
-
-def test_the_trial_under_way_counts_with_its_own_forecast() -> None:
-    rest = draws_of_rest([Done({"a": 1}, 5.0)], [])
-    assert rest is not None
-    running = Estimate(100.0, 80.0, 130.0, "J", Provenance.MODELLED)
-    whole = estimate(rest, 5.0, "J", running)
-    assert whole.value == pytest.approx(105, rel=0.02)
-    assert whole.low == pytest.approx(85, rel=0.03)
-    assert whole.high == pytest.approx(135, rel=0.03)
+def test_the_first_trials_own_forecast_stands_for_all_at_first() -> None:
+    total = Estimate(100.0, 90.0, 120.0, "J", Provenance.MODELLED)
+    seconds = Estimate(60.0, 50.0, 70.0, "s", Provenance.MODELLED)
+    run = RunState(20.0, None, None, 2.0, 6.0, total, seconds)
+    forecast = forecast_of(trial(0, 1, RUNNING), trial(1, 2))
+    whole, remaining = (f(trial(0, 1), run) for f in (forecast.energy, forecast.remaining))
+    assert whole is not None and remaining is not None
+    assert 150 < whole.value < 260
+    # The other configuration is unknown.
+    assert whole.high / whole.low > 3
+    assert remaining.low >= 0 and 60 < remaining.value < 140

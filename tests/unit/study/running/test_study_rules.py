@@ -10,11 +10,11 @@ import pytest
 
 from joulecast.errors import BadInputError
 from joulecast.forecasting.early_stopping.rule import EarlyStopping
+from joulecast.ledger.study_model import Conditions, Study
 from joulecast.study.entry import check_entry, signature_of
-from joulecast.study.model import Conditions, Study
-from joulecast.study.running.conditions import cool_down
-from joulecast.study.running.oom import Kills, killed, kills
-from joulecast.study.running.stopping import EarlyStop
+from joulecast.study.running.cool_down import cool_down
+from joulecast.study.running.early_stop import EarlyStop
+from joulecast.study.running.oom_kills import OomKills, killed, kills
 from joulecast.study.running.trial import failure, is_out_of_memory
 
 
@@ -99,21 +99,21 @@ def test_an_error_is_one_line() -> None:
 
 
 def test_kills_by_the_kernel_are_counted_where_it_tells(tmp_path: Path) -> None:
-    assert kills(tmp_path) == Kills(None, None)
+    assert kills(tmp_path) == OomKills(None, None)
     (tmp_path / "proc/self").mkdir(parents=True)
     (tmp_path / "proc/self/cgroup").write_text("0::/user/run\n")
     (tmp_path / "proc/vmstat").write_text("pgfault 5\noom_kill 7\n")
     events = tmp_path / "sys/fs/cgroup/user/run/memory.events"
     events.parent.mkdir(parents=True)
     events.write_text("low 0\noom 1\noom_kill 2\n")
-    assert kills(tmp_path) == Kills(2, 7)
+    assert kills(tmp_path) == OomKills(2, 7)
 
 
 def test_a_kill_elsewhere_on_the_machine_is_not_ours() -> None:
-    assert not killed(Kills(2, 7), Kills(2, 8))
-    assert killed(Kills(2, 7), Kills(3, 8))
-    assert killed(Kills(None, 7), Kills(None, 8))  # all that is known
-    assert not killed(Kills(None, None), Kills(None, None))
+    assert not killed(OomKills(2, 7), OomKills(2, 8))
+    assert killed(OomKills(2, 7), OomKills(3, 8))
+    assert killed(OomKills(None, 7), OomKills(None, 8))  # all that is known
+    assert not killed(OomKills(None, None), OomKills(None, None))
 
 
 class Room:

@@ -1,4 +1,4 @@
-"""Epochs that are told late: with their true beginning, or not at all."""
+"""Beginnings of epochs that are sent late: with their true time, or not at all."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from joulecast.study.running.late_epochs import LateEpochs
+from joulecast.study.running.delayed_epochs import DelayedEpochs
 
 
 @pytest.fixture
@@ -16,34 +16,35 @@ def path(tmp_path: Path) -> Path:
     return file
 
 
-def told(path: Path) -> list[dict[str, Any]]:
+def sent(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_what_is_dropped_was_never_an_epoch(path: Path) -> None:
-    events = LateEpochs(path)
+def test_a_dropped_epoch_is_never_sent(path: Path) -> None:
+    events = DelayedEpochs(path)
     span = events.begin("epoch", "epoch 0", 0, None)
     events.drop()
     events.end(span)
-    assert [event["op"] for event in told(path)] == ["end"]  # of a span that nobody knows
+    assert [event["op"] for event in sent(path)] == ["end"]
 
 
-def test_a_word_from_inside_tells_of_it_first_and_when_it_began(path: Path) -> None:
-    events = LateEpochs(path)
-    events.last = True  # no timer: this one waits for a word
+def test_an_event_inside_sends_the_epoch_first_with_its_true_time(path: Path) -> None:
+    events = DelayedEpochs(path)
+    # Without a timer, the epoch waits for an event.
+    events.last = True
     span = events.begin("epoch", "epoch 3", 3, 7)
-    assert told(path) == []
+    assert sent(path) == []
     events.metric("accuracy", 0.5, span)
     events.end(span)
-    begin, metric, end = told(path)
+    begin, metric, end = sent(path)
     assert (begin["op"], begin["kind"], begin["index"], begin["parent"]) == ("begin", "epoch", 3, 7)
     assert begin["id"] == metric["id"] == end["id"] == span
     assert begin["t"] <= metric["t"] <= end["t"]
 
 
-def test_other_spans_are_told_at_once(path: Path) -> None:
-    events = LateEpochs(path)
+def test_other_spans_are_sent_at_once(path: Path) -> None:
+    events = DelayedEpochs(path)
     events.last = True
     outer = events.begin("epoch", "epoch 0", 0, None)
     events.begin("phase", "validate", None, outer)
-    assert [event["kind"] for event in told(path)] == ["epoch", "phase"]
+    assert [event["kind"] for event in sent(path)] == ["epoch", "phase"]

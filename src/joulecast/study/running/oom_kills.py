@@ -1,4 +1,4 @@
-"""Whether the kernel has killed for want of memory: counted before a trial and after it."""
+"""Whether the kernel has killed a process because memory ran out, by counts before and after."""
 
 from __future__ import annotations
 
@@ -7,24 +7,27 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class Kills:
-    """Processes that an out-of-memory killer has ended so far; None where it is not told."""
+class OomKills:
+    """Processes killed because memory ran out, so far; None where the system has no such count.
 
-    ours: int | None  # in our control group and those below it, whoever's limit was reached
+    `ours` counts our control group and those below it, whichever limit was reached.
+    """
+
+    ours: int | None
     machine: int | None
 
 
-def kills(root: Path = Path("/")) -> Kills:
+def kills(root: Path = Path("/")) -> OomKills:
     """The counts now.
 
     Control group version 2: `oom_kill` of memory.events (the kernel's cgroup-v2.rst); version 1:
     that of memory.oom_control. Machine: `oom_kill` of /proc/vmstat, Linux 4.13 on.
     """
-    return Kills(_group(root), _count(root / "proc/vmstat"))
+    return OomKills(_group(root), _count(root / "proc/vmstat"))
 
 
-def killed(before: Kills, after: Kills) -> bool:
-    """Whether one was ended in between: by our control group's count, which no other adds to."""
+def killed(before: OomKills, after: OomKills) -> bool:
+    """Whether a process was killed in between, by the count of our control group if it is there."""
     for first, then in ((before.ours, after.ours), (before.machine, after.machine)):
         if first is not None and then is not None:
             return then > first

@@ -1,4 +1,4 @@
-"""A trial that is this runner's: it says so now and then, and gives back a result or the trial."""
+"""A trial that this runner has claimed: a heartbeat in the ledger until its result is stored."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from .attempt import Attempt
 if TYPE_CHECKING:
     from ...ledger import Ledger
 
-STORE_S = 900.0  # for how long a result is offered to a ledger that does not take it
-_AGAIN_S = 2.0
+# Storing a result is retried for so long while the ledger fails.
+STORE_S = 900.0
+_RETRY_S = 2.0
 
 
-class Claimed:
-    """Held in a `with` block; left by an error, the trial is given back."""
+class TrialClaim:
+    """A claim for the duration of a `with` block; after an error the trial is pending again."""
 
     def __init__(
         self,
@@ -35,10 +36,11 @@ class Claimed:
     ) -> None:
         self._ledger, self._of, self._say = ledger, (study, trial_id, me), say
         self._done = threading.Event()
-        self.lost = threading.Event()  # another runner has it: this one was thought to be dead
+        # Set once another runner has taken the trial, because this one seemed to be gone.
+        self.lost = threading.Event()
         self._beating = threading.Thread(target=self._beat, name="joulecast-claim", daemon=True)
 
-    def __enter__(self) -> Claimed:
+    def __enter__(self) -> TrialClaim:
         self._beating.start()
         return self
 
@@ -54,12 +56,13 @@ class Claimed:
                 claims.release(self._ledger, *self._of)
 
     def began(self, run_id: str) -> None:
-        """The run has begun that records it: whoever may take the trial over finds it."""
-        with suppress(LedgerError):  # the next may be more lucky
+        """Store the id of its run, for a runner that takes the trial over."""
+        # A later heartbeat may succeed.
+        with suppress(LedgerError):
             claims.beat(self._ledger, *self._of, run_id)
 
     def keep(self, result: Attempt, figures: Mapping[str, Any] | None) -> bool:
-        """Store how it ended; False where it was lost to another runner."""
+        """Store how the trial ended; False where another runner has taken it."""
         assert result.status is not None
         status = str(result.status)
         return self._stored(
@@ -77,11 +80,11 @@ class Claimed:
         )
 
     def give_back(self) -> bool:
-        """It is pending again; False where it was lost to another runner."""
+        """Make the trial pending again; False where another runner has taken it."""
         return self._stored(lambda: claims.release(self._ledger, *self._of))
 
     def _stored(self, store: Callable[[], bool]) -> bool:
-        """Raises `LedgerError` where the ledger does not take it for a quarter of an hour."""
+        """Raises `LedgerError` where the ledger still fails after a quarter of an hour."""
         deadline = time.monotonic() + STORE_S
         while True:
             try:
@@ -89,15 +92,17 @@ class Claimed:
             except LedgerError as error:
                 if time.monotonic() > deadline:
                     raise
-                self._say(f"{error}: tried again for {format_duration(STORE_S)}")
-                time.sleep(_AGAIN_S)
+                self._say(f"{error}: retrying for {format_duration(STORE_S)}")
+                time.sleep(_RETRY_S)
             else:
-                self._end()  # until then it is to be ours
+                # Heartbeats go on until here.
+                self._end()
                 return kept
 
     def _beat(self) -> None:
         while not self._done.wait(claims.BEAT_S):
-            with suppress(LedgerError):  # a server that is restarted hears the next
+            # A server that is restarted receives the next.
+            with suppress(LedgerError):
                 if not claims.beat(self._ledger, *self._of):
                     self.lost.set()
                     return

@@ -1,4 +1,4 @@
-"""Rest between trials: by time, and until the GPUs have cooled down."""
+"""Pauses between trials: a fixed time, and until the GPUs have cooled down."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from ...hardware.detect.visible_devices import visible_gpus
+from ...ledger.study_model import Conditions
 from ...units import format_duration
-from ..model import Conditions
 
-LOOK_S = 1.0  # between two looks at the temperatures
+# Temperatures are polled once in so many seconds.
+POLL_S = 1.0
 
 
 def cool_down(
@@ -19,58 +20,59 @@ def cool_down(
     wait: Callable[[float], bool],
     say: Callable[[str], None],
 ) -> float:
-    """Rest as the plan asks; the seconds it took.
+    """Pause as the plan asks; returns for how long, s.
 
     Args:
         conditions: of the plan.
         temperatures: of the GPUs now, degrees Celsius; None where none can be read.
-        wait: for so many seconds; True where the study is to stop.
-        say: what was not as asked.
+        wait: waits for so many seconds; returns True where the study is to stop.
+        say: receives warnings.
     """
-    rested = conditions.cool_down_s
-    if rested and wait(rested):
-        return rested
+    paused_s = conditions.cool_down_s
+    if paused_s and wait(paused_s):
+        return paused_s
     wanted = conditions.cool_to_c
     if wanted is None:
-        return rested
+        return paused_s
     while True:
         now = temperatures()
         if not now:
-            say("no GPU's temperature can be read: it is not waited for")
-            return rested
+            say("no GPU temperature can be read: the next trial starts without waiting")
+            return paused_s
         if max(now) <= wanted:
-            return rested
-        if rested >= conditions.cool_longest_s:
+            return paused_s
+        if paused_s >= conditions.cool_longest_s:
             say(
-                f"after {format_duration(rested)} a GPU is still at {max(now):g} °C, above "
+                f"after {format_duration(paused_s)} a GPU is still at {max(now):g} °C, above "
                 f"{wanted:g} °C: the next trial starts warm"
             )
-            return rested
-        left = conditions.cool_longest_s - rested
-        if wait(min(LOOK_S, left)):
-            return rested
-        rested += min(LOOK_S, left)
+            return paused_s
+        step_s = min(POLL_S, conditions.cool_longest_s - paused_s)
+        if wait(step_s):
+            return paused_s
+        paused_s += step_s
 
 
 def gpu_temperatures(env: Mapping[str, str]) -> list[float] | None:
-    """Of each NVIDIA GPU visible to a run, degrees Celsius (NVML); None where none is told."""
+    """Of each NVIDIA GPU visible to a run, degrees Celsius (NVML); None where none can be read."""
     import pynvml
 
     try:
         pynvml.nvmlInit()
-    except Exception:  # no driver, or half of one, which raises more than NVMLError
+    # Without a driver, or with a broken one, more than NVMLError is raised.
+    except Exception:
         return None
-    found: list[float] = []
+    temperatures: list[float] = []
     try:
         handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
         uuids = [str(pynvml.nvmlDeviceGetUUID(handle)) for handle in handles]
         for index in visible_gpus(env, uuids, {}).indices:
             with contextlib.suppress(pynvml.NVMLError):
                 sensor = pynvml.NVML_TEMPERATURE_GPU
-                found.append(float(pynvml.nvmlDeviceGetTemperature(handles[index], sensor)))
+                temperatures.append(float(pynvml.nvmlDeviceGetTemperature(handles[index], sensor)))
     except pynvml.NVMLError:
         return None
     finally:
         with contextlib.suppress(pynvml.NVMLError):
             pynvml.nvmlShutdown()
-    return [t for t in found if math.isfinite(t)] or None
+    return [t for t in temperatures if math.isfinite(t)] or None

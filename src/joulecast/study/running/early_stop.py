@@ -1,4 +1,4 @@
-"""The rule of early stopping, played on the metrics of a training as they come."""
+"""The rule of early stopping, applied to the metrics of a training after each epoch."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from ...forecasting.early_stopping.rule import EarlyStopping
 
 
 class EarlyStop:
-    """Told the metrics of each epoch; says whether it was the last.
+    """Called with the metrics of each epoch; returns whether that was the last one.
 
-    As Keras' callback: `patience` epochs in a row not better than the best by more than
-    `min_delta`. At an epoch without the metric it does not look; not-a-number is no improvement.
+    As Keras' callback: the training ends after `patience` epochs in a row that are not better than
+    the best by more than `min_delta`. An epoch without the metric is not counted; not-a-number is
+    no improvement.
     """
 
     def __init__(self, rule: EarlyStopping) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
@@ -155,3 +156,9 @@ class Trial:
     def configuration(self) -> str:
         """`architecture=cnn, batch=32`."""
         return ", ".join(f"{name}={level_text(level)}" for name, level in self.factors.items())
+
+
+def counts_by_status(trials: Sequence[Trial]) -> dict[TrialStatus, int]:
+    """The number of trials of every status."""
+    counts = Counter(trial.status for trial in trials)
+    return {status: counts[status] for status in TrialStatus}

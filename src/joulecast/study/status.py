@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from ..ledger import claims, studies
-from ..ledger.study_model import Study, Trial, TrialStatus
+from ..ledger.study_model import Study, Trial, TrialStatus, counts_by_status
 from ..result import Result
 from ..units import Estimate
 from .order import configurations
@@ -129,9 +128,3 @@ def status_of(ledger: Ledger, name: str) -> StudyStatus:
         trials=tuple(trials),
         orphans=tuple(i for i, alive in claims.runners(ledger, name).items() if not alive),
     )
-
-
-def counts_by_status(trials: Sequence[Trial]) -> dict[TrialStatus, int]:
-    """The number of trials of every status."""
-    counts = Counter(trial.status for trial in trials)
-    return {status: counts[status] for status in TrialStatus}

@@ -18,13 +18,12 @@ from typing import TYPE_CHECKING
 from ...errors import LedgerError
 from ...ledger import claims, studies
 from ...ledger.liveness import this_process
-from ...ledger.study_model import Level, Study, Trial, TrialStatus
+from ...ledger.study_model import Level, Study, Trial, TrialStatus, counts_by_status
 from ...recording.summary import summarize
 from ...run.run_state import RunState
 from ...units import Estimate, format_duration, format_quantity
 from .. import entry
 from ..results import figures_of
-from ..status import counts_by_status
 from .attempt import Attempt, AttemptHooks, attempt
 from .cool_down import cool_down, gpu_temperatures
 from .study_forecast import StudyForecast

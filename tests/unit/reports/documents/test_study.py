@@ -7,7 +7,7 @@ import pytest
 from fakes.golden import golden
 from fakes.recordings import training
 from fakes.studies import ONE_RUN, results, study
-from joulecast.ledger.study_model import Trial, TrialStatus
+from joulecast.ledger.study_model import Trial, TrialStatus, counts_by_status
 from joulecast.reports.documents.study_tables import configurations_table
 from joulecast.study.findings.findings import derive_findings
 from joulecast.study.running.study_run import EndReason, StudyRun
@@ -18,7 +18,6 @@ from joulecast.study.status import (
     StudyStatus,
     StudySummary,
     TrialLog,
-    counts_by_status,
 )
 from joulecast.units import Estimate, Provenance
 

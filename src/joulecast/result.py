@@ -27,6 +27,11 @@ class Result:
         """The JSON document that the verb prints with `--json`, as plain types."""
         return serialize.document(self.SCHEMA, self)
 
+    @classmethod
+    def document_type(cls) -> type:
+        """The dataclass whose fields are the document's keys; another where `to_json` differs."""
+        return cls
+
     def __repr__(self) -> str:
         return _render(self, "text") if _render else object.__repr__(self)
 

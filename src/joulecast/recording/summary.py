@@ -75,6 +75,11 @@ class Summary(Result):
     wall: Estimate | None = None
     gauges: list[GaugeSummary] = field(default_factory=list)
 
+    @classmethod
+    def document_type(cls) -> type:
+        """See `Result`."""
+        return RunDocument
+
     def to_json(self) -> dict[str, Any]:
         """The document `joulecast/recording/1`, see `RunDocument`."""
         return document(self.SCHEMA, run_document(self))

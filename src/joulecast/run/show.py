@@ -8,11 +8,18 @@ from typing import Any, ClassVar
 
 from ..analysis.power.behavior import PowerBehavior, power_behavior
 from ..ledger import open_ledger
-from ..recording.run_document import SCHEMA
+from ..recording.run_document import SCHEMA, RunDocument
 from ..recording.summary import Summary
 from ..result import Result
 from ..serialize import to_builtins
 from ..wall.wall_energy import summary_of
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRun(RunDocument):
+    """The document of a run, and how its power behaves."""
+
+    power: PowerBehavior | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -27,6 +34,11 @@ class RunReport(Result):
     def to_json(self) -> dict[str, Any]:
         """The document of the run, and `power`."""
         return self.summary.to_json() | {"power": to_builtins(self.power)}
+
+    @classmethod
+    def document_type(cls) -> type:
+        """See `Result`."""
+        return ShownRun
 
 
 def show(run: str, *, ledger: str | Path | None = None, stabilization: str = "cusum") -> RunReport:

@@ -10,16 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from ...errors import UnknownHardwareError, UsageError
 from ...hardware.catalog.grids import WORLD, find_grid
 from ...units import Estimate, Provenance, add_independent, provenance_of_sum, weakest
 from .cost import KWH_J, Tariff
 from .embodied import Embodied
-
-if TYPE_CHECKING:
-    from .intensity import IntensitySeries, MeanIntensity
+from .intensity import IntensitySeries, MeanIntensity
 
 UNIT = "g CO2e"
 GIVEN = "as given"

@@ -3,7 +3,7 @@
 Of whole epochs (`rates.Habits`): the choice is made again with each MLPerf workload left out, on
 the other workloads, made-up runs, and power traces cut into epochs, and judged on the one left out.
 Each of these groups weighs alike. Of the power within a run
-(`stretches.PEAK`, `SEEN`): chosen on the traces of one machine, judged on those of the other.
+(`segments.PEAK`, `SEEN`): chosen on the traces of one machine, judged on those of the other.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from forecast_data import (
 from harness import Figure, run
 from joulecast.forecasting.base import History, Work
 from joulecast.forecasting.online.rates import HABITS, Habits, later_epochs
-from joulecast.forecasting.online.stretches import PEAK, SEEN, Stretches, later_power
+from joulecast.forecasting.online.segments import PEAK, SEEN, Segments, later_power
 
 AT = (2, 3, 5)  # epochs seen
 OTHERS = ("made-up", "traces")  # groups chosen on, beside the workloads
@@ -99,7 +99,7 @@ class Losses:
             return lambda habits: sum(self.of(g, habits)[which] for g in groups)
 
         values = [
-            replace(HABITS, lift=lift, most_lift=3 * lift, alike=alike)
+            replace(HABITS, lift=lift, max_lift=3 * lift, alike=alike)
             for lift, alike in itertools.product(LIFTS, ALIKE)
         ]
         best = min(values, key=total(0))
@@ -165,7 +165,7 @@ def judged(rows: Sequence[Said]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Glimpse:
-    """A trace after a fraction of it: what was spent, what the recent stretches took, the truth."""
+    """A trace after a fraction of it: what was spent, what the recent segments took, the truth."""
 
     fraction: float
     spent: float
@@ -185,11 +185,11 @@ def glimpses(trace: Trace) -> Iterable[Glimpse]:
     power = trace.power
     count = len(power)
     marks = {max(1, math.ceil(count * f)): f for f in FRACTIONS}
-    stretches = Stretches()
+    segments = Segments()
     for i in range(max(marks)):
-        stretches.add(Work(1 / count, 1.0, float(power[i])))
+        segments.add(Work(1 / count, 1.0, float(power[i])))
         if i + 1 in marks:
-            _, t, e = stretches.arrays()
+            _, t, e = segments.arrays()
             half = len(t) // 2
             spent, left = float(power[: i + 1].sum()), count - i - 1
             yield Glimpse(

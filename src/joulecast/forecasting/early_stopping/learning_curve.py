@@ -1,14 +1,14 @@
-"""How a learning curve may go on: draws from an ensemble of parametric curves.
+"""How a learning curve may continue: draws from an ensemble of parametric curves.
 
-After Domhan, Springenberg and Hutter (IJCAI 2015): several families of curves, weighed by how well
-each explains what was seen, drawn from with their uncertainty. Here every family is linear but in
-one rate, `a + b g(t) + c h(t)`, with g a falling power, exponential or inverse logarithm of the
-epoch (the shapes that fit real curves best: Viering and Loog, arXiv 2103.10948) and h absent, or
-a slow drift (over-fitting) that is linear or logarithmic. The rates and the size of the error lie
-on grids, and a, b, c have normal priors: evidence and posterior are then exact, and cheap.
+After Domhan, Springenberg and Hutter (IJCAI 2015): several families of curves, weighted by how well
+each explains the values so far, are drawn from with their uncertainty. Here every family is linear
+except in one rate, `a + b g(t) + c h(t)`. g is a falling power, exponential or inverse logarithm of
+the epoch (the shapes that fit real curves best: Viering and Loog, arXiv 2103.10948); h is absent or
+a slow drift (over-fitting), linear or logarithmic. The rates and the size of the error are on
+grids, and a, b, c have normal priors, so that evidence and posterior are exact and cheap.
 
-The constants were chosen on curves of digits and diabetes (`benchmarks/early_stopping.py`), and
-are judged there on other data.
+The constants were chosen on curves of digits and diabetes (`benchmarks/early_stopping.py`), which
+tests them on other data.
 """
 
 from __future__ import annotations
@@ -17,31 +17,38 @@ import numpy as np
 
 from ...recording.model import Array
 
-LEAST_POINTS = 3  # before that a curve says nothing about its own end
+# With fewer values a curve does not show how it continues.
+MIN_POINTS = 3
 
 _POWERS = (0.15, 0.3, 0.5, 0.75, 1.0, 1.5, 2.5)
-_EXPONENTIALS = 9  # time constants from one epoch to the horizon, in equal ratios
-_DRIFT_PRIOR = 0.3  # probability that the curve drifts at all
-_LEVEL_SD, _FALL_SD, _DRIFT_SD = 1.0, 1.0, 0.3  # of the priors of a, b, c, in ranges seen
+# Time constants from one epoch to the horizon, in equal ratios.
+_EXPONENTIALS = 9
+# Probability that the curve drifts.
+_DRIFT_PRIOR = 0.3
+# Standard deviations of the priors of a, b, c, relative to the range of the values.
+_LEVEL_SD, _FALL_SD, _DRIFT_SD = 1.0, 1.0, 0.3
+# Correlation of the errors from point to point. Real curves leave the best trend for many epochs
+# at a time; independent errors would make the fit far too certain.
 _CORRELATION = 0.99
-"""Of the errors, from point to point. Real curves leave the best trend for many epochs at a time;
-with independent errors the fit would be far too sure of itself."""
-_ERRORS = np.geomspace(3e-5, 0.3, 15)  # what an epoch adds to the error, in ranges seen
+# What an epoch adds to the error, relative to the range of the values.
+_ERRORS = np.geomspace(3e-5, 0.3, 15)
+# Power of the evidence. No real curve is of any of these families, so that the best of them is not
+# as much better as it seems (Gruenwald and van Ommen, Bayesian Analysis 12:1069, 2017).
 _TEMPER = 0.3
-"""Power of the evidence: no real curve is of any of these families, so that the best of them is not
-as much better as it seems (Gruenwald and van Ommen, Bayesian Analysis 12:1069, 2017)."""
-_JITTER_WINDOW = 20  # points from which the noise between neighbors is taken
-_JITTER_PRIOR = 0.003  # its variance as a part of the errors', taken for half an observation
+# Points that show the noise between neighbors.
+_JITTER_WINDOW = 20
+# Its variance relative to that of the errors; it has the weight of half an observation.
+_JITTER_PRIOR = 0.003
 
 
 def continuations(
     at: Array, values: Array, ahead: Array, draws: int, rng: np.random.Generator
 ) -> Array:
-    """Values that may follow at later epochs, shape (draws, len(ahead)).
+    """Possible values at later epochs, shape (draws, len(ahead)).
 
     Args:
-        at: epochs (from 1) of the points seen, rising; at least `LEAST_POINTS`.
-        values: at these, finite; losses or scores alike, at any scale.
+        at: epochs (from 1) of the values so far, rising; at least `MIN_POINTS`.
+        values: at these epochs, finite; losses or scores, at any scale.
         ahead: later epochs, rising; the last is the horizon.
         draws: how many curves.
         rng: source of randomness; the same seed gives the same curves.
@@ -52,7 +59,7 @@ def continuations(
     n, horizon = len(at), float(ahead[-1])
     shapes, prior = _shapes(np.concatenate([at, ahead]), horizon)
 
-    # Later points tell more about what follows: their errors are taken to be smaller.
+    # Later points show more about what follows: their errors are assumed to be smaller.
     weight = np.sqrt(at / at[-1])
     x = _uncorrelated(shapes[:, :n] * weight[:, None])
     y = _uncorrelated(seen * weight)
@@ -80,7 +87,7 @@ def continuations(
     coefficients = mean[error, family] + (spread @ normal)[..., 0]
     trend = np.einsum("dti,di->dt", shapes[family], coefficients)
 
-    # The curve goes on from where it is now, not from where the trend would have it.
+    # The curve continues from its last values, not from the trend.
     off = (seen[-2:] - trend[:, n - 2 : n]).mean(axis=1)
     jitter = np.minimum(_jitter(seen, sd, draws, rng), sd)
     noise = jitter[:, None] * rng.standard_normal((draws, len(ahead)))
@@ -111,7 +118,7 @@ def _shapes(t: Array, horizon: float) -> tuple[Array, Array]:
 
 
 def _uncorrelated(points: Array) -> Array:
-    """Points of an AR(1) process as independent ones; the second-last axis of many is time."""
+    """Points of an AR(1) process as independent ones. Of several axes, the second-last is time."""
     time = 0 if points.ndim == 1 else 1
     moved = np.moveaxis(points, time, 0).copy()
     moved[1:] -= _CORRELATION * moved[:-1].copy()
@@ -122,7 +129,7 @@ def _uncorrelated(points: Array) -> Array:
 def _jitter(seen: Array, sd: Array, draws: int, rng: np.random.Generator) -> Array:
     """Standard deviation of the noise between neighbors, from second differences of the curve.
 
-    They remove whatever trend there is; of white noise their variance is six times its own.
+    They remove any trend; the variance of second differences of white noise is six times its own.
     """
     second = np.diff(seen, 2)[-_JITTER_WINDOW:]
     half = 0.5 * len(second) + 0.5

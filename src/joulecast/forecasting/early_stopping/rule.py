@@ -1,7 +1,7 @@
-"""When a run under early stopping will end, and what it will have cost by then.
+"""When a run under early stopping will end, and how much energy it will have used by then.
 
-The rule is played on many continuations of the learning curve seen so far; how often each epoch is
-the last is the distribution of the stopping epoch.
+The rule is applied to many continuations of the learning curve so far; how often each epoch is the
+last one is the distribution of the stopping epoch.
 """
 
 from __future__ import annotations
@@ -18,18 +18,21 @@ from ...errors import UsageError
 from ...recording.model import Array
 from ...units import Estimate, Provenance, format_estimate
 from ..base import Forecast, Prediction, Work
-from .learning_curve import LEAST_POINTS, continuations
+from .learning_curve import MIN_POINTS, continuations
 
 DRAWS = 256
-FURTHEST = 2000  # epochs ahead that are played; those beyond are taken from the prior
+# Epochs ahead on which the rule is applied; later ones come from the prior.
+FURTHEST = 2000
+# Minimum weight of "as long again as so far" in addition to the curves, because rates are cut and
+# data change. With few values it is one over their number.
 SURPRISE = 0.07
-"""Least weight of "as long again as so far" beside the curves: rates are cut, data change. With few
-values it is one over their number."""
-_LARGEST = 1e100  # beyond it a metric has diverged and says nothing of its shape
+# Above it a metric has diverged, and its shape means nothing.
+_LARGEST = 1e100
 _GROUPS = 500
 _LEVELS = 21
 _NORMAL = np.array([NormalDist().inv_cdf((i + 0.5) / _LEVELS) for i in range(_LEVELS)])
-_NORMAL /= NormalDist().inv_cdf(0.95)  # as parts of the half-width of a 90 % interval
+# Relative to the half-width of a 90 % interval.
+_NORMAL /= NormalDist().inv_cdf(0.95)
 
 _RISING = frozenset(
     {"acc", "accuracy", "auc", "auroc", "auprc", "ap", "map", "f", "fmeasure", "fbeta", "precision"}
@@ -45,17 +48,26 @@ class EarlyStopping:
     """The rule of Keras' and Lightning's callbacks of this name.
 
     A run ends after `patience` epochs in a row whose `metric` is not better than the best so far
-    by more than `min_delta`. Raises `UsageError` where the figures make no sense.
+    by more than `min_delta`.
+
+    Attributes:
+        metric: name of the metric, such as `val_loss`.
+        patience: epochs without improvement.
+        mode: `min`, `max`, or `auto`: by the name of the metric.
+        min_delta: smallest improvement that counts.
+
+    Raises:
+        UsageError: an attribute is out of range.
     """
 
     metric: str = "val_loss"
     patience: int = 5
-    mode: str = "auto"  # "min", "max", or "auto": by the metric's name
+    mode: str = "auto"
     min_delta: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.metric:
-            raise UsageError("early stopping: name the metric it watches, such as val_loss")
+            raise UsageError("early stopping: no metric: name one, such as val_loss")
         if self.patience < 0:
             raise UsageError(f"early stopping: patience={self.patience} cannot be negative")
         if self.mode not in ("auto", "min", "max"):
@@ -67,7 +79,7 @@ class EarlyStopping:
 
     @property
     def rising(self) -> bool:
-        """Whether more of the metric is better: told by its name as Keras does, by more names."""
+        """Whether a larger metric is better; `auto` knows the names that Keras does, and more."""
         if self.mode != "auto":
             return self.mode == "max"
         words = set(re.findall(r"[a-z]+", self.metric.lower()))
@@ -83,30 +95,36 @@ def parse(text: str) -> EarlyStopping:
     Raises `UsageError`.
     """
     metric, _, rest = text.partition(":")
-    given = dict.fromkeys(("patience", "mode", "min_delta"), "")
+    options = dict.fromkeys(("patience", "mode", "min_delta"), "")
     for part in filter(None, (p.strip() for p in rest.split(","))):
         key, equals, value = (x.strip() for x in part.partition("="))
-        if key not in given or not equals:
+        if key not in options or not equals:
             raise UsageError(
-                f"early stopping {text!r}: {part!r} is not known: write METRIC:patience=5, and "
+                f"early stopping {text!r}: {part!r} is unknown: write METRIC:patience=5, and "
                 "after a comma min_delta=0.001 or mode=max"
             )
-        given[key] = value
+        options[key] = value
     try:
-        patience = int(given["patience"] or 5)
-        min_delta = float(given["min_delta"] or 0)
+        patience = int(options["patience"] or 5)
+        min_delta = float(options["min_delta"] or 0)
     except ValueError as error:
         raise UsageError(
             f"early stopping {text!r}: patience is a whole number of epochs, min_delta a number"
         ) from error
-    return EarlyStopping(metric.strip(), patience, given["mode"] or "auto", min_delta)
+    return EarlyStopping(metric.strip(), patience, options["mode"] or "auto", min_delta)
 
 
 @dataclass(frozen=True, slots=True)
 class Stopping:
-    """How likely each epoch is the run's last: `p[i]` of epoch `seen + i`, up to `planned`.
+    """The probability of each epoch to be the last one of the run.
 
-    The last also holds the runs that go to their end. `note` says what the reader must know.
+    Attributes:
+        rule: that ends the run.
+        seen: finished epochs.
+        planned: epochs if the rule does not end the run.
+        p: probability of epoch `seen + i`, up to `planned`; the last one includes runs that the
+            rule does not end.
+        note: for the reader.
     """
 
     rule: EarlyStopping
@@ -123,7 +141,8 @@ class Stopping:
     @property
     def expected(self) -> float:
         """Mean of the stopping epoch."""
-        mean = float(self.p @ self.epochs)  # rounded: of one epoch alone, not that epoch
+        # Rounding may move the mean of a single epoch off that epoch.
+        mean = float(self.p @ self.epochs)
         return min(max(mean, float(self.epochs[0])), float(self.epochs[-1]))
 
     @property
@@ -142,46 +161,46 @@ def stopping(
     With fewer than three values it is that of "as long again as so far", the widest there is.
 
     Args:
-        curve: the metric of each finished epoch; None where it was not logged, at which the rule
-            does not look. Not-a-number is logged, and no improvement.
+        curve: the metric of each finished epoch; None where it was not logged, which the rule
+            ignores. NaN was logged, and is no improvement.
         rule: that may end the run.
-        planned: epochs of the run if nothing ends it.
-        seed: of the draws; the same curve gives the same answer.
+        planned: epochs of the run if the rule does not end it.
+        seed: of the draws; the same curve and seed give the same distribution.
     """
     seen = len(curve)
     planned = max(planned, seen)
     at = np.array([i for i, v in enumerate(curve, 1) if v is not None], dtype=np.float64)
     sign = -1.0 if rule.rising else 1.0
     values = np.array([sign * v for v in curve if v is not None], dtype=np.float64)
-    best, wait, fired = _state(values, rule)
+    state = _state(values, rule)
     p = np.zeros(planned - seen + 1)
-    if fired is not None and at[fired] == seen:
+    if state.met is not None and at[state.met] == seen:
         p[0] = 1.0
         return Stopping(rule, seen, planned, p, "it has been met")
-    if fired is not None or seen == planned:
+    if state.met is not None or seen == planned:
         p[-1] = 1.0
-        note = "" if fired is None else f"it was met at epoch {at[fired]:g}, and the run went on"
-        return Stopping(rule, seen, planned, p, note)
-
-    stride = round(float(np.median(np.diff(at)))) if len(at) > 1 else 1
-    last = int(at[-1]) if len(at) else seen
-    checks = np.arange(last + stride, min(planned, last + FURTHEST) + 1, stride, dtype=np.float64)
-    checks = checks[checks > seen]  # what was due by now and is missing is not waited for
-    missing = max(rule.patience, 1) - wait
+        late = (
+            f"it was met at epoch {at[state.met]:g}, and the run went on"
+            if state.met is not None
+            else ""
+        )
+        return Stopping(rule, seen, planned, p, late)
+    checks, stride = _checks(at, seen, planned)
+    missing = max(rule.patience, 1) - state.wait
     earliest = min(planned, int(checks[0]) + stride * (missing - 1)) if len(checks) else planned
     p[1:] = _as_long_again(seen, earliest, planned)
-    good = np.abs(values) < _LARGEST  # False of not-a-number
-    if np.count_nonzero(good) < LEAST_POINTS or not len(checks):
+    # False for NaN.
+    good = np.abs(values) < _LARGEST
+    if np.count_nonzero(good) < MIN_POINTS or not len(checks):
         return Stopping(rule, seen, planned, p, "too few values yet: as long again as so far")
-    rng = np.random.default_rng(seed)
-    paths = continuations(at[good], values[good], checks, DRAWS, rng)
-    ends = _ends(_as_fine(paths, values[good]), best, wait, rule)
-    played = np.bincount(ends, minlength=len(checks) + 1) / DRAWS
+    paths = continuations(at[good], values[good], checks, DRAWS, np.random.default_rng(seed))
+    ends = _ends(_as_fine(paths, values[good]), state.best, state.wait, rule)
+    shares = np.bincount(ends, minlength=len(checks) + 1) / DRAWS
     prior = max(SURPRISE, 1 / np.count_nonzero(good))
     p *= prior
-    np.add.at(p, checks.astype(int) - seen, (1 - prior) * played[:-1])
+    np.add.at(p, checks.astype(int) - seen, (1 - prior) * shares[:-1])
     furthest = int(checks[-1])
-    beyond = (1 - prior) * played[-1]
+    beyond = (1 - prior) * shares[-1]
     if planned - furthest < stride:
         p[-1] += beyond
     else:
@@ -189,26 +208,35 @@ def stopping(
     return Stopping(rule, seen, planned, p)
 
 
-def expected_energy(stopping: Stopping, whole: Forecast, spent: Work) -> Forecast:
+def _checks(at: Array, seen: int, planned: int) -> tuple[Array, int]:
+    """The epochs at which the metric is to be logged again, and the epochs between two of them."""
+    stride = round(float(np.median(np.diff(at)))) if len(at) > 1 else 1
+    last = int(at[-1]) if len(at) else seen
+    checks = np.arange(last + stride, min(planned, last + FURTHEST) + 1, stride, dtype=np.float64)
+    # A value that is overdue will not come.
+    return checks[checks > seen], stride
+
+
+def expected_energy(stopping: Stopping, whole: Forecast, so_far: Work) -> Forecast:
     """Energy and duration of the run with its stopping epoch uncertain.
 
-    A run that stops at epoch e has cost what is spent, and of what is still to come the part
-    (e - done) / (planned - done). The value is the mean; the interval, the 5 % and 95 % quantiles
-    of both uncertainties together. The interval of the forecast of the whole is read as a normal
-    distribution on each side of its value.
+    A run that stops at epoch e uses the energy so far, and of the energy to come the part
+    (e - done) / (planned - done). The value is the mean; the interval is from the 5 % to the 95 %
+    quantile of both uncertainties together. The interval of the forecast of the whole is treated
+    as half a normal distribution on each side of its value.
 
     Args:
         stopping: of the run.
-        whole: the forecast of the run if it goes to its end.
-        spent: the epochs done (`progress`) and what they took.
+        whole: the forecast of the run if the rule does not end it.
+        so_far: the finished epochs (`progress`), their duration and energy.
     """
-    left = max(stopping.planned - spent.progress, 0.0)
-    done = np.clip(stopping.epochs - spent.progress, 0.0, left)
-    part = done / left if left else np.zeros_like(done)
+    remaining = max(stopping.planned - so_far.progress, 0.0)
+    further = np.clip(stopping.epochs - so_far.progress, 0.0, remaining)
+    part = further / remaining if remaining else np.zeros_like(further)
     part, p = _fewer(part, stopping.p)
     return Forecast(
-        _mixed(whole.energy, spent.energy_j, part, p),
-        _mixed(whole.duration, spent.duration_s, part, p),
+        _mixed(whole.energy, so_far.energy_j, part, p),
+        _mixed(whole.duration, so_far.duration_s, part, p),
         (stopping.note,) if stopping.note else (),
     )
 
@@ -231,8 +259,16 @@ def describe(stopping: Stopping, energy: Prediction) -> str:
     return f"{text}; {stopping.note}" if stopping.note else text
 
 
-def _state(values: Iterable[float], rule: EarlyStopping) -> tuple[float, int, int | None]:
-    """The best value, how long ago it was, and the position at which the rule was met."""
+@dataclass(frozen=True, slots=True)
+class _State:
+    """The best value, how many values ago it was, and the position at which the rule was met."""
+
+    best: float
+    wait: int
+    met: int | None = None
+
+
+def _state(values: Iterable[float], rule: EarlyStopping) -> _State:
     best, wait = math.inf, 0
     for i, value in enumerate(values):
         if value < best - rule.min_delta:
@@ -240,17 +276,19 @@ def _state(values: Iterable[float], rule: EarlyStopping) -> tuple[float, int, in
         else:
             wait += 1
             if wait >= rule.patience:
-                return best, wait, i
-    return best, wait, None
+                return _State(best, wait, i)
+    return _State(best, wait)
 
 
 def _as_fine(paths: Array, values: Array) -> Array:
-    """Paths in the steps of the metric: a hit more in a hundred is 0.01, and equal is not better.
+    """Paths rounded to the steps of the metric, because an equal value is not better.
 
-    The step is the least difference seen, of a metric whose values come again.
+    An accuracy over a hundred samples has steps of 0.01. The step is the smallest difference
+    between values of a metric that repeats values.
     """
     gaps = np.diff(np.sort(values))
-    apart = gaps[gaps > 1e-6 * np.ptp(values)]  # nearer ones are equal but for rounding
+    # Smaller gaps are rounding.
+    apart = gaps[gaps > 1e-6 * np.ptp(values)]
     if not 0 < len(apart) < len(gaps):
         return paths
     step = float(apart.min())
@@ -274,10 +312,10 @@ def _ends(paths: Array, best: float, wait: int, rule: EarlyStopping) -> np.typin
 
 
 def _as_long_again(seen: int, earliest: int, planned: int) -> Array:
-    """Probabilities of the epochs after `seen`: what lasted t epochs lasts 2t more in a third.
+    """Probabilities of the epochs after `seen`: a third of what lasted t epochs lasts 2t more.
 
-    The survival earliest / t, which knows no scale of its own (Gott, Nature 363:315, 1993), cut
-    off at the end of the plan.
+    The survival is earliest / t, which has no scale of its own (Gott, Nature 363:315, 1993), up to
+    the end of the plan.
     """
     t = np.arange(seen, planned + 1, dtype=np.float64)
     beyond = np.minimum(1.0, earliest / (t + 1))
@@ -287,7 +325,7 @@ def _as_long_again(seen: int, earliest: int, planned: int) -> Array:
 
 
 def _fewer(part: Array, p: Array) -> tuple[Array, Array]:
-    """No more than `_GROUPS` parts with the same mean, finer at the start; the end stays alone."""
+    """At most `_GROUPS` parts with the same mean, finer at the start; the last one stays alone."""
     if len(p) <= _GROUPS:
         return part, p
     starts = np.unique(np.geomspace(1, len(p), _GROUPS).astype(int)) - 1
@@ -296,16 +334,17 @@ def _fewer(part: Array, p: Array) -> tuple[Array, Array]:
     return mean, together
 
 
-def _mixed(whole: Prediction, spent: float, part: Array, p: Array) -> Prediction:
-    """The mixture of `spent + part * (whole - spent)` over the probabilities of the parts."""
-    value = spent + max(whole.value - spent, 0.0) * float(p @ part)
+def _mixed(whole: Prediction, so_far: float, part: Array, p: Array) -> Prediction:
+    """The mixture of `so_far + part * (whole - so_far)` over the probabilities of the parts."""
+    value = so_far + max(whole.value - so_far, 0.0) * float(p @ part)
     low = whole.value if whole.low is None else whole.low
     high = whole.value if whole.high is None else whole.high
     side = np.where(_NORMAL < 0, whole.value - low, high - whole.value)
-    levels = np.maximum(whole.value + _NORMAL * side, spent)  # what is spent is spent
-    costs = (spent + part[:, None] * (levels - spent)).ravel()
-    order = np.argsort(costs)
+    # No total is below the energy so far.
+    levels = np.maximum(whole.value + _NORMAL * side, so_far)
+    totals = (so_far + part[:, None] * (levels - so_far)).ravel()
+    order = np.argsort(totals)
     share = np.cumsum(np.repeat(p / len(levels), len(levels))[order])
     at = np.searchsorted(share, (0.05 - 1e-9, 0.95 - 1e-9))
-    bounds = costs[order][np.minimum(at, len(costs) - 1)]
+    bounds = totals[order][np.minimum(at, len(totals) - 1)]
     return Prediction(value, min(value, float(bounds[0])), max(value, float(bounds[1])))

@@ -1,6 +1,6 @@
 """ML CO2 Impact (Lacoste et al. 2019, arXiv 1910.09700): `TDP x time`.
 
-It reads no meter; the time is the mean duration of the epochs seen times the planned number.
+It needs no meter; the time is the mean duration of the epochs seen times the planned number.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 Linear, ridge, kernel ridge (rbf) and support vector regression (rbf), on standardized features:
 five folds, 100 random settings of each, drawn from the distributions of the authors' code
-(GAISSA-UPC/dl-training-energy-estimation). The one with the least cross-validated root mean square
-error is fitted on all rows. The authors standardize before they split; here each fold is
-standardized by what it is fitted on.
+(GAISSA-UPC/dl-training-energy-estimation). The one with the smallest cross-validated root mean
+square error is fitted on all rows. The authors standardize before they split; here each fold is
+standardized by the rows it is fitted on.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from ...errors import MissingExtraError
 
 ITERATIONS = 100
 FOLDS = 5
-MOST_SEARCHED = 500
-"""Rows that the search looks at, drawn at random from more: its time grows with their cube."""
-MOST_FITTED = 4000
-"""Rows that the one found is fitted on."""
+# Rows that the search uses, drawn at random from more: its time grows with their cube.
+MAX_SEARCHED = 500
+# Rows that the best regression is fitted on.
+MAX_FITTED = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +32,18 @@ class Regression:
     columns: tuple[str, ...]
     kind: str
     rmse: Mapping[str, float]
-    estimator: Any  # a pipeline of scikit-learn
+    # A pipeline of scikit-learn.
+    estimator: Any
 
     def predict(self, facts: object) -> float | None:
-        """For an object that has the columns as attributes; None where it lacks one."""
+        """The prediction for an object with the columns as attributes; None where one is None."""
         values = [getattr(facts, column) for column in self.columns]
         if any(value is None for value in values):
             return None
         return float(self.estimator.predict(np.array([values], dtype=float))[0])
 
     def again(self, rows: Sequence[Sequence[float]], targets: Sequence[float]) -> Regression:
-        """The same with the settings found, fitted on other rows of the same columns."""
+        """The same regression with its settings, fitted on other rows of the same columns."""
         from sklearn.base import clone
 
         return replace(self, estimator=_fitted(clone(self.estimator), rows, targets, 0))
@@ -68,24 +69,24 @@ def search(
     except ImportError:
         raise MissingExtraError("learning from runs", "analysis") from None
 
-    x, y = _drawn(rows, targets, MOST_SEARCHED, seed)
+    x, y = _drawn(rows, targets, MAX_SEARCHED, seed)
     parts = KFold(min(FOLDS, len(y)), shuffle=True, random_state=seed).split(x)
     folds = [_scaled(x[train], y[train], x[test], y[test]) for train, test in parts]
     rmse: dict[str, float] = {}
     best: dict[str, Any] = {}
-    # The matrices are small: threads would wait for another, and checks cost more than fits.
+    # The matrices are small: threads would wait for each other, and checks cost more than fits.
     with threadpool_limits(1), config_context(assume_finite=True, skip_parameter_validation=True):
         for kind, (model, drawn) in _kinds().items():
             trials = ParameterSampler(drawn, iterations if drawn else 1, random_state=seed)
-            found = [(_rmse(model, settings, folds), settings) for settings in trials]
-            rmse[kind], settings = min(found, key=lambda trial: trial[0])
+            scored = [(_rmse(model, settings, folds), settings) for settings in trials]
+            rmse[kind], settings = min(scored, key=lambda trial: trial[0])
             best[kind] = model.set_params(**settings)
     kind = min(rmse, key=lambda name: rmse[name])
     return Regression(columns, kind, rmse, _fitted(_pipeline(best[kind]), rows, targets, seed))
 
 
 def _scaled(train: Any, y_train: Any, test: Any, y_test: Any) -> tuple[Any, Any, Any, Any]:
-    """A fold, standardized by what is fitted."""
+    """A fold, standardized by its training rows."""
     from sklearn.preprocessing import StandardScaler
 
     scale = StandardScaler().fit(train)
@@ -98,8 +99,8 @@ def _rmse(model: Any, settings: Mapping[str, Any], folds: Sequence[tuple[Any, ..
 
     errors = []
     for x_train, y_train, x_test, y_test in folds:
-        said = clone(model).set_params(**settings).fit(x_train, y_train).predict(x_test)
-        errors.append(float(np.sqrt(np.mean((said - y_test) ** 2))))
+        predicted = clone(model).set_params(**settings).fit(x_train, y_train).predict(x_test)
+        errors.append(float(np.sqrt(np.mean((predicted - y_test) ** 2))))
     return float(np.mean(errors))
 
 
@@ -111,7 +112,7 @@ def _pipeline(model: Any) -> Any:
 
 
 def _kinds() -> dict[str, tuple[Any, dict[str, Any]]]:
-    """Each regression, and what its settings are drawn from."""
+    """Each regression, and the distributions of its settings."""
     from scipy.stats import expon
     from sklearn.kernel_ridge import KernelRidge
     from sklearn.linear_model import LinearRegression, Ridge
@@ -130,15 +131,15 @@ def _kinds() -> dict[str, tuple[Any, dict[str, Any]]]:
 def _fitted(
     estimator: Any, rows: Sequence[Sequence[float]], targets: Sequence[float], seed: int
 ) -> Any:
-    return estimator.fit(*_drawn(rows, targets, MOST_FITTED, seed))
+    return estimator.fit(*_drawn(rows, targets, MAX_FITTED, seed))
 
 
 def _drawn(
-    rows: Sequence[Sequence[float]], targets: Sequence[float], most: int, seed: int
+    rows: Sequence[Sequence[float]], targets: Sequence[float], limit: int, seed: int
 ) -> tuple[Any, Any]:
-    """All rows, or `most` of them drawn at random."""
+    """All rows, or `limit` of them drawn at random."""
     x, y = np.array(rows, dtype=float), np.array(targets, dtype=float)
-    if len(y) > most:
-        drawn = np.sort(np.random.default_rng(seed).choice(len(y), most, replace=False))
+    if len(y) > limit:
+        drawn = np.sort(np.random.default_rng(seed).choice(len(y), limit, replace=False))
         x, y = x[drawn], y[drawn]
     return x, y

@@ -1,10 +1,11 @@
 """STEP, the online method of del Rey et al. 2023 (arXiv 2307.05520), in its two forms.
 
-Power is taken to be stable from some epoch on; a window of epochs from there stands for the rest.
-The energy form adds, to what is spent, the mean energy of an epoch in the window for each epoch
-still to come. The power form multiplies the mean power in the window by the time of the whole run.
-The paper has both stable from epoch 10 on and a window of 5, so they speak once 15 are done, and
-gives no interval. It knows the time of the whole run; here it is forecast, from the window too.
+Power is assumed to be stable from some epoch on, and a window of epochs from there represents the
+rest. The energy form adds, to the energy so far, the mean energy of an epoch in the window for each
+remaining epoch. The power form multiplies the mean power in the window by the duration of the whole
+run. In the paper both are stable from epoch 10 on with a window of 5, so the first forecast comes
+after epoch 15, without an interval. The paper knows the duration of the whole run; here it is
+forecast from the window.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from bisect import bisect_left
 from ..base import NOTHING, Forecast, OnlineForecaster, Work
 from .tally import Tally
 
-STABLE_FROM = 10  # epochs done when power is taken to be stable, as in the paper
-WINDOW = 5  # epochs, as in the paper
-_ROUNDING = 1e-9  # of progress that is a sum of steps
+# Epochs, as in the paper.
+STABLE_FROM = 10
+WINDOW = 5
+# Rounding of progress that is a sum of steps.
+_ROUNDING = 1e-9
 
 
 class StepForecaster(OnlineForecaster):
@@ -25,47 +28,48 @@ class StepForecaster(OnlineForecaster):
 
     Args:
         stable_from: progress (epochs) from which power is stable.
-        window: progress (epochs) from there on that is taken for all that is to come.
+        window: progress (epochs) from there on that represents the rest.
     """
 
     def __init__(self, stable_from: float = STABLE_FROM, window: float = WINDOW) -> None:
         if not (stable_from >= 0 and window > 0):
             raise ValueError(
-                f"stable_from={stable_from}, window={window}: from 0 on, and more than nothing"
+                f"stable_from={stable_from}, window={window}: must be 0 or more, and above 0"
             )
         self._stable_from, self._window = stable_from, window
-        self._spent = Tally()
-        self._edges = [0.0]  # progress at the end of each work
+        self._so_far = Tally()
+        # Progress at the end of each work.
+        self._edges = [0.0]
         self._works: list[Work] = []
-        self._found: Tally | None = None
+        self._window_sums: Tally | None = None
 
     def add(self, work: Work) -> None:
-        """The next stretch of work is finished."""
-        self._spent.add(work)
+        """Add finished work."""
+        self._so_far.add(work)
         self._works.append(work)
-        self._edges.append(self._spent.progress)
+        self._edges.append(self._so_far.progress)
 
     def forecast(self, planned: float, pending: Work = NOTHING) -> Forecast | None:
-        """No interval. None until the window is complete, or where the total is not known."""
-        if self._found is None:
-            self._found = self._search()
-        window, spent = self._found, self._spent
-        if window is None or not spent.can_extend_to(planned):
+        """No interval. None until the window is complete, or where the plan has no end."""
+        if self._window_sums is None:
+            self._window_sums = self._search()
+        window, so_far = self._window_sums, self._so_far
+        if window is None or not so_far.can_extend_to(planned):
             return None
-        left = max(0.0, planned - spent.progress)
-        duration_s = spent.duration_s + left * window.duration_s / window.progress
-        return spent.point(self._energy(window, left, duration_s), duration_s, pending)
+        remaining = max(0.0, planned - so_far.progress)
+        duration_s = so_far.duration_s + remaining * window.duration_s / window.progress
+        return so_far.point(self._energy(window, remaining, duration_s), duration_s, pending)
 
     def stable(self) -> float | None:
-        """Progress from which power is stable; None where it cannot be told yet."""
+        """Progress from which power is stable; None while that is unknown."""
         return self._stable_from
 
     @abstractmethod
-    def _energy(self, window: Tally, left: float, duration_s: float) -> float:
-        """Energy of the whole run, J, with so much progress left and so long in all."""
+    def _energy(self, window: Tally, remaining: float, duration_s: float) -> float:
+        """Energy of the whole run, J, from the remaining progress and the total duration, s."""
 
     def _search(self) -> Tally | None:
-        """The work of the window; once found it stays."""
+        """The sums of the window, or None before it is complete."""
         stable = self.stable()
         if stable is None:
             return None
@@ -73,26 +77,26 @@ class StepForecaster(OnlineForecaster):
         last = bisect_left(self._edges, stable + self._window - _ROUNDING)
         if first == last or last == len(self._edges):
             return None
-        found = Tally()
+        window = Tally()
         for work in self._works[first:last]:
-            found.add(work)
-        return found
+            window.add(work)
+        return window
 
 
 class StepEnergy(StepForecaster):
-    """What is spent, plus the mean energy of an epoch in the window for each one to come."""
+    """Energy so far, plus the mean energy of an epoch in the window for each remaining one."""
 
     name = "step-energy"
 
-    def _energy(self, window: Tally, left: float, duration_s: float) -> float:
-        return self._spent.energy_j + left * window.energy_j / window.progress
+    def _energy(self, window: Tally, remaining: float, duration_s: float) -> float:
+        return self._so_far.energy_j + remaining * window.energy_j / window.progress
 
 
 class StepPower(StepForecaster):
-    """The mean power in the window times the time of the whole run."""
+    """The mean power in the window times the duration of the whole run."""
 
     name = "step-power"
 
-    def _energy(self, window: Tally, left: float, duration_s: float) -> float:
+    def _energy(self, window: Tally, remaining: float, duration_s: float) -> float:
         power_w = window.energy_j / window.duration_s if window.duration_s > 0 else 0.0
         return power_w * duration_s

@@ -1,4 +1,4 @@
-"""What the methods of the literature share: what is spent so far, and a forecast without bounds."""
+"""What the published methods share: sums so far, and a forecast without an interval."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ class Tally:
     energy_j: float = 0.0
 
     def add(self, work: Work) -> None:
-        """Count it in."""
+        """Add finished work."""
         self.progress += work.progress
         self.duration_s += work.duration_s
         self.energy_j += work.energy_j
 
     def can_extend_to(self, planned: float) -> bool:
-        """Whether a mean per unit of progress exists, and a total to multiply it by."""
+        """Whether there is a mean per unit of progress and a total to multiply it by."""
         return self.progress > 0 and math.isfinite(planned) and planned > 0
 
     def point(self, energy_j: float, duration_s: float, pending: Work = NOTHING) -> Forecast:
-        """A forecast without an interval, never below what is spent (J, s)."""
+        """A forecast without an interval, at least the energy (J) and duration (s) so far."""
         return Forecast(
             Prediction(max(energy_j, self.energy_j + pending.energy_j)),
             Prediction(max(duration_s, self.duration_s + pending.duration_s)),

@@ -1,8 +1,8 @@
 """joulecast's own online forecaster: from the first steps on, and with an interval.
 
-What is spent, plus what is left times the rate of what is still to come. That rate comes from the
-best source there is: whole epochs once a second one is finished, else the steps of the first epoch
-after its warm-up, else the first epoch and what is known of how later ones relate to it.
+Energy so far, plus the remaining progress times the rate of what is to come. The rate comes from
+the best source there is: whole epochs once a second one is finished, else the steps of the first
+epoch after its warm-up, else the first epoch and how later epochs usually relate to it.
 """
 
 from __future__ import annotations
@@ -14,23 +14,29 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..base import NOTHING, Forecast, History, OnlineForecaster, Prediction, Work
-from .prior import LEAST, Experience
+from .prior import SMALLEST_RATIO, Experience
 from .rates import DURATION_HABITS, HABITS, Rate, later_epochs, median
-from .stretches import Stretches, later_stretches, warm_up, with_evaluation
+from .segments import Segments, rates_from_segments, warm_up, with_evaluation
 
-WHOLE = 1 - 1e-6  # progress that makes an epoch, tolerant of sums of steps
-STEPS = 4  # stretches from which a rate is read within the first epoch
-RESOLVED = 16  # stretches of a first epoch from which its warm-up is told from the rest
-RECENT = 256  # epochs looked at; older ones only count as spent
-HUGE = 1e120  # rates are computed from values up to here: squares of them are finite
-LARGEST = sys.float_info.max  # no forecast is larger
+# Progress of a whole epoch, tolerant of sums of steps.
+WHOLE = 1 - 1e-6
+# Segments from which a rate is computed within the first epoch.
+STEPS = 4
+# Segments of a first epoch from which its warm-up is separated from the rest.
+RESOLVED = 16
+# Epochs that rates are computed from; older ones only count as energy so far.
+RECENT = 256
+# Rates are computed from values up to here, whose squares are finite.
+HUGE = 1e120
+# No forecast is larger.
+LARGEST = sys.float_info.max
 
 
 class Online(OnlineForecaster):
     """Online forecast of energy and duration with 90 % intervals.
 
-    `past` are runs that are over, as a rule of this machine: from them it learns how later epochs
-    relate to the first, and says so in the notes.
+    `past` are finished runs, usually of this machine: the forecaster learns from them how later
+    epochs relate to the first one, and reports that in the notes.
     """
 
     name = "online"
@@ -38,35 +44,64 @@ class Online(OnlineForecaster):
     def __init__(self, past: Sequence[History] = ()) -> None:
         self._experience = Experience(past)
         self._done = 0.0
-        self._spent = (_Sum(), _Sum())  # duration, energy
-        self._open = [0.0, 0.0, 0.0]  # of the epoch under way
+        # Of all work: duration, energy.
+        self._so_far = (_Sum(), _Sum())
+        # Of the current epoch: progress, duration, energy.
+        self._open = [0.0, 0.0, 0.0]
         self._first: Work | None = None
-        self._warming = 0  # stretches at the start of the first epoch that were warm-up
-        self._rows = np.zeros((2 * RECENT, 2))  # duration and energy of the epochs after it
-        self._count = 0  # of the rows in use
+        self._warm_up_segments = 0
+        # Duration and energy of the epochs after the first one; `_count` rows are used.
+        self._rows = np.zeros((2 * RECENT, 2))
+        self._count = 0
         self._finished = 0
-        self._last = 0.0  # progress of the last work that made any
-        self._stretches = Stretches()
+        # Progress of the last work that made any.
+        self._last = 0.0
+        self._segments = Segments()
 
     def add(self, work: Work) -> None:
-        """The next stretch of work is finished; values that are no numbers count as nothing.
+        """Add finished work; values that are not numbers count as 0.
 
-        What makes no progress before any was made is set-up: spent, and part of no epoch.
+        Work without progress before any progress is set-up: it counts, but in no epoch.
         """
         progress, duration, energy = map(_sane, (work.progress, work.duration_s, work.energy_j))
         self._done = min(HUGE, self._done + progress)
-        self._spent[0].add(_sane(work.duration_s, LARGEST))
-        self._spent[1].add(_sane(work.energy_j, LARGEST))
+        self._so_far[0].add(_sane(work.duration_s, LARGEST))
+        self._so_far[1].add(_sane(work.energy_j, LARGEST))
         if self._done == 0:
             return
         if self._finished < 2:
-            self._stretches.add(Work(progress, duration, energy))
+            self._segments.add(Work(progress, duration, energy))
         if progress > 0:
             self._last = progress
         for i, value in enumerate((progress, duration, energy)):
             self._open[i] = min(HUGE, self._open[i] + value)
-        if self._open[0] < WHOLE:
-            return
+        if self._open[0] >= WHOLE:
+            self._end_epoch()
+
+    def forecast(self, planned: float, pending: Work = NOTHING) -> Forecast | None:
+        """See `OnlineForecaster.forecast`; None for an endless run and before any progress."""
+        if math.isnan(planned) or planned == math.inf:
+            return None
+        remaining = max(0.0, planned - self._done)
+        waiting = (_sane(pending.duration_s, LARGEST), _sane(pending.energy_j, LARGEST))
+        so_far = tuple(total.value for total in self._so_far)
+        if remaining <= 1e-9 * max(1.0, abs(planned)):
+            totals = [min(LARGEST, s + w) for s, w in zip(so_far, waiting, strict=True)]
+            return Forecast(_certain(totals[1]), _certain(totals[0]), ("the plan is fulfilled",))
+        # Extreme values are limited at the end.
+        with np.errstate(all="ignore"):
+            rates = self._rates(planned, remaining)
+        if rates is None:
+            return None
+        duration, energy, notes = rates
+        step = min(remaining, self._last)
+        return Forecast(
+            _total(so_far[1], waiting[1], energy, remaining, step),
+            _total(so_far[0], waiting[0], duration, remaining, step),
+            notes,
+        )
+
+    def _end_epoch(self) -> None:
         p, t, e = self._open
         self._open = [0.0, 0.0, 0.0]
         self._finished += 1
@@ -79,72 +114,57 @@ class Online(OnlineForecaster):
         self._rows[self._count] = t / p, e / p
         self._count += 1
 
-    def forecast(self, planned: float, pending: Work = NOTHING) -> Forecast | None:
-        """See `OnlineForecaster.forecast`; None for an endless run and before any progress."""
-        if math.isnan(planned) or planned == math.inf:
-            return None
-        remaining = max(0.0, planned - self._done)
-        waiting = (_sane(pending.duration_s, LARGEST), _sane(pending.energy_j, LARGEST))
-        spent = tuple(total.value for total in self._spent)
-        if remaining <= 1e-9 * max(1.0, abs(planned)):
-            totals = [min(LARGEST, s + w) for s, w in zip(spent, waiting, strict=True)]
-            return Forecast(_certain(totals[1]), _certain(totals[0]), ("the plan is fulfilled",))
-        with np.errstate(all="ignore"):  # extremes are cut off at the end
-            found = self._rates(planned, remaining)
-        if found is None:
-            return None
-        duration, energy, notes = found
-        step = min(remaining, self._last)
-        return Forecast(
-            _total(spent[1], waiting[1], energy, remaining, step),
-            _total(spent[0], waiting[0], duration, remaining, step),
-            notes,
-        )
-
     def _rates(self, planned: float, remaining: float) -> tuple[Rate, Rate, tuple[str, ...]] | None:
-        """Rates of duration and energy of what is left, from the best source there is."""
-        if self._first and self._count:
-            recent = self._rows[max(0, self._count - RECENT) : self._count]
-            seconds = median(recent[:, 0])
-            sources = (
-                (self._first.duration_s, recent[:, 0], DURATION_HABITS),
-                (self._first.energy_j, recent[:, 1], HABITS),
-            )
-            quick, joules = (
-                later_epochs(first, later, seconds, self._done, remaining, habits)
-                for first, later, habits in sources
-            )
-            first_one = "without its warm-up" if self._warming else "with little weight"
-            return quick, joules, (f"from {self._finished} epochs, the first {first_one}",)
-        if len(self._stretches) >= STEPS:
-            p, t, e = self._stretches.arrays()
-            whole = self._finished > 0
-            quick, joules, warming = later_stretches(p, t, e, self._done / planned, whole)
-            if not whole and planned > 1:
-                quick, joules = with_evaluation(quick), with_evaluation(joules)
-            where = "since the start" if whole else "within the first epoch"
-            notes = [f"from {len(p)} stretches {where}"]
-            if warming:
-                notes.append(f"warm-up of {warming} stretches left out")
-            return quick, joules, tuple(notes)
+        """Rates of duration and energy of the rest of the run, from the best source there is."""
+        if self._first is not None and self._count:
+            return self._from_epochs(self._first, remaining)
+        if len(self._segments) >= STEPS:
+            return self._from_segments(planned)
         if self._done <= 0:
             return None
-        return self._by_experience()
+        return self._from_experience()
+
+    def _from_epochs(self, first: Work, remaining: float) -> tuple[Rate, Rate, tuple[str, ...]]:
+        recent = self._rows[max(0, self._count - RECENT) : self._count]
+        seconds = median(recent[:, 0])
+        sources = (
+            (first.duration_s, recent[:, 0], DURATION_HABITS),
+            (first.energy_j, recent[:, 1], HABITS),
+        )
+        duration, energy = (
+            later_epochs(value, later, seconds, self._done, remaining, habits)
+            for value, later, habits in sources
+        )
+        weight = "without its warm-up" if self._warm_up_segments else "with little weight"
+        return duration, energy, (f"from {self._finished} epochs, the first {weight}",)
+
+    def _from_segments(self, planned: float) -> tuple[Rate, Rate, tuple[str, ...]]:
+        p, t, e = self._segments.arrays()
+        whole = self._finished > 0
+        duration, energy, warming = rates_from_segments(p, t, e, self._done / planned, whole)
+        if not whole and planned > 1:
+            duration, energy = with_evaluation(duration), with_evaluation(energy)
+        where = "since the start" if whole else "within the first epoch"
+        notes = [f"from {len(p)} segments {where}"]
+        if warming:
+            notes.append(f"warm-up of {warming} segments left out")
+        return duration, energy, tuple(notes)
 
     def _without_warm_up(self, first: Work) -> Work:
-        """The first epoch as it would be again, where its steps tell."""
-        if len(self._stretches) < RESOLVED:
+        """The first epoch as it would be without its warm-up, if its steps show one."""
+        if len(self._segments) < RESOLVED:
             return first
-        p, t, e = self._stretches.arrays()
+        p, t, e = self._segments.arrays()
         start = warm_up(t / p)
-        if not 0 < start < len(p) // 2:  # none, or it never settled
+        # No warm-up, or one that did not end in the first half.
+        if not 0 < start < len(p) // 2:
             return first
-        self._warming = start
+        self._warm_up_segments = start
         progress = float(p[start:].sum())
         return Work(1.0, float(t[start:].sum()) / progress, float(e[start:].sum()) / progress)
 
-    def _by_experience(self) -> tuple[Rate, Rate, tuple[str, ...]]:
-        """Rates of duration and energy from the first epoch (or so much of it) alone."""
+    def _from_experience(self) -> tuple[Rate, Rate, tuple[str, ...]]:
+        """Rates from the first epoch, or its finished part, alone."""
         start, seconds = self._first, self._open[1]
         if start is not None:
             seconds += start.duration_s
@@ -153,8 +173,8 @@ class Online(OnlineForecaster):
         rates = []
         for energy, value in ((False, start.duration_s), (True, start.energy_j)):
             ratio = self._experience.ratio(start, seconds, energy, self._first is not None)
-            # The first steps may all be warm-up, and much longer than a whole epoch ever is.
-            low = ratio.low if self._first else ratio.low * LEAST
+            # The first steps may all be warm-up, which makes them much longer than later ones.
+            low = ratio.low if self._first else ratio.low * SMALLEST_RATIO
             rates.append(Rate(value * ratio.middle, value * low, value * ratio.high))
         note = "from the first epoch, by how later ones usually relate to it"
         if self._experience.runs:
@@ -166,7 +186,7 @@ class Online(OnlineForecaster):
 
 
 class _Sum:
-    """A running sum without the rounding errors of one (Neumaier 1974)."""
+    """A running sum with compensated rounding errors (Neumaier 1974)."""
 
     def __init__(self) -> None:
         self._total = 0.0
@@ -197,17 +217,17 @@ def _certain(value: float) -> Prediction:
     return Prediction(value, value, value)
 
 
-def _total(spent: float, pending: float, rate: Rate, remaining: float, step: float) -> Prediction:
-    """The whole run: what is spent, what is pending, and the rest at the rate found.
+def _total(so_far: float, pending: float, rate: Rate, remaining: float, step: float) -> Prediction:
+    """The whole run: what was used so far, what is pending, and the rest at the rate.
 
-    What is pending belongs to the next `step` of progress. While it is less than that step should
-    cost it changes nothing; beyond that it adds to the whole, and, as nobody knows when a step that
-    is overdue will end, its delay once more to the upper bound.
+    What is pending belongs to the next `step` of progress. While it is below the cost of that step
+    it changes nothing. Above it, it adds to the whole, and its delay once more to the upper bound,
+    because the end of an overdue step is unknown.
     """
     rest = max(0.0, remaining - step)
 
     def whole(per_progress: float) -> float:
-        return spent + max(remaining * per_progress, pending + rest * per_progress)
+        return so_far + max(remaining * per_progress, pending + rest * per_progress)
 
     value = whole(rate.value)
     overdue = max(0.0, pending - step * rate.high)

@@ -1,10 +1,10 @@
-"""The period of a power trace: how long an epoch is, where a run prints nothing.
+"""The period of a power trace: the length of an epoch where a run prints nothing.
 
-Training repeats itself: batches at full power, then a validation, a checkpoint, a shuffle at less.
-The autocorrelation of the power is high at the length of an epoch and at its multiples (Vlachos,
-Yu, Castelli: On periodicity detection and structural periodic similarity, SDM 2005, find periods
-by the same function). A period is named only if it was seen three times and repeats beyond chance;
-a flat, a drifting or a noisy trace has none.
+Training repeats: batches at full power, then validation, a checkpoint or a shuffle at less. The
+autocorrelation of the power is high at the length of an epoch and at its multiples (Vlachos, Yu,
+Castelli: On periodicity detection and structural periodic similarity, SDM 2005, use the same
+function). A period is reported only if it was seen three times and repeats beyond chance; a flat,
+drifting or noisy trace has none.
 """
 
 from __future__ import annotations
@@ -16,28 +16,40 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 
-_MOST_POINTS = 4096  # after decimation; 10 minutes at 7 Hz, 10 hours at one per 9 s
-_LEAST_POINTS = 24
-_LEAST_PERIODS = 3
-# Shares of the trace, up to its end: a run may change its ways (a warm-up, a frozen backbone), and
-# then only its latest part repeats itself. The longest of them that repeats well is taken.
+# After decimation: 10 minutes at 7 Hz, 10 hours at one reading in 9 s.
+_MAX_POINTS = 4096
+_MIN_POINTS = 24
+_MIN_PERIODS = 3
+# Shares of the trace, up to its end: a run may change (a warm-up, a frozen backbone), and then only
+# its latest part repeats. The longest of them that repeats well is used.
 _WINDOWS = (1.0, 0.5, 0.25, 0.125)
-_BETTER = 1.2  # a shorter part of the trace must repeat itself better by this to be taken instead
-_SHORTEST = 4  # points in a period: below, its shape is not seen
-_SAME = 0.7  # a shorter lag whose peak is as high as this share of the highest is the period
-_LEAST_STRENGTH = 0.3
-_RECURRENCE = 0.5  # share of the first peak that is left at a multiple of the lag
-_COMPARED = 5  # following periods that one is compared with: later ones may have drifted away
-_BEYOND_CHANCE = 6.0  # standard errors; the best of a thousand lags of noise reaches about 4
-_FLAT = 1e-3  # relative; sensors resolve no better
+# A shorter part of the trace must repeat better by this factor to be used instead.
+_BETTER = 1.2
+# Points in a period; with fewer, its shape is not seen.
+_SHORTEST = 4
+# The period is the shortest lag whose peak reaches this share of the highest.
+_SAME = 0.7
+_MIN_STRENGTH = 0.3
+# Share of the first peak that remains at a multiple of the lag.
+_RECURRENCE = 0.5
+# Following periods that one is compared with; later ones may have drifted away.
+_COMPARED = 5
+# Standard errors; the best of a thousand lags of noise reaches about 4.
+_BEYOND_CHANCE = 6.0
+# Relative; sensors do not resolve less.
+_FLAT = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A repetition in the power: `periods` of `period_s` each, the first from `start_s` on.
+    """A repetition in the power.
 
-    `strength` is the autocorrelation at the period, 0 to 1: the share of the power's variation
-    that repeats.
+    Attributes:
+        period_s: length of a period, s.
+        start_s: start of the first one, s.
+        strength: autocorrelation at the period, 0 to 1: the share of the power's variation that
+            repeats.
+        periods: how many were seen.
     """
 
     period_s: float
@@ -48,7 +60,7 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class NoPeriod:
-    """Why none was found, in words."""
+    """Why there is no period, in words."""
 
     reason: str
 
@@ -57,26 +69,31 @@ class NoPeriod:
 
 
 def find_period(t_s: Array, power_w: Array) -> Period | NoPeriod:
-    """The period of a trace: times in seconds, rising, shape (n,), and watts of the same shape.
+    """The period of a trace; takes a few milliseconds at any length.
 
-    Costs a few milliseconds whatever the length. Raises `ValueError` for unequal shapes.
+    Args:
+        t_s: rising times, s, shape (n,).
+        power_w: power at these times, W, shape (n,).
+
+    Raises:
+        ValueError: the shapes differ.
     """
     if t_s.shape != power_w.shape or t_s.ndim != 1:
         raise ValueError(f"shapes {t_s.shape} and {power_w.shape}: one power for each time")
-    known = np.isfinite(t_s) & np.isfinite(power_w)
-    t_s, power_w = t_s[known], power_w[known]
-    if len(t_s) < _LEAST_POINTS or t_s[-1] <= t_s[0]:
+    finite = np.isfinite(t_s) & np.isfinite(power_w)
+    t_s, power_w = t_s[finite], power_w[finite]
+    if len(t_s) < _MIN_POINTS or t_s[-1] <= t_s[0]:
         return NoPeriod("too few readings")
     begin = _activity(power_w)
     t_s, power_w = t_s[begin:], power_w[begin:]
-    if len(t_s) < _LEAST_POINTS or t_s[-1] <= t_s[0]:
+    if len(t_s) < _MIN_POINTS or t_s[-1] <= t_s[0]:
         return NoPeriod("too few readings since the work began")
     power, step_s = _evenly(t_s, power_w)
     found: list[tuple[float, float]] = []
     flat = True
     for part in _WINDOWS:
         window = power[len(power) - int(len(power) * part) :]
-        if len(window) < _LEAST_POINTS:
+        if len(window) < _MIN_POINTS:
             break
         window = _without_drift(window)
         if np.std(window) <= _FLAT * max(float(np.mean(np.abs(power))), 1e-9):
@@ -86,16 +103,16 @@ def find_period(t_s: Array, power_w: Array) -> Period | NoPeriod:
         if lag is not None and lag[1] > max((s for _, s in found), default=0.0) * _BETTER:
             found.append(lag)
     if not found:
-        return NoPeriod("the power is flat" if flat else "the power does not repeat itself")
+        return NoPeriod("the power is flat" if flat else "the power does not repeat")
     points, strength = found[-1]
     period_s = points * step_s
     return Period(period_s, float(t_s[0]), strength, int((t_s[-1] - t_s[0]) / period_s + 1e-9))
 
 
 class PeriodCount:
-    """Epochs done by a run that prints nothing, from the periods found as it goes on.
+    """Epochs done by a run that prints nothing, counted from the periods of its power.
 
-    What is counted stays counted when the period changes, and does not fall.
+    The count stays when the period changes, and never falls.
     """
 
     def __init__(self) -> None:
@@ -103,7 +120,7 @@ class PeriodCount:
         self._counted_s: float | None = None
 
     def update(self, period: Period, now_s: float) -> float:
-        """Periods since the work began, with the fraction of the one under way, up to `now_s`."""
+        """Periods from the start of the work to `now_s`, with the fraction of the current one."""
         since_s = period.start_s if self._counted_s is None else self._counted_s
         self.done += max(now_s - since_s, 0.0) / period.period_s
         self._counted_s = max(now_s, since_s)
@@ -113,7 +130,7 @@ class PeriodCount:
 def _activity(power_w: Array) -> int:
     """Index of the first reading of the work: loading and idling before it draw less.
 
-    The first above the middle of the low and the high readings; the start where all are alike.
+    The first above the middle of low and high readings, or 0 where all are alike.
     """
     low, high = np.percentile(power_w, [5, 90])
     if high - low <= 0.2 * high:
@@ -122,8 +139,8 @@ def _activity(power_w: Array) -> int:
 
 
 def _evenly(t_s: Array, power_w: Array) -> tuple[Array, float]:
-    """Power averaged on an even grid of about the readings' own step, or coarser; and its step."""
-    step_s = max(float(np.median(np.diff(t_s))), float(t_s[-1] - t_s[0]) / _MOST_POINTS, 1e-9)
+    """Mean power on an even grid of the readings' median step or a coarser one, and the step."""
+    step_s = max(float(np.median(np.diff(t_s))), float(t_s[-1] - t_s[0]) / _MAX_POINTS, 1e-9)
     count = max(int((t_s[-1] - t_s[0]) / step_s), 1)
     edges = t_s[0] + step_s * np.arange(count + 1)
     energy = np.concatenate([[0.0], np.cumsum(np.diff(t_s) * (power_w[1:] + power_w[:-1]) / 2)])
@@ -131,7 +148,7 @@ def _evenly(t_s: Array, power_w: Array) -> tuple[Array, float]:
 
 
 def _without_drift(power: Array) -> Array:
-    """Less its slow part (warming up, other jobs): a parabola, robust to single outbursts."""
+    """Power without its slow part (warming up, other jobs): a parabola, robust to single peaks."""
     low, high = np.percentile(power, [1, 99])
     power = np.clip(power, low, high)
     x = np.linspace(-1, 1, len(power))
@@ -139,7 +156,7 @@ def _without_drift(power: Array) -> Array:
 
 
 def _autocorrelation(power: Array) -> Array:
-    """Correlation of the trace with itself later, each lag over what overlaps; to 3/4 of it."""
+    """Autocorrelation of the trace, normalized by the overlap, for lags up to 3/4 of it."""
     n = len(power)
     size = 1 << (2 * n - 1).bit_length()
     spectrum = np.fft.rfft(power - power.mean(), size)
@@ -149,26 +166,27 @@ def _autocorrelation(power: Array) -> Array:
 
 
 def _best_lag(r: Array, points: int) -> tuple[float, float] | None:
-    """The lag of the period, in points with a fraction, and how well the trace repeats itself."""
-    inner = np.arange(_SHORTEST, points // _LEAST_PERIODS)
+    """The lag of the period, in points with a fraction, and how well the trace repeats."""
+    inner = np.arange(_SHORTEST, points // _MIN_PERIODS)
     peaks = inner[(r[inner] >= r[inner - 1]) & (r[inner] > r[inner + 1])]
     valley = np.minimum.accumulate(r)
-    peaks = peaks[r[peaks] - valley[peaks] >= _LEAST_STRENGTH]  # not the flank of lag 0
+    # Peaks on the flank of lag 0 are not periods.
+    peaks = peaks[r[peaks] - valley[peaks] >= _MIN_STRENGTH]
     if not len(peaks):
         return None
     for peak in peaks[r[peaks] >= _SAME * r[peaks].max()]:
         lag = _refined(r, int(peak))
         strength, beyond_chance = _strength(r, lag, points)
-        if strength >= _LEAST_STRENGTH and beyond_chance >= _BEYOND_CHANCE:
+        if strength >= _MIN_STRENGTH and beyond_chance >= _BEYOND_CHANCE:
             return lag, min(strength, 1.0)
     return None
 
 
 def _strength(r: Array, lag: float, points: int) -> tuple[float, float]:
-    """Mean correlation of periods with the next ones, and in standard errors of no repetition.
+    """Mean correlation of periods with the next ones; and the same in standard errors.
 
-    The error is Bartlett's (J. R. Stat. Soc. Suppl. 8, 27, 1946): neighboring points are alike,
-    so `lag` points are worth fewer.
+    The standard error is Bartlett's (J. R. Stat. Soc. Suppl. 8, 27, 1946): neighboring points are
+    alike, so there are fewer independent ones than `lag`.
     """
     periods = points / lag
     lags = np.arange(1, min(_COMPARED, int(periods) - 1) + 1)
@@ -180,7 +198,7 @@ def _strength(r: Array, lag: float, points: int) -> tuple[float, float]:
 
 
 def _near(r: Array, lag: int) -> tuple[int, float]:
-    """The highest point about a lag."""
+    """The highest point around a lag."""
     reach = max(lag // 16, 1)
     low = max(lag - reach, 1)
     best = low + int(np.argmax(r[low : lag + reach + 1]))
@@ -188,7 +206,7 @@ def _near(r: Array, lag: int) -> tuple[int, float]:
 
 
 def _refined(r: Array, lag: int) -> float:
-    """The lag, more exactly, from the farthest of its multiples that is still a peak."""
+    """The lag, more exactly, from its largest multiple that is still a peak."""
     exact, multiple = _vertex(r, lag), 1
     while (guess := round(exact * (multiple + 1))) < len(r) - 1:
         best, height = _near(r, guess)

@@ -1,10 +1,10 @@
-"""What is known of a run before its second epoch: how later epochs relate to the first.
+"""How later epochs relate to the first one, before a second epoch is finished.
 
-A first epoch holds what is done once (compilation, autotuning, filling of caches), so as a rule it
-is longer than the others. How much longer is told by the run itself as soon as a second epoch or
-steps after the warm-up are seen; until then by experience: a small sample of ratios later / first,
-shipped with the program, joined by those of past runs, which count the more the more their first
-epoch was like this one. Everything said of the later epochs is a weighted quantile of that sample.
+A first epoch includes what is done once (compilation, autotuning, filling of caches), so it is
+usually longer than the others. The run itself shows how much longer once a second epoch, or steps
+after the warm-up, are finished. Until then the ratio later / first comes from a small sample that
+is shipped with the program and from past runs, which weigh more the more their first epoch was like
+this one. Value and bounds are weighted quantiles of that sample.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from ..base import History, Work
 
 Array = NDArray[np.float64]
 
+# Seconds of a first epoch for what is done once; equally likely.
 START_UP_S = (0.0, 0.3, 0.6, 1.0, 2.0, 5.0, 20.0, 60.0)
-"""Seconds a first epoch spends on what is done once; equally likely."""
+# Power during start-up relative to the rest: the device is idle while code compiles and data loads.
 START_UP_POWER = 0.3
-"""Power during the start-up over that of the rest: compiling and loading leave the device idle."""
+# Ratios later / first of the rest (caches, data read once, evaluations); equally likely.
 LATER = (0.1, 0.25, 0.9, 0.95, 0.97, 0.98, 1.0, 1.0, 1.05, 1.15)
-"""Ratios later / first of what is left (caches, data read once, evaluations); equally likely."""
-LEAST = 1 / 20
-"""No first epoch is taken for more than 20 times a later one."""
+# A first epoch is treated as at most 20 times a later one.
+SMALLEST_RATIO = 1 / 20
+# The shipped sample has the weight of so many past runs of the same job.
 SHIPPED_WEIGHT = 2.0
-"""The shipped sample counts like this many past runs of the same job."""
+# Log-ratio of first epochs at which a past run has the weight e^-1/2 of an identical one.
 LIKENESS = 0.15
-"""Log-ratio of first epochs at which a past run counts e^-1/2 as much as one exactly alike."""
+# The weight of a past run of another job on this machine.
 UNLIKE_WEIGHT = 0.02
-"""What a past run of another job on this machine counts for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +56,18 @@ def weighted_quantiles(values: Array, weights: Array, at: Sequence[float]) -> li
 def shipped(seconds: float, energy: bool, whole: bool = True) -> Array:
     """The shipped sample of ratios later / first, after so many seconds of the first epoch.
 
-    Of less than a `whole` epoch (a step or two) no more is taken for start-up than for work: which
-    it was, a few more steps will tell.
+    Of a part of an epoch (a step or two) at most half counts as start-up, until more steps show it.
     """
     start_up = np.array(START_UP_S) * (START_UP_POWER if energy else 1.0)
     if not whole:
         start_up = np.minimum(start_up, seconds)
     share = 1 / (1 + start_up / max(seconds, 1e-3))
-    return np.maximum(np.outer(share, np.array(LATER)).ravel(), LEAST)
+    return np.maximum(np.outer(share, np.array(LATER)).ravel(), SMALLEST_RATIO)
 
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """The first epoch of a run that is over, and the mean of its later ones over it."""
+    """The first epoch of a finished run, and the mean of its later ones relative to it."""
 
     first: Work
     later_duration: float
@@ -76,7 +75,7 @@ class PastRun:
 
 
 def from_history(history: History) -> PastRun | None:
-    """What a past run teaches, or None where it has no two epochs of some cost."""
+    """The ratios of a past run, or None where it has no two epochs with energy and duration."""
     epochs = [w for w in history.epochs if w.progress > 0]
     if len(epochs) < 2:
         return None
@@ -91,7 +90,7 @@ def from_history(history: History) -> PastRun | None:
 
 
 class Experience:
-    """The ratios later / first of past runs, beside the shipped ones."""
+    """The ratios later / first of past runs, and the shipped ones."""
 
     def __init__(self, past: Sequence[History] = ()) -> None:
         runs = [run for run in map(from_history, past) if run is not None]
@@ -102,7 +101,7 @@ class Experience:
     def ratio(self, first: Work, seconds: float, energy: bool, whole: bool = True) -> Ratio:
         """Later epochs over a first epoch like this one (its rates per unit of progress).
 
-        `seconds` is what was spent on it: less than its duration while it is not `whole`.
+        `seconds` of it are done: less than its duration while it is not `whole`.
         """
         values = shipped(seconds, energy, whole)
         weights = np.full(len(values), SHIPPED_WEIGHT / len(values))

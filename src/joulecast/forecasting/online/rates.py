@@ -1,4 +1,4 @@
-"""The rate of the epochs to come (joules or seconds per epoch) from those that are finished."""
+"""The rate of the epochs to come (J or s per epoch) from the finished ones."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """What is taken for granted of the epochs of a run (benchmarks/fit_online.py chose the values).
+    """What is assumed of the epochs of a run; `benchmarks/fit_online.py` chose the values.
 
     Attributes:
-        lift: rise of the later level per unit of ln(1 + remaining / seen). What has not been seen
-            yet is, on average, dearer: evaluations and checkpoints yet to come, layers yet to be
-            unfrozen, a device that warms up. A change is as likely between 1 and 10 % of a run as
-            between 10 and 100 %, hence the logarithm.
-        most_lift: and no more than this.
-        up, down: the same for the bounds of the 90 % interval: up from the value, down from the
-            level that was seen.
-        alike: ln(first / later) at which the first epoch counts e^-1/2 of a later one. A first
-            epoch much longer than the others is start-up; one that is a little longer may as well
-            be noise, or an evaluation that will come again.
-        noise: relative deviation of an epoch before deviations are seen, ...
-        noise_s: ... plus that of a sensor read once a second: so many seconds over the duration.
+        lift: rise of the later level per unit of ln(1 + remaining / seen). What was not seen yet
+            uses more energy on average: evaluations and checkpoints to come, layers that are
+            unfrozen later, a device that warms up. A change is as likely between 1 and 10 % of a
+            run as between 10 and 100 %, hence the logarithm.
+        max_lift: upper limit of that rise.
+        up: the same for the upper bound of the 90 % interval, from the value.
+        down: the same for the lower bound, from the level that was seen.
+        alike: ln(first / later) at which the first epoch has the weight e^-1/2 of a later one. A
+            first epoch that is much longer than the others is start-up; one that is a little
+            longer may be noise, or an evaluation that will come again.
+        noise: relative deviation of an epoch before deviations are seen.
+        noise_s: further deviation, from a sensor that is read once a second: so many seconds
+            divided by the duration of an epoch.
     """
 
     lift: float = 0.01
-    most_lift: float = 0.03
+    max_lift: float = 0.03
     up: float = 0.0375
     down: float = 0.005
     alike: float = 0.25
@@ -40,14 +41,14 @@ class Habits:
 
 
 HABITS = Habits()
+# Start-up takes time at low power, so the duration of a first epoch differs more than its energy,
+# and a later rise is left to the interval.
 DURATION_HABITS = replace(HABITS, up=0.045)
-"""Starting up takes time at little power: a first epoch stands out more by its duration, so it is
-counted in less, and a later rise is left to the interval."""
+# The assumed deviation has the weight of so many epochs.
 NOISE_WEIGHT = 2.0
-"""The deviation taken for granted counts like this many epochs."""
 
+# Student's t, 95th percentile, for 1 to 10 degrees of freedom.
 _T95 = (6.31, 2.92, 2.35, 2.13, 2.02, 1.94, 1.89, 1.86, 1.83, 1.81)
-"""Student's t, 95th percentile, for 1 to 10 degrees of freedom."""
 
 
 def t95(freedom: float) -> float:
@@ -68,7 +69,7 @@ class Rate:
 
 
 def median(x: Array) -> float:
-    """As numpy's, several times as fast on few values."""
+    """The median, several times as fast as numpy's on few values."""
     x = np.sort(x)
     return float(x[(len(x) - 1) // 2] + x[len(x) // 2]) / 2
 
@@ -76,10 +77,10 @@ def median(x: Array) -> float:
 def steady(x: Array) -> int:
     """How many of the last values share one level.
 
-    The window grows while the values it would take in agree with those it has, within their noise
-    (the rule of intersecting confidence intervals, Goldenshluger and Nemirovski 1997). Noise is the
-    mean step between neighbors, as on a control chart (mean moving range / 1.128), which a change
-    of level hardly moves and a regular alternation does.
+    The window grows while the next older values agree with those in it within their noise (the
+    rule of intersecting confidence intervals, Goldenshluger and Nemirovski 1997). Noise is the mean
+    moving range / 1.128, as on a control chart: a change of level hardly moves it, a regular
+    alternation does.
     """
     window, older = 3, 2
     while window + older <= len(x):
@@ -94,11 +95,11 @@ def steady(x: Array) -> int:
 
 
 def level(x: Array) -> float:
-    """Between the median of a few values and the mean of many.
+    """The level of epochs: near the median of a few values, near the mean of many.
 
-    A value far off the others is noise or a hiccup while it was seen once, and a habit of the run
-    (an evaluation every n epochs) when it is seen often: then the mean is what it costs. A single
-    one beyond all measure (the machine slept) counts no more than three times the next largest.
+    A value far from the others is noise where it was seen once, and part of the run (an evaluation
+    every n epochs) where it is seen often: then the mean is right. A single extreme one (the
+    machine slept) counts at most three times the next largest.
     """
     middle = median(x)
     if len(x) > 2:
@@ -114,9 +115,15 @@ def later_epochs(
     remaining: float,
     habits: Habits = HABITS,
 ) -> Rate:
-    """The rate of the epochs to come from the first one and those after it (`x`, at least one).
+    """The rate of the epochs to come.
 
-    `seconds` is the duration of a usual epoch; `seen` and `remaining` are progress, in epochs.
+    Args:
+        first: of the first epoch, J or s.
+        x: of the epochs after it, in order, shape (n,), n >= 1.
+        seconds: duration of a usual epoch, s.
+        seen: progress so far, in epochs.
+        remaining: progress to come, in epochs.
+        habits: what is assumed of epochs.
     """
     window = steady(x)
     recent = x[-window:]
@@ -124,18 +131,18 @@ def later_epochs(
     mean = usual
     ratio = first / usual if usual > 0 else 0.0
     if window == len(x) and 0 < ratio < math.inf:
-        # With one later epoch there is no majority: then the first is taken for the odd one.
+        # With one later epoch there is no majority: then the first is treated as the odd one.
         weight = math.exp(-0.5 * (math.log(ratio) / habits.alike) ** 2)
         weight *= (len(x) - 1) / len(x)
         mean = (usual * window + first * weight) / (window + weight)
-    # Deviation of one epoch: what was seen, shrunk to what is usual while little was seen.
+    # Deviation of one epoch: what was seen, near the assumed one while little was seen.
     freedom = NOISE_WEIGHT + window - 1
-    granted = usual * (habits.noise + habits.noise_s / max(1.0, seconds))
-    squares = NOISE_WEIGHT * granted**2 + float(((recent - recent.mean()) ** 2).sum())
+    assumed = usual * (habits.noise + habits.noise_s / max(1.0, seconds))
+    squares = NOISE_WEIGHT * assumed**2 + float(((recent - recent.mean()) ** 2).sum())
     spread = t95(freedom) * math.sqrt(squares / freedom * (1 / window + 1 / max(1.0, remaining)))
     far = math.log1p(remaining / seen)
-    value = mean * math.exp(min(habits.most_lift, habits.lift * far))
-    # Downwards from the level that was seen: the rise is only expected. Upwards from the value.
+    value = mean * math.exp(min(habits.max_lift, habits.lift * far))
+    # Down from the level that was seen, because the rise is only expected; up from the value.
     below = math.hypot(spread, usual * habits.down * far)
     above = math.hypot(spread, mean * habits.up * far)
     return Rate(value, min(value, max(0.0, usual - below)), value + above)

@@ -4,7 +4,7 @@ from joulecast.forecasting.base import Work
 from joulecast.forecasting.literature.carbontracker import CarbonTracker
 
 
-def told(forecaster, works):
+def after(forecaster, works):
     for work in works:
         forecaster.add(work)
     return forecaster
@@ -14,35 +14,35 @@ WORKS = [Work(1, 30, 900), Work(1, 10, 300), Work(1, 10, 300)]
 
 
 def test_mean_of_the_first_epochs_times_the_number_of_them():
-    forecast = told(CarbonTracker(), WORKS).forecast(10)
+    forecast = after(CarbonTracker(), WORKS).forecast(10)
     assert forecast.energy.value == pytest.approx(5000)
     assert forecast.duration.value == pytest.approx(500 / 3)
     assert (forecast.energy.low, forecast.energy.high) == (None, None)
 
 
-def test_as_installed_it_looks_at_one_epoch():
-    forecast = told(CarbonTracker(epochs=1), WORKS).forecast(10)
+def test_the_published_tool_uses_one_epoch():
+    forecast = after(CarbonTracker(epochs=1), WORKS).forecast(10)
     assert (forecast.energy.value, forecast.duration.value) == (9000, 300)
-    steps = told(CarbonTracker(epochs=1), [Work(0.1, 3, 90)] * 10 + WORKS[1:])
+    steps = after(CarbonTracker(epochs=1), [Work(0.1, 3, 90)] * 10 + WORKS[1:])
     assert steps.forecast(10).energy.value == pytest.approx(9000)
 
 
 def test_nothing_seen_or_nothing_to_forecast():
     assert CarbonTracker().forecast(10) is None
-    assert told(CarbonTracker(), [Work(0, 5, 5)]).forecast(10) is None
-    seen = told(CarbonTracker(), WORKS)
+    assert after(CarbonTracker(), [Work(0, 5, 5)]).forecast(10) is None
+    seen = after(CarbonTracker(), WORKS)
     assert seen.forecast(float("inf")) is None
     assert seen.forecast(float("nan")) is None
     assert seen.forecast(0) is None
 
 
-def test_never_below_what_is_spent():
-    forecaster = told(CarbonTracker(), [Work(1, 10, 10), Work(1, 10, 990)])
+def test_never_below_the_energy_so_far():
+    forecaster = after(CarbonTracker(), [Work(1, 10, 10), Work(1, 10, 990)])
     assert forecaster.forecast(1).energy.value == 1000
     assert forecaster.forecast(2, Work(0, 50, 500)).energy.value == 1500
     assert forecaster.forecast(2, Work(0, 50, 500)).duration.value == 70
 
 
-def test_no_first_epochs_make_no_mean():
-    with pytest.raises(ValueError, match="at least one"):
+def test_a_mean_of_no_epochs_is_refused():
+    with pytest.raises(ValueError, match="epochs=0"):
         CarbonTracker(epochs=0)

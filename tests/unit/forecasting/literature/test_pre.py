@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from joulecast.errors import BadInputError
-from joulecast.forecasting.literature.model_search import MOST_SEARCHED, search
+from joulecast.forecasting.literature.model_search import MAX_SEARCHED, search
 from joulecast.forecasting.literature.pre import PreEnergy, PrePower
 from joulecast.forecasting.past_run import Facts, StaticRun
 
@@ -96,6 +96,6 @@ def test_what_cannot_be_learned_from():
 
 
 def test_many_runs_are_searched_by_some_of_them():
-    x = np.linspace(0, 1, 2 * MOST_SEARCHED)
+    x = np.linspace(0, 1, 2 * MAX_SEARCHED)
     found = search([[v] for v in x], list(3 * x), ("gflops",), iterations=1)
     assert found.predict(Facts(gflops=0.5)) == pytest.approx(1.5, rel=1e-2)

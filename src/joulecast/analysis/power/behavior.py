@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import UsageError
 from ...recording.summary import SpanEnergy, Summary
 from ...units import Provenance, format_duration, format_quantity
-from ..statistics.trend import LEAST, Slope, stretch_means, theil_sen
+from ..statistics.trend import MIN_POINTS, Slope, segment_means, theil_sen
 from ..table.columns import Array
 from .change_point import LEAST_SAMPLES, last_change
 from .stabilize import stabilizing_time
@@ -204,7 +204,7 @@ def _power_stability(trace: PowerTrace | None, start_s: float) -> Stability:
     keep = ~np.isnan(watts) & (trace.t_s >= start_s)
     watts, t_s = watts[keep], trace.t_s[keep]
     if len(watts) >= 2 * _SEGMENTS:
-        x, y = stretch_means(t_s, _SEGMENTS), stretch_means(watts, _SEGMENTS)
+        x, y = segment_means(t_s, _SEGMENTS), segment_means(watts, _SEGMENTS)
         return _stability("W", watts, x, y, "steps")
     return _stability("W", watts, t_s, watts, "steps")
 
@@ -231,7 +231,7 @@ def _stability(unit: str, values: Array, x: Array, y: Array, what: str) -> Stabi
     cv = float(values.std(ddof=1)) / mean
     slope = theil_sen(x, y)
     if slope is None:
-        why = f"{len(x)} {what}: a drift needs {LEAST}"
+        why = f"{len(x)} {what}: a drift needs {MIN_POINTS}"
         return Stability(unit, n, mean, cv, why_no_drift=why)
     low, value, high = (100 * v / mean for v in (slope.low, slope.value, slope.high))
     per_hour = Slope(value * _HOUR_S, low * _HOUR_S, high * _HOUR_S)

@@ -94,11 +94,11 @@ def _why_no_levene(groups: Sequence[Group]) -> str | None:
     if len(groups) < 2:
         return f"it compares groups, and there is {'one' if groups else 'none'}"
     largest = max(float(np.max(np.abs(g.values))) for g in groups)
-    distances = [np.abs(g.values - np.median(g.values)) for g in groups]
-    if max(float(np.ptp(d)) for d in distances) > _ROUNDING * largest:
+    ranges = [float(np.ptp(np.abs(g.values - np.median(g.values)))) for g in groups]
+    if max(ranges) > _ROUNDING * largest:
         return None
-    # The denominator of Levene's statistic is zero.
-    if all(g.n == 1 for g in groups):
+    # No group's distances from its median vary: the denominator of Levene's statistic is zero.
+    if max(g.n for g in groups) == 1:
         return "one value in each group has no spread"
     if all(g.constant for g in groups):
         return "no group has any spread"

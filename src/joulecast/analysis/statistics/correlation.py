@@ -162,10 +162,9 @@ def _standardized(ranks: Array) -> Array:
 
 
 def _notes(overall: Correlation, groups: list[Correlation], by: str | None) -> list[str]:
-    rhos = [g.rho for g in groups if g.rho is not None]
-    if overall.rho is None or len(rhos) < 2:
+    signs = [np.sign(g.rho) for g in groups if g.rho is not None]
+    if overall.rho is None or len(signs) < 2:
         return []
-    all_rise, all_fall = all(rho > 0 for rho in rhos), all(rho < 0 for rho in rhos)
-    if (all_rise and overall.rho <= 0) or (all_fall and overall.rho >= 0):
+    if len(set(signs)) == 1 and signs[0] not in (0, np.sign(overall.rho)):
         return [f"within each {by} the sign differs from that of all rows: read the groups"]
     return []

@@ -159,17 +159,25 @@ def _choose(test: str, normality: Sequence[Normality]) -> tuple[str, str]:
     if len(normality) < 2:
         present = "one group has values" if normality else "no group has a value"
         return KRUSKAL, f"none, because there is nothing to test: {present}"
-    failed = [n for n in normality if n.normal is False]
-    untested = [n for n in normality if n.normal is None]
-    ranks = "so ranks are compared: Kruskal-Wallis with Dunn and Holm"
+    doubt = _doubt(normality)
+    if doubt is not None:
+        return KRUSKAL, f"{doubt}, so ranks are compared: Kruskal-Wallis with Dunn and Holm"
+    return WELCH, (
+        "no group fails Shapiro-Wilk, so means are compared: Welch's ANOVA with Games-Howell, "
+        "which need no equal variances"
+    )
+
+
+def _doubt(normality: Sequence[Normality]) -> str | None:
+    """Why groups may not be normal; None where none fails and all were tested."""
+    failed = [n.group for n in normality if n.normal is False]
     if failed:
-        verb = "is" if len(failed) == 1 else "are"
-        return KRUSKAL, f"{some([n.group for n in failed])} {verb} not normal, {ranks}"
+        return f"{some(failed)} {'is' if len(failed) == 1 else 'are'} not normal"
+    untested = [n for n in normality if n.normal is None]
     if untested:
-        which, reason = some([n.group for n in untested]), untested[0].reason
-        return KRUSKAL, f"the normality of {which} is unknown ({reason}), {ranks}"
-    means = "so means are compared: Welch's ANOVA with Games-Howell, which need no equal variances"
-    return WELCH, f"no group fails Shapiro-Wilk, {means}"
+        groups = some([n.group for n in untested])
+        return f"the normality of {groups} is unknown ({untested[0].reason})"
+    return None
 
 
 def _pairs(groups: Sequence[Group], name: str, alpha: float) -> list[GroupPair]:
@@ -205,22 +213,26 @@ def _pair(a: Group, b: Group, p: float | None, adjusted: float | None, alpha: fl
 def _notes(
     groups: Sequence[Group], omnibus: Omnibus, spread: EqualSpread, alpha: float
 ) -> list[str]:
-    notes = []
     empty = [g.name for g in groups if not g.n]
-    if empty:
-        notes.append(f"{some(empty)}: no value, so in no test")
+    notes = [f"{some(empty)}: no value, so in no test"] if empty else []
     if omnibus.p is None:
         return notes
-    ranks = omnibus.name == KRUSKAL
     few = [g.name for g in groups if 0 < g.n < _FEW]
     if few:
+        ranks = omnibus.name == KRUSKAL
         problem = "so p is rough" if ranks else "too few to show that they are not normal"
         notes.append(f"{some(few)}: fewer than {_FEW} values, {problem}")
-    if spread.equal is False and ranks:
-        notes.append(
+    return notes + _doubts(omnibus, omnibus.p < alpha, spread, len(groups))
+
+
+def _doubts(omnibus: Omnibus, differ: bool, spread: EqualSpread, groups: int) -> list[str]:
+    """What the result of the test does not show."""
+    doubts = []
+    if omnibus.name == KRUSKAL and spread.equal is False:
+        doubts.append(
             "the groups have unequal variances: Kruskal-Wallis then shows that values of some tend "
             "to be larger, not that their medians differ"
         )
-    if omnibus.p >= alpha and len(groups) > 2:
-        notes.append("the groups as a whole do not differ: differences of single pairs are weak")
-    return notes
+    if not differ and groups > 2:
+        doubts.append("the groups as a whole do not differ: differences of single pairs are weak")
+    return doubts

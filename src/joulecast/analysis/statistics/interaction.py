@@ -15,7 +15,7 @@ from ...result import Result
 from ...units import format_number, one_line
 from ..table.column_units import plain_name, quantities
 from ..table.columns import Array, Table, sort_levels
-from ..table.configurations import grouped
+from ..table.configurations import Members, grouped
 from .aligned_ranks import aligned_ranks
 from .assumptions import EqualSpread, Normality, levene, shapiro
 from .groups import Group
@@ -115,13 +115,12 @@ def interaction(
     """
     values, unit = quantities(table, value)
     groups, left_out = grouped(table, (a, b), {value: values})
-    levels_a, levels_b = (
-        _levels(table, column, {g.factors[column] for g in groups}) for column in (a, b)
-    )
-    groups.sort(key=lambda g: (levels_a.index(g.factors[a]), levels_b.index(g.factors[b])))
+    levels_a, levels_b = _levels(table, groups, a), _levels(table, groups, b)
+    at = [(levels_a.index(g.factors[a]), levels_b.index(g.factors[b])) for g in groups]
+    order = sorted(range(len(groups)), key=at.__getitem__)
+    groups = [groups[k] for k in order]
     sizes = [len(g.rows) for g in groups]
-    i = np.repeat([levels_a.index(g.factors[a]) for g in groups], sizes)
-    j = np.repeat([levels_b.index(g.factors[b]) for g in groups], sizes)
+    i, j = np.repeat([at[k] for k in order], sizes, axis=0).T
     values = values[np.concatenate([g.rows for g in groups])]
     by_cell = [
         Group(f"{g.factors[a]}, {g.factors[b]}", part)
@@ -163,8 +162,9 @@ def interaction(
     )
 
 
-def _levels(table: Table, column: str, levels: set[str]) -> tuple[str, ...]:
+def _levels(table: Table, groups: list[Members], column: str) -> tuple[str, ...]:
     """The levels of a factor, in order."""
+    levels = {g.factors[column] for g in groups}
     if not levels:
         raise BadInputError(f"{table.name}: no row has a value and both factors")
     if len(levels) < 2:
@@ -187,32 +187,36 @@ def _choose(
     method: str, cells: Cells, normality: Normality, spread: EqualSpread
 ) -> tuple[str, str, list[str]]:
     """The method, why, and warnings."""
+    can_align = cells.complete and cells.df_within > 0
+    if method == "art" and not can_align:
+        raise UsageError(
+            "the aligned rank transform needs every combination, and one of them twice: "
+            "use auto or anova"
+        )
+    if method == "art":
+        return "art", "as requested", []
+    broken = " and ".join(_broken_assumptions(normality, spread))
+    if method == "anova":
+        warning = f"{broken}: p of the analysis of variance is approximate"
+        return "anova", "as requested", [warning] if broken else []
+    untested = normality.reason or spread.reason
+    if not broken and untested is None:
+        return "anova", "the residuals look normal, and cells have equal variances", []
+    if not broken:
+        return "anova", f"no assumption fails, but not all could be tested: {untested}", []
+    if can_align:
+        return "art", broken, []
+    warning = f"{broken}, but ranks cannot be aligned with combinations missing: p is approximate"
+    return "anova", "combinations are missing", [warning]
+
+
+def _broken_assumptions(normality: Normality, spread: EqualSpread) -> list[str]:
     problems = []
     if normality.normal is False:
         problems.append("the residuals are not normal")
     if spread.equal is False:
         problems.append("cells have unequal variances")
-    broken = " and ".join(problems)
-    if method == "anova":
-        warning = [f"{broken}: p of the analysis of variance is approximate"] if broken else []
-        return "anova", "as requested", warning
-    can_align = cells.complete and cells.df_within > 0
-    if method == "art":
-        if can_align:
-            return "art", "as requested", []
-        raise UsageError(
-            "the aligned rank transform needs every combination, and one of them twice: "
-            "use auto or anova"
-        )
-    if not broken:
-        untested = normality.reason or spread.reason
-        if untested is None:
-            return "anova", "the residuals look normal, and cells have equal variances", []
-        return "anova", f"no assumption fails, but not all could be tested: {untested}", []
-    if can_align:
-        return "art", broken, []
-    warning = [f"{broken}, but ranks cannot be aligned with combinations missing: p is approximate"]
-    return "anova", "combinations are missing", warning
+    return problems
 
 
 def _effects(

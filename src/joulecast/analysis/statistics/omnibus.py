@@ -52,13 +52,7 @@ def welch_anova(groups: Sequence[Group]) -> Omnibus:
 
     Of two groups it is Welch's t test. Effect: omega squared, from F.
     """
-    single = [g.name for g in groups if g.n < 2]
-    constant = [g.name for g in groups if g.constant]
-    reason = _too_little(groups)
-    if reason is None and single:
-        reason = f"{_have(single)} one value, and a variance needs two"
-    if reason is None and constant:
-        reason = f"{_have(constant)} no variance: all values are the same"
+    reason = _too_little(groups) or _without_variance(groups)
     if reason is not None:
         return Omnibus(WELCH, reason=reason)
     with quiet():
@@ -87,6 +81,16 @@ def _too_little(groups: Sequence[Group]) -> str | None:
         return f"there is one group, {name} ({n}): nothing to compare it with"
     if all(g.n == 1 for g in groups):
         return "there is one value in each group: the variation of repetitions is unknown"
+    return None
+
+
+def _without_variance(groups: Sequence[Group]) -> str | None:
+    single = [g.name for g in groups if g.n < 2]
+    if single:
+        return f"{_have(single)} one value, and a variance needs two"
+    constant = [g.name for g in groups if g.constant]
+    if constant:
+        return f"{_have(constant)} no variance: all values are the same"
     return None
 
 

@@ -1,7 +1,7 @@
-"""Medians of configurations when their repetitions are drawn anew: the bootstrap.
+"""Medians of configurations in bootstrap samples of their repetitions.
 
 Each draw takes, for every configuration, as many of its repetitions as it has, with replacement
-(Efron 1979). Cost and quality of one repetition stay together: they are of the same run.
+(Efron 1979). Cost and quality of one repetition stay together, because they are of one run.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 
-_MOST_VALUES = 20_000_000  # drawn in all: about two seconds
-_AT_ONCE = 2_000_000  # of them in memory
-_DRAWS = 2000
-_LEAST_DRAWS = 100
+# Values drawn in total, which takes about two seconds, and at most so many of them in memory.
+_MAX_VALUES = 20_000_000
+_MAX_IN_MEMORY = 2_000_000
+_MIN_DRAWS, _MAX_DRAWS = 100, 2000
 
 
 def draws_for(rows: int) -> int:
-    """How many draws a table of so many rows is given: 2000, fewer of a long one."""
-    return max(_LEAST_DRAWS, min(_DRAWS, _MOST_VALUES // max(rows, 1)))
+    """How many draws a table of so many rows gets: 2000, or fewer where it is long."""
+    return max(_MIN_DRAWS, min(_MAX_DRAWS, _MAX_VALUES // max(rows, 1)))
 
 
 def medians_drawn(
@@ -35,14 +35,14 @@ def medians_drawn(
         cost: of each row, shape (n,).
         quality: of each row, shape (n,).
         groups: the rows of each configuration, none empty.
-        draws: in all.
-        seed: of the generator: the same table gives the same answer.
+        draws: how many.
+        seed: of the generator, so that the same table gives the same answer.
     """
     rng = np.random.default_rng(seed)
     sizes = np.array([len(g) for g in groups])
     alike = [(int(n), np.flatnonzero(sizes == n)) for n in np.unique(sizes)]
     rows = [np.stack([groups[i] for i in members.tolist()]) for _, members in alike]
-    block = max(1, min(draws, _AT_ONCE // max(int(sizes.sum()), 1)))
+    block = max(1, min(draws, _MAX_IN_MEMORY // max(int(sizes.sum()), 1)))
     for start in range(0, draws, block):
         count = min(block, draws - start)
         costs = np.empty((count, len(groups)))

@@ -1,4 +1,4 @@
-"""How a figure drifts with time: the median of all slopes, and its interval."""
+"""The trend of a figure over time: the median of all slopes, and its interval."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 from ...units import Z90
 from ..table.columns import Array
 
-LEAST = 8
-"""Points below which the normal limit of Kendall's S, and so the interval, is not to be trusted."""
+MIN_POINTS = 8
+"""Points below which the normal limit of Kendall's S, and so the interval, is not reliable."""
 
-MOST = 200
-"""Points above which means of stretches stand for them: their pairs are 19,900."""
+# Above so many points, means of segments are used instead: 200 have 19,900 pairs.
+_MAX_POINTS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class Slope:
     high: float
 
 
-def stretch_means(values: Array, count: int) -> Array:
-    """Means of `count` stretches of about equal length, shape (count,), of no fewer values."""
+def segment_means(values: Array, count: int) -> Array:
+    """Means of `count` segments of about equal length, shape (count,); `values` are not fewer."""
     edges = np.linspace(0, len(values), count + 1).astype(int)
     means: Array = np.add.reduceat(values, edges[:-1]) / np.diff(edges)
     return means
@@ -36,18 +36,18 @@ def stretch_means(values: Array, count: int) -> Array:
 def theil_sen(x: Array, y: Array) -> Slope | None:
     """The median of the slopes of all pairs (Theil 1950), with the interval of Sen 1968.
 
-    None of fewer than 8 points. Neither needs a distribution, and an outlier moves neither far.
+    None of fewer than 8 points. Neither assumes a distribution, and outliers change both little.
 
     Args:
-        x: rising, shape (n,).
-        y: of each, shape (n,), finite.
+        x: increasing, shape (n,).
+        y: shape (n,), finite.
     """
     n = len(x)
-    if n < LEAST:
+    if n < MIN_POINTS:
         return None
-    if n > MOST:
-        x, y = stretch_means(x, MOST), stretch_means(y, MOST)
-        n = MOST
+    if n > _MAX_POINTS:
+        x, y = segment_means(x, _MAX_POINTS), segment_means(y, _MAX_POINTS)
+        n = _MAX_POINTS
     i, j = np.triu_indices(n, 1)
     apart = x[j] > x[i]
     slopes = np.sort((y[j] - y[i])[apart] / (x[j] - x[i])[apart])

@@ -1,4 +1,4 @@
-"""What unit a column is in, as its name says: `energy_j`, `training (kWh)`, `energy [MJ]`."""
+"""The unit of a column, as in its name: `energy_j`, `training (kWh)`, `energy [MJ]`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from ...errors import BadInputError, UsageError
 from ...units import format_quantity, parse_carbon, parse_duration, parse_energy, parse_power
 from .columns import UNKNOWN, Array, Table
 
-MAX_VALUE = 1e60
-"""Of any figure: fourth powers and ratios of smaller ones, and their sums, are finite."""
+MAX_VALUE = 1e100
+"""Of any figure: squares and ratios of smaller ones, and their sums, are finite."""
 
 _BRACKETS = re.compile(r"[(\[]\s*([^()\[\]]+?)\s*[)\]]\s*$")
 _SUFFIX = re.compile(r"_([a-z]+)$", re.IGNORECASE)
-_SUFFIXES = {  # lower case, and so without mJ and MJ, which it cannot tell apart
+# In lower case, and therefore without mJ and MJ, which would be the same.
+_SUFFIXES = {
     "j": ("J", 1.0),
     "kj": ("J", 1e3),
     "wh": ("J", 3600.0),
@@ -36,19 +37,19 @@ _PARSERS = ((parse_energy, "J"), (parse_duration, "s"), (parse_power, "W"), (par
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """The SI unit of a column, `factor` of which one of its figures is; name None: not known."""
+    """The SI unit of a column and the factor that converts its figures; name None: unknown."""
 
     name: str | None
     factor: float = 1.0
 
     @property
     def noun(self) -> str:
-        """What is counted in it."""
+        """The quantity that has this unit."""
         nouns = {"J": "energy", "s": "duration", "W": "power", "g": "carbon"}
         return nouns.get(self.name or "", "cost")
 
     def text(self, value: float) -> str:
-        """A figure in this unit (already times the factor) as people read it."""
+        """A figure in this SI unit as people read it: `12.3 kJ`."""
         if self.name is None:
             return f"{value:.4g}"
         if self.name == "%":
@@ -57,7 +58,7 @@ class Unit:
 
 
 def unit_of(column: str) -> Unit:
-    """The unit that a column's name ends in, as `(MJ)`, `[kWh]`, `(h)` or `_j`."""
+    """The unit at the end of a column's name, such as `(MJ)`, `[kWh]`, `(h)` or `_j`."""
     bracketed = _BRACKETS.search(column)
     if bracketed:
         text = bracketed[1]
@@ -75,7 +76,7 @@ def unit_of(column: str) -> Unit:
 
 
 def plain_name(column: str) -> str:
-    """A column's name without its unit, for a sentence whose figures carry theirs: `energy`."""
+    """A column's name without its unit: `energy` of `energy_j`."""
     if unit_of(column).name is None:
         return column
     ending = _BRACKETS if _BRACKETS.search(column) else _SUFFIX
@@ -83,7 +84,7 @@ def plain_name(column: str) -> str:
 
 
 def bounds_of(column: str) -> tuple[str, str]:
-    """What the columns of its 90 % interval are called: of `energy_j`, `energy_low_j` and so on."""
+    """The columns of a column's 90 % interval: `energy_low_j` and `energy_high_j` of `energy_j`."""
     ending = "_j" if column.endswith("_j") else ""
     stem = column.removesuffix(ending)
     return f"{stem}_low{ending}", f"{stem}_high{ending}"
@@ -92,10 +93,10 @@ def bounds_of(column: str) -> tuple[str, str]:
 def quantities(table: Table, column: str) -> tuple[Array, Unit]:
     """A column in SI units, shape (rows,), and the unit; NaN where a value is missing.
 
-    Cells may carry units of energy themselves (`50 kJ`); if one does, all are energies, and bare
-    numbers are in the unit of the column's name, else joules.
+    Cells may have units of energy (`50 kJ`). If one has, all are energies, and numbers without a
+    unit are in that of the column's name, else joules.
 
-    Raises `BadInputError` naming the row of a cell that is no quantity.
+    Raises `BadInputError`, with the row, for a cell that is not a quantity.
     """
     unit = unit_of(column)
     cells = table.cells(column)
@@ -120,9 +121,9 @@ def quantities(table: Table, column: str) -> tuple[Array, Unit]:
 
 
 def sane(table: Table, column: str, values: Array) -> Array:
-    """The figures of a column as they are, shape (rows,), of a size that can be squared.
+    """The figures of a column unchanged, shape (rows,), none above `MAX_VALUE`.
 
-    Raises `BadInputError` naming the row of one that is larger.
+    Raises `BadInputError`, with the row, for one that is.
     """
     large = np.flatnonzero(np.abs(values) > MAX_VALUE)
     if len(large):
@@ -135,7 +136,7 @@ def sane(table: Table, column: str, values: Array) -> Array:
 
 
 def where(table: Table, row: int) -> str:
-    """A row as an error names it: by its line, or its number and its run."""
+    """A row for an error message: its line, or its number and its run."""
     if table.lines is not None:
         return f"{table.name}, line {table.lines[row]}"
     run = table.columns.get("run_id", [None] * len(table))[row]

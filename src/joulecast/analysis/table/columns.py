@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,10 @@ Array = npt.NDArray[np.float64]
 Cell = str | float | None
 
 UNKNOWN = frozenset({"", "na", "n/a", "nan", "null", "none"})
-"""What a text may say (in any case) where a figure is missing."""
+"""Texts (in any case) that stand for a missing number."""
 
+# Texts of a file that stand for anything missing. `none` is not one of them: it may be a label.
 _BLANK = UNKNOWN - {"none"}
-"""What a cell of a file may say where anything is missing; `none` is a level where labels stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,10 @@ class Table:
 
     Attributes:
         name: where it came from, for errors and titles.
-        columns: by name; texts as a file gave them, or numbers. None, NaN and blank: not known.
-            Any other text is a label, `none` and `nan` too.
-        lines: the line of the file that each row came from, where it came from a file.
-        notes: what a reader of its figures must know: runs that were left out.
+        columns: by name; texts as in the file, or numbers. None, NaN and blank are missing. Any
+            other text is a label, also `none` and `nan`.
+        lines: the line of the file that each row is from; None where it is not from a file.
+        notes: what limits its figures, such as runs that were left out.
     """
 
     name: str
@@ -45,7 +46,7 @@ class Table:
         return len(next(iter(self.columns.values()), ()))
 
     def cells(self, column: str) -> list[Cell]:
-        """A column as it came. Raises `BadInputError`, with the nearest names, if there is none."""
+        """A column as it is. Raises `BadInputError`, with the nearest names, if it is missing."""
         if column not in self.columns:
             near = get_close_matches(column, self.columns, n=3, cutoff=0.5)
             hint = f"the nearest are {', '.join(near)}" if near else f"it has {self._shown()}"
@@ -55,35 +56,33 @@ class Table:
     def numbers(self, column: str) -> Array:
         """A column as numbers, shape (rows,); NaN where a value is missing.
 
-        Raises `BadInputError` naming the row of a cell that is no number, or infinite.
+        Raises `BadInputError`, with the row, for a cell that is not a finite number.
         """
         return np.array(
             [self._number(column, i, c) for i, c in enumerate(self.cells(column))], np.float64
         )
 
     def labels(self, column: str) -> list[str | None]:
-        """A column as texts; None where a value is missing. `8.0` and `8` stay what they were."""
+        """A column as texts; None where a value is missing. `8.0` and `8` are different."""
         return [_label(cell) for cell in self.cells(column)]
 
     def levels(self, column: str) -> list[str | None]:
-        """The labels of a factor: of a numeric column, `8.0` and `8` are one level, `8`."""
+        """The labels of a factor. In a numeric column, `8.0` and `8` are one level, `8`."""
         labels = self.labels(column)
         if not self.is_numeric(column):
             return labels
         return [None if label is None else _plain(label) for label in labels]
 
     def is_numeric(self, column: str) -> bool:
-        """Whether every cell of a column that says a figure is a number, and one does."""
-        said = [x for x in self.labels(column) if x is not None and x.lower() not in UNKNOWN]
-        return bool(said) and all(number(label) is not None for label in said)
+        """Whether a column has values, and all of them are numbers."""
+        values = [x for x in self.labels(column) if x is not None and x.lower() not in UNKNOWN]
+        return bool(values) and all(number(value) is not None for value in values)
 
     def rows(self, keep: npt.NDArray[np.bool_]) -> Table:
         """The rows where `keep`, shape (rows,), is true."""
-        at = np.flatnonzero(keep).tolist()
-        columns = {c: [v[i] for i in at] for c, v in self.columns.items()}
-        lines = self.lines
-        kept = None if lines is None else [lines[i] for i in at]
-        return Table(self.name, columns, kept, self.notes)
+        columns = {name: list(compress(cells, keep)) for name, cells in self.columns.items()}
+        lines = None if self.lines is None else list(compress(self.lines, keep))
+        return Table(self.name, columns, lines, self.notes)
 
     def _number(self, column: str, row: int, cell: Cell) -> float:
         if cell is None or (isinstance(cell, str) and cell.strip().lower() in UNKNOWN):
@@ -93,7 +92,7 @@ class Table:
             at = f"row {row + 1}" if self.lines is None else f"line {self.lines[row]}"
             raise BadInputError(
                 f"{self.name}, {at}: {column} is {shown(str(cell))}, not a finite number: "
-                "mend it, or leave it empty"
+                "correct it, or leave it empty"
             )
         return value
 
@@ -108,7 +107,7 @@ def sort_levels(levels: Iterable[str], numeric: bool) -> list[str]:
 
 
 def by_size(level: str) -> tuple[float, str]:
-    """What levels of a numeric column are sorted by; one that is no number (`none`) comes first."""
+    """Sort key of levels of a numeric column; one that is not a number (`none`) comes first."""
     value = None if level.lower() in UNKNOWN else number(level)
     return (-math.inf if value is None else value), level
 
@@ -143,5 +142,5 @@ def _label(cell: Cell) -> str | None:
 
 
 def _plain(label: str) -> str:
-    """A number as short as it is; a word for none of them as it came."""
+    """A number in its shortest form; a word such as `none` as it is."""
     return label if label.lower() in UNKNOWN else f"{float(label):.15g}"

@@ -15,7 +15,7 @@ from .columns import UNKNOWN, Array, Table
 NOT_COMPARABLE = frozenset(
     {"failed", "out_of_memory", "stopped", "interrupted", "running", "pending"}
 )
-"""What the column `status` says of a run or trial whose figures are not those of a whole one."""
+"""Values of the column `status` of runs and trials whose figures are not those of a whole run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,35 +38,43 @@ def grouped(
     Args:
         table: a row for each run.
         by: the columns of factors; at least one.
-        needed: figures, each of shape (rows,), NaN where not known, by column.
+        needed: figures by column, each of shape (rows,), NaN where they are missing.
 
-    Raises `BadInputError` for a column that is not there, `UsageError` without factors.
+    Raises:
+        BadInputError: a column is missing.
+        UsageError: no factor is named, or one twice.
     """
     if not by or len(set(by)) < len(by):
         raise UsageError(f"group by one column or more, each once, not by {', '.join(by) or '()'}")
     factors = [table.levels(column) for column in by]
-    numeric = [table.is_numeric(column) for column in by]
-    reasons = _unfinished(table)
-    for column, values in needed.items():
-        for i in np.flatnonzero(np.isnan(values)).tolist():
-            reasons[i] = reasons[i] or f"no {column}"
-    found: dict[tuple[str, ...], list[int]] = {}
+    reasons = _reasons(table, dict(zip(by, factors, strict=True)), needed)
+    members: dict[tuple[str, ...], list[int]] = {}
     for row, key in enumerate(zip(*factors, strict=True)):
-        if reasons[row] is not None:
-            continue
-        if None in key:
-            reasons[row] = f"no {by[key.index(None)]}"
-            continue
-        found.setdefault(tuple(map(str, key)), []).append(row)
+        if reasons[row] is None:
+            members.setdefault(tuple(map(str, key)), []).append(row)
+    numeric = [table.is_numeric(column) for column in by]
     groups = [
         Members(_name(by, key, numeric), dict(zip(by, key, strict=True)), np.array(rows))
-        for key, rows in found.items()
+        for key, rows in members.items()
     ]
-    return groups, dict(Counter(r for r in reasons if r is not None))
+    return groups, dict(Counter(reason for reason in reasons if reason is not None))
+
+
+def _reasons(
+    table: Table, factors: Mapping[str, list[str | None]], needed: Mapping[str, Array]
+) -> list[str | None]:
+    """Why each row is left out; None where it is not."""
+    reasons = _unfinished(table)
+    missing = {column: np.isnan(values) for column, values in needed.items()}
+    missing |= {column: np.array([x is None for x in levels]) for column, levels in factors.items()}
+    for column, rows in missing.items():
+        for i in np.flatnonzero(rows).tolist():
+            reasons[i] = reasons[i] or f"no {column}"
+    return reasons
 
 
 def _unfinished(table: Table) -> list[str | None]:
-    """Why a row is left out by its status; of a table in which no run finished, none is."""
+    """Why each row is left out by its status; none is in a table in which no run finished."""
     status = table.labels("status") if "status" in table.columns else []
     if "finished" not in status:
         return [None] * len(table)
@@ -74,7 +82,10 @@ def _unfinished(table: Table) -> list[str | None]:
 
 
 def _name(by: Sequence[str], key: Sequence[str], numeric: Sequence[bool]) -> str:
-    """`resnet50`, or of several factors `resnet50, batch=32`: a number, or `none`, says nothing."""
+    """`resnet50`, or of several factors `resnet50, batch=32`.
+
+    Numbers and words such as `none` mean nothing without the column, which is shown with them.
+    """
     parts = zip(by, key, numeric, strict=True)
     return ", ".join(
         f"{column}={value}" if n or value.lower() in UNKNOWN else value

@@ -19,6 +19,7 @@ from .columns import Cell, Table, read_csv
 
 if TYPE_CHECKING:
     from ...ledger import Ledger, RunRow
+    from ...recording.summary import Summary
 
 Source = str | Path | Table | Mapping[str, Sequence[Any]] | Sequence[str]
 """A CSV file, a table, columns by name (a pandas data frame too), or run names and patterns."""
@@ -90,14 +91,16 @@ def by_columns(by: str | Sequence[str], table: Table, otherwise: Sequence[str] =
     for text in [by] if isinstance(by, str) else by:
         parts = [text] if text in table.columns else [part.strip() for part in text.split(",")]
         columns += [part for part in parts if part]
-    if columns or not otherwise:
-        return columns
-    usual = next((column for column in otherwise if column in table.columns), None)
-    if usual is None:
+    return columns or _usual(otherwise, table)
+
+
+def _usual(columns: Sequence[str], table: Table) -> list[str]:
+    present = [column for column in columns if column in table.columns]
+    if columns and not present:
         raise UsageError(
             f"{table.name}: no column to group by: name it, as in --by architecture,batch"
         )
-    return [usual]
+    return present[:1]
 
 
 def default_by(table: Table) -> str:
@@ -193,27 +196,12 @@ def _recorded(
 ) -> Table:
     from ...ledger import open_ledger
     from ...recording.model import Status
-    from ...recording.summary import Summary, summarize
     from .runs_table import runs_table
 
     with open_ledger(ledger, create=ledger is None) as opened:
         rows = matching_runs(opened, sources, tags)
         kept = rows if all_statuses else [r for r in rows if r.status is Status.FINISHED]
-        summaries: list[Summary] = []
-        notes = []
-        with LateBar("reading runs", len(kept)) as bar:
-            for row in kept:
-                bar.advance(1)
-                try:
-                    summary = summarize(opened.load(row.run_id))
-                except LedgerError as error:
-                    # One damaged run does not hide the others.
-                    notes.append(f"run {row.run_id} left out: {error}")
-                    continue
-                # Samples are dropped once they are summarized, so that thousands of runs fit in
-                # memory.
-                bare = replace(summary.recording, samples={})
-                summaries.append(replace(summary, recording=bare))
+        summaries, notes = _summaries(opened, kept)
         name = str(opened.location)
     left_out = Counter(str(row.status) for row in rows if row not in kept)
     if not kept:
@@ -228,22 +216,54 @@ def _recorded(
     return replace(runs_table(summaries, name), notes=tuple(notes))
 
 
+def _summaries(ledger: Ledger, rows: Sequence[RunRow]) -> tuple[list[Summary], list[str]]:
+    """The runs without their samples, and a note on each that cannot be read."""
+    from ...recording.summary import summarize
+
+    summaries: list[Summary] = []
+    notes = []
+    with LateBar("reading runs", len(rows)) as bar:
+        for row in rows:
+            bar.advance(1)
+            try:
+                summary = summarize(ledger.load(row.run_id))
+            except LedgerError as error:
+                # One damaged run does not hide the others.
+                notes.append(f"run {row.run_id} left out: {error}")
+                continue
+            # Samples are dropped once they are summarized, so that thousands of runs fit in memory.
+            bare = replace(summary.recording, samples={})
+            summaries.append(replace(summary, recording=bare))
+    return summaries, notes
+
+
 def _counts(by_status: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {status}" for status, count in sorted(by_status.items()))
 
 
 def matching_runs(ledger: Ledger, sources: Sequence[str], tags: Mapping[str, str]) -> list[RunRow]:
-    """The runs meant, oldest first, each once."""
+    """The recorded runs that texts and tags mean, oldest first, each once.
+
+    Raises `RunNotFoundError` where a text, or the tags, mean none.
+    """
     runs: dict[str, RunRow] = {}
     for source in sources or ("*",):
-        rows = ledger.runs(name=source, tags=tags)
-        if not rows and not (re.search(r"[*?\[]", source) and ledger.runs(name=source)):
-            # It may be an id; if it is not, `find` raises the error that names the nearest runs.
-            row = None if source == "*" else ledger.find(source)
-            rows = [row] if row is not None and tags.items() <= row.tags.items() else []
-        runs |= {row.run_id: row for row in rows}
+        runs |= {row.run_id: row for row in _runs_named(ledger, source, tags)}
     if not runs:
         wanted = " ".join(f"--tag {key}={value}" for key, value in tags.items())
         problem = f"no run has {wanted}" if wanted else "it holds no runs yet"
         raise RunNotFoundError(f"ledger {ledger.location}: {problem}: joulecast runs lists them")
     return sorted(runs.values(), key=lambda row: (row.started_at, row.run_id))
+
+
+def _runs_named(ledger: Ledger, source: str, tags: Mapping[str, str]) -> list[RunRow]:
+    """The runs of a name, a pattern or an id."""
+    rows = ledger.runs(name=source, tags=tags)
+    if rows or source == "*":
+        return rows
+    if re.search(r"[*?\[]", source) and ledger.runs(name=source):
+        # The pattern means runs, but none of them has the tags.
+        return []
+    # It may be an id; if it is not, `find` raises the error that names the nearest runs.
+    row = ledger.find(source)
+    return [row] if tags.items() <= row.tags.items() else []

@@ -28,9 +28,10 @@ FIXED = (
     "epoch_energy_j",
     "epoch_duration_s",
 )
-"""Columns of every run; figures that are not known are None."""
+"""Columns of every run; missing figures are None."""
 
-_GAUGES = {  # by the end of a gauge's name, over its devices: the column, of what, and how
+# By the end of a gauge's name, over its devices: the column, and the figure that it contains.
+_GAUGES = {
     "gpu:/utilization_pct": ("gpu_utilization_pct", "mean"),
     "gpu:/memory_bytes": ("gpu_memory_bytes", "max"),
     "gpu:/temperature_c": ("gpu_temperature_c", "mean"),
@@ -39,7 +40,7 @@ _GAUGES = {  # by the end of a gauge's name, over its devices: the column, of wh
 }
 
 GAUGES = tuple(column for column, _ in _GAUGES.values())
-"""Columns of what was sampled beside energy: means over devices of the means; memory: the most."""
+"""Columns of gauges: the mean over devices of their means; of memory the maximum."""
 
 
 def runs_table(summaries: Sequence[Summary], name: str) -> Table:
@@ -47,49 +48,49 @@ def runs_table(summaries: Sequence[Summary], name: str) -> Table:
 
     Columns: `FIXED`; `<kind>_energy_j` of each kind of domain (gpu, cpu, dram, node), summed over
     its devices; `GAUGES` where one was sampled; the last value of every metric (None where that is
-    not finite) and every tag under its own name, or as `metric:NAME` and `tag:NAME` where that is
-    taken. A column is there if one of the runs has it; others have None in it. Of epochs, those
-    that ended count.
+    not finite) and every tag under its own name, or as `metric:NAME` and `tag:NAME` where another
+    column has that name. A column exists if one of the runs has it; others have None in it. Only
+    epochs that ended count.
     """
     figures = [_figures(summary) for summary in summaries]
     columns: dict[str, list[Cell]] = {column: [f.get(column) for f in figures] for column in FIXED}
     for column in dict.fromkeys(c for f in figures for c in f):
         columns.setdefault(column, [f.get(column) for f in figures])
     taken = {*columns, *GAUGES}
-    _add(columns, "metric:", [_known(summary.metrics) for summary in summaries], taken)
+    _add(columns, "metric:", [_finite(summary.metrics) for summary in summaries], taken)
     taken |= set(columns)
     _add(columns, "tag:", [summary.recording.header.tags for summary in summaries], taken)
     return Table(name, columns)
 
 
 def trainings_and_inferences(table: Table, served: str, training: str, inference: str) -> Table:
-    """Recorded runs with two columns more: the energy of a training, and that of one inference, J.
+    """Recorded runs with two more columns: the energy of a training, and that of one inference, J.
 
-    A run with a value in the column `served` has answered so many requests, and its energy over
-    their number is that of one; any other is a training. Each has columns of its interval beside
-    it (`bounds_of`). Columns that the runs have already, as metrics of theirs, stay as they are.
+    A run with a value in the column `served` answered so many requests, and its energy divided by
+    their number is that of one; any other run is a training. The intervals of both are in further
+    columns (`bounds_of`). Columns that the runs already have, as metrics, are not changed.
 
-    Raises `BadInputError` where no run says what it served, or one served none.
+    Raises `BadInputError` where no run has a number of requests, or one has none above 0.
     """
     if inference not in table.columns and served not in table.columns:
         raise BadInputError(
-            f"{table.name}: none of these runs says how many inferences it served: record one "
-            f"with --tag {served}=5000 or run.log({served}=5000), or name the column with --served"
+            f"{table.name}: none of these runs has a number of inferences: record one with "
+            f"--tag {served}=5000 or run.log({served}=5000), or name its column"
         )
     count = table.numbers(served) if served in table.columns else np.full(len(table), np.nan)
     none = np.flatnonzero(count <= 0)
     if len(none):
         run_id = table.columns["run_id"][int(none[0])]
         raise BadInputError(f"{table.name}, run {run_id}: {served} must be more than 0")
-    made: dict[str, list[Cell]] = {}
+    added: dict[str, list[Cell]] = {}
     of_energy = ("energy_j", *bounds_of("energy_j"))
     for column in (c for c in (training, inference) if c not in table.columns):
         for source, name in zip(of_energy, (column, *bounds_of(column)), strict=True):
             if source in table.columns:
                 energy = table.numbers(source)
-                once = np.where(np.isnan(count), energy, np.nan)
-                made[name] = (once if column == training else energy / count).tolist()
-    return replace(table, columns=dict(table.columns) | made)
+                of_training = np.where(np.isnan(count), energy, np.nan)
+                added[name] = (of_training if column == training else energy / count).tolist()
+    return replace(table, columns=dict(table.columns) | added)
 
 
 def _add(
@@ -103,29 +104,30 @@ def _add(
         columns[column] = [row.get(key) for row in rows]
 
 
-def _known(metrics: Mapping[str, float]) -> dict[str, float | None]:
-    """A loss that ran away is no figure to reckon with."""
+def _finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    """Non-finite metrics become None."""
     return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
 
 
 def _figures(summary: Summary) -> dict[str, Cell]:
-    header, total = summary.recording.header, summary.total
+    """The columns `FIXED` (the missing ones stand for None), energies by kind, and gauges."""
+    header = summary.recording.header
     ended = [epoch for epoch in summary.epochs if epoch.span.end_s is not None]
-    found: dict[str, Cell] = {
+    figures: dict[str, Cell] = {
         "run_id": header.run_id,
         "name": header.name,
         "status": str(summary.recording.status),
         "started_at": header.started_at,
-        "energy_j": None if total is None else total.value,
-        "energy_low_j": None if total is None else total.low,
-        "energy_high_j": None if total is None else total.high,
         "duration_s": summary.duration_s,
         "power_w": sum(d.mean_power_w for d in summary.domains) if summary.domains else None,
         "epochs": float(len(ended)) if ended else None,
         "epoch_energy_j": _mean(e.energy.value for e in ended if e.energy is not None),
         "epoch_duration_s": _mean(e.duration_s for e in ended),
     }
-    return found | _by_kind(summary) | _gauges(summary)
+    if summary.total is not None:
+        low, high = summary.total.low, summary.total.high
+        figures |= {"energy_j": summary.total.value, "energy_low_j": low, "energy_high_j": high}
+    return figures | _by_kind(summary) | _gauges(summary)
 
 
 def _by_kind(summary: Summary) -> dict[str, Cell]:

@@ -31,6 +31,7 @@ _NAMES = {
     "art": "aligned rank transform (Wobbrock et al. 2011)",
 }
 _BLOCKS = {True: "Pairs that differ", False: "No difference shown", None: "Pairs not tested"}
+_ORDER = list(_BLOCKS)
 _NORMALITY = {True: "no evidence against it in", False: "not normal:", None: "not tested:"}
 
 
@@ -122,21 +123,20 @@ def _pair_sections(comparison: Comparison) -> list[Section]:
     """The pairs in words, the largest differences first; with a baseline only its own."""
     baseline = comparison.baseline
     pairs = [p for p in comparison.pairs if baseline is None or baseline in (p.a, p.b)]
-    pairs.sort(key=lambda p: -abs(p.median_change_pct or 0.0))
-    room = MAX_PAIRS
-    sections: list[Section] = []
-    for significant, title in _BLOCKS.items():
-        block = [p for p in pairs if p.significant is significant]
-        if block and room > 0:
-            lines: list[Block] = [
-                pair_sentence(pair, comparison.value, comparison.unit) for pair in block[:room]
-            ]
-            sections.append(Section(f"{title} ({_NAMES[comparison.posthoc]})", lines))
-        room -= len(block)
-    if room < 0:
-        more = Styled(f"and {-room:,} pairs more: --baseline GROUP, or --json", "dim")
-        sections[-1] = replace(sections[-1], blocks=[*sections[-1].blocks, more])
-    return sections
+    pairs.sort(key=lambda p: (_ORDER.index(p.significant), -abs(p.median_change_pct or 0.0)))
+    blocks: dict[bool | None, list[Block]] = {}
+    for pair in pairs[:MAX_PAIRS]:
+        sentence = pair_sentence(pair, comparison.value, comparison.unit)
+        blocks.setdefault(pair.significant, []).append(sentence)
+    hidden = len(pairs) - MAX_PAIRS
+    if hidden > 0:
+        more = Styled(f"and {hidden:,} more pairs: --baseline GROUP, or --json", "dim")
+        blocks[pairs[MAX_PAIRS - 1].significant].append(more)
+    posthoc = _NAMES[comparison.posthoc]
+    return [
+        Section(f"{_BLOCKS[significant]} ({posthoc})", lines)
+        for significant, lines in blocks.items()
+    ]
 
 
 def pair_sentence(pair: GroupPair, value: str, unit: str | None) -> str:
@@ -151,16 +151,20 @@ def pair_sentence(pair: GroupPair, value: str, unit: str | None) -> str:
         change = -100 * change / (100 + change)
         effect = replace(effect, value=None if effect.value is None else -effect.value)
     verb, noun = _verb(value, unit)
-    if pair.median_difference == 0 or (change is not None and change > -0.05):
-        relation = f"{verb} as much{noun} as"
-    elif change is not None:
-        size = f"{-change:.1f}" if -change < 9.95 or 99 < -change < 100 else f"{-change:.0f}"
-        relation = f"{verb} {size} % less{noun} than"
-    else:
-        amount = Unit(unit).text(abs(pair.median_difference))
-        relation = f"{verb} {amount} {'less' if pair.median_difference < 0 else 'more'}{noun} than"
+    relation = f"{verb} {_relation(change, pair.median_difference, unit, noun)}"
     statistics = f"{p_text(pair.p_adjusted)}, {effect_text(effect)}"
     return f"{one_line(b)} {relation} {one_line(a)} ({statistics})"
+
+
+def _relation(change: float | None, difference: float, unit: str | None, noun: str) -> str:
+    """`29 % less than`, `as much as`, or an amount where there is no change in per cent."""
+    if difference == 0 or (change is not None and change > -0.05):
+        return f"as much{noun} as"
+    if change is None:
+        amount = Unit(unit).text(abs(difference))
+        return f"{amount} {'less' if difference < 0 else 'more'}{noun} than"
+    digits = 1 if -change < 9.95 or 99 < -change < 100 else 0
+    return f"{-change:.{digits}f} % less{noun} than"
 
 
 def _verb(value: str, unit: str | None) -> tuple[str, str]:

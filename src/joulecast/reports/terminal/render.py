@@ -112,29 +112,31 @@ def _grid(rows: Sequence[tuple[Line, Line]], padding: int = 1) -> RichTable:
 
 
 def _wrapped(table: Table, width: int) -> list[Table]:
-    """The tables that show as many columns next to the first one as fit, each."""
+    """The table, or if it wraps, tables with as many columns next to the first one as fit."""
     if not table.wrap:
         return [table]
-    sizes = [
-        max([len(c.title), *(_text(row[i]).cell_len for row in table.rows)])
-        for i, c in enumerate(table.columns)
-    ]
+    sizes = _natural_sizes(table.columns, [[_text(cell) for cell in row] for row in table.rows])
     first = min(sizes[0], max(_MIN_CUT, width - max(sizes[1:]) - 1))
-    groups: list[list[int]] = [[0]]
-    for i in range(1, len(sizes)):
-        used = first + sum(sizes[j] + 1 for j in groups[-1][1:])
-        if len(groups[-1]) > 1 and used + sizes[i] + 1 > width:
+    groups: list[list[int]] = []
+    used = width
+    for i, size in enumerate(sizes[1:], 1):
+        if used + size + 1 > width:
             groups.append([0])
+            used = first
         groups[-1].append(i)
-    return [
-        replace(
-            table,
-            columns=[table.columns[i] for i in group],
-            rows=[[row[i] for i in group] for row in table.rows],
-            caption=table.caption if group is groups[-1] else "",
-        )
-        for group in groups
-    ]
+        used += size + 1
+    captions = [""] * (len(groups) - 1) + [table.caption]
+    return [_columns(table, *part) for part in zip(groups, captions, strict=True)]
+
+
+def _columns(table: Table, group: Sequence[int], caption: str) -> Table:
+    rows = [[row[i] for i in group] for row in table.rows]
+    return replace(table, columns=[table.columns[i] for i in group], rows=rows, caption=caption)
+
+
+def _natural_sizes(columns: Sequence[Column], rows: Sequence[Sequence[Text]]) -> list[int]:
+    """The width of each column that shows all of its cells."""
+    return [max([len(c.title), *(row[i].cell_len for row in rows)]) for i, c in enumerate(columns)]
 
 
 def _table(table: Table, width: int) -> RichTable:
@@ -149,9 +151,7 @@ def _table(table: Table, width: int) -> RichTable:
     shown = [i for i, column in enumerate(table.columns) if column.min_width <= width]
     columns = [table.columns[i] for i in shown]
     rows = [[_text(row[i]) for i in shown] for row in table.rows]
-    longest = [
-        max([len(c.title), *(row[i].cell_len for row in rows)]) for i, c in enumerate(columns)
-    ]
+    longest = _natural_sizes(columns, rows)
     space = 2 if sum(longest) + 2 * (len(columns) - 1) <= width else 1
     drawn = RichTable(
         box=box.SIMPLE_HEAD,
@@ -164,13 +164,14 @@ def _table(table: Table, width: int) -> RichTable:
         caption_justify="left",
     )
     for column, size in zip(columns, _sizes(columns, longest, width, space), strict=True):
+        folds = column.fit == "fold"
         drawn.add_column(
             Text(column.title),
             justify=column.align,
             style=_STYLES.get(column.style, column.style),
             width=size,
-            overflow="fold" if column.fit == "fold" else "ellipsis",
-            no_wrap=column.fit != "fold",
+            overflow="fold" if folds else "ellipsis",
+            no_wrap=not folds,
         )
     for i, row in enumerate(rows):
         if i in table.rules:

@@ -1,10 +1,13 @@
 """The public function: which analysis its options choose."""
 
+import doctest
+
 import pytest
 
 import joulecast
 from joulecast.analysis.statistics.group_comparison import Comparison
 from joulecast.analysis.statistics.interaction import Interaction
+from joulecast.analysis.table.load import load_table
 from joulecast.errors import UsageError
 
 RUNS = {
@@ -68,3 +71,10 @@ def test_a_table_without_a_usual_column_proposes_those_that_make_groups() -> Non
 def test_results_show_themselves() -> None:
     assert "model" in repr(joulecast.compare(RUNS))
     assert "<table>" in joulecast.compare(RUNS, by="model,gpu")._repr_html_()
+
+
+@pytest.mark.parametrize("function", [joulecast.compare, joulecast.correlate, load_table])
+def test_the_example_of_the_docstring(function) -> None:
+    names = {"joulecast": joulecast, "load_table": load_table}
+    (example,) = doctest.DocTestFinder().find(function, function.__name__, globs=names)
+    assert doctest.DocTestRunner().run(example) == (0, 2)

@@ -110,7 +110,7 @@ def test_only_the_pairs_of_the_baseline_are_shown() -> None:
 
 def test_many_pairs_are_cut_and_counted() -> None:
     shown = text(table(**{f"g{i}": [i + 1.0, i + 2.0, i + 3.0] for i in range(12)}))
-    assert shown.count("Cliff's delta") == 30 and "36 pairs more" in shown
+    assert shown.count("Cliff's delta") == 30 and "36 more pairs" in shown
 
 
 def test_names_cannot_control_the_terminal() -> None:

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from .forecasting.scoring.accuracy import OnlineEvaluation, StaticEvaluation
     from .forecasting.scoring.api import evaluate
     from .hardware.environment import Environment
-    from .ledger import Ledger, RunRow, open_ledger
+    from .ledger import Ledger, RunList, RunRow, open_ledger
     from .ledger.study_model import Conditions, Study
+    from .ledger.transfer import export_run, import_runs
     from .recording.model import Recording
     from .recording.summary import Summary, summarize
     from .reports.study_report import study_paper, study_report
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from .run.forecast import forecast
     from .run.record import record
     from .run.run_state import RunState
-    from .run.runs import RunList, runs
+    from .run.runs import runs
     from .run.show import RunReport, show
     from .run.training import Run
     from .study.api import findings, list_studies, run_study, study_results, study_status
@@ -74,7 +75,7 @@ _HOMES = {
     "Provenance": ".units",
     "Recording": ".recording.model",
     "Run": ".run.training",
-    "RunList": ".run.runs",
+    "RunList": ".ledger",
     "RunReport": ".run.show",
     "RunRow": ".ledger",
     "RunState": ".run.run_state",
@@ -92,9 +93,11 @@ _HOMES = {
     "correlate": ".analysis.statistics.correlation",
     "doctor": ".run.doctor",
     "evaluate": ".forecasting.scoring.api",
+    "export_run": ".ledger.transfer",
     "findings": ".study.api",
     "forecast": ".run.forecast",
     "forget_calibration": ".calibration.calibrate",
+    "import_runs": ".ledger.transfer",
     "list_studies": ".study.api",
     "open_ledger": ".ledger",
     "read_study": ".study.plan",
@@ -150,9 +153,11 @@ __all__ = [
     "correlate",
     "doctor",
     "evaluate",
+    "export_run",
     "findings",
     "forecast",
     "forget_calibration",
+    "import_runs",
     "list_studies",
     "open_ledger",
     "read_study",

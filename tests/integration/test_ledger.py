@@ -14,7 +14,7 @@ from fakes.stored_runs import assert_same, header, recording, samples
 from joulecast.errors import LedgerError, RunNotFoundError
 from joulecast.ledger import Ledger, open_ledger
 from joulecast.ledger.schema import REVISION
-from joulecast.recording.model import Footer, Gap, Metric, Samples, Span, Status
+from joulecast.recording.model import Footer, Gap, Metric, Recording, Samples, Span, Status
 from joulecast.units import Estimate
 
 DONE = Footer(Status.FINISHED, 120.0, 0, [], Estimate(36e3, 34e3, 38e3))
@@ -139,7 +139,7 @@ class TestInterrupted:
         assert loaded.spans[0].end_s is None
         assert len(loaded.samples["gpu:0"]) == 20
         assert [r.status for r in ledger.runs(status=Status.INTERRUPTED)] == [Status.INTERRUPTED]
-        assert ledger.runs(status=Status.RUNNING) == []
+        assert not ledger.runs(status=Status.RUNNING)
         # It was only asleep.
         self.sink.flush({}, [], [], [])
         assert ledger.runs()[0].status is Status.RUNNING
@@ -208,8 +208,6 @@ class TestFinding:
     @pytest.mark.parametrize(
         ("filters", "ids"),
         [
-            ({"name": "dig*"}, ["bbbb3333", "aaaa1111"]),
-            ({"name": "DIGITS"}, []),
             ({"tags": {"model": "cnn"}}, ["aaaa2222", "aaaa1111"]),
             ({"tags": {"model": "cnn", "seed": "1"}}, ["aaaa2222"]),
             ({"since": 1001.0, "until": 1003.0}, ["bbbb3333", "aaaa2222"]),
@@ -220,6 +218,30 @@ class TestFinding:
     )
     def test_filters(self, ledger: Ledger, filters: dict, ids: list[str]) -> None:
         assert [r.run_id for r in ledger.runs(**filters)] == ids
+
+    @pytest.mark.parametrize(
+        ("refs", "ids"),
+        [
+            (["dig*"], ["bbbb3333", "aaaa1111"]),
+            (["DIG*"], []),
+            (["digits"], ["bbbb3333", "aaaa1111"]),
+            (["aaaa1", "wine"], ["aaaa2222", "aaaa1111"]),
+        ],
+    )
+    def test_names_patterns_and_ids(self, ledger: Ledger, refs: list[str], ids: list[str]) -> None:
+        assert [r.run_id for r in ledger.runs(*refs)] == ids
+
+    @pytest.mark.parametrize("ref", ["DIGITS", "aaaa"])
+    def test_a_name_that_means_no_run_or_several_ids(self, ledger: Ledger, ref: str) -> None:
+        with pytest.raises(RunNotFoundError):
+            ledger.runs(ref)
+
+    def test_the_energy_so_far_of_a_run_without_an_end(self, ledger: Ledger) -> None:
+        ledger.add(Recording(header("dddd", "half"), samples={"gpu:0": samples(10)}))
+        assert ledger.runs("dddd")[0].energy is None
+        (half,) = ledger.runs("dddd", energy_so_far=True)
+        assert half.energy is not None
+        assert half.energy.value == pytest.approx(9.9 * 300, rel=0.02)
 
     @pytest.mark.parametrize(
         ("ref", "found"),
@@ -269,7 +291,7 @@ class TestFinding:
 
 
 def test_an_empty_ledger_says_how_to_fill_it(ledger: Ledger) -> None:
-    assert ledger.runs() == []
+    assert not ledger.runs()
     with pytest.raises(RunNotFoundError, match="no runs yet: record one with joulecast run"):
         ledger.load("last")
 

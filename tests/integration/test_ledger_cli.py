@@ -160,7 +160,7 @@ def test_to_stdout_and_packed(joulecast: Joulecast, filled: str, tmp_path: Path)
     (tmp_path / "run.json.gz").write_bytes(gzip.compress(text.encode()))
     done = joulecast("import", "run.json.gz", "--json", "--tag", "from=there", "--name", "moved")
     document = json.loads(done.stdout)
-    assert document["schema"] == "joulecast/import/1"
+    assert document["schema"] == "joulecast/runs/1"
     assert document["runs"][0]["name"] == "moved"
     assert document["runs"][0]["tags"] == {"model": "cnn", "seed": "1", "from": "there"}
 

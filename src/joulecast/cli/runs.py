@@ -10,7 +10,7 @@ from . import options
 from .verb import verb
 
 if TYPE_CHECKING:
-    from ..run.runs import RunList
+    from ..ledger import RunList
 
 _STATUSES = ("running", "finished", "failed", "stopped", "interrupted")
 _WHEN = "2026-01-31, 2026-01-31T14:30 (local time), or 7d or 12h (ago)"

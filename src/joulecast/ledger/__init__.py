@@ -3,17 +3,19 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .run_list import RunList, RunRow
     from .sink import LedgerSink
-    from .store import Ledger, RunRow, open_ledger
+    from .store import Ledger, open_ledger
 
 _HOMES = {
     "Ledger": ".store",
     "LedgerSink": ".sink",
-    "RunRow": ".store",
+    "RunList": ".run_list",
+    "RunRow": ".run_list",
     "open_ledger": ".store",
 }
 
-__all__ = ["Ledger", "LedgerSink", "RunRow", "open_ledger"]
+__all__ = ["Ledger", "LedgerSink", "RunList", "RunRow", "open_ledger"]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -15,46 +16,25 @@ from sqlalchemy import Connection, Engine, RowMapping, Select, delete, insert, s
 
 from ..errors import BadInputError, LedgerError, RunNotFoundError
 from ..recording.model import Footer, Header, Recording, RecordingSink, Samples, Status
-from ..units import Estimate
+from ..recording.summary import summarize
 from . import rows, schema
 from .codec import CodecError, decode
 from .engine import connect, reading
 from .joining import joined
 from .liveness import ProcessIdentity, is_interrupted
 from .location import Location, locate
+from .run_list import RunList, RunRow
 from .sink import LedgerSink
 from .stored_json import loads
 from .trouble import explained
 
-_CHEAP = [c for c in schema.runs.c if c.name != "header"]
+# Without the header, which is large. Newest first.
+_NEWEST = select(*(c for c in schema.runs.c if c.name != "header")).order_by(
+    schema.runs.c.started_at.desc(), schema.runs.c.run_id
+)
+_WILDCARD = re.compile(r"[*?\[]")
+_SHOWN = 20  # runs, in a notebook
 _PARTS = (schema.chunks, schema.spans, schema.metrics, schema.gaps)
-
-
-@dataclass(frozen=True, slots=True)
-class RunRow:
-    """One run in a list of runs.
-
-    Attributes:
-        run_id: unique.
-        name: of the run.
-        started_at: seconds since 1970, UTC.
-        duration_s: of a run that has not ended, until its recorder last reported.
-        status: now.
-        exit_code: of its command.
-        energy: of all domains, J; None where it was not stored with the run.
-        tags: to find it by.
-        group: of a distributed job.
-    """
-
-    run_id: str
-    name: str
-    started_at: float
-    duration_s: float
-    status: Status
-    exit_code: int | None
-    energy: Estimate | None
-    tags: dict[str, str]
-    group: str | None
 
 
 def open_ledger(
@@ -64,25 +44,40 @@ def open_ledger(
     create: bool = True,
     clock: Callable[[], float] = time.time,
 ) -> Ledger:
-    """The ledger at a file or PostgreSQL URL, made or brought up to date where needed.
+    """The ledger at a file or PostgreSQL URL; created, or migrated to this version, where needed.
 
     Args:
-        where: a file or `postgresql://` URL; else `JOULECAST_LEDGER`, else the user's data folder.
-        env: where `JOULECAST_LEDGER`, `XDG_DATA_HOME` and `HOME` are looked up.
-        create: whether to make the file where there is none.
+        where: a file or `postgresql://` URL. By default the environment variable
+            `JOULECAST_LEDGER`, or else a file in the user's data folder.
+        env: environment with `JOULECAST_LEDGER`, `XDG_DATA_HOME` and `HOME`; this process's by
+            default.
+        create: whether to create the file if there is none.
         clock: seconds since 1970, the time of the recorders' heartbeats.
 
+    Returns:
+        The ledger, to be closed or used with `with`.
+
     Raises:
-        LedgerError: it cannot be opened; the text says why and what to do.
+        LedgerError: it cannot be opened; the text has the reason and what to do.
         MissingExtraError: PostgreSQL without its driver.
         UsageError: a URL of another kind.
+
+    Example:
+        >>> with joulecast.open_ledger("runs.sqlite") as ledger:  # doctest: +SKIP
+        ...     recording = ledger.load("last")
     """
     location = locate(where, os.environ if env is None else env)
     return Ledger(connect(location, create), location, clock)
 
 
 class Ledger:
-    """Recordings by id and name. Every method raises `LedgerError` when the database fails."""
+    """The database of recordings, as `open_ledger` opens it; a context manager that closes it.
+
+    Every method raises `LedgerError` when the database fails.
+
+    Attributes:
+        location: the file or URL; its text never has the password.
+    """
 
     def __init__(self, engine: Engine, location: Location, clock: Callable[[], float]) -> None:
         self._engine = engine
@@ -96,80 +91,129 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
-        """Give back what the ledger holds. Its sinks hold a connection of their own."""
+        """Close the connections, except those of its sinks."""
         self._engine.dispose()
 
+    def __repr__(self) -> str:
+        try:
+            latest = self.runs(limit=1)
+        except LedgerError as error:
+            return f"<Ledger {error}>"
+        about = f"latest run {latest[0].name!r}" if latest else "no runs"
+        return f"<Ledger at {self.location}, {about}>"
+
+    def _repr_html_(self) -> str | None:
+        return self.runs(limit=_SHOWN)._repr_html_()
+
     def sink(self) -> RecordingSink:
-        """A new run's way into the ledger."""
+        """A writer for one new run."""
         return LedgerSink(self._engine, self.location, self._clock)
 
     def runs(
         self,
-        name: str | None = None,
+        *refs: str,
         tags: Mapping[str, str] | None = None,
         since: float | None = None,
         until: float | None = None,
         status: Status | None = None,
         group: str | None = None,
         limit: int | None = None,
-    ) -> list[RunRow]:
+        energy_so_far: bool = False,
+    ) -> RunList:
         """The runs, newest first.
 
         Args:
-            name: of the run; `*`, `?` and `[..]` stand for what they do in a shell.
+            refs: names, patterns of names (`*`, `?`, `[..]` as in a shell), ids, or beginnings of
+                ids; all runs without any.
             tags: that the run must have, with these values.
-            since: and `until`: bounds of its start, seconds since 1970; the second is exclusive.
-            status: that it has now.
+            since: earliest start, seconds since 1970.
+            until: the start must be earlier, seconds since 1970.
+            status: that the run has now.
             group: of a distributed job.
-            limit: no more than so many.
+            limit: maximum number of runs.
+            energy_so_far: whether to add up the samples of runs that have not ended, which takes
+                time; their `energy` is None otherwise.
+
+        Raises:
+            RunNotFoundError: a name or id matches no run.
+
+        Example:
+            >>> with joulecast.open_ledger() as ledger:  # doctest: +SKIP
+            ...     [run.name for run in ledger.runs("digits*", limit=2)]
+            ['digits-b', 'digits-a']
         """
-        table = schema.runs
-        query = select(*_CHEAP).order_by(table.c.started_at.desc(), table.c.run_id)
-        if since is not None:
-            query = query.where(table.c.started_at >= since)
-        if until is not None:
-            query = query.where(table.c.started_at < until)
-        if group is not None:
-            query = query.where(table.c.job == group)
-        wanted = set((tags or {}).items())
-        found: list[RunRow] = []
+        wanted = (tags or {}).items()
+        runs: list[RunRow] = []
         with explained(self.location), reading(self._engine) as connection:
-            for row in connection.execute(query).mappings():
-                if limit is not None and len(found) >= limit:
+            ids = {self._find(connection, r)["run_id"] for r in refs if not _WILDCARD.search(r)}
+            for row in connection.execute(_list_query(since, until, group)).mappings():
+                if limit is not None and len(runs) >= limit:
                     break
                 run = self._run_row(row)
-                if (
-                    (name is None or fnmatchcase(run.name, name))
-                    and wanted <= run.tags.items()
-                    and (status is None or run.status is status)
-                ):
-                    found.append(run)
-        return found
+                is_meant = not refs or run.run_id in ids or _has_name(run, refs)
+                has_status = status is None or run.status is status
+                if is_meant and has_status and wanted <= run.tags.items():
+                    runs.append(run)
+        if energy_so_far:
+            runs = [self._summed(run) for run in runs]
+        return RunList(runs)
+
+    def _summed(self, run: RunRow) -> RunRow:
+        if run.energy is not None or run.status not in (Status.RUNNING, Status.INTERRUPTED):
+            return run
+        try:
+            return replace(run, energy=summarize(self.load(run.run_id)).total)
+        except LedgerError:
+            # Damaged samples: `joulecast show` reports them, and the list has the other runs.
+            return run
 
     def find(self, ref: str) -> RunRow:
-        """The run meant by an id, the beginning of one, a name (its latest run), or `last`.
+        """One run, without its samples.
 
-        Raises `RunNotFoundError`, naming the nearest, or those that fit.
+        Args:
+            ref: an id, the beginning of one, a name (its latest run), or `last`.
+
+        Raises:
+            RunNotFoundError: no run matches, or several do; the text names the nearest.
+
+        Example:
+            >>> with joulecast.open_ledger() as ledger:  # doctest: +SKIP
+            ...     ledger.find("last").energy
+            Estimate(value=405.2, ...)
         """
         with explained(self.location), reading(self._engine) as connection:
             return self._run_row(self._find(connection, ref))
 
     def load(self, ref: str) -> Recording:
-        """The whole recording of the run that `find` finds.
+        """The whole recording of one run.
 
-        One whose recorder is gone has status `INTERRUPTED`, no footer, and all that was stored of
-        it. Raises `RunNotFoundError`.
+        A run whose recorder is gone has status `INTERRUPTED`, no footer, and all that was stored.
+
+        Args:
+            ref: as in `find`.
+
+        Raises:
+            RunNotFoundError: no run matches, or several do.
+
+        Example:
+            >>> with joulecast.open_ledger() as ledger:  # doctest: +SKIP
+            ...     joulecast.summarize(ledger.load("last")).total
+            Estimate(value=405.2, ...)
         """
         with explained(self.location), reading(self._engine) as connection:
             return self._load(connection, self._find(connection, ref)["run_id"])
 
-    def add(self, recording: Recording, replace: bool = False, join: bool = False) -> None:
-        """Store a whole recording. One that has no end is taken to be interrupted.
+    def add(self, recording: Recording, *, replace: bool = False, join: bool = False) -> None:
+        """Store a whole recording. One without an end is treated as interrupted.
 
-        A run that is in the ledger already gives way with `replace`. With `join` one that was
-        interrupted takes in what it lacks: a rescued recording comes home.
+        Args:
+            recording: what to store.
+            replace: whether a run with this id is replaced.
+            join: whether a run with this id that was interrupted gets what it lacks, as when a
+                rescued recording is imported.
 
-        Raises `LedgerError` if the run is in the ledger already, and stays.
+        Raises:
+            LedgerError: a run with this id is in the ledger, and is kept as it is.
         """
         run_id = recording.header.run_id
         with explained(self.location), self._engine.begin() as connection:
@@ -185,7 +229,10 @@ class Ledger:
             _insert(connection, recording)
 
     def delete(self, ref: str) -> RunRow:
-        """Forget a run and all that belongs to it; what it was. Raises `RunNotFoundError`."""
+        """Delete a run with all that belongs to it, and return what it was.
+
+        `ref` is as in `find`. Raises `RunNotFoundError`.
+        """
         with explained(self.location), self._engine.begin() as connection:
             run = self._run_row(self._find(connection, ref))
             _delete(connection, run.run_id)
@@ -193,39 +240,39 @@ class Ledger:
 
     def _find(self, connection: Connection, ref: str) -> RowMapping:
         table = schema.runs
-        newest = (table.c.started_at.desc(), table.c.run_id)
-        query = select(*_CHEAP).order_by(*newest)
-        last = ref == "last"
-        steps = [query] if last else [query.where(table.c.run_id == ref)]
-        steps += [] if last else [query.where(table.c.name == ref)]
-        for step in steps:
-            row = connection.execute(step.limit(1)).mappings().first()
+        if ref == "last":
+            exact = [_NEWEST]
+        else:
+            exact = [_NEWEST.where(table.c.run_id == ref), _NEWEST.where(table.c.name == ref)]
+        for query in exact:
+            row = connection.execute(query.limit(1)).mappings().first()
             if row is not None:
                 return row
-        begins = query.where(table.c.run_id.startswith(ref, autoescape=True)) if ref else None
-        fits = [] if last or begins is None else connection.execute(begins).mappings().all()
-        if len(fits) == 1:
-            return fits[0]
-        if fits:
-            shown = ", ".join(f"{row['run_id']} ({row['name']})" for row in fits[:5])
-            more = f" and {len(fits) - 5} more" if len(fits) > 5 else ""
+        if ref in ("", "last"):
+            raise self._not_found(connection, ref)
+        begins = _NEWEST.where(table.c.run_id.startswith(ref, autoescape=True))
+        rows = connection.execute(begins).mappings().all()
+        if not rows:
+            raise self._not_found(connection, ref)
+        if len(rows) > 1:
+            shown = ", ".join(f"{row['run_id']} ({row['name']})" for row in rows[:5])
+            more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
             raise RunNotFoundError(
-                f"{ref!r} fits {len(fits)} runs: {shown}{more}: give more of the id"
+                f"{ref!r} matches {len(rows)} runs: {shown}{more}: write more of the id"
             )
-        raise self._not_found(connection, ref)
+        return rows[0]
 
     def _not_found(self, connection: Connection, ref: str) -> RunNotFoundError:
         table = schema.runs
         query = select(table.c.name, table.c.run_id).order_by(table.c.started_at.desc())
-        known = connection.execute(query.limit(1000)).all()
-        if not known:
+        latest = connection.execute(query.limit(1000)).all()
+        if not latest:
             return RunNotFoundError(
-                f"ledger {self.location} holds no runs yet: record one with "
-                "joulecast run -- COMMAND"
+                f"ledger {self.location} has no runs yet: record one with joulecast run -- COMMAND"
             )
-        names = list(dict.fromkeys([*(row.name for row in known), *(row.run_id for row in known)]))
+        names = list(dict.fromkeys([*(r.name for r in latest), *(r.run_id for r in latest)]))
         near = get_close_matches(ref, names, n=3, cutoff=0.5)
-        hint = f"the nearest are {', '.join(near)}" if near else f"the latest is {known[0].name}"
+        hint = f"the nearest are {', '.join(near)}" if near else f"the latest is {latest[0].name}"
         return RunNotFoundError(f"no run {ref!r} in ledger {self.location}: {hint}")
 
     def _load(self, connection: Connection, run_id: str) -> Recording:
@@ -289,6 +336,19 @@ class Ledger:
             )
         except (BadInputError, TypeError, ValueError) as error:
             raise self._damaged(row["run_id"], f"its row cannot be read: {error}") from error
+
+
+def _list_query(since: float | None, until: float | None, group: str | None) -> Select[Any]:
+    table, query = schema.runs, _NEWEST
+    if since is not None:
+        query = query.where(table.c.started_at >= since)
+    if until is not None:
+        query = query.where(table.c.started_at < until)
+    return query if group is None else query.where(table.c.job == group)
+
+
+def _has_name(run: RunRow, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(run.name, pattern) for pattern in patterns)
 
 
 def _of(table: Any, run_id: str, *order: str) -> Select[Any]:

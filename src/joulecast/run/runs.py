@@ -5,29 +5,15 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import ClassVar
 
-from ..analysis.table.load import matching_runs
-from ..errors import LedgerError, UsageError
-from ..ledger import Ledger, RunRow, open_ledger
+from ..errors import UsageError
+from ..ledger import RunList, open_ledger
 from ..recording.model import Status
-from ..recording.summary import summarize
-from ..result import Result
 from ..units import parse_duration
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class RunList(Result):
-    """Recorded runs, newest first."""
-
-    SCHEMA: ClassVar[str] = "joulecast/runs/1"
-
-    runs: list[RunRow]
 
 
 def runs(
@@ -55,11 +41,11 @@ def runs(
         A row for each run: energies in J, durations in s.
 
     Raises:
-        RunNotFoundError: no run matches one of the patterns.
+        RunNotFoundError: a name or id matches no run.
         UsageError: an instant or the status is not valid.
 
     Example:
-        >>> [row.name for row in joulecast.runs("resnet*", since="7d").runs]  # doctest: +SKIP
+        >>> [run.name for run in joulecast.runs("resnet*", since="7d")]  # doctest: +SKIP
         ['resnet50', 'resnet18']
     """
     now = time.time()
@@ -68,29 +54,15 @@ def runs(
     first = None if since is None else _instant(since, now)
     end = None if until is None else _instant(until, now, end_of_day=True)
     with open_ledger(ledger, create=ledger is None) as opened:
-        if patterns:
-            rows = matching_runs(opened, patterns, dict(tags or {}))[::-1]
-        else:
-            rows = opened.runs(tags=tags)
-        kept = [
-            row
-            for row in rows
-            if (first is None or row.started_at >= first)
-            and (end is None or row.started_at < end)
-            and (status is None or row.status == status)
-        ]
-        return RunList([_with_energy(opened, row) for row in kept[:limit]])
-
-
-def _with_energy(ledger: Ledger, row: RunRow) -> RunRow:
-    """The run with its energy so far, which only the end of a run stores."""
-    if row.energy is not None or row.status not in (Status.RUNNING, Status.INTERRUPTED):
-        return row
-    try:
-        return replace(row, energy=summarize(ledger.load(row.run_id)).total)
-    except LedgerError:
-        # Its samples are damaged, which `show` reports.
-        return row
+        return opened.runs(
+            *patterns,
+            tags=tags,
+            since=first,
+            until=end,
+            status=None if status is None else Status(status),
+            limit=limit,
+            energy_so_far=True,
+        )
 
 
 def _instant(value: str | float, now: float, end_of_day: bool = False) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -246,24 +245,13 @@ def matching_runs(ledger: Ledger, sources: Sequence[str], tags: Mapping[str, str
 
     Raises `RunNotFoundError` where a text, or the tags, mean none.
     """
-    runs: dict[str, RunRow] = {}
-    for source in sources or ("*",):
-        runs |= {row.run_id: row for row in _runs_named(ledger, source, tags)}
+    for source in sources:
+        if not ledger.runs(source, limit=1):
+            # The pattern matches nothing: `find` raises the error that names the nearest runs.
+            ledger.find(source)
+    runs = ledger.runs(*sources, tags=tags)
     if not runs:
         wanted = " ".join(f"--tag {key}={value}" for key, value in tags.items())
         problem = f"no run has {wanted}" if wanted else "it holds no runs yet"
         raise RunNotFoundError(f"ledger {ledger.location}: {problem}: joulecast runs lists them")
-    return sorted(runs.values(), key=lambda row: (row.started_at, row.run_id))
-
-
-def _runs_named(ledger: Ledger, source: str, tags: Mapping[str, str]) -> list[RunRow]:
-    """The runs of a name, a pattern or an id."""
-    rows = ledger.runs(name=source, tags=tags)
-    if rows or source == "*":
-        return rows
-    if re.search(r"[*?\[]", source) and ledger.runs(name=source):
-        # The pattern means runs, but none of them has the tags.
-        return []
-    # It may be an id; if it is not, `find` raises the error that names the nearest runs.
-    row = ledger.find(source)
-    return [row] if tags.items() <= row.tags.items() else []
+    return sorted(runs, key=lambda row: (row.started_at, row.run_id))

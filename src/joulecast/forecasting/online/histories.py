@@ -44,9 +44,8 @@ def histories(
     Raises:
         LedgerError: the ledger itself cannot be read.
     """
-    rows = ledger.runs(status=Status.FINISHED)
     # The sort is stable: the others stay newest first.
-    rows.sort(key=lambda row: row.name != first)
+    rows = sorted(ledger.runs(status=Status.FINISHED), key=lambda row: row.name != first)
     usable: list[History] = []
     read_s = 0.0
     for row in rows[: max(0, limit)]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from ...run.runs import RunList
+from ...ledger.run_list import RunList
 from ...units import format_duration, format_estimate
 from .model import Column, Document, Line, Table, figures, provenance
 

@@ -151,11 +151,16 @@ def add_independent(parts: Iterable[Estimate]) -> Estimate | None:
 
 # --- reading what people write -------------------------------------------------------------------
 
+# A Julian year.
+YEAR_S = 365.25 * 86400
+
 _SCALES: dict[str, dict[str, float]] = {
     "energy": {"J": 1, "mJ": 1e-3, "kJ": 1e3, "MJ": 1e6, "GJ": 1e9}
     | {"Wh": 3600, "mWh": 3.6, "kWh": 3.6e6, "MWh": 3.6e9, "GWh": 3.6e12},
     "power": {"W": 1, "mW": 1e-3, "kW": 1e3, "MW": 1e6},
-    "duration": {"s": 1, "ms": 1e-3, "us": 1e-6, "min": 60, "m": 60, "h": 3600, "d": 86400},
+    "duration": {"s": 1, "min": 60, "h": 3600, "d": 86400, "ms": 1e-3, "us": 1e-6, "m": 60}
+    | {"minute": 60, "hour": 3600, "day": 86400, "week": 7 * 86400, "month": YEAR_S / 12}
+    | {"year": YEAR_S, "yr": YEAR_S, "y": YEAR_S},
     "mass of CO2": {"g": 1, "mg": 1e-3, "kg": 1e3, "t": 1e6},
 }
 _BASE = {"energy": "J", "power": "W", "duration": "s", "mass of CO2": "g"}
@@ -182,7 +187,8 @@ def _parse(text: str, kind: str) -> float:
 def _scale(unit: str, kind: str) -> float | None:
     scales = _SCALES[kind]
     if unit in scales or kind == "duration":
-        return scales.get(unit)
+        # Names of durations have plurals: hours, mins.
+        return scales.get(unit, scales.get(unit.removesuffix("s")) if len(unit) > 2 else None)
     # Other case is accepted where it is unambiguous: kwh, KWH, w; never mW for MW.
     nearby = {scale for name, scale in scales.items() if name.lower() == unit.lower()}
     return nearby.pop() if len(nearby) == 1 else None
@@ -203,7 +209,7 @@ def parse_power(text: str) -> float:
 
 
 def parse_duration(text: str) -> float:
-    """Seconds from `1.5 h`, `200ms`, `30` (s). Raises `UsageError`."""
+    """Seconds from `1.5 h`, `200ms`, `30` (s), `365d`, `2 years`. Raises `UsageError`."""
     return _parse(text, "duration")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -14,7 +15,8 @@ from ...recording.summary import Summary
 from ...result import Result
 from ...units import Estimate, Provenance, parse_carbon, parse_duration, parse_energy
 from .cost import Tariff, parse_tariff
-from .embodied import Embodied, embodied, parse_lifetime
+from .embodied import Embodied
+from .embodied import embodied as embodied_of
 from .footprint import CarbonFigures, Site, add
 from .run_carbon import RunCarbon, carbon_of_energy, carbon_of_run, year_of
 
@@ -110,45 +112,51 @@ def carbon(
     _check(carbon_intensity, year, live_grid, zone)
     if held_for is not None and None in energies:
         raise UsageError("--held-for is for an energy: the duration of a run is known")
-    written_off = (_seconds(lifetime, parse_lifetime), utilization, share)
+    written_off = (_seconds("--lifetime", lifetime), utilization, share)
     pricing = _Pricing(
+        lambda country, at: Site.of(country, carbon_intensity, pue, year or at),
         region,
-        carbon_intensity,
-        pue,
-        year,
         None if live_grid is None else _live(live_grid, zone, region),
         _hardware(embodied, *written_off),
         written_off,
-        _positive_seconds(held_for),
+        _seconds("--held-for", held_for),
         None if tariff is None else parse_tariff(tariff),
     )
-    # Impossible options raise an error before anything is read.
+    # An impossible site raises an error before anything is read.
     pricing.site(None)
-    if any(isinstance(s, str) and e is None for s, e in zip(sources, energies, strict=True)):
-        from ...ledger import open_ledger
-
-        with open_ledger(ledger, create=False) as opened, LateBar("runs", len(sources)) as bar:
-            runs = []
-            for each, energy in zip(sources, energies, strict=True):
-                runs.append(pricing.of(_named(each, energy, opened), energy))
-                bar.advance(1)
-    else:
-        runs = [pricing.of(each, energy) for each, energy in zip(sources, energies, strict=True)]
+    named = [s for s, energy in zip(sources, energies, strict=True) if energy is None]
+    runs = []
+    with _ledger_of(named, ledger) as opened, LateBar("runs", len(sources)) as bar:
+        for each, energy in zip(sources, energies, strict=True):
+            if energy is None:
+                runs.append(pricing.of_run(_summary(each, opened)))
+            else:
+                name = each if isinstance(each, str) else str(each).partition(" (")[0]
+                runs.append(pricing.of_energy(name, energy))
+            bar.advance(1)
     live = pricing.live
-    return CarbonReport(
-        None if live is None else LiveAnswer(live.provider.name, live.zone, live.error),
-        runs,
-        add(runs),
-    )
+    answer = None if live is None else LiveAnswer(live.provider.name, live.zone, live.error)
+    return CarbonReport(answer, runs, add(runs))
 
 
-def _named(source: Source, energy: Estimate | None, ledger: Ledger) -> Source:
-    """The summary of a run that is given by its name."""
-    if isinstance(source, str) and energy is None:
-        from ...wall.wall_energy import summary_of
+def _ledger_of(
+    runs: Sequence[Source], ledger: str | Path | None
+) -> AbstractContextManager[Ledger | None]:
+    """The opened ledger, where a run is given by its name."""
+    if not any(isinstance(run, str) for run in runs):
+        return nullcontext()
+    from ...ledger import open_ledger
 
-        return summary_of(ledger.load(source), ledger)
-    return source
+    return open_ledger(ledger, create=False)
+
+
+def _summary(run: Source, ledger: Ledger | None) -> Summary:
+    if isinstance(run, Summary):
+        return run
+    assert isinstance(run, str) and ledger is not None
+    from ...wall.wall_energy import summary_of
+
+    return summary_of(ledger.load(run), ledger)
 
 
 def _energy(source: Source) -> Estimate | None:
@@ -186,20 +194,16 @@ def _hardware(
 ) -> Embodied | None:
     if emitted is not None:
         grams = parse_carbon(emitted) if isinstance(emitted, str) else emitted
-        return embodied(grams, lifetime_s, utilization, share)
+        return embodied_of(grams, lifetime_s, utilization, share)
     # Raises the error of an impossible value, which is used later, for the GPUs of a run.
-    embodied(1.0, lifetime_s, utilization, share)
+    embodied_of(1.0, lifetime_s, utilization, share)
     return None
 
 
-def _seconds(value: str | float | None, parse: Callable[[str], float]) -> float | None:
-    return parse(value) if isinstance(value, str) else value
-
-
-def _positive_seconds(held_for: str | float | None) -> float | None:
-    seconds = _seconds(held_for, parse_duration)
+def _seconds(option: str, duration: str | float | None) -> float | None:
+    seconds = parse_duration(duration) if isinstance(duration, str) else duration
     if seconds is not None and not seconds > 0:
-        raise UsageError(f"--held-for {held_for}: give a duration above zero")
+        raise UsageError(f"{option} {duration}: give a duration above zero")
     return seconds
 
 
@@ -212,27 +216,19 @@ def _live(name: str, zone: str | None, region: str | None) -> _LiveIntensity:
 
 @dataclass(slots=True)
 class _LiveIntensity:
-    """A provider and the zone to ask for."""
+    """A provider and the zone to ask for; `error` is why it did not answer."""
 
     provider: LiveGrid
     zone: str
     error: str | None = None
 
-    def between(self, start_s: float, end_s: float) -> IntensitySeries | None:
-        """The intensity during a run."""
-        return self._ask(lambda: self.provider.between(self.zone, start_s, end_s))
-
-    def latest(self) -> IntensitySeries | None:
-        """The newest intensity."""
-        return self._ask(lambda: self.provider.latest(self.zone))
-
-    def _ask(self, request: Callable[[], IntensitySeries]) -> IntensitySeries | None:
+    def ask(self, request: Callable[[LiveGrid, str], IntensitySeries]) -> IntensitySeries | None:
         """None where the provider fails; after that it is not asked again."""
         from .grid_live.base import LiveGridError
 
         if self.error is None:
             try:
-                return request()
+                return request(self.provider, self.zone)
             except LiveGridError as error:
                 self.error = str(error)
         return None
@@ -240,12 +236,10 @@ class _LiveIntensity:
 
 @dataclass(frozen=True, slots=True)
 class _Pricing:
-    """What an energy is multiplied with."""
+    """What an energy is multiplied with; `site_in` gives the site in a country and year."""
 
+    site_in: Callable[[str | None, int | None], Site]
     region: str | None
-    carbon_intensity: float | None
-    pue: float
-    year: int | None
     live: _LiveIntensity | None
     hardware: Embodied | None
     written_off: tuple[float | None, float | None, float]
@@ -254,43 +248,35 @@ class _Pricing:
 
     def site(self, year: int | None) -> Site:
         """The site with the figure of a year; that of the user's `year` first."""
-        year = self.year or year
         if self.region is None and self.live is not None:
-            country = self.live.provider.country(self.live.zone)
             try:
-                return Site.of(country, None, self.pue, year)
+                return self.site_in(self.live.provider.country(self.live.zone), year)
             except UsageError:
                 # The zone is in no country of the catalog: the world average is used.
-                return Site.of(None, None, self.pue, year)
-        return Site.of(self.region, self.carbon_intensity, self.pue, year)
+                return self.site_in(None, year)
+        return self.site_in(self.region, year)
 
-    def of(self, source: Source, energy: Estimate | None) -> RunCarbon:
-        """The emissions and cost of a run (a summary) or of an energy."""
-        if isinstance(source, Summary):
-            result = self._of_run(source)
-        else:
-            assert energy is not None
-            name = source if isinstance(source, str) else str(source).partition(" (")[0]
-            result = carbon_of_energy(
-                name,
-                energy,
-                self.site(None),
-                series=None if self.live is None else self.live.latest(),
-                duration_s=self.held_for_s,
-                hardware=self.hardware,
-                tariff=self.tariff,
-            )
-        if self.live is None or self.live.error is None:
-            return result
-        note = f"no live intensity ({self.live.error}): {result.site.basis} is used"
-        return replace(result, notes=(note, *result.notes))
+    def of_energy(self, name: str, energy: Estimate) -> RunCarbon:
+        """The emissions and cost of an energy."""
+        result = carbon_of_energy(
+            name,
+            energy,
+            self.site(None),
+            series=self.live.ask(lambda live, zone: live.latest(zone)) if self.live else None,
+            duration_s=self.held_for_s,
+            hardware=self.hardware,
+            tariff=self.tariff,
+        )
+        return self._with_error(result)
 
-    def _of_run(self, summary: Summary) -> RunCarbon:
+    def of_run(self, summary: Summary) -> RunCarbon:
+        """The emissions and cost of a run."""
         series = None
         if self.live is not None and summary.total is not None:
             start_s = summary.recording.header.started_at
-            series = self.live.between(start_s, start_s + summary.duration_s)
-        return carbon_of_run(
+            end_s = start_s + summary.duration_s
+            series = self.live.ask(lambda live, zone: live.between(zone, start_s, end_s))
+        result = carbon_of_run(
             summary,
             self.site(year_of(summary)),
             series=series,
@@ -298,3 +284,10 @@ class _Pricing:
             written_off=self.written_off,
             tariff=self.tariff,
         )
+        return self._with_error(result)
+
+    def _with_error(self, result: RunCarbon) -> RunCarbon:
+        if self.live is None or self.live.error is None:
+            return result
+        note = f"no live intensity ({self.live.error}): {result.site.basis} is used"
+        return replace(result, notes=(note, *result.notes))

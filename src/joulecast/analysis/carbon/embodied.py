@@ -9,19 +9,14 @@ that idle hours are attributed to the runs as well (Luccioni et al. 2022, arXiv:
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...errors import UsageError
 from ...hardware.catalog.embodied import embodied_carbon_of, usual_lifetime
-from ...units import Estimate, Provenance, parse_duration
+from ...units import YEAR_S, Estimate, Provenance
 
-# A Julian year.
-YEAR_S = 365.25 * 86400
 NOT_IN_CATALOG = "the hardware is not in the catalog: give --embodied 150kg"
-
-_YEARS = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*(?:y|yr|yrs|year|years|a)\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +56,6 @@ class Embodied:
 def _above_zero(option: str, value: float, what: str) -> None:
     if not (math.isfinite(value) and value > 0):
         raise UsageError(f"{option} {value:g}: give a {what}, above zero")
-
-
-def parse_lifetime(text: str) -> float:
-    """Seconds from `5y`, `4.5 years`, or any duration. Raises `UsageError`."""
-    match = _YEARS.fullmatch(text)
-    seconds = float(match[1]) * YEAR_S if match else parse_duration(text)
-    _above_zero("--lifetime", seconds, "duration such as 5y")
-    return seconds
 
 
 def embodied(

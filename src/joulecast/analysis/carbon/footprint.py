@@ -8,7 +8,7 @@ without certificates or offsets. This is the only place where joules become gram
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
@@ -21,6 +21,8 @@ from .intensity import IntensitySeries, MeanIntensity
 
 UNIT = "g CO2e"
 GIVEN = "as given"
+_NO_TARIFF = "no price was given: --tariff 0.30EUR/kWh"
+_NO_DURATION = "how long the hardware was occupied is unknown: give --held-for 12h"
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,44 +190,55 @@ def carbon_of(
 
     Raises `UsageError` for an energy below zero or not finite.
     """
-    operational = cost = share = total = None
-    if energy is not None:
-        if not (math.isfinite(energy.high) and energy.value >= 0 and math.isfinite(energy.low)):
-            raise UsageError(f"an energy of {energy.value:g} J: give one that is finite, 0 or more")
-        operational = site.carbon_g(energy)
-        cost = tariff.cost(energy, site.pue) if tariff else None
-    if hardware is not None and duration_s is not None:
-        share = hardware.of(duration_s)
-        total = add_independent([operational, share]) if operational else None
-    figures = dict(zip(FIGURES, (energy, operational, share, total, cost), strict=True))
-    no_tariff = "no price was given: --tariff 0.30EUR/kWh"
-    no_duration = "how long the hardware was occupied is unknown: give --held-for 12h"
+    operational = _operational(energy, site) if energy else None
+    share = hardware.of(duration_s) if hardware and duration_s is not None else None
+    figures = {
+        "energy": energy,
+        "operational": operational,
+        "embodied": share,
+        "total": _sum([operational, share], add_independent),
+        "cost": tariff.cost(energy, site.pue) if energy and tariff else None,
+    }
     reasons = {
         "energy": why_no_energy,
         "operational": why_no_energy,
-        "embodied": no_duration if hardware else why_no_hardware,
+        "embodied": _NO_DURATION if hardware else why_no_hardware,
         "total": f"{'embodied' if operational else 'operational'} emissions are unknown",
-        "cost": why_no_energy if tariff else no_tariff,
+        "cost": why_no_energy if tariff else _NO_TARIFF,
     }
     return Carbon(
         **figures,
         site=site,
         hardware=hardware,
         tariff=tariff,
-        reasons={name: reasons[name] for name, figure in figures.items() if figure is None},
+        reasons={name: reasons[name] for name in FIGURES if figures[name] is None},
     )
+
+
+def _operational(energy: Estimate, site: Site) -> Estimate:
+    if not (math.isfinite(energy.high) and energy.value >= 0):
+        raise UsageError(f"an energy of {energy.value:g} J: give one that is finite, 0 or more")
+    return site.carbon_g(energy)
 
 
 def add(parts: Sequence[CarbonFigures]) -> CarbonFigures:
     """The sum of several, figure by figure; None where that of a part is unknown."""
-    return CarbonFigures(**{name: _sum([getattr(p, name) for p in parts]) for name in FIGURES})
+    return CarbonFigures(
+        **{name: _sum([getattr(p, name) for p in parts], _add_correlated) for name in FIGURES}
+    )
 
 
-def _sum(parts: Sequence[Estimate | None]) -> Estimate | None:
-    """Bounds add up, because the errors of the parts have one cause (meter, grid)."""
+def _sum(
+    parts: Sequence[Estimate | None], add_up: Callable[[Sequence[Estimate]], Estimate | None]
+) -> Estimate | None:
+    """None where a part is unknown, or where parts have different units."""
     known = [part for part in parts if part is not None]
-    units = {part.unit for part in known}
-    if len(known) < len(parts) or len(units) != 1:
+    if len(known) < len(parts) or len({part.unit for part in known}) != 1:
         return None
-    value, low, high = (math.fsum(getattr(p, x) for p in known) for x in ("value", "low", "high"))
-    return Estimate(value, low, high, units.pop(), *provenance_of_sum(known))
+    return add_up(known)
+
+
+def _add_correlated(parts: Sequence[Estimate]) -> Estimate:
+    """Bounds add up, because the errors of the parts have one cause (meter, grid)."""
+    value, low, high = (math.fsum(getattr(p, x) for p in parts) for x in ("value", "low", "high"))
+    return Estimate(value, low, high, parts[0].unit, *provenance_of_sum(parts))

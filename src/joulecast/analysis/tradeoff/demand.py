@@ -8,12 +8,7 @@ from dataclasses import dataclass
 from ...errors import UsageError
 from ...units import parse_duration
 
-_DAY_S = 86400.0
-_PERIODS = {"s": 1.0, "second": 1.0, "min": 60.0, "minute": 60.0, "h": 3600.0, "hour": 3600.0}
-_PERIODS |= {"d": _DAY_S, "day": _DAY_S, "week": 7 * _DAY_S, "month": 30.4375 * _DAY_S}
-_PERIODS |= {"y": 365.25 * _DAY_S, "year": 365.25 * _DAY_S}
 _RATE = re.compile(r"\s*([\d.,]+(?:[eE][+-]?\d+)?)\s*(?:(?:/|per\s)\s*([a-z]+?))?\s*")
-_LIFE = re.compile(r"\s*([\d.]+)\s*(week|month|year|day|hour|y)s?\s*")
 _MAX_REQUESTS = 1e18
 
 
@@ -41,7 +36,7 @@ def parse_demand(requests: str | float, service_life: str | float | None = None)
 
     Raises `UsageError`.
     """
-    life_s = _service_life(service_life) if isinstance(service_life, str) else service_life
+    life_s = parse_duration(service_life) if isinstance(service_life, str) else service_life
     if life_s is not None and not life_s > 0:
         raise UsageError(f"--service-life {service_life}: give a duration above zero")
     number, period_s = _requests(str(requests))
@@ -55,20 +50,11 @@ def parse_demand(requests: str | float, service_life: str | float | None = None)
 def _requests(text: str) -> tuple[float, float | None]:
     """A number, and the seconds in which it is served; None: in total."""
     match = _RATE.fullmatch(text)
-    period_s = _PERIODS.get(match[2]) if match and match[2] else None
     try:
         number = float(match[1].replace(",", "")) if match else -1.0
-    except ValueError:
-        number = -1.0
-    unknown_period = match is not None and match[2] is not None and period_s is None
-    if unknown_period or not 0 <= number < _MAX_REQUESTS:
+        period_s = parse_duration(f"1 {match[2]}") if match and match[2] else None
+    except (ValueError, UsageError):
+        number, period_s = -1.0, None
+    if not 0 <= number < _MAX_REQUESTS:
         raise UsageError(f"--requests {text}: write 1e6/day, 50/s, or a number in total")
     return number, period_s
-
-
-def _service_life(text: str) -> float:
-    """Seconds from `365d`, `8h`, `2 years`, `6 months`."""
-    match = _LIFE.fullmatch(text)
-    if match is None or match[1].count(".") > 1:
-        return parse_duration(text)
-    return float(match[1]) * _PERIODS[match[2]]

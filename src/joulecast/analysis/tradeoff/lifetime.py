@@ -31,14 +31,9 @@ _PERCENTILES = (5.0, 95.0)
 
 @dataclass(frozen=True, slots=True)
 class EnergyRange:
-    """An energy, J, with its 90 % interval.
+    """An energy, J, with its 90 % interval, or the `reason` why there is none.
 
-    Attributes:
-        value: J, as are the bounds.
-        low: None where the interval is unknown.
-        high: None where the interval is unknown.
-        from_meters: whether the interval is that of the meters, because repetitions are too few.
-        reason: why there is no interval; None where there is.
+    `from_meters`: the interval is that of the meters, because repetitions are too few.
     """
 
     value: float
@@ -63,22 +58,16 @@ class ModelEnergy:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelLifetime:
+class ModelLifetime(ModelEnergy):
     """The energy of one model over its service life.
 
     Attributes:
-        name: of the model.
-        training: once.
-        per_inference: of one inference.
         inference: of all inferences.
         total: training and inference.
         training_share: training / total, 0 to 1.
         per_request_j: total / requests; None without requests.
     """
 
-    name: str
-    training: EnergyRange
-    per_inference: EnergyRange
     inference: EnergyRange
     total: EnergyRange
     training_share: float
@@ -129,12 +118,10 @@ class BreakEven:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class LifetimeEnergy(Result):
-    """Models under one demand, that of least total energy first, and where they break even.
+    """Models under one demand, and where they break even.
 
     Attributes:
-        title: name of the table.
-        demand: the requests that are served.
-        models: by total energy.
+        models: that of least total energy first.
         break_even: each model with each; with the first only where there are more than 40.
         rows: of the table; None where only given models are compared.
         left_out: rows that are not used, by reason.
@@ -175,18 +162,13 @@ def lifetime_energy(
 
     Raises `UsageError` for no model, or two of one name.
     """
-    names = [m.name for m in models]
-    twice = [n for i, n in enumerate(names) if n in names[:i]]
-    if not models or twice:
-        raise UsageError(f"two models have the name {twice[0]}" if twice else "no model was given")
+    _check_names([m.name for m in models])
     rng = np.random.default_rng(seed)
     drawn = [_Drawn(m, _draws(m.training, rng), _draws(m.per_inference, rng)) for m in models]
     lifetimes = {d.model.name: _lifetime(d, demand) for d in drawn}
     drawn.sort(key=lambda d: (lifetimes[d.model.name].total.value, d.model.name))
-    if len(models) <= MAX_PAIRED:
-        pairs = list(combinations(drawn, 2))
-    else:
-        pairs = [(drawn[0], d) for d in drawn[1:]]
+    few = len(models) <= MAX_PAIRED
+    pairs = list(combinations(drawn, 2)) if few else [(drawn[0], d) for d in drawn[1:]]
     return LifetimeEnergy(
         title=title,
         demand=demand,
@@ -196,6 +178,12 @@ def lifetime_energy(
         left_out=left_out or {},
         notes=[*notes, *_notes(models)],
     )
+
+
+def _check_names(names: Sequence[str]) -> None:
+    twice = [n for i, n in enumerate(names) if n in names[:i]]
+    if not names or twice:
+        raise UsageError(f"two models have the name {twice[0]}" if twice else "no model was given")
 
 
 def _notes(models: Sequence[ModelEnergy]) -> list[str]:

@@ -57,19 +57,16 @@ def models_of(
         BadInputError: a column is missing, a cell is not an energy or is negative (with its row),
             or no model has both energies.
     """
-    columns = {column: _energies(table, column) for column in (training, inference)}
-    either = np.where(np.isnan(columns[training]), columns[inference], columns[training])
+    trainings, inferences = _energies(table, training), _energies(table, inference)
+    either = np.where(np.isnan(trainings), inferences, trainings)
     groups, left_out = grouped(table, by, {f"{training} and {inference}": either})
     if not groups:
         raise BadInputError(f"{table.name}: no row has a model and an energy")
     models = []
     incomplete: dict[str, list[Members]] = {}
     for group in groups:
-        energies = {
-            column: _of_rows(table, column, values, group.rows)
-            for column, values in columns.items()
-        }
-        of_training, of_inference = energies[training], energies[inference]
+        of_training = _of_rows(table, training, trainings, group.rows)
+        of_inference = _of_rows(table, inference, inferences, group.rows)
         if of_training is not None and of_inference is not None:
             models.append(ModelEnergy(group.name, of_training, of_inference))
         else:

@@ -142,9 +142,10 @@ def _parts(table: Table, column: str) -> list[tuple[Table, str]]:
 
 def _split_models(source: Source) -> tuple[list[ModelEnergy], Source]:
     """The models with given energies, and the rest of a source."""
-    if isinstance(source, Path | Table | Mapping) or hasattr(source, "keys"):
+    names = [source] if isinstance(source, str | Path) else source
+    if not isinstance(names, Sequence):
         return [], source
-    texts = [source] if isinstance(source, str) else [str(name) for name in source]
+    texts = [str(name) for name in names]
     models = [text for text in texts if "=" in text and not is_file(text)]
     return [parse_model(text) for text in models], [text for text in texts if text not in models]
 

@@ -57,20 +57,15 @@ class CostColumn:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Runs that have all factors in common.
+    """Runs that have all factors in common; `cost` and `quality` are medians of `n` repetitions.
 
     Attributes:
-        name: the values of its factors.
-        factors: value by factor.
-        n: repetitions.
-        cost: median over the repetitions, in the unit of the trade-off.
-        quality: median over the repetitions.
         on_front: whether no other configuration is better in both, by the medians.
         front_share: fraction of the bootstrap draws in which it is on the front; None where no
             configuration has two repetitions.
         label: A to G; None where there are no labels.
-        quality_per_cost: quality per unit of cost; None where less quality is better.
-        quality_per_kwh: the same per kWh; None where cost is not an energy.
+        quality_per_cost: None where less quality is better.
+        quality_per_kwh: None also where cost is not an energy.
     """
 
     name: str
@@ -90,12 +85,8 @@ class FrontStep:
     """From one configuration on the front to the next: the cost of more quality.
 
     Attributes:
-        start: name of the configuration of lower cost.
-        end: name of the next one.
-        extra_cost: in the unit of the trade-off.
         gain: of quality, positive, in its own unit.
-        gain_per_cost: gain per unit of cost.
-        gain_per_kwh: the same per kWh; None where cost is not an energy.
+        gain_per_kwh: None where cost is not an energy.
         relative_to_first: gain per cost / that of the first step: 1, and less as returns diminish.
             None where the first is too small to divide by.
     """
@@ -111,14 +102,9 @@ class FrontStep:
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """The configuration of lowest cost whose quality is within a tolerance of the best.
+    """`name`, the configuration of lowest cost whose quality is within a tolerance of the best.
 
-    Attributes:
-        tolerance: fraction of the best quality.
-        best: name of the configuration of best quality.
-        threshold: the quality that is required.
-        name: of the pick.
-        pair: the pick compared with the best; None where it is the best.
+    Its quality reaches `threshold`; `pair` compares it with the best, None where it is the best.
     """
 
     tolerance: float
@@ -130,22 +116,17 @@ class Pick:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Tradeoff(Result):
-    """Configurations, that of lowest cost first, weighed by cost and quality.
+    """Configurations weighed by cost and quality.
 
     Attributes:
-        title: name of the table.
         group: the value of the column that splits the table; None where it is not split.
-        cost: the measure of cost.
-        quality: the measure of quality.
         by: the columns that make a configuration.
-        rows: of the table.
         left_out: rows that are not used, by reason.
-        configurations: by cost.
+        configurations: that of lowest cost first.
         draws: of the bootstrap; None where there was none.
         baseline: name of the configuration that the others are compared with.
         pairs: each with each; with the baseline only where there are more than 40 configurations.
         steps: along the front.
-        pick: the configuration of lowest cost within a tolerance of the best.
         labels: the costs of each label; None where there are no labels.
         notes: what limits these figures.
     """
@@ -209,42 +190,39 @@ def weigh(
     """
     if not 0 <= tolerance < 1:
         raise UsageError(f"tolerance {tolerance:g}: give a fraction, 0.02 for 2 %")
-    runs = _read(table, cost, quality, by)
-    names = [members.name for members in runs.groups]
-    c, q = runs.median_costs, runs.median_qualities
-    worth = q if maximize else -q
+    runs = _read(table, cost, quality, by, maximize)
+    names = runs.names
     # Of several best ones, that of lowest cost.
-    best = int(np.argmax(worth))
+    best = int(np.argmax(runs.worth))
     base = best if baseline is None else _index(names, baseline)
-    quality_column = QualityColumn.of(quality, q, maximize)
-    bootstrap = _bootstrap(runs, maximize, seed)
-    medians = None if bootstrap is None else bootstrap.medians
-    medians_of = zip(names, runs.cost, runs.quality, strict=True)
-    sides = [Side(name, cost_, quality_, i) for i, (name, cost_, quality_) in enumerate(medians_of)]
+    bootstrap = _bootstrap(runs, seed)
+    front = on_front(runs.median_costs, runs.worth)
+    labels = label_ranges(runs.median_costs.tolist())
 
     def compare(a: int, b: int) -> ConfigurationPair:
-        return pair_of(sides[a], sides[b], quality_column, medians)
+        first, second = (Side(names[i], runs.cost[i], runs.quality[i], i) for i in (a, b))
+        medians = bootstrap.medians if bootstrap else None
+        return pair_of(first, second, runs.quality_column, medians)
 
-    labels = label_ranges(c.tolist())
-    cost_column = CostColumn(cost, runs.unit.name)
-    front = on_front(c, q, maximize)
     pairs, notes = _pairs(len(names), base, compare)
     return Tradeoff(
         title=table.name,
         group=group,
-        cost=cost_column,
-        quality=quality_column,
+        cost=runs.cost_column,
+        quality=runs.quality_column,
         by=tuple(by),
         rows=len(table),
         left_out=runs.left_out,
-        configurations=_configurations(runs, front, bootstrap, labels, maximize),
-        draws=None if bootstrap is None else bootstrap.draws,
+        configurations=[
+            _configuration(runs, i, bool(on), bootstrap, labels) for i, on in enumerate(front)
+        ],
+        draws=bootstrap.draws if bootstrap else None,
         baseline=names[base],
         pairs=pairs,
-        steps=_steps(names, c, worth, front, cost_column),
-        pick=_pick(names, q, maximize, tolerance, best, compare),
+        steps=_steps(runs, front),
+        pick=_pick(runs, tolerance, best, compare),
         labels=labels,
-        notes=[*table.notes, *notes, *_notes(runs, bootstrap is None, maximize)],
+        notes=[*table.notes, *notes, *_notes(runs, bootstrap is None)],
     )
 
 
@@ -253,26 +231,28 @@ def weigh(
 
 @dataclass(frozen=True, slots=True)
 class _Runs:
-    """Rows of a table by configuration, that of lowest cost first."""
+    """Rows of a table by configuration, that of lowest cost first.
+
+    `worth` is the median quality, negative where less is better: shape (configurations,).
+    """
 
     costs: Array
     qualities: Array
-    unit: Unit
     groups: list[Members]
     left_out: dict[str, int]
     cost: list[Median]
     quality: list[Median]
+    median_costs: Array
+    worth: Array
+    cost_column: CostColumn
+    quality_column: QualityColumn
 
     @property
-    def median_costs(self) -> Array:
-        return np.array([m.value for m in self.cost])
-
-    @property
-    def median_qualities(self) -> Array:
-        return np.array([m.value for m in self.quality])
+    def names(self) -> list[str]:
+        return [g.name for g in self.groups]
 
 
-def _read(table: Table, cost: str, quality: str, by: Sequence[str]) -> _Runs:
+def _read(table: Table, cost: str, quality: str, by: Sequence[str], maximize: bool) -> _Runs:
     costs, unit = quantities(table, cost)
     too_small = np.flatnonzero(costs < _MIN_COST)
     if len(too_small):
@@ -287,14 +267,20 @@ def _read(table: Table, cost: str, quality: str, by: Sequence[str]) -> _Runs:
         why = ", ".join(f"{reason} ({n:,})" for reason, n in left_out.items())
         raise BadInputError(f"{table.name}: no row remains: {why or 'the table is empty'}")
     groups = sorted(groups, key=lambda g: (float(np.median(costs[g.rows])), g.name))
+    cost_medians = [median(costs[g.rows]) for g in groups]
+    quality_medians = [median(qualities[g.rows]) for g in groups]
+    values = np.array([m.value for m in quality_medians])
     return _Runs(
         costs,
         qualities,
-        unit,
         groups,
         left_out,
-        [median(costs[g.rows]) for g in groups],
-        [median(qualities[g.rows]) for g in groups],
+        cost_medians,
+        quality_medians,
+        np.array([m.value for m in cost_medians]),
+        values if maximize else -values,
+        CostColumn(cost, unit.name),
+        QualityColumn.of(quality, values, maximize),
     )
 
 
@@ -307,56 +293,50 @@ class _Bootstrap:
     medians: tuple[Array, Array] | None
 
 
-def _bootstrap(runs: _Runs, maximize: bool, seed: int) -> _Bootstrap | None:
+def _bootstrap(runs: _Runs, seed: int) -> _Bootstrap | None:
     """None where no configuration has two repetitions."""
     members = [g.rows for g in runs.groups]
-    if max(len(rows) for rows in members) < 2:
+    if max(map(len, members)) < 2:
         return None
-    draws = draws_for(sum(len(rows) for rows in members))
+    draws = draws_for(sum(map(len, members)))
     keep = draws * len(members) <= _MAX_KEPT
     counts = np.zeros(len(members))
     kept: list[tuple[Array, Array]] = []
     for block in medians_drawn(runs.costs, runs.qualities, members, draws, seed):
         for c, q in zip(*block, strict=True):
-            counts += on_front(c, q, maximize)
+            counts += on_front(c, q, runs.quality_column.maximize)
         if keep:
             kept.append(block)
-    medians = None
-    if keep:
-        medians = (np.concatenate([c for c, _ in kept]), np.concatenate([q for _, q in kept]))
+    costs, qualities = zip(*kept, strict=True) if keep else ((), ())
+    medians = (np.concatenate(costs), np.concatenate(qualities)) if keep else None
     return _Bootstrap(draws, counts / draws, medians)
 
 
-def _configurations(
+def _configuration(
     runs: _Runs,
-    front: npt.NDArray[np.bool_],
+    i: int,
+    on_the_front: bool,
     bootstrap: _Bootstrap | None,
     labels: list[LabelRange] | None,
-    maximize: bool,
-) -> list[Configuration]:
-    configurations = []
-    for i, members in enumerate(runs.groups):
-        cost, quality = runs.cost[i], runs.quality[i]
-        per_cost = quality.value / cost.value if maximize else None
-        configurations.append(
-            Configuration(
-                name=members.name,
-                factors=members.factors,
-                n=cost.n,
-                cost=cost,
-                quality=quality,
-                on_front=bool(front[i]),
-                front_share=None if bootstrap is None else float(bootstrap.shares[i]),
-                label=None if labels is None else label(cost.value, labels),
-                quality_per_cost=per_cost,
-                quality_per_kwh=_per_kwh(per_cost, runs.unit.name),
-            )
-        )
-    return configurations
+) -> Configuration:
+    cost, quality = runs.cost[i], runs.quality[i]
+    per_cost = quality.value / cost.value if runs.quality_column.maximize else None
+    return Configuration(
+        name=runs.groups[i].name,
+        factors=runs.groups[i].factors,
+        n=cost.n,
+        cost=cost,
+        quality=quality,
+        on_front=on_the_front,
+        front_share=float(bootstrap.shares[i]) if bootstrap else None,
+        label=label(cost.value, labels) if labels else None,
+        quality_per_cost=per_cost,
+        quality_per_kwh=_per_kwh(per_cost, runs.cost_column),
+    )
 
 
-def _per_kwh(per_cost: float | None, unit: str | None) -> float | None:
-    return None if per_cost is None or unit != "J" else per_cost * J_PER_KWH
+def _per_kwh(per_cost: float | None, cost: CostColumn) -> float | None:
+    return None if per_cost is None or not cost.is_energy else per_cost * J_PER_KWH
 
 
 def _index(names: Sequence[str], name: str) -> int:
@@ -380,13 +360,8 @@ def _pairs(count: int, base: int, compare: Compare) -> tuple[list[ConfigurationP
     return pairs, [f"{note} only"]
 
 
-def _steps(
-    names: Sequence[str],
-    cost: Array,
-    worth: Array,
-    front: npt.NDArray[np.bool_],
-    column: CostColumn,
-) -> list[FrontStep]:
+def _steps(runs: _Runs, front: npt.NDArray[np.bool_]) -> list[FrontStep]:
+    cost, worth = runs.median_costs, runs.worth
     at: list[int] = []
     for i in np.flatnonzero(front).tolist():
         # Of configurations that are alike in both, one is enough.
@@ -397,8 +372,9 @@ def _steps(
         extra_cost, gain = float(cost[b] - cost[a]), float(worth[b] - worth[a])
         rate = gain / extra_cost
         relative = _ratio(rate, steps[0].gain_per_cost) if steps else 1.0
-        per_kwh = _per_kwh(rate, column.unit)
-        steps.append(FrontStep(names[a], names[b], extra_cost, gain, rate, per_kwh, relative))
+        per_kwh = _per_kwh(rate, runs.cost_column)
+        start, end = runs.groups[a].name, runs.groups[b].name
+        steps.append(FrontStep(start, end, extra_cost, gain, rate, per_kwh, relative))
     return steps
 
 
@@ -407,30 +383,21 @@ def _ratio(rate: float, first: float) -> float | None:
     return ratio if math.isfinite(ratio) else None
 
 
-def _pick(
-    names: Sequence[str],
-    quality: Array,
-    maximize: bool,
-    tolerance: float,
-    best: int,
-    compare: Compare,
-) -> Pick:
-    top = float(quality[best])
-    slack = tolerance * abs(top)
-    threshold = top - slack if maximize else top + slack
-    good = quality >= threshold if maximize else quality <= threshold
+def _pick(runs: _Runs, tolerance: float, best: int, compare: Compare) -> Pick:
+    top = float(runs.worth[best])
+    required = top - tolerance * abs(top)
     # The configurations are in order of their cost.
-    picked = int(np.argmax(good))
+    picked = int(np.argmax(runs.worth >= required))
     pair = None if picked == best else compare(min(picked, best), max(picked, best))
-    return Pick(tolerance, names[best], threshold, names[picked], pair)
+    threshold = required if runs.quality_column.maximize else -required
+    return Pick(tolerance, runs.names[best], threshold, runs.names[picked], pair)
 
 
-def _notes(runs: _Runs, no_bootstrap: bool, maximize: bool) -> list[str]:
+def _notes(runs: _Runs, no_bootstrap: bool) -> list[str]:
     count = len(runs.groups)
     single = sum(m.n == 1 for m in runs.cost)
     few = sum(m.low is None for m in runs.cost)
     no_labels = why_no_labels(runs.median_costs.tolist())
-    equal = count > 1 and float(np.ptp(runs.median_qualities)) == 0
     notes = []
     if no_bootstrap:
         notes.append("one repetition each: neither intervals nor front shares can be computed")
@@ -441,9 +408,10 @@ def _notes(runs: _Runs, no_bootstrap: bool, maximize: bool) -> list[str]:
         )
     elif few:
         notes.append(f"{few} of {count} configurations have fewer than 5 repetitions: no interval")
-    notes += [f"no labels: {no_labels}"] if no_labels else []
-    notes += [] if maximize else ["no quality per energy, because less quality is better"]
-    notes += (
-        ["all configurations have the same quality: the front is the cheapest"] if equal else []
-    )
+    if no_labels:
+        notes.append(f"no labels: {no_labels}")
+    if not runs.quality_column.maximize:
+        notes.append("no quality per energy, because less quality is better")
+    if count > 1 and float(np.ptp(runs.worth)) == 0:
+        notes.append("all configurations have the same quality: the front is the cheapest")
     return notes

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from ...analysis.carbon.carbon import CarbonReport
 from ...analysis.carbon.cost import format_money
-from ...analysis.carbon.embodied import YEAR_S
 from ...analysis.carbon.footprint import FIGURES, UNIT, Carbon, CarbonFigures
 from ...analysis.carbon.run_carbon import RunCarbon
-from ...units import Estimate, format_duration, format_estimate, format_quantity, one_line
+from ...units import YEAR_S, Estimate, format_duration, format_estimate, format_quantity, one_line
 from ..words.common import mix_text, percent, when
 from .model import (
     Block,

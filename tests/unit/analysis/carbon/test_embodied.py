@@ -5,16 +5,14 @@ import math
 import pytest
 
 from joulecast.analysis.carbon.embodied import (
-    YEAR_S,
     Embodied,
     embodied,
     embodied_of_gpus,
-    parse_lifetime,
 )
 from joulecast.errors import UsageError
 from joulecast.hardware.catalog.embodied import embodied_carbon, embodied_carbon_of, usual_lifetime
 from joulecast.hardware.catalog.gpus import find_gpu
-from joulecast.units import Provenance
+from joulecast.units import YEAR_S, Provenance
 
 
 @pytest.mark.parametrize(("kg", "published"), [(2500, 0.056), (150, 0.003)])
@@ -52,20 +50,6 @@ def test_time_share_and_use():
 def test_invalid_hardware(wrong):
     with pytest.raises(UsageError):
         Embodied(**({"carbon_g": 1.0, "lifetime_s": 1.0} | wrong))
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("5y", 5 * YEAR_S), ("4.5 years", 4.5 * YEAR_S), ("1 yr", YEAR_S), ("100d", 8.64e6)],
-)
-def test_lifetimes(text, seconds):
-    assert parse_lifetime(text) == pytest.approx(seconds)
-
-
-@pytest.mark.parametrize("text", ["0y", "0", "-1y", "years", "", "nan", "5 decades"])
-def test_invalid_lifetime(text):
-    with pytest.raises(UsageError):
-        parse_lifetime(text)
 
 
 def test_embodied_catalog_matches_the_gpu_catalog():

@@ -40,7 +40,7 @@ def test_service_life(life, days):
         ("1.2.3", None, "--requests"),
         ("1e6/day", None, "--service-life"),
         ("1e6/day", 0.0, "--service-life"),
-        ("1e6/day", "1.2.3 years", "years"),
+        ("1e6/day", "1.2.3 years", "1.2.3"),
     ],
 )
 def test_invalid_demand(requests, life, named):

@@ -42,7 +42,10 @@ def fit(
     """The constants of a device by name, from its tests and its idle power (W)."""
     model = _Model(device, forecaster)
     launch = _launch(measurements)
-    known = Calibration(launch_s=launch.value, idle_w=idle.value)
+    busy = _busy_power(measurements) if device.kind == "cpu" else Constant(None)
+    # Times are fitted with the measured power: a modelled one could reach the power limit, which
+    # slows the forecast down.
+    known = Calibration(launch_s=launch.value, idle_w=idle.value, busy_w=busy.value)
     fitted: dict[str, Constant] = {}
     # Tests that fill the device hardly depend on the order in which these two are fitted.
     for name, group in (("memory", MEMORY), ("compute", COMPUTE)):
@@ -50,7 +53,7 @@ def fit(
         known = _with(known, name, fitted[name].value)
     if device.kind == "cpu":
         fitted["launch_s"], fitted["step_s"] = _starts(measurements, model, known)
-        fitted["busy_w"] = _busy_power(measurements)
+        fitted["busy_w"] = busy
     else:
         fitted["launch_s"] = launch
         fitted["step_s"] = _step(measurements, model, known)

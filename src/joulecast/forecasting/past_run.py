@@ -52,6 +52,11 @@ class Facts:
         return None
 
     @property
+    def length(self) -> float | None:
+        """Epochs of the run, or its steps where the epochs are unknown."""
+        return self.steps if self.epochs is None else self.epochs
+
+    @property
     def validated(self) -> float:
         """Samples validated on in the whole run; 0 where their number is unknown."""
         if self.epochs is None or self.validation_size is None:

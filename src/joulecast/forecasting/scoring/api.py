@@ -20,7 +20,7 @@ from .names import ONLINE, STATIC
 from .online_methods import RunContext
 from .online_scores import Subject, score_online
 from .rated import ratings
-from .recorded import read_recorded, static_run
+from .recorded import Recorded, static_run
 from .static_csv import read_static
 from .static_methods import static_methods
 from .static_scores import count_folds, score_static
@@ -80,31 +80,60 @@ def evaluate(
     """
     names = [str(source)] if isinstance(source, str | Path) else list(source)
     columns = [c.strip() for text in ([by] if isinstance(by, str) else by) for c in text.split(",")]
-    _check(names, static, at, methods, columns, usage_factor, tags, ledger)
-    file = names[0] if names and is_file(names[0]) else None
-    known = RunContext(tdp_w, ram_gb, usage_factor)
+    file = next(filter(is_file, names), None)
+    if file is not None and (len(names) > 1 or tags or ledger is not None):
+        raise UsageError(f"{file} is a file: pass one file alone, or recorded runs")
+    if columns and file is None:
+        raise UsageError("--by needs a CSV file: recorded runs have no columns")
+    chosen = _chosen(methods, STATIC if static else ONLINE)
+    if not at or min(at) < 1:
+        raise UsageError(f"{list(at)}: numbers of epochs start at 1")
+    if not 0 <= usage_factor <= 1:
+        raise UsageError(f"a usage factor of {usage_factor:g}: write a number from 0 to 1")
+    context = RunContext(tdp_w, ram_gb, usage_factor)
+    recorded = Recorded(names, tags or {}, limit, ledger)
     if static:
-        return _static(file, names, methods or STATIC, columns, known, tags, limit, ledger)
-    if file is None:
-        origin, summaries, left_out = read_recorded(
-            names, _recorded, tags=tags, limit=limit, ledger=ledger
+        return _static(file, columns, recorded, chosen, context)
+    return _online(file, columns, recorded, chosen, context, at)
+
+
+def _chosen(methods: Sequence[str], available: Sequence[str]) -> Sequence[str]:
+    """The methods, or all that are available. Raises `UsageError`."""
+    unknown = [method for method in methods if method not in available]
+    if unknown:
+        raise UsageError(
+            f"{unknown[0]} cannot be used here: the forecasters are {', '.join(available)}"
         )
+    return methods or available
+
+
+def _online(
+    file: str | None,
+    columns: Sequence[str],
+    recorded: Recorded,
+    methods: Sequence[str],
+    context: RunContext,
+    at: Sequence[int],
+) -> OnlineEvaluation:
+    notes: list[str] = []
+    if file is None:
+        origin, rated, left_out = recorded.read(_rated_history)
         # Newest first: a forecaster may learn from the runs that came before.
-        histories = [history for history, _, _ in summaries]
+        past = [history for history, _, _ in rated]
         subjects = [
-            Subject(history, replace(_completed(known, *rated), past=histories[i + 1 :]))
-            for i, (history, *rated) in enumerate(summaries)
+            Subject(history, replace(_completed(context, tdp_w, ram_gb), past=past[i + 1 :]))
+            for i, (history, tdp_w, ram_gb) in enumerate(rated)
         ]
-        notes = []
     else:
-        runs = _read(file, columns)
+        with _reading(file) as bar:
+            runs = read_epochs(file, columns, bar.advance)
         origin, left_out, notes = file, [], _absent_notes(runs)
-        subjects = [Subject(r.history, _completed(known, r.tdp_w), r.group) for r in runs]
+        subjects = [Subject(r.history, _completed(context, r.tdp_w), r.group) for r in runs]
     with LateBar("scoring", len(subjects)) as bar:
         return score_online(
             subjects,
             at,
-            methods or ONLINE,
+            methods,
             source=origin,
             left_out=left_out,
             notes=notes,
@@ -112,53 +141,59 @@ def evaluate(
         )
 
 
-def _check(
-    names: Sequence[str],
-    static: bool,
-    at: Sequence[int],
-    methods: Sequence[str],
+def _static(
+    file: str | None,
     columns: Sequence[str],
-    usage_factor: float,
-    tags: Mapping[str, str] | None,
-    ledger: str | Path | None,
-) -> None:
-    """Raise `UsageError` for arguments that do not fit together."""
-    kind, known = ("static", STATIC) if static else ("online", ONLINE)
-    unknown = [method for method in methods if method not in known]
-    files = [name for name in names if is_file(name)]
-    if unknown:
-        raise UsageError(f"{unknown[0]} is no {kind} forecaster: use one of {', '.join(known)}")
-    if files and (len(names) > 1 or tags or ledger is not None):
-        raise UsageError(f"{files[0]} is a file: pass one file alone, or recorded runs")
-    if columns and not files:
-        raise UsageError("--by needs a CSV file: recorded runs have no columns")
-    if not at or min(at) < 1:
-        raise UsageError(f"{list(at)}: numbers of epochs start at 1")
-    if not 0 <= usage_factor <= 1:
-        raise UsageError(f"a usage factor of {usage_factor:g}: write a number from 0 to 1")
+    recorded: Recorded,
+    methods: Sequence[str],
+    context: RunContext,
+) -> StaticEvaluation:
+    if file is None:
+        origin, runs, left_out = recorded.read(static_run)
+    else:
+        with _reading(file) as bar:
+            runs = read_static(file, columns, bar.advance)
+        origin, left_out = file, []
+    runs = [_with_context(run, context) for run in runs]
+    workloads = Workloads()
+    if "physical" in methods:
+        # It reads its constants when it is made.
+        from ..physical.forecaster import Physical
+
+        workloads = Workloads(forecasters=[Physical()])
+    available = workloads.methods() | static_methods()
+    chosen = {name: available[name] for name in methods}
+    # Analyzing models may be what takes long, so that the bar starts before the folds are counted.
+    with LateBar("scoring", None) as bar:
+        bar.expect(count_folds(runs, chosen))
+        return score_static(runs, chosen, source=origin, left_out=left_out, done=bar.advance)
 
 
-def _recorded(summary: Summary) -> tuple[History, float | None, float | None]:
+def _reading(file: str) -> LateBar:
+    path = Path(file)
+    return LateBar("reading", path.stat().st_size if path.is_file() else None)
+
+
+def _rated_history(summary: Summary) -> tuple[History, float | None, float | None]:
     return history_of(summary), *ratings(summary.recording.header)
 
 
-def _completed(known: RunContext, tdp_w: float | None, ram_gb: float | None = None) -> RunContext:
-    """What the user knows, and otherwise what the run or the catalog has."""
+def _completed(context: RunContext, tdp_w: float | None, ram_gb: float | None = None) -> RunContext:
+    """What the user passes, and otherwise what the run or the catalog has."""
     return replace(
-        known,
-        tdp_w=tdp_w if known.tdp_w is None else known.tdp_w,
-        ram_gb=ram_gb if known.ram_gb is None else known.ram_gb,
+        context,
+        tdp_w=tdp_w if context.tdp_w is None else context.tdp_w,
+        ram_gb=ram_gb if context.ram_gb is None else context.ram_gb,
     )
 
 
-def _read(file: str, columns: Sequence[str]) -> list[EpochRun]:
-    with LateBar("reading", _size(file)) as bar:
-        return read_epochs(file, columns, bar.advance)
-
-
-def _size(file: str) -> int | None:
-    path = Path(file)
-    return path.stat().st_size if path.is_file() else None
+def _with_context(run: StaticRun, context: RunContext) -> StaticRun:
+    """The run with what the user passes of the machine."""
+    facts = run.facts
+    machine = _completed(context, facts.tdp_w, facts.ram_gb)
+    utilization = context.usage_factor if facts.utilization is None else facts.utilization
+    facts = replace(facts, tdp_w=machine.tdp_w, ram_gb=machine.ram_gb, utilization=utilization)
+    return replace(run, facts=facts)
 
 
 def _absent_notes(runs: Sequence[EpochRun]) -> list[str]:
@@ -168,51 +203,3 @@ def _absent_notes(runs: Sequence[EpochRun]) -> list[str]:
     first = f"{one_line(gapped[0].run_id)}: {gapped[0].absent}"
     part = f"{len(gapped)} of {len(runs)} runs lack epochs between others ({first})"
     return [f"{part}: neither forecast nor truth includes them"]
-
-
-def _static(
-    file: str | None,
-    names: Sequence[str],
-    methods: Sequence[str],
-    columns: Sequence[str],
-    known: RunContext,
-    tags: Mapping[str, str] | None,
-    limit: int,
-    ledger: str | Path | None,
-) -> StaticEvaluation:
-    if file is None:
-        origin, runs, left_out = read_recorded(
-            names, static_run, tags=tags, limit=limit, ledger=ledger
-        )
-    else:
-        origin, left_out = file, []
-        with LateBar("reading", _size(file)) as bar:
-            runs = read_static(file, columns, bar.advance)
-    runs = [_with_known(run, known) for run in runs]
-    available = _workloads("physical" in methods).methods() | static_methods()
-    chosen = {name: available[name] for name in methods}
-    # Analyzing models may be what takes long, so that the bar starts before the folds are known.
-    with LateBar("scoring", None) as bar:
-        bar.expect(count_folds(runs, chosen))
-        return score_static(runs, chosen, source=origin, left_out=left_out, done=bar.advance)
-
-
-def _with_known(run: StaticRun, known: RunContext) -> StaticRun:
-    """The run with what the user knows of the machine."""
-    facts, utilization = run.facts, run.facts.utilization
-    completed = replace(
-        facts,
-        tdp_w=facts.tdp_w if known.tdp_w is None else known.tdp_w,
-        ram_gb=facts.ram_gb if known.ram_gb is None else known.ram_gb,
-        utilization=known.usage_factor if utilization is None else utilization,
-    )
-    return replace(run, facts=completed)
-
-
-def _workloads(physical: bool) -> Workloads:
-    """What analyzes models; `physical` reads its constants, so only where it is wanted."""
-    if not physical:
-        return Workloads()
-    from ..physical.forecaster import Physical
-
-    return Workloads(forecasters=[Physical()])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,43 +20,44 @@ from .static_csv import FIGURES, TEXTS, parse_facts
 T = TypeVar("T")
 
 
-def read_recorded(
-    runs: Sequence[str],
-    convert: Callable[[Summary], T],
-    *,
-    tags: Mapping[str, str] | None = None,
-    limit: int = 50,
-    ledger: str | Path | None = None,
-) -> tuple[str, list[T], list[LeftOut]]:
-    """Where the runs are, the finished runs as `convert` makes them, and those it cannot use.
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Finished runs of a ledger, newest first.
 
-    Args:
+    Attributes:
         runs: ids, names (all runs of that name), patterns as in a shell; all runs without any.
-        convert: makes a subject of a run; raises `BadInputError` with the reason where it cannot.
         tags: tags that the runs must have.
         limit: only the newest so many runs.
         ledger: where the runs are, as `open_ledger` takes it.
-
-    Raises:
-        LedgerError: the ledger itself cannot be read.
-        RunNotFoundError: there is no such run.
     """
-    subjects, left_out = [], []
-    with open_ledger(ledger, create=ledger is None) as opened:
-        rows = [
-            row
-            for row in reversed(matching_runs(opened, runs, tags or {}))
-            if row.status is Status.FINISHED
-        ][:limit]
-        with LateBar("reading runs", len(rows)) as bar:
-            for row in rows:
-                bar.advance(1)
-                # One damaged run does not hide the others.
-                try:
-                    subjects.append(convert(summarize(opened.load(row.run_id))))
-                except (LedgerError, BadInputError) as error:
-                    left_out.append(LeftOut(row.run_id, str(error)))
-        return f"finished runs in {opened.location}", subjects, left_out
+
+    runs: Sequence[str] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    limit: int = 50
+    ledger: str | Path | None = None
+
+    def read(self, convert: Callable[[Summary], T]) -> tuple[str, list[T], list[LeftOut]]:
+        """Where the runs are, the runs as `convert` makes them, and those that it cannot use.
+
+        `convert` raises `BadInputError` with the reason for a run that it cannot use.
+
+        Raises:
+            LedgerError: the ledger itself cannot be read.
+            RunNotFoundError: there is no such run.
+        """
+        converted, left_out = [], []
+        with open_ledger(self.ledger, create=self.ledger is None) as opened:
+            rows = reversed(matching_runs(opened, self.runs, self.tags))
+            finished = [row for row in rows if row.status is Status.FINISHED][: self.limit]
+            with LateBar("reading runs", len(finished)) as bar:
+                for row in finished:
+                    bar.advance(1)
+                    # One damaged run does not hide the others.
+                    try:
+                        converted.append(convert(summarize(opened.load(row.run_id))))
+                    except (LedgerError, BadInputError) as error:
+                        left_out.append(LeftOut(row.run_id, str(error)))
+            return f"finished runs in {opened.location}", converted, left_out
 
 
 def static_run(summary: Summary) -> StaticRun:

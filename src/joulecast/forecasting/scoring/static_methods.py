@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 from ..base import Prediction
 from ..literature.flops_tdp import rated_duration_s, training_flops
 from ..literature.green_algorithms import rated_power_w
+from ..literature.pre import PreEnergy, PrePower
 from ..past_run import Facts, StaticRun
 
 
@@ -85,17 +86,40 @@ class Formula:
         return None if duration_s is None else Prediction(duration_s)
 
 
+_UNKNOWN = {
+    "tdp_w": "the rated power of the GPU is unknown: add a column tdp_w, or pass --tdp",
+    "ram_gb": "the memory of the machine is unknown: add a column ram_gb, or pass --ram",
+    "gflops": "the FLOPs of a sample are unknown: add a column gflops",
+    "samples": "the number of samples is unknown: add columns training_size,epochs, or batch,steps",
+    "peak_tflops": "the peak rate of the GPU is unknown: add a column peak_tflops",
+    "length": "the number of epochs is unknown: add a column epochs, or steps",
+}
+
+
 def static_methods() -> dict[str, StaticMethod]:
     """Those that need no model, by name; `Workloads.methods` has the others."""
     return {
-        "pre-power": StaticMethod(_fit_pre_power, lambda _: None, given_duration=True),
-        "pre-energy": StaticMethod(_fit_pre_energy, _no_length),
+        "pre-power": StaticMethod(PrePower.fit, _needs(), given_duration=True),
+        "pre-energy": StaticMethod(PreEnergy.fit, _needs("length")),
         "green-algorithms": StaticMethod(
-            lambda _: Formula(_green_algorithms), _no_memory, given_duration=True
+            lambda _: Formula(_green_algorithms), _needs("ram_gb", "tdp_w"), given_duration=True
         ),
-        "mlco2": StaticMethod(lambda _: Formula(_mlco2), _no_power, given_duration=True),
-        "flops-tdp": StaticMethod(lambda _: Formula(_flops_tdp, _at_peak), _no_work),
+        "mlco2": StaticMethod(lambda _: Formula(_mlco2), _needs("tdp_w"), given_duration=True),
+        "flops-tdp": StaticMethod(
+            lambda _: Formula(_flops_tdp, _at_peak),
+            _needs("gflops", "samples", "peak_tflops", "tdp_w"),
+        ),
     }
+
+
+def _needs(*names: str) -> Callable[[Facts], str | None]:
+    """A function that returns what is unknown of a run, of the facts with these names."""
+
+    def missing(facts: Facts) -> str | None:
+        unknown = (_UNKNOWN[name] for name in names if getattr(facts, name) is None)
+        return next(unknown, None)
+
+    return missing
 
 
 def _mlco2(facts: Facts, duration_s: float) -> float | None:
@@ -119,44 +143,3 @@ def _at_peak(facts: Facts) -> float | None:
         return None
     flops = training_flops(facts.gflops, facts.samples, facts.validated)
     return rated_duration_s(flops, facts.peak_tflops)
-
-
-# PRE needs scikit-learn's dependencies only when it is fitted.
-def _fit_pre_power(runs: Sequence[StaticRun]) -> Fitted:
-    from ..literature.pre import PrePower
-
-    return PrePower.fit(runs)
-
-
-def _fit_pre_energy(runs: Sequence[StaticRun]) -> Fitted:
-    from ..literature.pre import PreEnergy
-
-    return PreEnergy.fit(runs)
-
-
-def _no_power(facts: Facts) -> str | None:
-    if facts.tdp_w is not None:
-        return None
-    return "the rated power of the GPU is unknown: add a column tdp_w, or pass --tdp"
-
-
-def _no_memory(facts: Facts) -> str | None:
-    if facts.ram_gb is None:
-        return "the memory of the machine is unknown: add a column ram_gb, or pass --ram"
-    return _no_power(facts)
-
-
-def _no_work(facts: Facts) -> str | None:
-    if facts.gflops is None:
-        return "the FLOPs of a sample are unknown: add a column gflops"
-    if facts.samples is None:
-        return "the number of samples is unknown: add columns training_size,epochs, or batch,steps"
-    if facts.peak_tflops is None:
-        return "the peak rate of the GPU is unknown: add a column peak_tflops"
-    return _no_power(facts)
-
-
-def _no_length(facts: Facts) -> str | None:
-    if facts.epochs is None and facts.steps is None:
-        return "the number of epochs is unknown: add a column epochs, or steps"
-    return None

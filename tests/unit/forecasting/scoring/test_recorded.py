@@ -4,7 +4,7 @@ import pytest
 
 from fakes.stored_runs import CPU, GPU, header, samples
 from joulecast.errors import BadInputError, RunNotFoundError
-from joulecast.forecasting.scoring.recorded import read_recorded, static_run
+from joulecast.forecasting.scoring.recorded import Recorded, static_run
 from joulecast.ledger import open_ledger
 from joulecast.recording.model import Footer, Recording, Span, Status
 from joulecast.recording.summary import summarize
@@ -60,13 +60,13 @@ def test_finished_runs_newest_first_and_why_others_are_left_out(tmp_path):
         for i, run_id in enumerate("abc"):
             run = stored(run_id * 16, sources=(CPU,) if run_id == "b" else (BOARD,))
             ledger.add(replace(run, header=replace(run.header, started_at=1e9 + i)))
-    origin, runs, left_out = read_recorded([], static_run, ledger=path)
+    origin, runs, left_out = Recorded(ledger=path).read(static_run)
     assert str(path) in origin
     assert [run.run_id for run in runs] == ["c" * 16, "a" * 16]
     assert [run.run_id for run in left_out] == ["b" * 16]
-    _, newest, _ = read_recorded([], static_run, ledger=path, limit=1)
+    _, newest, _ = Recorded(ledger=path, limit=1).read(static_run)
     assert [run.run_id for run in newest] == ["c" * 16]
-    _, named, _ = read_recorded(["a" * 16], static_run, ledger=path)
+    _, named, _ = Recorded(["a" * 16], ledger=path).read(static_run)
     assert [run.run_id for run in named] == ["a" * 16]
     with pytest.raises(RunNotFoundError):
-        read_recorded(["other*"], static_run, ledger=path)
+        Recorded(["other*"], ledger=path).read(static_run)

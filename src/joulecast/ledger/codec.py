@@ -1,11 +1,12 @@
-"""Samples of one domain to bytes and back: small, fast, and never unpickled.
+"""Samples of one domain to bytes and back: small, fast, without pickle.
 
 A chunk is `HEAD`, five column descriptors, and one zlib stream with the columns' bytes. Figures are
 rounded to whole ticks of 1e-6 (1 us, 1 uJ, 1 uW; the finest RAPL counter steps by 15 uJ), and
 each is rounded from the cumulative figure itself, so that rounding never adds up. A column is then
 
-- `TICKS`: the first tick, and the steps from tick to tick less their least, over their greatest
-  common divisor (a counter of whole millijoules costs no more than its millijoules), byte by byte;
+- `TICKS`: the first tick, and the steps from tick to tick minus their minimum, divided by their
+  greatest common divisor (a counter of whole millijoules takes the bytes of its millijoules), byte
+  by byte;
 - `OFFSET` or `RATIO`: a constant apart from, or a constant multiple of, its reference column
   (bounds follow the value, `held_s` follows `t_s`), where that holds within a tick.
 
@@ -25,7 +26,8 @@ from ..recording.model import Array, Samples
 
 VERSION = 1
 TICKS_PER_UNIT = 1e6
-TOLERANCE = 1 / TICKS_PER_UNIT  # of a column that follows another one
+# How far a column may be from the one it follows.
+TOLERANCE = 1 / TICKS_PER_UNIT
 RELATIVE_TOLERANCE = 1e-12
 
 _COLUMNS = ("t_s", "value", "low", "high", "held_s")
@@ -34,7 +36,7 @@ _LIMIT = 2.0**61  # ticks; steps between two such still fit 64 bits
 _MAX_SAMPLES = 1 << 24  # a chunk that claims more is damaged
 
 _HEAD = struct.Struct("<BBI")  # version, packing, number of samples
-_TICKS = struct.Struct("<BBqqQ")  # mode, bytes per step, first tick, least step, step unit
+_TICKS = struct.Struct("<BBqqQ")  # mode, bytes per step, first tick, minimum step, step unit
 _FOLLOWS = struct.Struct("<BBd16x")  # mode, unused, constant
 _PACKED, _RAW = 0, 1
 _MODE_TICKS, _MODE_OFFSET, _MODE_RATIO = 0, 1, 2
@@ -55,19 +57,27 @@ def encode(samples: Samples) -> bytes:
         name: np.asarray(getattr(samples, name), dtype=np.float64) for name in _COLUMNS
     }
     n = len(columns["t_s"])
-    for name, column in columns.items():
-        if column.shape != (n,):
-            raise ValueError(f"{name} has shape {column.shape}, t_s has {n} samples")
-        if not np.isfinite(column).all():
-            raise ValueError(f"{name} holds a figure that is not finite")
-    if n > _MAX_SAMPLES:
-        raise ValueError(f"{n} samples do not fit one chunk of at most {_MAX_SAMPLES}")
+    _check(columns, n)
     if n == 0:
         return _HEAD.pack(VERSION, _RAW, 0) + zlib.compress(b"", 1)
     if any(np.abs(column).max() >= _LIMIT / TICKS_PER_UNIT for column in columns.values()):
         payload = b"".join(column.astype("<f8").tobytes() for column in columns.values())
         return _HEAD.pack(VERSION, _RAW, n) + zlib.compress(payload, 1)
+    return _HEAD.pack(VERSION, _PACKED, n) + _pack(columns)
 
+
+def _check(columns: dict[str, Array], n: int) -> None:
+    for name, column in columns.items():
+        if column.shape != (n,):
+            raise ValueError(f"{name} has shape {column.shape}, t_s has {n} samples")
+        if not np.isfinite(column).all():
+            raise ValueError(f"{name} has a value that is not finite")
+    if n > _MAX_SAMPLES:
+        raise ValueError(f"{n} samples do not fit one chunk of at most {_MAX_SAMPLES}")
+
+
+def _pack(columns: dict[str, Array]) -> bytes:
+    """Descriptors and the compressed steps of all columns."""
     descriptors: list[bytes] = []
     columns_bytes: list[bytes] = []
     decoded: dict[str, Array] = {}
@@ -82,8 +92,7 @@ def encode(samples: Samples) -> bytes:
         descriptor, steps = _encode_ticks(ticks)
         descriptors.append(descriptor)
         columns_bytes.append(steps)
-    packed = zlib.compress(b"".join(columns_bytes), 1)
-    return _HEAD.pack(VERSION, _PACKED, n) + b"".join(descriptors) + packed
+    return b"".join(descriptors) + zlib.compress(b"".join(columns_bytes), 1)
 
 
 def decode(chunk: bytes) -> Samples:
@@ -95,35 +104,42 @@ def decode(chunk: bytes) -> Samples:
         raise CodecError(f"it has version {version}, this joulecast reads version {VERSION}")
     if n > _MAX_SAMPLES or packing not in (_PACKED, _RAW):
         raise CodecError("its head is damaged")
-    if packing == _RAW:
+    if packing == _PACKED:
+        columns = _unpack(memoryview(chunk)[_HEAD.size :], n)
+    else:
         raw = _inflate(chunk[_HEAD.size :], n * 8 * len(_COLUMNS))
         floats = np.frombuffer(raw, "<f8").reshape(len(_COLUMNS), n).astype(np.float64)
-        return _checked(dict(zip(_COLUMNS, floats, strict=True)))
+        columns = dict(zip(_COLUMNS, floats, strict=True))
+    if not all(np.isfinite(column).all() for column in columns.values()):
+        raise CodecError("it has values that are not finite")
+    return Samples(**columns)
 
-    if len(chunk) < _HEAD.size + _TICKS.size * len(_COLUMNS):
+
+def _unpack(body: memoryview, n: int) -> dict[str, Array]:
+    """Inverse of `_pack`, for `n` samples."""
+    if len(body) < _TICKS.size * len(_COLUMNS):
         raise CodecError("it is cut short")
-    body = memoryview(chunk)[_HEAD.size :]
     heads = [body[i * _TICKS.size : (i + 1) * _TICKS.size] for i in range(len(_COLUMNS))]
     widths = [head[1] if head[0] == _MODE_TICKS else 0 for head in heads]
     if n == 0 or any(width > 8 for width in widths):
         raise CodecError("its columns are damaged")
     raw = _inflate(body[len(_COLUMNS) * _TICKS.size :], sum(widths) * (n - 1))
-
     columns: dict[str, Array] = {}
     at = 0
     for name, head, width in zip(_COLUMNS, heads, widths, strict=True):
-        if head[0] == _MODE_TICKS:
-            _, _, first, least, unit = _TICKS.unpack(head)
+        mode = head[0]
+        if mode == _MODE_TICKS:
+            _, _, first, min_step, unit = _TICKS.unpack(head)
             steps = raw[at : at + width * (n - 1)]
-            columns[name] = _decode_ticks(steps, n, width, first, least, unit) / TICKS_PER_UNIT
+            columns[name] = _decode_ticks(steps, n, width, first, min_step, unit) / TICKS_PER_UNIT
             at += width * (n - 1)
-        elif head[0] in (_MODE_OFFSET, _MODE_RATIO) and name in _REFERENCE:
-            mode, _, constant = _FOLLOWS.unpack(head)
-            reference = columns[_REFERENCE[name]]
-            columns[name] = reference + constant if mode == _MODE_OFFSET else reference * constant
-        else:
+            continue
+        if mode not in (_MODE_OFFSET, _MODE_RATIO) or name not in _REFERENCE:
             raise CodecError("its columns are damaged")
-    return _checked(columns)
+        constant = _FOLLOWS.unpack(head)[2]
+        reference = columns[_REFERENCE[name]]
+        columns[name] = reference + constant if mode == _MODE_OFFSET else reference * constant
+    return columns
 
 
 def _follow(column: Array, reference: Array, decoded: Array) -> tuple[int, float] | None:
@@ -146,16 +162,16 @@ def _follow(column: Array, reference: Array, decoded: Array) -> tuple[int, float
 
 def _encode_ticks(ticks: _Ints) -> tuple[bytes, bytes]:
     steps = np.diff(ticks)
-    least = int(steps.min()) if len(steps) else 0
-    above = (steps - least).view(np.uint64)
+    min_step = int(steps.min()) if len(steps) else 0
+    above = (steps - min_step).view(np.uint64)
     unit = (int(np.gcd.reduce(above)) if len(above) else 1) or 1
     above //= np.uint64(unit)
     width = (int(above.max()).bit_length() + 7) // 8 if len(above) else 0
     planes = above.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :width].T
-    return _TICKS.pack(_MODE_TICKS, width, int(ticks[0]), least, unit), planes.tobytes()
+    return _TICKS.pack(_MODE_TICKS, width, int(ticks[0]), min_step, unit), planes.tobytes()
 
 
-def _decode_ticks(raw: bytes, n: int, width: int, first: int, least: int, unit: int) -> _Ints:
+def _decode_ticks(raw: bytes, n: int, width: int, first: int, min_step: int, unit: int) -> _Ints:
     # Arithmetic is modulo 2**64 throughout: whatever overflows on the way comes back at the end.
     planes = np.frombuffer(raw, np.uint8).reshape(width, n - 1)
     steps = np.zeros(n - 1, np.uint64)
@@ -166,7 +182,7 @@ def _decode_ticks(raw: bytes, n: int, width: int, first: int, least: int, unit: 
     ticks = np.empty(n, np.int64)
     ticks[0] = first
     ticks[1:] = steps.view(np.int64)
-    ticks[1:] += np.int64(least)
+    ticks[1:] += np.int64(min_step)
     np.cumsum(ticks, out=ticks)
     return ticks
 
@@ -181,9 +197,3 @@ def _inflate(data: Any, expected: int) -> bytes:
     if len(raw) != expected or not stream.eof:
         raise CodecError("its length is not what its head says")
     return raw
-
-
-def _checked(columns: dict[str, Array]) -> Samples:
-    if not all(np.isfinite(column).all() for column in columns.values()):
-        raise CodecError("it holds figures that are not finite")
-    return Samples(**columns)

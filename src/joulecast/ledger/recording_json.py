@@ -145,53 +145,67 @@ def import_json(document: Any) -> Recording:
 def _problems(export: _Export) -> Iterator[serialize.Problem]:
     """What the types alone do not exclude: places and what is wrong there."""
     yield from _header_problems(export.header)
-    footer, status = export.footer, export.status
-    if footer is not None and footer.status is Status.RUNNING:
-        yield "footer.status", "a run that has ended cannot be running"
-    if footer is not None and footer.duration_s < 0:
-        yield "footer.duration_s", "a number of at least 0 is expected"
-    unended = (Status.RUNNING, Status.INTERRUPTED)
-    if status not in unended if footer is None else status is not footer.status:
-        yield "status", "it does not agree with the footer"
+    yield from _end_problems(export.status, export.footer)
     yield from _span_problems(export.spans)
+    for i, gap in enumerate(export.gaps):
+        yield from _form(f"gaps[{i}].domain", gap.domain, GAUGE)
     domains = {source.domain for source in export.header.sources}
     domains |= {gauge.domain for gauge in export.header.gauges}
-    for i, gap in enumerate(export.gaps):
-        if not re.fullmatch(GAUGE, gap.domain):
-            yield f"gaps[{i}].domain", f"a text of the form {GAUGE} is expected"
-    for domain in export.samples:
-        if domain not in domains:
-            yield f"samples.{domain}", "neither header.sources nor header.gauges names this domain"
+    for domain in export.samples.keys() - domains:
+        yield f"samples.{domain}", "neither header.sources nor header.gauges names this domain"
+
+
+def _end_problems(status: Status, footer: Footer | None) -> Iterator[serialize.Problem]:
+    if footer is None:
+        if status not in (Status.RUNNING, Status.INTERRUPTED):
+            yield "status", "it does not agree with the footer, which is null"
+        return
+    if footer.status is Status.RUNNING:
+        yield "footer.status", "a run that has ended cannot be running"
+    if status is not footer.status:
+        yield "status", "it does not agree with the footer"
+    yield from _amount("footer.duration_s", footer.duration_s)
 
 
 def _header_problems(header: Header) -> Iterator[serialize.Problem]:
-    if not re.fullmatch(RUN_ID, header.run_id):
-        yield "header.run_id", f"a text of the form {RUN_ID} is expected"
-    amounts = {"interval_s": header.interval_s}
-    amounts |= {f"idle_power_w.{key}": watts for key, watts in (header.idle_power_w or {}).items()}
+    yield from _form("header.run_id", header.run_id, RUN_ID)
+    yield from _amount("header.interval_s", header.interval_s)
+    for domain, watts in (header.idle_power_w or {}).items():
+        yield from _amount(f"header.idle_power_w.{domain}", watts)
     for i, source in enumerate(header.sources):
-        if not re.fullmatch(DOMAIN, source.domain):
-            yield f"header.sources[{i}].domain", f"a text of the form {DOMAIN} is expected"
+        place = f"header.sources[{i}]"
+        yield from _form(f"{place}.domain", source.domain, DOMAIN)
+        yield from _amount(f"{place}.update_period_s", source.update_period_s)
+        yield from _amount(f"{place}.uncertainty.low", source.uncertainty.low)
+        yield from _amount(f"{place}.uncertainty.high", source.uncertainty.high)
         if source.kind is ReadingKind.GAUGE:
-            yield f"header.sources[{i}].kind", "counter or power is expected"
-        amounts[f"sources[{i}].update_period_s"] = source.update_period_s
-        amounts[f"sources[{i}].uncertainty.low"] = source.uncertainty.low
-        amounts[f"sources[{i}].uncertainty.high"] = source.uncertainty.high
+            yield f"{place}.kind", "counter or power is expected"
     for i, gauge in enumerate(header.gauges):
-        if not re.fullmatch(GAUGE, gauge.domain):
-            yield f"header.gauges[{i}].domain", f"a text of the form {GAUGE} is expected"
+        place = f"header.gauges[{i}]"
+        yield from _form(f"{place}.domain", gauge.domain, GAUGE)
+        yield from _amount(f"{place}.update_period_s", gauge.update_period_s)
         if gauge.kind is ReadingKind.POWER:
-            yield f"header.gauges[{i}].kind", "gauge or counter is expected"
-        amounts[f"gauges[{i}].update_period_s"] = gauge.update_period_s
-    for place, amount in amounts.items():
-        if amount < 0:
-            yield f"header.{place}", "a number of at least 0 is expected"
+            yield f"{place}.kind", "gauge or counter is expected"
+    yield from _name_problems(header)
+
+
+def _name_problems(header: Header) -> Iterator[serialize.Problem]:
     domains = [source.domain for source in header.sources]
+    names = [gauge.domain for gauge in header.gauges]
     if len(set(domains)) != len(domains):
         yield "header.sources", "a domain comes twice"
-    names = [gauge.domain for gauge in header.gauges]
-    if len({*names, *domains}) != len(names) + len(set(domains)):
+    if len({*names, *domains}) != len(names) + len(domains):
         yield "header.gauges", "a name comes twice, or is that of a domain"
+
+
+def _form(place: str, text: str, form: str) -> Iterator[serialize.Problem]:
+    if not re.fullmatch(form, text):
+        yield place, f"a text of the form {form} is expected"
+
+
+def _amount(place: str, value: float) -> Iterator[serialize.Problem]:
+    if value < 0:
+        yield place, "a number of at least 0 is expected"
 
 
 def _span_problems(spans: list[Span]) -> Iterator[serialize.Problem]:

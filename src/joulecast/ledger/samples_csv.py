@@ -31,7 +31,7 @@ from .recording_json import DOMAIN, check_samples
 
 HEADER = ("domain", "t_s", "energy_j", "power_w", "low", "high", "held_s", "provenance")
 
-# A trace seldom says how sure it is. NVIDIA states 5 % for the power reading of its boards, the
+# A trace seldom states its uncertainty. NVIDIA states 5 % for the power reading of its boards, the
 # most common source (NVML API reference, nvmlDeviceGetPowerUsage: "accurate to within +/- 5%").
 DEFAULT_UNCERTAINTY = 0.05
 
@@ -41,12 +41,19 @@ _CALENDAR = 1e9  # times beyond it (2001) are seconds since 1970
 
 @dataclass(frozen=True, slots=True)
 class Assumed:
-    """What a table does not say and the person who imports it may."""
+    """What a table leaves open and the person who imports it may know.
+
+    Attributes:
+        name: of the run.
+        now: seconds since 1970; the start of a run whose table has no date.
+        domain: of a trace that names none.
+        uncertainty: of its figures, as a fraction; `DEFAULT_UNCERTAINTY` by default.
+    """
 
     name: str
-    now: float  # seconds since 1970; the start of a run whose table has no date
-    domain: str = "gpu:0"  # of a trace that names none
-    uncertainty: float | None = None  # of its figures, as a fraction; None: `DEFAULT_UNCERTAINTY`
+    now: float
+    domain: str = "gpu:0"
+    uncertainty: float | None = None
 
 
 def export_csv(recording: Recording) -> Iterator[str]:
@@ -54,31 +61,34 @@ def export_csv(recording: Recording) -> Iterator[str]:
     yield ",".join(HEADER) + "\n"
     sources = {source.domain: source for source in recording.header.sources}
     gauges = {gauge.domain for gauge in recording.header.gauges}
-    for domain, read in recording.samples.items():
-        if domain in gauges:
-            continue
-        source = sources.get(domain)
-        counts = source is None or source.kind is ReadingKind.COUNTER
-        origin = str(source.provenance) if source else ""
-        gaps = [] if counts else [gap for gap in recording.gaps if gap.domain == domain]
-        samples = _within_run(read, recording.duration_s, gaps)
-        for start in range(0, len(samples), _ROWS):
-            at = slice(start, start + _ROWS)
-            yield "".join(
-                f"{domain},{t!r},{value!r},,{low!r},{high!r},{held!r},{origin}\n"
-                if counts
-                else f"{domain},{t!r},,{value!r},{low!r},{high!r},{held!r},{origin}\n"
-                for t, value, low, high, held in zip(
-                    *(column[at].tolist() for column in _columns(samples)), strict=True
-                )
-            )
+    for domain, samples in recording.samples.items():
+        if domain not in gauges:
+            yield from _domain_rows(domain, sources.get(domain), samples, recording)
+
+
+def _domain_rows(
+    domain: str, source: Source | None, samples: Samples, recording: Recording
+) -> Iterator[str]:
+    counts = source is None or source.kind is ReadingKind.COUNTER
+    provenance = str(source.provenance) if source else ""
+    gaps = [] if counts else [gap for gap in recording.gaps if gap.domain == domain]
+    within = _within_run(samples, recording.duration_s, gaps)
+    # A counter fills the column energy_j, a power meter the column power_w after it.
+    before, after = ("", ",") if counts else (",", "")
+    for start in range(0, len(within), _ROWS):
+        at = slice(start, start + _ROWS)
+        columns = (column[at].tolist() for column in _columns(within))
+        yield "".join(
+            f"{domain},{t!r},{before}{value!r}{after},{low!r},{high!r},{held!r},{provenance}\n"
+            for t, value, low, high, held in zip(*columns, strict=True)
+        )
 
 
 def _within_run(samples: Samples, end_s: float, gaps: Sequence[Gap]) -> Samples:
-    """The samples from 0 to `end_s`, and what the line between two of them says at these edges.
+    """The samples from 0 to `end_s`, with interpolated ones at these edges.
 
     The first and last readings of a run lie a little outside of it, and a table has no other place
-    for where it begins and ends. Nothing is said of an edge that falls into one of `gaps`.
+    for where it begins and ends. An edge that falls into one of `gaps` gets no sample.
     """
     t_s = samples.t_s
     if not len(t_s) or (t_s[0] >= 0 and t_s[-1] <= end_s):
@@ -91,7 +101,8 @@ def _within_run(samples: Samples, end_s: float, gaps: Sequence[Gap]) -> Samples:
 def _at(samples: Samples, edge_s: float, gaps: Sequence[Gap]) -> Samples:
     """One sample at an edge that lies between two, or none."""
     t_s = samples.t_s
-    after = int(np.searchsorted(t_s, edge_s))  # the first that is not earlier
+    # The first that is not earlier than the edge.
+    after = int(np.searchsorted(t_s, edge_s))
     if after in (0, len(t_s)) or t_s[after] == edge_s:
         return Samples.empty()
     for gap in gaps:
@@ -163,13 +174,18 @@ def _add_row(found: dict[str, _Series], row: Row) -> None:
         series = found[domain] = _Series(kind, _provenance(row.get("provenance") or "measured"))
     if kind is not series.kind:
         raise RowError(f"{domain} has energy_j in some rows and power_w in others")
-    numbers = [amount(row["t_s"], "t_s", -LARGEST, LEAVE_OUT)]
-    numbers.append(amount(energy or power, "energy_j or power_w", -LARGEST, LEAVE_OUT))
-    for column in ("low", "high", "held_s"):
-        text = row.get(column)
-        numbers.append(amount(text, column, -LARGEST, LEAVE_OUT) if text else math.nan)
+    numbers = [
+        amount(row["t_s"], "t_s", -LARGEST, LEAVE_OUT),
+        amount(energy or power, "energy_j or power_w", -LARGEST, LEAVE_OUT),
+        *(_optional(row, column) for column in ("low", "high", "held_s")),
+    ]
     for values, value in zip(series.columns, numbers, strict=True):
         values.append(value)
+
+
+def _optional(row: Row, column: str) -> float:
+    text = row.get(column)
+    return amount(text, column, -LARGEST, LEAVE_OUT) if text else math.nan
 
 
 def _provenance(text: str) -> Provenance:
@@ -182,30 +198,23 @@ def _provenance(text: str) -> Provenance:
 
 def _recording(
     path: Path,
-    found: Mapping[str, _Series],
+    by_domain: Mapping[str, _Series],
     fraction: float,
     assumed: Assumed,
     from_anywhere: bool,
 ) -> Recording:
     """A table counts from the start of its run; a trace may count from anywhere."""
-    first = min(series.columns[0][0] for series in found.values())
+    first = min(series.columns[0][0] for series in by_domain.values())
     dated = first > _CALENDAR
     shift = first if dated or from_anywhere else 0.0
     sources, samples = [], {}
-    for domain, series in found.items():
+    for domain, series in by_domain.items():
         if not re.fullmatch(DOMAIN, domain):
             raise BadInputError(f"{path}, domain {domain[:80]!r}: expected the form {DOMAIN}")
-        t_s, value, low, high, held = series.arrays()
-        t_s = t_s - shift
-        margin = np.abs(value) * fraction
-        stated = bool(np.isfinite(low).all() and np.isfinite(high).all())
-        low = np.where(np.isfinite(low), low, value - margin)
-        high = np.where(np.isfinite(high), high, value + margin)
-        held = np.where(np.isfinite(held), held, t_s)
-        samples[domain] = Samples(t_s, value, low, high, held)
+        samples[domain], is_stated = _samples(series, shift, fraction)
         check_samples(samples[domain], f"{path}: {domain}")
-        uncertainty = _stated(samples[domain]) if stated else _unstated(fraction, assumed)
-        sources.append(_source(path, domain, series, t_s, uncertainty))
+        uncertainty = _stated(samples[domain]) if is_stated else _unstated(fraction, assumed)
+        sources.append(_source(path, domain, series, samples[domain].t_s, uncertainty))
     end_s = max(float(s.t_s[-1]) for s in samples.values())
     recording = Recording(
         header=Header(
@@ -227,6 +236,22 @@ def _recording(
     return _totalled(recording)
 
 
+def _samples(series: _Series, shift: float, fraction: float) -> tuple[Samples, bool]:
+    """The samples of a domain, and whether the table has all of their bounds."""
+    t_s, value, low, high, held = series.arrays()
+    t_s = t_s - shift
+    margin = np.abs(value) * fraction
+    is_stated = bool(np.isfinite(low).all() and np.isfinite(high).all())
+    samples = Samples(
+        t_s,
+        value,
+        low=np.where(np.isfinite(low), low, value - margin),
+        high=np.where(np.isfinite(high), high, value + margin),
+        held_s=np.where(np.isfinite(held), held, t_s),
+    )
+    return samples, is_stated
+
+
 def _source(
     path: Path, domain: str, series: _Series, t_s: Array, uncertainty: Uncertainty
 ) -> Source:
@@ -241,7 +266,7 @@ def _source(
 
 
 def _gaps(source: Source, t_s: Array, end_s: float) -> list[Gap]:
-    """The silences of a power meter that a recording would have marked, too."""
+    """Where a power meter was silent for so long that a recording would mark it, too."""
     if source.kind is not ReadingKind.POWER:
         return []
     times = np.concatenate([[0.0], t_s, [end_s]])
@@ -264,7 +289,7 @@ def _unstated(fraction: float, assumed: Assumed) -> Uncertainty:
         return Uncertainty(fraction, fraction, "given at import")
     origin = (
         f"assumed ±{fraction:.0%}, as NVIDIA states for its power readings: the imported trace "
-        "does not say (joulecast import --uncertainty sets it)"
+        "states none (joulecast import --uncertainty sets it)"
     )
     return Uncertainty(fraction, fraction, origin)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -142,21 +143,18 @@ class Ledger:
             ...     [run.name for run in ledger.runs("digits*", limit=2)]
             ['digits-b', 'digits-a']
         """
-        wanted = (tags or {}).items()
-        runs: list[RunRow] = []
         with explained(self.location), reading(self._engine) as connection:
             ids = {self._find(connection, r)["run_id"] for r in refs if not _WILDCARD.search(r)}
-            for row in connection.execute(_list_query(since, until, group)).mappings():
-                if limit is not None and len(runs) >= limit:
-                    break
-                run = self._run_row(row)
-                is_meant = not refs or run.run_id in ids or _has_name(run, refs)
-                has_status = status is None or run.status is status
-                if is_meant and has_status and wanted <= run.tags.items():
-                    runs.append(run)
-        if energy_so_far:
-            runs = [self._summed(run) for run in runs]
-        return RunList(runs)
+            rows = connection.execute(_list_query(since, until, group)).mappings()
+            fitting = (
+                run
+                for run in map(self._run_row, rows)
+                if (not refs or run.run_id in ids or _has_name(run, refs))
+                and (status is None or run.status is status)
+                and (tags or {}).items() <= run.tags.items()
+            )
+            runs = list(islice(fitting, limit))
+        return RunList([self._summed(run) for run in runs] if energy_so_far else runs)
 
     def _summed(self, run: RunRow) -> RunRow:
         if run.energy is not None or run.status not in (Status.RUNNING, Status.INTERRUPTED):

@@ -1,8 +1,8 @@
-"""CPU time of a process and all it starts, with nothing lost when a descendant ends.
+"""CPU time of a process and all its descendants, including those that have ended.
 
-`/proc` and psutil tell the time of what lives now. A process that ends takes its figures with it,
-unless its parent waits for it (then they grow the parent's `cutime`). `TreeAccount` keeps the
-books: what a vanished process had used is kept, less what its nearest live ancestor took over.
+`/proc` and psutil report the time of processes that live now. When a process ends, its time is
+gone, unless its parent waits for it (then it is added to the parent's `cutime`). `TreeAccount`
+keeps the time of a process that vanished, less what its nearest live ancestor has received.
 """
 
 from __future__ import annotations
@@ -14,18 +14,29 @@ from pathlib import Path
 from typing import Protocol
 
 _MANY_THREADS = 200
-_REFRESH_S = 0.2  # how often new descendants are looked for; known ones are read every time
+# How often new descendants are searched; known ones are read every time.
+_REFRESH_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessTimes:
-    """What one live process has used so far."""
+    """What one live process has used so far.
+
+    Attributes:
+        pid: process id.
+        parent: process id of its parent.
+        started: when it started, in a unit of its own: distinguishes a reused pid.
+        own_s: CPU seconds of the process itself, all threads.
+        waited_s: CPU seconds of the ended descendants it has waited for.
+        rss_bytes: resident memory.
+        threads: number of its threads.
+    """
 
     pid: int
     parent: int
-    started: float  # tells a reused pid from the process that had it before
-    own_s: float  # CPU seconds of the process itself, all threads
-    waited_s: float  # CPU seconds of the ended descendants it has waited for
+    started: float
+    own_s: float
+    waited_s: float
     rss_bytes: int = 0
     threads: int = 1
 
@@ -52,7 +63,7 @@ class TreeAccount:
             for pid, p in now.items()
             if _same(p, self._known.get(pid))
         }
-        # What an ancestor took over by waiting may stand for several that vanished below it.
+        # What an ancestor received by waiting may be the time of several that vanished below it.
         vanished: dict[int | None, float] = {}
         for process in gone:
             heir = self._heir(process, growth)
@@ -129,21 +140,25 @@ class ProcTreeReader:
         """Descendants not yet known: by the kernel's lists of children, or by one scan of all."""
         if not live:
             return []
-        # A list for each thread: with many of them one look at every process costs less.
+        # There is a list for each thread: with many of them a scan of all processes costs less.
         threads = sum(p.threads for p in live.values())
         if threads > _MANY_THREADS or not self._has_children_files():
             everyone = [int(name) for name in os.listdir(self._proc) if name.isdigit()]  # noqa: PTH208
             return self._by_scan(everyone, set(live))
-        found: dict[int, ProcessTimes] = {}
+        return self._by_children(live)
+
+    def _by_children(self, live: dict[int, ProcessTimes]) -> list[ProcessTimes]:
+        newcomers: dict[int, ProcessTimes] = {}
         todo = list(live)
         while todo:
             for child in self._children(todo.pop()):
-                if child not in live and child not in found:
-                    process = self._stat(child)
-                    if process is not None:
-                        found[child] = process
-                        todo.append(child)
-        return list(found.values())
+                if child in live or child in newcomers:
+                    continue
+                process = self._stat(child)
+                if process is not None:
+                    newcomers[child] = process
+                    todo.append(child)
+        return list(newcomers.values())
 
     def _by_scan(self, everyone: list[int], members: set[int]) -> list[ProcessTimes]:
         others = {p.pid: p for pid in everyone if pid not in members and (p := self._stat(pid))}
@@ -170,7 +185,7 @@ class ProcTreeReader:
             for task in os.listdir(tasks):  # noqa: PTH208 - paths cost at 10 Hz
                 with open(f"{tasks}/{task}/children") as file:  # noqa: PTH123
                     children += map(int, file.read().split())
-        except OSError:  # it ended meanwhile
+        except OSError:  # it has ended
             pass
         return children
 
@@ -244,5 +259,5 @@ def _psutil_times(pid: int) -> ProcessTimes | None:
                 rss_bytes=process.memory_info().rss,
                 threads=process.num_threads(),
             )
-    except psutil.Error:  # ended meanwhile, or not ours to look at
+    except psutil.Error:  # it has ended, or may not be read
         return None

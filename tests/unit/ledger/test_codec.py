@@ -99,7 +99,7 @@ def test_few_samples(n: int) -> None:
 def test_what_is_not_finite_is_refused(bad: float, column: int) -> None:
     columns = [np.zeros(3) for _ in NAMES]
     columns[column][1] = bad
-    with pytest.raises(ValueError, match=f"{NAMES[column]} holds a figure that is not finite"):
+    with pytest.raises(ValueError, match=f"{NAMES[column]} has a value that is not finite"):
         encode(Samples(*columns))
 
 

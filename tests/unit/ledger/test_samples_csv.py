@@ -54,7 +54,7 @@ def test_a_trace_of_someone_else(tmp_path: Path) -> None:
     source = back.header.sources[0]
     assert source.source == "imported trace trace.csv"
     assert source.provenance is Provenance.MEASURED
-    assert "the imported trace does not say" in source.uncertainty.origin
+    assert "assumed" in source.uncertainty.origin
     total = summarize(back).total
     assert total is not None
     assert back.footer is not None

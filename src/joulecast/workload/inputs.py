@@ -1,4 +1,4 @@
-"""The tensors a model is traced with, from the shapes of one sample or from examples."""
+"""The tensors with which a model is traced, from the shapes of one sample or from examples."""
 
 from __future__ import annotations
 
@@ -16,98 +16,116 @@ _TOKENS = ("ids", "tokens", "positions")
 
 
 class Inputs(NamedTuple):
-    """Shapes of one sample, or example tensors of a whole batch; and the batch."""
+    """Shapes of one sample, example tensors of a batch (or None), and the size of the batch."""
 
     shapes: tuple[Shape, ...]
-    examples: Any  # None, a tensor, a sequence or a mapping of tensors
+    examples: Any
     batch: int
 
 
-def read(given: Any, batch: int, recipe: Recipe, model: nn.Module) -> tuple[Inputs, str | None]:
-    """What the user gave as input, and a note where it was chosen for them.
+def read(value: Any, batch: int, recipe: Recipe, model: nn.Module) -> tuple[Inputs, str | None]:
+    """The user's input, and a note where there was none and the usual one is assumed.
 
-    `given` is the shape of one sample, several shapes, a number of tokens, example tensors (whose
-    first dimension is the batch), or `None` for what the model's library says suits it.
-    Raises `UsageError` for anything else, and for an empty batch or dimension.
+    Args:
+        value: the shape of one sample, several shapes, a number of tokens, example tensors (whose
+            first dimension is the batch), or None for the usual input of the model.
+        batch: samples per step, for shapes.
+        recipe: of the model.
+        model: the model.
+
+    Raises:
+        UsageError: it is something else, or a batch or dimension is empty.
     """
     if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
-        raise UsageError(f"a batch of {batch} is no batch: it must be a whole number, at least 1")
-    if given is None:
+        raise UsageError(f"the batch is {batch}: it must be a whole number, at least 1")
+    if value is None:
         shapes = recipe.inputs(model)
         if shapes is None:
             raise UsageError(
-                f"{recipe.name}: give the shape of one sample, such as 3x224x224, or the tokens "
-                "of one sequence"
+                f"{recipe.name}: its input is unknown: pass the shape of one sample, such as "
+                "3x224x224, or the tokens of one sequence"
             )
-        text = ", ".join("x".join(map(str, shape)) for shape in shapes)
-        return Inputs(shapes, None, batch), f"no input was given: {text} is assumed"
-    tensors = _tensors(given)
+        return Inputs(shapes, None, batch), f"no input was given: {shapes_text(shapes)} is assumed"
+    tensors = _tensors(value)
     if tensors:
         size = tensors[0].shape[0] if tensors[0].dim() else 0
         if not size:
             raise UsageError("the example input is empty: its first dimension is the batch")
-        return Inputs(tuple(tuple(t.shape[1:]) for t in tensors), given, size), None
-    return Inputs(_shapes(given), None, batch), None
+        return Inputs(tuple(tuple(t.shape[1:]) for t in tensors), value, size), None
+    return Inputs(_shapes(value), None, batch), None
 
 
-def _tensors(given: Any) -> list[Tensor]:
-    if isinstance(given, Tensor):
-        return [given]
-    if isinstance(given, Mapping):
-        return [value for value in given.values() if isinstance(value, Tensor)]
-    if isinstance(given, (list, tuple)):
-        return [value for value in given if isinstance(value, Tensor)]
-    return []
+def shapes_text(shapes: tuple[Shape, ...]) -> str:
+    """Shapes for people: `3x224x224, 512`."""
+    return ", ".join("x".join(map(str, shape)) for shape in shapes)
 
 
-def _shapes(given: Any) -> tuple[Shape, ...]:
-    if isinstance(given, int):
-        given = (given,)
-    if not isinstance(given, (list, tuple)):
-        raise UsageError(f"not an input shape: {given!r}; write it as 3x224x224")
-    parts = given if any(isinstance(part, (list, tuple)) for part in given) else [given]
-    shapes = []
-    for part in parts:
-        shape = (part,) if isinstance(part, int) else tuple(part)
-        if not all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in shape):
-            raise UsageError(f"not an input shape: {part!r}; sizes are whole numbers from 1 on")
-        shapes.append(shape)
-    return tuple(shapes)
+def _tensors(value: Any) -> list[Tensor]:
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    parts = value if isinstance(value, (list, tuple)) else [value]
+    return [part for part in parts if isinstance(part, Tensor)]
+
+
+def _shapes(value: Any) -> tuple[Shape, ...]:
+    parts = value if isinstance(value, (list, tuple)) else (value,)
+    if not any(isinstance(part, (list, tuple)) for part in parts):
+        parts = [parts]
+    return tuple(_shape(part) for part in parts)
+
+
+def _shape(part: Any) -> Shape:
+    shape = tuple(part) if isinstance(part, (list, tuple)) else (part,)
+    for size in shape:
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise UsageError(
+                f"{size!r} is no size of an input shape: write the shape of one sample as 3x224x224"
+            )
+    return shape
 
 
 def make(
     inputs: Inputs, model: nn.Module, device: str, dtype: torch.dtype, training: bool
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Arguments and named arguments for the model's forward pass, on a device.
+    """Arguments and keyword arguments of the model's forward pass, on a device.
 
-    Numbers are of `dtype`; whole numbers where the model embeds tokens first, or where the
-    parameter is named as tokens are.
+    Tensors have type `dtype`; whole numbers where the model embeds tokens first, or where the
+    parameter is named like tokens.
     """
     if inputs.examples is not None:
         return _examples(inputs.examples, device, dtype)
-    names = _parameters(model)
-    main = getattr(model, "main_input_name", None)  # transformers
+    names = list(inspect.signature(model.forward).parameters)
+    # Models of transformers have one.
+    main = getattr(model, "main_input_name", None)
+    filled = [main] if main is not None and len(inputs.shapes) == 1 else names
     tensors = []
-    for at, shape in enumerate(inputs.shapes):
-        name = names[at] if at < len(names) else ""
-        if main is not None and len(inputs.shapes) == 1:
-            name = main
-        tokens = _named_tokens(name) or (
-            at == 0 and main is None and len(shape) == 1 and _embeds_first(model)
-        )
+    for position, shape in enumerate(inputs.shapes):
+        name = filled[position] if position < len(filled) else ""
+        first = position == 0 and main is None and len(shape) == 1
+        tokens = name.split("_")[-1] in _TOKENS or (first and _embeds_first(model))
         tensors.append(_tensor((inputs.batch, *shape), tokens, device, dtype))
     if main is None:
         return tuple(tensors), {}
-    if len(tensors) > 1:
-        return (), dict(zip(names, tensors, strict=False))
-    named: dict[str, Any] = {main: tensors[0]}
+    arguments = dict(zip(filled, tensors, strict=False))
+    if len(tensors) == 1:
+        arguments |= _further_arguments(inputs, model, names, device, training)
+    return (), arguments
+
+
+def _further_arguments(
+    inputs: Inputs, model: nn.Module, names: list[str], device: str, training: bool
+) -> dict[str, Any]:
+    """What a model of transformers needs next to its main input."""
     config: Any = getattr(model, "config", None)
+    arguments: dict[str, Any] = {}
     if getattr(config, "is_encoder_decoder", False) and "decoder_input_ids" in names:
-        length = inputs.shapes[0][-1] if main == "input_ids" else config.max_target_positions
-        named["decoder_input_ids"] = _tensor((inputs.batch, length), True, device, dtype)
+        reads_tokens = model.main_input_name == "input_ids"
+        length = inputs.shapes[0][-1] if reads_tokens else config.max_target_positions
+        shape = (inputs.batch, length)
+        arguments["decoder_input_ids"] = _tensor(shape, True, device, torch.float32)
     if training and "use_cache" in names:
-        named["use_cache"] = False
-    return (), named
+        arguments["use_cache"] = False
+    return arguments
 
 
 def _examples(
@@ -132,14 +150,6 @@ def _tensor(shape: Shape, tokens: bool, device: str, dtype: torch.dtype) -> Tens
     if device == "meta":
         return torch.empty(shape, dtype=dtype, device=device)
     return torch.randn(shape, device=device).to(dtype)
-
-
-def _parameters(model: nn.Module) -> list[str]:
-    return list(inspect.signature(model.forward).parameters)
-
-
-def _named_tokens(name: str) -> bool:
-    return name.split("_")[-1] in _TOKENS
 
 
 def _embeds_first(model: nn.Module) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import tomllib
 from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from .architectures import CONFIGURATIONS
 from .mending import import_torchvision, mend_torchvision
 from .recipe import Recipe, Shape, first_line, package
 
@@ -26,12 +28,12 @@ def torchvision(name: str) -> Recipe:
     family = models.get_model_builder(name.lower()).__module__.split(".")[2]
     if family == "detection":
         raise UsageError(
-            f"torchvision:{name} detects: its cost depends on what it finds in an image, "
-            "and is not counted; count its backbone"
+            f"torchvision:{name} detects objects: its cost depends on the number of objects in an "
+            "image and cannot be counted; count its backbone"
         )
 
     def build() -> nn.Module:
-        # GoogLeNet and Inception would warn that their weights are to be set.
+        # GoogLeNet and Inception would warn that their weights take long to initialize.
         quiet = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
         model: nn.Module = models.get_model(
             name.lower(), weights=None, **_no_backbone(name), **quiet
@@ -39,11 +41,13 @@ def torchvision(name: str) -> Recipe:
         return model
 
     def inputs(model: nn.Module) -> tuple[Shape, ...]:
-        size = getattr(model, "image_size", None)  # of vision transformers
+        # Vision transformers have a fixed size.
+        size = getattr(model, "image_size", None)
         if name.startswith("inception"):
             size = 299
         image = (3, size, size) if isinstance(size, int) else (3, 224, 224)
-        if family == "video":  # sixteen frames
+        # Sixteen frames.
+        if family == "video":
             return ((image[0], 16, *image[1:]),)
         return (image, image) if family == "optical_flow" else (image,)
 
@@ -59,7 +63,7 @@ def _no_backbone(name: str) -> dict[str, None]:
 def timm(name: str) -> Recipe:
     """A model of timm, as `timm.create_model` names them."""
     mend_torchvision()
-    library = package("timm", f"timm:{name}", "vision")
+    library = package("timm", f"timm:{name}", "forecast")
     if not library.is_model(name.split(".")[0]):
         raise _unknown("timm", name, library.list_models())
 
@@ -78,80 +82,92 @@ def timm(name: str) -> Recipe:
 def transformers(name: str) -> Recipe:
     """A model of transformers, from a configuration and never from the network.
 
-    `bert-base-uncased` (see `architectures`), a type of model with its default configuration
-    (`mistral`), or a configuration written out: `LlamaConfig(hidden_size=1024)`. The model is the
-    one with the head it is pre-trained with. A class of model may follow the configuration:
+    `bert-base-uncased` (see `transformers.toml`), a type of model with its default configuration
+    (`mistral`), or a configuration written out: `LlamaConfig(hidden_size=1024)`. The model has the
+    head of its pre-training, unless a class comes before the configuration:
     `BertForSequenceClassification:bert-base-uncased`.
     """
     mend_torchvision()
     library = package("transformers", f"transformers:{name}", "transformers")
     head, colon, rest = name.partition(":")
-    cls = None
-    if colon:
-        cls = getattr(library, head, None)
-        if not isinstance(cls, type):
-            raise UsageError(f"transformers has no class {head!r} (in transformers:{name})")
-    config = _configuration(library, rest if colon else name)
+    cls = getattr(library, head, None) if colon else None
+    if colon and not isinstance(cls, type):
+        raise UsageError(f"transformers has no class {head!r} (in transformers:{name})")
+    config = _configuration(library, (rest if colon else name).strip())
 
     def build() -> nn.Module:
-        model: nn.Module = (cls or _head(library, config))(config)
+        model: nn.Module = (cls or _pretraining_class(library, config))(config)
         return model
 
     return Recipe(f"transformers:{name}", build, _transformers_inputs)
 
 
+@cache
+def configurations() -> dict[str, dict[str, Any]]:
+    """Class and settings of common configurations, by the name of the model."""
+    file = Path(__file__).with_name("transformers.toml")
+    return tomllib.loads(file.read_text(encoding="utf-8"))
+
+
 def _configuration(library: Any, name: str) -> Any:
-    text = name.strip()
-    short = text.rsplit("/", 1)[-1].lower()  # "google-bert/bert-base-uncased"
-    if short in CONFIGURATIONS:
-        cls, settings = CONFIGURATIONS[short]
-        return getattr(library, cls)(**settings)
-    if "(" in text or text.endswith("Config"):
-        return _written_out(library, text)
+    # "google-bert/bert-base-uncased" is a name on the model's page.
+    short = name.rsplit("/", 1)[-1].lower()
+    if short in configurations():
+        settings = dict(configurations()[short])
+        return getattr(library, settings.pop("class"))(**settings)
+    if "(" in name or name.endswith("Config"):
+        return _written_out(library, name)
     types: dict[str, str] = _auto("configuration_auto").CONFIG_MAPPING_NAMES
-    if text in types:
-        return getattr(library, types[text])()
-    raise _unknown("transformers", name, [*CONFIGURATIONS, *types])
+    if name in types:
+        return getattr(library, types[name])()
+    raise _unknown("transformers", name, [*configurations(), *types])
 
 
 def _written_out(library: Any, text: str) -> Any:
-    """A configuration as Python would write it, of constants only: it is read, not run."""
-    wrong = UsageError(f"cannot read {text!r}: write it as LlamaConfig(hidden_size=1024)")
-    try:
-        tree = ast.parse(text, mode="eval").body
-        if isinstance(tree, ast.Name):
-            tree = ast.Call(tree, [], [])
-        if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name) or tree.args:
-            raise wrong
-        settings = {word.arg or "": ast.literal_eval(word.value) for word in tree.keywords}
-    except (SyntaxError, ValueError):
-        raise wrong from None
-    cls = getattr(library, tree.func.id, None)
-    if not tree.func.id.endswith("Config") or cls is None:
-        raise _unknown("transformers", tree.func.id, [c for c, _ in CONFIGURATIONS.values()])
+    """A configuration written as a call in Python, with constants only: parsed, not executed."""
+    name, settings = _parsed(text)
+    cls = getattr(library, name, None)
+    if not name.endswith("Config") or cls is None:
+        classes = [settings["class"] for settings in configurations().values()]
+        raise _unknown("transformers", name, classes)
     try:
         return cls(**settings)
     except Exception as error:
         raise UsageError(f"{text!r}: {first_line(error)}") from error
 
 
-def _head(library: Any, config: Any) -> Any:
-    """The class a configuration is pre-trained as."""
+def _parsed(text: str) -> tuple[str, dict[str, Any]]:
+    """Name and keyword arguments of a call: `LlamaConfig(hidden_size=1024)`, `LlamaConfig`."""
+    try:
+        match ast.parse(text, mode="eval").body:
+            case ast.Name(id=name):
+                return name, {}
+            case ast.Call(func=ast.Name(id=name), args=[], keywords=words):
+                return name, {word.arg or "": ast.literal_eval(word.value) for word in words}
+    except (SyntaxError, ValueError):
+        pass
+    raise UsageError(f"cannot read {text!r}: write it as LlamaConfig(hidden_size=1024)")
+
+
+_PRETRAINING = (
+    "MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES",
+    "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES",
+    "MODEL_FOR_MASKED_LM_MAPPING_NAMES",
+    "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES",
+    "MODEL_FOR_ZERO_SHOT_IMAGE_CLASSIFICATION_MAPPING_NAMES",
+    "MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES",
+    "MODEL_MAPPING_NAMES",
+)
+
+
+def _pretraining_class(library: Any, config: Any) -> Any:
     auto = _auto("modeling_auto")
-    order = [
-        "MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES",
-        "MODEL_FOR_MASKED_LM_MAPPING_NAMES",
-        "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES",
-        "MODEL_FOR_ZERO_SHOT_IMAGE_CLASSIFICATION_MAPPING_NAMES",
-        "MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES",
-        "MODEL_MAPPING_NAMES",
-    ]
-    if getattr(config, "is_encoder_decoder", False):
-        order.insert(1, "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES")
-    for mapping in order:
-        found = getattr(auto, mapping, {}).get(config.model_type)
-        if found is not None:
-            return getattr(library, found[0] if isinstance(found, (list, tuple)) else found)
+    for mapping in _PRETRAINING:
+        if "SEQ_TO_SEQ" in mapping and not getattr(config, "is_encoder_decoder", False):
+            continue
+        names = getattr(auto, mapping, {}).get(config.model_type)
+        if names is not None:
+            return getattr(library, names[0] if isinstance(names, (list, tuple)) else names)
     raise UsageError(f"transformers has no model for {type(config).__name__}")
 
 
@@ -159,44 +175,35 @@ def _auto(module: str) -> Any:
     return importlib.import_module(f"transformers.models.auto.{module}")
 
 
-def _transformers_inputs(model: nn.Module) -> tuple[Shape, ...] | None:
+def _transformers_inputs(model: nn.Module) -> tuple[Shape, ...]:
     config: Any = model.config
-    name = getattr(model, "main_input_name", "input_ids")
-    if name == "input_features":  # a spectrogram of 30 s
-        return ((config.num_mel_bins, 2 * config.max_source_positions),)
-    if name == "input_values":  # a second of sound
-        return ((16_000,),)
-    if name == "pixel_values":
-        size = getattr(config, "image_size", 224)
-        height, width = size if isinstance(size, (list, tuple)) else (size, size)
-        return ((getattr(config, "num_channels", 3), height, width),)
+    match getattr(model, "main_input_name", "input_ids"):
+        case "input_features":
+            # A spectrogram of 30 s.
+            return ((config.num_mel_bins, 2 * config.max_source_positions),)
+        case "input_values":
+            # A second of sound.
+            return ((16_000,),)
+        case "pixel_values":
+            size = getattr(config, "image_size", 224)
+            height, width = size if isinstance(size, (list, tuple)) else (size, size)
+            return ((getattr(config, "num_channels", 3), height, width),)
     longest = getattr(config, "max_position_embeddings", None) or 512
     return ((min(512, longest),),)
 
 
 def names() -> dict[str, list[str]]:
-    """The names each installed library knows."""
-    known: dict[str, list[str]] = {"transformers": list(CONFIGURATIONS)}
-    for source, listing in (("torchvision", _torchvision_names), ("timm", _timm_names)):
-        if importlib.util.find_spec(source) is not None:
-            known[source] = listing()
-    return known
+    """The names of models in each installed library."""
+    names = {"transformers": list(configurations())}
+    if importlib.util.find_spec("torchvision") is not None:
+        names["torchvision"] = list(import_torchvision("torchvision").models.list_models())
+    if importlib.util.find_spec("timm") is not None:
+        mend_torchvision()
+        names["timm"] = list(package("timm", "timm", "forecast").list_models())
+    return names
 
 
-def _torchvision_names() -> list[str]:
-    return list(import_torchvision("torchvision").models.list_models())
-
-
-def _timm_names() -> list[str]:
-    mend_torchvision()
-    return list(package("timm", "timm", "vision").list_models())
-
-
-def _unknown(source: str, name: str, known: list[str]) -> UsageError:
-    near = get_close_matches(name.lower(), known, n=3, cutoff=0.5)
-    text = (
-        f": did you mean {' or '.join(near)}?"
-        if near
-        else f"; known are {', '.join(known[:5])}, .."
-    )
-    return UsageError(f"{source} has no model {name!r}{text}")
+def _unknown(source: str, name: str, names: list[str]) -> UsageError:
+    near = get_close_matches(name.lower(), names, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"some are {', '.join(names[:5])}"
+    return UsageError(f"{source} has no model {name!r}: {hint}")

@@ -1,4 +1,4 @@
-"""Lets torchvision be imported beside a torch it was not built for, and without its compiler."""
+"""Imports torchvision next to a torch that it was not built for, and without torch's compiler."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _schemas: list[Any] = []
 
 
 def mend_torchvision() -> None:
-    """Defines what torchvision needs to be imported beside a CPU build of torch.
+    """Define the operators that torchvision registers when imported next to a CPU build of torch.
 
-    Its compiled operators then cannot be loaded, and the import fails for want of two of their
-    schemas. The schemas are all that models need; where the operators load, nothing is done.
+    Its compiled operators cannot be loaded there, and the import fails because two of their schemas
+    are missing. The schemas are enough for models. Does nothing where the operators load.
     """
     import torch
 
@@ -36,11 +36,12 @@ def mend_torchvision() -> None:
         if not hasattr(torch.ops.torchvision, operator):
             schema = f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
             library.define(schema)  # type: ignore[no-untyped-call]
-    _schemas.append(library)  # they live as long as it does
+    # The schemas exist as long as the library object.
+    _schemas.append(library)
 
 
 def import_torchvision(feature: str) -> ModuleType:
     """torchvision, usable with this torch; raises `MissingExtraError` for `feature` without it."""
     mend_torchvision()
     with without_compiler():
-        return package("torchvision", feature, "vision")
+        return package("torchvision", feature, "forecast")

@@ -1,4 +1,4 @@
-"""In which type a model computes, and in which it keeps its weights."""
+"""The numeric types of a model's weights and computations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NAMES = ("fp32", "tf32", "bf16", "fp16")
 
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """`half` is the 16-bit type of torch used, by its name there; `None` for full precision."""
+    """`half` is the name of the 16-bit type in torch; None for full precision."""
 
     name: str
     half: str | None
@@ -20,8 +20,8 @@ class Precision:
 
 def precision_named(name: str) -> Precision:
     """The precision of a name; raises `UsageError` for an unknown one."""
-    wanted = name.lower()
-    if wanted not in NAMES:
+    name = name.lower()
+    if name not in NAMES:
         raise UsageError(f"unknown precision {name!r}: choose one of {', '.join(NAMES)}")
-    half = {"bf16": "bfloat16", "fp16": "float16"}.get(wanted)
-    return Precision(wanted, half, wanted == "tf32")
+    half = {"bf16": "bfloat16", "fp16": "float16"}.get(name)
+    return Precision(name, half, name == "tf32")

@@ -1,4 +1,4 @@
-"""How a model is made, and what its makers need."""
+"""How a model is built."""
 
 from __future__ import annotations
 
@@ -19,10 +19,13 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a model is made: `build` makes a new one, on the device torch would choose.
+    """How a model is built.
 
-    `inputs` gives the shapes of one sample that suit a model made so, `None` where nothing says.
-    `existing` is the model where it was there already.
+    Attributes:
+        name: for people.
+        build: makes a new model, on torch's default device.
+        inputs: the usual shapes of one sample for such a model; None if unknown.
+        existing: the model, where the user passed one.
     """
 
     name: str
@@ -42,7 +45,7 @@ def package(name: str, feature: str, extra: str) -> ModuleType:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, in one line of bounded length."""
+    """Type and first line of an error, in one line of bounded length."""
     text = str(error).strip().splitlines()
     kind = type(error).__name__
     return shorten(f"{kind}: {text[0]}", 200, placeholder=" ..") if text else kind

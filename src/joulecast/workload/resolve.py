@@ -1,4 +1,4 @@
-"""From what a user calls a model to something that builds it. Nothing is downloaded."""
+"""Finds what builds a model, from its name, function or module. Nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BadInputError, JoulecastError, MissingExtraError, UsageError
+from ..errors import BadInputError, MissingExtraError, UsageError
 from .recipe import Recipe, first_line, package
 
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ HOW = (
 
 
 def resolve(model: Any) -> Recipe:
-    """The recipe of a model given as name, `FILE.py:function`, module, or function returning one.
+    """The recipe of a model: a name, `FILE.py:function`, an `nn.Module`, or a function.
 
     Raises:
-        UsageError: no such model; the text gives the nearest names.
-        MissingExtraError: the library it comes from is not installed.
+        UsageError: there is no such model; the text lists the nearest names.
+        MissingExtraError: the library that it comes from is not installed.
         BadInputError: the file or function cannot be used.
     """
     import_torch()
@@ -44,19 +44,19 @@ def resolve(model: Any) -> Recipe:
     if callable(model):
         name = getattr(model, "__qualname__", type(model).__name__)
         return Recipe(name, _checked(model, name))
-    raise UsageError(f"not a model: {type(model).__name__}; {HOW}, or give an nn.Module")
+    raise UsageError(f"not a model: {type(model).__name__}; {HOW}, or pass an nn.Module")
 
 
 def import_torch() -> ModuleType:
     """The torch package; raises `MissingExtraError` where it is not installed."""
-    return package("torch", "counting what a model costs", "torch")
+    return package("torch", "counting the operations of a model", "forecast")
 
 
 def _named(name: str) -> Recipe:
     source, colon, rest = name.partition(":")
     if colon and source in ("torchvision", "timm", "transformers"):
         if not rest:
-            raise UsageError(f"{name!r} names no model: {HOW}")
+            raise UsageError(f"{name!r}: the name of the model is missing: {HOW}")
         from . import libraries
 
         find: Callable[[str], Recipe] = getattr(libraries, source)
@@ -65,33 +65,33 @@ def _named(name: str) -> Recipe:
     if colon and path.endswith(".py"):
         return _from_file(Path(path), function)
     if name.endswith(".py"):
-        raise UsageError(f"{name}: say which function of it builds the model, as {name}:build")
+        raise UsageError(f"{name}: append the function that builds the model: {name}:build")
     if colon and path:
         return _from_module(path, function)
     return _bare(name)
 
 
 def _bare(name: str) -> Recipe:
-    """A name without its library: the first that knows it."""
+    """A name without its library: the first library that has it."""
     from . import libraries
 
-    errors: list[JoulecastError] = []
+    missing: list[MissingExtraError] = []
     for find in (libraries.torchvision, libraries.transformers, libraries.timm):
         try:
             return find(name)
-        except (UsageError, MissingExtraError) as error:
-            errors.append(error)
+        except UsageError:
+            continue
+        except MissingExtraError as error:
+            missing.append(error)
     near = [
-        f"{source}:{known}"
-        for source, names in libraries.names().items()
-        for known in get_close_matches(name, names, n=2, cutoff=0.6)
+        f"{source}:{model}"
+        for source, models in libraries.names().items()
+        for model in get_close_matches(name, models, n=2, cutoff=0.6)
     ]
     if near:
         raise UsageError(f"unknown model {name!r}: did you mean {' or '.join(near[:4])}?")
-    missing = [error for error in errors if isinstance(error, MissingExtraError)]
-    if missing:
-        raise UsageError(f"unknown model {name!r}: {missing[0]}, or {HOW}")
-    raise UsageError(f"unknown model {name!r}: {HOW}")
+    hints = [*map(str, missing[:1]), HOW]
+    raise UsageError(f"unknown model {name!r}: {', or '.join(hints)}")
 
 
 def _from_file(path: Path, function: str) -> Recipe:
@@ -102,17 +102,16 @@ def _from_file(path: Path, function: str) -> Recipe:
         raise BadInputError(f"{path}: not a Python file")
     module = importlib.util.module_from_spec(spec)
     folder = str(path.resolve().parent)
-    # What it imports may lie beside it, and what it defines may ask for its module.
+    # The file may import its neighbors, and its classes may look up their module by name.
     sys.path.insert(0, folder)
-    before = sys.modules.get(path.stem)
+    replaced = sys.modules.get(path.stem)
     sys.modules[path.stem] = module
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        if before is None:
-            del sys.modules[path.stem]
-        else:
-            sys.modules[path.stem] = before
+        del sys.modules[path.stem]
+        if replaced is not None:
+            sys.modules[path.stem] = replaced
         raise BadInputError(f"{path} fails when loaded: {first_line(error)}") from error
     finally:
         sys.path.remove(folder)
@@ -139,8 +138,8 @@ def _attribute(module: ModuleType, function: str, where: str) -> Recipe:
             if callable(value) and getattr(value, "__module__", None) == module.__name__
         ]
         near = get_close_matches(function, names, n=3, cutoff=0.4) or names[:5]
-        known = f"; it has {', '.join(near)}" if near else ""
-        raise UsageError(f"{where} has no {function!r}{known}")
+        hint = f"; it has {', '.join(near)}" if near else ""
+        raise UsageError(f"{where} has no {function!r}{hint}")
     value = getattr(module, function)
     label = f"{where}:{function}"
     if isinstance(value, nn.Module):
@@ -164,15 +163,9 @@ def _checked(make: Callable[[], Any], label: str) -> Callable[[], nn.Module]:
 
 
 def _unwrapped(model: nn.Module) -> nn.Module:
-    """The model within torch.compile or data-parallel wrappers, which cost nothing themselves."""
+    """The model inside torch.compile or data-parallel wrappers, which cost nothing themselves."""
     from torch import nn
 
-    while True:
-        inner = getattr(model, "_orig_mod", None)
-        if inner is None and isinstance(
-            model, (nn.DataParallel, nn.parallel.DistributedDataParallel)
-        ):
-            inner = model.module
-        if not isinstance(inner, nn.Module):
-            return model
-        model = inner
+    parallel = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+    inner: Any = model.module if isinstance(model, parallel) else getattr(model, "_orig_mod", None)
+    return _unwrapped(inner) if isinstance(inner, nn.Module) else model

@@ -1,4 +1,4 @@
-"""Traces one step of a model on meta tensors, or on the CPU where it must be, into a workload."""
+"""Traces one step of a model, on meta tensors or where it needs data on the CPU, into a workload."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import warnings
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -26,10 +26,10 @@ from .optimizers import step
 from .precision import Precision
 from .recipe import Recipe, first_line
 
-# A model is run for real only where its weights are no more than this.
-LARGEST_RUN = 4e9
+# A model runs on the CPU only if its weights are at most this many bytes.
+MAX_RUN_BYTES = 4e9
 
-# What torch says of a tensor that has no data to look at, or has it elsewhere.
+# Errors of torch about a tensor without data, or on another device.
 _NEEDS_DATA = re.compile(
     r"meta tensor|Meta tensor|meta device|device meta|data-dependent|data dependent|on the meta|"
     r"'meta'|:meta|no data|Meta' backend|same device|data_ptr|storage",
@@ -38,198 +38,199 @@ _NEEDS_DATA = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a model is used."""
+    """How a model is used. `on_cpu`: kernels of a CPU are counted."""
 
     training: bool
     optimizer: str | None
     precision: Precision
     loss: str | Callable[[Any], Any] | None
-    on_cpu: bool = False  # whose kernels are counted
+    on_cpu: bool = False
 
     @property
     def half(self) -> torch.dtype | None:
         """The 16-bit type used, if any."""
-        found: torch.dtype | None = getattr(torch, self.precision.half or "", None)
-        return found
+        dtype: torch.dtype | None = getattr(torch, self.precision.half or "", None)
+        return dtype
 
     @property
-    def inputs_in(self) -> torch.dtype:
-        """Type of a model's inputs: mixed precision takes them in full."""
+    def input_dtype(self) -> torch.dtype:
+        """Type of a model's inputs: in mixed precision they are not converted."""
         return self.half if self.half is not None and not self.training else torch.float32
 
 
-class _NeedsData(Exception):
-    """The course of a model depends on data that meta tensors do not have."""
+class _NeedsDataError(Exception):
+    """The control flow of a model depends on data, which meta tensors do not have."""
 
 
-def trace(recipe: Recipe, given: Any, batch: int, settings: Settings) -> Workload:
-    """The workload of a recipe; see `analyze` for what it raises."""
+@dataclass(slots=True)
+class _Trace:
+    """A model with everything that its trace needs."""
+
+    name: str
+    model: nn.Module
+    device: str
+    inputs: tensors.Inputs
+    settings: Settings
+    notes: list[str]
+    tracker: LayerTracker = field(init=False)
+
+    def __post_init__(self) -> None:
+        half = self.settings.half
+        if half is not None and not self.settings.training:
+            self.model = self.model.to(half)
+        self.model.train(self.settings.training)
+        self.tracker = LayerTracker(self.model)
+
+
+def trace(recipe: Recipe, value: Any, batch: int, settings: Settings) -> Workload:
+    """The workload of a recipe with an input; see `analyze` for the errors it raises."""
     notes: list[str] = []
     with warnings.catch_warnings(), without_compiler():
         warnings.simplefilter("ignore")
         model = on_meta(recipe, notes)
-        inputs, note = tensors.read(given, batch, recipe, model)
+        inputs, note = tensors.read(value, batch, recipe, model)
         if note is not None:
             notes.append(note)
         try:
-            return _traced(recipe.name, model, "meta", inputs, settings, notes)
-        except _NeedsData as why:
-            weights = sum(size for tensor in model.parameters() if (size := _bytes(tensor)))
-            if weights > LARGEST_RUN:
+            return _traced(_Trace(recipe.name, model, "meta", inputs, settings, notes))
+        except _NeedsDataError as reason:
+            weights = sum(map(_bytes, model.parameters()))
+            if weights > MAX_RUN_BYTES:
                 raise UsageError(
-                    f"{recipe.name} cannot be traced without data ({why}), and with "
-                    f"{weights / 1e9:.0f} GB of weights it is too large to be run for it"
+                    f"{recipe.name} cannot be traced without data ({reason}), and with "
+                    f"{weights / 1e9:.0f} GB of weights it is too large to run on the CPU"
                 ) from None
-            notes.append(f"run on the CPU, for its course depends on its data ({why})")
+            notes.append(f"run on the CPU, because its control flow depends on its data ({reason})")
         model = for_real(recipe)
-        return _traced(recipe.name, model, "cpu", inputs, settings, notes)
+        return _traced(_Trace(recipe.name, model, "cpu", inputs, settings, notes))
 
 
-def _traced(
-    name: str,
-    model: nn.Module,
-    device: str,
-    inputs: tensors.Inputs,
-    settings: Settings,
-    notes: list[str],
-) -> Workload:
-    half = settings.half
-    if half is not None and not settings.training:
-        model = model.to(half)
-    model.train(settings.training)
-    args, kwargs = tensors.make(inputs, model, device, settings.inputs_in, settings.training)
-    tracker = LayerTracker(model)
-    if any(is_lazy(parameter) for parameter in model.parameters()):
-        _settle(name, model, device, inputs, tracker, args, kwargs)
-    recorder = OperatorRecorder(tracker, persistent_tensors(model), settings.precision.tf32)
-    of_transformers = any("transformers." in cls.__module__ for cls in type(model).__mro__)
-    calls = Calls(
-        recorder,
-        half if settings.training else None,
-        plain_data=of_transformers,
-        on_cpu=settings.on_cpu,
+def _traced(run: _Trace) -> Workload:
+    model, settings, tracker = run.model, run.settings, run.tracker
+    args, kwargs = tensors.make(
+        run.inputs, model, run.device, settings.input_dtype, settings.training
     )
-    saved = torch.autograd.graph.saved_tensors_hooks(recorder.keep, lambda tensor: tensor)
-    # Casts nothing that has no data, but tells modules that ask (recurrent ones) that casts happen.
-    mixed = settings.training and half is not None and device == "meta"
-    told = torch.autocast("cpu", torch.bfloat16, enabled=mixed)
+    autocast = settings.half if settings.training else None
     try:
-        with torch.device(device), torch.set_grad_enabled(settings.training), tracker, saved, told:
-            with recorder, calls:
-                output = model(*args, **kwargs)
-                if settings.training:
-                    tracker.begin_loss()
-                    loss = loss_of(settings.loss, output)
-                    del output
-            if settings.training:
-                tracker.begin_backward()
-                recorder.phase = Phase.BACKWARD
-                with recorder, calls:
-                    loss.backward()  # type: ignore[no-untyped-call]
+        with torch.device(run.device):
+            if any(is_lazy(parameter) for parameter in model.parameters()):
+                # Lazy modules take their sizes in a forward pass that is not counted.
+                with torch.no_grad(), tracker:
+                    model(*args, **kwargs)
+            recorder = OperatorRecorder(tracker, persistent_tensors(model), settings.precision.tf32)
+            calls = Calls(recorder, autocast, _is_of_transformers(model), settings.on_cpu)
+            _step(run, recorder, calls, args, kwargs)
     except JoulecastError:
         raise
     except Exception as error:
-        if device == "meta" and (
+        if run.device == "meta" and (
             isinstance(error, NotImplementedError) or _NEEDS_DATA.search(str(error))
         ):
-            raise _NeedsData(_place(tracker) or first_line(error)) from error
-        raise UsageError(_misfit(name, inputs, tracker, error)) from error
+            raise _NeedsDataError(_place(tracker) or first_line(error)) from error
+        raise UsageError(_misfit(run, error)) from error
     if calls.assumed:
-        notes.append(
-            "where it looks at its data: taken for unpadded and unpacked, no layer dropped"
+        run.notes.append(
+            "where it tests its data: assumed to be unpadded and unpacked, with no layer dropped"
         )
-    return _workload(name, model, inputs, settings, notes, tracker, recorder)
+    return _workload(run, recorder)
 
 
-def _settle(
-    name: str,
-    model: nn.Module,
-    device: str,
-    inputs: tensors.Inputs,
-    tracker: LayerTracker,
+def _is_of_transformers(model: nn.Module) -> bool:
+    return any("transformers." in cls.__module__ for cls in type(model).__mro__)
+
+
+def _step(
+    run: _Trace,
+    recorder: OperatorRecorder,
+    calls: Calls,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> None:
-    """One forward pass that nobody counts, in which lazy modules take their sizes."""
-    try:
-        with torch.device(device), torch.no_grad(), tracker:
-            model(*args, **kwargs)
-    except Exception as error:
-        raise UsageError(_misfit(name, inputs, tracker, error)) from error
+    """Forward pass and, in training, loss and backward pass, under the recorder."""
+    training = run.settings.training
+    saved = torch.autograd.graph.saved_tensors_hooks(recorder.keep, lambda tensor: tensor)
+    # It casts nothing that has no data, but recurrent modules ask whether autocast is enabled.
+    mixed = training and run.settings.half is not None and run.device == "meta"
+    autocast = torch.autocast("cpu", torch.bfloat16, enabled=mixed)
+    with torch.set_grad_enabled(training), run.tracker, saved, autocast:
+        with recorder, calls:
+            output = run.model(*args, **kwargs)
+            if training:
+                run.tracker.begin_loss()
+                loss = loss_of(run.settings.loss, output)
+                del output
+        if training:
+            run.tracker.begin_backward()
+            recorder.phase = Phase.BACKWARD
+            with recorder, calls:
+                loss.backward()  # type: ignore[no-untyped-call]
 
 
 def _place(tracker: LayerTracker) -> str:
-    """The innermost module running, as its name and type."""
+    """The innermost module at the time of the error, as its name and type."""
     if not tracker.failed:
         return ""
     layer, module, _ = tracker.failed[-1]
-    kind = "" if module is None else f" ({type(module).__name__})"
-    return f"at {layer}{kind}" if layer else f"in {type(module).__name__}"
+    kind = type(module).__name__
+    return f"at {layer} ({kind})" if layer else f"in {kind}"
 
 
-def _misfit(name: str, inputs: tensors.Inputs, tracker: LayerTracker, error: Exception) -> str:
-    """One line on a forward pass that failed: the layer, what it is and what it was given."""
-    shape = ", ".join("x".join(map(str, shape)) for shape in inputs.shapes)
+def _misfit(run: _Trace, error: Exception) -> str:
+    """One line on a forward pass that failed: the layer, its type and its input."""
+    shape = tensors.shapes_text(run.inputs.shapes)
     text = first_line(error).removeprefix("RuntimeError: ").removeprefix("ValueError: ")
     if "more than 1 value per channel" in text:
-        text += "; give a batch of 2 or more"
+        text += "; use a batch of 2 or more"
+    tracker = run.tracker
     if tracker.running and tracker.running[-1][0] == LOSS:
-        return f"{name}: the loss fails on what the model returns: {text}; choose another"
+        return f"{run.name}: the loss fails on the output of the model: {text}; choose another"
     if not tracker.failed:
-        return f"{name} fails on an input of {shape}: {text}"
+        return f"{run.name} fails on an input of {shape}: {text}"
     layer, module, args = tracker.failed[-1]
-    given = [f"{'x'.join(map(str, arg.shape))}" for arg in args if isinstance(arg, Tensor)]
-    described = type(module).__name__
-    if module is not None and next(module.children(), None) is None:
-        described = repr(module).splitlines()[0]
-    got = f" got {', '.join(given)} and" if given else ""
+    leaf = module is not None and next(module.children(), None) is None
+    described = repr(module).splitlines()[0] if leaf else type(module).__name__
+    received = tensors.shapes_text(tuple(tuple(a.shape) for a in args if isinstance(a, Tensor)))
+    got = f" with an input of {received}" if received else ""
     return (
-        f"an input of {shape} does not fit {name}: layer {layer or '(the model itself)'}, "
-        f"{described},{got} says: {text}"
+        f"an input of {shape} does not fit {run.name}: layer {layer or '(the model itself)'}, "
+        f"{described},{got} fails: {text}"
     )
 
 
-def _workload(
-    name: str,
-    model: nn.Module,
-    inputs: tensors.Inputs,
-    settings: Settings,
-    notes: list[str],
-    tracker: LayerTracker,
-    recorder: OperatorRecorder,
-) -> Workload:
+def _workload(run: _Trace, recorder: OperatorRecorder) -> Workload:
+    settings = run.settings
     ops = recorder.ops()
-    parameters = list(model.parameters())
+    parameters = list(run.model.parameters())
     trained = [p for p in parameters if p.requires_grad] if settings.training else []
+    optimizer = settings.optimizer if settings.training else None
     updates = step(
-        settings.optimizer if settings.training else None,
+        optimizer,
         [p.numel() for p in trained],
         trained[0].element_size() if trained else 4,
         unscale=settings.precision.name == "fp16",
         one_by_one=settings.on_cpu,
     )
-    gradients = sum(_bytes(p) for p in trained)
-    # While the optimizer works there are only gradients and what it needs itself.
-    peak = max(recorder.peak_bytes, gradients + updates.scratch_bytes)
-    counts = (f"{operator} x{count}" for operator, count in recorder.uncounted.items())
+    gradient_bytes = sum(map(_bytes, trained))
     if recorder.uncounted:
-        notes.append(f"counted as moved bytes only: {', '.join(sorted(counts))}")
+        counts = sorted(f"{operator} x{count}" for operator, count in recorder.uncounted.items())
+        run.notes.append(f"counted as moved bytes only: {', '.join(counts)}")
     return Workload(
-        name=name,
-        batch=inputs.batch,
-        input_shape=inputs.shapes[0],
+        name=run.name,
+        batch=run.inputs.batch,
+        input_shape=run.inputs.shapes[0],
         precision=settings.precision.name,
         training=settings.training,
-        optimizer=settings.optimizer if settings.training else None,
+        optimizer=optimizer,
         parameters=sum(p.numel() for p in parameters),
         ops=ops + updates.ops,
-        layers=_layers(tracker, ops, recorder.activations),
-        weight_bytes=sum(_bytes(tensor) for tensor in (*parameters, *model.buffers())),
-        gradient_bytes=gradients,
+        layers=_layers(run.tracker, ops, recorder.activations),
+        weight_bytes=sum(map(_bytes, (*parameters, *run.model.buffers()))),
+        gradient_bytes=gradient_bytes,
         optimizer_bytes=updates.state_bytes,
         activation_bytes=sum(recorder.activations.values()),
-        peak_bytes=peak,
-        notes=tuple(notes),
+        # While the optimizer runs, only the gradients and its own temporary tensors exist.
+        peak_bytes=max(recorder.peak_bytes, gradient_bytes + updates.scratch_bytes),
+        notes=tuple(run.notes),
         views=recorder.views,
     )
 

@@ -1,4 +1,4 @@
-"""What a user can get wrong: one line each, with the place and the cure."""
+"""Misuse: one line each, with the place."""
 
 import subprocess
 import sys
@@ -26,7 +26,8 @@ def net():
 def test_an_input_that_does_not_fit_names_the_layer():
     text = message(UsageError, net(), (3, 8, 8), batch=2)
     assert "3x8x8" in text
-    assert "layer 2, Linear(in_features=128, out_features=10, bias=True), got 2x288" in text
+    assert "layer 2, Linear(in_features=128, out_features=10, bias=True)" in text
+    assert "2x288" in text
     text = message(UsageError, net(), (1, 6, 6))
     assert "layer 0, Conv2d(3, 8" in text
 
@@ -42,15 +43,15 @@ def test_an_empty_batch(batch):
 
 
 @pytest.mark.parametrize("shape", ["3x6x6", (3, 0, 6), (3, -1), (3.0, 6), {}])
-def test_what_is_no_shape(shape):
+def test_an_invalid_shape(shape):
     message(UsageError, net(), shape)
 
 
-def test_a_model_of_ones_own_says_nothing_of_its_input():
+def test_the_input_of_an_own_model_is_unknown():
     assert "3x224x224" in message(UsageError, net())
 
 
-def test_what_is_no_model():
+def test_an_object_that_is_no_model():
     assert "torchvision:resnet50" in message(UsageError, 7, (3,))
     assert "returned a int" in message(BadInputError, lambda: 7, (3,))
 
@@ -80,14 +81,14 @@ def test_files(tmp_path):
     assert analyze(f"{file}:ready", (4,)).parameters == 15
     assert "build" in message(UsageError, f"{file}:bild", (4,))
     assert "not a function" in message(BadInputError, f"{file}:width", (4,))
-    assert "which function" in message(UsageError, str(file), (4,))
+    assert f"{file}:build" in message(UsageError, str(file), (4,))
     assert "no such file" in message(BadInputError, f"{tmp_path}/none.py:build", (4,))
     file.write_text("1 / 0\n")
     assert "ZeroDivisionError" in message(BadInputError, f"{file}:build", (4,))
 
 
 class Dynamic(nn.Module):
-    """Its course depends on its data."""
+    """Its control flow depends on its data."""
 
     def __init__(self, width=4):
         super().__init__()
@@ -97,7 +98,7 @@ class Dynamic(nn.Module):
         return self.one(x) if x.sum().item() > -1e9 else x
 
 
-def test_a_course_that_depends_on_data_is_run_for_real():
+def test_control_flow_that_depends_on_data_is_run_on_the_cpu():
     plain = analyze(nn.Sequential(nn.Linear(4, 4)), (4,), batch=3)
     for model in (Dynamic(), Dynamic):
         work = analyze(model, (4,), batch=3)
@@ -105,7 +106,7 @@ def test_a_course_that_depends_on_data_is_run_for_real():
         assert any("run on the CPU" in note and "Dynamic" in note for note in work.notes)
 
 
-def test_one_too_large_to_run_says_so():
+def test_a_model_too_large_to_run_is_an_error():
     def large():
         return Dynamic(40_000)
 
@@ -115,7 +116,7 @@ def test_one_too_large_to_run_says_so():
     assert "too large" in message(UsageError, model, (40_000,))
 
 
-def test_one_that_needs_values_to_be_built_is_built_for_real():
+def test_a_model_that_needs_values_is_built_on_the_cpu():
     def build():
         rates = [rate.item() for rate in torch.linspace(0, 0.5, 3)]
         return nn.Sequential(*(nn.Dropout(rate) for rate in rates), nn.Linear(4, 2))
@@ -125,7 +126,7 @@ def test_one_that_needs_values_to_be_built_is_built_for_real():
     assert any("built for real" in note for note in work.notes)
 
 
-def test_an_operator_nobody_knows_is_counted_by_its_bytes_and_told():
+def test_an_unknown_operator_is_counted_by_its_bytes_with_a_note():
     library = torch.library.Library("joulecast_test", "FRAGMENT")
     library.define("twist(Tensor x) -> Tensor")
     library.impl("twist", lambda x: x.clone(), "CompositeExplicitAutograd")
@@ -135,12 +136,13 @@ def test_an_operator_nobody_knows_is_counted_by_its_bytes_and_told():
             return torch.ops.joulecast_test.twist(x)
 
     work = analyze(Twist(), (5,), training=False)
-    assert work.notes == ("counted as moved bytes only: joulecast_test.twist x1",)
+    (note,) = work.notes
+    assert "joulecast_test.twist x1" in note
     (op,) = work.ops[:1]
     assert (op.kind, op.flops, op.bytes) == (OperatorKind.MOVE, 0, 40)
 
 
-def test_the_model_given_is_left_as_it_was():
+def test_the_model_is_not_changed():
     model = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.LazyLinear(3)).eval()
     before = {name: value.clone() for name, value in model[:2].state_dict().items()}
     analyze(model, (4,), batch=3, precision="bf16")

@@ -1,4 +1,4 @@
-"""Traces one step of a model, on meta tensors or where it needs data on the CPU, into a workload."""
+"""Traces one step of a model into a workload: on meta tensors, or on the CPU if it needs data."""
 
 from __future__ import annotations
 

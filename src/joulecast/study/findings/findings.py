@@ -12,7 +12,6 @@ from itertools import combinations
 from typing import ClassVar, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from ...analysis.carbon.footprint import Site as Grid
 from ...analysis.statistics.correlation import Correlations, correlate
@@ -35,6 +34,7 @@ from .grouping import (
     failures_of,
     finished_rows,
     groups_of,
+    known_count,
     levels_of,
     total,
     total_energy,
@@ -166,28 +166,17 @@ def derive_findings(
     factors = {f: ls for f, ls in levels.items() if len(ls) > 1}
     names = tuple(factors) or by[:1]
     missing: list[str] = []
-    chosen = quality or (plan.quality if plan else None)
-    metric = _quality(runs, chosen, bool(quality), missing)
+    metric = _quality(runs, quality, plan, missing)
     better = plan.maximize if plan and maximize is None else maximize is not False
+    analyses = _Analyses(runs, factors, metric, missing)
+    weighed = analyses.tradeoff(names, better, tolerance)
+    tests, interactions = analyses.tests(), analyses.interactions()
     shown = measures(runs, by, ENERGY, metric, recorded=plan is not None)
-    columns = [ENERGY, *([metric] if metric else [])]
-    weighed = None
-    if metric and len(runs):
-        weighed = _attempt(
-            lambda: weigh(runs, ENERGY, metric, names, maximize=better, tolerance=tolerance),
-            missing,
-            "No trade-off",
-        )
-    tests = _tests(runs, factors, columns, missing) if len(runs) else []
-    interactions = _interactions(runs, factors, columns, missing) if len(runs) else []
-    groups = groups_of(runs, whole, names, shown, columns, factors) if len(whole) else ()
+    groups = groups_of(runs, whole, names, shown, analyses.columns, factors)
     missing += _left_out(runs, groups, by, plan)
-    medians = {g.name: g.medians[ENERGY] for g in groups if ENERGY in g.medians}
-    inspected = InspectedRuns()
-    if medians:
-        rows = {g.name: (g.rows, medians[g.name]) for g in groups if g.name in medians}
-        inspected = inspect_runs(runs, rows, runs.numbers(ENERGY), metric, load)
-    energy_of_all, why_no_provenance = total_energy(whole, inspected)
+    inspected = inspect_runs(runs, groups, metric, load)
+    energies = [run.energy for run in inspected.runs if run.energy is not None]
+    total_j, why_no_provenance = total_energy(whole, energies)
     return Findings(
         name=plan.name if plan else whole.name,
         plan=plan,
@@ -196,54 +185,55 @@ def derive_findings(
         quality=measure(metric) if metric else None,
         maximize=better,
         counts=counts_of(whole, data),
-        energy=energy_of_all,
-        energy_runs=int(np.sum(~np.isnan(whole.numbers(ENERGY)))) if len(whole) else 0,
+        energy=total_j,
+        energy_runs=known_count(whole, ENERGY),
         why_no_provenance=why_no_provenance,
         duration_s=total(whole, "duration_s"),
         measures=shown,
         configurations=groups,
-        failures=failures_of(whole, names, data) if len(whole) else (),
+        failures=failures_of(whole, names, data),
         tradeoff=weighed,
-        tests=tuple(tests),
-        interactions=tuple(interactions),
+        tests=tests,
+        interactions=interactions,
         power_against_utilization=_utilization(runs),
         recordings=inspected,
-        carbon=footprint(energy_of_all, medians, site or StudySite(Grid.of())),
+        carbon=footprint(total_j, groups, site or StudySite(Grid.of())),
         missing=tuple(dict.fromkeys([*missing, *inspected.missing])),
         runs=runs,
     )
 
 
-def _quality(table: Table, named: str | None, asked: bool, missing: list[str]) -> str | None:
+def _quality(runs: Table, asked: str | None, plan: Study | None, missing: list[str]) -> str | None:
     """The metric of correctness if the runs have it; else the reason is added to `missing`.
 
     Raises `BadInputError` where one that is `asked` for, and not only planned, is no column.
     """
-    chosen = named or next((q for q in QUALITIES if q in table.columns), None)
-    if chosen == ENERGY:
+    planned = plan.quality if plan else None
+    metric = asked or planned or next((q for q in QUALITIES if q in runs.columns), None)
+    if metric == ENERGY:
         raise UsageError(f"{ENERGY} is the cost: name a metric of correctness with --quality")
-    if chosen is None:
+    if metric is None:
         missing.append("No trade-off: no metric of correctness is known (name it with --quality).")
-        return None
-    if len(table) and (chosen not in table.columns or np.all(np.isnan(table.numbers(chosen)))):
-        if asked and chosen not in table.columns:
-            table.cells(chosen)  # raises, with the nearest names
-        missing.append(
-            f"No trade-off: no run that finished has {chosen} (name another with --quality)."
-        )
-        return None
-    if not len(table):
+    elif not len(runs):
         missing.append("No trade-off: no run has finished.")
-        return None
-    return chosen
+    elif known_count(runs, metric):
+        return metric
+    else:
+        if asked and metric not in runs.columns:
+            # Raises, with the nearest names.
+            runs.cells(metric)
+        missing.append(
+            f"No trade-off: no run that finished has {metric} (name another with --quality)."
+        )
+    return None
 
 
 def _left_out(
-    table: Table, groups: Sequence[ConfigurationGroup], by: Sequence[str], plan: Study | None
+    runs: Table, groups: Sequence[ConfigurationGroup], by: Sequence[str], plan: Study | None
 ) -> list[str]:
     """Runs that are in no configuration, and factors that are not distinguished."""
     notes = []
-    lost = len(table) - sum(len(g.rows) for g in groups)
+    lost = len(runs) - sum(len(g.rows) for g in groups)
     if lost:
         notes.append(f"Left out: {lost:,} run{'s' if lost > 1 else ''} without a factor.")
     planned = plan.factors if plan else {}
@@ -253,70 +243,73 @@ def _left_out(
     return notes
 
 
-def _attempt(work: Callable[[], T], missing: list[str], what: str) -> T | None:
-    """The result, or None and the reason in `missing` where the data do not allow it."""
-    try:
-        return work()
-    except BadInputError as error:
-        missing.append(f"{what}: {error}.")
-        return None
+class _Analyses:
+    """Analyses of energy and quality; the reason where one is impossible is added to `missing`."""
 
+    def __init__(
+        self,
+        runs: Table,
+        factors: Mapping[str, tuple[str, ...]],
+        metric: str | None,
+        missing: list[str],
+    ) -> None:
+        self._runs, self._metric, self._missing = runs, metric, missing
+        self._factors = list(factors) if len(runs) else []
+        self.columns = [ENERGY, *([metric] if metric else [])]
 
-def _tests(
-    table: Table,
-    factors: Mapping[str, tuple[str, ...]],
-    columns: Sequence[str],
-    missing: list[str],
-) -> list[FactorTest]:
-    """Every factor over all runs; the first also within each combination of the others."""
-    tests: list[FactorTest] = []
-    jobs: list[tuple[Table, str, Mapping[str, str]]] = [(table, f, {}) for f in factors]
-    if len(factors) > 1:
-        first, *others = factors
-        jobs += [(table.rows(keep), first, levels) for levels, keep in _within(table, others)]
-    for column in columns:
-        for rows, factor, within in jobs:
-            comparison = _attempt(
-                partial(compare_groups, rows, column, factor), missing, f"{factor} is not compared"
+    def tradeoff(self, by: Sequence[str], maximize: bool, tolerance: float) -> Tradeoff | None:
+        """None without a metric, and where the data do not allow it."""
+        if self._metric is None:
+            return None
+        columns = (ENERGY, self._metric, by)
+        work = partial(weigh, self._runs, *columns, maximize=maximize, tolerance=tolerance)
+        return self._attempt(work, "No trade-off")
+
+    def tests(self) -> tuple[FactorTest, ...]:
+        """Every factor over all runs; the first also within each combination of the others."""
+        jobs: list[tuple[Table, str, Mapping[str, str]]]
+        jobs = [(self._runs, factor, {}) for factor in self._factors]
+        if len(self._factors) > 1:
+            jobs += self._within(*self._factors)
+        tests = []
+        for column in self.columns:
+            for rows, factor, within in jobs:
+                work = partial(compare_groups, rows, column, factor)
+                comparison = self._attempt(work, f"{factor} is not compared")
+                if comparison is not None:
+                    tests.append(FactorTest(comparison, within))
+        return tuple(tests)
+
+    def _within(self, first: str, *others: str) -> list[tuple[Table, str, Mapping[str, str]]]:
+        groups = grouped(self._runs, others, {})[0]
+        if not 1 < len(groups) <= MAX_WITHIN:
+            return []
+        rows = np.arange(len(self._runs))
+        return [(self._runs.rows(np.isin(rows, g.rows)), first, g.factors) for g in groups]
+
+    def interactions(self) -> tuple[Interaction, ...]:
+        """Every pair of the first factors."""
+        pairs = list(combinations(self._factors[:MAX_FACTORS], 2))
+        results = [
+            self._attempt(
+                partial(interaction, self._runs, column, a, b), f"No interaction of {a} and {b}"
             )
-            if comparison is not None:
-                tests.append(FactorTest(comparison, within))
-    return tests
+            for column in self.columns
+            for a, b in pairs
+        ]
+        return tuple(result for result in results if result is not None)
+
+    def _attempt(self, work: Callable[[], T], what: str) -> T | None:
+        try:
+            return work()
+        except BadInputError as error:
+            self._missing.append(f"{what}: {error}.")
+            return None
 
 
-def _within(
-    table: Table, others: Sequence[str]
-) -> list[tuple[Mapping[str, str], npt.NDArray[np.bool_]]]:
-    groups = grouped(table, others, {})[0]
-    if not 1 < len(groups) <= MAX_WITHIN:
-        return []
-    return [(g.factors, np.isin(np.arange(len(table)), g.rows)) for g in groups]
-
-
-def _interactions(
-    table: Table,
-    factors: Mapping[str, tuple[str, ...]],
-    columns: Sequence[str],
-    missing: list[str],
-) -> list[Interaction]:
-    interactions = []
-    for column in columns:
-        for a, b in combinations(list(factors)[:MAX_FACTORS], 2):
-            result = _attempt(
-                partial(interaction, table, column, a, b),
-                missing,
-                f"No interaction of {a} and {b}",
-            )
-            if result is not None:
-                interactions.append(result)
-    return interactions
-
-
-def _utilization(table: Table) -> Correlations | None:
+def _utilization(runs: Table) -> Correlations | None:
     """Power against utilization, where both are known of three runs or more."""
     for column in ("gpu_utilization_pct", "cpu_utilization_pct"):
-        if len(table) and {column, "power_w"} <= set(table.columns):
-            known = ~np.isnan(table.numbers(column)) & ~np.isnan(table.numbers("power_w"))
-            if known.sum() >= 3:
-                return correlate(table, column, "power_w")
+        if known_count(runs, column, "power_w") >= 3:
+            return correlate(runs, column, "power_w")
     return None

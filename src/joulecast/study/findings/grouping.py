@@ -17,7 +17,6 @@ from ...errors import BadInputError, UsageError
 from ...ledger.study_model import Study, TrialStatus, level_text
 from ...units import Estimate, Provenance, one_line, provenance_of_sum
 from ..results import StudyResults
-from .inspected_runs import InspectedRuns
 from .measures import ENERGY, Measure, find_energy
 
 PROVENANCE = "provenance"
@@ -143,10 +142,10 @@ def groups_of(
         levels: of the factors, in order.
     """
     values = {m.column: quantities(table, m.column)[0] for m in shown} if len(table) else {}
-    ran = {g.name: g.rows for g in grouped(table, by, {})[0]} if len(table) else {}
+    ran = {g.name: g.rows.tolist() for g in _grouped(table, by)}
     groups = []
-    for group in _of_any_status(whole, by):
-        rows: list[int] = ran[group.name].tolist() if group.name in ran else []
+    for group in _grouped(whole, by):
+        rows: list[int] = ran.get(group.name, [])
         known = {c: x[rows][~np.isnan(x[rows])] for c, x in values.items()}
         groups.append(
             ConfigurationGroup(
@@ -171,9 +170,10 @@ def box(values: Array) -> Box:
     return Box(min(q1, float(inside.min())), q1, middle, q3, max(q3, float(inside.max())))
 
 
-def _of_any_status(whole: Table, by: Sequence[str]) -> list[Members]:
-    columns = {c: v for c, v in whole.columns.items() if c != "status"}
-    return grouped(Table(whole.name, columns, whole.lines), by, {})[0]
+def _grouped(table: Table, by: Sequence[str]) -> list[Members]:
+    """The rows of each configuration, of any status."""
+    columns = {c: v for c, v in table.columns.items() if c != "status"}
+    return grouped(Table(table.name, columns, table.lines), by, {})[0] if len(table) else []
 
 
 def failures_of(
@@ -183,7 +183,7 @@ def failures_of(
     finished = finished_rows(whole)
     if np.all(finished):
         return ()
-    names = {row: g.name for g in _of_any_status(whole, by) for row in g.rows.tolist()}
+    names = {row: g.name for g in _grouped(whole, by) for row in g.rows.tolist()}
 
     def texts(column: str) -> list[str | None]:
         return whole.labels(column) if column in whole.columns else [None] * len(whole)
@@ -214,11 +214,11 @@ def counts_of(whole: Table, data: StudyResults | Table) -> dict[str, int]:
     return dict(by_status) | {"planned": len(whole)}
 
 
-def total_energy(whole: Table, inspected: InspectedRuns) -> tuple[Estimate | None, str | None]:
+def total_energy(whole: Table, inspected: Sequence[Estimate]) -> tuple[Estimate | None, str | None]:
     """Energy of all rows, J, and why its provenance is unknown, None where it is known.
 
-    Errors of runs have common causes, so bounds are added as they are. Of an unknown provenance,
-    the energy counts as assumed.
+    Errors of runs have common causes, so bounds are added as they are. Without a column of
+    provenances, that of the `inspected` runs is used; without these the energy counts as assumed.
     """
     value = total(whole, ENERGY)
     if value is None:
@@ -226,8 +226,7 @@ def total_energy(whole: Table, inspected: InspectedRuns) -> tuple[Estimate | Non
     low, high = (total(whole, f"energy_{bound}_j") for bound in ("low", "high"))
     parts, reason = _provenances(whole)
     if reason is not None:
-        runs = [run.energy for run in inspected.runs if run.energy is not None]
-        parts, reason = (runs, None) if runs else ([], reason)
+        parts, reason = list(inspected), None if inspected else reason
     kind, mix = provenance_of_sum(parts) if parts else (Provenance.ASSUMED, {})
     return (
         Estimate(
@@ -260,6 +259,13 @@ def _provenances(table: Table) -> tuple[list[Estimate], str | None]:
             "are allowed"
         )
     return [Estimate(e, e, e, "J", Provenance(str(label))) for e, label in known], None
+
+
+def known_count(table: Table, *columns: str) -> int:
+    """The number of rows that have a figure in each of these columns."""
+    if not set(columns) <= set(table.columns):
+        return 0
+    return int(np.sum(~np.isnan([table.numbers(column) for column in columns]).any(axis=0)))
 
 
 def total(table: Table, column: str) -> float | None:

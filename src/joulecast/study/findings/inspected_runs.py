@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ...analysis.power.behavior import PowerBehavior, power_behavior
-from ...analysis.statistics.medians import Median
 from ...analysis.table.columns import Array, Table
 from ...errors import LedgerError
 from ...meters.base import Source
 from ...recording.model import Recording
 from ...recording.summary import Summary, summarize
 from ...units import Estimate
+from .grouping import ConfigurationGroup
+from .measures import ENERGY
 
 MAX_INSPECTED = 40
 """Configurations of which a recording is read."""
@@ -66,35 +68,29 @@ class InspectedRuns:
 
 
 def inspect_runs(
-    table: Table,
-    groups: Mapping[str, tuple[Sequence[int], Median]],
-    energy_j: Array,
-    quality: str | None,
-    load: Load | None,
+    table: Table, groups: Sequence[ConfigurationGroup], quality: str | None, load: Load | None
 ) -> InspectedRuns:
     """Read one recording of each configuration.
 
     Args:
         table: the runs that finished.
-        groups: by configuration its rows, and the median of its energy.
-        energy_j: of each row, shape (rows,).
+        groups: the configurations.
         quality: the metric of the curves.
         load: returns a recording by its run's id; None: there are none.
     """
     if load is None or "run_id" not in table.columns:
         return InspectedRuns()
-    hosts = table.labels("host") if "host" in table.columns else [None] * len(table)
     ids = table.labels("run_id")
+    hosts = table.labels("host") if "host" in table.columns else [None] * len(table)
+    energy_j = table.numbers(ENERGY) if len(table) else np.empty(0)
+    recorded = np.array([i is not None for i in ids], np.bool_) & ~np.isnan(energy_j)
+    rows = {g.name: row for g in groups if (row := _typical_row(g, energy_j, recorded)) is not None}
     runs: list[InspectedRun] = []
     sources: dict[tuple[str, str, str], Source] = {}
     environments: dict[str, Mapping[str, Any]] = {}
     intervals: list[float] = []
     missing: list[str] = []
-    for name, (rows, median) in list(groups.items())[:MAX_INSPECTED]:
-        candidates = [i for i in rows if ids[i] is not None and not np.isnan(energy_j[i])]
-        if not candidates:
-            continue
-        row = min(candidates, key=lambda i: abs(energy_j[i] - median.value))
+    for name, row in list(rows.items())[:MAX_INSPECTED]:
         run_id = str(ids[row])
         try:
             recording = load(run_id)
@@ -108,14 +104,25 @@ def inspect_runs(
         for s in header.sources:
             sources.setdefault((s.domain.partition(":")[0], s.source, s.device), s)
         environments.setdefault(hosts[row] or "", header.environment)
-    if len(groups) > MAX_INSPECTED:
+    if len(rows) > MAX_INSPECTED:
         missing.append(
-            f"Recordings were read of the first {MAX_INSPECTED} of {len(groups)} configurations."
+            f"Recordings were read of the first {MAX_INSPECTED} of {len(rows)} configurations."
         )
     interval_s = (min(intervals), max(intervals)) if intervals else None
     return InspectedRuns(
         tuple(runs), tuple(sources.values()), environments, interval_s, tuple(missing)
     )
+
+
+def _typical_row(
+    group: ConfigurationGroup, energy_j: Array, recorded: npt.NDArray[np.bool_]
+) -> int | None:
+    """The row with a recording whose energy is nearest the median of its configuration."""
+    median = group.medians.get(ENERGY)
+    rows = [i for i in group.rows if recorded[i]]
+    if median is None or not rows:
+        return None
+    return min(rows, key=lambda i: abs(energy_j[i] - median.value))
 
 
 def _curve(summary: Summary, metric: str | None) -> MetricCurve | None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ...analysis.carbon.cost import Tariff
 from ...analysis.carbon.footprint import Carbon, carbon_of
 from ...analysis.carbon.footprint import Site as Grid
-from ...analysis.statistics.medians import Median
 from ...units import Estimate, Provenance
+from .grouping import ConfigurationGroup
+from .measures import ENERGY
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +30,16 @@ class StudyFootprint:
 
 
 def footprint(
-    energy: Estimate | None, medians: Mapping[str, Median], site: StudySite
+    energy: Estimate | None, groups: Sequence[ConfigurationGroup], site: StudySite
 ) -> StudyFootprint:
     """Emissions and cost of all runs, and of a run of each configuration at its median energy.
 
     Args:
         energy: of all runs, J; None: unknown.
-        medians: energy of a run by configuration, J; one without an interval is its own bounds.
+        groups: the configurations; a median without an interval is its own bounds.
         site: grid and tariff.
     """
+    medians = {g.name: g.medians[ENERGY] for g in groups if ENERGY in g.medians}
     configurations = {
         name: Estimate(
             m.value,

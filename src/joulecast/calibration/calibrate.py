@@ -21,8 +21,9 @@ from ..wall.regression import WallFitError, fit_recordings, fit_wall
 from ..wall.side_by_side import SideBySide
 from ..wall.wall_energy import WallFit, read_fit, save_fit
 from . import microbench
+from .calibrate_device import calibrate_device
 from .constants_fit import input_constants
-from .device_tests import calibrate_device
+from .device_tests import input_tests
 from .stored_constants import DeviceCalibration, read_stored
 from .targets import Target, targets
 
@@ -192,7 +193,7 @@ def _calibrate_devices(
     """Calibrate each target and keep it at once."""
     torch = microbench.framework()
     input_duration_s = _INPUT_SHARE * duration_s
-    tests = microbench.input_tests(torch)
+    tests = input_tests(torch)
     input_s = input_constants(
         list(microbench.measure_all(tests, lambda: None, input_duration_s, progress=progress))
     )

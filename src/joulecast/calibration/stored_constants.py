@@ -25,6 +25,8 @@ class ConstantKind:
     unit: str = ""
 
 
+# A GPU's power depends on what it does, so that it has the factor `power`. On a CPU all cores are
+# busy in every test, so that one figure, `busy_w`, is enough.
 CONSTANTS = {
     "compute": ConstantKind("rate of matrix products and convolutions, against the shipped rate"),
     "memory": ConstantKind("memory bandwidth, against the shipped bandwidth"),
@@ -34,10 +36,6 @@ CONSTANTS = {
     "busy_w": ConstantKind("power of the device at work", "W"),
     "power": ConstantKind("power that work adds to idle, against the shipped one"),
 }
-# A GPU's power depends on what it does, so that it gets a factor. On a CPU all cores are busy in
-# every test, so that one figure in watts is enough.
-GPU_CONSTANTS = ("compute", "memory", "launch_s", "step_s", "idle_w", "power")
-CPU_CONSTANTS = ("compute", "memory", "launch_s", "step_s", "idle_w", "busy_w")
 # Before version 0.2 a CPU's operators had costs of their own, next to which these meant other
 # things.
 _CHANGED_MEANING = ("launch_s", "step_s", "power")

@@ -21,8 +21,6 @@ from joulecast.calibration.microbench import (
 )
 from joulecast.calibration.stored_constants import (
     CONSTANTS,
-    CPU_CONSTANTS,
-    GPU_CONSTANTS,
     Constant,
     DeviceCalibration,
     MicroTiming,
@@ -41,6 +39,8 @@ from joulecast.ledger.calibrations import Stored
 from joulecast.units import Provenance
 from joulecast.workload.model import Op, OperatorKind, Phase, Workload
 
+GPU_CONSTANTS = {"compute", "memory", "launch_s", "step_s", "idle_w", "power"}
+CPU_CONSTANTS = {"compute", "memory", "launch_s", "step_s", "idle_w", "busy_w"}
 DEVICE = Device("some GPU", "gpu", {"fp32": 20.0}, {}, 1000.0, 24.0, 300.0, 80, idle_w=20.0)
 TRUE = Calibration(compute=0.6, memory=0.8, power=1.3, launch_s=5e-6, step_s=2e-4, idle_w=35.0)
 
@@ -109,7 +109,7 @@ def fitted(*tests: Measurement, idle: Constant = IDLE) -> dict[str, Constant]:
 class TestFit:
     def test_fit_recovers_the_constants_of_the_device(self) -> None:
         constants = fitted(*measurements())
-        assert set(constants) == set(GPU_CONSTANTS)
+        assert set(constants) == GPU_CONSTANTS
         for name in GPU_CONSTANTS:
             assert constants[name].value == pytest.approx(getattr(TRUE, name), rel=0.01), name
 
@@ -172,7 +172,7 @@ class TestFitOfACpu:
 
     def test_starts_and_steps_come_from_networks_of_different_depths(self) -> None:
         constants = self.fitted(*(self.measured(layers) for layers in (10, 40, 100)))
-        assert set(constants) == set(CPU_CONSTANTS)
+        assert set(constants) == CPU_CONSTANTS
         assert constants["launch_s"].value == pytest.approx(1e-5, rel=0.01)
         assert constants["step_s"].value == pytest.approx(1e-4, rel=0.01)
         assert constants["busy_w"].value == pytest.approx(20.0)

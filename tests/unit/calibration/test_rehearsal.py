@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from joulecast.calibration.constants_fit import fit
+from joulecast.calibration.device_tests import device_tests
 from joulecast.calibration.microbench import (
     COMPUTE,
     LAUNCH,
@@ -15,7 +16,6 @@ from joulecast.calibration.microbench import (
     STEP,
     Measurement,
     Microbenchmark,
-    device_tests,
 )
 from joulecast.calibration.stored_constants import Constant, MicroTiming
 from joulecast.forecasting.physical.device import Calibration, Device

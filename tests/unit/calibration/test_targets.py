@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from joulecast.calibration.microbench import COMPUTE, MEMORY, Microbenchmark, operator_tests
+from joulecast.calibration.device_tests import operator_tests
+from joulecast.calibration.microbench import COMPUTE, MEMORY, Microbenchmark
 from joulecast.calibration.targets import targets
 from joulecast.errors import UnknownHardwareError, UsageError
 from joulecast.hardware.detect.cpu import DetectedCpu

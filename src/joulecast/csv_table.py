@@ -68,12 +68,7 @@ class CsvTable:
             RowError: a column is missing or there twice, a row does not fit the header, or there
                 is no row.
         """
-        missing = [column for column in required if not self.has(column)]
-        if missing:
-            there = ", ".join(name for name in self.header if name)[:200] or "none"
-            raise RowError(f"no column {', '.join(missing)} (the columns are: {there})")
-        wanted = dict.fromkeys((*required, *(c for c in optional if self.has(c))))
-        at = {column: self._index(column) for column in wanted}
+        at = self._places(required, optional)
         width, empty = len(self.header), True
         for cells in self._reader:
             self.line = self._reader.line_num
@@ -85,6 +80,15 @@ class CsvTable:
             yield {c: cells[i].strip() if i < len(cells) else "" for c, i in at.items()}
         if empty:
             raise RowError("a header without rows")
+
+    def _places(self, required: Sequence[str], optional: Sequence[str]) -> dict[str, int]:
+        """The position in a row of each column that is asked for and there."""
+        missing = [column for column in required if not self.has(column)]
+        if missing:
+            there = ", ".join(name for name in self.header if name)[:200]
+            raise RowError(f"no column {', '.join(missing)} (the columns are: {there})")
+        wanted = dict.fromkeys((*required, *(c for c in optional if self.has(c))))
+        return {column: self._index(column) for column in wanted}
 
     def _index(self, column: str) -> int:
         same = [i for i, name in enumerate(self.header) if name == column] or [

@@ -1,5 +1,6 @@
 """`joulecast evaluate`, as a person types it."""
 
+import doctest
 import json
 import os
 import pty
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import joulecast as joulecast_package
 from fakes.golden import golden
 from fakes.stored_runs import GPU, header, samples
 from joulecast import evaluate
@@ -244,6 +246,15 @@ def test_a_ledger_without_runs(joulecast: Joulecast, tmp_path: Path) -> None:
 
 def test_groups_need_a_file(joulecast: Joulecast) -> None:
     assert len(joulecast("--by", "workload", code=2).stderr.splitlines()) == 1
+
+
+def test_the_example_of_the_python_function_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = {"joulecast": joulecast_package, "Path": Path}
+    (example,) = doctest.DocTestFinder().find(evaluate, "evaluate", globs=names)
+    assert doctest.DocTestRunner().run(example) == (0, 4)
 
 
 def test_the_python_function_returns_what_the_verb_prints(

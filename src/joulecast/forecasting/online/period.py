@@ -89,7 +89,17 @@ def find_period(t_s: Array, power_w: Array) -> Period | NoPeriod:
     if len(t_s) < _MIN_POINTS or t_s[-1] <= t_s[0]:
         return NoPeriod("too few readings since the work began")
     power, step_s = _evenly(t_s, power_w)
-    found: list[tuple[float, float]] = []
+    best, flat = _latest_repetition(power)
+    if best is None:
+        return NoPeriod("the power is flat" if flat else "the power does not repeat")
+    points, strength = best
+    period_s = points * step_s
+    return Period(period_s, float(t_s[0]), strength, int((t_s[-1] - t_s[0]) / period_s + 1e-9))
+
+
+def _latest_repetition(power: Array) -> tuple[tuple[float, float] | None, bool]:
+    """The best lag and its strength over all windows, or None; and whether all are flat."""
+    best: tuple[float, float] | None = None
     flat = True
     for part in _WINDOWS:
         window = power[len(power) - int(len(power) * part) :]
@@ -100,13 +110,9 @@ def find_period(t_s: Array, power_w: Array) -> Period | NoPeriod:
             continue
         flat = False
         lag = _best_lag(_autocorrelation(window), len(window))
-        if lag is not None and lag[1] > max((s for _, s in found), default=0.0) * _BETTER:
-            found.append(lag)
-    if not found:
-        return NoPeriod("the power is flat" if flat else "the power does not repeat")
-    points, strength = found[-1]
-    period_s = points * step_s
-    return Period(period_s, float(t_s[0]), strength, int((t_s[-1] - t_s[0]) / period_s + 1e-9))
+        if lag is not None and lag[1] > (best[1] if best else 0.0) * _BETTER:
+            best = lag
+    return best, flat
 
 
 class PeriodCount:

@@ -74,9 +74,11 @@ def evaluate(
         UsageError: an unknown method, a file and recorded runs at once, or `by` without a file.
 
     Example:
-        >>> scores = joulecast.evaluate("epochs.csv", at=[1, 5]).results  # doctest: +SKIP
-        >>> scores[0].forecaster, scores[0].energy.mape_pct  # doctest: +SKIP
-        ('online', 4.2)
+        >>> rows = ["run_id,epoch,duration_s,energy_j", "a,0,10,300", "a,1,8,100", "a,2,8,100"]
+        >>> _ = Path("epochs.csv").write_text("\\n".join(rows))
+        >>> evaluation = joulecast.evaluate("epochs.csv", methods=["carbontracker"])
+        >>> [(score.epochs_seen, score.energy.mape_pct) for score in evaluation.results]
+        [(1, 80.0), (2, 20.0)]
     """
     names = [str(source)] if isinstance(source, str | Path) else list(source)
     columns = [c.strip() for text in ([by] if isinstance(by, str) else by) for c in text.split(",")]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from ..base import Forecast, History, OnlineForecaster
 from .accuracy import LeftOut, OnlineEvaluation, OnlineScore, Unscored, accuracy
@@ -61,23 +60,30 @@ def score_online(
         notes: on the runs.
         done: called with 1 after each run.
     """
-    reasons = {s.history.run_id: why for s in subjects if (why := unusable(s.history)) is not None}
-    usable = [s for s in subjects if s.history.run_id not in reasons]
+    usable, unusable_runs = [], []
+    for subject in subjects:
+        reason = unusable(subject.history)
+        if reason is None:
+            usable.append(subject)
+        else:
+            unusable_runs.append(LeftOut(subject.history.run_id, reason))
     methods = {name: METHODS[name] for name in names}
-    scored: list[tuple[str | None, ScoredForecast]] = []
+    scored: list[ScoredForecast] = []
+    by_group: dict[str, list[ScoredForecast]] = {s.group: [] for s in usable if s.group is not None}
     for subject in usable:
-        builds = {name: partial(_build, m, subject.context) for name, m in methods.items()}
-        scored += [(subject.group, f) for f in forecasts(subject.history, at, builds)]
+        made = forecasts(subject.history, at, _forecasters(methods, subject.context))
+        scored += made
+        if subject.group is not None:
+            by_group[subject.group] += made
         done(1)
-    groups = sorted({s.group for s in usable if s.group is not None})
     return OnlineEvaluation(
         source=source,
         runs=len(usable),
         epochs=sum(len(s.history.epochs) for s in usable),
-        results=scores(f for _, f in scored),
-        groups={g: scores(f for group, f in scored if group == g) for g in groups},
-        unscored=tuple(_unscored(methods, usable, {f.forecaster for _, f in scored})),
-        left_out=(*left_out, *(LeftOut(run_id, why) for run_id, why in reasons.items())),
+        results=scores(scored),
+        groups={group: scores(by_group[group]) for group in sorted(by_group)},
+        unscored=tuple(_unscored(methods, usable, {f.forecaster for f in scored})),
+        left_out=(*left_out, *unusable_runs),
         notes=(*notes, *_plan_notes(usable)),
     )
 
@@ -100,7 +106,7 @@ def unusable(history: History) -> str | None:
 
 
 def forecasts(
-    history: History, at: Iterable[int], builds: Mapping[str, Build]
+    history: History, at: Iterable[int], forecasters: Mapping[str, OnlineForecaster]
 ) -> list[ScoredForecast]:
     """The forecasts of one run, at each number of epochs in `at` below its number of epochs."""
     epochs = history.epochs
@@ -109,10 +115,8 @@ def forecasts(
     planned = math.fsum(work.progress for work in epochs)
     asked = sorted({k for k in at if 0 < k < len(epochs)})
     scored = []
-    for name, build in builds.items():
-        forecaster, seen = build(history), 0
-        if forecaster is None:
-            continue
+    for name, forecaster in forecasters.items():
+        seen = 0
         for k in asked:
             for work in epochs[seen:k]:
                 forecaster.add(work)
@@ -126,18 +130,14 @@ def forecasts(
 def score_histories(
     histories: Iterable[History], at: Sequence[int], builds: Mapping[str, Build]
 ) -> tuple[OnlineScore, ...]:
-    """The scores of any forecasters on the usable runs.
-
-    Example:
-        >>> from joulecast.forecasting.base import Work
-        >>> from joulecast.forecasting.literature.carbontracker import CarbonTracker
-        >>> run = History("a", (Work(1, 10, 300), Work(1, 8, 100), Work(1, 8, 100)), 3)
-        >>> scores = score_histories([run], [1, 2], {"carbontracker": lambda _: CarbonTracker()})
-        >>> [score.energy.mape_pct for score in scores]
-        [80.0, 20.0]
-    """
-    usable = [history for history in histories if unusable(history) is None]
-    return scores(forecast for history in usable for forecast in forecasts(history, at, builds))
+    """The scores of any forecasters on the usable runs; `builds` makes one for each run."""
+    scored: list[ScoredForecast] = []
+    for history in histories:
+        if unusable(history) is None:
+            built = {name: build(history) for name, build in builds.items()}
+            usable = {name: f for name, f in built.items() if f is not None}
+            scored += forecasts(history, at, usable)
+    return scores(scored)
 
 
 def scores(scored: Iterable[ScoredForecast]) -> tuple[OnlineScore, ...]:
@@ -165,8 +165,12 @@ def _score(name: str, seen: int, group: Sequence[ScoredForecast]) -> OnlineScore
     )
 
 
-def _build(method: OnlineMethod, context: RunContext, _: History) -> OnlineForecaster | None:
-    return method.build(context) if method.missing(context) is None else None
+def _forecasters(
+    methods: Mapping[str, OnlineMethod], context: RunContext
+) -> dict[str, OnlineForecaster]:
+    """A new forecaster of each method that can be built for a run."""
+    able = {name: method for name, method in methods.items() if method.missing(context) is None}
+    return {name: method.build(context) for name, method in able.items()}
 
 
 def _unscored(

@@ -71,17 +71,23 @@ def static_run(summary: Summary) -> StaticRun:
         BadInputError: the run did not use exactly one GPU of known energy, or a tag makes no sense.
     """
     header = summary.recording.header
-    gpus = [source for source in header.sources if source.domain.startswith("gpu")]
+    gpu, energy_j = _only_gpu(summary)
+    texts = {name: header.tags[name] for name in (*FIGURES, *TEXTS) if name in header.tags}
+    texts |= {"architecture": header.tags.get("architecture") or header.name, "gpu": gpu}
+    done = sum(epoch.span.end_s is not None for epoch in summary.epochs)
+    if done and "steps" not in texts:
+        texts.setdefault("epochs", str(done))
+    facts = parse_facts(texts, "a tag")
+    return StaticRun(header.run_id, facts, energy_j, summary.duration_s)
+
+
+def _only_gpu(summary: Summary) -> tuple[str, float]:
+    """The name of the GPU of a run, and its energy (J)."""
+    sources = summary.recording.header.sources
+    gpus = [source for source in sources if source.domain.startswith("gpu")]
     if len(gpus) != 1:
         raise BadInputError(f"it has the energy of {len(gpus)} GPUs: only one can be forecast")
     energy = {domain.source.domain: domain.energy for domain in summary.domains}.get(gpus[0].domain)
     if energy is None or energy.value <= 0 or summary.duration_s <= 0:
         raise BadInputError("the energy of its GPU is unknown")
-    texts = {name: header.tags[name] for name in (*FIGURES, *TEXTS) if name in header.tags}
-    texts |= {"architecture": header.tags.get("architecture") or header.name}
-    texts |= {"gpu": gpus[0].device}
-    done = sum(epoch.span.end_s is not None for epoch in summary.epochs)
-    if done and "steps" not in texts:
-        texts.setdefault("epochs", str(done))
-    facts = parse_facts(texts, "a tag")
-    return StaticRun(header.run_id, facts, energy.value, summary.duration_s)
+    return gpus[0].device, energy.value

@@ -30,13 +30,9 @@ class Site:
     """Where the machine is: the carbon intensity of its grid, and the PUE of its building.
 
     Attributes:
-        carbon_g_per_kwh: intensity of the grid.
         basis: what the intensity is of, "Germany, 2023".
         pue: power usage effectiveness, facility energy / IT energy.
-        source: of the intensity.
-        year: of the intensity.
         signal: `average`, or `marginal`: what one more kWh causes.
-        provenance: of the intensity.
         over_time: the intensity during the run, where a provider was asked for it.
         notes: assumptions made.
     """
@@ -130,14 +126,10 @@ def check_pue(pue: float) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CarbonFigures:
-    """Emissions (g CO2e) and cost of an energy (J). Unknown figures are None.
+    """Emissions (g CO2e) and cost of an energy (J, without the PUE). Unknown figures are None.
 
-    Attributes:
-        energy: metered, at the wall, or as given; without the PUE.
-        operational: emissions of the energy times the PUE.
-        embodied: the share of the emissions of making the hardware.
-        total: operational and embodied emissions.
-        cost: in the currency of the tariff.
+    `operational` are the emissions of the energy times the PUE, `embodied` a share of those of
+    making the hardware, `total` both.
     """
 
     energy: Estimate | None = None
@@ -152,14 +144,7 @@ FIGURES = tuple(f.name for f in fields(CarbonFigures))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Carbon(CarbonFigures):
-    """The same with everything it was computed from.
-
-    Attributes:
-        site: the intensity of the grid and the PUE.
-        hardware: whose making is counted.
-        tariff: the price of electricity.
-        reasons: by figure, why it is unknown.
-    """
+    """The same with everything it was computed from; `reasons` why figures are unknown."""
 
     site: Site
     hardware: Embodied | None = None

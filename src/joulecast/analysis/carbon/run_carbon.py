@@ -28,13 +28,10 @@ MARGINAL = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunCarbon(Carbon):
-    """The emissions and cost of a run or of a given energy.
+    """The emissions and cost of a run, or of an energy, which has no id, status and start.
 
     Attributes:
-        name: of the run, or the energy as given.
         energy_basis: "metered", "at the wall" or "as given".
-        run_id: None for an energy, as are the following.
-        status: of the run.
         started_at: seconds since 1970.
         duration_s: of the run; for an energy, how long the hardware was occupied.
         notes: assumptions made.

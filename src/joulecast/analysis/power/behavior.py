@@ -12,7 +12,7 @@ from ...recording.summary import SpanEnergy, Summary
 from ...units import Provenance, format_duration, format_quantity
 from ..statistics.trend import MIN_POINTS, Slope, segment_means, theil_sen
 from ..table.columns import Array
-from .change_point import LEAST_SAMPLES, last_change
+from .change_point import MIN_SAMPLES, last_change
 from .stabilize import stabilizing_time
 from .trace import PowerTrace, power_trace
 from .utilization import PowerByUtilization, power_by_utilization
@@ -29,14 +29,9 @@ _END = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Stabilizing:
-    """The instant from which power is stable.
+    """The instant from which power is stable, and the mean power before it and from it on.
 
-    Attributes:
-        method: `cusum` or `fluss`.
-        t_s: 0 where power is stable from the start; None where it is unknown, with a `reason`.
-        before_w: mean power before it; None where `t_s` is 0 or None.
-        after_w: mean power from it on.
-        reason: why `t_s` is None.
+    `t_s` is 0 where power is stable from the start, and None where it is unknown, with a `reason`.
     """
 
     method: str
@@ -51,14 +46,10 @@ class Stability:
     """How stable a figure is from the stabilizing point on.
 
     Attributes:
-        unit: of the mean.
         n: number of values.
-        mean: None where there is no value.
-        cv: standard deviation / mean.
+        cv: standard deviation / mean; None with a `reason`.
         drift_pct_per_hour: trend in percent of the mean; None with the reason in `why_no_drift`.
         drift_pct: the same trend over the time from the first value to the last.
-        reason: why `cv` is None.
-        why_no_drift: why the drift is None.
     """
 
     unit: str
@@ -76,16 +67,13 @@ class PowerBehavior:
     """The power of one run.
 
     Attributes:
-        duration_s: of the run.
         provenance: of most of its energy; None where nothing was measured.
         step_s: of the power trace that all of this is computed from; None where there is none.
         profile_w: mean power in up to 60 equal parts of the run; None where it was not measured.
-        stabilizing: the point from which power is stable.
-        power: stability of the power of all domains together, W.
-        epoch_energy: of the energy of the epochs that began after the stabilizing point, J.
-        epoch_duration: of their duration, s.
+        power: stability of the power of all domains together.
+        epoch_energy: stability of the energy of epochs that began after the stabilizing point.
+        epoch_duration: stability of their duration.
         utilization: power against each gauge of utilization.
-        why_no_utilization: why there is none.
         notes: what limits these figures.
     """
 
@@ -166,10 +154,10 @@ def _stabilizing(trace: PowerTrace | None, method: str, notes: list[str]) -> Sta
     watts, t_s = trace.total_w[measured], trace.t_s[measured]
     if not measured.all():
         notes.append(f"{np.mean(~measured) * 100:.1f} % of the run was not measured and is skipped")
-    if len(watts) < LEAST_SAMPLES:
+    if len(watts) < MIN_SAMPLES:
         step = format_duration(trace.step_s)
         return unknown(
-            f"the run is too short: it has {len(watts)} steps of {step}, {LEAST_SAMPLES} are needed"
+            f"the run is too short: it has {len(watts)} steps of {step}, {MIN_SAMPLES} are needed"
         )
     at = _stable_from(t_s, watts, method)
     if at is None:

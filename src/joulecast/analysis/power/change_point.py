@@ -1,9 +1,9 @@
-"""Where the mean of a trace changes for good: its warm-up, by cumulative sums.
+"""Where the mean of a power trace changes for good: its warm-up, by cumulative sums.
 
-Cheap and without a search: FLUSS (`analysis.stabilize`) looks at the shape of the trace instead. Of
-309 measured trainings (one sample a second; 45 of them, where FLUSS names the end of the run, left
-aside) both lie 40 s from each other in the median, about one epoch: FLUSS tends to name the epoch
-before, the last that is unlike the others, this the first of those that are alike.
+It needs no search, unlike FLUSS (`analysis.power.stabilize`), which compares the shape of the
+trace. On 309 measured trainings (one sample a second, without 45 in which FLUSS returns the end of
+the run) the two are 40 s apart in the median, about one epoch: FLUSS tends to return the last epoch
+that differs from the others, this method the first of those that are alike.
 """
 
 from __future__ import annotations
@@ -15,13 +15,16 @@ import numpy as np
 
 from ..table.columns import Array
 
-LEAST_SAMPLES = 40
-"""As many as FLUSS needs: below, an epoch or two are all there is."""
+MIN_SAMPLES = 40
+"""As many as FLUSS needs: fewer are only an epoch or two."""
 
-_CRITICAL = 1.358  # 95 % quantile of the largest |Brownian bridge| (Kolmogorov)
-_RELEVANT = 0.02  # of the mean after it: a smaller change is none to anyone
-_CLIPPED = 0.02  # of the samples at each end: a start of a few seconds is no level
-_MOST = 50  # changes one after another
+# The 95 % quantile of the largest |Brownian bridge| (Kolmogorov).
+_CRITICAL = 1.358
+# A smaller change, as a fraction of the mean after it, is not relevant.
+_RELEVANT = 0.02
+# The fraction of samples clipped at each end: a start of a few seconds is not a level.
+_CLIPPED = 0.02
+_MAX_CHANGES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +39,22 @@ class Change:
 def last_change(values: Array, until: float = 0.5) -> Change | None:
     """The last change of mean that begins in the first part of a trace, or None.
 
-    The largest cumulative sum of deviations from the mean marks a change (Page 1954); it counts if
-    it lies beyond what a trace with this autocorrelation reaches by chance (5 %; the long-run
-    variance with Bartlett weights, Newey and West 1987) and moves the mean by 2 % or more. What
-    follows it is searched in the same way. A warm-up of a few hundredths of the run goes unseen
-    where power swings widely within epochs.
+    The largest cumulative sum of deviations from the mean marks a change (Page 1954). It counts if
+    it is larger than a trace with this autocorrelation reaches by chance (5 %; long-run variance
+    with Bartlett weights, Newey and West 1987) and moves the mean by 2 % or more. The rest of the
+    trace is searched in the same way. A warm-up of a few hundredths of the run is not detected
+    where power varies widely within epochs.
 
     Args:
         values: shape (n,), finite, in equal steps.
-        until: share of the trace in which changes may begin; after it, what is left is too short
-            to be called the rest of the run.
+        until: fraction of the trace in which changes may begin; a later rest is too short to
+            represent the run.
     """
-    if len(values) < LEAST_SAMPLES:
+    if len(values) < MIN_SAMPLES:
         return None
     clipped = np.clip(values, *np.quantile(values, (_CLIPPED, 1 - _CLIPPED)))
     last, start = int(len(values) * until), 0
-    for _ in range(_MOST):
+    for _ in range(_MAX_CHANGES):
         step = _change(clipped[start:], last - start)
         if step is None:
             break
@@ -63,7 +66,7 @@ def last_change(values: Array, until: float = 0.5) -> Change | None:
 
 def _change(values: Array, last: int) -> int | None:
     n = len(values)
-    if n < LEAST_SAMPLES // 2 or last < 1:
+    if n < MIN_SAMPLES // 2 or last < 1:
         return None
     sums = np.cumsum(values - values.mean())[: min(last, n - 1)]
     at = int(np.argmax(np.abs(sums))) + 1
@@ -76,7 +79,7 @@ def _change(values: Array, last: int) -> int | None:
 
 
 def _long_run_variance(values: Array) -> float:
-    """Of deviations from a mean, the covariance with those up to sqrt(n) steps away included."""
+    """Of deviations from a mean, with the covariance of those up to sqrt(n) steps apart."""
     n = len(values)
     lags = math.isqrt(n)
     spectrum = np.fft.rfft(values, 2 * n)

@@ -20,13 +20,10 @@ class PowerByUtilization:
     """The power of some domains against a gauge of their utilization, over the whole run.
 
     Attributes:
-        gauge: its name, `gpu:0/utilization_pct`.
-        domains: those whose power is added up.
         n: steps in which both are known.
         spearman: rank correlation; None with a `reason`.
         slope_w_per_pct: by least squares.
         power_at_zero_w: at 0 %, on the same line.
-        reason: why there are no figures.
         caution: where power is modelled from the load, so that the figures describe the model.
     """
 

@@ -45,7 +45,7 @@ class _OnTrace(StepForecaster):
     def stable(self) -> float | None:
         """Progress at the stabilizing point; searched again when the trace has grown by a tenth."""
         seen = len(self._watts)
-        if seen >= stabilize.LEAST_SAMPLES and seen >= _GROWTH * self._searched:
+        if seen >= stabilize.MIN_SAMPLES and seen >= _GROWTH * self._searched:
             self._searched = seen
             times = np.array(self._times)
             stable_s = self._find(times, np.array(self._watts))

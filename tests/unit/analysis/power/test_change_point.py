@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from joulecast.analysis.power.change_point import LEAST_SAMPLES, last_change
+from joulecast.analysis.power.change_point import MIN_SAMPLES, last_change
 from joulecast.analysis.statistics.trend import theil_sen
 
 
@@ -12,15 +12,15 @@ def epochs(n, low=130.0, high=180.0, period=30, noise=3.0, seed=0):
 
 
 @pytest.mark.parametrize("at", [150, 250, 600])
-def test_a_warm_up_is_found_within_an_epoch(at):
+def test_warm_up_is_detected_within_an_epoch(at):
     trace = epochs(2000)
     trace[:at] -= 35
-    found = last_change(trace)
-    assert found.at == pytest.approx(at, abs=30)
-    assert found.after - found.before == pytest.approx(35, abs=12)
+    change = last_change(trace)
+    assert change.at == pytest.approx(at, abs=30)
+    assert change.after - change.before == pytest.approx(35, abs=12)
 
 
-def test_a_warm_up_in_several_steps_ends_with_the_last():
+def test_warm_up_in_several_steps_ends_with_the_last():
     trace = epochs(2000, noise=5)
     trace[:100] -= 80
     trace[100:400] -= 30
@@ -28,18 +28,18 @@ def test_a_warm_up_in_several_steps_ends_with_the_last():
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_epochs_alone_are_no_change(seed):
+def test_epochs_are_not_a_change(seed):
     assert last_change(epochs(2000, seed=seed)) is None
 
 
-def test_noise_alone_hardly_ever_is():
+def test_noise_is_rarely_a_change():
     rng = np.random.default_rng(1)
     alarms = sum(last_change(200 + 40 * rng.normal(size=600)) is not None for _ in range(200))
     assert alarms <= 20  # 5 % where the trace is long
 
 
-def test_neither_is_noise_that_hangs_together():
-    """Of which each step goes 70 % of the way of the one before: as variance alone, 6 of 10."""
+def test_autocorrelated_noise_is_rarely_a_change():
+    """With a lag-1 correlation of 0.7; without the long-run variance, 6 of 10 would be."""
     rng = np.random.default_rng(1)
     alarms = 0
     for _ in range(100):
@@ -50,7 +50,7 @@ def test_neither_is_noise_that_hangs_together():
     assert alarms <= 15
 
 
-def test_a_change_of_less_than_two_percent_is_none():
+def test_change_of_less_than_two_percent_is_ignored():
     trace = np.full(1000, 300.0)
     trace[:200] -= 5
     assert last_change(trace) is None
@@ -58,7 +58,7 @@ def test_a_change_of_less_than_two_percent_is_none():
     assert last_change(trace).at == 200
 
 
-def test_a_change_in_the_second_half_is_asked_for():
+def test_change_in_the_second_half():
     trace = np.full(1000, 300.0)
     trace[800:] = 200
     assert last_change(trace) is None or last_change(trace).at <= 500
@@ -66,12 +66,12 @@ def test_a_change_in_the_second_half_is_asked_for():
 
 
 def test_too_short_constant_or_zero():
-    assert last_change(np.arange(LEAST_SAMPLES - 1.0)) is None
+    assert last_change(np.arange(MIN_SAMPLES - 1.0)) is None
     assert last_change(np.full(500, 250.0)) is None
     assert last_change(np.zeros(500)) is None
 
 
-def test_a_slope_with_its_interval():
+def test_slope_with_its_interval():
     rng = np.random.default_rng(0)
     x = np.arange(50.0)
     slope = theil_sen(x, 3 + 0.5 * x + rng.normal(0, 2, 50))
@@ -79,14 +79,14 @@ def test_a_slope_with_its_interval():
     assert slope.value == pytest.approx(0.5, abs=0.1)
 
 
-def test_the_interval_of_a_slope_holds_it_nine_times_in_ten():
+def test_interval_of_a_slope_covers_it_nine_times_in_ten():
     rng = np.random.default_rng(2)
     x = np.arange(20.0)
-    held = 0
+    covered = 0
     for _ in range(400):
         slope = theil_sen(x, 0.3 * x + rng.standard_t(3, 20))
-        held += slope.low <= 0.3 <= slope.high
-    assert 0.86 <= held / 400 <= 0.96
+        covered += slope.low <= 0.3 <= slope.high
+    assert 0.86 <= covered / 400 <= 0.96
 
 
 def test_slopes_of_many_points_and_of_few():

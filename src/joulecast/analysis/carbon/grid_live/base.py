@@ -1,4 +1,4 @@
-"""What every provider of live carbon intensity can do, and how it fails."""
+"""What every provider of live carbon intensity does, and how it fails."""
 
 from __future__ import annotations
 
@@ -11,103 +11,126 @@ from difflib import get_close_matches
 from typing import Any, ClassVar
 
 from ....errors import JoulecastError, UsageError
-from ....http_client import HttpClient
+from ....http_client import HttpClient, HttpError
 from ....units import one_line
 from ..intensity import IntensityPeriod, IntensitySeries, ordered
 from .cache import Cache
 
 DAY_S = 86400.0
 
+# What reading an answer of another form than expected raises.
+MALFORMED = (KeyError, TypeError, ValueError, AttributeError)
+
 
 class LiveGridError(JoulecastError):
-    """A provider did not give what was asked; the text says why and what to do."""
+    """A provider did not give an intensity."""
 
 
 class UnknownZoneError(UsageError):
-    """The provider knows no such zone; the text names the nearest."""
+    """The provider has no such zone; the text names the nearest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How a provider is reached: its server, the user's secrets, and what talks to it."""
+    """How a provider is reached; `clock` gives seconds since 1970."""
 
     http: HttpClient
     cache: Cache
     base_url: str
     secrets: Mapping[str, str] = field(repr=False)
-    clock: Callable[[], float]  # seconds since 1970
+    clock: Callable[[], float]
 
 
 class LiveGrid(ABC):
-    """A provider. Each of its answers is cached; each failure is a `LiveGridError`."""
+    """A provider of carbon intensity. Its answers are cached; its failures are `LiveGridError`.
 
-    name: ClassVar[str]  # as people write it: "electricitymaps"
+    `source` describes its figures; `url_variable` and `key_variables` are the environment variables
+    with another address of its server and with the user's key.
+    """
+
+    name: ClassVar[str]
     title: ClassVar[str]
-    source: ClassVar[str]  # what the figures are, and whose
+    source: ClassVar[str]
     marginal: ClassVar[bool] = False
     url: ClassVar[str]
     url_variable: ClassVar[str]
     key_variables: ClassVar[tuple[str, ...]] = ()
-    longest_s: ClassVar[float]  # that one question may span
+    max_request_s: ClassVar[float]
 
     def __init__(self, access: Access) -> None:
         self._access = access
 
     @abstractmethod
     def zone(self, zone: str | None, region: str | None) -> str:
-        """The provider's own name of a zone, from what the user named. Raises `UsageError`."""
+        """The provider's own name of a zone, from what the user gave. Raises `UsageError`."""
 
     def country(self, zone: str) -> str | None:
-        """The country that a zone lies in, for hours that are not known; None: no telling."""
+        """The country of a zone, for hours without a figure; None: unknown."""
         return None
 
     @abstractmethod
     def _latest(self, zone: str) -> IntensityPeriod:
-        """Ask for the newest intensity."""
+        """Request the latest intensity."""
 
     @abstractmethod
     def _between(self, zone: str, start_s: float, end_s: float) -> list[IntensityPeriod]:
-        """Ask for a stretch of the past, no longer than `longest_s`."""
+        """Request a period of the past, no longer than `max_request_s`."""
 
     def latest(self, zone: str) -> IntensitySeries:
-        """The newest intensity of a zone, up to five minutes old. Raises `LiveGridError`."""
-        found = self._access.cache.load(self._key(zone, "latest"), max_age_s=300)
-        if found is None:
-            found = [self._latest(zone)]
-            self._access.cache.store(self._key(zone, "latest"), found)
-        return self._series(zone, found)
+        """The latest intensity of a zone, up to five minutes old. Raises `LiveGridError`."""
+        key = self._key(zone, "latest")
+        periods = self._access.cache.load(key, max_age_s=300)
+        if periods is None:
+            periods = [self._latest(zone)]
+            self._access.cache.store(key, periods)
+        return self._series(zone, periods)
 
     def between(self, zone: str, start_s: float, end_s: float) -> IntensitySeries:
-        """The intensity of a zone over a stretch of the past, seconds since 1970.
+        """The intensity of a zone over a period of the past, seconds since 1970.
 
-        What the provider does not know is missing. Raises `LiveGridError`.
+        Hours that the provider has no figure for are missing. Raises `LiveGridError`.
         """
         now = self._access.clock()
-        intervals: list[IntensityPeriod] = []
-        for a, b in _pieces(start_s, min(end_s, now), self.longest_s):
+        periods: list[IntensityPeriod] = []
+        for a, b in _requests(start_s, min(end_s, now), self.max_request_s):
             key = self._key(zone, f"{a:.0f}-{b:.0f}")
-            # Figures of the last days are still revised.
-            found = self._access.cache.load(key, 30 * DAY_S if b < now - 7 * DAY_S else 600)
-            if found is None:
-                found = [i for i in self._between(zone, a, b) if i.end_s > a and i.start_s < b]
-                self._access.cache.store(key, found)
-            intervals += found
-        return self._series(zone, intervals)
+            # The figures of the last days may still be revised.
+            part = self._access.cache.load(key, 30 * DAY_S if b < now - 7 * DAY_S else 600)
+            if part is None:
+                part = [p for p in self._between(zone, a, b) if p.end_s > a and p.start_s < b]
+                self._access.cache.store(key, part)
+            periods += part
+        return self._series(zone, periods)
 
-    def _series(self, zone: str, intervals: list[IntensityPeriod]) -> IntensitySeries:
-        return IntensitySeries(zone, ordered(intervals), self.title, self.source, self.marginal)
+    def _series(self, zone: str, periods: list[IntensityPeriod]) -> IntensitySeries:
+        return IntensitySeries(zone, ordered(periods), self.title, self.source, self.marginal)
 
     def _key(self, zone: str, what: str) -> tuple[str, ...]:
         return (self.name, self._access.base_url, zone, what)
 
-    def _bad(self, what: str) -> LiveGridError:
+    def _get(self, path: str, zone: str, headers: Mapping[str, str] | None = None) -> Any:
+        """The JSON document at a path of the server. Raises `LiveGridError` or `UsageError`."""
+        try:
+            return self._access.http.get_json(f"{self._access.base_url}{path}", headers)
+        except HttpError as error:
+            raise self._failed(error, path, zone) from None
+
+    def _failed(self, error: HttpError, path: str, zone: str) -> Exception:
+        refusal = self._refusal(error.status, path, zone)
+        return refusal or LiveGridError(f"{error}: try again later, or omit --live-grid")
+
+    def _refusal(self, status: int | None, path: str, zone: str) -> Exception | None:
+        """The meaning of an HTTP status; None: there is none for the user."""
+        return None
+
+    def _bad(self, problem: str) -> LiveGridError:
         return LiveGridError(
-            f"{self.title} answered {what}: try again later, or leave --live-grid out"
+            f"{self.title} answered {problem}: try again later, or omit --live-grid"
         )
 
 
-def _pieces(start_s: float, end_s: float, longest_s: float) -> Iterator[tuple[float, float]]:
-    """A stretch in whole hours around it, cut so that no piece is too long."""
+def _requests(start_s: float, end_s: float, longest_s: float) -> Iterator[tuple[float, float]]:
+    """A period, extended to whole hours, in parts that are not too long."""
     a, last = math.floor(start_s / 3600) * 3600.0, math.ceil(end_s / 3600) * 3600.0
     while a < last:
         b = min(a + longest_s, last)
@@ -115,33 +138,30 @@ def _pieces(start_s: float, end_s: float, longest_s: float) -> Iterator[tuple[fl
         a = b
 
 
-def nearest(zone: str, known: Iterable[str]) -> str:
+def nearest(zone: str, zones: Iterable[str]) -> str:
     """`; the nearest are DE, DK-DK1`, or nothing where none is near."""
-    names = {name.casefold(): one_line(name, 40) for name in known}
+    names = {name.casefold(): one_line(name, 40) for name in zones}
     near = get_close_matches(zone.casefold(), names, n=3, cutoff=0.4)
     return f"; the nearest are {', '.join(names[name] for name in near)}" if near else ""
 
 
-def instant(text: Any) -> float:
-    """Seconds since 1970 of a time as the providers write it (ISO 8601, UTC where it is not said).
-
-    Raises `ValueError`.
-    """
+def parse_time(text: Any) -> float:
+    """Seconds since 1970 of an ISO 8601 time, UTC where it has no zone. Raises `ValueError`."""
     if not isinstance(text, str):
-        raise ValueError("no time")
+        raise ValueError("not a time")
     time = datetime.fromisoformat(text.replace("Z", "+00:00"))
     return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
-def written(t_s: float) -> str:
+def format_time(t_s: float) -> str:
     """A time as the providers read it: `2026-01-31T12:00Z`."""
     return datetime.fromtimestamp(t_s, UTC).strftime("%Y-%m-%dT%H:%MZ")
 
 
 def grams(value: Any) -> float:
-    """An intensity that is a number, finite and not negative. Raises `ValueError`."""
+    """An intensity, finite and not negative. Raises `ValueError`."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("no number")
+        raise ValueError("not a number")
     if not (math.isfinite(value) and value >= 0):
         raise ValueError(f"an intensity of {value:g}")
     return float(value)

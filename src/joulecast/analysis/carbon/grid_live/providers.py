@@ -26,12 +26,12 @@ def live_grid(
     http: HttpClient | None = None,
     clock: Callable[[], float] = time.time,
 ) -> LiveGrid:
-    """A provider by name, ready to be asked; nothing is sent yet.
+    """A provider by name; nothing is sent yet.
 
     Args:
         name: "electricitymaps", "watttime" or "uk".
-        env: where its key, another address of its server, and the cache folder are looked up.
-        http: what talks to the server.
+        env: has its key, another address of its server, and the cache folder.
+        http: the client.
         clock: seconds since 1970.
 
     Raises `UsageError` where a key is missing, or its address would not keep it secret.
@@ -39,11 +39,10 @@ def live_grid(
     try:
         provider = PROVIDERS[name]
     except KeyError:
-        known = ", ".join(PROVIDERS)
-        raise UsageError(f"--live-grid {name}: there is none; there are {known}") from None
-    lacking = [variable for variable in provider.key_variables if not env.get(variable)]
-    if lacking:
-        raise UsageError(f"--live-grid {name} needs your key: set {' and '.join(lacking)}")
+        raise UsageError(f"--live-grid {name}: use one of {', '.join(PROVIDERS)}") from None
+    missing = [variable for variable in provider.key_variables if not env.get(variable)]
+    if missing:
+        raise UsageError(f"--live-grid {name} needs your key: set {' and '.join(missing)}")
     variable = provider.url_variable
     url = check_url(env.get(variable) or provider.url, variable)
     secrets = {key: check_secret(env[key], key) for key in provider.key_variables}

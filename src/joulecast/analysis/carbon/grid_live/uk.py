@@ -1,8 +1,8 @@
 """The Carbon Intensity API of Great Britain: every half hour, of the country or of a postcode.
 
 https://carbon-intensity.github.io/api-definitions (National Energy System Operator); no key. The
-figures count the fuel burnt, imports and the network's losses, no life cycles; a half hour that is
-not settled, and every regional one, is a forecast.
+figures count the fuel burnt, imports and the losses of the network, but no life cycles. A half hour
+that is not settled is a forecast, as is every regional one.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from urllib.parse import quote
 
 from ....errors import UnknownHardwareError, UsageError
 from ....hardware.catalog.grids import find_grid
-from ....http_client import HttpError
 from ..intensity import IntensityPeriod
-from .base import DAY_S, LiveGrid, LiveGridError, UnknownZoneError, grams, instant, written
+from .base import DAY_S, MALFORMED, LiveGrid, UnknownZoneError, format_time, grams, parse_time
 
 COUNTRY = "GB"
 _OUTWARD = re.compile(r"([A-Z]{1,2}\d[A-Z\d]?)(?:\s*\d[A-Z]{2})?")
@@ -29,13 +28,13 @@ class UnitedKingdom(LiveGrid):
     source = "Carbon Intensity API (NESO), Great Britain, mean of consumption, without life cycles"
     url = "https://api.carbonintensity.org.uk"
     url_variable = "CARBON_INTENSITY_UK_API_URL"
-    longest_s = 13 * DAY_S
+    max_request_s = 13 * DAY_S
 
     def zone(self, zone: str | None, region: str | None) -> str:
-        """Great Britain, or the outward half of a postcode; the rest of it is never sent."""
+        """Great Britain, or the outward half of a postcode; the other half is never sent."""
         try:
             if region is not None and find_grid(region).code2 != COUNTRY:
-                raise UsageError(f"--live-grid uk knows Great Britain alone, not {region}")
+                raise UsageError(f"--live-grid uk: only Great Britain is available, not {region}")
         except UnknownHardwareError as error:
             raise UsageError(f"--region {region}: {error}") from None
         if zone is None or zone.strip().upper() in (COUNTRY, "UK"):
@@ -51,28 +50,29 @@ class UnitedKingdom(LiveGrid):
 
     def _latest(self, zone: str) -> IntensityPeriod:
         path = "/intensity" if zone == COUNTRY else f"/regional/postcode/{quote(zone)}"
-        found = self._ask(path, zone)
-        if not found:
+        periods = self._request(path, zone)
+        if not periods:
             raise self._bad("without an intensity")
-        return found[-1]
+        return periods[-1]
 
     def _between(self, zone: str, start_s: float, end_s: float) -> list[IntensityPeriod]:
-        times = f"{written(start_s)}/{written(end_s)}"
+        times = f"{format_time(start_s)}/{format_time(end_s)}"
         if zone == COUNTRY:
-            return self._ask(f"/intensity/{times}", zone)
-        return self._ask(f"/regional/intensity/{times}/postcode/{quote(zone)}", zone)
+            return self._request(f"/intensity/{times}", zone)
+        return self._request(f"/regional/intensity/{times}/postcode/{quote(zone)}", zone)
 
-    def _ask(self, path: str, zone: str) -> list[IntensityPeriod]:
+    def _request(self, path: str, zone: str) -> list[IntensityPeriod]:
+        answer = self._get(path, zone)
         try:
-            answer = self._access.http.get_json(f"{self._access.base_url}{path}")
-        except HttpError as error:
-            if error.status in (400, 404) and zone != COUNTRY:
-                raise UnknownZoneError(f"{self.title} knows no postcode {zone}") from None
-            raise LiveGridError(f"{error}: try again later, or leave --live-grid out") from None
-        try:
-            return [_interval(row) for row in _rows(answer["data"]) if _known(row)]
-        except (KeyError, TypeError, ValueError, AttributeError):
-            raise self._bad("in a form that is not known") from None
+            periods = [_period(row) for row in _rows(answer["data"])]
+        except MALFORMED:
+            raise self._bad("in an unknown form") from None
+        return [period for period in periods if period is not None]
+
+    def _refusal(self, status: int | None, path: str, zone: str) -> Exception | None:
+        if status in (400, 404) and zone != COUNTRY:
+            return UnknownZoneError(f"{self.title} has no postcode {zone}")
+        return None
 
 
 def _rows(data: Any) -> list[dict[str, Any]]:
@@ -84,13 +84,11 @@ def _rows(data: Any) -> list[dict[str, Any]]:
     return list(data)
 
 
-def _known(row: dict[str, Any]) -> bool:
-    figures = row["intensity"]
-    return figures.get("actual") is not None or figures.get("forecast") is not None
-
-
-def _interval(row: dict[str, Any]) -> IntensityPeriod:
-    figures = row["intensity"]
-    settled = figures.get("actual")
-    value = figures["forecast"] if settled is None else settled
-    return IntensityPeriod(instant(row["from"]), instant(row["to"]), grams(value), settled is None)
+def _period(row: dict[str, Any]) -> IntensityPeriod | None:
+    """None where the half hour has no figure."""
+    actual, forecast = (row["intensity"].get(key) for key in ("actual", "forecast"))
+    if actual is None and forecast is None:
+        return None
+    start_s, end_s = parse_time(row["from"]), parse_time(row["to"])
+    value = forecast if actual is None else actual
+    return IntensityPeriod(start_s, end_s, grams(value), estimated=actual is None)

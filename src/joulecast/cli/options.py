@@ -64,11 +64,14 @@ by = click.option(
     "--by",
     multiple=True,
     metavar="COLUMN[,COLUMN]",
-    help="Columns whose values make the groups. "
-    "[default: the first of model, architecture, name that the data has]",
+    help="Columns whose values make the groups. [default: the first of architecture, model, "
+    "method, configuration and name that makes several]",
 )
 baseline = click.option(
-    "--baseline", metavar="NAME", help="Compare every other group with this one only."
+    "--baseline",
+    metavar="NAME",
+    help="Group that the others are compared with. [default: compare shows every pair; tradeoff "
+    "takes the group of best quality]",
 )
 _TABLE = (
     click.argument("source", nargs=-1, metavar="[DATA.csv|RUN...]"),

@@ -42,13 +42,7 @@ def parse_tolerance(text: str) -> float:
     metavar="COLUMN",
     help="Column of quality, such as a metric of the runs.",
 )
-@click.option(
-    "--by",
-    multiple=True,
-    metavar="COLUMN[,COLUMN]",
-    help="Columns whose values make a configuration. [default: the first of architecture, name "
-    "that the data has; with --requests, of model, architecture, name]",
-)
+@options.by
 @click.option("--minimize", is_flag=True, help="Less quality is better, as for a loss.")
 @click.option(
     "--tolerance",
@@ -58,11 +52,7 @@ def parse_tolerance(text: str) -> float:
     metavar="FRACTION",
     help="How much of the best quality the recommended configuration may lack: 2%, 0.02.",
 )
-@click.option(
-    "--baseline",
-    metavar="NAME",
-    help="Configuration that the others are compared with. [default: that of best quality]",
-)
+@options.baseline
 @click.option(
     "--within", metavar="COLUMN", help="Column for each of whose values there is a trade-off."
 )

@@ -226,7 +226,7 @@ def findings(
             table = select_rows(table, where)
         return derive_findings(
             replace(source, table=table) if isinstance(source, StudyResults) else table,
-            by_columns(by, table),
+            by_columns(by, table) if by else (),
             quality,
             maximize=maximize,
             tolerance=tolerance,

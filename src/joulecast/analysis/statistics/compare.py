@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...errors import UsageError
-from ..table.load import Source, Where, by_columns, default_by, load_table
+from ..table.load import Source, Where, by_columns, load_table
 from .group_comparison import Comparison, compare_groups
 from .interaction import Interaction, interaction
 
@@ -65,7 +65,7 @@ def compare(
     if not 0 < alpha < 1:
         raise UsageError(f"alpha {alpha:g}: it must lie between 0 and 1")
     table = load_table(source, tags=tags, where=where, ledger=ledger)
-    columns = by_columns(by, table) or [default_by(table)]
+    columns = by_columns(by, table)
     if len(columns) not in _TESTS:
         raise UsageError(f"--by {','.join(columns)}: name one column or two")
     if test not in _TESTS[len(columns)]:

@@ -78,37 +78,25 @@ def is_file(source: str) -> bool:
     return source.lower().endswith((".csv", ".csv.gz")) or Path(source).is_file()
 
 
-def by_columns(by: str | Sequence[str], table: Table, otherwise: Sequence[str] = ()) -> list[str]:
-    """The columns that `by` names, such as `architecture,batch`.
+def by_columns(by: str | Sequence[str], table: Table, min_groups: int = 2) -> list[str]:
+    """The columns that `by` names, such as `architecture,batch`; `default_by` where it is empty.
 
-    The name of a column may itself contain commas. Without `by`, it is the first of `otherwise`
-    that the table has.
-
-    Raises `UsageError` where the table has none of these.
+    The name of a column may itself contain commas.
     """
     columns = []
     for text in [by] if isinstance(by, str) else by:
         parts = [text] if text in table.columns else [part.strip() for part in text.split(",")]
         columns += [part for part in parts if part]
-    return columns or _usual(otherwise, table)
+    return columns or [default_by(table, min_groups)]
 
 
-def _usual(columns: Sequence[str], table: Table) -> list[str]:
-    present = [column for column in columns if column in table.columns]
-    if columns and not present:
-        raise UsageError(
-            f"{table.name}: no column to group by: name it, as in --by architecture,batch"
-        )
-    return present[:1]
-
-
-def default_by(table: Table) -> str:
-    """The first of `DEFAULT_BY` that makes several groups of the rows, or else one.
+def default_by(table: Table, min_groups: int = 2) -> str:
+    """The first of `DEFAULT_BY` that makes `min_groups` groups of the rows, or else one.
 
     Raises `UsageError`, with the columns that `by` may name, where the table has none of these.
     """
     levels = {c: {*table.labels(c)} - {None} for c in DEFAULT_BY if c in table.columns}
-    for enough in (2, 1):
+    for enough in (min_groups, 1):
         for column, labels in levels.items():
             if len(labels) >= enough:
                 return column

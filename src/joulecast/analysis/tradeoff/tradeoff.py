@@ -62,7 +62,7 @@ def tradeoff(
         cost: the column to minimize; its unit is read from its name (`energy_j`, `energy (MJ)`).
         quality: the column of quality.
         by: the columns whose values make a configuration. Default: the first of `architecture`,
-            `name` in the data; with `requests`, of `model`, `architecture`, `name`.
+            `model`, `method`, `configuration` and `name` that makes several (with `requests`: one).
         minimize: whether less quality is better, as for a loss.
         tolerance: fraction of the best quality that the recommended configuration may lack.
         baseline: the configuration that the others are compared with. Default: the best one.
@@ -109,7 +109,7 @@ def tradeoff(
     if service_life is not None:
         raise UsageError("--service-life: it needs --requests, such as 1e6/day")
     table = load_table(source, tags=tags, where=where, ledger=ledger)
-    by = by_columns(by, table, ("architecture", "name"))
+    by = by_columns(by, table)
 
     def weighed(part: Table, group: str | None = None) -> Tradeoff:
         return weigh(
@@ -166,7 +166,8 @@ def _lifetime(
     training, inference, served = columns
     if recorded:
         table = trainings_and_inferences(table, served, training, inference)
-    by = by_columns(by, table, ("model", "architecture", "name"))
+    # One model may have several runs of different names.
+    by = by_columns(by, table, min_groups=1)
     measured, left_out = models_of(table, by, training, inference)
     return lifetime_energy(
         [*measured, *models],

@@ -126,7 +126,8 @@ def test_by_names_columns() -> None:
     assert by_columns("a,b", table) == ["a", "b"]
     assert by_columns(["b", "a"], table) == ["b", "a"]
     assert by_columns("a, b", table) == ["a, b"]
-    assert by_columns((), table, ("x", "b")) == ["b"]
-    assert by_columns((), table) == []
     with pytest.raises(UsageError):
-        by_columns((), table, ("x",))
+        by_columns((), table)
+    named = Table("t", {"name": ["x", "y"], "model": ["m", "m"]})
+    assert by_columns((), named) == ["name"]
+    assert by_columns((), select_rows(named, {"name": "x"})) == ["model"]

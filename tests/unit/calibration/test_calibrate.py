@@ -326,8 +326,9 @@ class TestStored:
         )
 
     def test_the_share_of_others_counts_where_it_disturbs(self) -> None:
-        assert for_forecast(self.read(self.DOCUMENT | {"others": 0.66})).disturbed == 0.66
-        for little in (0.05, None, -1.0):
+        for much in (0.16, 0.66):
+            assert for_forecast(self.read(self.DOCUMENT | {"others": much})).disturbed == much
+        for little in (0.14, None, -1.0):
             assert for_forecast(self.read(self.DOCUMENT | {"others": little})).disturbed == 0.0
 
     def test_the_input_pipeline_counts_where_samples_have_a_size(self) -> None:

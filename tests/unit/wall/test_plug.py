@@ -146,7 +146,7 @@ class TestPassword:
         server.answers = GEN1
         server.password = f"Basic {b64encode(b'me:p@ss').decode()}"
         assert plug(f"shelly://me:p%40ss@{server.host}").power_w() == 123.45
-        with pytest.raises(PlugError, match="shelly://user:password@"):
+        with pytest.raises(PlugError, match="password"):
             plug(f"shelly://{server.host}").power_w()
         with pytest.raises(PlugError) as caught:
             plug(f"shelly://me:wrong@{server.host}").power_w()
@@ -254,6 +254,6 @@ class TestAddress:
         ],
     )
     def test_what_is_none(self, text: str) -> None:
-        with pytest.raises(UsageError, match="write it as shelly://") as caught:
+        with pytest.raises(UsageError, match="--plug") as caught:
             parse_plug(text)
         assert "secret" not in str(caught.value)

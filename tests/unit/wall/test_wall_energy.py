@@ -10,6 +10,7 @@ import pytest
 from fakes.stored_runs import recording
 from joulecast import serialize
 from joulecast.errors import BadInputError, LedgerError
+from joulecast.ledger import calibrations, open_ledger
 from joulecast.ledger.calibrations import Stored
 from joulecast.meters.base import ReadingKind, Source, Uncertainty
 from joulecast.recording.model import Footer, Gap, Header, Recording, Samples, Status
@@ -18,7 +19,7 @@ from joulecast.units import Estimate, Provenance
 from joulecast.wall.csv_file import read_readings
 from joulecast.wall.join import Metered, Readings, join, metered_of
 from joulecast.wall.regression import WallFitError, fit_wall, robust_line
-from joulecast.wall.wall_energy import WallFit, read_fit, wall_energy, wall_of
+from joulecast.wall.wall_energy import WallFit, read_fit, save_fit, summary_of, wall_energy, wall_of
 
 START = 1_800_000_000.0
 LENGTH_S = 600
@@ -186,6 +187,7 @@ def _recording(gaps: list[Gap]) -> Recording:
     return Recording(header, [], [], gaps, {"gpu:0": samples}, footer, Status.FINISHED)
 
 
+MACHINE = {"cpu": {"name": "a CPU", "threads": 8}, "gpus": []}
 FIT = WallFit(
     slope=1.1,
     offset_w=50.0,
@@ -240,6 +242,30 @@ class TestEnergy:
         assert wall.value == pytest.approx(1.1 * summary.total.value + 50 * LENGTH_S)
         assert wall_of(summary, None) is None
         assert wall_of(summarize(recording()), FIT) is None  # of a process, with other domains
+
+
+class TestSummary:
+    """`summary_of` reads the fit of the run's machine from the ledger."""
+
+    def test_the_energy_at_the_wall_is_in_the_summary(self, tmp_path: Path) -> None:
+        made = _recording([])
+        made.header.environment.update(MACHINE)
+        expected = wall_of(summarize(made), FIT)
+        with open_ledger(tmp_path / "ledger.sqlite") as ledger:
+            assert summary_of(made, ledger).wall is None
+            save_fit(ledger, MACHINE, FIT, 1.8e9)
+            assert summary_of(made, ledger).wall == expected
+        assert expected is not None
+        assert summary_of(made, None).wall is None
+
+    def test_a_damaged_fit_is_a_warning(self, tmp_path: Path) -> None:
+        made = _recording([])
+        made.header.environment.update(MACHINE)
+        with open_ledger(tmp_path / "ledger.sqlite") as ledger:
+            calibrations.save(ledger, MACHINE, "wall:machine", {"slope": "steep"}, 1.8e9)
+            summary = summary_of(made, ledger)
+        assert summary.wall is None
+        assert len(summary.warnings) == len(summarize(made).warnings) + 1
 
 
 class TestCsv:

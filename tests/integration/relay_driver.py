@@ -35,7 +35,7 @@ def main():
         time.sleep(options.get("slow_s", 0))
         os.write(copy, data)
         if "say" in options and not said:
-            said.append(relay.say(options["say"]))
+            said.append(relay.notify(options["say"]))
 
     def keep_line():
         for n in range(1, 1_000_000):

@@ -368,7 +368,7 @@ def fail(self):
     global fails
     fails -= 1
     if not fails: raise ValueError('a fault of ours')
-relay.process.Relay._speak = fail
+relay.process.RelayLoop._write_messages = fail
 held = hold_signals()
 ours = relay.start(status_line=True, env=os.environ)
 ours.listen(lambda *_: None)

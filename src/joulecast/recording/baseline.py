@@ -1,4 +1,4 @@
-"""The idle baseline: what the machine draws before the run, by domain."""
+"""The idle baseline: power of the machine before the run, by domain."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ def measure_idle(
     sleep: Callable[[float], None],
     interval_s: float = 0.1,
 ) -> dict[str, float]:
-    """Mean watts of each domain over `duration_s`; domains that gave nothing are left out.
+    """Mean watts of each domain over `duration_s`; domains without readings are left out.
 
-    The meters are read, not closed, and can be used for the run afterwards.
+    The meters stay open and can be used for the run afterwards.
     """
     sampler = Sampler(meters, clock, interval_s)
     sampler.tick(everything=True)
-    while (left := duration_s - (clock() - sampler.start_s)) > 0:
-        sleep(min(interval_s, left))
-        sampler.tick(everything=left <= interval_s)
+    while (remaining_s := duration_s - (clock() - sampler.start_s)) > 0:
+        sleep(min(interval_s, remaining_s))
+        sampler.tick(everything=remaining_s <= interval_s)
     samples = sampler.take()
     idle = {}
     for meter in meters:
-        found = samples.get(meter.source.domain)
-        if found is None or len(found) < 2:
+        of_meter = samples.get(meter.source.domain)
+        if of_meter is None or len(of_meter) < 2:
             continue
-        first, last = float(found.t_s[0]), float(found.t_s[-1])
-        joules, _, _ = curve(found, meter.source.kind).between(first, last)
+        first, last = float(of_meter.t_s[0]), float(of_meter.t_s[-1])
+        joules, _, _ = curve(of_meter, meter.source.kind).between(first, last)
         idle[meter.source.domain] = joules / (last - first)
     return idle

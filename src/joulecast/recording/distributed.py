@@ -1,4 +1,4 @@
-"""Which process of a distributed job records: one per node, and all nodes' runs share a group."""
+"""Which process of a distributed job records: one per node; their runs share a group."""
 
 from __future__ import annotations
 
@@ -18,12 +18,19 @@ _LOCAL_RANK = (
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """This process's place in its job."""
+    """The place of this process in its job.
 
-    group: str | None  # the same for all nodes of one job; None outside of a job
+    Attributes:
+        group: the same for all nodes of one job; None outside of a job.
+        local_rank: number of this process on its node.
+        launcher: for people: "torchrun", "slurm".
+        has_siblings: whether other ranks run on this node, not below this process.
+    """
+
+    group: str | None
     local_rank: int
-    launcher: str | None  # for people: "torchrun", "slurm"
-    has_siblings: bool  # other ranks run on this node beside this process, not below it
+    launcher: str | None
+    has_siblings: bool
 
     @property
     def records(self) -> bool:
@@ -31,10 +38,9 @@ class Job:
         return self.local_rank == 0
 
     def tree_root(self) -> int:
-        """The process whose tree holds the whole job on this node.
+        """The process whose tree contains the whole job on this node.
 
-        The ranks of a node are children of their launcher's agent, so the process tree to be
-        charged is that of the parent.
+        The ranks of a node are children of their launcher's agent, so that this is the parent.
         """
         return os.getppid() if self.has_siblings else os.getpid()
 
@@ -48,7 +54,8 @@ def detect_job(env: Mapping[str, str]) -> Job:
         launcher: str | None = "torchrun under slurm" if torchrun else "slurm"
     elif torchrun:
         run_id = env["TORCHELASTIC_RUN_ID"]
-        if run_id in ("", "none"):  # torchrun's default names nothing: the meeting point does
+        # Torchrun's default id is the same for all jobs, the master's address is not.
+        if run_id in ("", "none"):
             run_id = f"{env.get('MASTER_ADDR', 'localhost')}:{env.get('MASTER_PORT', '0')}"
         group, launcher = f"torchrun-{run_id}", "torchrun"
     elif "OMPI_COMM_WORLD_SIZE" in env:
@@ -62,8 +69,8 @@ def _siblings(env: Mapping[str, str], torchrun: bool) -> bool:
     sizes = ["LOCAL_WORLD_SIZE"] if torchrun else []
     sizes += ["SLURM_STEP_TASKS_PER_NODE", "OMPI_COMM_WORLD_LOCAL_SIZE"]
     # SLURM writes "4(x2),3": four tasks on each of two nodes.
-    found = (env[name].split("(")[0].split(",")[0] for name in sizes if name in env)
-    return any(_integer(size) > 1 for size in found)
+    first = (env[name].split("(")[0].split(",")[0] for name in sizes if name in env)
+    return any(_integer(size) > 1 for size in first)
 
 
 def _integer(text: str) -> int:

@@ -1,4 +1,4 @@
-"""Reads the gauges beside the meters, in a thread of its own: none of them holds up a meter."""
+"""Reads the gauges in a thread of its own, so that none of them delays a meter."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .model import Gap, Samples
 from .sampler import MAX_CPU_SHARE, Sampler
 
 FIRST_S, EVERY_S = 0.1, 1.0
-"""A short run is read after a tenth of a second already, then less and less often."""
+"""Time to the second reading, and the longest time between two: it doubles each time."""
 
 LAST_S = 1.0
-"""A driver that takes longer for the last round is not waited for."""
+"""Maximum time for the last round."""
 
 
 class GaugeReader:
@@ -30,7 +30,8 @@ class GaugeReader:
         keep: Callable[[list[Gap]], None],
         cpu_clock: Callable[[], float] = time.thread_time,
     ) -> None:
-        each = MAX_CPU_SHARE / max(1, len(gauges))  # together no more than one meter may cost
+        # All gauges together may cost as much CPU time as one meter.
+        each = MAX_CPU_SHARE / max(1, len(gauges))
         self._sampler = Sampler(gauges, clock, FIRST_S, cpu_clock, each)
         self._keep = keep
         self._stop = threading.Event()
@@ -38,7 +39,7 @@ class GaugeReader:
         self._end_s: float | None = None
 
     def start(self) -> None:
-        """Begin to read. Raises `RuntimeError` where the system gives no thread."""
+        """Start reading. Raises `RuntimeError` where no thread can be started."""
         thread = threading.Thread(target=self._read, name="joulecast-gauges", daemon=True)
         thread.start()
         self._thread = thread
@@ -68,7 +69,7 @@ class GaugeReader:
         return self._sampler.take()
 
     def stop(self, end_s: float) -> bool:
-        """Take the last readings; whether the thread came to its end."""
+        """Take the last readings. Returns whether the thread has ended."""
         self._end_s = end_s
         self._stop.set()
         if self._thread is None:

@@ -18,7 +18,7 @@ from ..units import Estimate
 from .model import Array, Gap, Samples
 
 UPDATES_TO_RESOLVE = 5
-"""A window shorter than this many updates of a meter is not resolved by it (arXiv 2312.02741)."""
+"""A meter does not resolve windows shorter than this many of its updates (arXiv 2312.02741)."""
 
 EDGE_FACTOR = 0.68
 """Each edge of a window falls anywhere within one update of the meter. The difference of two
@@ -26,7 +26,7 @@ uniform errors of width `p` is triangular, and 90 % of it lies within p (1 - sqr
 
 
 SLACK_S = 1e-5
-"""Times are stored to the microsecond: a gap that begins at a reading does not touch the stretch
+"""Times are stored to the microsecond: a gap that begins at a reading does not touch the segment
 before it."""
 
 
@@ -41,10 +41,10 @@ class EnergyCurve:
     energy_j: Array  # shape (3, n): value, low, high
     held_s: Array
     power_w: Array | None  # shape (3, n)
-    open: Array  # shape (n - 1,): 1.0 where the stretch was measured, 0.0 in a gap
+    open: Array  # shape (n - 1,): 1.0 where the segment was measured, 0.0 in a gap
 
     def at(self, t_s: float | Array) -> Array:
-        """Joules up to each time, rows value, low, high; the ends hold beyond the ends."""
+        """Joules up to each time, rows value, low, high; constant beyond the ends."""
         t = np.clip(np.asarray(t_s, dtype=float), self.t_s[0], self.t_s[-1])
         if self.power_w is None or len(self.t_s) < 2:
             return np.stack([np.interp(t, self.t_s, row) for row in self.energy_j])
@@ -70,8 +70,8 @@ class EnergyCurve:
 def curve(samples: Samples, kind: ReadingKind, gaps: Iterable[Gap] = ()) -> EnergyCurve:
     """The energy curve of one domain's samples, of which there is at least one.
 
-    Gaps silence the watts of every stretch they touch. A counter needs no such care: it went on
-    counting while nobody looked.
+    Segments that touch a gap contribute nothing. A counter ignores gaps, because it goes on
+    counting while it is not read.
     """
     bounds = np.stack([samples.value, samples.low, samples.high])
     step = np.diff(samples.t_s)
@@ -90,10 +90,10 @@ def curve(samples: Samples, kind: ReadingKind, gaps: Iterable[Gap] = ()) -> Ener
 def with_edges(
     joules: tuple[float, float, float], duration_s: float, source: Source
 ) -> Estimate | None:
-    """The energy of a window as an estimate, its interval widened for what the meter cannot see.
+    """The energy of a window as an estimate; None for an empty window.
 
-    Where the window begins and ends within an update of the meter is unknown (`EDGE_FACTOR`). None
-    for an empty window.
+    Its interval is widened, because it is unknown where the window begins and ends within an update
+    of the meter (`EDGE_FACTOR`).
     """
     if duration_s <= 0:
         return None
@@ -106,8 +106,8 @@ def widened(
 ) -> Array:
     """The same for windows of positive length, many at once: rows value, low, high.
 
-    `around_w` is the mean power of the stretch the windows lie in: a window that seems to have used
-    nothing may have lost to its neighbors what it did use.
+    `around_w` is the mean power around the windows: the energy of a window that seems to have used
+    nothing may have been counted in its neighbors.
     """
     value, low, high = joules
     edge = EDGE_FACTOR * source.update_period_s * np.maximum(value / duration_s, around_w)
@@ -116,7 +116,7 @@ def widened(
 
 
 def is_resolved(duration_s: float, source: Source) -> bool:
-    """Whether a window is long enough for the meter to see it."""
+    """Whether a window is long enough for the meter to resolve it."""
     return duration_s >= UPDATES_TO_RESOLVE * source.update_period_s
 
 

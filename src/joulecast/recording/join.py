@@ -1,8 +1,8 @@
-"""A script inside a run that is already recorded joins it: its events travel through a file.
+"""A script inside a run that is already recorded joins it by sending its events through a file.
 
-The recorder names itself and the file in `JOULECAST_JOIN`; each event is one line of JSON, appended
-with one write, so that processes never tear each other's lines. A file needs no server, survives
-the death of either side, and costs the training a few microseconds an event. Times are
+The recorder names itself and the file in `JOULECAST_JOIN`. Each event is one line of JSON, appended
+with one write, so that lines of several processes do not mix. A file needs no server, survives the
+death of either side, and costs the training a few microseconds per event. Times are
 `time.monotonic`, which all processes of a machine share.
 """
 
@@ -23,10 +23,13 @@ from typing import Any
 from .recorder import Recorder
 
 VARIABLE = "JOULECAST_JOIN"
-_MAX_LINE = 8000  # holds the longest text, every character of it escaped
+# Enough for the longest text with every character escaped.
+_MAX_LINE = 8000
 _MAX_NAME, _MAX_TEXT = 200, 500
-_PER_ROUND = 512 * 1024  # bytes, some 5000 events: reading them holds a sample up by 20 ms
-_GIVE_BACK = 16 * 1024 * 1024  # bytes read before their disk space is freed
+# Bytes, about 5000 events, which delay a sample by 20 ms.
+_PER_ROUND = 512 * 1024
+# Bytes that are read before their disk space is freed.
+_FREE_EVERY = 16 * 1024 * 1024
 
 
 class EventWriter:
@@ -36,8 +39,9 @@ class EventWriter:
         """Raises `OSError` where the file cannot be written (another user's run, say)."""
         fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         self._file = os.fdopen(fd, "ab", buffering=0)
-        # A forked child may close spans its parent opened: its own ids must not be taken for them.
-        self._ids = itertools.count(1 << 32)  # no lock: one held in a fork would never be released
+        # A forked child may close spans of its parent, so that its own ids must differ from those.
+        # A lock that is taken during a fork would never be released in the child.
+        self._ids = itertools.count(1 << 32)
 
     def begin(self, kind: str, name: str, index: int | None, parent: int | None) -> int:
         """See `Events`."""
@@ -70,26 +74,27 @@ class EventWriter:
         line = json.dumps(event | {"pid": os.getpid(), "t": time.monotonic()}) + "\n"
         try:
             self._file.write(line.encode())
-        except (OSError, ValueError):  # the disk is full, or it was closed: the training goes on
+        except (OSError, ValueError):
+            # The disk is full, or the file was closed: the training goes on.
             return
 
     def close(self) -> None:
-        """Give the file back; what is said later goes nowhere. Safe to call twice."""
+        """Close the file; later events are dropped. Safe to call twice."""
         self._file.close()
 
 
 class EventTail:
-    """The outer side: reads what was appended and tells the recorder. Not thread-safe."""
+    """The outer side: reads appended events and passes them to the recorder. Not thread-safe."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._path, self._clock = str(path), clock
         self._offset = 0
         self._partial = b""
-        self._given_back = 0
+        self._freed = 0
         self._spans: dict[tuple[int, int], int] = {}  # (process, its id) -> the recorder's id
 
     def pump(self, recorder: Recorder) -> None:
-        """Pass on the events that came since the last call: so many, and all once the run ends."""
+        """Pass on new events, at most `_PER_ROUND` bytes of them; all of them once the run ends."""
         if os.stat(self._path).st_size == self._offset:  # noqa: PTH116 - ten times a second
             return
         with open(self._path, "rb") as file:  # noqa: PTH123
@@ -102,20 +107,22 @@ class EventTail:
                     self._pass_on(line, recorder)
                 if not recorder.ending:
                     break
-        if self._offset - self._given_back >= _GIVE_BACK:
+        if self._offset - self._freed >= _FREE_EVERY:
             _free_space(self._path, self._offset)
-            self._given_back = self._offset
+            self._freed = self._offset
 
     def _pass_on(self, line: bytes, recorder: Recorder) -> None:
         try:
             self._apply(json.loads(line[:_MAX_LINE]), recorder)
-        except Exception:  # whatever a damaged line leads to, the next may be whole
+        except Exception:
+            # After a damaged line the next one may be valid.
             recorder.warn("the script's own events were damaged: some spans are missing")
 
     def _apply(self, event: dict[str, Any], recorder: Recorder) -> None:
         pid, now = int(event["pid"]), recorder.now()
         t_s = now - (self._clock() - float(event["t"]))
-        if not 0 <= t_s <= now:  # another clock (a container's time namespace): use the arrival
+        # The other process has another clock (a container's time namespace): use the arrival.
+        if not 0 <= t_s <= now:
             t_s = now
         op, span = event["op"], event.get("id")
         mine = None if span is None else self._spans.get((pid, int(span)))
@@ -154,7 +161,7 @@ def outer_file(env: Mapping[str, str]) -> Path | None:
     """
     pid, _, path = env.get(VARIABLE, "").partition(":")
     try:
-        os.kill(int(pid), 0)  # asks whether it lives
+        os.kill(int(pid), 0)  # raises where it has ended
     except (ValueError, OverflowError, OSError):
         return None
     return Path(path) if os.access(path, os.W_OK) else None
@@ -172,19 +179,19 @@ class JoinFile:
 
     @property
     def variable(self) -> str:
-        """What `JOULECAST_JOIN` is to hold: who records, and where."""
+        """The value of `JOULECAST_JOIN`: the process that records, and the file."""
         return f"{self._owner}:{self.path}"
 
     def close(self) -> None:
-        """Remove it; in a forked child, leave it to the parent."""
+        """Remove it, except in a forked child."""
         if os.getpid() == self._owner:
             shutil.rmtree(self.path.parent, ignore_errors=True)
 
 
 def _free_space(path: str, end: int) -> None:
-    """Give back the disk space of the bytes before `end`, which stay where they are, as zeros.
+    """Free the disk space of the bytes before `end`, which become zeros.
 
-    A file cannot be cut at its front while others append to it. Linux alone can do this
+    A file cannot be cut at its front while others append to it. Only Linux can do this
     (`fallocate(2)`, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE), and not on every file system.
     """
     fallocate = getattr(ctypes.CDLL(None), "fallocate64", None)

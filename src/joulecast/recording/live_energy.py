@@ -1,4 +1,4 @@
-"""Energy of a run while it goes on: a short window of readings by domain, and what came before."""
+"""Energy of a run while it goes on: recent readings by domain, and the energy before them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from .integrate import curve, with_edges
 from .model import Array, Gap
 from .sampler import to_samples
 
-_SLACK = 32  # readings kept before the oldest instant that will be asked for: some edges come late
+# Readings kept before the oldest instant that is waited for, because some events arrive late.
+_SLACK = 32
 
 Mark = dict[str, Array]
 """Joules (value, low, high) of each domain up to one instant."""
@@ -22,7 +23,7 @@ Mark = dict[str, Array]
 
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """A moment of the run, and the energy used up to then (None where nothing was read yet)."""
+    """An instant of the run, and the energy up to then (None where nothing was read yet)."""
 
     t_s: float
     energy: Estimate | None
@@ -41,7 +42,8 @@ class _Domain:
             return
         older = bisect_right(self.window, t_s, key=lambda r: r.t_s) - 1
         older = min(older, len(self.window) - _SLACK)
-        if older < _SLACK:  # not worth the copying yet
+        # So few are not worth copying.
+        if older < _SLACK:
             return
         first = self.window[older].t_s
         self.before = self.at(np.array([first]))[:, 0]
@@ -57,7 +59,7 @@ class _Domain:
 
 
 class LiveEnergy:
-    """Fed with every round of readings; tells the energy between any two recent instants."""
+    """Computes the energy between any two recent instants from the readings it is given."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
         self._domains = {source.domain: _Domain(source) for source in sources}
@@ -70,20 +72,21 @@ class LiveEnergy:
             self._domains[domain].window.append(reading)
 
     def forget(self, t_s: float) -> None:
-        """No instant before `t_s` will be asked for, but for a few that come a little late."""
+        """Drop readings before `t_s`, except for some that late events may need."""
         for domain in self._domains.values():
             domain.forget(t_s)
 
     def marks(self, times_s: Sequence[float]) -> list[Mark]:
         """For each of some recent instants, the joules of each domain up to it."""
-        found = {name: d.at(np.array(times_s)) for name, d in self._domains.items()}
-        return [{name: j[:, i] for name, j in found.items()} for i in range(len(times_s))]
+        joules = {name: d.at(np.array(times_s)) for name, d in self._domains.items()}
+        return [{name: j[:, i] for name, j in joules.items()} for i in range(len(times_s))]
 
     def between(self, start: Mark, end: Mark, duration_s: float) -> Estimate | None:
         """Energy of all domains between two marks, or None where nothing was read."""
         parts = []
         for name, domain in self._domains.items():
-            if len(domain.window) > 1:  # one reading tells no energy
+            # Energy needs two readings.
+            if len(domain.window) > 1:
                 value, low, high = (float(x) for x in end[name] - start[name])
                 parts.append(with_edges((value, low, high), duration_s, domain.source))
         return add_independent(p for p in parts if p is not None)

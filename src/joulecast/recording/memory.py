@@ -1,4 +1,4 @@
-"""A sink that keeps a recording in memory: the last resort, and the tests' first."""
+"""A sink that keeps a recording in memory: where nothing can be stored, and in tests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from .model import Footer, Gap, Header, Metric, Recording, Samples, Span
 
 
 class MemorySink:
-    """Gathers what it is handed; `recording` gives it back as one."""
+    """Collects a recording; `recording` returns it."""
 
     def __init__(self) -> None:
         self._recording: Recording | None = None
@@ -38,7 +38,7 @@ class MemorySink:
         self._recording.footer, self._recording.status = footer, footer.status
 
     def recording(self) -> Recording:
-        """All so far."""
+        """Everything recorded so far."""
         assert self._recording is not None, "nothing was opened"
         self._recording.spans = sorted(self._spans.values(), key=lambda s: (s.start_s, s.id))
         self._recording.samples = {d: Samples.concat(p) for d, p in self._samples.items()}

@@ -1,4 +1,4 @@
-"""A recording: all that one run left behind, as plain data.
+"""A recording: everything about one run, as plain data.
 
 Times inside a recording are seconds since its start; `started_at` anchors them to the calendar.
 """
@@ -19,32 +19,34 @@ Array = npt.NDArray[np.float64]
 
 
 class Status(StrEnum):
-    """How a run ended, or that it has not."""
+    """The state of a run."""
 
     RUNNING = "running"
     FINISHED = "finished"
-    FAILED = "failed"  # ended with an error, a signal or a non-zero exit code
+    # Ended with an error, a signal or a non-zero exit code.
+    FAILED = "failed"
     STOPPED = "stopped"  # at its energy budget
-    INTERRUPTED = "interrupted"  # the recorder itself died; the end is unknown
+    # The recorder died, so that the end is unknown.
+    INTERRUPTED = "interrupted"
 
 
 @dataclass(slots=True)
 class Span:
-    """A named stretch of time in a run; spans nest through `parent`."""
+    """A named segment of a run; spans nest through `parent`."""
 
     id: int
     parent: int | None
     kind: str  # "epoch", "step", "phase"
     name: str
     start_s: float
-    end_s: float | None = None  # None while open, and for ever if the recorder died in it
+    end_s: float | None = None  # None while open, or where the recorder died in it
     index: int | None = None  # of an epoch or step, from 0
     origin: int = 0  # process id that opened it
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A value the user logged (accuracy, loss), in the span that was open, or the whole run."""
+    """A value that was logged (accuracy, loss), in a span or in the whole run."""
 
     t_s: float
     name: str
@@ -54,9 +56,9 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A stretch in which a domain was not measured, and why. `end_s` None: it never came back.
+    """A segment in which a domain was not measured; `end_s` is None where it lasted to the end.
 
-    Of a gauge `domain` is its name.
+    For a gauge, `domain` is its name.
     """
 
     domain: str
@@ -88,7 +90,7 @@ class Samples:
 
     @classmethod
     def concat(cls, parts: list[Samples]) -> Samples:
-        """Several stretches joined in the order given."""
+        """Several parts joined in this order."""
         if not parts:
             return cls.empty()
         return cls(
@@ -116,7 +118,7 @@ class Header:
     planned_epochs: int | None = None
     idle_power_w: dict[str, float] | None = None  # per domain; None if no baseline was taken
     warnings: list[str] = field(default_factory=list)
-    gauges: list[GaugeSource] = field(default_factory=list)  # never energy; named unlike domains
+    gauges: list[GaugeSource] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ class Footer:
     status: Status
     duration_s: float
     exit_code: int | None = None
-    warnings: list[str] = field(default_factory=list)  # those that arose on the way
+    warnings: list[str] = field(default_factory=list)  # those that arose during the run
     total: Estimate | None = None  # energy of all domains, so that lists of runs need no samples
 
 
@@ -134,8 +136,8 @@ class Footer:
 class Recording:
     """One run: its header, what happened, its samples by domain, its footer.
 
-    `samples` and `gaps` are those of the gauges too: they are stored alike. What is energy is named
-    by `header.sources`, what is a gauge by `header.gauges`.
+    `samples` and `gaps` include those of the gauges. `header.sources` names the domains of energy,
+    `header.gauges` the gauges.
     """
 
     header: Header
@@ -155,22 +157,22 @@ class Recording:
 
     @property
     def energy_gaps(self) -> list[Gap]:
-        """The gaps of what is energy, without those of gauges."""
+        """The gaps of domains of energy, without those of gauges."""
         gauges = {gauge.domain for gauge in self.header.gauges}
         return [gap for gap in self.gaps if gap.domain not in gauges]
 
     @property
     def warnings(self) -> list[str]:
-        """Those known at the start, then those that arose."""
+        """Those of the start, then those that arose during the run."""
         return [*self.header.warnings, *(self.footer.warnings if self.footer else [])]
 
 
 class RecordingSink(Protocol):
     """Where a recording goes while it is made. The ledger is one. Called from one thread.
 
-    `flush` hands over all that is new since the last call, about once a second: the samples by
-    domain and gauge, and every span that was opened or closed (a span comes again, with its end,
-    when it closes: same `id`). A sink raises `LedgerError` when it cannot store; the recorder then
+    `flush` is given everything new since the last call, about once a second: the samples by domain
+    and gauge, and every span that was opened or closed (a span that closes is given again, with its
+    end and the same `id`). A sink raises `LedgerError` when it cannot store; the recorder then
     goes on without it.
     """
 

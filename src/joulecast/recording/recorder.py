@@ -60,7 +60,8 @@ class Recorder:
         self._gauges = GaugeReader(gauges, clock, self._keep) if gauges else None
         self._live = LiveEnergy([meter.source for meter in meters])
         self._epochs = Epochs(header.planned_epochs, self._live, on_position)
-        self._lock = threading.RLock()  # never held while a meter or the sink is at work
+        # Never held while a meter or the sink is at work.
+        self._lock = threading.RLock()
         self._next_id = 1
         self._open: dict[int, Span] = {}
         self._dirty: dict[int, Span] = {}  # opened or closed since the last flush

@@ -1,4 +1,4 @@
-"""Reads meters or gauges, each at its own pace, and marks what could not be read."""
+"""Reads meters or gauges, each at its own rate, and marks gaps."""
 
 from __future__ import annotations
 
@@ -16,20 +16,19 @@ from ..units import format_duration
 from .model import Gap, Samples
 
 MAX_CPU_SHARE = 0.005
-"""A meter whose reading takes long is read less often, so that it costs at most this share of one
-core: ten meters of a slow driver must not eat the training's CPU."""
+"""Maximum share of one core per meter: one whose reading takes long is read less often."""
 
 ANSWER_S = 5.0
-"""A driver that takes this much longer than its meter's update period is taken to hang."""
+"""A driver that takes this much longer than its meter's update period is treated as hanging."""
 
 
 def max_gap_s(source: Source | GaugeSource, interval_s: float) -> float:
-    """A longer silence of what does not count is a gap: nobody knows what was drawn meanwhile."""
+    """Maximum time between readings of power; a longer one is a gap, where power is unknown."""
     return max(1.0, 5 * interval_s, 5 * source.update_period_s)
 
 
-class _Pace:
-    """One meter, when it is due, and what it said last."""
+class _Schedule:
+    """One meter, the time of its next reading, and its last reading."""
 
     def __init__(self, meter: Meter | Gauge, interval_s: float) -> None:
         self.meter = meter
@@ -42,15 +41,15 @@ class _Pace:
 
     @property
     def last_s(self) -> float:
-        """When it spoke last; the start of the run where it never did."""
+        """Time of its last reading; the start of the run where it has none."""
         return self.last.t_s if self.last else 0.0
 
 
 class Sampler:
     """Reads `meters` at most every `interval_s`; times are seconds since `start_s` of the clock.
 
-    Holds no thread: `tick` does one round. `take` hands over what was gathered, to any thread, also
-    while a driver hangs in a round: no lock is held while a meter is read.
+    Has no thread: `tick` does one round. `take` returns the readings so far to any thread, also
+    while a driver hangs in a round, because no lock is held while a meter is read.
     """
 
     def __init__(
@@ -61,7 +60,7 @@ class Sampler:
         cpu_clock: Callable[[], float] = time.thread_time,
         max_cpu_share: float = MAX_CPU_SHARE,  # of each
     ) -> None:
-        self._paces = [_Pace(meter, interval_s) for meter in meters]
+        self._schedules = [_Schedule(meter, interval_s) for meter in meters]
         self._clock, self._cpu_clock = clock, cpu_clock
         self._interval_s = interval_s
         self._max_cpu_share = max_cpu_share
@@ -73,71 +72,74 @@ class Sampler:
 
     def tick(self, *, everything: bool = False) -> dict[str, Reading]:
         """One round: reads every meter that is due (or all of them); the new readings by domain."""
-        found: dict[str, Reading] = {}
-        for pace in list(self._paces):
-            # Half an interval of grace: a tick that comes a little early still counts as due.
-            if not everything and self._clock() < pace.due_s - self._interval_s / 2:
+        readings: dict[str, Reading] = {}
+        for schedule in list(self._schedules):
+            # A meter is due half an interval early, so that an early tick does not skip it.
+            if not everything and self._clock() < schedule.due_s - self._interval_s / 2:
                 continue
-            reading = self._read(pace)
+            reading = self._read(schedule)
             if reading is not None:
-                found[pace.domain] = reading
+                readings[schedule.domain] = reading
         with self._lock:
-            for domain, reading in found.items():
+            for domain, reading in readings.items():
                 self._pending.setdefault(domain, []).append(reading)
-        return found
+        return readings
 
-    def _read(self, pace: _Pace) -> Reading | None:
-        source = pace.meter.source
+    def _read(self, schedule: _Schedule) -> Reading | None:
+        source = schedule.meter.source
         cpu_before = self._cpu_clock()
-        self._busy = pace.domain, self._clock()
+        self._busy = schedule.domain, self._clock()
         try:
-            reading = pace.meter.read()
+            reading = schedule.meter.read()
             if reading is None or not _is_finite(reading):
-                return None  # as if nothing had been said; a long silence becomes a gap
-            note = pace.meter.note()
+                # Treated as no reading; a long time without one becomes a gap.
+                return None
+            note = schedule.meter.note()
         except MeterLostError as error:
-            self._lose(pace, str(error))
+            self._lose(schedule, str(error))
             return None
-        except Exception as error:  # a fault in one meter's driver must not end the recording
-            self._lose(pace, f"{type(error).__name__}: {error}")
+        except Exception as error:
+            # A fault in one meter's driver must not end the recording.
+            self._lose(schedule, f"{type(error).__name__}: {error}")
             return None
         finally:
             self._busy = None
-        # Of two costs the lower: one slow reading (garbage was collected in it) is no slow driver.
-        cost, pace.cost_s = pace.cost_s, self._cpu_clock() - cpu_before
-        cost = min(cost, pace.cost_s)
+        # The lower of two costs, because one slow reading may have had a garbage collection in it.
+        cost, schedule.cost_s = schedule.cost_s, self._cpu_clock() - cpu_before
+        cost = min(cost, schedule.cost_s)
         t_s = reading.t_s - self.start_s
         # Of a gauge a millisecond is enough, and regular times are stored in next to nothing.
         t_s = round(t_s, 3) if source.kind is ReadingKind.GAUGE else t_s
         reading = replace(reading, t_s=t_s)
-        since = pace.last_s
-        if pace.last is not None and reading.t_s <= since:
-            return None  # the meter had nothing new
+        since = schedule.last_s
+        if schedule.last is not None and reading.t_s <= since:
+            # The meter has no new reading.
+            return None
         if note:
-            self.gaps.append(Gap(pace.domain, since, reading.t_s, note))
+            self.gaps.append(Gap(schedule.domain, since, reading.t_s, note))
         elif source.kind is not ReadingKind.COUNTER:
             silence = reading.t_s - since
-            slow_s = 2 * pace.every_s if source.kind is ReadingKind.GAUGE else 0.0
-            if silence > max(pace.max_gap_s, slow_s):
+            slow_s = 2 * schedule.every_s if source.kind is ReadingKind.GAUGE else 0.0
+            if silence > max(schedule.max_gap_s, slow_s):
                 why = f"no reading for {format_duration(silence)}"
-                why += " (the sampler was held up)" if source.kind is ReadingKind.POWER else ""
-                self.gaps.append(Gap(pace.domain, since, reading.t_s, why))
-        pace.last = reading
-        pace.every_s = max(self._interval_s, source.update_period_s, cost / self._max_cpu_share)
-        pace.due_s = self._clock() + pace.every_s
+                why += " (the sampler was delayed)" if source.kind is ReadingKind.POWER else ""
+                self.gaps.append(Gap(schedule.domain, since, reading.t_s, why))
+        schedule.last = reading
+        schedule.every_s = max(self._interval_s, source.update_period_s, cost / self._max_cpu_share)
+        schedule.due_s = self._clock() + schedule.every_s
         return reading
 
-    def _lose(self, pace: _Pace, reason: str) -> None:
-        self._paces.remove(pace)
-        trouble = self._close(pace)
+    def _lose(self, schedule: _Schedule, reason: str) -> None:
+        self._schedules.remove(schedule)
+        trouble = self._close(schedule)
         reason = f"{reason}; {trouble}" if trouble else reason
-        self.gaps.append(Gap(pace.domain, pace.last_s, None, reason))
+        self.gaps.append(Gap(schedule.domain, schedule.last_s, None, reason))
 
     def horizon_s(self) -> float:
-        """All that happened up to this time has been read by every meter that still speaks."""
+        """Time up to which every meter that still answers has been read, s."""
         now = self._clock()
-        speak = [p.last_s for p in self._paces if now <= p.due_s + p.max_gap_s]
-        return min(speak, default=np.inf)
+        answering = [p.last_s for p in self._schedules if now <= p.due_s + p.max_gap_s]
+        return min(answering, default=np.inf)
 
     def take(self) -> dict[str, Samples]:
         """The readings gathered since the last call, by domain."""
@@ -151,32 +153,35 @@ class Sampler:
         return gaps
 
     def hanging(self) -> str | None:
-        """The domain whose driver does not come back, if one does not."""
+        """The domain whose driver hangs, if any."""
         busy = self._busy
         if busy is None:
             return None
         domain, since = busy
         period = next(
-            (p.meter.source.update_period_s for p in self._paces if p.domain == domain), 0
+            (p.meter.source.update_period_s for p in self._schedules if p.domain == domain), 0
         )
         return domain if self._clock() - since > ANSWER_S + period else None
 
     def mark_silent(self, end_s: float) -> None:
-        """The run has ended: who had gone silent before is marked."""
-        for pace in self._paces:
-            if end_s - pace.last_s > pace.max_gap_s:
-                self.gaps.append(Gap(pace.domain, pace.last_s, None, "it gave no more readings"))
+        """The run has ended: mark meters that had stopped answering before."""
+        for schedule in self._schedules:
+            if end_s - schedule.last_s > schedule.max_gap_s:
+                self.gaps.append(
+                    Gap(schedule.domain, schedule.last_s, None, "it gave no more readings")
+                )
 
     def close(self) -> list[str]:
-        """Close every meter; what went wrong."""
-        return [trouble for pace in self._paces if (trouble := self._close(pace))]
+        """Close every meter. Returns what went wrong."""
+        return [trouble for schedule in self._schedules if (trouble := self._close(schedule))]
 
-    def _close(self, pace: _Pace) -> str | None:
-        self._busy = pace.domain, self._clock()
+    def _close(self, schedule: _Schedule) -> str | None:
+        self._busy = schedule.domain, self._clock()
         try:
-            pace.meter.close()
-        except Exception as error:  # a fault in one meter's driver must not end the recording
-            return f"{pace.domain}: closing its meter failed: {type(error).__name__}: {error}"
+            schedule.meter.close()
+        except Exception as error:
+            # A fault in one meter's driver must not end the recording.
+            return f"{schedule.domain}: closing its meter failed: {type(error).__name__}: {error}"
         finally:
             self._busy = None
         return None

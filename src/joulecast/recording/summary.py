@@ -22,7 +22,7 @@ Curves = dict[str, tuple[Source, EnergyCurve]]
 
 @dataclass(frozen=True, slots=True)
 class DomainEnergy:
-    """What one domain used. `above_idle` is None where no idle baseline covers it."""
+    """Energy of one domain. `above_idle` is None where no idle baseline covers it."""
 
     source: Source
     energy: Estimate
@@ -33,7 +33,7 @@ class DomainEnergy:
 
 @dataclass(frozen=True, slots=True)
 class SpanEnergy:
-    """What was used in one span; `energy` is None where nothing was measured in it."""
+    """Energy of one span; `energy` is None where nothing was measured in it."""
 
     span: Span
     duration_s: float
@@ -140,7 +140,8 @@ def summarize(recording: Recording) -> Summary:
     for name, (source, c) in list(curves.items()):
         domain = _domain(source, c, recording, duration) if duration > 0 else None
         if domain is None or (domain.energy.high == 0 and not is_resolved(duration, source)):
-            del curves[name]  # a zero that only means that the meter could not see so little
+            # The meter cannot resolve so little energy: 0 would be wrong.
+            del curves[name]
         else:
             domains.append(domain)
     warnings += [_gap_text(gap, duration) for gap in recording.energy_gaps]
@@ -151,7 +152,7 @@ def summarize(recording: Recording) -> Summary:
     read = tracks(recording)
     spans = _spans(recording, curves, read, duration)
     epochs = [s for s in spans if s.span.kind == "epoch"]
-    # Ranks of one job log the same epochs; the first that spoke counts, the others stay spans.
+    # All ranks of a job report the same epochs: those of the first count, the others stay spans.
     first = epochs[0].span.origin if epochs else None
     warnings += _unresolved(epochs, curves, duration)
     if not domains:
@@ -176,34 +177,35 @@ def _why_unknown(recording: Recording) -> str:
     if 0 < recording.duration_s < UPDATES_TO_RESOLVE * longest:
         length = format_duration(recording.duration_s)
         return f"energy unknown: {length} is too short for the meters, which update more slowly"
-    return "energy unknown: no meter gave a reading; `joulecast doctor` says why and what to do"
+    return "energy unknown: no meter gave a reading; see `joulecast doctor`"
 
 
 def _curves(recording: Recording) -> Curves:
     gaps: dict[str, list[Gap]] = defaultdict(list)
     for gap in recording.gaps:
         gaps[gap.domain].append(gap)
-    found: Curves = {}
+    by_domain: Curves = {}
     for source in recording.header.sources:
         samples = recording.samples.get(source.domain)
         if samples is not None and len(samples) > 1:
-            found[source.domain] = (source, curve(samples, source.kind, gaps[source.domain]))
-    return found
+            by_domain[source.domain] = (source, curve(samples, source.kind, gaps[source.domain]))
+    return by_domain
 
 
 def _domain(source: Source, c: EnergyCurve, recording: Recording, duration: float) -> DomainEnergy:
-    unseen = uncounted = 0.0
+    in_gaps = not_counted = 0.0
     for gap in recording.gaps:
         if gap.domain == source.domain:
             end = duration if gap.end_s is None else min(duration, gap.end_s)
-            unseen += max(0.0, end - gap.start_s)
-            if source.kind is ReadingKind.POWER or gap.end_s is None:  # a counter goes on by itself
-                uncounted += max(0.0, end - gap.start_s)
-    measured = max(0.0, duration - uncounted)
+            in_gaps += max(0.0, end - gap.start_s)
+            # A counter goes on counting in a gap that ends.
+            if source.kind is ReadingKind.POWER or gap.end_s is None:
+                not_counted += max(0.0, end - gap.start_s)
+    measured = max(0.0, duration - not_counted)
     value, low, high = c.between(0.0, duration)
     mean = value / measured if measured else 0.0
-    # A gap is never filled, but the truth may lie above what was seen: the upper bound says so.
-    energy = with_edges((value, low, high + mean * unseen), duration, source)
+    # Gaps are not filled; the upper bound includes the energy they may hide.
+    energy = with_edges((value, low, high + mean * in_gaps), duration, source)
     assert energy is not None  # duration > 0
     idle_w = (recording.header.idle_power_w or {}).get(source.domain)
     above = None if idle_w is None else _less(energy, idle_w * c.held(0.0, duration))
@@ -230,7 +232,8 @@ def _above_idle(
     baseline = recording.header.idle_power_w
     if baseline is None or total is None:
         return None, None
-    if "total" in baseline:  # one figure for the whole machine: charged as each domain was held
+    # One figure for the whole machine is reduced to the part of the domains that was the run's.
+    if "total" in baseline:
         held = sum(d.mean_power_w * _held_fraction(d, recording) for d in domains)
         power = sum(d.mean_power_w for d in domains)
         fraction = held / power if power else 1.0
@@ -250,32 +253,32 @@ def _held_fraction(d: DomainEnergy, recording: Recording) -> float:
 def _metrics_by_span(recording: Recording) -> dict[int | None, dict[str, float]]:
     """The last value of each metric, by the span it was logged in and by the epoch around that."""
     spans = {span.id: span for span in recording.spans}
-    found: dict[int | None, dict[str, float]] = defaultdict(dict)
+    values: dict[int | None, dict[str, float]] = defaultdict(dict)
     for m in sorted(recording.metrics, key=lambda m: m.t_s):
-        found[m.span][m.name] = m.value
+        values[m.span][m.name] = m.value
         around = spans.get(m.span) if m.span is not None else None
         while around is not None and around.kind != "epoch":
             around = spans.get(around.parent) if around.parent is not None else None
         if around is not None:
-            found[around.id][m.name] = m.value
-    return found
+            values[around.id][m.name] = m.value
+    return values
 
 
 def _spans(
     recording: Recording, curves: Curves, read: list[Track], duration: float
 ) -> list[SpanEnergy]:
-    """The energies of all spans, each domain's at once."""
+    """The energies of all spans, computed for all of them at once in each domain."""
     metrics = _metrics_by_span(recording)
     starts = np.array([s.start_s for s in recording.spans])
     ends = np.array([duration if s.end_s is None else s.end_s for s in recording.spans])
     lengths = ends - starts
     parts: list[dict[str, Estimate]] = [{} for _ in recording.spans]
     for name, (source, c) in curves.items():
-        seen = np.flatnonzero((lengths > 0) & (starts < c.t_s[-1]))
-        joules = c.at(ends[seen]) - c.at(starts[seen])
+        covered = np.flatnonzero((lengths > 0) & (starts < c.t_s[-1]))
+        joules = c.at(ends[covered]) - c.at(starts[covered])
         mean_w = c.between(0.0, duration)[0] / duration
-        rows = widened(joules, lengths[seen], source, mean_w).T.tolist()
-        for i, (value, low, high) in zip(seen.tolist(), rows, strict=True):
+        rows = widened(joules, lengths[covered], source, mean_w).T.tolist()
+        for i, (value, low, high) in zip(covered.tolist(), rows, strict=True):
             parts[i][name] = Estimate(value, low, high, "J", source.provenance)
     return [
         SpanEnergy(
@@ -300,8 +303,8 @@ def _gap_text(gap: Gap, duration: float) -> str:
 
 
 def _unresolved(epochs: list[SpanEnergy], curves: Curves, duration: float) -> list[str]:
-    """What the meters were too slow for, one line for each that was."""
-    found = []
+    """A warning for each meter that is too slow for the epochs or the run."""
+    warnings = []
     for name, (source, _) in curves.items():
         ended = [e for e in epochs if e.span.end_s is not None]
         short = [e for e in ended if not is_resolved(e.duration_s, source)]
@@ -312,8 +315,8 @@ def _unresolved(epochs: list[SpanEnergy], curves: Curves, duration: float) -> li
         else:
             continue
         period = format_duration(source.update_period_s)
-        found.append(
+        warnings.append(
             f"{name}: {what} shorter than five updates of this meter ({period} each): "
-            "not resolved, which the interval allows for"
+            "not resolved, which the interval includes"
         )
-    return found
+    return warnings

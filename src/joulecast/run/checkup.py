@@ -82,7 +82,8 @@ def power_now(source: Source, readings: Sequence[Reading]) -> DomainNow:
         return DomainNow(source, None, f"{len(readings)} of the readings succeeded, two are needed")
     start, end = readings[0].t_s, readings[-1].t_s
     energy = energy_between(to_samples(list(readings)), source, start, end)
-    assert energy is not None  # there are readings, and time between them
+    # There are readings, and time between them.
+    assert energy is not None
     e, s = energy, end - start
     return DomainNow(source, Estimate(e.value / s, e.low / s, e.high / s, "W", e.provenance))
 

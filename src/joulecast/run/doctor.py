@@ -49,7 +49,8 @@ def doctor(scope: str = "machine") -> Checkup:
         readings = watch(found.meters, watch_s(found.meters), clock, time.sleep, warnings)
         watched_s = clock() - start
         if not found.meters:
-            time.sleep(_STEP_S)  # a gauge that counts needs two readings apart
+            # A gauge that counts needs two readings apart.
+            time.sleep(_STEP_S)
         after = _read_once(gauges.open)
     finally:
         for gauge in gauges.open:

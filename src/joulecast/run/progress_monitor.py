@@ -66,7 +66,8 @@ class ProgressMonitor:
         self._checking = threading.Lock()
         self.active = options.live or self._budget is not None or show is not None
         self._next_s = 0.0
-        self._count = self._epochs = 0  # of loops that started again; of epochs in this one
+        # Of loops that started again; of epochs in this one.
+        self._count = self._epochs = 0
         self._rule = options.early_stopping
         self._metrics: set[str] = set()
         self.source: str | None = None

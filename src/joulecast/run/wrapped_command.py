@@ -55,7 +55,8 @@ class WrappedCommand:
         self._stopper = Stopper() if stops else None
         self._started = threading.Event()  # set, too, where the command is never started
         self._stopping: threading.Thread | None = None
-        self._ended = False  # by itself, so that there is nothing to stop
+        # By itself, so that there is nothing to stop.
+        self._ended = False
         self._ending = threading.Lock()
         self.session = Session(
             *(options, self._command, None, job),
@@ -142,7 +143,7 @@ class WrappedCommand:
             self._stopper.tend()
 
     def _notify(self, text: str) -> None:
-        if self._relay is None or not self._relay.say(f"joulecast: {text}"):
+        if self._relay is None or not self._relay.notify(f"joulecast: {text}"):
             notify(text)
 
     def _on_exceeded(self) -> None:

@@ -1,10 +1,10 @@
-"""What the words beside a counter say it counts: training, epochs, or something else."""
+"""What a counter counts, by the words around it: training, epochs, or something else."""
 
 from __future__ import annotations
 
 import re
 
-# Bars of what is not training. Whole words, as authors and libraries label them.
+# Labels of bars that do not show training, as authors and libraries write them.
 _OTHER = re.compile(
     r"(?i)(?<![a-z])(?:val|valid\w*|test\w*|eval\w*|predict\w*|infer\w*|sanity|scor(?:e|ing)"
     r"|download\w*|upload\w*|load\w*|fetch\w*|read\w*|writ\w*|sav\w*|extract\w*|unpack\w*"
@@ -22,19 +22,19 @@ _OVERALL = re.compile(r"(?i)(?<![a-z])(?:progress|overall|total|steps?|global)")
 
 
 def is_other(label: str, unit: str = "") -> bool:
-    """A bar of downloading, preparing, validating and the like."""
+    """Whether a bar shows downloading, preparing, validating and the like."""
     return bool(_OTHER.search(label) or (unit and _OTHER_UNIT.fullmatch(unit)))
 
 
 def is_overall(label: str) -> bool:
-    """A counter whose words speak of the whole run rather than of one epoch."""
+    """Whether a counter is that of the whole run rather than of one epoch."""
     return bool(_OVERALL.search(label))
 
 
 # --- the word before "epoch" ----------------------------------------------------------------
 
-# "best epoch 7", "resumed from epoch 12": an epoch is spoken of, none is reported.
-_SPOKEN_OF = re.compile(
+# "best epoch 7", "resumed from epoch 12": an epoch is mentioned, no progress is reported.
+_MENTIONED = re.compile(
     r"(?i)(?<![a-z])(?:best|from|resum\w*|restor\w*|load\w*|sav\w*|checkpoint\w*|early|stop\w*|until"
     r"|since|last|latest|previous|prev|next|per|every|each|total|num|max|min|number|at|for|warm\w*"
     r"|by|before|if|when|patience|expected|remaining|skip\w*|config\w*|arg\w*|namespace|default"
@@ -58,24 +58,24 @@ _NO_REPORT_AFTER = re.compile(
 
 
 def reports_an_epoch(before: str) -> bool:
-    """Whether what stands before the word "epoch" lets it be a report of progress."""
-    if _SPOKEN_OF.search(before):
+    """Whether the text before the word "epoch" allows a report of progress."""
+    if _MENTIONED.search(before):
         return False
     clause = _CLAUSE.split(before)[-1]
     return all(_REPORTED.fullmatch(word) for word in re.findall(r"[A-Za-z_]+", clause))
 
 
-def speaks_otherwise(after: str) -> bool:
-    """Whether what follows the number shows that it is no report: "3: val_loss improved from"."""
+def excludes_report(after: str) -> bool:
+    """Whether the text after the number shows that it is no report: "3: val_loss improved from"."""
     return bool(_NO_REPORT_AFTER.search(after))
 
 
-def says_over(text: str) -> bool:
+def marks_end(text: str) -> bool:
     """ "End of", "finished", "after"."""
     return bool(_OVER.search(text))
 
 
-def says_begins(text: str) -> bool:
+def marks_start(text: str) -> bool:
     """ "Starting", "beginning"."""
     return bool(_BEGINS.search(text))
 

@@ -1,4 +1,4 @@
-"""One series of lines with epoch numbers: from the numbers as printed to epochs finished."""
+"""One series of lines with epoch numbers: from printed numbers to finished epochs."""
 
 from __future__ import annotations
 
@@ -10,52 +10,57 @@ from .sighting import Moment, Sighting, within
 
 T = TypeVar("T")
 
-_PRINT_THE_LAST = {"lightning", "rich"}  # "Epoch 0/29" of 30, where others print "0/30"
-_MOST_HELD = 64
-_REPEATED = 0.2  # of an epoch: lines further apart belong to its course, not to its end
-_EARLY = 0.3  # of an epoch: a first line sooner after the start than this heads an epoch
+# Tools that print "Epoch 0/29" of 30, where others print "0/30".
+_PRINT_THE_LAST = {"lightning", "rich"}
+_MAX_KEPT = 64
+# Fraction of an epoch: lines further apart are printed along the epoch, not at its end.
+_REPEATED = 0.2
+# Fraction of an epoch: a first line earlier than this after the start heads an epoch.
+_EARLY = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Seen(Generic[T]):
-    """A sighting and what the caller stamped it with."""
+class Stamped(Generic[T]):
+    """A sighting and the caller's stamp of it."""
 
     sighting: Sighting
     stamp: T
 
 
 class EpochSeries(Generic[T]):
-    """Numbers of one form of line. Believed once it is clear where they start.
+    """Numbers of one form of line. Trusted once it is clear where they start.
 
-    The first number tells: 0 and 1 are a first epoch; from any other the next one shows whether
+    The numbers 0 and 1 are a first epoch. After any other first number, the next one shows whether
     every k-th epoch is printed (10, 20) or the run was resumed (13, 14).
     """
 
     def __init__(self, clock: Callable[[T], float] | None) -> None:
         self._clock = clock
-        self.count = 0  # of different numbers seen
-        self.restarted = False  # the numbers began again with the last sighting
-        self._began: Seen[T] | None = None  # a beginning that may be one, not confirmed
+        self.count = 0  # of different numbers
+        self.restarted = False  # the numbers started again with the last sighting
+        self._began: Stamped[T] | None = None  # a possible new start, not confirmed
         self._reset()
 
     def _reset(self) -> None:
         self._tool = ""
-        self.offset = 0.0  # epochs done before this run, which it resumed
-        self.known = False  # where the numbers start
+        self.offset = 0.0  # epochs before this run, which was resumed
+        self.known = False  # whether it is clear where the numbers start
         self.printed: int | None = None  # the total on the line
         self._zero_based = False
         self._base = 1.0
         self._first = self._last = -1.0
-        self._heads = False  # lines that look like results come before or amid the work
-        self._first_of: Seen[T] | None = None  # the first line with the last number
-        self._shapes: dict[str, Seen[T]] = {}  # of the last number: shape -> its latest line
-        self._held: list[Seen[T]] = []
+        # Lines that look like results are printed before or during an epoch.
+        self._heads = False
+        self._first_of: Stamped[T] | None = None  # the first line with the last number
+        # The latest line of each shape with the last number.
+        self._shapes: dict[str, Stamped[T]] = {}
+        self._held: list[Stamped[T]] = []
 
     @property
     def total(self) -> int | None:
-        """Epochs in all, as the lines say, of which `offset` were done before.
+        """The printed total of epochs, of which `offset` were done before.
 
-        From 0 both "0/29" and "0/30" may be 30: the rounder number is taken until the last shows.
+        From 0 both "0/29" and "0/30" may mean 30: the rounder number is used until the last epoch.
         """
         if self.printed is None or not self._zero_based:
             return self.printed
@@ -63,33 +68,34 @@ class EpochSeries(Generic[T]):
             return self.printed + 1
         return self.printed + int(_roundness(self.printed + 1) > _roundness(self.printed))
 
-    def take(self, seen: Seen[T], trusted: bool) -> list[tuple[float, T]]:
-        """What is now known to be finished, oldest first: epochs of this run, and the stamp.
+    def take(self, stamped: Stamped[T], trusted: bool) -> list[tuple[float, T]]:
+        """Finished epochs of this run with their stamps, oldest first, as far as they are clear.
 
-        Of a form that is not `trusted`, one line is not enough; the second brings both.
+        A form that is not `trusted` needs two lines, after which both are returned.
         """
-        number = seen.sighting.epoch
+        number = stamped.sighting.epoch
         assert number is not None
         self.restarted = False
         if self._last >= 0 and number <= self._first and number <= self._last - 1:
-            further = self._began and _further(self._began.sighting, seen.sighting)
-            if not further:
-                self._began = seen if self._began is None or further is False else self._began
+            follows = self._began and _follows(self._began.sighting, stamped.sighting)
+            if not follows:
+                self._began = stamped if self._began is None or follows is False else self._began
                 return []
         if self._began is not None:
             began, self._began = self._began, None
-            if number <= self._last and _further(began.sighting, seen.sighting):
+            if number <= self._last and _follows(began.sighting, stamped.sighting):
                 self._reset()
-                taken = self._take(began, trusted) + self._take(seen, trusted)
+                taken = self._take(began, trusted) + self._take(stamped, trusted)
                 self.restarted = True
                 return taken
-        return self._take(seen, trusted)
+        return self._take(stamped, trusted)
 
-    def _take(self, seen: Seen[T], trusted: bool) -> list[tuple[float, T]]:
-        s = seen.sighting
+    def _take(self, stamped: Stamped[T], trusted: bool) -> list[tuple[float, T]]:
+        s = stamped.sighting
         number, self._tool = s.epoch, s.tool
         assert number is not None
-        if number < self._last:  # done again, after a crash
+        # The epoch is repeated, after a crash.
+        if number < self._last:
             self._shapes.clear()
             return []
         if s.epochs is not None:
@@ -98,13 +104,13 @@ class EpochSeries(Generic[T]):
         if self._first < 0:
             self._first = number
         if new:
-            self._learn_timing(seen)
-            self._last, self._first_of, self._shapes = number, seen, {}
+            self._learn_timing(stamped)
+            self._last, self._first_of, self._shapes = number, stamped, {}
             self.count += 1
         elif s.moment is Moment.END and s.shape in self._shapes:
-            self._repeated(seen)
-        self._shapes[s.shape] = seen
-        self._held = [*self._held[-_MOST_HELD:], seen]
+            self._repeated(stamped)
+        self._shapes[s.shape] = stamped
+        self._held = [*self._held[-_MAX_KEPT:], stamped]
         if not self.known:
             self._learn_base(number, s)
         if not self.known or not (trusted or self.count > 1):
@@ -117,7 +123,7 @@ class EpochSeries(Generic[T]):
         if first < 2:
             self._zero_based = first < 1 and s.moment is not Moment.COUNT
             self._base, self.known = (0.0 if self._zero_based else 1.0), True
-        elif number > first or (len(self._held) > 1 and _further(self._held[0].sighting, s)):
+        elif number > first or (len(self._held) > 1 and _follows(self._held[0].sighting, s)):
             stride = number - first
             self.known = True
             if stride > 1 and first <= stride:
@@ -129,7 +135,7 @@ class EpochSeries(Generic[T]):
                 self._base, self.offset = first, first - 1
 
     def ends(self, s: Sighting) -> bool:
-        """Whether an epoch is over with this line."""
+        """Whether an epoch ends with this line."""
         return s.moment is Moment.COUNT or (s.moment is Moment.END and not self._heads)
 
     def index(self, number: float) -> int:
@@ -145,28 +151,28 @@ class EpochSeries(Generic[T]):
             return done + 1
         return done + within(s)
 
-    def _learn_timing(self, seen: Seen[T]) -> None:
-        """A line with results soon after the start of the run is no end of an epoch."""
+    def _learn_timing(self, stamped: Stamped[T]) -> None:
+        """A line with results soon after the start of the run is not the end of an epoch."""
         if self._clock is None or self.count != 1 or self._first_of is None:
             return
         first = self._clock(self._first_of.stamp)
-        epochs = (seen.sighting.epoch or 0) - self._last
-        if first < _EARLY * (self._clock(seen.stamp) - first) / epochs:
+        epochs = (stamped.sighting.epoch or 0) - self._last
+        if first < _EARLY * (self._clock(stamped.stamp) - first) / epochs:
             self._heads = True
 
-    def _repeated(self, seen: Seen[T]) -> None:
-        """The same words for the same epoch again: printed along the epoch, or by several ranks."""
-        earlier = self._shapes[seen.sighting.shape]
+    def _repeated(self, stamped: Stamped[T]) -> None:
+        """The same words for the same epoch: printed along the epoch, or by several ranks."""
+        earlier = self._shapes[stamped.sighting.shape]
         if self._clock is None:
             self._heads = True
             return
         epoch_s = self._clock(earlier.stamp) / max(self.count, 1)
-        if self._clock(seen.stamp) - self._clock(earlier.stamp) > _REPEATED * epoch_s:
+        if self._clock(stamped.stamp) - self._clock(earlier.stamp) > _REPEATED * epoch_s:
             self._heads = True
 
 
-def _further(earlier: Sighting, later: Sighting) -> bool | None:
-    """Whether one follows the other in the same loop; None where it is the same place again."""
+def _follows(earlier: Sighting, later: Sighting) -> bool | None:
+    """Whether one follows the other in the same loop; None where both are at the same place."""
     assert earlier.epoch is not None
     assert later.epoch is not None
     a, b = earlier.epoch + within(earlier), later.epoch + within(later)
@@ -174,7 +180,7 @@ def _further(earlier: Sighting, later: Sighting) -> bool | None:
 
 
 def _roundness(number: int) -> int:
-    """People plan round numbers of epochs: tens, fives, powers of two."""
+    """How round a number is: people plan tens, fives, powers of two."""
     if number % 10 == 0:
         return 3
     return 2 if number % 5 == 0 else int(number & (number - 1) == 0)

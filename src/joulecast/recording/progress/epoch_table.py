@@ -11,14 +11,14 @@ _CLOCK = re.compile(r"\d+(?::\d+)+")
 
 
 class EpochTable:
-    """Follows one stream; `open` while rows of a table may come."""
+    """The table in one stream; `open` while rows may follow."""
 
     def __init__(self) -> None:
         self.open = False
         self._columns: list[str] = []
 
     def parse(self, line: str) -> Sighting | None:
-        """The epoch of a row; opens at a header that starts with "epoch", closes after the rows."""
+        """The epoch of a row. A header that starts with "epoch" opens the table."""
         words = line.replace("|", " ").split()
         if words and words[0].lower() == "epoch" and len(words) > 2 and not re.search(r"\d", line):
             self.open, self._columns = True, words

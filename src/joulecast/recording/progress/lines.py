@@ -1,7 +1,7 @@
-"""Bytes of a stream into the lines that may hold progress, cheaply and in bounded memory.
+"""Splits the bytes of a stream into lines that may report progress, in bounded memory.
 
-A terminal line is redrawn in many ways (carriage return, backspaces, cursor moves); each redrawing
-counts as a line here, so nothing need be emulated.
+A terminal line is redrawn in many ways (carriage return, backspaces, cursor moves). Each redrawing
+is a line here, so that no terminal is emulated.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-LONGEST = 2048  # bytes of a line that are looked at
+# Maximum bytes of a line; the rest is ignored.
+MAX_LINE = 2048
 
 _BREAK = re.compile(rb"[\r\n\b]|\x1b\[[\d;]*[ABEFGHfJ]")
 _SPACES = re.compile(rb" {2,}")
@@ -23,18 +24,19 @@ class Lines:
         self.every_line = False  # may be changed between two lines
         self._needles = needles
         self._hint = re.compile(b"|".join(re.escape(needle) for needle in needles))
-        self._rest = b""  # of a line not ended yet, at most LONGEST
-        self._cut = False  # that line is longer already
+        # The beginning of an unfinished line, at most MAX_LINE bytes.
+        self._rest = b""
+        self._cut = False  # whether that line is longer
 
     def feed(self, data: bytes) -> Iterator[tuple[str, str]]:
-        """Lines as (text, how it ended): `\\n`, `\\r` (redrawn), or nothing (it may go on)."""
+        """Lines as (text, end): the end is `\\n`, `\\r` (redrawn), or empty (it may continue)."""
         if self._cut:
             if (found := _BREAK.search(data)) is None:
                 return
             data = data[found.start() :]
         data, self._rest, self._cut = self._rest + data, b"", False
         at = 0
-        # Far faster than the regular expression where there is none, as in most output.
+        # Far faster than the regular expression for most output, which has no needle.
         if not self.every_line and not any(needle in data for needle in self._needles):
             self._keep(data, 0)
             return
@@ -46,11 +48,12 @@ class Lines:
                 hit = match.start()
                 at = _line_start(data, at, hit)
             found = _BREAK.search(data, hit)
-            if found is None or data[found.start() :] == b"\r":  # half of a line end, perhaps
+            # It may be the first half of a line end.
+            if found is None or data[found.start() :] == b"\r":
                 break
-            if found.end() > at + 1 and hit - at <= LONGEST:
+            if found.end() > at + 1 and hit - at <= MAX_LINE:
                 end = "\n" if data[found.start()] == 0x0A or _ends_line(data, found) else "\r"
-                yield _text(data[at : min(found.start(), at + LONGEST)]), end
+                yield _text(data[at : min(found.start(), at + MAX_LINE)]), end
             at = found.end()
         self._keep(data, at)
         if self._rest and (self.every_line or self._hint.search(self._rest)):
@@ -58,15 +61,15 @@ class Lines:
 
     def _keep(self, data: bytes, at: int) -> None:
         start = _line_start(data, at, len(data) - data.endswith(b"\r"))
-        self._cut = len(data) - start > LONGEST
-        self._rest = data[start : start + LONGEST]
+        self._cut = len(data) - start > MAX_LINE
+        self._rest = data[start : start + MAX_LINE]
 
 
 def _line_start(data: bytes, low: int, at: int) -> int:
-    """Where the line that holds `at` begins, not before `low`."""
+    """Start of the line that contains `at`, not before `low`."""
     start = max(data.rfind(b"\n", low, at), data.rfind(b"\r", low, at), data.rfind(b"\b", low, at))
     start = max(start + 1, low)
-    for move in _BREAK.finditer(data, max(start, at - LONGEST), at):
+    for move in _BREAK.finditer(data, max(start, at - MAX_LINE), at):
         start = move.end()
     return start
 
@@ -78,6 +81,7 @@ def _ends_line(data: bytes, found: re.Match[bytes]) -> bool:
 def _text(line: bytes) -> str:
     if b"\x1b" in line:
         line = _ESCAPE.sub(b"", line)
-    if b"  " in line:  # columns and padding; expressions would try each of many blanks
+    # Padding makes regular expressions slow.
+    if b"  " in line:
         line = _SPACES.sub(b" ", line)
     return line.decode("utf-8", "replace").rstrip()

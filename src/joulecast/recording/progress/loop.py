@@ -1,4 +1,4 @@
-"""One loop whose steps are shown without an epoch: a bar, `step 100/5000`, a percentage."""
+"""One loop whose steps are printed without an epoch: a bar, `step 100/5000`, a percentage."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from .sighting import Sighting, within
 
 T = TypeVar("T")
 
-_FULL = 0.9  # seen so far, a loop may have ended: bars are not drawn at every step
-_MOST_HELD = 64
+# A loop that was last printed at this fraction may have ended: not every step is printed.
+_FULL = 0.9
+_MAX_KEPT = 64
 
 
 class Loop(Generic[T]):
-    """How often and how far a loop ran, and what it passed through, thinned out."""
+    """How often and how far a loop has run, and some of its positions."""
 
     def __init__(self) -> None:
-        self.rounds = 0  # finished
-        self.fraction = 0.0  # of the one under way
-        self.results = False  # are shown beside it
-        self.reached = 0.0  # the furthest since it was last asked
-        self.over = False  # its lines are of the epoch before
+        self.rounds = 0  # that have ended
+        self.fraction = 0.0  # of the current one
+        self.results = False  # whether results are printed with it
+        self.reached = 0.0  # maximum fraction since the last `turn`
+        self.over = False  # whether its lines are of the previous epoch
         self.trail: list[tuple[float, T]] = []  # rounds done, with a fraction
 
     def take(self, sighting: Sighting, stamp: T) -> bool:
-        """Note where the loop is. True where it began again."""
+        """Update the position. Returns whether the loop started again."""
         fraction = within(sighting)
         self.results = self.results or bool(sighting.metrics)
         if self.over:
@@ -35,20 +36,22 @@ class Loop(Generic[T]):
         if again:
             self.rounds += 1
             self.fraction = 0.0
-        if fraction < self.fraction:  # an old line, drawn again
+        # An old line was drawn again.
+        if fraction < self.fraction:
             return False
         self.fraction = fraction
         self.reached = max(self.reached, fraction)
         self.trail.append((self.rounds + fraction, stamp))
-        if len(self.trail) > _MOST_HELD:  # keep its beginning and its end
+        # Every second one is dropped, except for the first and the last.
+        if len(self.trail) > _MAX_KEPT:
             self.trail = [*self.trail[:-2:2], self.trail[-1]]
         return again
 
     @property
     def full(self) -> bool:
-        """It ran to its end, or nearly, since the last `turn`."""
+        """Whether it has run (almost) to its end since the last `turn`."""
         return self.reached >= _FULL
 
     def turn(self) -> None:
-        """A new epoch begins: what the loop shows counts from when it is seen to begin again."""
+        """A new epoch starts: the loop counts again once it has started again."""
         self.over, self.reached = self.fraction > 0, 0.0

@@ -1,7 +1,7 @@
-"""The lines of each tool: one small parser each, tried in turn.
+"""The lines of each tool: one small parser each, tried in this order.
 
 A parser returns a sighting, None where the line is not its tool's, or `NOTHING` where it is but
-says nothing about training (a bar of a download, of a validation).
+does not report training (a bar of a download, of a validation).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .sighting import SURE, Moment, Sighting, metrics_in
 
 NOTHING = Sighting("")
 
-# Bytes of which every line below holds at least one; all that is looked for in most output.
+# Every line below contains at least one of these; most output contains none.
 NEEDLES = (
     *(b"poch", b"POCH", b"%", "━".encode(), b"step", b"Step", b"STEP", b"iter", b"Iter", b"ITER"),
     *(b"Ep ", b"EP ", b"ep ", b"]\t", b"Train: "),
@@ -25,7 +25,7 @@ _SCALE = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15}
 
 
 def parse(text: str, end: str) -> Sighting | None:
-    """The sighting on a line, if any. `end` is how the line ended: nothing while it may go on."""
+    """The sighting on a line, if any. `end` is the end of the line; empty while it may continue."""
     for needles, parser in _PARSERS:
         if any(needle in text for needle in needles):
             sighting = parser(text, end)
@@ -106,7 +106,7 @@ _KERAS = re.compile(r"\s*(\d+)/(\d+)\s+(?:━+|\[[=>.]+\]|- \d+m?s)\s")
 
 
 def _keras(text: str, end: str) -> Sighting | None:
-    """`12/32 ━━━━ 2s 20ms/step - loss: 1.2`; the line stands, complete, when the epoch is over."""
+    """`12/32 ━━━━ 2s 20ms/step - loss: 1.2`; the line is complete when the epoch has ended."""
     match = _KERAS.match(text)
     if match is None:
         return None
@@ -233,8 +233,9 @@ def _numbers(match: re.Match[str]) -> tuple[float, int | None]:
 
 
 def _epoch_line(text: str, end: str) -> Sighting | None:
-    """`Epoch 3/30` and its relatives, with or without steps and results behind it."""
-    if not end:  # "1/3" may become "1/30", and results may follow
+    """`Epoch 3/30` and similar lines, with or without steps and results after it."""
+    # The line may continue: "1/3" may become "1/30".
+    if not end:
         return None
     match = _EPOCH.search(text)
     if match is None:
@@ -262,7 +263,7 @@ def _reports_progress(match: re.Match[str], before: str, after: str) -> bool:
     number, epochs = _numbers(match)
     if epochs is None:
         plural_or_short = match["plural"] or not match["word"]
-        if plural_or_short or labels.speaks_otherwise(after):
+        if plural_or_short or labels.excludes_report(after):
             return False
     elif number > epochs:
         return False
@@ -274,11 +275,11 @@ def _reports_progress(match: re.Match[str], before: str, after: str) -> bool:
 
 def _moment(before: str, after: str, has_metrics: bool) -> Moment:
     """When in its epoch a line without steps is printed."""
-    if labels.says_begins(before) or labels.says_begins(after):
+    if labels.marks_start(before) or labels.marks_start(after):
         return Moment.START
     if _STEP_ALONE.search(after):
         return Moment.WITHIN
-    if labels.says_over(before) or has_metrics or _TIMING.search(after):
+    if labels.marks_end(before) or has_metrics or _TIMING.search(after):
         return Moment.END
     return Moment.START
 
@@ -324,7 +325,7 @@ def _percent(text: str, end: str) -> Sighting | None:
     return Sighting("percent", form, fraction=fraction, shape=words)
 
 
-# Each with what a line of it contains, one of which is looked for first.
+# Each with texts of which its lines contain one.
 _PARSERS: tuple[tuple[tuple[str, ...], Callable[[str, str], Sighting | None]], ...] = (
     (("%|",), _tqdm),
     (("━", "/step"), _keras),

@@ -1,4 +1,4 @@
-"""Bytes of the streams of a run -> sightings."""
+"""From the bytes of a run's streams to sightings."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .sighting import Moment, Sighting, metrics_in
 
 
 class Reader:
-    """Finds what may be progress in the bytes of one or several streams.
+    """Finds lines that may report progress in the bytes of one or several streams.
 
-    `pattern` is a regular expression to look for instead of everything known. Its groups may be
-    named epoch, epochs, step, steps, fraction or percent; of unnamed ones the first is the epoch
-    and the second how many there are. Raises `UsageError` where it is no such expression.
+    `pattern` is a regular expression that replaces all known forms. Its groups may be named epoch,
+    epochs, step, steps, fraction or percent; of unnamed groups the first is the epoch and the
+    second the number of epochs. Raises `UsageError` where it is not valid.
     """
 
     def __init__(self, pattern: str | None = None) -> None:
@@ -27,14 +27,14 @@ class Reader:
         self._lightning = False
 
     def feed(self, stream: int, data: bytes) -> list[Sighting]:
-        """What the next bytes of a stream show. Costs little where they show nothing."""
+        """The sightings in the next bytes of a stream. Cheap where there are none."""
         lines = self._lines.get(stream)
         if lines is None:
             lines = self._lines[stream] = Lines(NEEDLES)
             lines.every_line = self._pattern is not None
             self._tables[stream] = EpochTable()
         table = self._tables[stream]
-        found: list[Sighting] = []
+        sightings: list[Sighting] = []
         for text, end in lines.feed(data):
             if self._pattern is not None:
                 sighting = self._pattern.parse(text, end)
@@ -46,13 +46,14 @@ class Reader:
             self._lightning = self._lightning or any(words in text for words in _LIGHTNING)
             if sighting is not None and self._lightning and sighting.tool in ("tqdm", "rich"):
                 sighting = replace(sighting, tool="lightning")
-            if sighting is not None and (not found or found[-1] != sighting):
-                found.append(sighting)
-        return found
+            if sighting is not None and (not sightings or sightings[-1] != sighting):
+                sightings.append(sighting)
+        return sightings
 
 
-_BINARY = re.compile(r"[\x00-\x06\x0e-\x1a\x1c-\x1f]|\ufffd(?!\ufffd*$)")  # letters may be cut
-_LIGHTNING = ("Sanity Checking", "Validation DataLoader")  # its bars are those of tqdm or rich
+_BINARY = re.compile(r"[\x00-\x06\x0e-\x1a\x1c-\x1f]|\ufffd(?!\ufffd*$)")  # characters may be cut
+# Lightning draws its bars with tqdm or rich, and prints these words.
+_LIGHTNING = ("Sanity Checking", "Validation DataLoader")
 _GROUPS = {"epoch", "epochs", "step", "steps", "fraction", "percent"}
 
 
@@ -85,7 +86,7 @@ class _Pattern:
 
     def parse(self, text: str, end: str) -> Sighting | None:
         match = self._regex.search(text)
-        # A number at the very end of a line not ended yet may go on.
+        # A number at the end of an unfinished line may be incomplete.
         if match is None or (not end and match.end() == len(text)):
             return None
         values = self._values(match)

@@ -1,4 +1,4 @@
-"""One thing seen in a run's output that may be progress: facts of the text, not yet believed."""
+"""One line of output that may report progress: its text in numbers, not yet trusted."""
 
 from __future__ import annotations
 
@@ -11,33 +11,37 @@ from enum import StrEnum
 class Moment(StrEnum):
     """When in an epoch a line with its number is printed."""
 
-    START = "start"  # a header: epoch n begins
-    WITHIN = "within"  # epoch n is under way
-    END = "end"  # epoch n is over: its results are on the line
-    COUNT = "count"  # the number counts finished epochs, and may have a fraction
+    # A header: epoch n starts.
+    START = "start"
+    # During epoch n.
+    WITHIN = "within"
+    # At the end of epoch n, with its results.
+    END = "end"
+    # The number is that of finished epochs, and may have a fraction.
+    COUNT = "count"
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What one line says. Numbers are as printed (the first epoch may be 0 or 1).
+    """The content of one line. Numbers are as printed (the first epoch may be 0 or 1).
 
-    With `epoch`, the steps are those of that epoch; without, those of some loop not known yet.
+    With `epoch`, the steps are those of that epoch; without, those of an unknown loop.
     """
 
     tool: str  # a key of `TOOLS`
-    form: str = ""  # what tells this series of lines from others; stays the same along it
+    form: str = ""  # identifies the series of lines
     moment: Moment = Moment.WITHIN
     epoch: float | None = None
     epochs: int | None = None
     step: float | None = None
     steps: float | None = None
     fraction: float | None = None  # of the loop, where it is printed without steps
-    shape: str = ""  # the words of the line: two lines of one epoch and shape are a repetition
+    shape: str = ""  # its words; two lines of one epoch and shape are a repetition
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 def within(s: Sighting) -> float:
-    """The part of the epoch or loop that is done: below 1, since its last step is not its end."""
+    """The fraction of the epoch or loop that is done; below 1, as its last step is not its end."""
     if s.fraction is not None:
         return min(s.fraction, 0.995)
     if s.step is None or not s.steps:
@@ -61,15 +65,16 @@ TOOLS: dict[str, str] = {
     "percent": "percentages",
 }  # in words for people
 
-SURE = "epochs"  # the shape of a bar that counts epochs by its own words
+# The shape of a bar whose label names epochs.
+SURE = "epochs"
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _PAIR = re.compile(
     r"""(?<![\w./@-])["']?([A-Za-z][A-Za-z_./@-]*\d*(?:\ [A-Za-z_]+\d*)?)"""
     rf"""["']?\s*(?:[:=]\s*["']?\s*|\s)({_NUMBER})(?![\w%/:]|\.\d)"""
 )
-_MOST_METRICS = 32  # of one line
-# What is printed beside an epoch and says nothing of its result.
+_MAX_METRICS = 32  # of one line
+# Names that are printed with an epoch and are not results.
 _SETTINGS = re.compile(
     r"(?i)^(?:.*[ _])?(?:lr|learning.?rate|batch(?:_?size)?|epochs?|steps?|iter\w*|seed|fold|rank"
     r"|eta|time|data|gpu|mem\w*|v_num|size|instances|elapsed|speed|.*runtime|.*per_second|dur"
@@ -79,10 +84,10 @@ _SETTINGS = re.compile(
 
 def metrics_in(text: str) -> dict[str, float]:
     """The results on a line: `loss: 0.3`, `val_acc=0.9`, `'loss': '0.3'`; no settings or times."""
-    found: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     for match in _PAIR.finditer(text):
         words = [word for word in match[1].lower().split() if len(word) > 1 and "/s" not in word]
         name = " ".join(words).rstrip("./-")
-        if name and len(found) < _MOST_METRICS and not _SETTINGS.match(name):
-            found[name] = float(match[2])
-    return found
+        if name and len(metrics) < _MAX_METRICS and not _SETTINGS.match(name):
+            metrics[name] = float(match[2])
+    return metrics

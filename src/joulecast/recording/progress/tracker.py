@@ -1,4 +1,4 @@
-"""Sightings into positions that can be believed."""
+"""From sightings to positions that can be trusted."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from math import ceil, floor
 from typing import Generic, TypeVar
 
 from . import counter_labels as labels
-from .epoch_series import EpochSeries, Seen
+from .epoch_series import EpochSeries, Stamped
 from .loop import Loop
 from .sighting import SURE, TOOLS, Moment, Sighting, within
 
 T = TypeVar("T")
 
-_MOST_SERIES = 32  # kinds of lines followed at once; further ones are not progress
-_MOST_EPOCHS = 100_000  # whose metrics are kept
+# Forms of lines that are followed; further ones are ignored.
+_MAX_SERIES = 32
+_MAX_EPOCHS = 100_000  # whose metrics are kept
 _TINY = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class Position(Generic[T]):
-    """How far the run is: `done` of `planned` epochs (None: unknown), or of 1 as a whole.
+    """The position of the run: `done` of `planned` epochs (None: unknown), or of 1 as a whole.
 
-    `stamp` is that of the sighting it stems from.
+    `stamp` is that of its sighting.
     """
 
     done: float
@@ -32,14 +33,16 @@ class Position(Generic[T]):
 
 
 class ProgressTracker(Generic[T]):
-    """Decides which of the sightings are the run's progress, and where in the run each is.
+    """Decides which sightings are the run's progress, and the position of each.
 
-    `planned` is what the caller knows of the number of epochs; it wins over what is printed, until
-    the run goes on beyond it.
-    `clock` gives the seconds since the start of the run of a stamp; with it, lines printed at the
-    start of an epoch are told from those at its end by their timing too. `done` never falls, except
-    where `restarts` has grown: another fit or fold began, or what was followed proved to be
-    something else, and the positions since then are a new count.
+    Args:
+        planned: number of epochs, if the caller knows it; it overrides the printed one, until the
+            run continues beyond it.
+        clock: seconds since the start of the run of a stamp; with it, lines at the start of an
+            epoch and lines at its end are distinguished by their timing, too.
+
+    `done` never falls, except where `restarts` has grown: another fit or fold started, or the lines
+    that were followed are not the run's progress. The positions since then are a new count.
     """
 
     def __init__(
@@ -50,27 +53,27 @@ class ProgressTracker(Generic[T]):
         self._clock = clock
         self._series: dict[str, EpochSeries[T]] = {}
         self._loops: dict[tuple[str, float | None], Loop[T]] = {}
-        self._lead: str | None = None  # the form of the series that is followed
+        self._lead: str | None = None  # form of the series that is followed
         self._inner: tuple[str, float | None] | None = None  # the loop within its epochs
         self._whole: tuple[str, float | None] | None = None  # or the loop that is the whole run
         self._rounds: tuple[str, float | None] | None = None  # or the loop that is an epoch
         self._tool: str | None = None
         self._base = 0.0  # whole epochs done
         self._done = -1.0
-        self._carried = 0.0  # of it, in loops that are over
-        self._ended = False  # the epoch last reported is over
+        self._carried = 0.0  # of it, in loops that have ended
+        self._ended = False  # whether the last reported epoch has ended
         self._metrics: dict[int, dict[str, float]] = {}  # by epoch, from 1
 
-    # --- what came out -----------------------------------------------------------------------
+    # --- results -----------------------------------------------------------------------------
 
     @property
     def source(self) -> str | None:
-        """What the positions are read from, in words; None before there are any."""
+        """Where the positions come from, in words; None before there are any."""
         return None if self._tool is None else TOOLS[self._tool]
 
     @property
     def metrics(self) -> list[tuple[int, str, float]]:
-        """(epoch from 1, name, value), the last value of each epoch, as seen."""
+        """(epoch from 1, name, value), the last value of each epoch, as stamped."""
         return [(n, *metric) for n, found in self._metrics.items() for metric in found.items()]
 
     def metrics_of(self, epoch: int) -> dict[str, float]:
@@ -91,12 +94,12 @@ class ProgressTracker(Generic[T]):
             return self._given
         return 1.0 if self._whole is not None else None
 
-    # --- what comes in -----------------------------------------------------------------------
+    # --- input -------------------------------------------------------------------------------
 
     def see(self, sighting: Sighting, stamp: T) -> list[Position[T]]:
-        """Positions that are now believed, oldest first; often none."""
+        """Positions that are trusted now, oldest first; often none."""
         if sighting.epoch is not None:
-            found = self._see_epoch(Seen(sighting, stamp))
+            found = self._see_epoch(Stamped(sighting, stamp))
         elif sighting.moment is Moment.COUNT:
             found = self._see_whole((sighting.form, None), sighting, stamp)
         else:
@@ -105,7 +108,7 @@ class ProgressTracker(Generic[T]):
         return found
 
     def finish(self, stamp: T) -> list[Position[T]]:
-        """The run ended well, so its last epoch is done, were it before the last planned."""
+        """The run has succeeded: its last epoch is complete, also before the planned one."""
         if self._done < 0 or self._ended:
             return []
         if self._whole is not None:
@@ -115,29 +118,29 @@ class ProgressTracker(Generic[T]):
 
     # --- lines with an epoch's number --------------------------------------------------------
 
-    def _see_epoch(self, seen: Seen[T]) -> list[Position[T]]:
-        s = seen.sighting
+    def _see_epoch(self, stamped: Stamped[T]) -> list[Position[T]]:
+        s = stamped.sighting
         if s.moment is Moment.COUNT and self._is_loop_of_epoch(s):
             return self._see_loop(
                 Sighting(s.tool, s.form, step=s.epoch, steps=s.epochs, metrics=s.metrics),
-                seen.stamp,
+                stamped.stamp,
             )
         series = self._series.get(s.form)
         if series is None:
-            if len(self._series) >= _MOST_SERIES:
+            if len(self._series) >= _MAX_SERIES:
                 return []
             series = self._series[s.form] = EpochSeries(self._clock)
-        # One line will do where it names the total or the caller did; else it takes two.
-        taken = series.take(seen, s.epochs is not None or self._given is not None)
+        # One line is enough where it or the caller gives the total; otherwise two are needed.
+        taken = series.take(stamped, s.epochs is not None or self._given is not None)
         if not taken:
             return []
         if self._whole is not None and s.tool == "transformers":
-            self._tool = s.tool  # whose bar that is
+            self._tool = s.tool  # the bar is the Trainer's
             return []
         if s.form != self._lead:
             if self._lead is None or self._rank(s.form) > self._rank(self._lead):
                 return self._follow(s, taken)
-            if taken[-1][0] + self._carried > self._base + 1 + _TINY:  # of something else
+            if taken[-1][0] + self._carried > self._base + 1 + _TINY:  # it counts something else
                 return []
         elif series.restarted:
             self._restart(series)
@@ -148,12 +151,12 @@ class ProgressTracker(Generic[T]):
         ]
 
     def _restart(self, series: EpochSeries[T]) -> None:
-        """Folds: their epochs add up where the caller planned a multiple of those of one."""
+        """Epochs of folds are added where the caller planned a multiple of those of one fold."""
         total = series.total
         if total and self._given and self._given > total and self._given % total == 0:
             self._carried = min(self._carried + total, self._given - total)
         else:
-            self._anew()
+            self._start_count()
 
     def _epoch_at(self, s: Sighting, done: float, stamp: T) -> list[Position[T]]:
         if s.form == self._lead and self._given and done > (self.planned or done) + _TINY:
@@ -167,7 +170,7 @@ class ProgressTracker(Generic[T]):
         return reached
 
     def _outrun(self, done: float) -> None:
-        """More epochs than the caller knew of: as many as are printed, or one after the other."""
+        """More epochs than the caller planned: as many as are printed, or one after the other."""
         lead = self._series[self._lead or ""]
         if lead.total is not None and done <= lead.total - lead.offset:
             self._given = None
@@ -175,17 +178,18 @@ class ProgressTracker(Generic[T]):
             self._given = ceil(done - _TINY) + (int(lead.offset) if lead.total is None else 0)
 
     def _follow(self, s: Sighting, taken: list[tuple[float, T]]) -> list[Position[T]]:
-        """Take up a series; what another source said before is void."""
+        """Follow a series from now on; positions from other lines are dropped."""
         fresh = self._done < 0
         before = self._whole or self._rounds
         if not fresh and (before is not None or abs(taken[-1][0] - self._done) > 1):
-            self._anew()
+            self._start_count()
         trail = self._loops[before].trail if before is not None and before in self._loops else []
         self._lead, self._tool = s.form, s.tool
         self._whole = self._rounds = None
         found: list[Position[T]] = []
         if before is not None and len(taken) == 1 and taken[0][0] == 1 and trail:
-            found += self._reach(0.0, trail[0][1])  # the first epoch began with the first bar
+            # The first epoch started with the first bar.
+            found += self._reach(0.0, trail[0][1])
         return found + [p for done, stamp in taken for p in self._epoch_at(s, done, stamp)]
 
     def _rank(self, form: str) -> int:
@@ -204,7 +208,7 @@ class ProgressTracker(Generic[T]):
         key = (s.form, s.steps)
         loop = self._loops.get(key)
         if loop is None:
-            if len(self._loops) >= _MOST_SERIES:
+            if len(self._loops) >= _MAX_SERIES:
                 return []
             loop = self._loops[key] = Loop()
         again = loop.take(s, stamp)
@@ -224,9 +228,9 @@ class ProgressTracker(Generic[T]):
         return self._see_whole(key, s, stamp)
 
     def _see_counted(self, s: Sighting, stamp: T) -> list[Position[T]]:
-        """A bar of as many steps as epochs are planned counts these."""
+        """A bar with as many steps as planned epochs counts epochs."""
         counted = Sighting(s.tool, s.form, Moment.COUNT, s.step, self._given, metrics=s.metrics)
-        return self._see_epoch(Seen(counted, stamp))
+        return self._see_epoch(Stamped(counted, stamp))
 
     def _see_inner(
         self, key: tuple[str, float | None], loop: Loop[T], s: Sighting, stamp: T
@@ -246,11 +250,11 @@ class ProgressTracker(Generic[T]):
         return reached
 
     def _take_rounds(self, key: tuple[str, float | None], s: Sighting) -> list[Position[T]]:
-        """A loop began again: it is no run but an epoch, and so it was from the beginning on."""
+        """A loop started again: each of its rounds is an epoch, from the beginning on."""
         if self._whole is not None and key != self._whole:
             return []
         if self._done >= 0:
-            self._anew()
+            self._start_count()
         self._lead, self._whole, self._rounds, self._tool = None, None, key, s.tool
         return [p for done, stamp in self._loops[key].trail for p in self._reach(done, stamp)]
 
@@ -260,11 +264,11 @@ class ProgressTracker(Generic[T]):
         return self._reach(loop.rounds + loop.fraction, stamp)
 
     def _may_be_whole(self, s: Sighting, loop: Loop[T]) -> bool:
-        """Whether a loop is the whole run rather than an epoch of it, before it has shown.
+        """Whether a loop may be the whole run rather than an epoch, before it starts again.
 
-        With n epochs planned, steps of the whole run are a multiple of n, and a bar over the whole
-        run (the Trainer's) has neither a name nor results. Otherwise its second round will tell.
-        A percentage alone may be of anything.
+        With n planned epochs, the steps of the whole run are a multiple of n, and a bar over the
+        whole run (the Trainer's) has neither a label nor results. Otherwise its second round
+        decides. A percentage alone may be that of anything.
         """
         if s.tool == "percent" and loop.trail[0][0] == loop.trail[-1][0]:
             return False
@@ -302,7 +306,7 @@ class ProgressTracker(Generic[T]):
         planned = self.planned
         return self._done / planned if planned else 0.0
 
-    def _anew(self) -> None:
+    def _start_count(self) -> None:
         if self._done >= 0:
             self.restarts += 1
         self._base, self._carried, self._done, self._ended = 0.0, 0.0, -1.0, False
@@ -310,7 +314,7 @@ class ProgressTracker(Generic[T]):
             loop.turn()
 
     def _turn(self, base: float) -> None:
-        """A new epoch: of the loops that filled the one before, the longest shows its steps."""
+        """A new epoch: of the loops that ended with the previous one, the longest has its steps."""
         full = [key for key, loop in self._loops.items() if loop.full]
         self._inner = max(full, key=lambda key: key[1] or 0) if full else None
         self._base = base
@@ -327,7 +331,7 @@ class ProgressTracker(Generic[T]):
         return [Position(done, planned, stamp)]
 
     def _note_metrics(self, s: Sighting) -> None:
-        if not s.metrics or len(self._metrics) > _MOST_EPOCHS:
+        if not s.metrics or len(self._metrics) > _MAX_EPOCHS:
             return
         if s.moment is Moment.COUNT and s.epoch is not None:
             epoch = ceil(s.epoch)

@@ -1,4 +1,4 @@
-"""Runs a command as if joulecast were not there: its streams, terminal and signals are its own."""
+"""Runs a command with its own streams, terminal and signals, as without joulecast."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .signals import HeldSignals, stop_like
 if TYPE_CHECKING:
     from .relay import Relay
 
-# What Python changed for itself, and the command must find as it was.
+# Signals that Python ignores, and the command must not ignore.
 _PYTHON_IGNORES = (signal.SIGPIPE, signal.SIGXFSZ)
 _IMPATIENT = {signal.SIGINT, signal.SIGTERM, signal.SIGQUIT}
 
@@ -48,7 +48,8 @@ class Exit:
     def leave(self) -> NoReturn:
         """End this process exactly as the command ended, by the same signal if by one."""
         if self.signal is not None:
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the command left its own core
+            # The command has written its own core dump.
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             if self.signal != signal.SIGKILL and _in_main_thread():
                 signal.signal(self.signal, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {self.signal})
@@ -56,7 +57,8 @@ class Exit:
         os._exit(self.shell_code)
 
 
-def _in_main_thread() -> bool:  # only there can Python change what a signal does
+# Only in the main thread can Python change the action of a signal.
+def _in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
@@ -89,15 +91,15 @@ def run_command(
     on_end: Callable[[Exit], None],
     relay: Relay | None = None,
 ) -> Exit:
-    """Start the command, tell `on_start` its process id, wait for its end, tell `on_end` how.
+    """Start the command, call `on_start` with its process id, wait, call `on_end` with its end.
 
-    With a `relay` the command's output goes through it, and has done so at `on_end`, unless nobody
-    takes it; what `on_end` writes below the output it writes after `relay.finish()`.
-    At `on_end` the dead process is still listed, so that its last CPU time can be read. A Ctrl-C
-    or SIGTERM that comes during `on_end` ends this process at once, as the command ended. Raises
-    `CommandNotFoundError`.
+    With a `relay` the command's output goes through it, and has passed it at `on_end`, unless
+    nobody reads it; text below the output is written after `relay.finish()`. At `on_end` the dead
+    process is still listed, so that its last CPU time can be read. Ctrl-C or SIGTERM during
+    `on_end` ends this process at once, as the command ended. Raises `CommandNotFoundError`.
     """
-    held.act()  # Ctrl-Z, typed before there was a command
+    # Ctrl-Z may have been typed before there was a command.
+    held.act()
     pid = _start(
         command,
         lambda argv: os.posix_spawnp(
@@ -124,8 +126,9 @@ def run_command(
         if received.concerns(pid):
             received.pass_on(pid)
     held.forget()
-    with suppress(RuntimeError):  # no thread can be started
-        threading.Thread(target=_leave_when_told, args=(held, result), daemon=True).start()
+    # No thread can be started.
+    with suppress(RuntimeError):
+        threading.Thread(target=_leave_on_signal, args=(held, result), daemon=True).start()
     if relay is not None:
         relay.settle()
     on_end(result)
@@ -136,14 +139,14 @@ def run_command(
     return result
 
 
-def _leave_when_told(held: HeldSignals, result: Exit) -> None:
-    """Storing may wait for long (a locked ledger), somewhere no handler of Python's would run."""
+def _leave_on_signal(held: HeldSignals, result: Exit) -> None:
+    """End this process by a signal, also while a locked ledger blocks the main thread."""
     signal.sigwait(_IMPATIENT & held.watched)
     result.leave()
 
 
 def _ended(pid: int) -> Exit | None:
-    """How the command ended, or None while it runs; it stays listed where the system lets it."""
+    """How the command ended, or None while it runs; it stays listed where the system allows it."""
     if hasattr(os, "waitid"):
         found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         if found is None:
@@ -158,18 +161,19 @@ def _ended(pid: int) -> Exit | None:
 
 
 def _stopped(pid: int) -> int | None:
-    """The signal that stopped the command, told once for each time."""
+    """The signal that stopped the command, returned once for each stop."""
     if not hasattr(os, "waitid"):
         return None
     try:
         found = os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG)
-    except ChildProcessError:  # it has ended just now: nothing more to stop
+    except ChildProcessError:
+        # It has just ended.
         return None
     return None if found is None else found.si_status
 
 
 def _stop_with(pid: int, number: int) -> None:
-    """Stop as the command did, so that the shell sees it; wake it where only we are woken."""
+    """Stop as the command did, so that the shell notices; continue it where only this was."""
     stop_like(number)
     any_change = os.WEXITED | os.WSTOPPED | os.WCONTINUED
     if os.waitid(os.P_PID, pid, any_change | os.WNOHANG | os.WNOWAIT) is None:
@@ -186,12 +190,13 @@ def _start(command: Sequence[str], start: Callable[[list[str]], int]) -> int:
             program = shutil.which(argv[0])
             if error.errno != errno.ENOEXEC or program is None:
                 raise
-            return start(["/bin/sh", program, *argv[1:]])  # a script that names no interpreter
+            # A script without an interpreter line.
+            return start(["/bin/sh", program, *argv[1:]])
     except OSError as error:
         code = 127 if error.errno == errno.ENOENT else 126
         raise CommandNotFoundError(command[0], error.strerror or str(error), code) from None
 
 
 def _passable(env: Mapping[str, str]) -> dict[str, str]:
-    """Without the names that Python cannot pass on: `env =x=y` makes one that is empty."""
+    """The variables without those that Python cannot pass on: `env =x=y` makes an empty name."""
     return {name: value for name, value in env.items() if name and "=" not in name}

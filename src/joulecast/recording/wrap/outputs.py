@@ -1,4 +1,4 @@
-"""The stdout and stderr that we were given, and what a command gets in their place."""
+"""The stdout and stderr of joulecast, and what the command gets in their place."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ from typing import Any
 from .status_line import StatusLine
 from .tail import Tail
 
-_DRAIN = 1 << 18  # more than a pipe or a terminal holds: what was in it before has passed
+# More than a pipe or a terminal buffers, so that everything older has passed.
+_DRAIN = 1 << 18
 _ABOVE_STDERR = 3
 
 
 class OutputSink:
-    """Where output goes: the terminal, the pipe or the device that we were given.
+    """Where output goes: the terminal, the pipe or the device of joulecast.
 
-    Its open file is shared with others, so that it must not be made non-blocking: it is written to
-    only when it has room, no more than it has room for.
+    Its open file is shared with other processes, so that it must not be made non-blocking: it is
+    written to only when it has room, and no more than fits.
     """
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
         self.terminal = os.isatty(fd)
         self.line: StatusLine | None = None
-        self.reports_its_end = False  # whether it becomes readable when its readers have gone
+        # Whether it becomes readable when its readers have gone.
+        self.reports_its_end = False
         self.broken = False
         self.last = b"\n"  # the last byte written
         self._waiting = memoryview(b"")
@@ -46,11 +48,12 @@ class OutputSink:
             self._waiting = memoryview(bytes(self._waiting) + data if self.busy else data)
 
     def flush(self) -> None:
-        """Write what there is room for."""
+        """Write as much as there is room for."""
         while self.busy and _writable(self.fd):
             try:
                 done = os.write(self.fd, self._waiting[: select.PIPE_BUF])
-            except BlockingIOError:  # someone else made it so
+            except BlockingIOError:
+                # Another process made it non-blocking.
                 return
             except OSError:
                 self.break_off()
@@ -70,34 +73,34 @@ class OutputSink:
         return not state.poll(0)
 
     def break_off(self) -> None:
-        """Nothing can be written any more."""
+        """Drop what waits, because nothing can be written any more."""
         self.broken, self._waiting = True, memoryview(b"")
 
 
 @dataclass(eq=False, slots=True)
 class Channel:
-    """One way out of the command: a pipe's end or a terminal of our own, and its sink."""
+    """One output of the command: a pipe's end or a terminal of our own, and its sink."""
 
     source: int
     streams: Sequence[int]  # 1, 2, or both where they are one
     sink: OutputSink
-    size: tuple[int, int] = (0, 0)  # of the sink's terminal, as last told to the command
+    size: tuple[int, int] = (0, 0)  # of the sink's terminal, as last set for the command
     modes: list[Any] = field(default_factory=list)  # of the command's terminal, as last seen
     passed: int = 0  # bytes
 
     @property
     def stream(self) -> int:
-        """The stream that its bytes are called; 1 where it is both."""
+        """The stream of its bytes; 1 where it is both."""
         return self.streams[0]
 
     def drained(self, since: int) -> bool:
-        """Whether all is written that waited when `passed` was `since`."""
+        """Whether everything is written that waited when `passed` was `since`."""
         if self.sink.busy:
             return False
         return self.passed - since > _DRAIN or not _readable(self.source)
 
     def follow_size(self) -> bool:
-        """Give the command's terminal the size of the real one; whether it has changed."""
+        """Give the command's terminal the size of the real one. Returns whether it has changed."""
         size = _window_size(self.sink.fd)
         if size == self.size:
             return False
@@ -109,7 +112,7 @@ class Channel:
         return True
 
     def follow_modes(self) -> None:
-        """What the command sets on its terminal (raw input, no echo) is meant for the real one."""
+        """Apply what the command sets on its terminal (raw input, no echo) to the real one."""
         modes = termios.tcgetattr(self.source)
         if modes == self.modes:
             return
@@ -124,7 +127,7 @@ class Channel:
 
 
 def _raw_output(modes: list[Any]) -> list[Any]:
-    """Bytes written pass as they are: what is done to them the real terminal does."""
+    """Without processing of output, which the real terminal does."""
     return [modes[0], modes[1] & ~termios.OPOST, *modes[2:]]
 
 
@@ -142,11 +145,11 @@ def _writable(fd: int) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
-    """One way out of the command, as it is now."""
+class _Stream:
+    """One output of joulecast, before the command is started."""
 
     streams: tuple[int, ...]
-    kind: str  # terminal, pipe, file, or own: another device, to be left alone
+    kind: str  # terminal, pipe, file, or own: another device, which the command gets itself
 
     @property
     def fd(self) -> int:
@@ -154,29 +157,31 @@ class _Way:
 
 
 def prepare(*, status_line: bool) -> Outputs:
-    """What can be read, made ready; what cannot is left alone.
+    """Prepare to read the outputs that can be read; the command gets the others itself.
 
-    With `status_line`, stderr's terminal, if it is one, gets a line.
+    With `status_line`, stderr gets a status line where it is a terminal.
     """
     outputs = Outputs()
-    for way in _ways():
+    for stream in _streams():
         try:
-            outputs.add(way, status_line)
-        except (OSError, termios.error):  # no more terminals, no more files: it goes on unread
+            outputs.add(stream, status_line)
+        except (OSError, termios.error):
+            # No more terminals or files can be opened: this output is not read.
             continue
     return outputs
 
 
-def _ways() -> list[_Way]:
+def _streams() -> list[_Stream]:
     here = [fd for fd in (1, 2) if _is_open(fd)]
     if len(here) == 2 and _same(1, 2):
-        return [_Way((1, 2), _kind(1))]
-    return [_Way((fd,), _kind(fd)) for fd in here]
+        return [_Stream((1, 2), _kind(1))]
+    return [_Stream((fd,), _kind(fd)) for fd in here]
 
 
 def _is_open(fd: int) -> bool:
     try:
-        return os.get_inheritable(fd)  # else a file of ours took the number of one that was closed
+        # Otherwise a file of ours has the number of a stream that was closed.
+        return os.get_inheritable(fd)
     except OSError:
         return False
 
@@ -200,51 +205,52 @@ def _kind(fd: int) -> str:
 
 
 class Outputs:
-    """What stands ready between the command and its output."""
+    """Everything between the command and its outputs."""
 
     def __init__(self) -> None:
         self.channels: list[Channel] = []
         self.tails: list[tuple[int, Tail]] = []  # by stream
         self.has_line = False
-        self.ends: list[tuple[int, Sequence[int]]] = []  # the command's, and for which streams
+        self.ends: list[tuple[int, Sequence[int]]] = []  # of the command, and their streams
         self.reads: set[int] = set()
         """The streams that can be read."""
         self.terminals: set[int] = set()
         """The streams that are a terminal."""
 
-    def add(self, way: _Way, status_line: bool) -> None:
+    def add(self, stream: _Stream, status_line: bool) -> None:
         """Raises `OSError`, `termios.error`."""
-        if way.kind == "terminal":
-            self._terminal(way, status_line and 2 in way.streams)
-            self.terminals |= set(way.streams)
-        elif way.kind == "file":
+        if stream.kind == "terminal":
+            self._terminal(stream, status_line and 2 in stream.streams)
+            self.terminals |= set(stream.streams)
+        elif stream.kind == "file":
             try:
-                self.tails.append((way.fd, Tail(way.streams)))
-            except OSError:  # we may write it and not read it
-                self._pipe(way)
-        elif way.kind == "pipe":
-            self._pipe(way)
-        if way.kind != "own":
-            self.reads |= set(way.streams)
+                self.tails.append((stream.fd, Tail(stream.streams)))
+            except OSError:
+                # It may be written to but not read.
+                self._pipe(stream)
+        elif stream.kind == "pipe":
+            self._pipe(stream)
+        if stream.kind != "own":
+            self.reads |= set(stream.streams)
 
-    def _pipe(self, way: _Way) -> None:
+    def _pipe(self, stream: _Stream) -> None:
         ours, theirs = (above_stderr(fd) for fd in os.pipe())
-        sink = OutputSink(way.fd)
-        here, given = os.fstat(ours), os.fstat(way.fd)
-        only_writes = fcntl.fcntl(way.fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY
-        # A pipe with a name is another thing: its readers may come and go.
+        sink = OutputSink(stream.fd)
+        here, given = os.fstat(ours), os.fstat(stream.fd)
+        only_writes = fcntl.fcntl(stream.fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY
+        # The readers of a named pipe may come and go.
         same_kind = stat.S_ISFIFO(given.st_mode) and given.st_dev == here.st_dev
         sink.reports_its_end = only_writes and same_kind
-        self._keep(Channel(ours, way.streams, sink), theirs)
+        self._keep(Channel(ours, stream.streams, sink), theirs)
 
-    def _terminal(self, way: _Way, status_line: bool) -> None:
-        sink = OutputSink(way.fd)
+    def _terminal(self, stream: _Stream, status_line: bool) -> None:
+        sink = OutputSink(stream.fd)
         if status_line:
-            sink.line = StatusLine(*_window_size(way.fd))
+            sink.line = StatusLine(*_window_size(stream.fd))
         ours, theirs = (above_stderr(fd) for fd in os.openpty())
-        channel = Channel(ours, way.streams, sink)
+        channel = Channel(ours, stream.streams, sink)
         try:
-            modes = _raw_output(termios.tcgetattr(way.fd))
+            modes = _raw_output(termios.tcgetattr(stream.fd))
             termios.tcsetattr(theirs, termios.TCSANOW, modes)
             channel.modes = termios.tcgetattr(ours)
             channel.follow_size()
@@ -260,18 +266,18 @@ class Outputs:
         self.ends.append((theirs, channel.streams))
 
     def close_sources(self) -> None:
-        """The relay has them."""
+        """Close them in this process: the relay has them."""
         for channel in self.channels:
             os.close(channel.source)
 
     def close_ends(self) -> None:
-        """The command has them, or never will."""
+        """Close them in this process: the command has them, or is never started."""
         for end, _ in self.ends:
             os.close(end)
         self.ends = []
 
     def close(self) -> None:
-        """Nothing will be read."""
+        """Close everything."""
         self.close_sources()
         self.close_ends()
         for _, tail in self.tails:
@@ -279,7 +285,7 @@ class Outputs:
 
 
 def above_stderr(fd: int) -> int:
-    """`fd` where it stands for none of the three streams: those may be closed, and stay so."""
+    """`fd` above those of the three streams, which may be closed and must stay so."""
     if fd >= _ABOVE_STDERR:
         return fd
     higher = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _ABOVE_STDERR)

@@ -1,14 +1,14 @@
-"""Reads what a command prints, and keeps a status line, while its output goes where it went.
+"""Reads a command's output, and draws a status line, while the output goes where it went before.
 
-Each of stdout and stderr is taken as what it is: a terminal is replaced by one of our own, a pipe
-by another pipe, and what comes out is copied by a small process (`relay_process`) that goes on
-should joulecast be killed; a file stays the command's, and is read beside it (`tail`). Other
-devices, and what is closed, stay as they are and are not read.
+stdout and stderr are each replaced by their own kind: a terminal by one of our own, a pipe by
+another pipe, and their bytes are copied by a small process (`relay_process`) that goes on if
+joulecast is killed. A file stays the command's, and is read separately (`tail`). Other devices, and
+closed streams, are left alone and not read.
 
-What the command can tell: its terminal has another name and, with a status line, one row less, is
-no source of keys (those come from stdin or /dev/tty), and belongs to no job (`stty tostop` has no
-effect); between it and a slow reader fits as much again. That nobody reads any more it learns as
-it did; errors of a file and of a device like /dev/full it meets itself.
+Differences that the command can notice: its terminal has another name and, with a status line, one
+row less; it is no source of keys (those come from stdin or /dev/tty) and belongs to no job (`stty
+tostop` has no effect); twice as much fits between it and a slow reader. It notices as before that
+nobody reads any more, and errors of a file or a device like /dev/full.
 """
 
 from __future__ import annotations
@@ -27,19 +27,22 @@ from .outputs import Outputs, above_stderr, prepare
 from .relay_process import FRAME
 
 OnOutput = Callable[[int, bytes, float], None]
-"""Called with the stream (1 or 2; 1 where they are one), its bytes, and their monotonic time."""
+"""Called with the stream (1 or 2; 1 where both are one), its bytes, and their monotonic time."""
 
-_PIPE_BYTES = 1 << 20  # of the copy, where the system gives so much
-_TAIL_S = 0.05  # between looks at a file: how late its bytes may be seen
-_PATIENCE_S = 1.0  # a terminal that is held (Ctrl-S) must not keep Ctrl-Z from working
+# Size of the pipe for the copy, where the system allows it.
+_PIPE_BYTES = 1 << 20
+# Time between two reads of a file, s.
+_TAIL_S = 0.05
+# Maximum wait for a terminal that is held (Ctrl-S), so that Ctrl-Z still works, s.
+_PATIENCE_S = 1.0
 
 
 def start(*, status_line: bool, env: Mapping[str, str]) -> Relay:
     """Prepare to read the output of a command that is still to be started, and fork the relay.
 
-    To be called while this process has only one thread. With `status_line`, `Relay.status` shows a
-    line where stderr is a terminal that can. What cannot be read stays the command's own; nothing
-    is raised.
+    Must be called while this process has only one thread. With `status_line`, `Relay.status` shows
+    a line where stderr is a terminal that can. Outputs that cannot be read are left to the command;
+    nothing is raised.
     """
     outputs = prepare(status_line=status_line and env.get("TERM", "dumb") not in ("", "dumb"))
     if not outputs.channels:
@@ -91,7 +94,8 @@ class Relay:
             for stream in streams
         ]
         self._on_output: OnOutput | None = None
-        self._lock = threading.Lock()  # `on_output` is called by one thread at a time
+        # `on_output` is called by one thread at a time.
+        self._lock = threading.Lock()
         self._reading = threading.Lock()  # files
         self._ordering = threading.Lock()
         self._answered = threading.Event()
@@ -103,29 +107,29 @@ class Relay:
         self.has_line = outputs.has_line and relay is not None
         """Whether there is a terminal for the status line."""
         self.lost = 0
-        """How often bytes of the copy were dropped, because they came too fast for `on_output`."""
+        """How often bytes of the copy were dropped because `on_output` was too slow."""
         self.fault: str | None = None
-        """What `on_output` raised; it is not called again after that."""
+        """What `on_output` raised; it is not called again."""
 
     # --- around the command's start --------------------------------------------------------------
 
     @property
     def file_actions(self) -> list[tuple[int, int, int]]:
-        """For `os.posix_spawn`: gives the command its ends."""
+        """For `os.posix_spawn`: connects the command to the relay."""
         return list(self._file_actions)
 
     def environment(self, env: Mapping[str, str]) -> dict[str, str]:
-        """For the command: a Python that writes to a pipe or a file does not hold lines back.
+        """For the command: a Python that writes to a pipe or a file then does not buffer lines.
 
-        Its bytes are the same. A PYTHONUNBUFFERED that is set already is kept.
+        Its bytes are the same. PYTHONUNBUFFERED is kept where it is set already.
         """
-        held_back = 1 in self.reads and 1 not in self._outputs.terminals
-        return ({"PYTHONUNBUFFERED": "1"} if held_back else {}) | dict(env)
+        buffers = 1 in self.reads and 1 not in self._outputs.terminals
+        return ({"PYTHONUNBUFFERED": "1"} if buffers else {}) | dict(env)
 
     def listen(self, on_output: OnOutput) -> None:
-        """Begin to hand over what the command prints, in threads of ours.
+        """Start calling `on_output` with the command's output, from threads of ours.
 
-        A gap where bytes were dropped ends the line: `on_output` is given a line feed for them.
+        In place of dropped bytes `on_output` is given a line feed.
         """
         self._on_output = on_output
         self._begin()
@@ -144,54 +148,56 @@ class Relay:
         thread = threading.Thread(target=target, name=f"joulecast-{target.__name__}", daemon=True)
         try:
             thread.start()
-        except RuntimeError as error:  # the system gives no more: the output goes on unread
+        except RuntimeError as error:
+            # No thread can be started: the output is passed on but not read.
             self.fault = str(error)
             return False
         self._threads.append(thread)
         return True
 
     def started(self) -> None:
-        """The command has its ends now: ours are closed, so that its end can be seen."""
+        """The command has started: close its ends here, so that its end can be noticed."""
         self._outputs.close_ends()
 
     # --- while it runs ---------------------------------------------------------------------------
 
     def status(self, text: str | None) -> None:
-        """Show this in the terminal's last row, cut to its width; None for no line. Never waits."""
+        """Show a text in the terminal's last row, cut to fit; None for no line. Never waits."""
         order = process.NO_STATUS if text is None else process.STATUS + _one_line(text)
-        with suppress(BlockingIOError):  # the terminal is held: a later text will do
+        # The terminal is held: a later text follows.
+        with suppress(BlockingIOError):
             self._order(order)
 
-    def say(self, text: str) -> bool:
-        """Write a line on stderr, between the command's bytes, before what it writes from now on.
+    def notify(self, text: str) -> bool:
+        """Write a line on stderr, before what the command writes from now on.
 
-        False where stderr is none of ours, and the caller writes it itself.
+        Returns False where stderr is not relayed, and the caller must write the line.
         """
         if self._process is None or not any(2 in c.streams for c in self._outputs.channels):
             return False
         return self._insist(process.SAY + _one_line(text))
 
     def settle(self) -> None:
-        """The command was stopped, or has ended: what it wrote is passed on, the line taken away.
+        """The command was stopped, or has ended: pass on its output, and hide the line.
 
-        `on_output` has been told of it all at the return. Waits no longer than a second, should the
-        reader of the output not take it: `less`, a terminal that is held.
+        `on_output` has been given everything at the return. Waits no longer than a second where the
+        output is not read: by `less`, or a terminal that is held.
         """
         self._still(_PATIENCE_S)
         self._read_files()
 
     def resume(self) -> None:
-        """The command goes on."""
+        """The command continues."""
         self._insist(process.GO_ON)
 
     # --- the end ---------------------------------------------------------------------------------
 
     def finish(self) -> None:
-        """The command has ended, or was never started: returns once all it wrote is passed on.
+        """The command has ended, or was never started: returns once its output is passed on.
 
-        The line is gone then, and what comes next on the terminal comes below the output. What is
-        left of the command in the background keeps its relay. Safe to call twice. Waits for as long
-        as the reader of the output does not take it.
+        The line is hidden then, and later text on the terminal comes below the output. Processes of
+        the command that stay in the background keep their relay. Safe to call twice. Waits for as
+        long as the output is not read.
         """
         self._outputs.close_ends()
         self._begin()
@@ -199,16 +205,18 @@ class Relay:
         self._end(os.WNOHANG)
 
     def cancel(self) -> None:
-        """No command is started here: leaves neither process nor open file behind."""
+        """No command is started: end the relay and close all files."""
         self._outputs.close_ends()
         self._end(0)
 
     def _end(self, wait: int) -> None:
         self._ended.set()
-        with self._ordering:  # a status may be coming, from another thread
+        # Another thread may be sending a status.
+        with self._ordering:
             relay, self._process = self._process, None
             if relay is not None:
-                os.close(relay.control)  # it answers by closing its report
+                # The relay answers by closing its pipe.
+                os.close(relay.control)
         for thread in self._threads:
             thread.join()
         self._threads = []
@@ -228,16 +236,17 @@ class Relay:
             self._answered.wait(patience_s)
 
     def _insist(self, order: bytes) -> bool:
-        """Give an order that must arrive; False where there is no relay any more."""
+        """Send an order that must arrive; False where there is no relay any more."""
         while self._process is not None:
             try:
                 return self._order(order)
-            except BlockingIOError:  # the terminal is held, and texts have piled up
+            except BlockingIOError:
+                # The terminal is held, and the pipe is full.
                 time.sleep(_TAIL_S)
         return False
 
     def _order(self, order: bytes) -> bool:
-        """Whether it was given. Raises `BlockingIOError`."""
+        """Send an order. Returns whether it was sent. Raises `BlockingIOError`."""
         with self._ordering, suppress(BrokenPipeError):
             if self._process is not None:
                 os.write(self._process.control, order + b"\n")
@@ -252,7 +261,7 @@ class Relay:
         self._answered.set()
 
     def _take_in(self, data: bytes) -> bytes:
-        """All whole frames in `data`; returns what is left."""
+        """Handle all complete frames in `data`. Returns the rest."""
         at = 0
         while len(data) - at >= FRAME.size:
             kind, length, t_s = FRAME.unpack_from(data, at)
@@ -263,9 +272,9 @@ class Relay:
                 self._answered.set()
             elif kind == process.LOST:
                 self.lost += 1
-                self._hand_over(1, b"\n", t_s)
+                self._pass_to_reader(1, b"\n", t_s)
             else:
-                self._hand_over(kind, data[end - length : end], t_s)
+                self._pass_to_reader(kind, data[end - length : end], t_s)
             at = end
         return data[at:]
 
@@ -280,19 +289,20 @@ class Relay:
             for stream, tail in self._outputs.tails:
                 with suppress(OSError):
                     while data := tail.read():
-                        self._hand_over(stream, data, time.monotonic())
+                        self._pass_to_reader(stream, data, time.monotonic())
 
-    def _hand_over(self, stream: int, data: bytes, t_s: float) -> None:
+    def _pass_to_reader(self, stream: int, data: bytes, t_s: float) -> None:
         if self._on_output is None or self.fault is not None:
             return
         with self._lock:
             try:
                 self._on_output(stream, data, t_s)
-            except Exception as error:  # the command's output is not to stop for it
+            except Exception as error:
+                # The command's output must be passed on all the same.
                 self.fault = f"{type(error).__name__}: {error}"
 
 
 def _one_line(text: str) -> bytes:
-    """As an order takes it: one line, and short enough to be written at once."""
+    """A text for an order: one line, short enough to be written at once."""
     data = " ".join(text.splitlines()).encode(errors="replace")[: select.PIPE_BUF - 2]
     return data.decode(errors="ignore").encode()

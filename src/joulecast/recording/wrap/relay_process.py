@@ -52,7 +52,8 @@ class RelayLoop:
         stderr = [channel.sink for channel in self._channels if 2 in channel.streams]
         # It has the status line, and stays open while joulecast gives orders.
         self._stderr = stderr[0] if stderr else None
-        self._control, self._report = control, report  # from and to joulecast, -1 when closed
+        # From and to joulecast, -1 when closed.
+        self._control, self._report = control, report
         self._job = job  # joulecast's process group, and the command's
         self._order = b""  # begun, not complete
         self._messages: list[bytes] = []  # of joulecast, not written yet

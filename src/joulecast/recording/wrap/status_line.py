@@ -13,7 +13,8 @@ import unicodedata
 SMALLEST = (5, 40)
 """Rows and columns below which a terminal has no room for the line."""
 
-_HOLD_S = 1.0  # for so long a cursor position that the command saved is left alone
+# Time for which a cursor position that the command saved is left alone.
+_HOLD_S = 1.0
 
 _SEQUENCE = re.compile(
     rb"\x1b(?:\[(?P<args>[0-?]*)(?P<middle>[ -/]*)(?P<final>[@-~])"  # CSI
@@ -29,7 +30,8 @@ def fit(text: str, columns: int) -> str:
     shown, width = "", 0
     for character in text:
         if unicodedata.category(character) in ("Cf", "Cs", "Cn", "Co"):
-            continue  # marks that reorder or hide the text around them
+            # Marks that reorder or hide the text around them are left out.
+            continue
         plain = " " if unicodedata.category(character) in ("Cc", "Zl", "Zp") else character
         if width + _width(plain) > columns:
             break
@@ -55,7 +57,8 @@ def unfinished(text: bytes) -> bytes:
     Of a long string (a window's title, an image) only its beginning.
     """
     start = text.rfind(b"\x1b")
-    if start > 0 and text[start:] == b"\x1b":  # it may end a string
+    # It may be the end of a string.
+    if start > 0 and text[start:] == b"\x1b":
         opened = text.rfind(b"\x1b", 0, start)
         if opened >= 0 and _BEGUN.fullmatch(text, opened):
             start = opened
@@ -67,7 +70,8 @@ def unfinished(text: bytes) -> bytes:
         return tail[:2] + (b"\x1b" if tail.endswith(b"\x1b") else b"")
     for back in range(1, min(3, len(text)) + 1):
         byte = text[-back]
-        if byte & 0xC0 == 0x80:  # inside a character of UTF-8
+        # This byte is inside a character of UTF-8.
+        if byte & 0xC0 == 0x80:
             continue
         needed = 2 if byte >> 5 == 0b110 else 3 if byte >> 4 == 0b1110 else 4
         return text[-back:] if byte >= 0xC0 and byte < 0xF8 and needed > back else b""
@@ -75,19 +79,20 @@ def unfinished(text: bytes) -> bytes:
 
 
 class StatusLine:
-    """What to write to the terminal, beside the command's own bytes, for its last row to be ours.
+    """The bytes that keep a status line in the terminal's last row, among the command's output.
 
-    The command is to be told that the terminal is one row smaller (`command_rows`). All methods
-    that return bytes expect them to be written, in the order of the calls.
+    The command's terminal must be one row smaller (`command_rows`). Bytes that methods return must
+    be written, in the order of the calls.
     """
 
     def __init__(self, rows: int, columns: int) -> None:
         self.text: str | None = None
-        """What is to be shown; None for no line."""
+        """The text to show; None for no line."""
         self._rows, self._columns = rows, columns
         self._reserved = False  # the scroll region is ours
         self._drawn: str | None = None  # what the last row shows
-        self._foreign = False  # the command has a scroll region of its own
+        # The command has a scroll region of its own.
+        self._foreign = False
         self._aside = False  # the command shows the alternate screen
         self._saved_s: float | None = None  # since when the command holds a saved cursor
         self._unfinished = b""
@@ -99,12 +104,12 @@ class StatusLine:
 
     @property
     def command_rows(self) -> int:
-        """Rows of the terminal as the command is to see it."""
+        """Rows of the terminal for the command."""
         return self._rows - 1 if self.fits else self._rows
 
     @property
     def stale(self) -> bool:
-        """Whether the terminal shows something else than it should."""
+        """Whether the terminal does not show the current text."""
         if self._aside:
             return False
         wanted = self._wanted()
@@ -117,7 +122,7 @@ class StatusLine:
 
     @property
     def shown(self) -> bool:
-        """Whether the terminal's last row is ours."""
+        """Whether the line is in the terminal's last row."""
         return self._reserved or self._drawn is not None
 
     @property
@@ -128,12 +133,12 @@ class StatusLine:
         return fit(self.text, self._columns - 1) if self.text is not None and self.fits else None
 
     def output(self, data: bytes, now_s: float) -> bytes:
-        """What to write for `data` of the command: `data`, with our repairs where it needs any."""
+        """The bytes to write for `data` of the command: `data`, with repairs of the line."""
         before = len(self._unfinished)
         text = self._unfinished + data
         pieces, done = [], 0
         for found in _SEQUENCE.finditer(text):
-            repair = self._notice(found, now_s)
+            repair = self._follow(found, now_s)
             if repair:
                 at = found.end() - before
                 pieces += [data[done:at], repair]
@@ -141,8 +146,8 @@ class StatusLine:
         self._unfinished = unfinished(text)
         return b"".join([*pieces, data[done:]])
 
-    def _notice(self, found: re.Match[bytes], now_s: float) -> bytes:
-        """What one escape sequence of the command does to the line, and the cure for it."""
+    def _follow(self, found: re.Match[bytes], now_s: float) -> bytes:
+        """Follow one escape sequence of the command. Returns the bytes that repair the line."""
         single, final, args = found["single"], found["final"], found["args"]
         if single == b"c":
             self._drawn, self._aside, self._foreign, self._saved_s = None, False, False, None
@@ -163,14 +168,14 @@ class StatusLine:
         return b""
 
     def _whole(self, args: bytes) -> bool:
-        """Whether a scroll region is all of the screen that the command knows of."""
+        """Whether a scroll region is the whole screen of the command."""
         top, _, bottom = args.partition(b";")
         first = int(top) if top.isdigit() else 1
         last = int(bottom) if bottom.isdigit() else 0
         return first <= 1 and (last == 0 or last >= self.command_rows)
 
     def _switch(self, alternate: bool) -> bytes:
-        """A full-screen program has the whole screen to itself."""
+        """A full-screen program gets the whole screen."""
         was_reserved, self._aside = self._reserved, alternate
         self._reserved = self._foreign = False
         if alternate:
@@ -185,7 +190,7 @@ class StatusLine:
         return b"\x1b[1;%dr" % (self._rows - 1)
 
     def refresh(self, now_s: float) -> bytes:
-        """Bring the line up to date; b"" where it is, or where the output may not be cut into."""
+        """Draw the line; b"" where it is current, or where the output must not be interrupted."""
         held = self._saved_s is not None and now_s - self._saved_s < _HOLD_S
         if not self.between or held or not self.stale:
             return b""
@@ -194,21 +199,20 @@ class StatusLine:
             return self.hide()
         reserve = b""
         if not self._guarded:
-            # Down and up again: on the last row this scrolls the screen, elsewhere nothing moves.
+            # Down and up: this scrolls the screen on the last row, and does nothing elsewhere.
             reserve = b"\x1bD\x1b[A" + _kept(self._region())
             self._reserved = True
         self._drawn = wanted
         return reserve + _kept(self._row() + wanted.encode())
 
     def _row(self) -> bytes:
-        """To the last row, without colors, and empty it."""
+        """Go to the last row, without colors, and clear it."""
         return b"\x1b[%d;1H\x1b[0m\x1b[2K" % self._rows
 
     def hide(self) -> bytes:
-        """Give the last row back: when the command ends, is stopped, goes to the background.
+        """Clear the line: when the command ends, is stopped, or goes to the background.
 
-        To be called where `between` is true, or where it does not matter any more. `refresh` shows
-        the line again.
+        Must be called where `between` is true, except at the end. `refresh` shows the line again.
         """
         if not self.shown or self._aside:
             return b""
@@ -216,9 +220,9 @@ class StatusLine:
         return _kept((b"" if self._foreign else b"\x1b[r") + self._row())
 
     def resize(self, rows: int, columns: int) -> bytes:
-        """The terminal has another size; what it did to the old line differs between terminals.
+        """The terminal has another size; what that does to the old line differs between terminals.
 
-        Erased from the cursor on: a bar below it is painted again by its owner.
+        Everything below the cursor is erased; a progress bar there is drawn again by its program.
         """
         shown = self.shown
         self._rows, self._columns = rows, columns
@@ -227,5 +231,5 @@ class StatusLine:
 
 
 def _kept(sequence: bytes) -> bytes:
-    """`sequence`, with the cursor and its colors kept."""
+    """`sequence`, which leaves the cursor and its colors unchanged."""
     return b"\x1b7" + sequence + b"\x1b8"

@@ -1,22 +1,21 @@
-"""Ends a command and all it has started, so that it can save its work and nothing stays behind.
+"""Ends a command and all its processes, so that it can save its work and no process remains.
 
-Who is told, and when, follows what trainings need:
+The order of signals follows what trainings need:
 
-1. SIGTERM goes to the command alone, as `docker stop` does it: a trainer whose data loaders were
-   told with it could not write its checkpoint. SIGCONT follows, as systemd.kill(5) does it: a
-   stopped process acts on neither before.
-2. Where a process has gone and left others behind (a shell dies at once and leaves its trainer; a
-   daemon had no parent long since), the topmost of them are told next, each with a grace period
-   of its own.
-3. Where one outlives its grace period, all below it are told too: a shell with a trap waits for
-   the program it runs.
-4. Who outlives that is killed. Parents die before their children, who else might be replaced.
-   SIGSTOP first would not help: who is killed forks no more either, and a stopped command would
-   stop joulecast with it.
+1. SIGTERM goes to the command alone, as `docker stop` does: a trainer whose data loaders receive
+   it, too, cannot write its checkpoint. SIGCONT follows, as systemd.kill(5) does, because a stopped
+   process handles no signal.
+2. Where a process has ended and others remain (a shell ends at once and leaves its trainer; a
+   daemon has no parent), the topmost of them are signalled next, each with its own grace period.
+3. Where one outlives its grace period, all below it are signalled, too: a shell with a trap waits
+   for the program it runs.
+4. Processes that outlive that are killed, parents before their children, which parents might
+   replace. SIGSTOP is not sent first: a killed process forks no more either, and a stopped command
+   would stop joulecast.
 
-The command shares our process group, and that may be shared with more (`joulecast run ... | tee`):
-signals go to processes one by one, never to a group. On Linux orphans are adopted, so none is
-missed; elsewhere one is known if it was seen while its parent lived (`tend` looks).
+The command shares our process group, possibly with other programs (`joulecast run ... | tee`):
+signals go to processes one by one, never to a group. On Linux orphans are adopted, so that none is
+missed; elsewhere one is found if `tend` listed it while its parent lived.
 """
 
 from __future__ import annotations
@@ -32,13 +31,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-GRACE_S = 10.0  # that of `docker stop`
-_LOOK_S = 0.05
-_KILLED_S = 5.0  # a killed process that is still there by then waits for a device
-_GRACES = 3  # in all, whatever new processes turn up
+GRACE_S = 10.0  # as `docker stop`
+_POLL_S = 0.05
+# A killed process that still exists after so long waits for a device.
+_KILLED_S = 5.0
+# Grace periods in total, whatever new processes start.
+_GRACES = 3
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
-Process = Any  # psutil.Process, imported late; equal where process id and start time are
+# A psutil.Process, which is imported late; compared by process id and start time.
+Process = Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """How a command's processes ended: by themselves once told, killed, or not at all."""
+    """How many of a command's processes ended by SIGTERM, were killed, or still run."""
 
     terminated: int
     killed: int
@@ -69,12 +71,12 @@ class Stopped:
 
 
 class Stopper:
-    """Ends the command that joulecast has started, in a thread beside the one that waits for it.
+    """Ends the command of joulecast, in another thread than the one that waits for it.
 
-    `adopt_orphans` before the command starts, `follow` once it has, `tend` about once a second,
-    and `stop` when it is to end. The thread that waits for the command sees it end first: it must
-    wait for `stop` to return before it leaves. Nothing is done to processes in `exclude`, to those
-    that were below us before, and to what these start.
+    Call `adopt_orphans` before the command starts, `follow` once it has started, `tend` about once
+    a second, and `stop` to end it. The thread that waits for the command must wait for `stop` to
+    return. Processes in `exclude`, those that were below joulecast before, and what these start,
+    are left alone.
     """
 
     def __init__(
@@ -90,14 +92,15 @@ class Stopper:
         self._me = psutil.Process()
         self._command: Process | None = None
         self._before: set[Process] = set()
-        self._known: set[Process] = set()  # lived below the command when last seen
+        self._known: set[Process] = set()  # below the command when last listed
         self._adopting = False
-        self._lock = threading.RLock()  # two that reap at once could hit a process id used anew
+        # Of two threads that reap at once, one could hit a process id that was reused.
+        self._lock = threading.RLock()
 
     def adopt_orphans(self) -> bool:
-        """From now on a descendant that loses its parent becomes ours; False where it cannot be.
+        """From now on descendants that lose their parent become children of joulecast.
 
-        It finds us as its parent, where it would find process 1 otherwise.
+        Otherwise process 1 becomes their parent. Returns False where the system cannot do that.
         """
         self._before = set(self._me.children(recursive=True))
         self._adopting = sys.platform == "linux" and _become_subreaper()
@@ -107,13 +110,14 @@ class Stopper:
         """The command has been started."""
         import psutil
 
-        with suppress(psutil.Error):  # it has ended already, and another waited for it
+        # It has ended already.
+        with suppress(psutil.Error):
             self._command = psutil.Process(pid)
 
     def tend(self) -> None:
-        """Bury adopted orphans that have died; or, where none are adopted, see who is there.
+        """Reap adopted orphans that have ended; where none are adopted, list the processes.
 
-        The command itself is left to whoever waits for it.
+        The command itself is reaped by the thread that waits for it.
         """
         if self._command is None:
             return
@@ -123,29 +127,29 @@ class Stopper:
         any_ended = os.WEXITED | os.WNOHANG | os.WNOWAIT
         with self._lock, suppress(ChildProcessError):
             if os.waitid(os.P_ALL, 0, any_ended) is not None:
-                self._bury(self._me.children())
+                self._reap(self._me.children())
 
     def stop(self, grace_s: float = GRACE_S) -> Stopped:
-        """End the command and all below it; returns when none is left that can be ended.
+        """End the command and all its processes; returns when none remains that can be ended.
 
-        At most three times `grace_s` pass before the last are killed. Time in which joulecast was
-        itself stopped (Ctrl-Z) does not count.
+        The last are killed after at most three times `grace_s`. Time in which joulecast itself was
+        stopped (Ctrl-Z) does not count.
         """
         watch = _StopWatch(self._clock)
         seen: set[Process] = set()
         refused: dict[Process, Left] = {}
-        told: dict[Process, float] = {}
+        signalled: dict[Process, float] = {}
         while living := self._endable(seen, refused):
             now_s = watch.read()
-            late = any(now_s - told[p] >= grace_s for p in living if p in told)
+            late = any(now_s - signalled[p] >= grace_s for p in living if p in signalled)
             for process in self._next(living, everyone=late):
-                if process not in told and _send(process, signal.SIGTERM, refused):
+                if process not in signalled and _send(process, signal.SIGTERM, refused):
                     _send(process, signal.SIGCONT, refused)
-                    told[process] = now_s
-            last_s = max(told.values(), default=math.inf)
+                    signalled[process] = now_s
+            last_s = max(signalled.values(), default=math.inf)
             if now_s - last_s >= grace_s or now_s >= _GRACES * grace_s:
                 break
-            self._sleep(_LOOK_S)
+            self._sleep(_POLL_S)
         killed = self._kill(seen, refused)
         left = {
             p.pid: Left(p.pid, _name(p), "it was killed, but waits for a device")
@@ -157,18 +161,18 @@ class Stopper:
         return Stopped(len(seen) - gone_killed - len(left), gone_killed, tuple(left.values()))
 
     def _kill(self, seen: set[Process], refused: dict[Process, Left]) -> set[Process]:
-        """SIGKILL to all that is left, and to what they start meanwhile; who was sent one."""
+        """Kill the remaining processes, and those they start. Returns the killed ones."""
         watch = _StopWatch(self._clock)
         killed: set[Process] = set()
         while (living := self._endable(seen, refused)) and watch.read() < _KILLED_S:
             new = [process for process in living if process not in killed]
             killed |= {p for p in _oldest_first(new) if _send(p, signal.SIGKILL, refused)}
             if not new:
-                self._sleep(_LOOK_S)
+                self._sleep(_POLL_S)
         return killed
 
     def _next(self, living: dict[Process, int], *, everyone: bool) -> Iterable[Process]:
-        """Who is to be told by now, see the top of this file."""
+        """The processes to signal next, see the top of this file."""
         if everyone:
             return _oldest_first(living)
         if self._command in living:
@@ -177,8 +181,9 @@ class Stopper:
         return [process for process, parent in living.items() if parent not in pids]
 
     def _endable(self, seen: set[Process], refused: dict[Process, Left]) -> dict[Process, int]:
-        """Who lives and may be signalled, each with its parent's process id."""
-        # Who forks while all are being listed, and ends, hides its child: nobody twice is nobody.
+        """Live processes that may be signalled, each with its parent's process id."""
+        # A process that forks and ends during the listing hides its child, so an empty list is
+        # confirmed by a second one.
         for _ in range(2):
             living = {p: parent for p, parent in self._living().items() if p not in refused}
             if living:
@@ -192,12 +197,12 @@ class Stopper:
 
         with self._lock:
             below = set(self._me.children(recursive=True))
-            for process in (self._known | {self._command}) - below:  # an orphan not adopted
+            for process in (self._known | {self._command}) - below:  # orphans that were not adopted
                 with suppress(psutil.Error):
                     if process is not None and process.is_running():
                         below |= {process, *process.children(recursive=True)}
             if self._adopting:
-                self._bury(below)
+                self._reap(below)
             parents = {p: parent for p in below if (parent := _parent_of_living(p)) is not None}
             spared = self._spared(parents)
             found = {p: parent for p, parent in parents.items() if p not in spared}
@@ -205,7 +210,7 @@ class Stopper:
             return found
 
     def _spared(self, parents: dict[Process, int]) -> set[Process]:
-        """Those that are not the command's: excluded, here before it, or started by such."""
+        """Processes of others: excluded, older than the command, or started by such."""
         spared = {p for p in parents if p.pid in self._exclude or p in self._before}
         grew = bool(spared)
         while grew:
@@ -215,8 +220,8 @@ class Stopper:
             grew = bool(more)
         return spared
 
-    def _bury(self, processes: Iterable[Process]) -> None:
-        """Wait for the dead among adopted orphans, so that they are no longer listed."""
+    def _reap(self, processes: Iterable[Process]) -> None:
+        """Wait for adopted orphans that have ended, so that they are no longer listed."""
         import psutil
 
         for process in processes:
@@ -228,14 +233,15 @@ class Stopper:
 
 
 class _StopWatch:
-    """Seconds since it was made, in which this process itself ran."""
+    """Seconds since its creation in which this process ran."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock, self._last, self._total_s = clock, clock(), 0.0
 
     def read(self) -> float:
         now = self._clock()
-        self._total_s += min(now - self._last, 1.0)  # longer between two looks: we were stopped
+        # A longer time between two reads means that this process was stopped.
+        self._total_s += min(now - self._last, 1.0)
         self._last = now
         return self._total_s
 
@@ -245,19 +251,20 @@ def _become_subreaper() -> bool:
         import ctypes
 
         prctl = ctypes.CDLL(None).prctl
-    except (ImportError, OSError, AttributeError):  # a Python without ctypes, no C library
+    except (ImportError, OSError, AttributeError):
+        # A Python without ctypes, or no C library.
         return False
     done: int = prctl(_PR_SET_CHILD_SUBREAPER, *map(ctypes.c_ulong, (1, 0, 0, 0)))
     return done == 0
 
 
 def _parent_of_living(process: Process) -> int | None:
-    """Its parent's process id, or None where it is dead, be it still listed."""
+    """Its parent's process id; None where it has ended, also while it is still listed."""
     import psutil
 
     try:
         with process.oneshot():
-            # With threads left, only the first of them has ended.
+            # Where threads remain, only the first of them has ended.
             if process.status() == psutil.STATUS_ZOMBIE and process.num_threads() < 2:
                 return None
             parent: int = process.ppid()
@@ -271,9 +278,9 @@ def _oldest_first(processes: Iterable[Process]) -> list[Process]:
 
 
 def _send(process: Process, number: int, refused: dict[Process, Left]) -> bool:
-    """Signal this very process, never another that has its process id now; False if it is gone.
+    """Signal a process, never another that has its process id now. Returns False if it has ended.
 
-    One that is not ours to signal goes into `refused`.
+    A process that may not be signalled is added to `refused`.
     """
     import psutil
 
@@ -285,11 +292,13 @@ def _send(process: Process, number: int, refused: dict[Process, Left]) -> bool:
             handle = os.pidfd_open(process.pid)
         except ProcessLookupError:
             return False
-        except OSError:  # an old kernel, or a sandbox that forbids it
+        except OSError:
+            # An old kernel, or a sandbox that does not allow it.
             process.send_signal(number)
             return True
         try:
-            if not process.is_running():  # asked with the process id held: it cannot change hands
+            # While the handle is open the process id is not reused.
+            if not process.is_running():
                 return False
             signal.pidfd_send_signal(handle, number)
             return True

@@ -1,7 +1,8 @@
 """Reads what a command writes to a file that is its stdout or stderr, from the file itself.
 
-The command keeps the file as it was given: its errors (a full disk), its size and its position are
-its own. How far it has written is told by the position, which all who were given the file share.
+The command uses the file directly: its errors (a full disk), its size and its position are
+unchanged. The position, which all processes that inherit the file share, shows how far it has
+written.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-_MOST = 1 << 16  # bytes at once
+_MAX_BYTES = 1 << 16  # at once
 
 
 class Tail:
-    """What is written from now on to the file behind `fds` (1, 2, or both where they are one).
+    """What is written from now on to the file of `fds` (1, 2, or both where they are one).
 
     Raises `OSError` where the file cannot be read.
     """
@@ -34,11 +35,11 @@ class Tail:
         """The next bytes, b"" where there are none yet. Raises `OSError`."""
         end = self._position()
         if end < self._done:
-            # Emptied by someone (a log that is rotated), or nothing was appended to it yet.
+            # The file was truncated (a rotated log), or nothing was appended to it yet.
             if os.fstat(self._file).st_size >= self._done:
                 return b""
             self._done = 0
-        data = os.pread(self._file, min(_MOST, end - self._done), self._done)
+        data = os.pread(self._file, min(_MAX_BYTES, end - self._done), self._done)
         self._done += len(data)
         return data
 

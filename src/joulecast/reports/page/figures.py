@@ -87,7 +87,8 @@ def power_figure(summary: Summary, series: PowerSeries) -> Figure:
     x = rounded(edges, 7)
     stacked = np.nansum(list(series.power_w.values()), axis=0)
     watts, watt = unit_of(float(stacked.max()), "W")
-    line = 1 if len(stacked) <= 500 else 0  # outlines of dense steps would hide their area
+    # Outlines of dense steps would hide their area.
+    line = 1 if len(stacked) <= 500 else 0
     for domain, power in series.power_w.items():
         y = rounded(power / watts)
         data.append(

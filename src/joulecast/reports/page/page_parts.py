@@ -23,7 +23,8 @@ _DIRECTION = frozenset(
     {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 )  # change the direction of text
 _PLAIN = dict.fromkeys(_CONTROL | _DIRECTION, "\ufffd")
-_ESCAPED = re.compile(r"\\(?:\\|[bf]|u[0-9a-f]{4})")  # of JSON; a backslash takes its letter along
+# Of JSON; a backslash takes its letter along.
+_ESCAPED = re.compile(r"\\(?:\\|[bf]|u[0-9a-f]{4})")
 
 
 def plain(value: Any) -> Any:

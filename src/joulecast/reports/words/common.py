@@ -1,4 +1,4 @@
-"""The wording that every report shares: one way to say when, how it ended, what is missing."""
+"""Texts that several reports share: start, end, provenance, intervals, what is missing."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _STATUS = {
 
 
 def when(started_at: float, zone: tzinfo | None = None) -> str:
-    """The start as a date and time in `zone` (the reader's own where None)."""
+    """The start as a date and time in `zone`, the local one by default."""
     return datetime.fromtimestamp(started_at).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def status_text(summary: Summary) -> str:
-    """How the run ended, in one or a few words: `finished`, `failed (exit code 7)`."""
+    """The state of a run in words: `finished`, `failed (exit code 7)`."""
     recording = summary.recording
     text = _STATUS[recording.status]
     code = recording.footer.exit_code if recording.footer else None
@@ -46,12 +46,12 @@ def status_text(summary: Summary) -> str:
 
 
 def command_text(summary: Summary) -> str:
-    """The command as it would be typed, or an empty string where there was none."""
+    """The command as it is typed; empty where there was none."""
     return shlex.join(summary.recording.header.command)
 
 
 def watt_hours(estimate: Estimate) -> str:
-    """The same energy in watt-hours, for people who pay a bill: `3.42 Wh`."""
+    """The same energy in watt-hours: `3.42 Wh`."""
     return format_quantity(estimate.value / 3600, "Wh")
 
 
@@ -71,7 +71,7 @@ def share(domain: DomainEnergy, summary: Summary) -> float:
 
 
 def mix_text(estimate: Estimate) -> str:
-    """How much of a sum is what, where it is not all one: `62 % measured, 38 % modelled`."""
+    """The shares of provenances in a sum: `62 % measured, 38 % modelled`; empty for one."""
     return ", ".join(f"{percent(share)} {kind}" for kind, share in estimate.mix.items())
 
 
@@ -110,7 +110,8 @@ def uncertainty_text(source: Source) -> str:
 def percent(fraction: float) -> str:
     """A fraction as people read it: `5 %`, `0.3 %`."""
     value = fraction * 100
-    fine = 0 < abs(value) < 9.95 or 99 < abs(value) < 100  # almost nothing, or almost all
+    # One decimal where a whole number would read as nothing or all.
+    fine = 0 < abs(value) < 9.95 or 99 < abs(value) < 100
     return f"{value:.1f} %" if fine and round(value, 1) != round(value) else f"{value:.0f} %"
 
 
@@ -120,7 +121,7 @@ def of_the_first(relative: float | None) -> str:
 
 
 def kind_text(source: Source) -> str:
-    """What the meter gives, in words."""
+    """The kind of readings of a meter, in words."""
     return "energy counter" if source.kind is ReadingKind.COUNTER else "power readings, integrated"
 
 
@@ -142,15 +143,15 @@ def epoch_estimate(epochs: Sequence[SpanEnergy]) -> str:
 
 
 def missing(summary: Summary) -> list[str]:
-    """What a reader may look for in vain in this report, and why it is not there."""
+    """What is missing in the report of a run, and why."""
     notes = []
     recording = summary.recording
     if recording.status is Status.RUNNING:
-        notes.append("The run has not ended: all figures go up to its last reading.")
+        notes.append("The run has not ended: all figures end with its last reading.")
     if recording.status is Status.INTERRUPTED:
         notes.append(
             "The recorder died before the run ended: all figures go up to its last reading, "
-            f"{format_duration(summary.duration_s)} after the start; what came after is unknown."
+            f"{format_duration(summary.duration_s)} after the start; what followed is unknown."
         )
     if summary.total is None:
         notes.append(_why_no_energy(summary))
@@ -158,15 +159,15 @@ def missing(summary: Summary) -> list[str]:
         notes.append(
             "Energy above idle is unknown: no idle baseline was measured or given for this run."
         )
-    silent = [
+    without_readings = [
         s.domain
         for s in recording.header.sources
         if s.domain not in {d.source.domain for d in summary.domains}
     ]
-    if summary.total is not None and silent:
+    if summary.total is not None and without_readings:
         notes.append(
-            f"Not in the total: {', '.join(silent)} (fewer than two readings came from "
-            f"{'it' if len(silent) == 1 else 'them'})."
+            f"Not in the total: {', '.join(without_readings)} (fewer than two readings came from "
+            f"{'it' if len(without_readings) == 1 else 'them'})."
         )
     if not summary.epochs:
         notes.append("No epochs were marked, so there is no energy by epoch.")
@@ -176,7 +177,7 @@ def missing(summary: Summary) -> list[str]:
 def _why_no_energy(summary: Summary) -> str:
     recording = summary.recording
     if not recording.header.sources:
-        why = "no meter was found on this machine (`joulecast doctor` says why and what to do)"
+        why = "no meter was found on this machine (see `joulecast doctor`)"
     else:
         domains = {source.domain for source in recording.header.sources}
         most = max((len(s) for d, s in recording.samples.items() if d in domains), default=0)

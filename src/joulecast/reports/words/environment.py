@@ -15,44 +15,44 @@ Rows = list[tuple[str, str]]
 
 
 def environment_rows(environment: Mapping[str, Any]) -> Rows:
-    """Every known fact as (label, text); what is unknown is left out.
+    """All facts as (label, text), without unknown ones.
 
-    A recording from elsewhere may hold an environment of another shape: it is shown as it is.
+    An environment of another shape, from another program, is shown as its JSON.
     """
     try:
-        found = Environment.from_json(environment)
+        known = Environment.from_json(environment)
     except BadInputError:
         return [(str(key), json.dumps(value)) for key, value in environment.items() if value]
     rows = [
-        *_gpus(found),
-        ("CPU", _cpu(found)),
-        ("Memory", _bytes(found.host.ram_bytes)),
-        ("Machine", _machine(found)),
-        ("Container", _container(found)),
-        ("System", _system(found)),
-        ("Drivers", _drivers(found)),
-        ("Software", _software(found)),
-        *(("Note", note) for note in found.notes),
+        *_gpus(known),
+        ("CPU", _cpu(known)),
+        ("Memory", _bytes(known.host.ram_bytes)),
+        ("Machine", _machine(known)),
+        ("Container", _container(known)),
+        ("System", _system(known)),
+        ("Drivers", _drivers(known)),
+        ("Software", _software(known)),
+        *(("Note", note) for note in known.notes),
     ]
     return [(label, text) for label, text in rows if text]
 
 
-def brief(environment: Mapping[str, Any], most: int = 6) -> Rows:
-    """The few rows that tell machines apart."""
-    return [row for row in environment_rows(environment) if row[0] != "Note"][:most]
+def brief(environment: Mapping[str, Any], limit: int = 6) -> Rows:
+    """The rows that identify a machine."""
+    return [row for row in environment_rows(environment) if row[0] != "Note"][:limit]
 
 
-def _gpus(found: Environment) -> Rows:
-    """A row for each kind of GPU, those that the run could not see apart."""
+def _gpus(environment: Environment) -> Rows:
+    """A row for each kind of GPU; GPUs that are hidden from the run have their own."""
     kinds: dict[str, list[DetectedGpu]] = {}
-    for gpu in found.gpus:
+    for gpu in environment.gpus:
         kinds.setdefault(_gpu(gpu), []).append(gpu)
     rows = []
     for text, members in kinds.items():
         count = f"{len(members)} x " if len(members) > 1 else ""
         rows.append(("GPU", f"{count}{text}"))
-    if found.gpus_restricted_by:
-        rows.append(("GPUs visible", f"restricted by {found.gpus_restricted_by}"))
+    if environment.gpus_restricted_by:
+        rows.append(("GPUs visible", f"restricted by {environment.gpus_restricted_by}"))
     return rows
 
 
@@ -67,8 +67,8 @@ def _gpu(gpu: DetectedGpu) -> str:
     )
 
 
-def _cpu(found: Environment) -> str:
-    cpu = found.cpu
+def _cpu(environment: Environment) -> str:
+    cpu = environment.cpu
     fewer = cpu.usable_threads is not None and cpu.usable_threads != cpu.threads
     return _list(
         cpu.name,
@@ -77,7 +77,7 @@ def _cpu(found: Environment) -> str:
         cpu.cores and _count(cpu.cores, "core"),
         cpu.threads and _count(cpu.threads, "thread"),
         fewer and f"{cpu.usable_threads} of them usable",
-        found.limits.cpus and f"limited to {found.limits.cpus:g} CPUs",
+        environment.limits.cpus and f"limited to {environment.limits.cpus:g} CPUs",
     )
 
 
@@ -85,28 +85,28 @@ def _joined(microarchitecture: str, codename: str | None) -> str:
     return f"{microarchitecture} ({codename})" if codename else microarchitecture
 
 
-def _machine(found: Environment) -> str:
-    m = found.machine
+def _machine(environment: Environment) -> str:
+    m = environment.machine
     virtual = m.virtual and (f"virtual, on {m.hypervisor}" if m.hypervisor else "virtual")
     bare = m.virtual is False and "bare metal"
     return _list(m.cloud, m.instance_type, m.vendor, m.product, m.chassis, virtual, bare)
 
 
-def _container(found: Environment) -> str:
-    if found.container is None:
+def _container(environment: Environment) -> str:
+    if environment.container is None:
         return ""
-    limit = found.limits.memory_bytes
-    return _list(found.container, limit and f"memory limited to {_bytes(limit)}")
+    limit = environment.limits.memory_bytes
+    return _list(environment.container, limit and f"memory limited to {_bytes(limit)}")
 
 
-def _system(found: Environment) -> str:
-    host = found.host
+def _system(environment: Environment) -> str:
+    host = environment.host
     name = " ".join(filter(None, (host.os, host.os_version)))
     return _list(name, host.kernel and f"kernel {host.kernel}", host.architecture)
 
 
-def _drivers(found: Environment) -> str:
-    s = found.software
+def _drivers(environment: Environment) -> str:
+    s = environment.software
     return _list(
         s.nvidia_driver and f"NVIDIA {s.nvidia_driver}",
         s.cuda_driver and f"serves CUDA {s.cuda_driver}",
@@ -115,8 +115,8 @@ def _drivers(found: Environment) -> str:
     )
 
 
-def _software(found: Environment) -> str:
-    s = found.software
+def _software(environment: Environment) -> str:
+    s = environment.software
     packages = (f"{name} {version}" for name, version in s.packages.items())
     return _list(s.python and f"Python {s.python}", *packages)
 
@@ -130,5 +130,5 @@ def _count(n: int, noun: str) -> str:
 
 
 def _list(*parts: str | float | bool | None) -> str:
-    """What is known of several parts, with commas; falsy ones are unknown or not worth a word."""
+    """Several parts with commas; falsy ones are left out."""
     return ", ".join(str(part) for part in parts if part)

@@ -22,7 +22,7 @@ def gauge_text(value: float | None, unit: str) -> str:
 
 
 def label(name: str) -> tuple[str, str]:
-    """Of what, and what it is: (`gpu:0`, `utilization`), (`host`, `memory`)."""
+    """Device and quantity of a gauge: (`gpu:0`, `utilization`), (`host`, `memory`)."""
     device, _, what = name.rpartition("/")
     words = {
         "utilization_pct": "utilization",

@@ -15,18 +15,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Elided:
-    """How many items of a long list are left out."""
+    """The number of items of a long list that are left out."""
 
     count: int
 
 
-def ends(items: Sequence[T], most: int) -> list[T | Elided]:
+def ends(items: Sequence[T], limit: int) -> list[T | Elided]:
     """All items, or the first and last ones with an `Elided` between where there are too many."""
-    if len(items) <= most:
+    if len(items) <= limit:
         return list(items)
-    head = most * 2 // 3
-    tail = most - head
-    return [*items[:head], Elided(len(items) - most), *items[len(items) - tail :]]
+    head = limit * 2 // 3
+    tail = limit - head
+    return [*items[:head], Elided(len(items) - limit), *items[len(items) - tail :]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,9 @@ class SpanGroup:
 
     path: tuple[str, ...]  # names from the outside in; its own is the last
     count: int
-    unfinished: int  # those whose end is unknown
+    unfinished: int  # with an unknown end
     duration_s: float
-    energy: Estimate | None  # of all together; None where one of them is unknown
+    energy: Estimate | None  # of all of them; None where one is unknown
 
     @property
     def name(self) -> str:
@@ -46,7 +46,7 @@ class SpanGroup:
 
     @property
     def depth(self) -> int:
-        """How many spans it lies in."""
+        """The number of spans around it."""
         return len(self.path) - 1
 
 
@@ -56,7 +56,8 @@ def group_spans(summary: Summary) -> list[SpanGroup]:
     paths: dict[int, tuple[str, ...]] = {}
     for s in sorted([*summary.epochs, *summary.spans], key=lambda s: (s.span.start_s, s.span.id)):
         outer = paths.get(s.span.parent, ()) if s.span.parent is not None else ()
-        numbered = s.span.index is not None  # "epoch 3" and "epoch 4" belong together
+        # "epoch 3" and "epoch 4" belong together.
+        numbered = s.span.index is not None
         path = (*outer, s.span.kind if numbered or not s.span.name else s.span.name)
         paths[s.span.id] = path
         members.setdefault(path, [])

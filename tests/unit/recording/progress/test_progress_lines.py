@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from joulecast.recording.progress.lines import LONGEST, Lines
+from joulecast.recording.progress.lines import MAX_LINE, Lines
 from joulecast.recording.progress.patterns import NEEDLES
 from joulecast.recording.progress.reader import Reader
 
@@ -66,8 +66,8 @@ def test_only_lines_with_a_needle():
 
 
 def test_a_long_line_is_cut_and_the_next_one_whole():
-    assert ended(b"x" * 3 * LONGEST, b"x" * LONGEST + b"\nnext\n") == [
-        ("x" * LONGEST, "\n"),
+    assert ended(b"x" * 3 * MAX_LINE, b"x" * MAX_LINE + b"\nnext\n") == [
+        ("x" * MAX_LINE, "\n"),
         ("next", "\n"),
     ]
 
@@ -101,7 +101,7 @@ def test_any_bytes(chunks):
     splitter = Lines(NEEDLES)
     for chunk in chunks:
         for text, end in splitter.feed(chunk):
-            assert len(text) <= LONGEST
+            assert len(text) <= MAX_LINE
             assert end in ("", "\r", "\n")
 
 

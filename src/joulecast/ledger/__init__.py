@@ -1,4 +1,4 @@
-"""Where recordings live. Names are loaded when first used: the database library is not light."""
+"""The database of recordings. Names are loaded when first used, because SQLAlchemy is large."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,7 +1,7 @@
-"""What was found out about a machine itself: its constants, and how wall power follows its meters.
+"""Calibrations in the ledger: a machine's constants, and how wall power follows its meters.
 
-They are kept by what the machine is (its processor and GPUs), not by its host name: cloud machines
-change theirs, and a ledger may be shared. The newest of each device counts.
+They are stored by processor and GPUs, not by host name: cloud machines change theirs, and a ledger
+may be shared. The newest of each device is used.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from sqlalchemy import RowMapping, and_, delete, insert, select
 
 from ..errors import LedgerError
 from . import schema
+from .database_errors import explained
 from .engine import reading
 from .store import Ledger
 from .stored_json import dumps
-from .trouble import explained
 
 WALL = "wall"
 """The device under which a fit of wall power is kept."""

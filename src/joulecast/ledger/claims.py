@@ -18,13 +18,13 @@ from sqlalchemy import Connection, RowMapping, extract, func, select, update
 from ..errors import BadInputError
 from ..units import Estimate
 from . import schema
+from .database_errors import explained
 from .engine import reading
 from .liveness import ProcessIdentity, lives
 from .store import Ledger
 from .stored_json import dumps, loads
 from .studies import short, trial_of
 from .study_model import Trial, TrialStatus
-from .trouble import explained
 
 # Between two heartbeats of a runner.
 BEAT_S = 5.0

@@ -15,14 +15,15 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, m
 from sqlalchemy.pool import NullPool
 
 from ..errors import LedgerError, MissingExtraError
-from .loading import loading
+from .database_errors import explained
+from .import_lock import import_lock
 from .location import VARIABLE, Location
 from .schema import REVISION, VERSION_TABLE
-from .trouble import explained
 
-BUSY_S = 60.0  # how long to wait for other writers
-# A network that swallows packets would hold a thread for a quarter of an hour (libpq's parameters:
-# seconds, but for the last, milliseconds).
+BUSY_S = 60.0
+"""How long to wait for other writers."""
+# A network that drops packets would block a thread for a quarter of an hour. Parameters of libpq,
+# in seconds; the last in milliseconds.
 _ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4}
 _ALIVE |= {"tcp_user_timeout": 30_000}
 _MIGRATION_LOCK = 0x6A6F756C65  # "joule": a PostgreSQL advisory lock
@@ -37,7 +38,7 @@ def connect(location: Location, create: bool) -> Engine:
     if location.path is None:
         engine = _postgres(location)
     else:
-        with explained(location):  # its folder may be closed to us
+        with explained(location):  # its folder may be unreadable
             is_folder, is_there = location.path.is_dir(), location.path.exists()
         if is_folder:
             raise LedgerError(f"ledger {location}: this is a folder: name a file in it")
@@ -53,20 +54,20 @@ def connect(location: Location, create: bool) -> Engine:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A transaction that only reads: it waits for nobody."""
+    """A transaction that only reads: it waits for no writer."""
     with engine.connect().execution_options(joulecast_reads=True) as connection:
         yield connection
 
 
 def _postgres(location: Location) -> Engine:
     try:
-        with loading:
-            import psycopg  # noqa: F401 - only to say what is missing
+        with import_lock:
+            import psycopg  # noqa: F401 - reports that it is missing
     except ImportError as error:
         raise MissingExtraError("a ledger in PostgreSQL", "postgres") from error
     assert location.url is not None
     url = make_url(location.url)
-    # A server set up without an encoding (SQL_ASCII) would hand out bytes instead of text.
+    # A server without an encoding (SQL_ASCII) would return bytes instead of text.
     ours = {"connect_timeout": 10, "client_encoding": "utf8", **_ALIVE}
     arguments = {name: value for name, value in ours.items() if name not in url.query}
     return create_engine(url, poolclass=NullPool, connect_args=arguments)
@@ -96,13 +97,13 @@ def _sqlite(path: Path) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: Any) -> None:
-        # Transactions begin below, not where the driver thinks fit.
+        # Transactions begin below, not where the driver begins them.
         connection.isolation_level = None
         connection.execute("PRAGMA synchronous=NORMAL")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        # A writer takes its place in the queue at once: one that reads first could not wait.
+        # A writer locks at once: SQLite lets one that has read first not wait for the lock.
         reads = connection.get_execution_options().get("joulecast_reads", False)
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
@@ -110,7 +111,7 @@ def _sqlite(path: Path) -> Engine:
 
 
 def _use_wal(engine: Engine) -> None:
-    """Write-ahead logging, which the file remembers: readers and the writer do not wait."""
+    """Write-ahead logging, which stays on in the file: readers do not wait for the writer."""
     deadline = time.monotonic() + BUSY_S
     while True:
         raw = engine.raw_connection()
@@ -119,7 +120,7 @@ def _use_wal(engine: Engine) -> None:
                 raw.cursor().execute("PRAGMA journal_mode=WAL")
             return
         except sqlite3.OperationalError as error:
-            # SQLite does not wait for this lock by itself.
+            # SQLite does not wait for this lock on its own.
             if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(random.uniform(0.005, 0.05))
@@ -137,7 +138,7 @@ def _bring_up_to_date(engine: Engine, location: Location) -> None:
         # Another process may have done it while this one waited.
         current = _revision(connection, location)
         if current != REVISION:
-            with loading:
+            with import_lock:
                 from .migrations import migrate
             migrate(connection, current)
 

@@ -1,4 +1,4 @@
-"""Whether the process that records a run is still there."""
+"""Whether the process that records a run is still alive."""
 
 from __future__ import annotations
 
@@ -7,17 +7,25 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-HEARTBEAT_LIMIT_S = 15.0  # the recorder writes about every second
+HEARTBEAT_LIMIT_S = 15.0
+"""A run without news for longer is interrupted: its recorder writes about every second."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessIdentity:
-    """A process, told apart from any other on any machine, before and after a reboot."""
+    """What distinguishes a process from any other on any machine, also after a reboot.
+
+    Attributes:
+        host: name of the machine.
+        boot: changes with each boot, and from one container to the next.
+        pid: process id, which may be used again.
+        started: when the process started, which differs when a process id is used again.
+    """
 
     host: str
-    boot: str  # changes with each boot, and from one container to the next
+    boot: str
     pid: int
-    started: str  # a process id is used again; its start is not
+    started: str
 
 
 def this_process(root: Path = Path("/")) -> ProcessIdentity:
@@ -31,8 +39,8 @@ def is_interrupted(
 ) -> bool:
     """Whether a run that has not ended has lost its recorder.
 
-    It has where nothing was heard for 15 s, or where its process should be on this machine and is
-    not. Without a recorder (an imported run) nobody is left to end it.
+    It has if nothing was written for 15 s, or if its process belongs to this machine and does not
+    live. An imported run has no recorder: nothing will end it.
     """
     if recorder is None or now - heartbeat > HEARTBEAT_LIMIT_S:
         return True
@@ -40,14 +48,14 @@ def is_interrupted(
 
 
 def lives(recorder: ProcessIdentity, root: Path = Path("/")) -> bool | None:
-    """Whether a process is still there; None for one of another machine, or of another boot."""
+    """Whether a process is alive; None for one of another machine, or of another boot."""
     if recorder.host != socket.gethostname() or recorder.boot != _boot(root):
         return None
     return _started(recorder.pid, root) == recorder.started
 
 
 def _boot(root: Path) -> str:
-    """This boot and process namespace, where the system tells (Linux)."""
+    """This boot and process namespace, where the system reports them (Linux)."""
     try:
         boot = (root / "proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot} {(root / 'proc/self/ns/pid').readlink()}"
@@ -56,7 +64,7 @@ def _boot(root: Path) -> str:
 
 
 def _started(pid: int, root: Path) -> str | None:
-    """When a living process started, in a form that only compares; None where there is none."""
+    """When a living process started, as a text to compare; None where there is none."""
     if not (root / "proc/self/stat").exists():
         return _started_elsewhere(pid)
     try:

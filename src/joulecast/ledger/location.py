@@ -1,4 +1,4 @@
-"""Where a ledger is: what the user named, the environment, or the user's data folder."""
+"""Where a ledger is: a path or URL, `JOULECAST_LEDGER`, or the user's data folder."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _POSTGRES = ("postgresql", "postgres", "postgresql+psycopg")
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A file, or the URL of a PostgreSQL database; the other is None."""
+    """A file, or the URL of a PostgreSQL database (`postgresql+psycopg://...`); one is None."""
 
     path: Path | None = None
-    url: str | None = None  # "postgresql+psycopg://..."
+    url: str | None = None
 
     def __str__(self) -> str:
-        """For people: never with the password."""
+        """The path or URL, without the password."""
         if self.url is None:
             return str(self.path)
         from sqlalchemy import make_url
@@ -32,9 +32,9 @@ class Location:
 def locate(
     where: str | Path | None, env: Mapping[str, str], platform: str = sys.platform
 ) -> Location:
-    """The ledger meant by `where`, or else by `JOULECAST_LEDGER`, or the user's own.
+    """The location `where`, else that of `JOULECAST_LEDGER`, else one in the user's data folder.
 
-    Raises `UsageError` for a URL that names no database joulecast can use.
+    Raises `UsageError` for a URL of a database that joulecast cannot use.
     """
     where = where or env.get(VARIABLE) or None
     if where is None:
@@ -46,8 +46,8 @@ def locate(
         return Location(path=_expanded(Path(rest.removeprefix("/")), env))
     if scheme not in _POSTGRES:
         raise UsageError(
-            f"a ledger cannot be at a {scheme}:// address: "
-            "name a file, or postgresql://user@host/database"
+            f"a ledger cannot be at a {scheme}:// URL: "
+            "use a file, or postgresql://user@host/database"
         )
     url = f"postgresql+psycopg://{rest}"
     _check(url)
@@ -62,7 +62,7 @@ def _check(url: str) -> None:
         make_url(url)
     except (ArgumentError, ValueError) as error:
         raise UsageError(
-            "the ledger's address cannot be read: write it as "
+            "the URL of the ledger cannot be read: write it as "
             "postgresql://user:password@host:5432/database"
         ) from error
 
@@ -71,7 +71,7 @@ def _own(env: Mapping[str, str], platform: str) -> Path:
     if platform == "darwin":
         return _home(env) / "Library" / "Application Support" / "joulecast" / "ledger.sqlite"
     data = Path(env.get("XDG_DATA_HOME", ""))
-    # An XDG folder that is not absolute is to be ignored (XDG Base Directory Specification).
+    # A folder that is not absolute must be ignored (XDG Base Directory Specification).
     share = data if data.is_absolute() else _home(env) / ".local/share"
     return share / "joulecast" / "ledger.sqlite"
 
@@ -83,7 +83,7 @@ def _home(env: Mapping[str, str]) -> Path:
         return Path.home()
     except RuntimeError as error:
         raise LedgerError(
-            f"no home folder to keep the ledger in: name a file with --ledger or {VARIABLE}"
+            f"no home folder for the ledger: name a file with --ledger or {VARIABLE}"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""A ledger that fails must not cost a recording: it is kept beside it, and the training goes on."""
+"""Keeps a recording when its ledger fails: in a new file or in memory, while the run goes on."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ from ..errors import LedgerError, RunNotFoundError
 from ..recording.memory import MemorySink
 from ..recording.model import Footer, Gap, Header, Metric, Recording, RecordingSink, Samples, Span
 from ..recording.summary import summarize
-from .loading import loading
+from .import_lock import import_lock
 from .location import Location, locate
 
-if TYPE_CHECKING:  # the database library is loaded by the thread that writes
+# The database library is loaded by the thread that writes.
+if TYPE_CHECKING:
     from .store import Ledger
 
 
 class RescueSink:
-    """Writes into the ledger at `where`; when that fails, into a new one beside it, or in memory.
+    """Writes into the ledger at `where`; if that fails, into a new file, or into memory.
 
-    `on_trouble` gets one line for the user each time it has to move.
+    The new file is in the same folder, the working folder or that for temporary files.
+    `on_trouble` is called with one line for the user each time the recording moves.
     """
 
     def __init__(
@@ -33,11 +35,12 @@ class RescueSink:
         on_trouble: Callable[[str], None],
         env: Mapping[str, str] | None = None,
     ) -> None:
-        """Raises `UsageError` where `where` can be no ledger."""
+        """Raises `UsageError` where `where` cannot be a ledger."""
         self._nowhere: LedgerError | None = None
         try:
             self._location = locate(where, os.environ if env is None else env)
-        except LedgerError as error:  # no home folder: told when the run opens, and rescued
+        except LedgerError as error:
+            # There is no home folder: `open` reports it, and uses another place.
             self._location, self._nowhere = Location(), error
         self._on_trouble = on_trouble
         self._ledger: Ledger | None = None
@@ -54,7 +57,7 @@ class RescueSink:
             self._ledger = _open(self._location.url or self._location.path)
             self._sink = self._ledger.sink()
             self._sink.open(header)
-        except Exception as error:  # the database's, or its driver is not installed
+        except Exception as error:  # drivers raise families of their own, or are missing
             self._move(error, Recording(header))
 
     def flush(
@@ -69,28 +72,29 @@ class RescueSink:
 
     def close(self, footer: Footer) -> None:
         """See `RecordingSink`. Never raises `LedgerError`. The total is stored as reported."""
-        if isinstance(self._sink, MemorySink):  # there may be room again by now
+        if isinstance(self._sink, MemorySink):
+            # Places that could not be written before may be writable again.
             self._tried.clear()
-            self._rescue(self._sink.recording(), "the recording was kept in memory until its end")
+            self._rescue(self._sink.recording(), "the recording was in memory until its end")
         ended = self._read_back()
         ended.footer, ended.status = footer, footer.status
         footer = replace(footer, total=summarize(ended).total)
         self._do(lambda sink: sink.close(footer))
         if isinstance(self._sink, MemorySink):
-            self._on_trouble("the recording is not stored: no place could be written to")
+            self._on_trouble("the recording is not stored: no folder could be written")
 
     def recording(self) -> Recording:
-        """What was recorded, read from where it is kept: the figures that reports will tell."""
+        """The recording, read back from where it is stored, as reports will read it."""
         return self._read_back()
 
     @property
     def place(self) -> str | None:
-        """The file or URL (without its password) that holds the run; None while none does."""
+        """The file or URL (without its password) with the run; None while it is in memory."""
         return str(self._ledger.location) if self._ledger is not None else None
 
     @property
     def ledger(self) -> Ledger | None:
-        """The ledger that holds the run, until `release`; None while none does."""
+        """The ledger with the run, until `release`; None while it is in memory."""
         return self._ledger
 
     def release(self) -> None:
@@ -104,12 +108,13 @@ class RescueSink:
             try:
                 action(self._sink)
                 return
-            except Exception as error:  # whatever a database driver raises: nothing may be lost
+            except Exception as error:  # drivers raise families of their own
                 if isinstance(self._sink, MemorySink):
                     raise
                 if tried_again:
                     self._move(error, self._read_back())
-                tried_again = True  # a server that was restarted takes it the second time
+                # The second attempt succeeds if a server was restarted.
+                tried_again = True
 
     def _read_back(self) -> Recording:
         if isinstance(self._sink, MemorySink):
@@ -120,7 +125,7 @@ class RescueSink:
         except RunNotFoundError:
             return Recording(self._header)
         except Exception as error:
-            self._on_trouble(f"what was recorded so far cannot be read back: {error}")
+            self._on_trouble(f"the recording so far cannot be read back: {error}")
             return Recording(self._header)
 
     def _move(self, error: Exception, so_far: Recording) -> None:
@@ -128,7 +133,7 @@ class RescueSink:
         if not self._rescue(so_far, str(error)):
             self._sink, self._ledger = MemorySink(), None
             _copy(so_far, self._sink)
-            self._on_trouble(f"{error}; the recording is kept in memory for now")
+            self._on_trouble(f"{error}; the recording is in memory for now")
 
     def _rescue(self, so_far: Recording, why: str) -> bool:
         for path in self._places(so_far.header.run_id):
@@ -139,13 +144,14 @@ class RescueSink:
                 ledger = _open(path)
                 sink = ledger.sink()
                 _copy(so_far, sink)
-            except Exception:  # this place is no better: the next
-                for leftover in path.parent.glob(path.name + "*"):  # and its -wal, -shm
+            except Exception:  # this place cannot be written either
+                # SQLite's side files end in -wal and -shm.
+                for leftover in path.parent.glob(path.name + "*"):
                     leftover.unlink(missing_ok=True)
                 continue
             self._ledger, self._sink = ledger, sink
             self._on_trouble(
-                f"{why}; the recording is kept in {path} (move it with: joulecast import {path})"
+                f"{why}; the recording is in {path} (move it with: joulecast import {path})"
             )
             return True
         return False
@@ -161,7 +167,7 @@ class RescueSink:
 
 
 def _open(where: str | Path | None) -> Ledger:
-    with loading:
+    with import_lock:
         from . import store
     return store.open_ledger(where)
 

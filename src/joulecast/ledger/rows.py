@@ -1,4 +1,4 @@
-"""What the database's rows hold, to and from the recording's plain data."""
+"""Rows of the database, from and to the dataclasses of a recording."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from .codec import encode
 from .liveness import ProcessIdentity
 from .stored_json import dumps, plain_text
 
-CHUNK = 8192  # samples; larger ones compress little better
+CHUNK = 8192
+"""Samples in a chunk; larger ones compress little better."""
 
 Row = dict[str, Any]
 
 
 def run_row(header: Header, recorder: ProcessIdentity | None, now: float) -> Row:
-    """The row of a run that has started."""
+    """The row of a run that starts."""
     return {
         "run_id": header.run_id,
         "name": plain_text(header.name),
@@ -36,7 +37,7 @@ def run_row(header: Header, recorder: ProcessIdentity | None, now: float) -> Row
 
 
 def end_row(footer: Footer) -> Row:
-    """What the row of a run gets when the run has ended."""
+    """The columns of a run's row that are set when it ends."""
     return {
         "status": str(footer.status),
         "duration_s": footer.duration_s,
@@ -67,7 +68,7 @@ def part_of(samples: Samples, start: int, stop: int) -> Samples:
 
 
 def write_spans(connection: Connection, run_id: str, spans: Iterable[Span]) -> None:
-    """Store spans; one that comes again takes the place of what was known of it."""
+    """Store spans; one that is stored already is replaced."""
     last = {span.id: span for span in spans}
     table = schema.spans
     _replace(
@@ -92,7 +93,7 @@ def write_spans(connection: Connection, run_id: str, spans: Iterable[Span]) -> N
 
 
 def write_gaps(connection: Connection, run_id: str, gaps: Iterable[Gap]) -> None:
-    """Store gaps; one that comes again has its end."""
+    """Store gaps; one that is stored already is replaced: it has its end now."""
     last = {(gap.domain, gap.start_s, gap.reason): gap for gap in gaps}
     _replace(
         connection,
@@ -158,7 +159,7 @@ def gap_of(row: RowMapping) -> Gap:
 def _replace(connection: Connection, table: Any, key: tuple[str, ...], rows: list[Row]) -> None:
     if not rows:
         return
-    # Databases differ in how they spell "insert or update"; all can delete and insert.
+    # Databases differ in "insert or update"; all of them can delete and insert.
     fits = and_(*(table.c[name] == bindparam(f"old_{name}") for name in key))
     old = [{f"old_{name}": row[name] for name in key} for row in rows]
     connection.execute(delete(table).where(fits), old)

@@ -21,7 +21,8 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0004"  # the newest migration; known here so that a ledger opens without Alembic
+REVISION = "0004"
+"""The newest migration."""
 VERSION_TABLE = "joulecast_version"
 
 metadata = MetaData()

@@ -1,4 +1,4 @@
-"""Recording into the ledger: a short transaction each second, tidied into larger chunks."""
+"""Writes a recording into the ledger: one short transaction a second, later larger chunks."""
 
 from __future__ import annotations
 
@@ -13,27 +13,31 @@ from sqlalchemy.exc import IntegrityError
 from ..errors import LedgerError
 from ..recording.model import Footer, Gap, Header, Metric, Samples, Span
 from . import rows, schema
+from .database_errors import explained
 from .liveness import this_process
 from .location import Location
-from .trouble import explained
 
-TIDY_EVERY = 60  # flushes, about a minute
+TIDY_EVERY = 60
+"""Flushes, about a minute, after which small chunks become one."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Tail:
-    """A domain's youngest samples: stored already, kept to be stored again as one chunk."""
+    """A domain's newest samples: stored in small chunks, to be stored again as one chunk.
 
-    seq: int  # of the first chunk that holds them
-    chunks: int  # that hold them
+    `seq` is the number of the first of these chunks, and `chunks` how many there are.
+    """
+
+    seq: int
+    chunks: int
     parts: tuple[Samples, ...]
 
 
 class LedgerSink:
-    """One run's way into the ledger; see `recording.model.Sink`.
+    """Writes one run into the ledger; see `recording.model.RecordingSink`.
 
-    Each flush stores its samples as small chunks of their own. Once a minute, and at the end, those
-    become one; a chunk that has grown to `rows.CHUNK` samples is left as it is.
+    Each flush stores its samples as small chunks. Once a minute, and at the end, these become one;
+    a chunk of `rows.CHUNK` samples stays as it is.
     """
 
     def __init__(self, engine: Engine, location: Location, clock: Callable[[], float]) -> None:
@@ -51,7 +55,7 @@ class LedgerSink:
         """Store that the run has started. Raises `LedgerError`."""
         row = rows.run_row(header, this_process(), self._clock())
         with explained(self._location):
-            # Held open: SQLite would write all back to the file each time the last one closes.
+            # It stays open: SQLite checkpoints the whole log each time the last one closes.
             self._connection = self._engine.connect()
             try:
                 with self._connection.begin():
@@ -100,7 +104,7 @@ class LedgerSink:
             self._leave()
 
     def _store(self, connection: Connection, domain: str, part: Samples) -> _Tail:
-        """Store samples of one domain; the tail that this leaves, valid once it is committed."""
+        """Store samples of one domain; returns the tail, valid once this is committed."""
         tail = self._tails.get(domain, _Tail(0, 0, ()))
         parts = (*tail.parts, part)
         if tail.chunks + 1 >= TIDY_EVERY or len(part) > rows.CHUNK:
@@ -112,7 +116,7 @@ class LedgerSink:
     def _join(
         self, connection: Connection, domain: str, seq: int, parts: tuple[Samples, ...]
     ) -> _Tail:
-        """Put the chunks from `seq` on, whose samples `parts` are, into as few as can be."""
+        """Replace the chunks from `seq` on, with the samples `parts`, by as few as possible."""
         table = schema.chunks
         mine = (table.c.run_id == self._run_id) & (table.c.domain == domain) & (table.c.seq >= seq)
         connection.execute(delete(table).where(mine))
@@ -127,12 +131,12 @@ class LedgerSink:
         done = connection.execute(update(schema.runs).where(mine).values(values))
         if done.rowcount != 1:
             raise LedgerError(
-                f"ledger {self._location}: run {self._run_id} was deleted while it is recorded"
+                f"ledger {self._location}: run {self._run_id} was deleted while it was recorded"
             )
 
     def _open_connection(self) -> Connection:
         if os.getpid() != self._pid:
-            problem = f"process {self._pid} records this run: a process forked from it cannot"
+            problem = f"process {self._pid} records this run: a forked process cannot"
         elif self._connection is None:
             problem = "this run is not being recorded: it was not opened, or it has ended"
         else:

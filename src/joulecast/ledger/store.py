@@ -20,14 +20,14 @@ from ..recording.model import Footer, Header, Recording, RecordingSink, Samples,
 from ..recording.summary import summarize
 from . import rows, schema
 from .codec import CodecError, decode
+from .database_errors import explained
 from .engine import connect, reading
-from .joining import joined
 from .liveness import ProcessIdentity, is_interrupted
 from .location import Location, locate
+from .merge import merged
 from .run_list import RunList, RunRow
 from .sink import LedgerSink
 from .stored_json import loads
-from .trouble import explained
 
 # Without the header, which is large. Newest first.
 _NEWEST = select(*(c for c in schema.runs.c if c.name != "header")).order_by(
@@ -215,14 +215,14 @@ class Ledger:
         """
         run_id = recording.header.run_id
         with explained(self.location), self._engine.begin() as connection:
-            known = connection.execute(_of(schema.runs, run_id)).mappings().first()
-            if known is not None and not replace:
-                if not join or self._status(known) is not Status.INTERRUPTED:
+            row = connection.execute(_of(schema.runs, run_id)).mappings().first()
+            if row is not None and not replace:
+                if not join or self._status(row) is not Status.INTERRUPTED:
                     raise LedgerError(
-                        f"ledger {self.location}: run {run_id} ({known['name']}) is in it already: "
-                        "nothing was changed (joulecast import --replace puts this one there)"
+                        f"ledger {self.location}: run {run_id} ({row['name']}) is in it already: "
+                        "nothing was changed (joulecast import --replace replaces it)"
                     )
-                recording = joined(self._load(connection, run_id), recording)
+                recording = merged(self._load(connection, run_id), recording)
             _delete(connection, run_id)
             _insert(connection, recording)
 
@@ -307,8 +307,8 @@ class Ledger:
             parts.setdefault(row["domain"], []).append(part)
         return {domain: Samples.concat(chunks) for domain, chunks in parts.items()}
 
-    def _damaged(self, run_id: str, what: str) -> LedgerError:
-        return LedgerError(f"ledger {self.location}: run {run_id} is damaged: {what}")
+    def _damaged(self, run_id: str, problem: str) -> LedgerError:
+        return LedgerError(f"ledger {self.location}: run {run_id} is damaged: {problem}")
 
     def _status(self, row: RowMapping) -> Status:
         if row["status"] != Status.RUNNING:

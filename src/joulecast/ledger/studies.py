@@ -12,11 +12,11 @@ from sqlalchemy import Connection, RowMapping, func, insert, select, text, updat
 from ..errors import BadInputError, LedgerError, StudyNotFoundError
 from ..units import Estimate, Provenance
 from . import schema
+from .database_errors import explained
 from .engine import reading
 from .store import Ledger
 from .stored_json import dumps, loads, plain_text
 from .study_model import PlannedStudy, Study, Trial, TrialStatus
-from .trouble import explained
 
 # Key of a PostgreSQL advisory lock: "study" in ASCII.
 _PLAN_LOCK = 0x7374756479

@@ -3,7 +3,7 @@ import math
 import numpy as np
 
 from fakes.stored_runs import header, samples
-from joulecast.ledger.joining import joined
+from joulecast.ledger.merge import merged
 from joulecast.recording.model import Footer, Gap, Metric, Recording, Span, Status
 
 NAN = Metric(1.0, "loss", math.nan)
@@ -31,7 +31,7 @@ def test_the_rest_alone_is_put_behind() -> None:
         footer=Footer(Status.FINISHED, 5.0, 0),
         status=Status.FINISHED,
     )
-    whole = joined(stored(), rest)
+    whole = merged(stored(), rest)
     np.testing.assert_allclose(whole.samples["gpu:0"].t_s, np.arange(50) / 10)
     assert len(whole.samples["cpu:0"]) == 20
     assert {span.id: span.end_s for span in whole.spans} == {0: 0.5, 1: 5.0}
@@ -44,13 +44,13 @@ def test_the_rest_alone_is_put_behind() -> None:
 def test_a_rescue_that_has_all_of_it_takes_its_place() -> None:
     rescue = stored()
     rescue.samples = {"gpu:0": samples(5), "cpu:0": samples(5)}
-    whole = joined(stored(), rescue)
+    whole = merged(stored(), rescue)
     assert whole.samples["gpu:0"].t_s.tolist() == rescue.samples["gpu:0"].t_s.tolist()
     assert len(whole.metrics) == 1
 
 
 def test_joining_with_itself_changes_nothing() -> None:
-    whole = joined(stored(), stored())
+    whole = merged(stored(), stored())
     assert len(whole.samples["gpu:0"]) == 20
     assert len(whole.spans) == 2
     assert len(whole.gaps) == 1

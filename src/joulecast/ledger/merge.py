@@ -1,4 +1,4 @@
-"""Two recordings of one run made one: what a ledger had stored when it failed, and the rescue."""
+"""Merges two recordings of one run: what a ledger stored until it failed, and what followed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from ..recording.model import Recording, Samples
 from .rows import part_of
 
 
-def joined(earlier: Recording, later: Recording) -> Recording:
-    """All that either holds; where both speak of the same, `later` counts.
+def merged(earlier: Recording, later: Recording) -> Recording:
+    """All that is in either; where both have the same span or gap, that of `later` is used.
 
-    The samples of `earlier` count up to the first that `later` has of the domain.
+    The samples of `earlier` are used up to the first that `later` has of the domain.
     """
     samples = dict(earlier.samples)
     for domain, new in later.samples.items():
@@ -21,7 +21,7 @@ def joined(earlier: Recording, later: Recording) -> Recording:
         samples[domain] = Samples.concat([old, new])
     spans = {span.id: span for span in [*earlier.spans, *later.spans]}
     gaps = {(g.domain, g.start_s, g.reason): g for g in [*earlier.gaps, *later.gaps]}
-    # By their text: a loss that is not-a-number does not equal itself.
+    # Compared as text, because not-a-number does not equal itself.
     metrics = {repr(metric): metric for metric in [*earlier.metrics, *later.metrics]}
     return Recording(
         header=later.header,

@@ -8,13 +8,50 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 
-from joulecast.forecasting.physical.constants import PRIORS, Constants, is_geforce
+from joulecast.forecasting.physical.constants import Constants, is_geforce
 from joulecast.forecasting.physical.device import Device
 from joulecast.forecasting.physical.power_model import run
 from joulecast.forecasting.physical.roofline import Array, Busy, Demand, busy, demand
 from least_squares import fit
 from static_data import Measured
 
+# The model's constants: start, and standard deviation of the logarithm before any measurement.
+PRIORS: dict[str, tuple[float, float]] = {
+    "vector_matmul": (0.8, 0.3),
+    "vector_conv": (0.8, 0.3),
+    "vector_winograd": (1.4, 0.3),
+    "vector_depthwise": (0.15, 0.5),
+    "tensor_matmul": (0.5, 0.4),
+    "tensor_conv": (0.5, 0.4),
+    "tensor_attention": (0.4, 0.4),
+    "tensor_recurrent": (0.2, 0.5),
+    "memory_matmul": (0.7, 0.3),
+    "memory_conv": (0.6, 0.3),
+    "memory_depthwise": (0.5, 0.4),
+    "memory_norm": (0.6, 0.3),
+    "memory_recurrent": (0.8, 0.4),
+    "memory_elementwise": (0.85, 0.2),
+    "memory_other": (0.6, 0.3),
+    "narrow": (0.3, 0.7),
+    "shallow": (1.0, 0.5),
+    # Attained by consumer boards relative to others.
+    "geforce": (1.1, 0.1),
+    "latency_s": (4e-6, 0.5),
+    "latency_recurrent_s": (1e-5, 0.5),
+    "exposed": (0.6, 0.3),
+    "launch_s": (1.5e-5, 0.5),
+    "launch_backward": (0.7, 0.3),
+    "launch_optimizer": (0.5, 0.3),
+    "step_s": (5e-4, 0.3),
+    "awake_hbm": (0.15, 0.3),
+    "awake_gddr": (0.25, 0.3),
+    "power_vector": (0.7, 0.4),
+    "power_tensor": (0.8, 0.4),
+    "power_memory": (0.5, 0.4),
+    "power_latency": (0.3, 0.5),
+    "gamma": (2.0, 0.2),
+    "held": (0.92, 0.05),
+}
 # What a machine may do otherwise than the constants say: factors, and how far (in logarithms)
 # machines differ before anything is known of them.
 FACTORS = {

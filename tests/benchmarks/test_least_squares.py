@@ -29,3 +29,10 @@ def test_parameters_without_measurements_stay_at_the_prior():
 def test_prior_and_measurement_are_weighted_by_their_deviations():
     fitted = fit(lambda at: at - 1, np.zeros(1), np.ones(1))
     assert fitted == pytest.approx([0.5], abs=1e-3)
+
+
+def test_the_physical_fit_has_a_prior_for_each_shipped_constant():
+    import physical_fit
+    from joulecast.forecasting.physical.constants import shipped
+
+    assert set(shipped()["constants"]) == set(physical_fit.PRIORS)

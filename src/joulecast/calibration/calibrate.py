@@ -250,5 +250,5 @@ def _fit_plug(plugged: SideBySide) -> list[WallFit]:
         except WallFitError as error:
             refused = error
     if refused is not None and not fits:
-        raise refused
+        raise WallFitError(f"{refused} (the constants of the devices are stored)")
     return fits

@@ -23,43 +23,6 @@ MEMORY |= {"elementwise": "elementwise", "optimizer": "elementwise"}
 # Attained share of the peak rate by the rest.
 OTHER = 0.5
 
-# name -> (start, standard deviation of its logarithm before anything is measured)
-PRIORS: dict[str, tuple[float, float]] = {
-    "vector_matmul": (0.8, 0.3),
-    "vector_conv": (0.8, 0.3),
-    "vector_winograd": (1.4, 0.3),
-    "vector_depthwise": (0.15, 0.5),
-    "tensor_matmul": (0.5, 0.4),
-    "tensor_conv": (0.5, 0.4),
-    "tensor_attention": (0.4, 0.4),
-    "tensor_recurrent": (0.2, 0.5),
-    "memory_matmul": (0.7, 0.3),
-    "memory_conv": (0.6, 0.3),
-    "memory_depthwise": (0.5, 0.4),
-    "memory_norm": (0.6, 0.3),
-    "memory_recurrent": (0.8, 0.4),
-    "memory_elementwise": (0.85, 0.2),
-    "memory_other": (0.6, 0.3),
-    "narrow": (0.3, 0.7),
-    "shallow": (1.0, 0.5),
-    # Attained by consumer boards relative to others.
-    "geforce": (1.1, 0.1),
-    "latency_s": (4e-6, 0.5),
-    "latency_recurrent_s": (1e-5, 0.5),
-    "exposed": (0.6, 0.3),
-    "launch_s": (1.5e-5, 0.5),
-    "launch_backward": (0.7, 0.3),
-    "launch_optimizer": (0.5, 0.3),
-    "step_s": (5e-4, 0.3),
-    "awake_hbm": (0.15, 0.3),
-    "awake_gddr": (0.25, 0.3),
-    "power_vector": (0.7, 0.4),
-    "power_tensor": (0.8, 0.4),
-    "power_memory": (0.5, 0.4),
-    "power_latency": (0.3, 0.5),
-    "gamma": (2.0, 0.2),
-    "held": (0.92, 0.05),
-}
 # Exponent of the soft maximum of device, host and input.
 CORNER = 4.0
 
@@ -74,7 +37,7 @@ class Constants:
 
     @classmethod
     def of(cls, values: Mapping[str, float]) -> Constants:
-        """From the named values of `PRIORS`."""
+        """From the values by name, as in the table `[constants]` of the data file."""
         compute = np.full((2, len(CLASSES)), OTHER)
         memory = np.full(len(CLASSES), values["memory_other"])
         latency = np.full(len(CLASSES), values["latency_s"])

@@ -1,6 +1,6 @@
-"""When early stopping will end a run, told from its learning curve so far, on real curves.
+"""When early stopping will end a run, forecast from its learning curve so far, on real curves.
 
-Each curve is trained to its planned end; the rule then says where it would have ended. We are
+Each curve is trained to its planned end; the rule then shows where it would have ended. We are
 asked at 20, 40 and 60 % of the epochs before that, and at epochs 5, 10, 20 and 40 of all runs that
 are not over by then (the fair question: nobody who asks knows how far the end is). The constants
 were chosen on curves of digits and diabetes; what is judged are three other sets of data.
@@ -31,7 +31,7 @@ EPOCH = Work(1.0, 10.0, 2000.0)  # all alike: what is judged here is the epoch o
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was said at one moment of one run, beside the truth."""
+    """The forecast at one moment of one run, and the truth."""
 
     inside: bool
     width: float  # of the interval, epochs
@@ -54,11 +54,11 @@ def ended(curve: list[float], rule: EarlyStopping) -> int:
 def ask(curve: list[float], rule: EarlyStopping, seen: int, end: int) -> Answer:
     """The forecast after so many epochs."""
     planned = len(curve)
-    found = stopping(curve[:seen], rule, planned)
+    forecast = stopping(curve[:seen], rule, planned)
     total = Prediction(planned * EPOCH.energy_j), Prediction(planned * EPOCH.duration_s)
-    spent = Work(seen, seen * EPOCH.duration_s, seen * EPOCH.energy_j)
-    energy = expected_energy(found, Forecast(*total), spent).energy
-    low, high = found.interval
+    so_far = Work(seen, seen * EPOCH.duration_s, seen * EPOCH.energy_j)
+    energy = expected_energy(forecast, Forecast(*total), so_far).energy
+    low, high = forecast.interval
     whole = planned * EPOCH.energy_j
     error = abs(energy.value - end * EPOCH.energy_j) / whole
     return Answer(low <= end <= high, high - low, error, (planned - end) / planned)
@@ -90,18 +90,18 @@ def inside(of: list[Answer]) -> float:
 
 def figures(by_moment: dict[str, list[Answer]], chosen: dict[str, list[Answer]]) -> list[Figure]:
     """Two rows for each moment, and what was reached where the constants were chosen."""
-    found = []
+    rows = []
     for moment, of in by_moment.items():
         width = statistics.median(a.width for a in of)
         note = f"{len(of)} questions, median width {width:.0f} epochs"
         if moment in chosen:
             note += f"; where the constants were chosen {inside(chosen[moment]):.0f} %"
-        found.append(
+        rows.append(
             Figure(
                 f"{moment}: last epoch in its 90 % interval", inside(of), "%", None, 80, note=note
             )
         )
-        found.append(
+        rows.append(
             Figure(
                 "  mean error of the expected energy",
                 100 * statistics.mean(a.error for a in of),
@@ -111,7 +111,7 @@ def figures(by_moment: dict[str, list[Answer]], chosen: dict[str, list[Answer]])
                 "it for granted that all are run",
             )
         )
-    return found
+    return rows
 
 
 def update_ms(seen: int, planned: int) -> float:

@@ -34,7 +34,7 @@ from joulecast.forecasting.online.rates import HABITS, Habits, later_epochs
 from joulecast.forecasting.online.segments import PEAK, SEEN, Segments, later_power
 
 AT = (2, 3, 5)  # epochs seen
-OTHERS = ("made-up", "traces")  # groups chosen on, beside the workloads
+OTHERS = ("made-up", "traces")  # groups chosen on, in addition to the workloads
 CUTS = (10, 20, 50, 100)  # epochs that traces are cut into, in turn
 LIFTS = (0.0, 0.005, 0.01, 0.02, 0.03)
 ALIKE = (0.05, 0.15, 0.25, 0.4)
@@ -45,7 +45,7 @@ ENOUGH = (0.05, 0.1, 0.15, 0.2, 0.3)
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Predicted:
     """Of one run after so many epochs, relative to the truth."""
 
     seen: int
@@ -59,8 +59,8 @@ class Said:
         return self.high - self.low + 20 * (max(0.0, self.low - 1) + max(0.0, 1 - self.high))
 
 
-def said(history: History, habits: Habits) -> Iterable[Said]:
-    """What the rule for whole epochs says of a run's energy."""
+def predictions(history: History, habits: Habits) -> Iterable[Predicted]:
+    """The energy of a run by the rule for whole epochs."""
     energy = np.array([w.energy_j for w in history.epochs])
     duration = np.array([w.duration_s for w in history.epochs])
     truth, count = energy.sum(), len(energy)
@@ -68,8 +68,10 @@ def said(history: History, habits: Habits) -> Iterable[Said]:
         if k < count:
             seconds, left = float(np.median(duration[1:k])), float(count - k)
             rate = later_epochs(float(energy[0]), energy[1:k], seconds, k, left, habits)
-            spent = energy[:k].sum()
-            yield Said(k, *((spent + left * r) / truth for r in (rate.value, rate.low, rate.high)))
+            so_far = energy[:k].sum()
+            yield Predicted(
+                k, *((so_far + left * r) / truth for r in (rate.value, rate.low, rate.high))
+            )
 
 
 Groups = dict[str, list[History]]
@@ -85,7 +87,7 @@ class Losses:
     def of(self, group: str, habits: Habits) -> tuple[float, float]:
         """Mean absolute error and interval score."""
         if (group, habits) not in self._known:
-            rows = [s for history in self._groups[group] for s in said(history, habits)]
+            rows = [s for history in self._groups[group] for s in predictions(history, habits)]
             self._known[group, habits] = (
                 float(np.mean([abs(s.value - 1) for s in rows])),
                 float(np.mean([s.interval_score for s in rows])),
@@ -128,7 +130,7 @@ def by_workload(quick: bool) -> list[Figure]:
     figures, everything = [], []
     for left_out in (g for g in groups if g not in OTHERS):
         habits = losses.choose([g for g in groups if g != left_out])
-        rows = [s for history in groups[left_out] for s in said(history, habits)]
+        rows = [s for history in groups[left_out] for s in predictions(history, habits)]
         everything += rows
         note = f"{described(habits)}; {judged(rows)}"
         name = f"  without {left_out}: error on it, 2 to 5 epochs seen"
@@ -141,7 +143,7 @@ def by_workload(quick: bool) -> list[Figure]:
         error = 100 * float(np.mean([abs(s.value - 1) for s in rows]))
         figures.append(Figure(name, error, "%", note=judged(rows)))
     habits = losses.choose(list(groups))
-    rows = [s for g in groups if g not in OTHERS for h in groups[g] for s in said(h, habits)]
+    rows = [s for g in groups if g not in OTHERS for h in groups[g] for s in predictions(h, habits)]
     note = f"{described(habits)}; shipped: {described(HABITS)}"
     error = 100 * float(np.mean([abs(s.value - 1) for s in rows]))
     figures.append(
@@ -155,7 +157,7 @@ def described(habits: Habits) -> str:
     return f"lift {habits.lift:g}, alike {habits.alike:g}, up {habits.up:g}, down {habits.down:g}"
 
 
-def judged(rows: Sequence[Said]) -> str:
+def judged(rows: Sequence[Predicted]) -> str:
     """Coverage and width."""
     inside = 100 * float(np.mean([s.low <= 1 <= s.high for s in rows]))
     width = 100 * float(np.mean([s.high - s.low for s in rows]))
@@ -165,10 +167,10 @@ def judged(rows: Sequence[Said]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Glimpse:
-    """A trace after a fraction of it: what was spent, what the recent segments took, the truth."""
+    """A trace after a fraction of it: energy so far, the recent segments, the truth."""
 
     fraction: float
-    spent: float
+    so_far: float
     seconds_left: int
     duration: np.ndarray[tuple[int], np.dtype[np.float64]]
     energy: np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -177,7 +179,7 @@ class Glimpse:
     def error(self, peak: float, enough: float) -> float:
         """Of the forecast with these constants, absolute and relative."""
         watts = later_power(self.duration, self.energy, self.fraction, peak, enough)
-        return abs((self.spent + self.seconds_left * watts) / self.truth - 1)
+        return abs((self.so_far + self.seconds_left * watts) / self.truth - 1)
 
 
 def glimpses(trace: Trace) -> Iterable[Glimpse]:
@@ -191,9 +193,9 @@ def glimpses(trace: Trace) -> Iterable[Glimpse]:
         if i + 1 in marks:
             _, t, e = segments.arrays()
             half = len(t) // 2
-            spent, left = float(power[: i + 1].sum()), count - i - 1
+            so_far, left = float(power[: i + 1].sum()), count - i - 1
             yield Glimpse(
-                marks[i + 1], spent, left, t[half:].copy(), e[half:].copy(), float(power.sum())
+                marks[i + 1], so_far, left, t[half:].copy(), e[half:].copy(), float(power.sum())
             )
 
 

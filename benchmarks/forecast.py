@@ -47,7 +47,7 @@ FROM_DATA = ("carbontracker", "step-energy", "step-power")  # need nothing beyon
 
 
 def methods(runs: Sequence[History], nodes: dict[str, int]) -> dict[str, Build]:
-    """All that can be built from what is known of these runs, and the median of later epochs."""
+    """All that can be built from the facts of these runs, and the median of later epochs."""
 
     def builder(name: str) -> Build:
         return lambda h: METHODS[name].build(RunContext(tdp_w=RATED_W * nodes.get(h.run_id, 1)))
@@ -56,13 +56,13 @@ def methods(runs: Sequence[History], nodes: dict[str, int]) -> dict[str, Build]:
     return {"online": lambda _: Online(), **builds, MedianOfLater.name: lambda _: MedianOfLater()}
 
 
-def compared(label: str, found: Sequence[OnlineScore], seen: int, judged: bool) -> list[Figure]:
-    """Error, its 90th percentile, coverage and width of `online` beside the other methods.
+def compared(label: str, scores: Sequence[OnlineScore], seen: int, judged: bool) -> list[Figure]:
+    """Error, its 90th percentile, coverage and width of `online` and of the other methods.
 
     The target is the best of those that know no more than `online` does, as `joulecast evaluate`
-    compares them on these data; mlco2, told the rated power, stands beside.
+    compares them on these data; mlco2, which is given the rated power, is shown too.
     """
-    here = {s.forecaster: s for s in found if s.epochs_seen == seen}
+    here = {s.forecaster: s for s in scores if s.epochs_seen == seen}
     ours = here.pop("online")
     epochs = f"{seen} epoch{'s' * (seen > 1)} seen"
     others = {
@@ -103,8 +103,8 @@ def on_mlperf(quick: bool) -> list[Figure]:
     subjects = mlperf(5 if quick else 1)
     runs = [s.history for s in subjects]
     nodes = {h.run_id: int(h.run_id.split("x", 1)[0]) for h in runs}
-    found = score_histories(runs, AT, methods(runs, nodes))
-    figures = [f for k in AT for f in compared("MLPerf", found, k, judged=True)]
+    scores = score_histories(runs, AT, methods(runs, nodes))
+    figures = [f for k in AT for f in compared("MLPerf", scores, k, judged=True)]
     for group in sorted({str(s.group) for s in subjects}):
         part = [s.history for s in subjects if s.group == group]
         scores = score_histories(part, AT, {"online": lambda _: Online()})
@@ -119,7 +119,7 @@ def on_mlperf(quick: bool) -> list[Figure]:
 
 
 def learning(subjects: Sequence[fit_online.EpochRun]) -> list[Figure]:
-    """One epoch seen, and the other runs known as past runs."""
+    """One epoch seen, and the other runs as past runs."""
     figures = []
     for title, others in (("all others", False), ("those of other workloads", True)):
         past = {
@@ -133,7 +133,7 @@ def learning(subjects: Sequence[fit_online.EpochRun]) -> list[Figure]:
         )
         energy = score.energy
         note = f"90th percentile {energy.p90_pct:.1f} %, inside {energy.coverage_pct:.0f} %"
-        name = f"  MLPerf, 1 epoch seen, past runs known ({title}): error"
+        name = f"  MLPerf, 1 epoch seen, with past runs ({title}): error"
         figures.append(Figure(name, energy.mape_pct, "%", note=note))
     return figures
 
@@ -187,9 +187,9 @@ def on_made_up(quick: bool) -> list[Figure]:
             "carbontracker": lambda _: METHODS["carbontracker"].build(RunContext()),
             MedianOfLater.name: lambda _: MedianOfLater(),
         }
-        found = score_histories(runs, (1, 2, 5, 20), builds)
+        scores = score_histories(runs, (1, 2, 5, 20), builds)
         for k in (1, 2, 5, 20):
-            figures += compared(title, found, k, judged=False)[:4]
+            figures += compared(title, scores, k, judged=False)[:4]
         figures += in_first_steps(title, kind, 20 if quick else 200)
     return figures
 
@@ -207,9 +207,9 @@ def in_first_steps(title: str, kind: Kind, count: int, per_epoch: int = 200) -> 
             if i in at:
                 forecast = online.forecast(history.planned)
                 assert forecast is not None
-                said = forecast.energy
-                errors[i].append(abs(said.value / truth - 1))
-                inside[i].append((said.low or 0) <= truth <= (said.high or 0))
+                energy = forecast.energy
+                errors[i].append(abs(energy.value / truth - 1))
+                inside[i].append((energy.low or 0) <= truth <= (energy.high or 0))
     return [
         Figure(
             f"  {title}, {k} of {per_epoch} steps of the first epoch seen: error",

@@ -37,7 +37,7 @@ FRACTIONS = (0.01, 0.02, 0.05, 0.1, 0.2)
 
 
 class MedianOfLater(OnlineForecaster):
-    """What is spent, and the median of all epochs but the first for each one to come."""
+    """Energy so far, and the median of all epochs but the first for each remaining one."""
 
     name = "median of later"
 
@@ -82,17 +82,17 @@ def traces(every: int = 1) -> list[Trace]:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A forecast of one run's energy after a fraction of it, beside the truth, J."""
+    """A forecast of one run's energy after a fraction of it, and the truth, J."""
 
     fraction: float
-    said: Prediction
+    predicted: Prediction
     mean_so_far: float
     truth: float
 
     @property
     def error(self) -> float:
         """Absolute and relative."""
-        return abs(self.said.value / self.truth - 1)
+        return abs(self.predicted.value / self.truth - 1)
 
     @property
     def error_of_mean(self) -> float:
@@ -102,16 +102,16 @@ class Attempt:
     @property
     def inside(self) -> bool:
         """Whether the truth lies in the interval."""
-        return (self.said.low or 0) <= self.truth <= (self.said.high or math.inf)
+        return (self.predicted.low or 0) <= self.truth <= (self.predicted.high or math.inf)
 
     @property
     def width(self) -> float:
         """Of the interval, relative to the truth."""
-        return ((self.said.high or math.inf) - (self.said.low or 0)) / self.truth
+        return ((self.predicted.high or math.inf) - (self.predicted.low or 0)) / self.truth
 
 
 def watched(trace: Trace) -> Iterator[Attempt]:
-    """A trace told second by second, of which only the fraction done is known."""
+    """Forecasts of a trace, second by second, of which only the fraction done is known."""
     power = trace.power
     count, truth = len(power), float(power.sum())
     marks = {max(1, round(count * f)): f for f in FRACTIONS}
@@ -141,7 +141,7 @@ def in_epochs(trace: Trace, count: int) -> History:
 def cells() -> list[History]:
     """Networks trained once for one epoch and once for four (EC-NAS, space 4V9E).
 
-    As one run of which the first epoch and the sum of the three later ones are known.
+    As one run with the first epoch and the sum of the three later ones.
     """
     found: dict[tuple[str, str], dict[float, Work]] = {}
     with CELLS.open(newline="") as file:

@@ -5,7 +5,7 @@
 Every figure is of runs that the fit had not seen: an architecture left out everywhere (the machine
 known from its other architectures: rung "calibrated"), or a GPU left out (its catalog row alone).
 With a GPU left out a job may have run on the others, as it has for every method under this split;
-beside it stands what the model says of a job that ran nowhere. Needs `../shared/data`.
+the forecast for a job that ran nowhere is shown too. Needs `../shared/data`.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ WHY = {
         "architecture",
         "Zeus",
     ): "each network is alone in its kind: ShuffleNet's kernels of 2021 take "
-    "twice what others' let expect, DeepSpeech2 pads, BERT is said too slow",
+    "twice what those of others suggest, DeepSpeech2 pads, BERT is forecast too slow",
     (
         "architecture",
         "SEAA",
     ): "two of five networks wait for Keras's host: with one left out, the other cannot part "
     "the time of a step from that of its kernels",
     ("GPU", "SEAA"): "the host of the RTX 3090 takes about 20 ms a step, the GTX 750 Ti draws half "
-    "of what its TDP lets expect",
+    "of what its TDP suggests",
 }
 
 
 def measured(quick: bool) -> tuple[list[Row], list[float]]:
-    """Rows to fit and score, and what FLOPs / peak x TDP says of their energies, J."""
+    """Rows to fit and score, and their energies by FLOPs / peak x TDP, J."""
     runs = [
         *static_data.zeus(limits=2 if quick else 3),
         *static_data.seaa(),
@@ -54,10 +54,10 @@ def measured(quick: bool) -> tuple[list[Row], list[float]]:
     return [row(m) for m in runs], joules
 
 
-def mape(said: Sequence[float], rows: Sequence[Row]) -> float:
+def mape(predicted: Sequence[float], rows: Sequence[Row]) -> float:
     """Mean absolute error, %."""
     truth = np.array([r.energy_j for r in rows], float)
-    return 100 * float(np.mean(np.abs(np.array(said) / truth - 1)))
+    return 100 * float(np.mean(np.abs(np.array(predicted) / truth - 1)))
 
 
 def energies(
@@ -125,8 +125,8 @@ def benchmark(quick: bool) -> list[Figure]:
     figures += step_times(unseen)
     for data in ("Zeus", "SEAA", "EC-NAS"):
         own = [(j, r) for j, r in zip(rated, rows, strict=True) if r.data == data]
-        said, of = zip(*own, strict=True)
-        figures.append(Figure(f"  FLOPs / peak x TDP, {data}: MAPE", mape(said, of), "%"))
+        predicted, of = zip(*own, strict=True)
+        figures.append(Figure(f"  FLOPs / peak x TDP, {data}: MAPE", mape(predicted, of), "%"))
     return figures
 
 

@@ -10,8 +10,8 @@ import pytest
 from fakes.training_runs import MIXED, STEADY, in_steps, training_run
 from joulecast.forecasting.base import Forecast, History, Prediction, Work
 from joulecast.forecasting.online.forecaster import Online
-from joulecast.forecasting.online.rates import level, steady
-from joulecast.forecasting.online.segments import CAPACITY, Segments, warm_up
+from joulecast.forecasting.online.rates import Rate, level, steady
+from joulecast.forecasting.online.segments import CAPACITY, Segments, warm_up, with_evaluation
 from joulecast.forecasting.scoring.online_scores import score_histories
 
 
@@ -169,6 +169,11 @@ def test_the_end_of_the_warm_up() -> None:
     assert warm_up(np.ones(50)) == 0
     assert warm_up(np.array([9.0, 1.0])) == 0
     assert warm_up(np.linspace(9, 1, 10)) == 5
+
+
+def test_the_evaluation_to_come_adds_to_value_and_upper_bound() -> None:
+    rate = with_evaluation(Rate(100.0, 90.0, 110.0))
+    assert (rate.value, rate.low, rate.high) == pytest.approx((104, 90, 126.5))
 
 
 def test_segments_are_bounded_and_lose_nothing() -> None:

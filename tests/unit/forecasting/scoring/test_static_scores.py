@@ -182,6 +182,13 @@ def test_runs_that_lack_facts_are_not_forecast():
     assert [(s.forecaster, s.runs) for s in evaluation.results] == [("mlco2", 2)]
 
 
+def test_the_length_of_a_run_is_in_epochs_or_in_steps():
+    missing = static_methods()["pre-energy"].missing
+    assert missing(Facts(epochs=3.0)) is None
+    assert missing(Facts(steps=3.0)) is None
+    assert missing(Facts())
+
+
 def test_a_split_with_nothing_to_leave_out_and_a_method_that_cannot_learn():
     def refuses(runs):
         raise BadInputError("too few")

@@ -5,22 +5,26 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from ..analysis.power.behavior import power_behavior
 from ..errors import UsageError
+from ..recording.summary import Summary
 from ..run.show import RunReport, show
+from ..run.training import Run
+from ..study.findings.findings import Findings
 
 
 def report(
-    run: str | RunReport,
+    run: str | Run | Summary | RunReport | Findings,
     output: str | Path | None = None,
     *,
     ledger: str | Path | None = None,
     stabilization: str = "cusum",
 ) -> Path:
-    """Write one run as a self-contained HTML page that fetches nothing.
+    """Write one run, or the findings of a study, as a self-contained HTML page.
 
     Args:
-        run: id, the beginning of one, or name of a recorded run, `"last"`, or what `joulecast.show`
-            returned.
+        run: id, the beginning of one, or name of a recorded run, or `"last"`; a run that has ended;
+            what `joulecast.show`, `summarize` or `findings` returned.
         output: file to write, overwritten if it exists. By default `NAME-ID.html` in the current
             folder, which must not exist yet.
         ledger: a file or PostgreSQL URL; `JOULECAST_LEDGER` or the user's data folder by default.
@@ -31,21 +35,36 @@ def report(
 
     Raises:
         RunNotFoundError: no run matches.
-        UsageError: the file cannot be written.
+        UsageError: the file cannot be written, or the run has no figures.
         MissingExtraError: plotly or jinja2 is not installed.
 
     Example:
         >>> joulecast.report("last", "run.html")  # doctest: +SKIP
         PosixPath('run.html')
     """
-    from .page.run import render_html
+    if isinstance(run, Findings):
+        from .page.study_page import render_study
 
-    if isinstance(run, str):
-        run = show(run, ledger=ledger, stabilization=stabilization)
-    header = run.summary.recording.header
-    path = Path(output or default_name(header.name, header.run_id))
-    write_text(path, render_html(run.summary, run.power), overwrite=output is not None)
+        name, page = default_name(Path(run.name).stem, "study"), render_study(run)
+    else:
+        from .page.run import render_html
+
+        if isinstance(run, str):
+            run = show(run, ledger=ledger, stabilization=stabilization)
+        shown = run if isinstance(run, RunReport) else _of_run(run, stabilization)
+        header = shown.summary.recording.header
+        name = default_name(header.name, header.run_id)
+        page = render_html(shown.summary, shown.power)
+    path = Path(output or name)
+    write_text(path, page, overwrite=output is not None)
     return path
+
+
+def _of_run(run: Run | Summary, stabilization: str) -> RunReport:
+    summary = run.summary if isinstance(run, Run) else run
+    if summary is None:
+        raise UsageError("the run has no figures: it has not ended, or another process records it")
+    return RunReport(summary, power_behavior(summary, stabilization))
 
 
 def write_text(path: Path, text: str, *, overwrite: bool = True) -> None:

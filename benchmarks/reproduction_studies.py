@@ -17,8 +17,8 @@ import numpy as np
 from harness import ROOT, SHARED_DATA, machine
 from joulecast.analysis.statistics.correlation import correlate
 from joulecast.analysis.statistics.group_comparison import Comparison, compare_groups
+from joulecast.analysis.statistics.wording import p_text
 from joulecast.analysis.table.columns import Table
-from joulecast.reports.documents.compare import p_text
 
 RUNS = SHARED_DATA / "seaa" / "runs.csv"
 MEDIANS = SHARED_DATA / "delrey" / "figure_bar_medians.csv"

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .groups import Group, count_of_values
+from .groups import Group
 from .scipy_stats import finite, quiet, scipy_stats
+from .wording import count_of_values
 
 MAX_SHAPIRO = 5000
 """Values up to which the p of Shapiro-Wilk is calibrated (Royston 1995, AS R94)."""

@@ -16,8 +16,9 @@ from ...result import Result
 from ...units import Z90
 from ..table.columns import Array
 from ..table.load import Source, Where, load_table
-from .groups import count_of_values, split
+from .groups import split
 from .scipy_stats import finite, scipy_stats
+from .wording import count_of_values
 
 MAX_EXACT = 8
 """Pairs up to which p counts all orders (8! = 40,320)."""

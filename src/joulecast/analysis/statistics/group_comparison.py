@@ -16,10 +16,11 @@ from ..table.column_units import quantities
 from ..table.columns import Table
 from .assumptions import EqualSpread, Normality, levene, shapiro
 from .effect_sizes import EffectSize, cliffs_delta
-from .groups import Group, GroupSummary, some, split, summarize_group
+from .groups import Group, GroupSummary, split, summarize_group
 from .omnibus import KRUSKAL, WELCH, Omnibus, kruskal_wallis, welch_anova
 from .posthoc import PairPs, dunn, games_howell, holm
 from .scipy_stats import finite
+from .wording import some
 
 # Below so many values of a group the chi-squared and normal approximations are rough.
 _FEW = 5

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ...errors import BadInputError
-from ...units import one_line
 from ..table.columns import Array, Table, sort_levels
 
 MAX_GROUPS = 50
@@ -91,16 +89,3 @@ def split(table: Table, values: Array, by: str) -> tuple[list[Group], int]:
         for i, name in enumerate(names)
     ]
     return groups, int(np.sum(at < 0))
-
-
-def some(names: Sequence[str]) -> str:
-    """`a, b and c`, or `a, b, c and 4 more`, without control characters."""
-    shown = [one_line(name) for name in names[:3]]
-    if len(names) > 3:
-        return f"{', '.join(shown)} and {len(names) - 3} more"
-    return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))
-
-
-def count_of_values(n: int) -> str:
-    """`1 value`, `2 values`."""
-    return f"{n:,} value{'s' * (n != 1)}"

@@ -22,6 +22,7 @@ from .groups import Group
 from .medians import Median, median
 from .scipy_stats import scipy_stats
 from .two_way import Cells, Sums, cells_of, sums_of_squares
+from .wording import p_text
 
 MAX_LEVELS = 100
 
@@ -303,9 +304,8 @@ def _finding(effect: FactorEffect, value: str, a: str, b: str, alpha: float) -> 
     of = f"the effect of {one_line(a)} on {what} depends on {one_line(b)}"
     if effect.p is None or effect.f is None or effect.partial_eta_squared is None:
         return f"Whether {of} is unknown: {effect.reason}"
-    p = "p < 0.001" if effect.p < 0.001 else f"p = {effect.p:.3f}"
     figures = (
-        f"F({effect.df}, {effect.df_error}) = {format_number(effect.f)}, {p}, "
+        f"F({effect.df}, {effect.df_error}) = {format_number(effect.f)}, {p_text(effect.p)}, "
         f"partial eta squared {effect.partial_eta_squared:.2f}"
     )
     return f"T{of[1:]}: {figures}" if effect.p < alpha else f"No sign that {of}: {figures}"

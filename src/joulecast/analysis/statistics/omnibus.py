@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from .effect_sizes import EffectSize, eta_squared, omega_squared
-from .groups import Group, count_of_values, some
+from .groups import Group
 from .scipy_stats import finite, quiet, scipy_stats
+from .wording import count_of_values, some
 
 KRUSKAL, WELCH = "kruskal-wallis", "welch-anova"
 

@@ -18,8 +18,8 @@ import numpy as np
 from ...errors import UsageError
 from ...result import Result
 from ...units import Z90, format_quantity, one_line
-from ..statistics.groups import some
 from ..statistics.medians import MIN_FOR_INTERVAL
+from ..statistics.wording import some
 from ..table.columns import Array
 from .demand import Demand
 from .pairs import MAX_PAIRED

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from ...errors import BadInputError, UsageError
 from ...units import parse_energy
-from ..statistics.groups import some
 from ..statistics.medians import median
+from ..statistics.wording import some
 from ..table.column_units import bounds_of, quantities, where
 from ..table.columns import Array, Table
 from ..table.configurations import Members, grouped

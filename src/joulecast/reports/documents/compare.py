@@ -9,9 +9,9 @@ from ...analysis.statistics.assumptions import Normality
 from ...analysis.statistics.correlation import Correlation, Correlations
 from ...analysis.statistics.effect_sizes import EffectSize
 from ...analysis.statistics.group_comparison import Comparison, GroupPair
-from ...analysis.statistics.groups import count_of_values
 from ...analysis.statistics.interaction import FactorEffect, Interaction
 from ...analysis.statistics.omnibus import Omnibus
+from ...analysis.statistics.wording import count_of_values, effect_text, p_text, statistic_name
 from ...analysis.table.column_units import Unit
 from ...units import format_number, one_line
 from .model import Block, Column, Document, Line, Section, Styled, Table, figures, notes
@@ -19,17 +19,6 @@ from .model import Block, Column, Document, Line, Section, Styled, Table, figure
 MAX_PAIRS = 30
 """Sentences shown; the JSON document has all pairs, and --baseline shows those of one group."""
 
-_NAMES = {
-    "kruskal-wallis": "Kruskal-Wallis",
-    "welch-anova": "Welch's ANOVA",
-    "dunn-holm": "Dunn's test, Holm",
-    "games-howell": "Games-Howell",
-    "eta-squared": "eta squared",
-    "omega-squared": "omega squared",
-    "cliffs-delta": "Cliff's delta",
-    "anova": "two-way analysis of variance",
-    "art": "aligned rank transform (Wobbrock et al. 2011)",
-}
 _BLOCKS = {True: "Pairs that differ", False: "No difference shown", None: "Pairs not tested"}
 _ORDER = list(_BLOCKS)
 _NORMALITY = {True: "no evidence against it in", False: "not normal:", None: "not tested:"}
@@ -108,8 +97,8 @@ def test_sentence(comparison: Comparison) -> str:
         return f"Not tested: {test.reason}."
     shown = test.p < comparison.alpha
     answer = "Yes" if shown else f"Not shown at the level {comparison.alpha:g}"
-    effect = "" if test.effect.value is None else f", {effect_text(test.effect)}"
-    return f"{answer}: {_NAMES[test.name]} {_statistic(test)}, {p_text(test.p)}{effect}."
+    effect = "" if test.effect.value is None else f", {_effect_text(test.effect)}"
+    return f"{answer}: {statistic_name(test.name)} {_statistic(test)}, {p_text(test.p)}{effect}."
 
 
 def _statistic(test: Omnibus) -> str:
@@ -132,7 +121,7 @@ def _pair_sections(comparison: Comparison) -> list[Section]:
     if hidden > 0:
         more = Styled(f"and {hidden:,} more pairs: --baseline GROUP, or --json", "dim")
         blocks[pairs[MAX_PAIRS - 1].significant].append(more)
-    posthoc = _NAMES[comparison.posthoc]
+    posthoc = statistic_name(comparison.posthoc)
     return [
         Section(f"{_BLOCKS[significant]} ({posthoc})", lines)
         for significant, lines in blocks.items()
@@ -152,7 +141,7 @@ def pair_sentence(pair: GroupPair, value: str, unit: str | None) -> str:
         effect = replace(effect, value=None if effect.value is None else -effect.value)
     verb, noun = _verb(value, unit)
     relation = f"{verb} {_relation(change, pair.median_difference, unit, noun)}"
-    statistics = f"{p_text(pair.p_adjusted)}, {effect_text(effect)}"
+    statistics = f"{p_text(pair.p_adjusted)}, {_effect_text(effect)}"
     return f"{one_line(b)} {relation} {one_line(a)} ({statistics})"
 
 
@@ -177,18 +166,10 @@ def _verb(value: str, unit: str | None) -> tuple[str, str]:
     return "has", f" {one_line(value)}"
 
 
-def effect_text(effect: EffectSize) -> str:
+def _effect_text(effect: EffectSize) -> str:
     """`Cliff's delta -0.98, large`."""
-    if effect.value is None:
-        return f"{_NAMES[effect.name]} unknown"
-    return f"{_NAMES[effect.name]} {effect.value:.2f}, {effect.word}"
-
-
-def p_text(p: float | None) -> str:
-    """`p < 0.001`, `p = 0.013`, `p unknown`."""
-    if p is None:
-        return "p unknown"
-    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}" if p < 0.1 else f"p = {p:.2f}"
+    text = effect_text(effect.name, effect.value)
+    return text if effect.word is None else f"{text}, {effect.word}"
 
 
 def _rows(count: int) -> str:
@@ -233,7 +214,7 @@ def _correlation(correlation: Correlation) -> str:
 def interaction_document(result: Interaction) -> Document:
     """The answer, the effects, the medians of all combinations, and notes."""
     analyzed = result.rows - sum(result.left_out.values())
-    method = f"{_NAMES[result.method]}, sums of squares of type {result.sums}: {result.why}"
+    method = f"{statistic_name(result.method)}, sums of squares of type {result.sums}: {result.why}"
     effects: list[Block] = [_effects(result.effects)]
     effects += [
         Styled(f"{one_line(e.name)}: {e.reason}", "warning")
@@ -262,7 +243,7 @@ def _effects(effects: Sequence[FactorEffect]) -> Table:
     for e in effects:
         row = [one_line(e.name), f"{e.df}, {e.df_error}", "-", "-", "-"]
         if e.f is not None and e.p is not None and e.partial_eta_squared is not None:
-            p = "< 0.001" if e.p < 0.001 else f"{e.p:.3f}"
+            p = p_text(e.p).removeprefix("p ").removeprefix("= ")
             row[2:] = [format_number(e.f), p, f"{e.partial_eta_squared:.2f}"]
         rows.append([*row])
     return Table([Column("effect", fit="cut"), *figures("df", "F", "p", "partial eta²")], rows)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ...analysis.statistics.wording import p_text, statistic_name
 from ...analysis.tradeoff.weigh import Configuration
 from ...study.findings.findings import FactorTest, Findings
 from ...study.findings.grouping import ConfigurationGroup
@@ -13,7 +14,7 @@ from ...study.findings.measures import measure
 from ...units import format_number, format_quantity, one_line
 from ..words.common import percent
 from ..words.spans import Elided, ends
-from ..words.study import level_name, p_text, test_name, within_text
+from ..words.study import level_name, within_text
 from .model import Column, Exact, Line, Style, Styled, Table
 
 MAX_MEASURES = 4
@@ -138,7 +139,7 @@ def _tests(findings: Findings) -> Table:
                 TableCell("value", c.value, "of", measure(c.value).label),
                 TableCell("by", c.by, "by"),
                 TableCell("among", within_text(test.within), "among", _among(test)),
-                TableCell("test", t.name, "test", test_name(t.name)),
+                TableCell("test", t.name, "test", statistic_name(t.name)),
                 TableCell("statistic", t.statistic, "statistic", statistic),
                 TableCell("p", t.p, "p", _p(t.p)),
                 TableCell("effect", t.effect.name if t.effect else None, "effect", effect),

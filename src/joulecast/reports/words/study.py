@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from ...analysis.carbon.cost import format_money
 from ...analysis.statistics.correlation import Correlations
 from ...analysis.statistics.group_comparison import Comparison
+from ...analysis.statistics.wording import effect_text, p_text, statistic_name
 from ...analysis.table.columns import UNKNOWN
 from ...analysis.tradeoff.weigh import Configuration
 from ...csv_table import number
@@ -90,35 +91,13 @@ def test_sentence(c: Comparison) -> str:
     t = c.test
     if t.p is None or t.effect is None:
         return f"Whether {of} makes a difference to {what} is unknown: {t.reason}."
-    figures = f"{test_name(t.name)}, {p_text(t.p)}{effect_text(t.effect.name, t.effect.value)}"
+    figures = ", ".join(
+        (statistic_name(t.name), p_text(t.p), effect_text(t.effect.name, t.effect.value))
+    )
     if t.p >= c.alpha:
         return f"No difference of {what} between the levels of {of} is shown ({figures})."
     word = t.effect.word or "clear"
     return f"{of} makes a {word} difference to {what} ({figures})."
-
-
-def test_name(name: str) -> str:
-    """The name of a test in the literature."""
-    return {
-        "kruskal-wallis": "Kruskal-Wallis",
-        "welch-anova": "Welch's ANOVA",
-        "games-howell": "Games-Howell",
-        "dunn-holm": "Dunn with Holm",
-    }.get(name, name)
-
-
-def effect_text(name: str, value: float | None) -> str:
-    """`, eta squared 0.92`, or nothing where it is unknown."""
-    if value is None:
-        return ""
-    return f", {name.replace('-', ' ')} {value:.2f}"
-
-
-def p_text(p: float | None) -> str:
-    """`p < 0.001`, `p = 0.032`."""
-    if p is None:
-        return "p unknown"
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def _dependence(findings: Findings) -> list[str]:
@@ -130,15 +109,10 @@ def _dependence(findings: Findings) -> list[str]:
             a, b, what = (one_line(x, MAX_NAME) for x in (act.a, act.b, measure(act.value).label))
             size = effect_text("partial-eta-squared", both.partial_eta_squared)
             lines.append(
-                f"The effect of {a} on {what} depends on {b} ({method_name(act.method)}, "
-                f"{p_text(both.p)}{size})."
+                f"The effect of {a} on {what} depends on {b} ({statistic_name(act.method)}, "
+                f"{p_text(both.p)}, {size})."
             )
     return lines
-
-
-def method_name(method: str) -> str:
-    """How an interaction was tested."""
-    return {"anova": "two-way ANOVA", "art": "aligned rank transform"}.get(method, method)
 
 
 def _totals(findings: Findings) -> list[str]:

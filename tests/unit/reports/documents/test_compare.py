@@ -8,12 +8,12 @@ from joulecast.analysis.statistics.compare import compare
 from joulecast.analysis.statistics.correlation import correlate
 from joulecast.analysis.statistics.effect_sizes import EffectSize
 from joulecast.analysis.statistics.group_comparison import GroupPair
+from joulecast.analysis.statistics.wording import p_text
 from joulecast.analysis.table.columns import Table
 from joulecast.reports.documents.compare import (
     comparison_document,
     correlations_document,
     interaction_document,
-    p_text,
     pair_sentence,
 )
 from joulecast.reports.terminal.render import to_text

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from .ledger.transfer import export_run, import_runs
     from .recording.model import Recording
     from .recording.summary import Summary, summarize
-    from .reports.study_report import study_paper, study_report
+    from .reports.paper.folder import write_paper
     from .reports.write import report
     from .run.budget import Budget, BudgetStatus
     from .run.checkup import Checkup
@@ -107,11 +107,10 @@ _HOMES = {
     "runs": ".run.runs",
     "show": ".run.show",
     "stored_calibration": ".calibration.calibrate",
-    "study_paper": ".reports.study_report",
-    "study_report": ".reports.study_report",
     "study_results": ".study.api",
     "study_status": ".study.api",
     "summarize": ".recording.summary",
+    "write_paper": ".reports.paper.folder",
     "tradeoff": ".analysis.tradeoff.tradeoff",
 }
 
@@ -167,12 +166,11 @@ __all__ = [
     "runs",
     "show",
     "stored_calibration",
-    "study_paper",
-    "study_report",
     "study_results",
     "study_status",
     "summarize",
     "tradeoff",
+    "write_paper",
 ]
 
 

@@ -494,6 +494,8 @@ table = joulecast.study_results("s").table
 assert all(e.trial.started_at < e.trial.ended_at for e in outcome.trials)
 found = joulecast.findings("s")
 assert found.counts["finished"] == 4 and len(found.recordings.runs) == 2
+assert joulecast.report(found).name == "s-study.html"
+assert len(joulecast.write_paper(found, "paper")) > 4
 assert "s" in repr(outcome) and "s" in repr(joulecast.study_status("s"))
 print(outcome.ended, len(outcome.trials), sorted(table.numbers("size")), set(table.cells("status")))
 """

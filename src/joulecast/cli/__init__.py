@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from typing import NoReturn
@@ -11,6 +10,7 @@ import click
 
 from .._version import __version__
 from ..errors import JoulecastError
+from .lazy_group import LazyGroup
 
 # What `joulecast --help` shows is written here, so that it need not load the verbs.
 SECTIONS = {
@@ -37,34 +37,14 @@ SECTIONS = {
         "tradeoff": ("tradeoff", "Weigh models by energy and quality, or by training and use."),
     },
 }
-VERBS = {verb: home for verbs in SECTIONS.values() for verb, home in verbs.items()}
 
 
-class _Verbs(click.Group):
-    """Loads a verb's file only when the verb is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of `VERBS`."""
-        return list(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The verb's `command`, or None."""
-        if cmd_name not in VERBS:
-            return None
-        module = importlib.import_module(f"{__name__}.{VERBS[cmd_name][0]}")
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The verbs with one line each, by what they are for."""
-        width = max(map(len, VERBS))  # one column for all sections
-        for title, verbs in SECTIONS.items():
-            with formatter.section(title):
-                rows = [(verb.ljust(width), line) for verb, (_, line) in verbs.items()]
-                formatter.write_dl(rows)
-
-
-@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    sections=SECTIONS,
+    package=__name__,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="joulecast")
 @click.option("--debug", is_flag=True, help="Show the whole traceback of an error.")
 @click.pass_context

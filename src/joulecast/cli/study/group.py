@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import signal
 import sys
@@ -17,6 +16,7 @@ import click
 
 from ...errors import UsageError
 from .. import options
+from ..lazy_group import LazyGroup
 from ..verb import json_option, show
 
 if TYPE_CHECKING:
@@ -24,36 +24,17 @@ if TYPE_CHECKING:
     from ...study.running.study_run import StudyRun
     from .progress import StudyReporter
 
-# The module and the name of each, and its line in `joulecast study --help`.
-VERBS = {
-    "run": ("group", "run", "Plan the study in a TOML file, and run its trials."),
-    "status": ("status", "command", "Show trials, energy and forecast of studies."),
-    "resume": ("group", "resume", "Continue a study that was stopped."),
-    "report": ("report", "command", "Write the results of a study as an HTML page."),
+SECTIONS = {
+    "Verbs": {
+        "run": ("group:run", "Plan the study in a TOML file, and run its trials."),
+        "status": ("status", "Show trials, energy and forecast of studies."),
+        "resume": ("group:resume", "Continue a study that was stopped."),
+        "report": ("report", "Write the results of a study as an HTML page."),
+    }
 }
 
 
-class _Verbs(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of `VERBS`."""
-        return list(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The verb, or None."""
-        if cmd_name not in VERBS:
-            return None
-        module, name, _ = VERBS[cmd_name]
-        loaded = importlib.import_module(f"joulecast.cli.study.{module}")
-        command: click.Command = getattr(loaded, name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The verbs with one line each."""
-        with formatter.section("Verbs"):
-            formatter.write_dl([(verb, line) for verb, (_, _, line) in VERBS.items()])
-
-
-@click.group("study", cls=_Verbs)
+@click.group("study", cls=LazyGroup, sections=SECTIONS, package=__package__)
 def command() -> None:
     """Run and analyze many trainings over factors, with repetitions, under controlled conditions.
 
@@ -75,10 +56,10 @@ _VERBOSE = click.option(
 def run(file: Path, verbose: bool, as_json: bool, ledger: str | None) -> None:
     """Plan the study in FILE, run its pending trials, and print how it ended.
 
-    A study that is in the ledger already is continued; repetitions and levels may have been added.
-
     \b
         joulecast study run study.toml
+
+    A study that is in the ledger already is continued; repetitions and levels may have been added.
     """
     from ...study.plan import read_study
 

@@ -79,7 +79,8 @@ def command(
     A CSV file has a row for each run. Of a study in the ledger, the report also shows how power
     behaves, and learning curves.
     """
-    from ...reports.study_report import study_paper, study_report
+    from ...reports.paper.folder import write_paper
+    from ...reports.write import report
     from ...study.api import findings
 
     if as_text and as_json:
@@ -104,11 +105,11 @@ def command(
         show(result, as_json)
         return
     if paper is not None:
-        files = study_paper(result, paper, force=force)
+        files = write_paper(result, paper, force=force)
         click.echo(f"{paper}: {len(files)} files", err=True)
         click.echo("\n".join(map(str, files)))
     if output is not None or paper is None:
-        click.echo(str(study_report(result, output)))
+        click.echo(str(report(result, output)))
 
 
 def _site(selection: dict[str, Any]) -> Any:

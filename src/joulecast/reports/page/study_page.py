@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -129,7 +129,6 @@ def _figures(
 def _rows(findings: Findings) -> list[Row]:
     """Configurations, the one with the least energy first; those without a run last."""
     weighed = {c.name: c for c in findings.tradeoff.configurations} if findings.tradeoff else {}
-
     return [Row(g, weighed.get(g.name)) for g in findings.by_energy()]
 
 
@@ -166,28 +165,16 @@ def _stable_from(power: PowerBehavior) -> str:
     return "the start" if at == 0 else format_duration(at)
 
 
-def _mean(power: PowerBehavior) -> str:
-    return "unknown" if power.power.mean is None else format_quantity(power.power.mean, "W")
+def _known(value: float | None, text: Callable[[float], str]) -> str:
+    return "unknown" if value is None else text(value)
 
 
-def _scatter(power: PowerBehavior) -> str:
-    return "unknown" if power.power.cv is None else words.percent(power.power.cv)
-
-
-def _epochs(power: PowerBehavior) -> str:
-    return "unknown" if power.epoch_duration.cv is None else words.percent(power.epoch_duration.cv)
-
-
-def _provenance(power: PowerBehavior) -> str:
-    return "unknown" if power.provenance is None else str(power.provenance)
-
-
-_POWER = (
+_POWER: tuple[tuple[str, Callable[[PowerBehavior], str]], ...] = (
     ("stable from", _stable_from),
-    ("mean from there", _mean),
-    ("power varies by", _scatter),
-    ("epoch time varies by", _epochs),
-    ("power is", _provenance),
+    ("mean from there", lambda p: _known(p.power.mean, lambda w: format_quantity(w, "W"))),
+    ("power varies by", lambda p: _known(p.power.cv, words.percent)),
+    ("epoch time varies by", lambda p: _known(p.epoch_duration.cv, words.percent)),
+    ("power is", lambda p: str(p.provenance or "unknown")),
 )
 
 

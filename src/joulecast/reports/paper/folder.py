@@ -49,15 +49,23 @@ def _digits(value: Exact) -> str:
     return repr(value) if isinstance(value, float) else str(value)
 
 
-def write_paper(findings: Findings, folder: Path, force: bool = False) -> list[Path]:
-    """Write the files, and return their paths; none is written if one of them may not be.
+def write_paper(findings: Findings, folder: str | Path, *, force: bool = False) -> list[Path]:
+    """Write findings as tables (CSV, LaTeX) and figures (SVG, PDF) for a paper.
+
+    Args:
+        findings: of a study or a table, from `joulecast.findings`.
+        folder: is created if it does not exist.
+        force: overwrite files in it that joulecast did not write.
+
+    Returns:
+        The paths of the files. None is written if one of them may not be.
 
     Raises:
         JoulecastError: the folder cannot be written.
         MissingExtraError: matplotlib is not installed.
         UsageError: a file was not written by joulecast, or was changed; `force` overwrites it.
     """
-    files = paper_files(findings)
+    folder, files = Path(folder), paper_files(findings)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         known = _listed(folder)

@@ -109,8 +109,10 @@ def _draw(page_figure: PageFigure, width_in: float) -> Figure:
     for i, trace in enumerate(page_figure["data"]):
         if trace["type"] == "box":
             _draw_box(axes, trace)
+        elif "text" in trace["mode"]:
+            _draw_letters(axes, trace, i + 2)
         else:
-            _draw_line(axes, trace, i + 2)
+            _draw_points(axes, trace, i + 2)
     handles, labels = axes.get_legend_handles_labels()
     if handles and layout.get("showlegend", True):
         figure.legend(
@@ -143,68 +145,54 @@ def _set_axis(axes: Axes, side: Literal["x", "y"], axis: Mapping[str, Any]) -> N
         axes.grid(False, axis=side)
 
 
-def _draw_line(axes: Axes, trace: Mapping[str, Any], layer: int) -> None:
+def _draw_points(axes: Axes, trace: Mapping[str, Any], layer: int) -> None:
     """A trace of points, joined by lines where its mode says so."""
-    marker, line, error = (trace.get(key, {}) for key in ("marker", "line", "error_y"))
-    mode = trace["mode"]
-    xs = [x for x in trace["x"] if x is not None]
-    ys = [y for y in trace["y"] if y is not None]
-    color = _color(line.get("color") or _first(marker.get("color")) or "#555b63")
+    marker, line = trace.get("marker", {}), trace.get("line", {})
+    xs, ys = ([value for value in trace[side] if value is not None] for side in ("x", "y"))
+    color = _color(line.get("color") or marker.get("color") or "#555b63")
     named = trace.get("showlegend", True) and "name" in trace
-    label = _plain(trace["name"]) if named else None
-    if "lines" in mode:
-        axes.plot(
-            xs,
-            ys,
-            color=color,
-            linewidth=0.5 * line.get("width", 1.6),
-            linestyle="--" if line.get("dash") else "-",
-            drawstyle="steps-post" if line.get("shape") == "hv" else "default",
-            marker=_marker(marker.get("symbol")) if "markers" in mode else None,
-            markersize=_POINTS * marker.get("size", 6),
-            label=label,
-            zorder=layer,
+    has_markers, has_lines = (part in trace["mode"] for part in ("markers", "lines"))
+    axes.plot(
+        xs,
+        ys,
+        color=color,
+        linewidth=_POINTS * line.get("width", 1.6),
+        linestyle=("--" if line.get("dash") else "-") if has_lines else "",
+        drawstyle="steps-post" if line.get("shape") == "hv" else "default",
+        marker=_marker(marker.get("symbol")) if has_markers else None,
+        markersize=_POINTS * marker.get("size", 6),
+        markeredgewidth=0,
+        label=_plain(trace["name"]) if named else None,
+        zorder=layer,
+    )
+    if "error_y" in trace:
+        bounds = [trace["error_y"][side] for side in ("arrayminus", "array")]
+        axes.errorbar(
+            *(xs, ys, bounds), fmt="none", ecolor=color, elinewidth=0.6, capsize=1.5, zorder=layer
         )
-        if error:
-            axes.errorbar(
-                xs,
-                ys,
-                yerr=[error["arrayminus"], error["array"]],
-                fmt="none",
-                ecolor=color,
-                elinewidth=0.6,
-                capsize=1.5,
-                zorder=layer,
-            )
-        return
-    outlined = trace.get("meta") == "outlined"
-    for i, (x, y) in enumerate(zip(xs, ys, strict=True)) if outlined else ():
-        size, edge = marker["size"][i], marker["line"]["width"][i]
-        axes.scatter(
-            [x],
-            [y],
-            s=(_POINTS * size) ** 2,
+
+
+def _draw_letters(axes: Axes, trace: Mapping[str, Any], layer: int) -> None:
+    """A trace of outlined marks, each with its letter inside."""
+    marker = trace["marker"]
+    for i, at in enumerate(zip(trace["x"], trace["y"], strict=True)):
+        axes.plot(
+            *at,
             color=marker["color"][i],
             marker=_marker(marker["symbol"][i]),
-            edgecolors="black",
-            linewidths=0.45 * edge,
+            markersize=_POINTS * marker["size"][i],
+            markeredgecolor="black",
+            markeredgewidth=0.45 * marker["line"]["width"][i],
             zorder=layer,
         )
-        offset = (3.6, 2.4)
         axes.annotate(
-            trace["text"][i], (x, y), offset, textcoords="offset points", fontsize=5.5, zorder=layer
-        )
-    if not outlined:
-        axes.plot(
-            xs,
-            ys,
-            color=color,
-            marker=_marker(marker.get("symbol")),
-            markersize=_POINTS * marker.get("size", 6),
-            markeredgewidth=0,
-            linestyle="",
-            label=label,
-            zorder=layer,
+            trace["text"][i],
+            at,
+            ha="center",
+            va="center",
+            color=trace["textfont"]["color"][i],
+            fontsize=5.5,
+            zorder=layer + 0.5,
         )
 
 
@@ -230,10 +218,6 @@ def _marker(symbol: str | int | None) -> str:
     if isinstance(symbol, int):
         return list(MARKERS.values())[symbol % len(MARKERS)]
     return MARKERS.get(symbol or "circle", "o")
-
-
-def _first(value: Any) -> Any:
-    return value[0] if isinstance(value, list) else value
 
 
 def _color(text: str) -> Any:

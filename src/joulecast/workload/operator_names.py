@@ -7,7 +7,7 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-# No kernel of their own: they only describe memory anew, or set it aside.
+# They launch no kernel: they describe memory in another way, or reserve it.
 FREE = _words(
     """
     detach detach_ alias lift lift_fresh _unsafe_view _reshape_alias empty empty_like
@@ -19,7 +19,7 @@ FREE = _words(
     """
 )
 
-# Copies and changes of order: read and written, nothing computed.
+# Copies and changes of order: they read and write, but compute nothing.
 MOVES = _words(
     """
     clone copy _to_copy contiguous cat stack roll flip constant_pad_nd reflection_pad1d
@@ -31,10 +31,11 @@ MOVES = _words(
     view_copy expand_copy native_channel_shuffle reflection_pad1d_backward
     reflection_pad2d_backward reflection_pad3d_backward replication_pad2d_backward
     _pad_circular kthvalue median searchsorted bucketize one_hot split_with_sizes_copy
+    select_backward slice_backward diagonal_backward
     """
 )
 
-# Written only.
+# They only write.
 FILLS = _words(
     """
     zeros ones full zeros_like ones_like full_like new_zeros new_ones new_full zero_ fill_
@@ -42,15 +43,7 @@ FILLS = _words(
     """
 )
 
-# Written only, with random numbers.
-RANDOM = _words(
-    """
-    rand randn rand_like randn_like randint randint_like randperm bernoulli bernoulli_ normal_
-    uniform_ normal uniform random_ exponential_ multinomial trunc_normal_
-    """
-)
-
-# In place, and only where the indices point.
+# In place, only at the indices.
 SCATTERS = _words(
     """
     index_put_ _index_put_impl_ _unsafe_index_put scatter_ scatter_add_ index_add_
@@ -58,7 +51,7 @@ SCATTERS = _words(
     """
 )
 
-# One FLOP per element of the output; beside those that torch marks as pointwise.
+# One FLOP per element of the output, like those that torch tags as pointwise.
 ELEMENTWISE = _words(
     """
     floor_divide threshold_backward gelu_backward silu_backward hardswish hardswish_backward
@@ -120,7 +113,15 @@ BATCH_NORMS = _words(
 # grad, x, ...
 BATCH_NORM_BACKWARDS = _words("native_batch_norm_backward batch_norm_backward")
 
-# Pooling.
+SOFTMAX = _words("_softmax _log_softmax _safe_softmax")
+SOFTMAX_BACKWARDS = _words("_softmax_backward_data _log_softmax_backward_data")
+ADAPTIVE_POOLS = _words(
+    "_adaptive_avg_pool2d _adaptive_avg_pool3d adaptive_max_pool2d adaptive_max_pool3d"
+)
+EMBEDDING_BACKWARDS = _words(
+    "embedding_dense_backward _embedding_bag_backward _embedding_bag_dense_backward"
+)
+GATHERS = _words("index_select index _unsafe_index gather take")
 POOL_BACKWARDS = _words(
     """
     max_pool2d_with_indices_backward max_pool3d_with_indices_backward avg_pool2d_backward

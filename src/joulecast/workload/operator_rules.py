@@ -1,10 +1,9 @@
-"""What each ATen operator costs: its kernels, from its arguments alone.
+"""What each ATen operator costs: its kernels, from its arguments.
 
-Products of matrices and convolutions are counted as `torch.utils.flop_counter` does; for operators
-counted nowhere here but there (fused attention), its formula is asked. Mended against it: the
-backward of grouped convolutions, and attention on the CPU. Normalization, softmax and pooling
-follow fvcore (five FLOPs an element of a normalization), other elementwise operators count one per
-element.
+Products of matrices and convolutions are counted as in `torch.utils.flop_counter`, whose formula is
+used for operators without a rule here (fused attention). Two of its counts are corrected: the
+backward pass of grouped convolutions, and attention on the CPU. Normalization, softmax and pooling
+are counted as in fvcore, other elementwise operators with one FLOP per element.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import flop_registry
 
 from . import operator_names as names
 from .kernels import Kernel, attention, convolution, dtype_of, matmul, size_of
@@ -33,24 +33,15 @@ def _moved(args: Args, out: Any) -> float:
     return size_of(args) + size_of(out)
 
 
-def _mm(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-    a, b = args[:2]
-    return [matmul(1, a.shape[0], b.shape[1], a.shape[1], _moved(args, out), dtype_of(a))]
+def _product_of(first: int) -> Rule:
+    """A product of two matrices, or two stacks of them: the argument at `first` and the next."""
 
+    def rule(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
+        a, b = args[first : first + 2]
+        *lead, m, k = a.shape
+        return [matmul(prod(lead), m, b.shape[-1], k, _moved(args, out), dtype_of(a))]
 
-def _addmm(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-    a, b = args[1:3]
-    return [matmul(1, a.shape[0], b.shape[1], a.shape[1], _moved(args, out), dtype_of(a))]
-
-
-def _bmm(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-    a, b = args[:2]
-    return [matmul(a.shape[0], a.shape[1], b.shape[2], a.shape[2], _moved(args, out), dtype_of(a))]
-
-
-def _baddbmm(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-    a, b = args[1:3]
-    return [matmul(a.shape[0], a.shape[1], b.shape[2], a.shape[2], _moved(args, out), dtype_of(a))]
+    return rule
 
 
 def _mv(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
@@ -69,44 +60,45 @@ def _linear(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
 
 
 def _trilinear(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-    """The products of three tensors that bilinear layers are made of, forward and backward.
+    """The products of three tensors that bilinear layers consist of, forward and backward.
 
-    As torch runs them: slice by slice of one dimension, the first two tensors are multiplied and
-    then their product and the third, each summed over what no later one has.
+    torch takes slices of one dimension: it multiplies the first two tensors, then their product and
+    the third, and sums each over the dimensions that no later tensor has.
     """
     factors, (*expanded, summed) = args[:3], args[3:7]
-    slices = args[7] if len(args) > 7 else kwargs.get("unroll_dim", 1)
+    sliced = args[7] if len(args) > 7 else kwargs.get("unroll_dim", 1)
     sizes = [_sizes_at(x, missing) for x, missing in zip(factors, expanded, strict=True)]
-    count = max(size.pop(slices, 1) for size in sizes)
+    count = max(size.pop(sliced, 1) for size in sizes)
     kernels = []
     left = sizes[0]
     for right, later in zip(sizes[1:], (sizes[2], {}), strict=True):
         gone = {at for at in summed if at in left | right and at not in later}
-        kernels.append(_product(left, right, gone, factors[0], count))
+        kernels.append(replace(_product(left, right, gone, factors[0]), count=count))
         left = {at: size for at, size in (left | right).items() if at not in gone}
     return kernels
 
 
 def _sizes_at(x: Tensor, missing: Sequence[int]) -> dict[int, int]:
-    """Sizes of a tensor by dimension, among dimensions of which it lacks some."""
-    there = [at for at in range(x.dim() + len(missing)) if at not in missing]
-    return dict(zip(there, x.shape, strict=True))
+    """Sizes of a tensor by dimension, where some dimensions are missing."""
+    dimensions = [at for at in range(x.dim() + len(missing)) if at not in missing]
+    return dict(zip(dimensions, x.shape, strict=True))
 
 
-def _product(
-    left: dict[int, int], right: dict[int, int], gone: set[int], like: Tensor, count: int
-) -> Kernel:
-    """One of two tensors by their sizes at each dimension, summed over those that are gone."""
-    both = left | right
-    k = prod(both[at] for at in gone)
-    out = prod(both.values()) // k if k else 0
+def _product(left: dict[int, int], right: dict[int, int], gone: set[int], like: Tensor) -> Kernel:
+    """A product of two tensors by their sizes at each dimension, summed over those in `gone`."""
+    sizes = left | right
+
+    def elements(dimensions: set[int]) -> int:
+        return prod(sizes[at] for at in dimensions)
+
+    out = elements(sizes.keys() - gone)
     moved = float(like.element_size() * (prod(left.values()) + prod(right.values()) + out))
     if not gone:
-        return Kernel(OperatorKind.ELEMENTWISE, float(out), moved, dtype_of(like), (), count)
-    b = prod(both[at] for at in left.keys() & right.keys() - gone)
-    m = prod(size for at, size in left.items() if at not in right and at not in gone)
-    n = prod(size for at, size in right.items() if at not in left and at not in gone)
-    return replace(matmul(b, m, n, k, moved, dtype_of(like)), count=count)
+        return Kernel(OperatorKind.ELEMENTWISE, float(out), moved, dtype_of(like))
+    b = elements((left.keys() & right.keys()) - gone)
+    m = elements(left.keys() - right.keys() - gone)
+    n = elements(right.keys() - left.keys() - gone)
+    return matmul(b, m, n, elements(gone), moved, dtype_of(like))
 
 
 def _conv(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
@@ -116,19 +108,16 @@ def _conv(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
 
 
 def _conv_backward(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-    """Each gradient of a convolution, of its input or its weight, takes the forward's FLOPs."""
+    """The gradients of a convolution; of input and weight each takes the FLOPs of the forward."""
     grad, x, w, _, stride, _, _, transposed, _, groups, wanted = args[:11]
     kind, flops, shape = convolution(x, w, grad, stride, transposed, groups)
     dtype = dtype_of(grad)
-    kernels = []
-    if wanted[0]:
-        kernels.append(Kernel(kind, flops, size_of((grad, w, out[0])), dtype, shape))
-    if wanted[1]:
-        kernels.append(Kernel(kind, flops, size_of((grad, x, out[1])), dtype, shape))
-    if wanted[2]:
-        moved = size_of((grad, out[2]))
-        kernels.append(Kernel(OperatorKind.ELEMENTWISE, float(grad.numel()), moved, dtype))
-    return kernels
+    kernels = [
+        Kernel(kind, flops, size_of((grad, w, out[0])), dtype, shape),
+        Kernel(kind, flops, size_of((grad, x, out[1])), dtype, shape),
+        Kernel(OperatorKind.ELEMENTWISE, float(grad.numel()), size_of((grad, out[2])), dtype),
+    ]
+    return [kernel for kernel, needed in zip(kernels, wanted, strict=True) if needed]
 
 
 def _cpu_attention(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
@@ -147,9 +136,8 @@ def _per_element(kind: OperatorKind, flops: float, source: int | None = None) ->
     """`flops` for each element of the output, or of the argument at `source`."""
 
     def rule(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-        first = next((item for item in _tensors(out)), None)
-        counted = args[source] if source is not None else first
-        elements = counted.numel() if isinstance(counted, Tensor) else 0
+        counted = _tensors(args[source] if source is not None else out)[:1]
+        elements = sum(tensor.numel() for tensor in counted)
         moved = size_of(args) + size_of(list(kwargs.values())) + size_of(out)
         return [Kernel(kind, flops * elements, moved, dtype_of(*args, out))]
 
@@ -198,14 +186,14 @@ def _window(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
 
 
 def _pool_backward(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-    # The gradient, the indices where there are any, and the whole output; the input is not read.
+    # The input itself is not read.
     indices = [arg for arg in args if isinstance(arg, Tensor) and arg.dtype == torch.int64]
     moved = size_of((args[0], indices, out))
     return [Kernel(OperatorKind.POOL, float(args[0].numel()), moved, dtype_of(args[0]))]
 
 
 def _gather(kind: OperatorKind) -> Rule:
-    """Reads of the source only what it writes, and the indices."""
+    """It reads the elements that it writes, and the indices."""
 
     def rule(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
         return [Kernel(kind, 0.0, size_of(args[1:]) + 2 * size_of(out), dtype_of(args[0]))]
@@ -226,7 +214,7 @@ def _embedding_bag(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]
 
 
 def _scatter(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-    """In place: reads its source and indices, and reads and writes as much of the target."""
+    """In place: it reads source and indices, and reads and writes that much of the target."""
     source = max(_tensors(args[1:]), key=size_of, default=None)
     moved = size_of(args[1:]) + 2 * (size_of(source) if source is not None else size_of(out))
     return [Kernel(OperatorKind.MOVE, 0.0, moved, dtype_of(args[0]))]
@@ -248,7 +236,7 @@ def _move(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
 
 
 def _copy(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
-    """In place: the target is written, not read."""
+    """In place: it does not read the target."""
     return [Kernel(OperatorKind.MOVE, 0.0, _moved(args[1:], out), dtype_of(out))]
 
 
@@ -263,58 +251,30 @@ def _draw(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
 
 
 _RULES: dict[str, Rule] = {
-    "mm": _mm,
-    "_int_mm": _mm,
-    "_scaled_mm": _mm,
-    "addmm": _addmm,
-    "_addmm_activation": _addmm,
-    "bmm": _bmm,
-    "baddbmm": _baddbmm,
-    "addbmm": _baddbmm,
-    "mv": _mv,
-    "addmv": _mv,
-    "dot": _dot,
-    "vdot": _dot,
-    "linear": _linear,
+    **dict.fromkeys(("mm", "bmm", "_int_mm", "_scaled_mm"), _product_of(0)),
+    **dict.fromkeys(("addmm", "_addmm_activation", "baddbmm", "addbmm"), _product_of(1)),
+    **dict.fromkeys(("mv", "addmv"), _mv),
+    **dict.fromkeys(("dot", "vdot"), _dot),
+    **dict.fromkeys(("linear", "mkldnn_linear"), _linear),
     "_trilinear": _trilinear,
-    "mkldnn_linear": _linear,
-    "convolution": _conv,
-    "_convolution": _conv,
-    "convolution_overrideable": _conv,
+    **dict.fromkeys(("convolution", "_convolution", "convolution_overrideable"), _conv),
     "convolution_backward": _conv_backward,
     "_scaled_dot_product_flash_attention_for_cpu": _cpu_attention,
     "_scaled_dot_product_flash_attention_for_cpu_backward": _cpu_attention_backward,
-    "_softmax": _per_element(OperatorKind.SOFTMAX, SOFTMAX_FLOPS),
-    "_log_softmax": _per_element(OperatorKind.SOFTMAX, SOFTMAX_FLOPS),
-    "_safe_softmax": _per_element(OperatorKind.SOFTMAX, SOFTMAX_FLOPS),
-    "_softmax_backward_data": _per_element(OperatorKind.SOFTMAX, SOFTMAX_BACKWARD_FLOPS),
-    "_log_softmax_backward_data": _per_element(OperatorKind.SOFTMAX, SOFTMAX_BACKWARD_FLOPS),
-    "_adaptive_avg_pool2d": _per_element(OperatorKind.POOL, 1, source=0),
-    "_adaptive_avg_pool3d": _per_element(OperatorKind.POOL, 1, source=0),
-    "adaptive_max_pool2d": _per_element(OperatorKind.POOL, 1, source=0),
-    "adaptive_max_pool3d": _per_element(OperatorKind.POOL, 1, source=0),
+    **dict.fromkeys(names.SOFTMAX, _per_element(OperatorKind.SOFTMAX, SOFTMAX_FLOPS)),
+    **dict.fromkeys(
+        names.SOFTMAX_BACKWARDS, _per_element(OperatorKind.SOFTMAX, SOFTMAX_BACKWARD_FLOPS)
+    ),
+    **dict.fromkeys(names.ADAPTIVE_POOLS, _per_element(OperatorKind.POOL, 1, source=0)),
     "embedding": _gather(OperatorKind.EMBEDDING),
-    "embedding_dense_backward": _embedding_backward,
-    "_embedding_bag": _embedding_bag,
-    "_embedding_bag_forward_only": _embedding_bag,
-    "_embedding_bag_backward": _embedding_backward,
-    "_embedding_bag_dense_backward": _embedding_backward,
-    "index_select": _gather(OperatorKind.MOVE),
-    "index": _gather(OperatorKind.MOVE),
-    "_unsafe_index": _gather(OperatorKind.MOVE),
-    "gather": _gather(OperatorKind.MOVE),
-    "take": _gather(OperatorKind.MOVE),
+    **dict.fromkeys(("_embedding_bag", "_embedding_bag_forward_only"), _embedding_bag),
+    **dict.fromkeys(names.EMBEDDING_BACKWARDS, _embedding_backward),
+    **dict.fromkeys(names.GATHERS, _gather(OperatorKind.MOVE)),
     "copy_": _copy,
-    "select_backward": _move,
-    "slice_backward": _move,
-    "diagonal_backward": _move,
-    "nll_loss_forward": _nll,
-    "nll_loss2d_forward": _nll,
-    "nll_loss_backward": _nll_backward,
-    "nll_loss2d_backward": _nll_backward,
+    **dict.fromkeys(("nll_loss_forward", "nll_loss2d_forward"), _nll),
+    **dict.fromkeys(("nll_loss_backward", "nll_loss2d_backward"), _nll_backward),
     **dict.fromkeys(names.MOVES, _move),
     **dict.fromkeys(names.FILLS, _fill),
-    **dict.fromkeys(names.RANDOM, _draw),
     **dict.fromkeys(names.SCATTERS, _scatter),
     **dict.fromkeys(names.ELEMENTWISE, _per_element(OperatorKind.ELEMENTWISE, 1)),
     **dict.fromkeys(names.REDUCTIONS, _per_element(OperatorKind.ELEMENTWISE, 1, source=0)),
@@ -334,7 +294,7 @@ _POINTWISE = _per_element(OperatorKind.ELEMENTWISE, 1)
 
 
 def _registered(formula: Callable[..., Any], kind: OperatorKind) -> Rule:
-    """The formula that torch's own counter has for an operator."""
+    """The formula of torch's own counter."""
 
     def rule(args: Args, kwargs: dict[str, Any], out: Any) -> list[Kernel]:
         flops = float(formula(*args, **kwargs, out_val=out))
@@ -344,29 +304,27 @@ def _registered(formula: Callable[..., Any], kind: OperatorKind) -> Rule:
 
 
 def rule_of(operator: Any) -> Rule | None:
-    """How to count an operator (a `torch._ops.OpOverload`); `None` where nobody knows.
+    """How to count an operator (a `torch._ops.OpOverload`); None where that is unknown.
 
-    The rule of an operator that launches no kernel gives an empty list.
+    The rule of an operator that launches no kernel returns an empty list.
     """
-    from torch.utils.flop_counter import flop_registry
-
     namespace, name = operator._schema.name.split("::")
     if operator.is_view or (namespace in ("aten", "prim") and name in names.FREE):
         return lambda args, kwargs, out: []
     if namespace == "aten":
-        for known in (name, name.removesuffix("_")):  # one in place costs the same
-            if known in _RULES:
-                return _RULES[known]
+        # An operator in place costs the same.
+        rule = _RULES.get(name) or _RULES.get(name.removesuffix("_"))
+        if rule is not None:
+            return rule
+        if torch.Tag.nondeterministic_seeded in operator.tags and "attention" not in name:
+            return _draw
     if operator.overloadpacket in flop_registry:
-        kind = (
-            OperatorKind.ATTENTION if "attention" in name or "attn" in name else OperatorKind.MATMUL
-        )
+        fused = "attention" in name or "attn" in name
+        kind = OperatorKind.ATTENTION if fused else OperatorKind.MATMUL
         return _registered(flop_registry[operator.overloadpacket], kind)
-    if torch.Tag.pointwise in operator.tags:
-        return _POINTWISE
-    return None
+    return _POINTWISE if torch.Tag.pointwise in operator.tags else None
 
 
 def unknown(args: Args, out: Any) -> list[Kernel]:
-    """What is assumed of an operator without a rule: it moves its arguments and results."""
+    """The kernel of an operator without a rule: it moves its arguments and results."""
     return _move(args, {}, out)

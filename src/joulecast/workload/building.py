@@ -1,4 +1,4 @@
-"""Builds a model without data, and empties one that was built with it."""
+"""Builds a model without data, or copies one without its data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FILLERS = frozenset(
 
 
 class _Unfilled(TorchFunctionMode):
-    """Leaves tensors without data as they are: their first values would be computed for nothing."""
+    """Skips the initialization of tensors without data."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -34,9 +34,9 @@ class _Unfilled(TorchFunctionMode):
 
 
 def on_meta(recipe: Recipe, notes: list[str]) -> nn.Module:
-    """A model without data: built so, or built for real and emptied, which is noted.
+    """A model without data, built on meta; with a note where it can only be built on the CPU.
 
-    Raises `UsageError` where it does not build, or cannot be copied.
+    Raises `UsageError` where it cannot be built or copied.
     """
     if recipe.existing is not None:
         return _emptied(recipe.existing)
@@ -48,20 +48,20 @@ def on_meta(recipe: Recipe, notes: list[str]) -> nn.Module:
     except JoulecastError:
         raise
     except Exception:
-        # Some count with the values of tensors as they are built.
+        # Some models use values of tensors while they are built.
         model = _built(recipe)
-        notes.append("built for real on the CPU, for it does not build without data")
+        notes.append("built on the CPU, because it cannot be built without data")
     return _emptied(model)
 
 
 def for_real(recipe: Recipe) -> nn.Module:
-    """A model with data, on the CPU; the one that is there already is copied."""
+    """A model with data, on the CPU; a copy of an existing one."""
     if recipe.existing is None:
         return _built(recipe)
     if any(tensor.is_meta for tensor in persistent_tensors(recipe.existing)):
         raise UsageError(
-            f"{recipe.name} was built on meta, and its course depends on its data: "
-            "give a function that builds it"
+            f"{recipe.name} was built on meta, and its control flow depends on its data: "
+            "pass a function that builds it"
         )
     return copy.deepcopy(recipe.existing).to("cpu")
 
@@ -72,29 +72,27 @@ def _built(recipe: Recipe) -> nn.Module:
     except JoulecastError:
         raise
     except Exception as error:
-        raise UsageError(f"{recipe.name} does not build: {first_line(error)}") from error
+        raise UsageError(f"{recipe.name} cannot be built: {first_line(error)}") from error
 
 
 def _emptied(model: nn.Module) -> nn.Module:
     """A copy of a model on meta; its weights are never copied."""
-    memo: dict[int, Any] = {}
-    for tensor in persistent_tensors(model):
-        empty: Any
-        if is_lazy(tensor):  # it takes its size from the first input, and its device from here
-            empty = _unsized(tensor)
-        else:
-            empty = tensor.detach().to("meta")
-            if isinstance(tensor, nn.Parameter):
-                empty = nn.Parameter(empty, requires_grad=tensor.requires_grad)
-        memo[id(tensor)] = empty
+    memo: dict[int, Any] = {id(tensor): _empty(tensor) for tensor in persistent_tensors(model)}
     try:
         return copy.deepcopy(model, memo)
     except Exception as error:
         raise UsageError(
             f"{type(model).__name__} cannot be copied ({first_line(error)}): "
-            "give a function that builds it"
+            "pass a function that builds it"
         ) from error
 
 
-def _unsized(tensor: Any) -> Any:
-    return type(tensor)(requires_grad=tensor.requires_grad, device="meta")
+def _empty(tensor: Any) -> Any:
+    if is_lazy(tensor):
+        # It takes its size from the first input.
+        unsized: Any = type(tensor)
+        return unsized(requires_grad=tensor.requires_grad, device="meta")
+    empty = tensor.detach().to("meta")
+    if isinstance(tensor, nn.Parameter):
+        return nn.Parameter(empty, requires_grad=tensor.requires_grad)
+    return empty

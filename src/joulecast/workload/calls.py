@@ -1,7 +1,7 @@
-"""Stands between a model and torch's functions while a step is traced.
+"""Intercepts calls of torch's functions while a step is traced.
 
-It hands attention, recurrent layers and dropout to their fused forms (see `fused`), and casts as
-mixed precision would: `torch.autocast` itself does nothing on meta tensors. The lists follow
+Attention, recurrent layers and dropout become their fused forms (see `fused`). Arguments are cast
+as in mixed precision, because `torch.autocast` does nothing on meta tensors; the lists follow
 https://docs.pytorch.org/docs/stable/amp.html#cuda-op-specific-behavior
 """
 
@@ -51,14 +51,16 @@ _SIXTEEN = (torch.float16, torch.bfloat16)
 
 
 class Calls(TorchFunctionMode):
-    """Takes the calls of a step; `autocast` is the type of mixed precision, `None` for none.
+    """Intercepts the calls of a step.
 
-    With `plain_data`, a model on meta that asks something of a tensor hears no, and yes where it
-    asks it of all elements: the models of transformers ask so whether sequences are padded or
-    packed and whether chance drops a layer. `assumed` tells whether one did.
-
-    With `on_cpu`, what torch has no fused form of on a CPU stays as it is: dropout, attention with
-    it, and recurrent layers but LSTMs, each layer of which is one kernel.
+    Args:
+        recorder: records fused kernels.
+        autocast: the type of mixed precision; None for none.
+        plain_data: the truth value of a tensor on meta is False, and True of a test over all
+            elements. Models of transformers test so whether sequences are padded or packed, and
+            whether a layer is dropped at random. `assumed` is set where one did.
+        on_cpu: calls without a fused form on a CPU are not changed: dropout, attention with
+            dropout, and recurrent layers except LSTMs, each layer of which is one kernel.
     """
 
     def __init__(
@@ -84,7 +86,7 @@ class Calls(TorchFunctionMode):
         if isinstance(func, FunctionType) and _guarded(func):
             if self._autocast is not None and name in _WIDEN:
                 args, kwargs = self._cast(args, torch.float32), self._cast(kwargs, torch.float32)
-            # A function in Python, whose own calls must come here too.
+            # A function in Python, whose own calls must be intercepted too.
             with self:
                 return _unguarded(func)(*args, **kwargs)
         if self._autocast is not None:
@@ -113,42 +115,41 @@ class Calls(TorchFunctionMode):
         to: torch.dtype | None = None
         if name in _LOWER:
             to = self._autocast
-        elif name in _WIDEN or (
-            name in _WIDEST and any(t.dtype == torch.float32 for t in _floats(args))
-        ):
+        elif name in _WIDEN or (name in _WIDEST and _has_float32(args)):
             to = torch.float32
         return (args, kwargs) if to is None else (self._cast(args, to), self._cast(kwargs, to))
 
     def _cast(self, value: Any, to: torch.dtype) -> Any:
         if isinstance(value, Tensor):
-            if value.dtype == to or value.dtype not in (torch.float32, *_SIXTEEN):
-                return value
-            if not (value.is_leaf and value.requires_grad):
-                return value.to(to)
-            # A weight is cast once a step.
-            if id(value) not in self._weights:
-                self._weights[id(value)] = value.to(to)
-            return self._weights[id(value)]
+            return self._cast_tensor(value, to)
         if type(value) in (list, tuple):
             return type(value)(self._cast(item, to) for item in value)
         if isinstance(value, dict):
             return {key: self._cast(item, to) for key, item in value.items()}
         return value
 
+    def _cast_tensor(self, tensor: Tensor, to: torch.dtype) -> Tensor:
+        if tensor.dtype == to or tensor.dtype not in (torch.float32, *_SIXTEEN):
+            return tensor
+        if not (tensor.is_leaf and tensor.requires_grad):
+            return tensor.to(to)
+        # A weight is cast once per step.
+        if id(tensor) not in self._weights:
+            self._weights[id(tensor)] = tensor.to(to)
+        return self._weights[id(tensor)]
+
 
 def _apart_on_cpu(name: str, args: Any, kwargs: Any) -> bool:
-    """Whether torch runs a call as several kernels on a CPU, and as one on a GPU."""
+    """Whether a call is several kernels on a CPU, but one on a GPU."""
     if name == "scaled_dot_product_attention":
         return bool(kwargs.get("dropout_p", args[4] if len(args) > 4 else 0.0))
     return name in ("dropout", "gru", "rnn_tanh", "rnn_relu")
 
 
-def _floats(value: Any) -> list[Tensor]:
-    if isinstance(value, Tensor):
-        return [value] if value.dtype.is_floating_point else []
+def _has_float32(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
-        return [tensor for item in value for tensor in _floats(item)]
-    return []
+        return any(map(_has_float32, value))
+    return isinstance(value, Tensor) and value.dtype == torch.float32
 
 
 _GUARDS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
@@ -162,7 +163,7 @@ def _guarded(func: FunctionType) -> bool:
 
 
 def _unguarded(func: FunctionType) -> Callable[..., Any]:
-    """A function of `torch.nn.functional` that does not ask whether it is overridden again."""
+    """A function of `torch.nn.functional` that does not check again whether it is overridden."""
     if func not in _copies:
         names = {**func.__globals__, **dict.fromkeys(_GUARDS, _never)}
         copy = FunctionType(

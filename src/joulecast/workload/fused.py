@@ -1,8 +1,8 @@
-"""Operators that are run as one kernel and that a meta tensor would fall apart into many.
+"""Operators that are one kernel on a device, but several on meta tensors.
 
-Attention and recurrent layers are stood in for by an autograd function that computes nothing: it
+Attention and recurrent layers are replaced by an autograd function that computes nothing: it
 returns tensors of the right shape, keeps for the backward pass what the real kernel keeps, and
-tells the recorder what the kernel costs.
+records what the kernel costs.
 """
 
 from __future__ import annotations
@@ -69,16 +69,16 @@ def scaled_dot_product_attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Tensor:
-    """In place of `torch.nn.functional.scaled_dot_product_attention`; same arguments.
+    """Replaces `torch.nn.functional.scaled_dot_product_attention`, with the same arguments.
 
-    Raises RuntimeError where the shapes do not fit together, as torch does.
+    Raises `RuntimeError` where the shapes do not fit, as torch does.
     """
     if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
         raise RuntimeError(
             f"attention: query {tuple(query.shape)}, key {tuple(key.shape)} and value "
-            f"{tuple(value.shape)} do not fit together"
+            f"{tuple(value.shape)} do not fit"
         )
-    # Leading dimensions broadcast; with grouped queries, keys have fewer heads.
+    # Leading dimensions are broadcast; with grouped queries, keys have fewer heads.
     if not enable_gqa:
         shapes = (query.shape[:-2], key.shape[:-2], value.shape[:-2])
         lead = torch.broadcast_shapes(*shapes)  # type: ignore[no-untyped-call]
@@ -88,24 +88,31 @@ def scaled_dot_product_attention(
 
 
 class _Spec(NamedTuple):
-    """One call of a recurrent layer: sizes, and the weights of its cells in order."""
+    """One call of a recurrent layer: sizes, and the weights of its cells in order.
+
+    Attributes:
+        gates: 4 for an LSTM, 3 for a GRU, 1 for a plain cell.
+        weights: width of the input and of the state of each cell.
+        widths: width of the output of each cell (an LSTM may project its state).
+        whole: a layer is one kernel, as in oneDNN.
+    """
 
     recorder: OperatorRecorder
-    gates: int  # 4 for an LSTM, 3 for a GRU, 1 for a plain cell
+    gates: int
     steps: int
     batch: int
-    weights: tuple[tuple[int, int], ...]  # per cell: width of its input, of its state
-    widths: tuple[int, ...]  # per cell: what it hands on (an LSTM may project)
+    weights: tuple[tuple[int, int], ...]
+    widths: tuple[int, ...]
     directions: int
-    whole: bool  # a layer is one kernel, as oneDNN runs it
+    whole: bool
 
 
-# FLOPs per element of the gates beside the products: sums, activations, products.
+# FLOPs per element of the gates without the matrix products: sums, activations, products.
 _POINTWISE_FLOPS = 4
 
 
 def _cells(spec: _Spec, x: Tensor, backward: bool, of_input: bool = True) -> None:
-    """Records what the cells of a call cost: the input products at once, then the steps."""
+    """Record what the cells of a call cost: one product for all inputs, then the steps."""
     dtype, unit = dtype_of(x), x.element_size()
     t, b, g = spec.steps, spec.batch, spec.gates
     kernels: list[Kernel] = []
@@ -122,10 +129,12 @@ def _cells(spec: _Spec, x: Tensor, backward: bool, of_input: bool = True) -> Non
         if of_input or cell >= spec.directions:
             product(t * b, gates, width)
         product(b, gates, handed, count=t)
-        if backward:  # of the input and the state above, of their weights here
+        # Above, the gradients of input and state; here those of their weights.
+        if backward:
             product(gates, width, t * b)
             product(gates, handed, t * b)
-        if handed != state:  # the projection of the state
+        # The projection of the state.
+        if handed != state:
             product(b, handed, state, count=t)
             if backward:
                 product(handed, state, t * b)
@@ -139,7 +148,7 @@ def _cells(spec: _Spec, x: Tensor, backward: bool, of_input: bool = True) -> Non
 
 
 def _joined(kernels: Sequence[Kernel]) -> Kernel:
-    """One that does the work of all."""
+    """One kernel with the cost of all."""
     flops = sum(kernel.flops * kernel.count for kernel in kernels)
     moved = sum(kernel.bytes * kernel.count for kernel in kernels)
     other_flops = sum(kernel.other_flops * kernel.count for kernel in kernels)
@@ -147,7 +156,7 @@ def _joined(kernels: Sequence[Kernel]) -> Kernel:
 
 
 class _Recurrent(torch.autograd.Function):
-    """A recurrent layer as cuDNN runs it (arXiv 1604.01946)."""
+    """A recurrent layer as in cuDNN (arXiv 1604.01946)."""
 
     @staticmethod
     def forward(
@@ -177,12 +186,13 @@ _GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
 def recurrent(
     recorder: OperatorRecorder, name: str, *args: Any, whole: bool = False
 ) -> tuple[Tensor, ...]:
-    """In place of `torch.lstm`, `torch.gru`, `torch.rnn_tanh`, `torch.rnn_relu`; same arguments.
+    """Replaces `torch.lstm`, `torch.gru`, `torch.rnn_tanh` and `torch.rnn_relu`.
 
-    `whole`: each layer is counted as one kernel.
+    The arguments are the same; with `whole` each layer is counted as one kernel.
     """
     packed = isinstance(args[3], (list, tuple))
-    if packed:  # the data of all steps in a row, and how many sequences go on at each
+    if packed:
+        # The data of all steps in a row, and the number of sequences at each step.
         x, sizes, states, parameters, _, layers, _, _, both = args[:9]
         steps, batch = len(sizes), -(-x.shape[0] // max(1, len(sizes)))
         lead: tuple[int, ...] = (x.shape[0],)
@@ -208,7 +218,7 @@ def recurrent(
 
 
 class _GroupedMm(torch.autograd.Function):
-    """Rows of one matrix, each group of them times a matrix of its own (a mixture of experts)."""
+    """Groups of rows of a matrix, each times a matrix of its own (a mixture of experts)."""
 
     @staticmethod
     def forward(ctx: Any, recorder: OperatorRecorder, rows: Tensor, matrices: Tensor) -> Tensor:
@@ -223,7 +233,8 @@ class _GroupedMm(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> Any:
         rows, matrices = ctx.saved_tensors
         for wanted in ctx.needs_input_grad[1:]:
-            if wanted:  # each gradient is as many products again
+            # Each gradient takes the same products again.
+            if wanted:
                 _grouped(ctx.recorder, rows, matrices, grads[0])
         with ctx.recorder.silence():
             return (None, *_gradients((rows, matrices), ctx.needs_input_grad[1:]))
@@ -235,20 +246,20 @@ def _grouped(recorder: OperatorRecorder, rows: Tensor, matrices: Tensor, out: Te
 
 
 def by_expert(rows: Tensor, matrices: Tensor, *_: Any, **__: Any) -> bool:
-    """Whether a grouped product is one of rows by a matrix for each group."""
+    """Whether the arguments of a grouped product are rows and one matrix for each group."""
     return rows.dim() == 2 and matrices.dim() == 3
 
 
 def grouped_mm(
     recorder: OperatorRecorder, rows: Tensor, matrices: Tensor, *_: Any, **__: Any
 ) -> Tensor:
-    """In place of `torch.nn.functional.grouped_mm`, which on meta takes bf16 alone."""
+    """Replaces `torch.nn.functional.grouped_mm`, which accepts only bf16 on meta."""
     out: Tensor = _GroupedMm.apply(recorder, rows, matrices)  # type: ignore[no-untyped-call]
     return out
 
 
 def dropout(x: Tensor, p: float, train: bool) -> Tensor:
-    """In place of `torch.dropout`: the one kernel that a GPU runs, with a mask of one byte each."""
+    """Replaces `torch.dropout`: one kernel of a GPU, with a mask of one byte per element."""
     if not train or p == 0 or prod(x.shape) == 0:
         return x
     return torch.native_dropout(x, p, train)[0]

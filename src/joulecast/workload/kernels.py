@@ -1,7 +1,7 @@
 """What a kernel costs, from the sizes of its tensors: FLOPs, bytes, class.
 
-Products of matrices and convolutions are counted with a multiply-add as two. Bytes are those read
-and written at least once: each distinct element of the inputs, and the output.
+A multiply-add is two FLOPs. Bytes are a minimum: each distinct element of the inputs is read once,
+and the output is written once.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _DTYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """One kernel, launched `count` times; as in `model.Op`, of no phase or layer yet."""
+    """One kernel, launched `count` times: a `model.Op` without phase and layer."""
 
     kind: OperatorKind
     flops: float
@@ -56,14 +56,14 @@ def size_of(value: Any) -> float:
 
 
 def dtype_of(*tensors: Any) -> str:
-    """Name of the first floating type among tensors ("bf16"), "fp32" where there is none."""
+    """Name of the first floating-point type among tensors ("bf16"); "fp32" where there is none."""
     for tensor in tensors:
         if isinstance(tensor, (list, tuple)):
-            found = dtype_of(*tensor)
-            if found != "fp32":
-                return found
+            dtype = dtype_of(*tensor)
+            if dtype != "fp32":
+                return dtype
         elif isinstance(tensor, Tensor) and tensor.dtype.is_floating_point:
-            # The eight-bit floats have many names and one cost.
+            # There are several 8-bit types, of the same cost.
             return _DTYPES.get(tensor.dtype, "fp8" if tensor.element_size() == 1 else "fp32")
     return "fp32"
 
@@ -86,9 +86,9 @@ def convolution(
 ) -> tuple[OperatorKind, float, tuple[int, ...]]:
     """Class, FLOPs and sizes of a convolution of any dimension.
 
-    2 x batch x positions x kernel x channels in x channels out / groups FLOPs; the positions are
-    those of the output, of the input where transposed. In the sizes a missing height is 1 and the
-    depth of a 3d convolution is folded into the height.
+    It takes 2 x batch x positions x kernel x channels in x channels out / groups FLOPs, where
+    positions are those of the output; of the input if it is transposed. In the sizes, a missing
+    height is 1, and the depth of a 3d convolution is multiplied into the height.
     """
     c_in, c_out = x.shape[1], out.shape[1]
     area = prod(w.shape[2:])
@@ -106,9 +106,10 @@ def _plane(sizes: Sequence[int]) -> tuple[int, int]:
 
 
 def attended(queries: int, keys: int, causal: bool) -> float:
-    """Pairs of query and key that attention looks at; a causal kernel skips later keys.
+    """Number of pairs of query and key for which attention is computed.
 
-    The causal mask begins at the top left, as in `scaled_dot_product_attention`.
+    A causal kernel skips later keys; its mask begins at the top left, as in
+    `scaled_dot_product_attention`.
     """
     if not causal:
         return float(queries * keys)
@@ -122,8 +123,8 @@ def attention(
 ) -> Kernel:
     """A fused attention kernel: `products` of the size of query x key.
 
-    Two forward (scores, weighted sum); backward five, for the scores are computed again
-    (Dao, arXiv 2307.08691). Sizes: (batch x heads, queries, keys, width, width of values, causal).
+    There are two forward (scores, weighted sum), and five backward, because the scores are computed
+    again (Dao, arXiv 2307.08691).
     """
     *lead, queries, width = query.shape
     keys, out_width = value.shape[-2:]

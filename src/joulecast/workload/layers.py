@@ -1,8 +1,8 @@
-"""Which module an operator belongs to, in the forward pass and in the backward pass.
+"""The module that an operator belongs to, in the forward pass and in the backward pass.
 
-Forward, it is the innermost module that runs. Backward, no module runs: autograd numbers its nodes
-in the order the forward pass made them, so the number of the node at work tells which module was
-running when it was made.
+In the forward pass it is the innermost module that runs. In the backward pass no module runs:
+autograd numbers its nodes in the order of the forward pass, so the number of the current node shows
+which module was running when the node was created.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ Running = tuple[str, nn.Module | None, tuple[Any, ...]]
 
 
 class LayerTracker:
-    """Knows the running module of a model while it is entered.
+    """Tracks the running module of a model, as a context manager.
 
-    `failed` holds, after an error, the modules in which it happened, outermost first, each with
-    what it was given.
+    After an error, `failed` lists the modules in which it happened, outermost first, each with its
+    arguments.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -40,8 +40,10 @@ class LayerTracker:
         }
         self.running: list[Running] = []
         self.failed: list[Running] = []
-        self._error = sys.exc_info()[1]  # one that is being handled as this begins
-        self._rest = ""  # what belongs to no module
+        # An error that is being handled already at the start.
+        self._error = sys.exc_info()[1]
+        # The name for operators of no module.
+        self._rest = ""
         self._starts: list[int] = [-1]
         self._layers = [""]
 
@@ -62,7 +64,7 @@ class LayerTracker:
             hook.remove()
 
     def begin_loss(self) -> None:
-        """From here on the forward pass belongs to the loss."""
+        """Operators of the forward pass belong to the loss from now on."""
         self.running = [(LOSS, None, ())]
         self._note()
 
@@ -73,7 +75,7 @@ class LayerTracker:
         self._note()
 
     def current(self) -> str:
-        """Name of the module at work."""
+        """Name of the current module."""
         if self.running:
             name, _, _ = self.running[-1]
             return name
@@ -89,14 +91,16 @@ class LayerTracker:
 
     def _enter_module(self, module: nn.Module, args: tuple[Any, ...]) -> None:
         name = self._names.get(id(module))
-        if name is None:  # made as it runs, or not the model's own: part of what runs it
+        # A module that is created in the forward pass belongs to the one that runs it.
+        if name is None:
             name = self.running[-1][0] if self.running else ""
         self.running.append((name, module, args))
         self._note()
 
     def _leave_module(self, module: nn.Module, args: Any, output: Any) -> None:
         error = sys.exc_info()[1]
-        if error is not None and error is not self._error:  # left by it; the innermost comes first
+        # The innermost module is left first.
+        if error is not None and error is not self._error:
             self._error, self.failed = error, list(self.running)
         if self.running:
             self.running.pop()

@@ -1,4 +1,4 @@
-"""Watches every ATen operator of a step go by, and writes down what it costs."""
+"""Records what each ATen operator of a step costs."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from .operator_rules import Rule, rule_of, unknown
 
 
 class OperatorRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Records the kernels of a step, each with its layer and phase, and the memory that lives.
+    """Records the kernels of a step, each with its layer and phase, and the allocated memory.
 
-    `persistent` tensors (parameters, buffers, whatever is there before the step) count neither as
-    activations nor to the peak.
+    `persistent` tensors (parameters, buffers, all that exists before the step) are not part of the
+    activations and of the peak.
     """
 
     def __init__(self, tracker: LayerTracker, persistent: Iterable[Tensor], tf32: bool) -> None:
@@ -47,7 +47,8 @@ class OperatorRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        return False  # to skip torch's compiler is to import it
+        # Skipping torch's compiler would import it.
+        return False
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -58,27 +59,23 @@ class OperatorRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         except KeyError:
             rule = self._rules[func] = rule_of(func)
         if rule is None and func._can_decompose():
-            with self:  # a composite: its parts are counted instead
+            # A composite operator: its parts are counted.
+            with self:
                 return func.decompose(*args, **kwargs)
         out = self._results.call(func, args, kwargs)
-        if self._silent:
-            kernels = []
-        elif rule is not None:
-            kernels = rule(args, kwargs, out)
-        else:
-            self.uncounted[func._schema.name.replace("::", ".")] += 1
-            kernels = unknown(args, out)
-        for kernel in kernels:
-            self.add(kernel)
-        if func.is_view:
-            self.views += not self._silent
-        else:
-            self._watch_memory(out)
+        if not self._silent:
+            if rule is None:
+                self.uncounted[func._schema.name.replace("::", ".")] += 1
+            for kernel in rule(args, kwargs, out) if rule is not None else unknown(args, out):
+                self.add(kernel)
+            self.views += func.is_view
+        if not func.is_view:
+            self._add_memory(out)
         return out
 
     @contextmanager
     def silence(self) -> Iterator[None]:
-        """What is run within launches no kernel of the model; its memory counts."""
+        """Within it no kernels are recorded, only memory."""
         self._silent = True
         try:
             yield
@@ -86,11 +83,11 @@ class OperatorRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._silent = False
 
     def add(self, kernel: Kernel) -> None:
-        """Records a kernel of the layer and phase at work."""
+        """Record a kernel of the current layer and phase."""
         self._kernels[self._tracker.current(), self.phase, kernel] += kernel.count
 
     def ops(self) -> tuple[Op, ...]:
-        """All kernels so far, those alike of a layer counted together, in order of appearance."""
+        """All kernels in order of appearance; equal ones of a layer are one with a count."""
         return tuple(
             Op(
                 **asdict(kernel)
@@ -101,7 +98,7 @@ class OperatorRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         )
 
     def keep(self, tensor: Tensor) -> Tensor:
-        """Notes a tensor as kept for the backward pass (a hook of `saved_tensors_hooks`)."""
+        """Record a tensor that is kept for the backward pass (hook of `saved_tensors_hooks`)."""
         key = _storage(tensor)
         if key not in self._kept:
             self._kept.add(key)
@@ -113,7 +110,7 @@ class OperatorRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return "tf32"
         return kernel.dtype
 
-    def _watch_memory(self, out: Any) -> None:
+    def _add_memory(self, out: Any) -> None:
         for tensor in out if isinstance(out, (list, tuple)) else (out,):
             if not isinstance(tensor, Tensor) or tensor.layout is not torch.strided:
                 continue
@@ -138,11 +135,11 @@ def _storage(tensor: Tensor) -> int:
 
 
 def persistent_tensors(model: nn.Module) -> list[Tensor]:
-    """Parameters, buffers, and tensors that modules hold besides."""
-    held = [
+    """Parameters, buffers, and other tensors that are attributes of modules."""
+    others = [
         value
         for module in model.modules()
         for value in vars(module).values()
         if isinstance(value, Tensor)
     ]
-    return [*model.parameters(), *model.buffers(), *held]
+    return [*model.parameters(), *model.buffers(), *others]

@@ -1,8 +1,8 @@
-"""What the step of an optimizer costs, by formula: it is never run.
+"""What the step of an optimizer costs, by formula; it is not run.
 
-PyTorch runs optimizers over lists of parameters (`foreach`, its default on a GPU): each arithmetic
-step is one operation over all parameters, in launches of bounded size. On a CPU it goes from one
-parameter to the next: as many operations for each of them.
+On a GPU, PyTorch runs optimizers over lists of parameters (`foreach`): each arithmetic step is one
+operation over all parameters, in launches of limited size. On a CPU each parameter has its own
+operations.
 """
 
 from __future__ import annotations
@@ -24,44 +24,43 @@ class _Pass(NamedTuple):
     flops: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    state: int  # tensors kept per parameter
-    scratch: int  # tensors that live during the step
+class _Method(NamedTuple):
+    """Tensors per parameter in an optimizer's state and during a step, and its passes."""
+
+    state: int
+    scratch: int
     passes: tuple[_Pass, ...]
 
 
-# As torch.optim's _multi_tensor_sgd, _multi_tensor_adam and _multi_tensor_adamw do with their
-# defaults (torch 2.13); a pass reads its operands and writes its result.
+# As in torch.optim's _multi_tensor_sgd, _multi_tensor_adam and _multi_tensor_adamw with their
+# defaults (torch 2.13); a pass reads its operands and writes its result. Those of Adam are
+# m = lerp(m, g), v *= beta2, v += (1 - beta2) g g, sqrt(v), / bias correction, + eps, and
+# p -= step m / denominator; AdamW begins with p *= 1 - rate x decay.
 _ADAM = (
-    _Pass(3, 3),  # first moment: lerp(m, g)
-    _Pass(2, 1),  # second moment: v *= beta2
-    _Pass(3, 3),  # v += (1 - beta2) g g
-    _Pass(2, 1),  # sqrt(v)
-    _Pass(2, 1),  # / bias correction
-    _Pass(2, 1),  # + eps
-    _Pass(4, 3),  # p -= step m / denominator
+    *(_Pass(3, 3), _Pass(2, 1), _Pass(3, 3)),
+    *(_Pass(2, 1), _Pass(2, 1), _Pass(2, 1)),
+    _Pass(4, 3),
 )
-_RULES = {
-    "sgd": _Rule(0, 0, (_Pass(3, 2),)),
-    "momentum": _Rule(1, 0, (_Pass(2, 1), _Pass(3, 1), _Pass(3, 2))),
-    "adam": _Rule(2, 1, _ADAM),
-    "adamw": _Rule(2, 1, (_Pass(2, 1), *_ADAM)),  # weight decay: p *= 1 - rate x decay
+_METHODS = {
+    "sgd": _Method(0, 0, (_Pass(3, 2),)),
+    "momentum": _Method(1, 0, (_Pass(2, 1), _Pass(3, 1), _Pass(3, 2))),
+    "adam": _Method(2, 1, _ADAM),
+    "adamw": _Method(2, 1, (_Pass(2, 1), *_ADAM)),
 }
-NAMES = (*_RULES, "none")
+NAMES = (*_METHODS, "none")
 
 # aten/src/ATen/native/cuda/MultiTensorApply.cuh: a launch takes at most 320 chunks of 65,536
 # elements, and fewer tensors the more operands there are.
 _CHUNK, _CHUNKS = 65_536, 320
 _TENSORS = {1: 110, 2: 64, 3: 48, 4: 36, 5: 30}
 
-# The gradient scaler of fp16 reads every gradient, writes it unscaled, and looks for infinities.
+# The gradient scaler of fp16 reads every gradient, writes it unscaled, and checks for infinities.
 _UNSCALE = _Pass(2, 2)
 
 
 @dataclass(frozen=True, slots=True)
 class OptimizerStep:
-    """Step of an optimizer: its kernels, and the memory it keeps and needs besides, in bytes."""
+    """Step of an optimizer: its kernels, and the memory of its state and during the step, bytes."""
 
     ops: tuple[Op, ...]
     state_bytes: float
@@ -69,10 +68,10 @@ class OptimizerStep:
 
 
 def optimizer_named(name: str | None) -> str | None:
-    """The optimizer's name as counted, `None` for none. Raises `UsageError` for an unknown one."""
+    """The optimizer's name, None for none. Raises `UsageError` for an unknown one."""
     if name is None or name.lower() == "none":
         return None
-    if name.lower() not in _RULES:
+    if name.lower() not in _METHODS:
         raise UsageError(f"unknown optimizer {name!r}: choose one of {', '.join(NAMES)}")
     return name.lower()
 
@@ -86,35 +85,33 @@ def step(
 ) -> OptimizerStep:
     """The step of an optimizer over parameters of `sizes` elements of `element` bytes each.
 
-    `unscale` adds the gradient scaler of fp16 mixed precision; `one_by_one` is how it is done on a
-    CPU. A fused optimizer (`fused=True`) would do with one pass.
+    `unscale` adds the gradient scaler of fp16 mixed precision; `one_by_one` is for a CPU. A fused
+    optimizer (`fused=True`) would need only one pass.
     """
-    rule = _RULES[name] if name is not None else _Rule(0, 0, ())
     total = float(sum(sizes))
-    if not total:
+    if not total or name is None:
         return OptimizerStep((), 0.0, 0.0)
-    passes = (_UNSCALE, *rule.passes) if unscale and name is not None else rule.passes
+    method = _METHODS[name]
+    passes = (_UNSCALE, *method.passes) if unscale else method.passes
     dtype = {8: "fp64", 2: "bf16"}.get(element, "fp32")
+    kind, phase = OperatorKind.OPTIMIZER, Phase.OPTIMIZER
     ops = []
     for tensors, flops in passes:
-        if one_by_one:
-            ops += [
-                _op(flops, tensors, float(size), element, dtype, count)
-                for size, count in Counter(sizes).items()
-            ]
-            continue
-        count = _launches(sizes, tensors)
-        ops.append(_op(flops, tensors, total / count, element, dtype, count))
-    return OptimizerStep(tuple(ops), rule.state * total * element, rule.scratch * total * element)
-
-
-def _op(flops: int, tensors: int, size: float, element: int, dtype: str, count: int) -> Op:
-    moved = tensors * size * element
-    return Op(OperatorKind.OPTIMIZER, Phase.OPTIMIZER, flops * size, moved, dtype, "", (), count)
+        launches: dict[float, int] = Counter(map(float, sizes))
+        if not one_by_one:
+            count = _launches(sizes, tensors)
+            launches = {total / count: count}
+        for size, count in launches.items():
+            moved = tensors * size * element
+            ops.append(Op(kind, phase, flops * size, moved, dtype, count=count))
+    parameter_bytes = total * element
+    return OptimizerStep(
+        tuple(ops), method.state * parameter_bytes, method.scratch * parameter_bytes
+    )
 
 
 def _launches(sizes: Sequence[int], tensors: int) -> int:
-    # Written results share the operand's slot where they are in place; near enough by operands.
+    # An approximation: a result in place needs no slot of its own.
     by_tensors = ceil(len(sizes) / _TENSORS[max(1, tensors - 1)])
     by_chunks = ceil(sum(ceil(size / _CHUNK) for size in sizes) / _CHUNKS)
     return max(1, by_tensors, by_chunks)

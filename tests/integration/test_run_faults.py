@@ -58,7 +58,7 @@ def test_a_ledger_that_cannot_be_opened(tmp_path, broken):
     )
     assert done.returncode == 7
     assert done.stdout == "out\n"
-    said = [line for line in done.stderr.splitlines() if "recording is kept in" in line]
+    said = [line for line in done.stderr.splitlines() if "move it with: joulecast import" in line]
     assert len(said) == 1
     assert "secret" not in done.stderr
     (rescued,) = tmp_path.rglob("joulecast-rescue-*.sqlite")
@@ -84,7 +84,7 @@ def test_a_ledger_that_is_read_only(tmp_path):
             "run", "--ledger", str(ledger), "--", "sh", "-c", "sleep 1; exit 7", cwd=tmp_path
         )
     assert done.returncode == 7
-    assert done.stderr.count("recording is kept in") == 1
+    assert done.stderr.count("move it with: joulecast import") == 1
     (rescued,) = tmp_path.glob("joulecast-rescue-*.sqlite")
     assert [r["exit_code"] for r in listed(rescued)] == [7]
 
@@ -107,7 +107,7 @@ def test_a_disk_that_fills_in_mid_run(tmp_path):
                 file.flush()
         _, said = process.communicate(timeout=60)
         assert process.returncode == 7
-        assert said.count("recording is kept in") == 1, said
+        assert said.count("move it with: joulecast import") == 1, said
         assert "no space" in said.lower() or "full" in said.lower()
         (rescued,) = tmp_path.glob("joulecast-rescue-*.sqlite")
         (run,) = listed(rescued)

@@ -1,4 +1,4 @@
-"""A progress bar of what takes longer than one waits for."""
+"""A progress bar that appears only when something takes long."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-_PATIENCE_S = 2.0  # before it appears
+# Seconds before the bar appears.
+_PATIENCE_S = 2.0
 
 
 class LateBar:
-    """A progress bar on a terminal's stderr, of what takes longer than one waits for.
+    """A progress bar on a terminal's stderr, for what takes longer than two seconds.
 
-    A timer shows it, for the first step may be the long one. `total` None: not known.
+    A timer shows it, because the first step may be the long one. `total` is None where unknown.
     """
 
     def __init__(self, label: str, total: int | None) -> None:
@@ -44,13 +45,13 @@ class LateBar:
             self._bar.stop()
 
     def expect(self, total: int) -> None:
-        """So much there is to do in all."""
+        """Set the total."""
         self._total = total
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], total=total)
 
     def advance(self, amount: int) -> None:
-        """So much more is done."""
+        """Count `amount` more as done."""
         self._done += amount
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=self._done)

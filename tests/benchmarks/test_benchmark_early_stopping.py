@@ -1,4 +1,4 @@
-"""The benchmark of early stopping trains real networks and says what it should."""
+"""The benchmark of early stopping trains real networks and reports its figures."""
 
 from __future__ import annotations
 

@@ -122,10 +122,10 @@ def test_power_traces_halve_the_error_of_the_mean_so_far() -> None:
             if i in at:
                 forecast = online.forecast(1.0)
                 assert forecast is not None
-                said = forecast.energy
-                ours[at[i]].append(abs(said.value / truth - 1))
+                energy = forecast.energy
+                ours[at[i]].append(abs(energy.value / truth - 1))
                 mean[at[i]].append(abs(float(power[:i].mean()) * count / truth - 1))
-                inside.append((said.low or 0) <= truth <= (said.high or 0))
+                inside.append((energy.low or 0) <= truth <= (energy.high or 0))
     for fraction, errors in ours.items():
         assert statistics.mean(errors) < statistics.mean(mean[fraction]) / 1.75
     assert 0.85 <= statistics.mean(inside) <= 1

@@ -27,8 +27,8 @@ def trace(change: int, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarra
 
 @pytest.mark.parametrize("change", [60, 150, 300])
 def test_the_change_of_regime_is_found(change: int) -> None:
-    found = stabilizing_time(*trace(change, 600))
-    assert found == pytest.approx(change, abs=25)
+    stable_s = stabilizing_time(*trace(change, 600))
+    assert stable_s == pytest.approx(change, abs=25)
 
 
 def test_a_forecast_from_the_point_that_was_found() -> None:
@@ -52,9 +52,9 @@ def test_on_measured_traces_power_is_that_of_the_rest_from_there_on() -> None:
             runs.setdefault(row["run_ts"], []).append((float(row["t_s"]), float(row["power_W"])))
     for rows in list(runs.values())[:5]:
         t, power_w = np.array(rows).T
-        found = stabilizing_time(t, power_w)
-        assert found is not None
-        before, after = power_w[t < found], power_w[t >= found]
+        stable_s = stabilizing_time(t, power_w)
+        assert stable_s is not None
+        before, after = power_w[t < stable_s], power_w[t >= stable_s]
         window = after[:100].mean()
         assert abs(window - after.mean()) < 0.1 * after.mean()
         assert before.mean() < 0.9 * after.mean()

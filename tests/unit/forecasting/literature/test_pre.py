@@ -97,5 +97,5 @@ def test_what_cannot_be_learned_from():
 
 def test_many_runs_are_searched_by_some_of_them():
     x = np.linspace(0, 1, 2 * MAX_SEARCHED)
-    found = search([[v] for v in x], list(3 * x), ("gflops",), iterations=1)
-    assert found.predict(Facts(gflops=0.5)) == pytest.approx(1.5, rel=1e-2)
+    regression = search([[v] for v in x], list(3 * x), ("gflops",), iterations=1)
+    assert regression.predict(Facts(gflops=0.5)) == pytest.approx(1.5, rel=1e-2)

@@ -42,15 +42,15 @@ def test_more_columns_in_any_order_and_spelling(table):
         "80,x,1,r,9,,",
         head=" Energy_J,note,epoch,RUN_ID,duration_s,planned_epochs,tdp_w",
     )
-    (found,) = read_epochs(path)
-    assert found.history.epochs == (Work(1, 10, 100), Work(1, 9, 80))
-    assert (found.history.planned, found.tdp_w) == (30, 700)
+    (run,) = read_epochs(path)
+    assert run.history.epochs == (Work(1, 10, 100), Work(1, 9, 80))
+    assert (run.history.planned, run.tdp_w) == (30, 700)
 
 
 def test_as_other_programs_write_it(table):
     marked = table("r,0.0,1e1,1e2", "", "r,1.0,10,100", head="\ufeff" + HEAD, end="\r\n")
-    (found,) = read_epochs(marked)
-    assert len(found.history.epochs) == 2
+    (run,) = read_epochs(marked)
+    assert len(run.history.epochs) == 2
 
 
 def test_compressed(tmp_path):
@@ -69,8 +69,8 @@ def test_groups_by_columns(table):
 
 
 def test_absent_epochs_are_counted(table):
-    (found,) = read_epochs(table("r,1,1,1", "r,2,1,1", "r,7,1,1"))
-    assert found.absent == 4
+    (run,) = read_epochs(table("r,1,1,1", "r,2,1,1", "r,7,1,1"))
+    assert run.absent == 4
 
 
 @pytest.mark.parametrize("number", ["-5", "", "nan", "inf", "1e30", "lots", "1_0"])

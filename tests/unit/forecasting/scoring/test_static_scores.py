@@ -116,14 +116,14 @@ def test_a_method_without_learning_has_no_interval():
 
 def test_durations_are_scored_where_there_are_forecasts_of_them():
     runs = [run(a, "p", 100, s) for a, s in (("x", 10), ("y", 20), ("z", 40), ("w", 80))]
-    said = {"x": 9.0, "y": 30.0, "z": 40.0, "w": 20.0}
+    predicted = {"x": 9.0, "y": 30.0, "z": 40.0, "w": 20.0}
 
     class Clock:
         def predict(self, facts, duration_s):
             return Prediction(100.0)
 
         def duration(self, facts):
-            value = said.get(facts.architecture)
+            value = predicted.get(facts.architecture)
             return None if value is None else Prediction(value, value / 2, value * 2)
 
     methods = {
@@ -140,7 +140,7 @@ def test_durations_are_scored_where_there_are_forecasts_of_them():
     assert clock.duration_reason is None
     assert (energy.duration, energy.duration_reason) == (None, "it forecasts energy only")
     assert (given.duration, given.duration_reason) == (None, "it is given the duration")
-    del said["x"]  # a method that lacks some is not scored on the others alone
+    del predicted["x"]  # a method that lacks some is not scored on the others alone
     (some,) = score_static(runs, {"clock": methods["clock"]}, [Split.ARCHITECTURE]).results
     assert some.duration is None and "1 of 4 runs" in some.duration_reason
 
@@ -152,14 +152,14 @@ def test_the_baselines():
         run("a", "RTX 3070", 1000, 10, **facts),
     ]
     known = static_methods()
-    said = {
+    predicted = {
         name: known[name].fit([]).predict(runs[0].facts, 10.0).value
         for name in ("green-algorithms", "mlco2", "flops-tdp")
     }
-    assert said["mlco2"] == 3500
-    assert said["green-algorithms"] == pytest.approx(10 * (350 + 16 * 0.3725))
+    assert predicted["mlco2"] == 3500
+    assert predicted["green-algorithms"] == pytest.approx(10 * (350 + 16 * 0.3725))
     flops = 2e9 * (3 * 500 + 100)
-    assert said["flops-tdp"] == pytest.approx(350 * flops / 35.58e12)
+    assert predicted["flops-tdp"] == pytest.approx(350 * flops / 35.58e12)
     evaluation = score_static(runs, {"mlco2": known["mlco2"]}, [Split.GPU])
     assert len(evaluation.notes) == 1 and "mlco2" in evaluation.notes[0]
     warned = {"mlco2": replace(known["mlco2"], caveat="shipped constants")}
@@ -274,14 +274,14 @@ class FlopsInJoules:
     name = "flops"
 
     def step(self, workload, device):
-        said = Prediction(workload.flops() / 1e9)
-        return StepForecast(said, said, said, None, self.name, "catalog")
+        predicted = Prediction(workload.flops() / 1e9)
+        return StepForecast(predicted, predicted, predicted, None, self.name, "catalog")
 
 
 def test_a_forecaster_of_steps_forecasts_whole_runs():
     methods = Workloads(built, [FlopsInJoules()]).methods()
-    said = methods["flops"].fit([]).predict(modelled(2.0, validation=16.0).facts, 1.0)
-    assert said.value == pytest.approx(4 * (3 * 20 + 1 * 4))
+    predicted = methods["flops"].fit([]).predict(modelled(2.0, validation=16.0).facts, 1.0)
+    assert predicted.value == pytest.approx(4 * (3 * 20 + 1 * 4))
 
 
 def test_why_steps_are_unknown():

@@ -11,6 +11,7 @@ from typing import Any
 from .._version import __version__
 from ..forecasting.physical.forecaster import Physical
 from ..hardware.environment import Environment
+from ..meters.base import Meter
 from ..meters.cpu_time import CpuTime
 from ..meters.discovery import discover
 from ..recording.baseline import measure_idle
@@ -140,22 +141,32 @@ def idle_power(
     )
     meters = [m for m in machine.meters if _belongs(m.source.domain, domains)]
     load = _Load(clock)
-    part_s = seconds / _IDLE_PARTS
     try:
-        number = _IDLE_PARTS if meters else 0
-        parts = [measure_idle(meters, part_s, clock, sleep) for _ in range(number)]
+        watts = _idle_means(meters, seconds / _IDLE_PARTS, clock, sleep)
     finally:
         for meter in machine.meters:
             meter.close()
+    others = load.others() or 0.0
     if not meters:
         return Constant(None, reason="no meter of the device here")
-    watts = [sum(part.values()) for part in parts if len(part) == len(meters)]
     if not watts or min(watts) <= 0:
         return Constant(None, reason="the meters gave no reading in time: use a longer --duration")
-    others = load.others()
-    if domains.startswith("cpu") and others is not None and others > BUSY_SHARE:
+    if domains.startswith("cpu") and others > BUSY_SHARE:
         return Constant(None, reason=f"{_disturbed(others)}: it was not idle")
     return Constant(min(watts), (max(watts) - min(watts)) / 2 / min(watts))
+
+
+def _idle_means(
+    meters: Sequence[Meter],
+    part_s: float,
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+) -> list[float]:
+    """Mean power of all meters together in each part of the time in which all gave readings, W."""
+    if not meters:
+        return []
+    parts = [measure_idle(meters, part_s, clock, sleep) for _ in range(_IDLE_PARTS)]
+    return [sum(part.values()) for part in parts if len(part) == len(meters)]
 
 
 def power_of(summary: Summary, spans: Collection[str], domains: str) -> float | None:

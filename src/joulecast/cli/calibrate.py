@@ -91,8 +91,9 @@ def command(
     """
     from ..calibration import calibrate as api
 
-    chosen = [name for name, on in (("--wall", wall), ("--plug", plug)) if on]
-    chosen += [name for name, on in (("--show", show), ("--forget", forget)) if on]
+    modes = {"--wall": wall is not None, "--plug": plug is not None}
+    modes |= {"--show": show, "--forget": forget}
+    chosen = [name for name, given in modes.items() if given]
     if len(chosen) > 1:
         raise UsageError(f"{' and '.join(chosen)}: use one of them")
     if shift_s and wall is None:

@@ -30,12 +30,14 @@ class Readings:
         value: watts, or cumulative joules.
         counts: whether they are cumulative joules.
         origin: the file or plug, for people.
+        other_clock: whether another machine's clock gave the times.
     """
 
     t_s: Array
     value: Array
     counts: bool
     origin: str
+    other_clock: bool = True
 
     def shifted(self, seconds: float) -> Readings:
         """The same readings, later by some seconds."""

@@ -146,10 +146,10 @@ def _checked_lag(readings: Readings, runs: Sequence[Metered], bin_s: float) -> f
         return 0.0
     if abs(lag_s) > max(_TOLERATED_LAG_S, 2 * readings.period_s):
         side = "ahead of" if lag_s > 0 else "behind"
+        cure = f"correct it, or add --shift {-lag_s:.0f}s" if readings.other_clock else _LONGER
         raise WallFitError(
             f"{readings.origin}: its clock seems {abs(lag_s):.0f} s {side} this machine's "
-            f"(rank correlation {after:.2f} instead of {before:.2f}): correct it, or add "
-            f"--shift {-lag_s:.0f}s"
+            f"(rank correlation {after:.2f} instead of {before:.2f}): {cure}"
         )
     return lag_s
 

@@ -133,7 +133,9 @@ class SideBySide:
         """The plug's readings; times by the clock. Raises `JoulecastError` if it was lost."""
         if self._lost is not None:
             raise self._lost
-        return Readings(np.array(self._times), np.array(self._watts), False, self._name)
+        return Readings(
+            np.array(self._times), np.array(self._watts), False, self._name, other_clock=False
+        )
 
     def metered(self) -> list[Metered]:
         """What was metered, by scope. Raises `WallFitError` where nothing was."""

@@ -89,6 +89,9 @@ class TestFit:
         with pytest.raises(WallFitError, match=cure):
             fit_wall(wall(shift=shift), [run()])
         assert fit_wall(wall(shift=shift).shifted(-shift), [run()]).r > 0.98
+        with pytest.raises(WallFitError) as caught:
+            fit_wall(replace(wall(shift=shift), other_clock=False), [run()])
+        assert "--shift" not in str(caught.value)
 
     def test_readings_without_overlap_are_refused(self) -> None:
         with pytest.raises(WallFitError):

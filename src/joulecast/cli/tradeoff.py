@@ -98,8 +98,7 @@ def command(**given: Any) -> Result:
     tags. With --requests, models are compared by the energy of training and inference together,
     and the number of requests from which on one needs less energy than another:
 
-        joulecast tradeoff vgg16=950kJ±5%,1.2J resnet50=700kJ,0.9J --requests 1e6/day
-        --service-life 365d
+        joulecast tradeoff vgg16=950kJ,1.2J resnet50=700kJ,0.9J --requests 1e9
     """
     from ..analysis.tradeoff.tradeoff import tradeoff
 

@@ -43,6 +43,8 @@ def test_runs_of_a_ledger_and_summaries_give_the_same(tmp_path):
     assert run.operational.value == pytest.approx(run.energy.value / 3.6e6 * grid.carbon_g_per_kwh)
     again = joulecast.carbon(summarize(recording), region="DE")
     assert again.runs[0].operational.value == pytest.approx(run.operational.value, rel=1e-6)
+    later = joulecast.carbon(summarize(recording), region="DE", year=2021)
+    assert later.runs[0].site.year == 2021
     with pytest.raises(RunNotFoundError):
         joulecast.carbon("late", ledger=tmp_path / "ledger.sqlite")
 

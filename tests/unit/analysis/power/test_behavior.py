@@ -5,6 +5,7 @@ import pytest
 
 from fakes.gauges import gauge_samples
 from fakes.recordings import training, without_samples
+from joulecast.analysis.power import behavior
 from joulecast.analysis.power.behavior import power_behavior
 from joulecast.analysis.power.trace import power_trace
 from joulecast.errors import UsageError
@@ -165,6 +166,25 @@ def test_gap_is_skipped_and_noted():
     assert behavior.power.mean == pytest.approx(160, abs=1)
     assert any("8.3 %" in note for note in behavior.notes)
     assert None in behavior.profile_w
+
+
+def test_half_measured_steps_are_not_used():
+    recording = run(np.full(1200, 160.0), gaps=[Gap("gpu:0", 600.5, 700.5, "driver was busy")])
+    s = recording.samples["gpu:0"]
+    keep = (s.t_s <= 600) | (s.t_s >= 700)
+    t_s, value, low, high = (x[keep] for x in (s.t_s + 0.5, s.value, s.low, s.high))
+    recording.samples["gpu:0"] = Samples(t_s, value, low, high, t_s)
+    watts = power_trace(recording).total_w
+    assert np.isnan(watts[600:701]).all()
+    assert not np.isnan(watts[[599, 701]]).any()
+
+
+@pytest.mark.parametrize(("part", "stable_s"), [(0.5, 600.0), (0.97, None)])
+def test_fluss_point_at_the_end_is_unknown(monkeypatch, part, stable_s):
+    monkeypatch.setattr(behavior, "stabilizing_time", lambda t_s, watts: part * 1200)
+    stabilizing = behavior_of(run(warm_up()), "fluss").stabilizing
+    assert stabilizing.t_s == stable_s
+    assert (stabilizing.reason is None) == (stable_s is not None)
 
 
 @pytest.mark.parametrize("n", [2, 5, 39])

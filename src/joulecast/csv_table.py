@@ -160,8 +160,10 @@ def amount(text: str, what: str, low: float = 0.0, remedy: str = REMEDY) -> floa
         problem = f"is {shown(text)}, not a number"
     elif not math.isfinite(value):
         problem = f"is {shown(text)}, not a finite number"
-    elif not low <= value <= LARGEST:
-        problem = f"is {shown(text)}, not from {low:g} to {LARGEST:g}"
+    elif value < low:
+        problem = f"is {shown(text)}, below {low:g}"
+    elif value > LARGEST:
+        problem = f"is {shown(text)}, above {LARGEST:g}"
     else:
         return value
     raise RowError(f"{what} {problem}: {remedy}")

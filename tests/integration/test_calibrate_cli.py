@@ -242,13 +242,13 @@ class _Plug:
         return 1.2 * (IDLE_W if now - self._begun < 2.0 else LOAD_W) + 20
 
 
-def test_a_plug_beside_the_meters(trace: str) -> None:
+def test_a_plug_is_read_together_with_the_meters(trace: str) -> None:
     env = {"JOULECAST_REPLAY": trace}
-    with SideBySide(_Plug(), "plug", Environment.detect(), env=env, plug_s=0.05) as beside:
+    with SideBySide(_Plug(), "plug", Environment.detect(), env=env, plug_s=0.05) as recorder:
         time.sleep(4.5)
-    readings = beside.readings()
+    readings = recorder.readings()
     assert len(readings.t_s) > 40
-    machine, process = beside.metered()
+    machine, process = recorder.metered()
     assert (machine.scope, process.scope) == ("machine", "process")
     both = join(readings, [machine], 0.5)
     steady = np.abs(both.metered_w - np.round(both.metered_w, -1)) < 0.5
@@ -259,10 +259,10 @@ def test_a_plug_beside_the_meters(trace: str) -> None:
 def test_a_plug_that_is_lost(trace: str) -> None:
     env = {"JOULECAST_REPLAY": trace}
     plug = _Plug(fails_from=4)
-    with SideBySide(plug, "plug", Environment.detect(), env=env, plug_s=0.01) as beside:
+    with SideBySide(plug, "plug", Environment.detect(), env=env, plug_s=0.01) as recorder:
         time.sleep(0.5)
     with pytest.raises(JoulecastError, match="plug"):
-        beside.readings()
+        recorder.readings()
     gone = SideBySide(_Plug(fails_from=1), "plug", Environment.detect(), env=env)
     with pytest.raises(JoulecastError, match="plug"), gone:
         pytest.fail("the plug is read before anything else")

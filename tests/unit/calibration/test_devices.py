@@ -14,8 +14,8 @@ def test_a_shared_name_is_all_its_boards_the_most_powerful_first():
     assert [d.name for d in gpus_named("A100-PCIE-40GB")] == ["NVIDIA A100 PCIe 40GB"]
 
 
-def test_nothing_is_invented():
-    with pytest.raises(UnknownHardwareError, match="nearest"):
+def test_unknown_names_are_errors():
+    with pytest.raises(UnknownHardwareError):
         gpus_named("RTX 9999")
     with pytest.raises(UnknownHardwareError):
         cpu_named("Pentagon 3")
@@ -30,7 +30,7 @@ def test_the_first_visible_gpu_with_the_limit_set_in_its_driver():
     assert device.limit_w == 250 and device.tdp_w == 350
 
 
-def test_a_cpu_counts_for_the_threads_held():
+def test_a_cpu_counts_the_threads_it_may_use():
     name = "Intel(R) Xeon(R) Gold 6248 CPU @ 2.50GHz"
     whole = cpu_here(Environment(cpu=DetectedCpu(name=name, threads=40, cores=20)))
     part = cpu_here(
@@ -40,17 +40,17 @@ def test_a_cpu_counts_for_the_threads_held():
     assert part.processors == 5
 
 
-def test_a_share_of_a_processor_is_said():
+def test_a_share_of_a_processor_is_a_note():
     name = "Intel(R) Xeon(R) Gold 6248 CPU @ 2.50GHz"
     guest = Environment(cpu=DetectedCpu(name=name, threads=2), machine=Machine(virtual=True))
-    assert f"{name}: 2 of 40 host threads are counted" in cpu_here(guest).notes
+    assert any("2 of 40" in note for note in cpu_here(guest).notes)
     bound = Environment(cpu=DetectedCpu(name=name, threads=40, cores=20, usable_threads=10))
-    assert f"{name}: 10 of 40 threads of the processor are counted" in cpu_here(bound).notes
+    assert any("10 of 40" in note for note in cpu_here(bound).notes)
     whole = cpu_here(Environment(cpu=DetectedCpu(name=name, threads=40, cores=20)))
     assert whole.notes == cpu_named("Xeon Gold 6248").notes
 
 
-def test_a_hidden_name_is_taken_by_its_family_and_that_is_said():
+def test_a_hidden_name_is_replaced_by_its_family_with_a_note():
     hidden = Environment(
         cpu=DetectedCpu(name="AMD EPYC", microarchitecture="Zen 4", codename="Genoa", threads=8),
         machine=Machine(virtual=True),

@@ -18,7 +18,7 @@ def test_of_nineteen_errors_the_eighteenth_is_the_half_width():
     assert half_width([-0.3, 0.1]) == 0.3  # too few: the largest
 
 
-def test_nothing_held_out_is_no_interval():
+def test_without_errors_there_is_no_interval():
     with pytest.raises(ValueError, match="held-out"):
         half_width([])
     with pytest.raises(ValueError, match="held-out"):

@@ -68,7 +68,7 @@ def test_nothing_to_do_is_no_forecast():
     assert Physical().step(workload(), GPU) is None
 
 
-def test_what_is_unlike_the_fitted_gets_a_wider_interval_and_says_why():
+def test_novel_devices_and_operators_widen_the_interval_with_a_note():
     def width(device, work=WORK):
         step = Physical().step(work, device)
         return step.energy.high / step.energy.low, step.notes

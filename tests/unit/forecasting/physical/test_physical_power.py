@@ -64,7 +64,7 @@ def test_stacked_memory_draws_less_awake():
     assert awake_w(draw, 300.0, True) < awake_w(draw, 300.0, False) < 150
 
 
-def test_tensor_cores_and_ordinary_ones_are_told_apart():
+def test_tensor_cores_and_vector_units_differ_in_power():
     plain = run(at_work(compute=1.0), DRAW, 4.0, 250.0, 1000.0, 60.0)
     tensor = run(at_work(compute=1.0, tensor=1.0), DRAW, 4.0, 250.0, 1000.0, 60.0)
     assert float(tensor.power_w) - float(plain.power_w) == pytest.approx(50.0, rel=1e-3)

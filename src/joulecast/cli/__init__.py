@@ -12,24 +12,24 @@ from .._version import __version__
 from ..errors import JoulecastError
 from .lazy_group import LazyGroup
 
-# What `joulecast --help` shows is written here, so that it need not load the verbs.
+# The lines of `joulecast --help` are here, so that it does not load the verbs.
 SECTIONS = {
     "Measure": {
-        "run": ("run", "Run a command and record the energy it uses."),
-        "doctor": ("doctor", "Say what can be measured here, and what to do about the rest."),
+        "run": ("run", "Record the energy of a command."),
+        "doctor": ("doctor", "Show what can be measured on this machine."),
     },
-    "Look": {
+    "Inspect": {
         "runs": ("runs", "List the recorded runs."),
         "show": ("show", "Show one run in the terminal."),
         "report": ("report", "Write one run as a self-contained HTML page."),
         "carbon": ("carbon", "Show the emissions and the cost of runs, or of an energy."),
         "export": ("export", "Write one run as JSON or CSV."),
-        "import": ("import_", "Read runs, or a power trace, into the ledger."),
+        "import": ("import_", "Add runs, or a power trace, to the ledger."),
     },
     "Forecast": {
-        "forecast": ("forecast", "Say what a model costs to train or to run, before it runs."),
-        "calibrate": ("calibrate", "Measure this machine's own constants, for forecasts on it."),
-        "evaluate": ("evaluate", "Score the forecasters on runs that are over."),
+        "forecast": ("forecast", "Forecast the energy of a training or of inference."),
+        "calibrate": ("calibrate", "Measure constants of this machine, for its forecasts."),
+        "evaluate": ("evaluate", "Score the forecasters on past runs."),
     },
     "Compare": {
         "study": ("study.group", "Many trainings over factors: plan, run, resume, report."),
@@ -49,7 +49,7 @@ SECTIONS = {
 @click.option("--debug", is_flag=True, help="Show the whole traceback of an error.")
 @click.pass_context
 def group(context: click.Context, debug: bool) -> None:
-    """What training and serving neural networks costs in energy, and how sure that is."""
+    """Measure and forecast the energy of training and serving neural networks."""
     context.obj = {"debug": debug}
 
 
@@ -63,7 +63,8 @@ def main() -> NoReturn:
     except click.ClickException as error:
         if _debugged():
             raise
-        if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):  # click 8.2 on
+        # This error exists from click 8.2 on.
+        if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
             error.show()
             _leave(error.exit_code)
         text = " ".join(error.format_message().split()).removesuffix(".")
@@ -78,7 +79,8 @@ def main() -> NoReturn:
             raise
         click.echo(f"joulecast: {error}", err=True)
         _leave(error.exit_code)
-    except BrokenPipeError:  # `joulecast runs | head`: nobody listens any more
+    except BrokenPipeError:
+        # The reader of the output has ended: `joulecast runs | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _leave(1)
 

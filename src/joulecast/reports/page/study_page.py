@@ -53,7 +53,7 @@ def render_study(findings: Findings) -> str:
     page = page_parts.templates()
     page.globals = {
         "words": words,
-        "says": study_words,
+        "study_words": study_words,
         "duration": format_duration,
         "quantity": format_quantity,
         "measure": measure,

@@ -135,9 +135,9 @@ def _totals(findings: Findings) -> list[str]:
 
 def _total_sentence(findings: Findings, energy: Estimate, planned: int) -> str:
     text = f"All {planned:,} runs together" if planned > 1 else "The run"
-    known = findings.energy_runs
-    if known < planned:
-        runs = f"{known:,} runs" if known > 1 else "one run"
+    count = findings.energy_runs
+    if count < planned:
+        runs = f"{count:,} runs" if count > 1 else "one run"
         text = f"The {runs} whose energy is known, of {planned:,},"
     how = mix_text(energy) or str(energy.provenance)
     if findings.why_no_provenance is not None:
@@ -173,16 +173,16 @@ def within_text(within: Mapping[str, str]) -> str:
     return ", ".join(f"{one_line(f, 30)} = {one_line(v, 40)}" for f, v in within.items())
 
 
-def utilization_sentence(found: Correlations | None) -> str:
+def utilization_sentence(correlations: Correlations | None) -> str:
     """The correlation of power and utilization."""
-    if found is None:
+    if correlations is None:
         return ""
-    one = found.overall
-    x, y = measure(found.x).label, measure(found.y).label
+    one = correlations.overall
+    x, y = measure(correlations.x).label, measure(correlations.y).label
     if one.rho is None:
         return f"Whether {y} depends on {x} is unknown: {one.reason}."
     bounds = "" if one.low is None or one.high is None else f" ({one.low:.2f} to {one.high:.2f})"
-    notes = "".join(f" {note}." for note in found.notes)
+    notes = "".join(f" {note}." for note in correlations.notes)
     return (
         f"Spearman's rank correlation of {y} and {x}: {one.rho:.2f}{bounds}, {p_text(one.p)}, "
         f"{one.n:,} runs.{notes}"

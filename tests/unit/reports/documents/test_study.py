@@ -89,6 +89,8 @@ def test_the_middle_of_a_long_table_is_left_out() -> None:
     findings = derive_findings(results(many))
     table = configurations_table(findings, 30)
     assert len(table.rows) == 31
+    titles = [column.title for column in table.columns]
+    assert titles[3:-2] == ["energy", "accuracy", "duration", "mean power"]
     assert len(configurations_table(findings).rows) == len(table.data["n"]) == 40
 
 

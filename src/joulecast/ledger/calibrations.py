@@ -44,8 +44,8 @@ def save(
 ) -> None:
     """Keep a calibration of a device of the machine with this environment (`Header.environment`).
 
-    One of the same instant gives way. Raises `LedgerError`: also for a machine that says nothing
-    of itself, which could not be told from others.
+    One of the same instant is replaced. Raises `LedgerError`, also for a machine that reports
+    neither its processor nor a GPU, and so cannot be distinguished from others.
     """
     identity = machine_of(environment)
     if identity is None:
@@ -99,7 +99,7 @@ def forget(ledger: Ledger, environment: Mapping[str, Any], device: str | None = 
 
 
 def machine_of(environment: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What tells a machine from others: its processor, how many threads, its GPUs.
+    """What distinguishes a machine from others: its processor, its number of threads, its GPUs.
 
     All GPUs: one that is hidden from a process is in the machine still. None where it names neither
     processor nor GPU.

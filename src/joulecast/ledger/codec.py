@@ -195,5 +195,5 @@ def _inflate(data: Any, expected: int) -> bytes:
     except zlib.error as error:
         raise CodecError("its bytes are damaged") from error
     if len(raw) != expected or not stream.eof:
-        raise CodecError("its length is not what its head says")
+        raise CodecError("its length is not that in its head")
     return raw

@@ -107,7 +107,7 @@ def read_json(path: Path) -> Recording:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"it holds {name}, which is no number")
+    raise ValueError(f"it has {name}, which is not a number")
 
 
 def import_json(document: Any) -> Recording:
@@ -120,7 +120,7 @@ def import_json(document: Any) -> Recording:
     schema = document.get("schema") if isinstance(document, dict) else None
     if schema == FIGURES:
         raise BadInputError(
-            "this file holds the figures of a run, not its recording: "
+            "this file has the figures of a run, not its recording: "
             "import what `joulecast export RUN` wrote"
         )
     if schema != SCHEMA:

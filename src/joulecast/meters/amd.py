@@ -32,7 +32,8 @@ POWER_PERIOD_S = 0.1  # assumed: hwmon averages over a window that AMD does not 
 COUNTER = Uncertainty(0.05, 0.05, "±5 % assumed: AMD states no accuracy for its energy accumulator")
 POWER = Uncertainty(0.10, 0.10, "±10 % assumed: AMD states no accuracy, and the power is sampled")
 _MIB = 2**20
-_UNSUPPORTED = (0, 2**64 - 1)  # what the accumulator holds on cards that have none
+# Values of the accumulator on cards that have none.
+_UNSUPPORTED = (0, 2**64 - 1)
 INSTALL = 'pip install "joulecast[amd]" (with the ROCm driver installed)'
 
 
@@ -111,7 +112,7 @@ def find_amd(
     found = Discovery()
     cards = hwmon_cards(root)
     if amdsmi is None and not cards:
-        return found  # no AMD GPU: nothing to say
+        return found
     why = ""
     try:
         amdsmi = amdsmi or importlib.import_module("amdsmi")
@@ -159,7 +160,7 @@ def _source(domain: str, source: str, kind: ReadingKind, device: str) -> Source:
 
 
 class _Session:
-    """Shuts amdsmi down when the last of its meters was closed: it counts no references itself."""
+    """Shuts amdsmi down after the last of its meters is closed: it does not count references."""
 
     def __init__(self, amdsmi: Any) -> None:
         self._amdsmi, self._users = amdsmi, 0
@@ -252,7 +253,7 @@ def _accumulator(count: Mapping[str, Any]) -> int:
 
 
 def _watts(info: Mapping[str, Any]) -> float:
-    """Whichever of a card's powers it knows, watts; the others are "N/A" or 0."""
+    """The power that the card reports, watts; the other keys are "N/A" or 0."""
     for key in ("current_socket_power", "average_socket_power", "socket_power"):
         value = info.get(key)
         if isinstance(value, int | float) and 0 < value < 0xFFFF:
@@ -305,7 +306,7 @@ def _from_hwmon(
         device, sensor = cards[index]
         domain = f"gpu:{first_index + index}"
         if not (sensor.parent / "power1_cap").exists():
-            # An APU's sensor sees the CPU cores too, and RAPL sees them already.
+            # An APU's sensor covers the CPU cores, which RAPL counts already.
             reason = "its sensor covers the whole APU, the processor included"
             found.unavailable.append(Unavailable(domain, "hwmon", reason, ""))
             continue

@@ -11,9 +11,9 @@ from .base import ReadingKind, Source, Unavailable, Uncertainty
 from .counter import Unwrap
 from .sensor import Clock, Discovery, SensorMeter
 
-UPDATE_PERIOD_S = 0.1  # taken: Apple documents none
+UPDATE_PERIOD_S = 0.1  # assumed: Apple documents none
 ACCURACY = Uncertainty(
-    0.10, 0.10, "±10 % taken: Apple calls these figures estimates (powermetrics(1)) and no more"
+    0.10, 0.10, "±10 % assumed: Apple calls these figures estimates (powermetrics(1)) and no more"
 )
 # Domain, field of AppleEnergyMetrics (millijoules), what it is.
 _FIELDS = (
@@ -22,7 +22,8 @@ _FIELDS = (
     ("dram:0", "dram_mj", "Apple silicon memory"),
     ("ane:0", "ane_mj", "Apple neural engine"),
 )
-_MAX_AGE_S = 5e-3  # the domains read within one tick share one question to the system
+# The domains read within one tick share one call to the system.
+_MAX_AGE_S = 5e-3
 
 
 class AppleMeter(SensorMeter):

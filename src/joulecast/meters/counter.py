@@ -1,8 +1,8 @@
-"""Raw energy counters, which wrap or are reset, into joules that never fall."""
+"""Turns raw energy counters, which wrap or are reset, into joules that never fall."""
 
 from __future__ import annotations
 
-# No package, card or module board draws this much; a step that would need more is no energy.
+# No package, card or module board draws this much: a larger step is not energy.
 PLAUSIBLE_POWER_W = 5000.0
 
 
@@ -11,7 +11,7 @@ class Unwrap:
 
     A counter that falls has either wrapped at `wraps_at` or been reset (driver reloaded, machine
     resumed). It is a wrap only if the power this would imply is plausible. The energy across a
-    reset is unknown: none is counted, and `note()` says so.
+    reset is unknown: none is counted, and `note()` reports it.
 
     Args:
         joules_per_count: the unit of the raw value (1e-6 for microjoules).
@@ -33,7 +33,8 @@ class Unwrap:
         self._max_power_w = max_power_w
         self._last: tuple[int, float] | None = None
         self._opened_s = 0.0
-        self._counts = 0  # whole counts, so that nothing is lost to rounding over a long run
+        # Whole counts, so that nothing is lost to rounding over a long run.
+        self._counts = 0
         self._notes: list[str] = []
 
     def advance(self, raw: int, t_s: float) -> float:
@@ -47,7 +48,7 @@ class Unwrap:
         return self._counts * self._unit
 
     def note(self) -> str | None:
-        """What went wrong since the last call, handed over once, or None."""
+        """What went wrong since the last call, returned once, or None."""
         if not self._notes:
             return None
         text = "; ".join(self._notes)
@@ -56,11 +57,11 @@ class Unwrap:
 
     def _step(self, last: int, raw: int, last_s: float, t_s: float) -> int:
         elapsed_s = max(t_s - last_s, 0.0)
-        most = self._max_power_w * (elapsed_s + self._update_period_s) / self._unit
+        max_step = self._max_power_w * (elapsed_s + self._update_period_s) / self._unit
         step = raw - last
         if step < 0 and self._wraps_at is not None:
             step += self._wraps_at
-        if not 0 <= step <= most:
+        if not 0 <= step <= max_step:
             self._notes.append(
                 f"the counter was reset (from {last * self._unit:.6g} J to {raw * self._unit:.6g} J"
                 f" within {elapsed_s:.3g} s): the energy across it is unknown and not counted"
@@ -69,7 +70,7 @@ class Unwrap:
         if self._may_have_wrapped_unseen(last_s, elapsed_s):
             self._notes.append(
                 f"the counter was not read for {elapsed_s:.0f} s and may have wrapped unseen:"
-                " the energy of that stretch is a lower bound"
+                " the energy of that time is a lower bound"
             )
         return step
 

@@ -54,7 +54,7 @@ SPREAD = 1.645  # standard deviations from the middle to either end of a 90 % in
 
 
 class Knowledge(StrEnum):
-    """What is known of the CPU; less makes the interval wider."""
+    """How much is known of the CPU; with less, the interval is wider."""
 
     MODEL = "model"  # its row in the catalog
     FAMILY = "family"  # its microarchitecture, not its TDP

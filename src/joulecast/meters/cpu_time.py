@@ -1,4 +1,4 @@
-"""CPU time of the machine and of a process tree, read once for all meters that ask in one tick."""
+"""CPU time of the machine and of a process tree, read once for all meters in one tick."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from pathlib import Path
 from .process_tree import ProcTreeReader, PsutilTreeReader, TreeAccount, TreeReader
 
 NOT_STARTED = 0
-"""For `root_pid`: a process that will be started, and named with `follow`; it has used nothing."""
+"""For `root_pid`: a process that will start and be given to `follow`; it has used nothing yet."""
 
-_MAX_AGE_S = 0.02  # meters asking within one tick of the sampler share a reading
+# Meters read within one tick of the sampler share a sample.
+_MAX_AGE_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class CpuSample:
-    """Cumulative CPU times at one instant; only differences between samples mean something.
+    """Cumulative CPU times at one instant; only differences between samples have a meaning.
 
     The machine's figures are those of the kernel: of the virtual machine in a VM, of the *whole
     host* in most containers (`/proc/stat` is not namespaced). Stolen time and waiting for input
@@ -56,7 +57,7 @@ class CpuTime:
             self.follow(root_pid)
 
     def follow(self, root_pid: int) -> None:
-        """From now on count the tree of `root_pid`, where it was to be told (`NOT_STARTED`)."""
+        """From now on count the tree of `root_pid`, which was `NOT_STARTED` so far."""
         with self._lock:
             self._reader = (
                 ProcTreeReader(root_pid, self._proc)

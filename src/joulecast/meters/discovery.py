@@ -1,7 +1,7 @@
-"""Which meters there are on this machine, for this run; and what cannot be read, why, what to do.
+"""The meters of this machine, for this run; what cannot be read, why, and what to do.
 
 The environment variable `JOULECAST_REPLAY=trace.csv[:domain[:speed]]` puts a recorded power trace
-in the place of all sensors (`JOULECAST_REPLAY=a100.csv:gpu:0:10`): for demonstrations and tests.
+instead of all sensors (`JOULECAST_REPLAY=a100.csv:gpu:0:10`): for demonstrations and tests.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def discover(
 
 
 def _attempt(domain: str, source: str, find: Callable[[], Discovery], found: Discovery) -> None:
-    """The last line of "never raises": drivers, libraries and odd kernels may do anything."""
+    """Lists a failure as unavailable: drivers, libraries and kernels may raise anything."""
     try:
         found.add(find())
     except Exception as error:

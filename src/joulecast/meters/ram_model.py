@@ -1,8 +1,8 @@
-"""Memory power where no sensor tells it: a constant per gigabyte.
+"""Memory power where no sensor measures it: a constant per gigabyte.
 
 0.3725 W/GB is the figure of Green Algorithms (Lannelongue et al. 2021, doi:10.1002/advs.202100707,
 from Karyakin and Salem, DaMoN 2017, doi:10.1145/3076113.3076117). It dates from modules of 4 to
-8 GB. What a module draws depends on its size more than in proportion: 3 to 6 W of a 64 GB
+8 GB. The power of a module is not in proportion to its size: 3 to 6 W of a 64 GB
 registered module are 0.05 to 0.1 W/GB, 2 to 5 W of an 8 GB one are 0.25 to 0.6. The interval spans
 0.06 to 0.6 W/GB; it is an assumption too.
 """
@@ -22,7 +22,7 @@ _GB = 1e9
 
 
 class RamModelMeter(Meter):
-    """Assumed joules of `total_bytes` of memory, or of what the process tree holds of it.
+    """Assumed joules of `total_bytes` of memory, or of the process tree's resident part of it.
 
     Scope "process" needs a `cpu_time` that follows a tree; its resident memory counts, at most
     the total. `held_s` integrates the part of the memory held.

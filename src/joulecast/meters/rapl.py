@@ -25,35 +25,35 @@ UPDATE_PERIOD_S = 1e-3  # Intel SDM vol. 3B, RAPL interfaces; AMD: kernel, hwmon
 INTEL_PACKAGE = Uncertainty(
     0.05,
     0.05,
-    "±5 % taken: measured since Haswell (Hackenberg et al. 2015, doi:10.1109/IPDPSW.2015.70) and"
+    "±5 % assumed: measured since Haswell (Hackenberg et al. 2015, doi:10.1109/IPDPSW.2015.70) and"
     " closely following wall power (Khan et al. 2018, doi:10.1145/3177754)",
 )
 AMD_PACKAGE = Uncertainty(
     0.10,
     0.10,
-    "±10 % taken: AMD computes RAPL from activity (Schöne et al. 2021, arXiv 2108.00808)",
+    "±10 % assumed: AMD computes RAPL from activity (Schöne et al. 2021, arXiv 2108.00808)",
 )
 DRAM = Uncertainty(
     0.20,
     0.20,
-    "±20 % taken: follows measured DRAM power with an offset, least under load (Desrochers et al."
-    " 2016, doi:10.1145/2989081.2989088)",
+    "±20 % assumed: follows measured DRAM power with an offset, smallest under load (Desrochers et"
+    " al. 2016, doi:10.1145/2989081.2989088)",
 )
 
-# Root alone may read since CVE-2020-8694 (energy as a side channel), hence a group and not everyone
-# in the rule that outlives a reboot.
+# Only root may read since CVE-2020-8694 (energy as a side channel). The permanent rule therefore
+# allows a group, not everyone.
 READABLE_NOW = "sudo chmod a+r /sys/class/powercap/intel-rapl*/energy_uj"
 UDEV_RULE = (
     'SUBSYSTEM=="powercap", ACTION=="add", KERNEL=="intel-rapl:*",'
     ' RUN+="/bin/chgrp power /sys%p/energy_uj", RUN+="/bin/chmod g+r /sys%p/energy_uj"'
 )
-READABLE_FOR_GOOD = (
+READABLE_ALWAYS = (
     "sudo groupadd -f power && sudo usermod -aG power $USER"
     f" && echo '{UDEV_RULE}' | sudo tee /etc/udev/rules.d/70-joulecast.rules"
     " && sudo udevadm control --reload"
     " && sudo udevadm trigger --subsystem-match=powercap --action=add"
 )
-PERMISSION_REMEDY = f"until the next boot: {READABLE_NOW}; for good: {READABLE_FOR_GOOD}"
+PERMISSION_REMEDY = f"until the next boot: {READABLE_NOW}; permanently: {READABLE_ALWAYS}"
 MODULE_REMEDY = "sudo modprobe intel_rapl_msr"
 
 _PACKAGE = re.compile(r"package-(\d+)(?:-die-\d+)?")
@@ -99,7 +99,7 @@ class RaplMeter(SensorMeter):
 
 
 class _ZoneCounter:
-    """The `energy_uj` file of one zone, kept open and opened anew if the zone was replaced."""
+    """The `energy_uj` file of one zone, kept open, and reopened if the zone was replaced."""
 
     def __init__(self, zone: Path) -> None:
         self._path = zone / "energy_uj"
@@ -109,7 +109,7 @@ class _ZoneCounter:
 
     def joules(self, t_s: float) -> float:
         try:
-            # An open descriptor outlives its zone (module reloaded): ask the path each time.
+            # An open descriptor outlives its zone when the module is reloaded.
             if not os.path.samestat(self._path.stat(), self._file):
                 os.close(self._fd)
                 self._fd = -1
@@ -117,7 +117,7 @@ class _ZoneCounter:
                 self._file = os.fstat(self._fd)
             raw = int(os.pread(self._fd, 32, 0))
         except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it holds no number"
+            why = error.strerror if isinstance(error, OSError) else "it is not a number"
             raise MeterLostError(f"RAPL counter {self._path} cannot be read any more: {why}") from (
                 error
             )
@@ -135,8 +135,8 @@ def find_rapl(clock: Clock, root: Path = POWERCAP, cpu: str = "", is_vm: bool = 
     Args:
         clock: gives the instants of the readings.
         root: the powercap class directory.
-        cpu: the processor's name; tells AMD's computed from Intel's measured energies.
-        is_vm: whether this is a virtual machine, where no module can help.
+        cpu: the processor's name: AMD computes the energies that Intel measures.
+        is_vm: whether this is a virtual machine, where loading a module does not help.
     """
     found = Discovery()
     zones: dict[str, list[Path]] = defaultdict(list)
@@ -202,9 +202,9 @@ def _zones_of(root: Path, control: str) -> Iterator[Zone]:
 
 def _why_absent(root: Path, is_vm: bool) -> tuple[str, str]:
     if is_vm:
-        return "a virtual machine shows no RAPL counter; modelled instead", ""
+        return "a virtual machine has no RAPL counter; modelled instead", ""
     if not root.is_dir():
-        return "this kernel shows no powercap interface; modelled instead", MODULE_REMEDY
+        return "this kernel has no powercap interface; modelled instead", MODULE_REMEDY
     return "no RAPL package zone (driver not loaded, or hidden in a container)", MODULE_REMEDY
 
 

@@ -1,4 +1,4 @@
-"""Power traces recorded elsewhere: read them, and play them back as a meter."""
+"""Power traces recorded elsewhere: reads them, and plays them back as a meter."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from .sensor import Clock
 Array = npt.NDArray[np.float64]
 Rows = Iterable[tuple[float, float]]
 HEADER = ("t_s", "power_w")
-_ROUNDING_S = 1e-6  # of a clock that stands exactly at the end
+# The rounding error of a clock that is exactly at the end.
+_ROUNDING_S = 1e-6
 
 LEAVE_OUT = "leave the row out: a long silence becomes a gap"
-"""The cure for a row without a figure, which this and other readers of tables name."""
+"""What to do about a row without a figure, for errors of this and other readers of tables."""
 
 AS_RECORDED = Uncertainty(0.0, 0.0, "the trace as it was recorded; its own error is not known here")
 
@@ -45,21 +46,21 @@ def read_trace(path: str | Path) -> tuple[Array, Array]:
 class ReplayMeter(Meter):
     """Plays a power trace from the moment it is opened; linear between the trace's points.
 
-    A hole in the trace (a silence of more than five of its periods and more than 1 s) is not
-    played: until it ends the reading stays that of its start, and a note then says that there was
-    one, so that a recording marks a gap.
+    A hole in the trace (no rows for more than five of its periods and more than 1 s) is not played:
+    until it ends, the reading stays that of its start; then a note reports it, so that a recording
+    marks a gap.
 
-    At `speed` 10 ten seconds of the trace pass in one of the clock: the watts are the trace's, the
-    joules over the clock's time a tenth. Past the end of the trace `read` raises `MeterLostError`.
+    At `speed` 10, ten seconds of the trace pass in one second of the clock: the watts are those of
+    the trace, the joules a tenth. After the end of the trace `read` raises `MeterLostError`.
 
     Args:
         trace: a CSV file (see `read_trace`) or rows of (seconds, watts).
         clock: gives the instants of the readings.
         speed: seconds of the trace in a second of the clock, above 0.
-        domain: what the trace is taken to be the power of.
+        domain: whose power the trace is.
 
     Raises:
-        BadInputError: the trace or the speed makes no sense.
+        BadInputError: the trace or the speed cannot be used.
     """
 
     def __init__(

@@ -2,7 +2,7 @@
 
 No counter splits a package's energy between processes. joulecast splits it by CPU time: the
 tree's CPU seconds over the machine's busy CPU seconds in the same window, as Scaphandre and Kepler
-do. The split is exact where the tree is alone on the machine; with others it is not, since equal
+do. The split is exact if no other program runs; otherwise it is not, because equal
 CPU seconds do not cost equal joules (vector units, memory traffic, two threads on one core).
 `SPLIT_UNCERTAINTY` is an assumption: workloads at equal CPU load differ by about that much.
 """
@@ -91,7 +91,7 @@ class ShareSum:
 
 
 class ShareMeter(Meter):
-    """The process tree's part of a package counter (RAPL, say): measured joules, modelled split.
+    """The process tree's part of a package counter (such as RAPL): measured joules, modelled split.
 
     `inner` must be a `ReadingKind.COUNTER` (ValueError otherwise). `held_s` integrates the share.
     """

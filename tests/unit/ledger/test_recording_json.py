@@ -211,7 +211,7 @@ def test_other_documents(document: Any) -> None:
     ("content", "said"),
     [
         (b"", "this is not JSON"),
-        (b'{"schema": NaN}', "it holds NaN"),
+        (b'{"schema": NaN}', "it has NaN"),
         (b"\xff\xfe{", "this is not JSON"),
         (b'{"a":' * 100_000, "nested too deep"),
     ],

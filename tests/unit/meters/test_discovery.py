@@ -143,7 +143,7 @@ def test_without_a_counter_the_processor_is_modelled(look, clock, proc):
     meter = by_domain(found)["cpu:0"]
     assert meter.source.provenance is Provenance.MODELLED
     (rapl,) = (u for u in found.unavailable if u.source == "RAPL")
-    assert rapl.reason == "a virtual machine shows no RAPL counter; modelled instead"
+    assert rapl.reason == "a virtual machine has no RAPL counter; modelled instead"
     meter.read()
     clock.now += 1.0
     proc.advance(busy=200, idle=0, own=0)

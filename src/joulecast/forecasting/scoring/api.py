@@ -82,21 +82,28 @@ def evaluate(
     """
     names = [str(source)] if isinstance(source, str | Path) else list(source)
     columns = [c.strip() for text in ([by] if isinstance(by, str) else by) for c in text.split(",")]
-    file = next(filter(is_file, names), None)
-    if file is not None and (len(names) > 1 or tags or ledger is not None):
-        raise UsageError(f"{file} is a file: pass one file alone, or recorded runs")
-    if columns and file is None:
-        raise UsageError("--by needs a CSV file: recorded runs have no columns")
+    recorded = Recorded(names, tags or {}, limit, ledger)
+    file = _file(recorded, columns)
     chosen = _chosen(methods, STATIC if static else ONLINE)
     if not at or min(at) < 1:
         raise UsageError(f"{list(at)}: numbers of epochs start at 1")
     if not 0 <= usage_factor <= 1:
         raise UsageError(f"a usage factor of {usage_factor:g}: write a number from 0 to 1")
     context = RunContext(tdp_w, ram_gb, usage_factor)
-    recorded = Recorded(names, tags or {}, limit, ledger)
     if static:
         return _static(file, columns, recorded, chosen, context)
     return _online(file, columns, recorded, chosen, context, at)
+
+
+def _file(recorded: Recorded, columns: Sequence[str]) -> str | None:
+    """The file among the sources, or None for recorded runs. Raises `UsageError` for both."""
+    file = next(filter(is_file, recorded.runs), None)
+    if file is None and columns:
+        raise UsageError("--by needs a CSV file: recorded runs have no columns")
+    alone = len(recorded.runs) == 1 and not recorded.tags and recorded.ledger is None
+    if file is not None and not alone:
+        raise UsageError(f"{file} is a file: pass one file alone, or recorded runs")
+    return file
 
 
 def _chosen(methods: Sequence[str], available: Sequence[str]) -> Sequence[str]:

@@ -91,7 +91,9 @@ class Calls(TorchFunctionMode):
                 return _unguarded(func)(*args, **kwargs)
         if self._autocast is not None:
             args, kwargs = self._cast_for(name, args, kwargs)
-        if self._on_cpu and _apart_on_cpu(name, args, kwargs):
+        if self._plain_data and name in ("all", "__bool__"):
+            return self._truth(func, name, args, kwargs)
+        if self._on_cpu and _several_on_cpu(name, args, kwargs):
             return func(*args, **kwargs)
         match name:
             case "scaled_dot_product_attention":
@@ -102,14 +104,18 @@ class Calls(TorchFunctionMode):
                 return fused.grouped_mm(self._recorder, *args, **kwargs)
             case "dropout":
                 return fused.dropout(*args, **kwargs)
-            case "all" if self._plain_data:
-                answer = func(*args, **kwargs)
-                answer._of_all = True
-                return answer
-            case "__bool__" if self._plain_data and args[0].is_meta:
-                self.assumed = True
-                return hasattr(args[0], "_of_all")
         return func(*args, **kwargs)
+
+    def _truth(self, func: Any, name: str, args: tuple[Any, ...], kwargs: Any) -> Any:
+        """The result of `all`, which is remembered, or the truth value of a tensor."""
+        if name == "all":
+            answer = func(*args, **kwargs)
+            answer._of_all = True
+            return answer
+        if not args[0].is_meta:
+            return func(*args, **kwargs)
+        self.assumed = True
+        return hasattr(args[0], "_of_all")
 
     def _cast_for(self, name: str, args: Any, kwargs: Any) -> tuple[Any, Any]:
         to: torch.dtype | None = None
@@ -139,7 +145,7 @@ class Calls(TorchFunctionMode):
         return self._weights[id(tensor)]
 
 
-def _apart_on_cpu(name: str, args: Any, kwargs: Any) -> bool:
+def _several_on_cpu(name: str, args: Any, kwargs: Any) -> bool:
     """Whether a call is several kernels on a CPU, but one on a GPU."""
     if name == "scaled_dot_product_attention":
         return bool(kwargs.get("dropout_p", args[4] if len(args) > 4 else 0.0))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import reduce
+from operator import add
 from typing import Any
 
 import torch
@@ -42,13 +44,15 @@ def loss_of(loss: str | Loss | None, output: Any) -> Tensor:
             "no output of the model depends on a trainable parameter: "
             "count it for inference, or unfreeze its parameters"
         )
-    own = output.get("loss") if name == "auto" and isinstance(output, Mapping) else None
-    if isinstance(own, Tensor) and own.dim() == 0 and own.requires_grad:
-        return own
-    total = _loss(name, outputs[0])
-    for tensor in outputs[1:]:
-        total = total + _loss(name, tensor)
-    return total
+    own = _own_loss(output) if name == "auto" else None
+    return own if own is not None else reduce(add, (_loss(name, tensor) for tensor in outputs))
+
+
+def _own_loss(output: Any) -> Tensor | None:
+    """The loss that a model returns itself."""
+    loss = output.get("loss") if isinstance(output, Mapping) else None
+    usable = isinstance(loss, Tensor) and loss.dim() == 0 and loss.requires_grad
+    return loss if usable else None
 
 
 def _scores(output: Any) -> list[Tensor]:

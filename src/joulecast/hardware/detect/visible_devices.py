@@ -55,13 +55,14 @@ def _cuda_indices(
 ) -> tuple[int, ...]:
     entries = [entry.strip() for entry in value.split(",")]
     kind = entries[0][:4]
+    gpus = {uuid: index for index, uuid in enumerate(uuids)}
     seen: set[str] = set()
     indices: list[int] = []
     for entry in entries:
         if kind == "MIG-":
-            name, index = _match_mig(entry, uuids, mig_uuids)
+            name, index = _match_mig(entry, gpus, mig_uuids)
         elif kind == "GPU-":
-            name, index = _match_uuid(entry, uuids)
+            name, index = _match_uuid(entry, gpus) if entry.startswith(kind) else (entry, None)
         else:
             name, index = _match_index(entry, len(uuids))
         if index is None:
@@ -82,23 +83,19 @@ def _match_index(entry: str, count: int) -> tuple[str, int | None]:
     return str(index), index if index < count else None
 
 
-def _match_uuid(entry: str, uuids: Sequence[str]) -> tuple[str, int | None]:
-    if not entry.startswith("GPU-"):
-        return entry, None
-    fitting = [i for i, uuid in enumerate(uuids) if uuid.lower().startswith(entry.lower())]
-    return (uuids[fitting[0]], fitting[0]) if len(fitting) == 1 else (entry, None)
+def _match_uuid(entry: str, devices: Mapping[str, int]) -> tuple[str, int | None]:
+    """The device whose UUID begins with the entry, if there is exactly one."""
+    fitting = [uuid for uuid in devices if uuid.lower().startswith(entry.lower())]
+    return (fitting[0], devices[fitting[0]]) if len(fitting) == 1 else (entry, None)
 
 
 def _match_mig(
-    entry: str, uuids: Sequence[str], mig_uuids: Mapping[str, int]
+    entry: str, gpus: Mapping[str, int], mig_uuids: Mapping[str, int]
 ) -> tuple[str, int | None]:
     # Before driver R470: MIG-GPU-<uuid>/<instance>/<compute>.
     if entry.startswith("MIG-GPU-"):
-        return entry, _match_uuid(entry.removeprefix("MIG-").split("/")[0], uuids)[1]
-    if not entry.startswith("MIG-"):
-        return entry, None
-    fitting = [uuid for uuid in mig_uuids if uuid.lower().startswith(entry.lower())]
-    return (fitting[0], mig_uuids[fitting[0]]) if len(fitting) == 1 else (entry, None)
+        return entry, _match_uuid(entry.removeprefix("MIG-").split("/")[0], gpus)[1]
+    return _match_uuid(entry, mig_uuids) if entry.startswith("MIG-") else (entry, None)
 
 
 def index_order_note(env: Mapping[str, str], names: Sequence[str]) -> str | None:

@@ -112,8 +112,8 @@ def power_behavior(summary: Summary, stabilization: str = "cusum") -> PowerBehav
         42.0
     """
     if stabilization not in METHODS:
-        known = ", ".join(METHODS)
-        raise UsageError(f"stabilization {stabilization}: unknown method; use one of {known}")
+        methods = ", ".join(METHODS)
+        raise UsageError(f"stabilization {stabilization}: unknown method; use one of {methods}")
     recording = summary.recording
     trace = power_trace(recording)
     notes: list[str] = []

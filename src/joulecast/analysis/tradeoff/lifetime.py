@@ -121,7 +121,7 @@ class LifetimeEnergy(Result):
     """Models under one demand, and where they break even.
 
     Attributes:
-        models: that of least total energy first.
+        models: that of lowest total energy first.
         break_even: each model with each; with the first only where there are more than 40.
         rows: of the table; None where only given models are compared.
         left_out: rows that are not used, by reason.
@@ -190,7 +190,7 @@ def _notes(models: Sequence[ModelEnergy]) -> list[str]:
     notes = []
     if len(models) > MAX_PAIRED:
         notes.append(
-            f"{len(models):,} models: each is compared with that of least total energy only"
+            f"{len(models):,} models: each is compared with that of lowest total energy only"
         )
     unknown = [m.name for m in models if m.training.low is None or m.per_inference.low is None]
     if unknown:

@@ -1,3 +1,5 @@
+import doctest
+
 import pytest
 
 import joulecast
@@ -6,6 +8,14 @@ from joulecast.errors import RunNotFoundError, UsageError
 from joulecast.hardware.catalog.grids import find_grid
 from joulecast.recording.summary import summarize
 from joulecast.units import Estimate, Provenance
+
+
+def test_example():
+    (example,) = doctest.DocTestFinder().find(
+        joulecast.carbon, "carbon", globs={"joulecast": joulecast}
+    )
+    assert len(example.examples) >= 2
+    assert doctest.DocTestRunner().run(example).failed == 0
 
 
 def test_energies_and_their_sum():

@@ -1,3 +1,5 @@
+import doctest
+
 import pytest
 
 import joulecast
@@ -57,3 +59,11 @@ def test_impossible_options(options, named):
 def test_missing_column():
     with pytest.raises(BadInputError, match="training_j"):
         joulecast.tradeoff(DATA, requests=5)
+
+
+def test_example():
+    (example,) = doctest.DocTestFinder().find(
+        joulecast.tradeoff, "tradeoff", globs={"joulecast": joulecast}
+    )
+    assert len(example.examples) >= 2
+    assert doctest.DocTestRunner().run(example).failed == 0

@@ -85,3 +85,13 @@ def test_columns_that_cannot_be() -> None:
         correlate(rows, "x", "z")
     with pytest.raises(UsageError):
         correlate(rows, "x", "x")
+
+
+def test_the_interval_is_that_of_bonett_and_wright_from_ten_pairs_on() -> None:
+    x, y = list(range(10)), [1.0, 0, 2, 4, 3, 5, 6, 9, 7, 8]
+    overall = correlate(table([float(v) for v in x], y), "x", "y").overall
+    half = 1.6448536 * math.sqrt((1 + overall.rho**2 / 2) / 7)
+    assert math.atanh(overall.low) == pytest.approx(math.atanh(overall.rho) - half)
+    assert math.atanh(overall.high) == pytest.approx(math.atanh(overall.rho) + half)
+    nine = correlate(table([float(v) for v in x[:9]], y[:9]), "x", "y").overall
+    assert nine.rho is not None and nine.low is None and nine.high is None

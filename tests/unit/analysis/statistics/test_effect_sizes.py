@@ -102,3 +102,18 @@ def test_shares_of_variance() -> None:
     assert omega_squared(5.0, 2, 30).value == pytest.approx(8 / 38)
     assert omega_squared(0.5, 2, 30).value == 0
     assert omega_squared(5.0, 2, 30).word == "large"
+
+
+@pytest.mark.parametrize(
+    ("share", "word"),
+    [
+        (0.009, "negligible"),
+        (0.011, "small"),
+        (0.061, "medium"),
+        (0.139, "medium"),
+        (0.141, "large"),
+    ],
+)
+def test_words_of_cohen(share: float, word: str) -> None:
+    # Of three groups and 103 values, eta squared is (H - 2) / 100.
+    assert eta_squared(100 * share + 2, 3, 103).word == word

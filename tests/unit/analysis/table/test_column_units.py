@@ -57,7 +57,7 @@ def test_a_cell_that_is_not_a_quantity_is_named_with_its_line():
 
 def test_a_row_of_the_ledger_is_named_by_its_run():
     table = Table("ledger", {"e_j": ["much"], "run_id": ["3f9a"]})
-    with pytest.raises(BadInputError, match="row 1 .*3f9a"):
+    with pytest.raises(BadInputError, match=r"row 1 .*3f9a"):
         quantities(table, "e_j")
 
 

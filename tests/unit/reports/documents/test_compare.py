@@ -82,6 +82,7 @@ def test_pairs_in_words() -> None:
         ("gpu_energy_j", "J", -20.0, -1.0),
         ("energy_j", "J", 0.0, 0.0),
         ("energy_j", "J", 0.01, 0.1),
+        ("energy_j", "J", -0.1, -0.1),
         ("energy_j", "J", -99.7, -9.0),
         ("energy_j", "J", None, 2000.0),
         ("loss", None, None, -0.5),

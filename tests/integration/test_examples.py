@@ -56,7 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for _ in run.epochs():
             time.sleep(0.6)
             run.log(accuracy=0.9)
-    joulecast.run_study(folder / "study.toml", ledger=ledger)
+    joulecast.run_study(joulecast.read_study(folder / "study.toml"), ledger=ledger, folder=folder)
     return folder
 
 

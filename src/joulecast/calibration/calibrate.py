@@ -91,9 +91,9 @@ def calibrate(
         LedgerError: the ledger cannot be written.
 
     Example:
-        >>> calibration = joulecast.calibrate("cpu", duration_s=20)  # doctest: +SKIP
-        >>> calibration.devices[0].values["launch_s"]  # doctest: +SKIP
-        8.1e-06
+        >>> calibration = joulecast.calibrate("cpu", duration_s=5)
+        >>> calibration.devices[0].values["launch_s"] > 0
+        True
     """
     plug_address = None if plug is None else parse_plug(plug)
     duration_s = _checked_duration(duration_s, plug is not None)
@@ -135,6 +135,9 @@ def calibrate_wall(
     Raises:
         BadInputError: the file cannot be read, or wall power cannot be fitted (`WallFitError`).
         LedgerError: the ledger cannot be read or written.
+
+    Example:
+        >>> joulecast.calibrate_wall("readings.csv")  # doctest: +SKIP
     """
     environment = Environment.detect().to_json()
     shifted = read_readings(Path(readings)).shifted(shift_s)
@@ -147,8 +150,15 @@ def calibrate_wall(
 def stored_calibration(ledger: str | Path | None = None) -> MachineCalibration:
     """The latest constants of each device of this machine, and its fits of wall power.
 
+    Args:
+        ledger: file or URL; the default ledger if None.
+
     Raises:
         LedgerError: the ledger cannot be read, or what it keeps is damaged.
+
+    Example:
+        >>> joulecast.stored_calibration(ledger="empty.sqlite").devices
+        []
     """
     with open_ledger(ledger) as opened:
         stored = calibrations.listed(opened, Environment.detect().to_json())
@@ -174,6 +184,10 @@ def forget_calibration(
 
     Returns:
         How many were dropped, in `forgotten`.
+
+    Example:
+        >>> joulecast.forget_calibration("gpu:0").forgotten
+        0
     """
     with open_ledger(ledger) as opened:
         count = calibrations.forget(opened, Environment.detect().to_json(), device)

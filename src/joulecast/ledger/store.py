@@ -64,7 +64,7 @@ def open_ledger(
         UsageError: a URL of another kind.
 
     Example:
-        >>> with joulecast.open_ledger("runs.sqlite") as ledger:  # doctest: +SKIP
+        >>> with joulecast.open_ledger("ledger.sqlite") as ledger:
         ...     recording = ledger.load("last")
     """
     location = locate(where, os.environ if env is None else env)
@@ -139,9 +139,9 @@ class Ledger:
             RunNotFoundError: a name or id matches no run.
 
         Example:
-            >>> with joulecast.open_ledger() as ledger:  # doctest: +SKIP
-            ...     [run.name for run in ledger.runs("digits*", limit=2)]
-            ['digits-b', 'digits-a']
+            >>> with joulecast.open_ledger() as ledger:
+            ...     [run.name for run in ledger.runs("digits", limit=2)]
+            ['digits']
         """
         with explained(self.location), reading(self._engine) as connection:
             ids = {self._find(connection, r)["run_id"] for r in refs if not _WILDCARD.search(r)}
@@ -175,9 +175,9 @@ class Ledger:
             RunNotFoundError: no run matches, or several do; the text names the nearest.
 
         Example:
-            >>> with joulecast.open_ledger() as ledger:  # doctest: +SKIP
-            ...     ledger.find("last").energy
-            Estimate(value=405.2, ...)
+            >>> with joulecast.open_ledger() as ledger:
+            ...     ledger.find("digits").energy.unit
+            'J'
         """
         with explained(self.location), reading(self._engine) as connection:
             return self._run_row(self._find(connection, ref))
@@ -194,9 +194,9 @@ class Ledger:
             RunNotFoundError: no run matches, or several do.
 
         Example:
-            >>> with joulecast.open_ledger() as ledger:  # doctest: +SKIP
-            ...     joulecast.summarize(ledger.load("last")).total
-            Estimate(value=405.2, ...)
+            >>> with joulecast.open_ledger() as ledger:
+            ...     len(joulecast.summarize(ledger.load("digits")).epochs)
+            2
         """
         with explained(self.location), reading(self._engine) as connection:
             return self._load(connection, self._find(connection, ref)["run_id"])

@@ -42,7 +42,7 @@ def export_run(
         LedgerError: the ledger cannot be read.
 
     Example:
-        >>> joulecast.export_run("last", "run.json")  # doctest: +SKIP
+        >>> joulecast.export_run("digits", "run.json")
     """
     path = Path(output) if isinstance(output, str | Path) else None
     if form is None:
@@ -92,8 +92,9 @@ def import_runs(
         LedgerError: a run is in the ledger already, or the ledger cannot be written.
 
     Example:
-        >>> joulecast.import_runs("run.json")[0].energy  # doctest: +SKIP
-        Estimate(value=405.2, ...)
+        >>> joulecast.export_run("digits", "digits.json")
+        >>> joulecast.import_runs("digits.json", ledger="team.sqlite")[0].name
+        'digits'
     """
     paths = [Path(files)] if isinstance(files, str | Path) else [Path(file) for file in files]
     added = []

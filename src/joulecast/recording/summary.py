@@ -132,7 +132,16 @@ def run_document(summary: Summary) -> RunDocument:
 
 
 def summarize(recording: Recording) -> Summary:
-    """All figures of a recording, of one that is still running too."""
+    """All figures of a recording, of one that is still running too.
+
+    Args:
+        recording: as `Ledger.load` returns it.
+
+    Example:
+        >>> with joulecast.open_ledger() as ledger:
+        ...     joulecast.summarize(ledger.load("digits")).metrics
+        {'accuracy': 0.9}
+    """
     curves = _curves(recording)
     duration = recording.duration_s
     warnings = list(recording.warnings)

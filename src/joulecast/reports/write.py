@@ -39,7 +39,7 @@ def report(
         MissingExtraError: plotly or jinja2 is not installed.
 
     Example:
-        >>> joulecast.report("last", "run.html")  # doctest: +SKIP
+        >>> joulecast.report("digits", "run.html")
         PosixPath('run.html')
     """
     if isinstance(run, Findings):

@@ -34,8 +34,8 @@ def doctor(scope: str = "machine") -> Checkup:
 
     Example:
         >>> checkup = joulecast.doctor()
-        >>> [domain.source.domain for domain in checkup.domains]  # doctest: +SKIP
-        ['cpu:0', 'dram:0']
+        >>> checkup.power.unit
+        'W'
     """
     clock = time.monotonic
     environment = Environment.detect()

@@ -79,6 +79,7 @@ def forecast(
         ProbeError: the job cannot be run here.
 
     Example:
+        >>> import torch
         >>> forecasts = joulecast.forecast(
         ...     torch.nn.Linear(512, 10), (512,), gpu="A100 SXM4 80GB", steps=1000
         ... )

@@ -87,7 +87,7 @@ def record(
             is reported on stderr and among the recording's warnings, and the training goes on.
 
     Example:
-        >>> with joulecast.record("digits", epochs=2, quiet=True) as run:  # doctest: +SKIP
+        >>> with joulecast.record("example", epochs=2, quiet=True) as run:
         ...     for epoch in run.epochs():
         ...         run.log(accuracy=0.9)
     """

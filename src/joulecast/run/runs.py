@@ -45,8 +45,8 @@ def runs(
         UsageError: an instant or the status is not valid.
 
     Example:
-        >>> [run.name for run in joulecast.runs("resnet*", since="7d")]  # doctest: +SKIP
-        ['resnet50', 'resnet18']
+        >>> [run.name for run in joulecast.runs("digits", since="7d", limit=1)]
+        ['digits']
     """
     now = time.time()
     if status is not None and status not in list(Status):

@@ -59,8 +59,8 @@ def show(run: str, *, ledger: str | Path | None = None, stabilization: str = "cu
         MissingExtraError: `"fluss"` is asked for and stumpy is not installed.
 
     Example:
-        >>> joulecast.show("last").summary.total  # doctest: +SKIP
-        Estimate(value=405.2, ...)
+        >>> joulecast.show("digits").summary.total.unit
+        'J'
     """
     with open_ledger(ledger, create=False) as opened:
         summary = summary_of(opened.load(run), opened)

@@ -52,9 +52,9 @@ def run_study(
             continues the study.
 
     Example:
-        >>> study = joulecast.read_study("study.toml")  # doctest: +SKIP
-        >>> joulecast.run_study(study).counts  # doctest: +SKIP
-        {'pending': 0, 'running': 0, 'finished': 12, 'failed': 0, 'out_of_memory': 0}
+        >>> study = joulecast.read_study("study.toml")
+        >>> joulecast.run_study(study).counts["finished"]
+        4
     """
     context = RunnerContext(listener=listener or _Printer())
     return run_in_ledger(check(study), ledger, Path(folder), context)
@@ -101,8 +101,8 @@ def study_status(name: str, *, ledger: str | Path | None = None) -> StudyStatus:
         StudyNotFoundError: there is no such study; the error lists the nearest names.
 
     Example:
-        >>> joulecast.study_status("digits").energy.used_j  # doctest: +SKIP
-        45210.7
+        >>> joulecast.study_status("digits").energy.used_j > 0
+        True
     """
     with open_ledger(ledger, create=False) as opened:
         return status_of(opened, name)
@@ -113,6 +113,10 @@ def list_studies(*, ledger: str | Path | None = None) -> StudyList:
 
     Args:
         ledger: a file or PostgreSQL URL; `JOULECAST_LEDGER`, or the user's data folder by default.
+
+    Example:
+        >>> [study.name for study in joulecast.list_studies().studies]
+        ['digits']
     """
     with open_ledger(ledger, create=False) as opened:
         return StudyList(
@@ -160,9 +164,9 @@ def study_results(
         StudyNotFoundError: there is no such study; the error lists the nearest names.
 
     Example:
-        >>> results = joulecast.study_results("digits")  # doctest: +SKIP
-        >>> results.table.columns["energy_j"][:2]  # doctest: +SKIP
-        [731.2, 789.4]
+        >>> results = joulecast.study_results("digits")
+        >>> len(results.table.columns["energy_j"])
+        4
     """
     with open_ledger(ledger, create=False) as opened:
         return load_results(opened, name, refresh=refresh)
@@ -206,9 +210,9 @@ def findings(
         UsageError: a table without factors, or an option makes no sense.
 
     Example:
-        >>> digits = joulecast.findings("digits")  # doctest: +SKIP
-        >>> digits.tradeoff.pick.name  # doctest: +SKIP
-        'mlp, batch=128'
+        >>> digits = joulecast.findings("digits")
+        >>> digits.tradeoff.pick.name
+        'cnn'
     """
     with ExitStack() as stack:
         load = None

@@ -81,30 +81,30 @@ def _figures(
 
 
 def _table(name: str, trials: Sequence[Trial], figures: Sequence[Mapping[str, Cell]]) -> Table:
-    columns: dict[str, list[Cell]] = {}
-    for factor in dict.fromkeys(factor for trial in trials for factor in trial.factors):
-        columns[factor] = [_cell(trial.factors.get(factor)) for trial in trials]
-    columns |= {
-        "trial": [trial.trial_id for trial in trials],
-        "repetition": [float(trial.repetition) for trial in trials],
-        "seed": [float(trial.seed) for trial in trials],
-        "order": [float(trial.order) for trial in trials],
-        "status": [str(trial.status) for trial in trials],
-        "run_id": [trial.run_id for trial in trials],
-        "host": [trial.host for trial in trials],
-        "provenance": [str(t.energy.provenance) if t.energy else None for t in trials],
+    rows = [_row(trial, own) for trial, own in zip(trials, figures, strict=True)]
+    columns = dict.fromkeys(column for row in rows for column in row)
+    return Table(name, {column: [row.get(column) for row in rows] for column in columns})
+
+
+def _row(trial: Trial, figures: Mapping[str, Cell]) -> dict[str, Cell]:
+    row = {factor: _cell(level) for factor, level in trial.factors.items()}
+    row |= {
+        "trial": trial.trial_id,
+        "repetition": float(trial.repetition),
+        "seed": float(trial.seed),
+        "order": float(trial.order),
+        "status": str(trial.status),
+        "run_id": trial.run_id,
+        "host": trial.host,
+        "provenance": str(trial.energy.provenance) if trial.energy else None,
     }
-    for column in dict.fromkeys(column for row in figures for column in row):
+    for column, cell in figures.items():
         # The trial's own status, seed, ... are more precise than the run's.
-        if column in _OF_TRIAL:
-            continue
-        key = f"run:{column}" if column in columns else column
-        columns[key] = [row.get(column) for row in figures]
-    return Table(name, columns)
+        if column not in _OF_TRIAL:
+            row[f"run:{column}" if column in row else column] = cell
+    return row
 
 
-def _cell(level: Level | None) -> Cell:
-    if level is None:
-        return None
+def _cell(level: Level) -> Cell:
     number = isinstance(level, int | float) and not isinstance(level, bool)
     return float(level) if number else level_text(level)

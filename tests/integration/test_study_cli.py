@@ -463,7 +463,7 @@ def test_energy_used_is_the_same_figure_everywhere_without_a_finished_trial(plac
 
 
 def test_warm_up_and_pauses_are_no_part_of_the_results(place: Place) -> None:
-    below = '[conditions]\nwarm_up = "1s"\ncool_down = "0.2s"\ncool_to = 45\n'
+    below = '[conditions]\nwarm_up = "4s"\ncool_down = "0.2s"\ncool_to = 45\n'
     said = place("study", "run", place.plan("by_yield", sizes="[1, 2]", below=below))
     assert "warming up for" in said
     assert "no GPU temperature can be read" in said

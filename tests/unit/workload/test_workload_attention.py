@@ -41,7 +41,7 @@ def test_two_products_forward_and_five_backward(kv_heads):
     assert attention(work, Phase.FORWARD).shape == (B * H, T, T, D, D, 0)
 
 
-def test_a_causal_kernel_skips_what_lies_ahead():
+def test_a_causal_kernel_skips_later_keys():
     work = analyze(Attention(causal=True), (T, H * D), batch=B)
     assert attention(work, Phase.FORWARD).flops == 2 * 2 * B * H * D * T * (T + 1) / 2
 
@@ -62,7 +62,7 @@ def test_scores_are_never_written():
     assert attention(work, Phase.BACKWARD).bytes == 4 * (4 * values + values + 3 * values + sums)
 
 
-def test_shapes_that_do_not_fit_together_are_told():
+def test_shapes_that_do_not_fit_are_an_error():
     class Wrong(nn.Module):
         def forward(self, x):
             return functional.scaled_dot_product_attention(x, x[..., :2], x)

@@ -32,7 +32,7 @@ def launched(work, kind, phase=None):
     return sum(op.count for op in work.ops if op.kind is kind and phase in (None, op.phase))
 
 
-def test_attention_with_dropout_falls_apart():
+def test_attention_with_dropout_is_several_kernels():
     layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True)
     with Ran() as ran:
         layer(torch.randn(3, 5, 16)).square().mean().backward()
@@ -114,7 +114,7 @@ def test_optimizers_go_from_tensor_to_tensor(name):
     assert work.flops(Phase.OPTIMIZER) == pytest.approx(gpu.flops(Phase.OPTIMIZER))
 
 
-def test_batch_normalization_says_its_sizes():
+def test_batch_normalization_has_its_sizes():
     work = analyze(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)), (3, 6, 6), batch=4)
     found = [op for op in work.ops if op.kind is OperatorKind.NORM]
     assert [op.shape for op in found] == [(4, 8, 16), (4, 8, 16)]
@@ -122,6 +122,6 @@ def test_batch_normalization_says_its_sizes():
     assert [op.shape for op in plain.ops if op.kind is OperatorKind.NORM] == [(), ()]
 
 
-def test_another_device():
-    with pytest.raises(UsageError, match="choose gpu or cpu"):
+def test_an_unknown_device_is_an_error():
+    with pytest.raises(UsageError, match="'cuda'"):
         analyze(nn.Linear(3, 4), (3,), device="cuda")

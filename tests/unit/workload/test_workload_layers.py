@@ -125,5 +125,5 @@ def test_frozen_layers_have_no_gradient_of_their_weights():
 def test_nothing_to_train_is_an_error():
     from joulecast.errors import UsageError
 
-    with pytest.raises(UsageError, match="inference"):
+    with pytest.raises(UsageError):
         analyze(nn.Linear(2, 2).requires_grad_(False), (2,))

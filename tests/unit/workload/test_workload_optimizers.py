@@ -75,5 +75,5 @@ def test_no_optimizer_and_an_unknown_one():
         work = analyze(nn.Linear(3, 4), (3,), optimizer=none)
         assert work.optimizer is None
         assert work.flops(Phase.OPTIMIZER) == work.optimizer_bytes == 0
-    with pytest.raises(UsageError, match="adamw"):
+    with pytest.raises(UsageError):
         analyze(nn.Linear(3, 4), (3,), optimizer="adamm")

@@ -67,6 +67,7 @@ def deep(levels: int) -> Any:
         ({"parts": [{"name": "x", "power_w": 10**400}]}, ".parts[0].power_w"),
         ({"parts": [{"name": "x", "power_w": "1"}]}, ".parts[0].power_w"),
         ({"extra": {"list": [1.0, math.nan]}}, ".extra.list[1]"),
+        ({"extra": {"list": [1.0, 2**63]}}, ".extra.list[1]"),
         ({"extra": {"list": [1.0, [-math.inf]]}}, ".extra.list[1][0]"),
         ({"extra": deep(serialize.DEEPEST)}, ".extra" + ".a" * (serialize.DEEPEST - 1)),
         ({"caf\udce9": 1}, ""),

@@ -138,6 +138,12 @@ def test_threads_stand_in_for_cores():
     assert by_threads == by_cores
 
 
+def test_cores_are_those_of_all_packages():
+    one, _ = choose_spec(DetectedCpu(name="?", microarchitecture="Zen 3", sockets=1, cores=6))
+    two, _ = choose_spec(DetectedCpu(name="?", microarchitecture="Zen 3", sockets=2, cores=12))
+    assert two.full_w == pytest.approx(2 * one.full_w)
+
+
 def test_on_this_machine(tmp_path):
     tick = os.sysconf("SC_CLK_TCK")
     now = [0.0]

@@ -17,7 +17,6 @@ _OTHER_UNIT = re.compile(
     r"(?i)(?:[kmgtp]?i?b|\w*bytes?|examples?|files?|docs?|rows?|records?|tok(?:en)?s?|shards?"
     r"|img|images?|models?|words?)"
 )
-_TRAINING = re.compile(r"(?i)(?<![a-z])(?:train\w*|fit\w*|learn\w*|optimi\w*|steps?|iter\w*)")
 _OVERALL = re.compile(r"(?i)(?<![a-z])(?:progress|overall|total|steps?|global)")
 
 

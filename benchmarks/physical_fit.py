@@ -11,7 +11,7 @@ import numpy as np
 from joulecast.forecasting.physical.constants import Constants, is_geforce
 from joulecast.forecasting.physical.device import Device
 from joulecast.forecasting.physical.power_model import run
-from joulecast.forecasting.physical.roofline import Array, Busy, Demand, busy, demand
+from joulecast.forecasting.physical.roofline import Array, Busy, ResourceDemand, busy, demand
 from least_squares import fit
 from static_data import Measured
 
@@ -82,7 +82,7 @@ class Row:
     architecture: str
     machine: str
     device: Device
-    needs: tuple[tuple[Demand, float], ...] = field(repr=False)
+    needs: tuple[tuple[ResourceDemand, float], ...] = field(repr=False)
     duration_s: float
     energy_j: float | None
     batch: int
@@ -137,10 +137,10 @@ class Stack:
         parts = [(i, need, count) for i, r in enumerate(rows) for need, count in r.needs]
         self.of = np.array([i for i, _, _ in parts])
         self.count = np.array([count for _, _, count in parts])
-        self.need = Demand(
+        self.need = ResourceDemand(
             *(
                 np.array([getattr(need, name) for _, need, _ in parts])
-                for name in (f.name for f in fields(Demand))
+                for name in (f.name for f in fields(ResourceDemand))
             )
         )
         devices = [r.device for r in rows]

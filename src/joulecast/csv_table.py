@@ -7,8 +7,6 @@
 Every problem becomes a `BadInputError` that names the file and the line.
 """
 
-from __future__ import annotations
-
 import csv
 import gzip
 import io

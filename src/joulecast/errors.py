@@ -1,7 +1,5 @@
 """All errors that a user can meet. One line each: what is wrong, where, and what to do."""
 
-from __future__ import annotations
-
 from importlib.util import find_spec
 from typing import Any
 

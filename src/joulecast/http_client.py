@@ -4,8 +4,6 @@ Passwords and keys stay with the server they are for: a redirect to another serv
 and no error contains a header, a path, a query or what a server answered.
 """
 
-from __future__ import annotations
-
 import http.client
 import json
 import socket

@@ -3,8 +3,6 @@
 `msgspec` does the work and is imported when first used, so that importing joulecast stays cheap.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Mapping
@@ -16,7 +14,8 @@ T = TypeVar("T")
 Problem = tuple[str, str]
 """The path inside a document, such as `.spans[3].name`, and what is wrong there."""
 
-DEEPEST = 60  # levels; deeper documents are an attack on whatever walks them
+# Levels; deeper documents are an attack on whatever walks them.
+DEEPEST = 60
 
 
 def to_builtins(value: Any) -> Any:

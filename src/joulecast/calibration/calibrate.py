@@ -1,7 +1,5 @@
 """`joulecast.calibrate`: a machine's own constants, measured once and kept for its forecasts."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from contextlib import ExitStack

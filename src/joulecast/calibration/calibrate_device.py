@@ -1,7 +1,5 @@
 """Calibrates one device: runs its tests, meters them, and fits its constants."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence

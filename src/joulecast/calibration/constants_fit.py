@@ -4,8 +4,6 @@ Each constant is the value at which the physical forecast of a microbenchmark's 
 as the microbenchmark did, so that everything the forecast assumes of overheads is accounted for.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """The devices a job may be forecast on: named ones of the catalog, and those of this machine."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from ..errors import UnknownHardwareError

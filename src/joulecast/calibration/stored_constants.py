@@ -1,7 +1,5 @@
 """A machine's own constants as plain data: measured, kept in the ledger, read again."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields

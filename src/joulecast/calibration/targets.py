@@ -1,7 +1,5 @@
 """The devices of this machine that can be calibrated, as torch and as the meters name them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """The command line: `joulecast VERB`. Each verb lives in its own file and is loaded when called."""
 
-from __future__ import annotations
-
 import os
 import sys
 from typing import NoReturn

@@ -1,7 +1,5 @@
 """`joulecast export RUN`: one run as JSON or CSV."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Literal

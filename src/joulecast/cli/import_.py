@@ -1,7 +1,5 @@
 """`joulecast import FILE...`: runs exported elsewhere, rescued ones, and power traces."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

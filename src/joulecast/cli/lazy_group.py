@@ -1,7 +1,5 @@
 """A group of verbs of which each is loaded only when it is called."""
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """`joulecast report RUN`: one run as a page that needs nothing else."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

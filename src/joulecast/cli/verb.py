@@ -1,7 +1,5 @@
 """How a verb reports: `--json` prints one JSON document, else a report for people."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from typing import Any

@@ -5,8 +5,6 @@ run. The unit of progress is the plan's: usually epochs (a step is then a fracti
 whole run as 1 where only a fraction is known.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar

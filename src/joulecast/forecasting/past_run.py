@@ -1,7 +1,5 @@
 """Finished runs, which static forecasters learn from and are scored on."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 from ..errors import UnknownHardwareError

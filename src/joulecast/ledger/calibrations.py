@@ -4,8 +4,6 @@ They are stored by processor and GPUs, not by host name: cloud machines change t
 may be shared. The newest of each device is used.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping

@@ -7,8 +7,6 @@ that lost its claim learns so from what `beat` and `end` return, and its result 
 trial has one result.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any

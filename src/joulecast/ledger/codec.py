@@ -13,8 +13,6 @@ each is rounded from the cumulative figure itself, so that rounding never adds u
 Chunks with figures beyond 2**61 ticks (2.3e12 J) keep their 64-bit floats (`RAW`).
 """
 
-from __future__ import annotations
-
 import struct
 import zlib
 from typing import Any
@@ -32,12 +30,17 @@ RELATIVE_TOLERANCE = 1e-12
 
 _COLUMNS = ("t_s", "value", "low", "high", "held_s")
 _REFERENCE = {"low": "value", "high": "value", "held_s": "t_s"}
-_LIMIT = 2.0**61  # ticks; steps between two such still fit 64 bits
-_MAX_SAMPLES = 1 << 24  # a chunk that claims more is damaged
+# Ticks; steps between two such still fit 64 bits.
+_LIMIT = 2.0**61
+# A chunk that claims more is damaged.
+_MAX_SAMPLES = 1 << 24
 
-_HEAD = struct.Struct("<BBI")  # version, packing, number of samples
-_TICKS = struct.Struct("<BBqqQ")  # mode, bytes per step, first tick, minimum step, step unit
-_FOLLOWS = struct.Struct("<BBd16x")  # mode, unused, constant
+# Version, packing, number of samples.
+_HEAD = struct.Struct("<BBI")
+# Mode, bytes per step, first tick, minimum step, step unit.
+_TICKS = struct.Struct("<BBqqQ")
+# Mode, unused, constant.
+_FOLLOWS = struct.Struct("<BBd16x")
 _PACKED, _RAW = 0, 1
 _MODE_TICKS, _MODE_OFFSET, _MODE_RATIO = 0, 1, 2
 

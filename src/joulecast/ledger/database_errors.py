@@ -1,7 +1,5 @@
 """Errors of databases as one line with the reason and what to do."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """A connection to the database, and the schema brought up to date, by one process at a time."""
 
-from __future__ import annotations
-
 import os
 import random
 import sqlite3
@@ -26,7 +24,8 @@ BUSY_S = 60.0
 # in seconds; the last in milliseconds.
 _ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4}
 _ALIVE |= {"tcp_user_timeout": 30_000}
-_MIGRATION_LOCK = 0x6A6F756C65  # "joule": a PostgreSQL advisory lock
+# "joule": a PostgreSQL advisory lock.
+_MIGRATION_LOCK = 0x6A6F756C65
 
 
 def connect(location: Location, create: bool) -> Engine:
@@ -38,7 +37,8 @@ def connect(location: Location, create: bool) -> Engine:
     if location.path is None:
         engine = _postgres(location)
     else:
-        with explained(location):  # its folder may be unreadable
+        # Its folder may be unreadable.
+        with explained(location):
             is_folder, is_there = location.path.is_dir(), location.path.exists()
         if is_folder:
             raise LedgerError(f"ledger {location}: this is a folder: name a file in it")
@@ -85,7 +85,8 @@ def _create_file(path: Path, location: Location, create: bool) -> None:
         try:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except FileExistsError:
-            pass  # another process was first
+            # Another process was first.
+            pass
 
 
 def _sqlite(path: Path) -> Engine:
@@ -132,7 +133,8 @@ def _bring_up_to_date(engine: Engine, location: Location) -> None:
     with reading(engine) as connection:
         if _revision(connection, location) == REVISION:
             return
-    with engine.begin() as connection:  # on SQLite this is the lock
+    # On SQLite this is the lock.
+    with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
         # Another process may have done it while this one waited.

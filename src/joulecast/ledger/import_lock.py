@@ -5,8 +5,6 @@ therefore waits for `import_lock`, which is locked during each of these imports 
 time.
 """
 
-from __future__ import annotations
-
 import os
 import threading
 

@@ -1,7 +1,5 @@
 """Whether the process that records a run is still alive."""
 
-from __future__ import annotations
-
 import os
 import socket
 from dataclasses import dataclass

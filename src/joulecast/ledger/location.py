@@ -1,7 +1,5 @@
 """Where a ledger is: a path or URL, `JOULECAST_LEDGER`, or the user's data folder."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Merges two recordings of one run: what a ledger stored until it failed, and what followed."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..recording.model import Recording, Samples

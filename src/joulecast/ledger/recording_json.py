@@ -1,7 +1,5 @@
 """Whole recordings to JSON and back: `joulecast/export/1`, lossless, checked when read."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import math

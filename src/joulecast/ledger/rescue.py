@@ -159,9 +159,11 @@ class RescueSink:
     def _places(self, run_id: str) -> list[Path]:
         name = f"joulecast-rescue-{run_id}.sqlite"
         folders = [] if self._location.path is None else [self._location.path.parent]
-        with suppress(OSError):  # the working folder was removed
+        # The working folder was removed.
+        with suppress(OSError):
             folders.append(Path.cwd())
-        with suppress(OSError):  # no temporary folder can be written to
+        # No temporary folder can be written to.
+        with suppress(OSError):
             folders.append(Path(tempfile.gettempdir()))
         return [folder / name for folder in folders]
 

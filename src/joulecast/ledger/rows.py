@@ -1,7 +1,5 @@
 """Rows of the database, from and to the dataclasses of a recording."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Recorded runs as a list shows them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, overload

@@ -7,8 +7,6 @@ What the table does not keep: gauges, spans, metrics, the environment, tags, and
 long silence of a power meter is a gap again when it is read.
 """
 
-from __future__ import annotations
-
 import math
 import re
 import secrets
@@ -35,8 +33,10 @@ HEADER = ("domain", "t_s", "energy_j", "power_w", "low", "high", "held_s", "prov
 # most common source (NVML API reference, nvmlDeviceGetPowerUsage: "accurate to within +/- 5%").
 DEFAULT_UNCERTAINTY = 0.05
 
-_ROWS = 10_000  # written at once
-_CALENDAR = 1e9  # times beyond it (2001) are seconds since 1970
+# Written at once.
+_ROWS = 10_000
+# Times beyond it (2001) are seconds since 1970.
+_CALENDAR = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,8 @@ class _Series:
     def __init__(self, kind: ReadingKind, provenance: Provenance = Provenance.MEASURED) -> None:
         self.kind = kind
         self.provenance = provenance
-        self.columns = [array("d") for _ in range(5)]  # t_s, value, low, high, held_s
+        # The columns t_s, value, low, high, held_s.
+        self.columns = [array("d") for _ in range(5)]
 
     def arrays(self) -> list[Array]:
         length = len(self.columns[0])

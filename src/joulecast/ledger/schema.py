@@ -5,8 +5,6 @@ others. Documents are JSON text, which reads the same on both databases. Whateve
 needs a migration in `migrations/versions` and a new `REVISION`.
 """
 
-from __future__ import annotations
-
 from sqlalchemy import (
     BigInteger,
     Column,

@@ -1,7 +1,5 @@
 """Writes a recording into the ledger: one short transaction a second, later larger chunks."""
 
-from __future__ import annotations
-
 import os
 import weakref
 from collections.abc import Callable

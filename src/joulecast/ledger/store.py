@@ -34,7 +34,8 @@ _NEWEST = select(*(c for c in schema.runs.c if c.name != "header")).order_by(
     schema.runs.c.started_at.desc(), schema.runs.c.run_id
 )
 _WILDCARD = re.compile(r"[*?\[]")
-_SHOWN = 20  # runs, in a notebook
+# Runs, in a notebook.
+_SHOWN = 20
 _PARTS = (schema.chunks, schema.spans, schema.metrics, schema.gaps)
 
 

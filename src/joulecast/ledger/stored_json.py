@@ -1,7 +1,5 @@
 """JSON texts in the ledger's columns: written from dataclasses, and checked when read back."""
 
-from __future__ import annotations
-
 import json
 from typing import Any, TypeVar
 

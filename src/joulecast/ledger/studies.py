@@ -1,7 +1,5 @@
 """Studies in the ledger: each plan once, and its trials as rows. Who works on them: `claims`."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
@@ -36,7 +34,8 @@ def plan(
     one does not continue it. Trials that are added are started after the others.
     """
     with explained(ledger.location), ledger._engine.begin() as connection:
-        if connection.dialect.name == "postgresql":  # on SQLite a writer is alone
+        # On SQLite a writer is alone.
+        if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _PLAN_LOCK})
         name = study.plan.name
         stored = _find(connection, name)

@@ -1,7 +1,5 @@
 """A study's plan and its trials: plain data, which the ledger stores and `study` runs."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Recorded runs out of a ledger and into one: `joulecast.export_run` and `import_runs`."""
 
-from __future__ import annotations
-
 import gzip
 import time
 from collections.abc import Iterable, Iterator, Mapping

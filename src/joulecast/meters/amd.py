@@ -9,8 +9,6 @@ amdsmi: https://rocm.docs.amd.com/projects/amdsmi (`amdsmi_get_energy_count` cou
 microwatts, https://docs.kernel.org/gpu/amdgpu/thermal.html.
 """
 
-from __future__ import annotations
-
 import contextlib
 import importlib
 import re
@@ -27,8 +25,10 @@ from .counter import Unwrap
 from .sensor import Clock, Discovery, SensorMeter
 
 FAMILY = "gpu (amd)"
-ENERGY_PERIOD_S = 1e-3  # the SMU's firmware accumulates every millisecond (amdgpu gpu_metrics)
-POWER_PERIOD_S = 0.1  # assumed: hwmon averages over a window that AMD does not document
+# The SMU's firmware accumulates every millisecond (amdgpu gpu_metrics).
+ENERGY_PERIOD_S = 1e-3
+# Assumed: hwmon averages over a window that AMD does not document.
+POWER_PERIOD_S = 0.1
 COUNTER = Uncertainty(0.05, 0.05, "±5 % assumed: AMD states no accuracy for its energy accumulator")
 POWER = Uncertainty(0.10, 0.10, "±10 % assumed: AMD states no accuracy, and the power is sampled")
 _MIB = 2**20
@@ -171,7 +171,8 @@ class _Session:
     def give_back(self) -> None:
         self._users -= 1
         if self._users == 0:
-            with contextlib.suppress(Exception):  # the driver is gone: nothing to shut down
+            # The driver is gone: nothing to shut down.
+            with contextlib.suppress(Exception):
                 self._amdsmi.amdsmi_shut_down()
 
 

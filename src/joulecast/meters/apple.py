@@ -11,7 +11,8 @@ from .base import ReadingKind, Source, Unavailable, Uncertainty
 from .counter import Unwrap
 from .sensor import Clock, Discovery, SensorMeter
 
-UPDATE_PERIOD_S = 0.1  # assumed: Apple documents none
+# Assumed: Apple documents none.
+UPDATE_PERIOD_S = 0.1
 ACCURACY = Uncertainty(
     0.10, 0.10, "±10 % assumed: Apple calls these figures estimates (powermetrics(1)) and no more"
 )
@@ -33,7 +34,8 @@ class AppleMeter(SensorMeter):
         super().__init__(source, clock)
         self._counters, self._field = counters, field
         self._unwrap: Unwrap = Unwrap(1e-3, UPDATE_PERIOD_S)
-        self._value(self._opened_s)  # the first value is the base
+        # The first value is the base.
+        self._value(self._opened_s)
 
     def _value(self, t_s: float) -> float:
         millijoules = getattr(self._counters.read(t_s), self._field, None)

@@ -1,7 +1,5 @@
 """Meters (one source of energy for one domain), gauges (a figure that is not energy), readings."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Turns raw energy counters, which wrap or are reset, into joules that never fall."""
 
-from __future__ import annotations
-
 # No package, card or module board draws this much: a larger step is not energy.
 PLAUSIBLE_POWER_W = 5000.0
 

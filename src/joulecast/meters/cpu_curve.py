@@ -46,18 +46,23 @@ from ..hardware.catalog.cpus import CpuFamily, CpuModel
 Array = npt.NDArray[np.float64]
 
 IDLE_OF_TDP = 0.12  # Davy 2021
-CLIENT_IDLE_OF_TDP = 0.06  # desktops and laptops, assumed: 4 to 8 W of 65 to 125 W
+# Desktops and laptops, assumed: 4 to 8 W of 65 to 125 W.
+CLIENT_IDLE_OF_TDP = 0.06
 STRESS_OF_TDP = 1.02  # Davy 2021
 _BIG = ("server", "workstation")
-WAKE_OF_TDP = 30 / 180  # at most; EPYC 7502, see `wake_w` in cpu_families.toml
-SPREAD = 1.645  # standard deviations from the middle to either end of a 90 % interval
+# At most; EPYC 7502, see `wake_w` in cpu_families.toml.
+WAKE_OF_TDP = 30 / 180
+# Standard deviations from the middle to either end of a 90 % interval.
+SPREAD = 1.645
 
 
 class Knowledge(StrEnum):
     """How much is known of the CPU; with less, the interval is wider."""
 
-    MODEL = "model"  # its row in the catalog
-    FAMILY = "family"  # its microarchitecture, not its TDP
+    # Its row in the catalog.
+    MODEL = "model"
+    # Its microarchitecture, not its TDP.
+    FAMILY = "family"
     NOTHING = "nothing"
 
 
@@ -70,14 +75,18 @@ _SIGMA = {
     Knowledge.FAMILY: (0.33, 0.6),
     Knowledge.NOTHING: (0.45, 0.75),
 }
-_SIGMA_GUEST = 0.25  # added in a virtual machine, assumed: neighbors share clock, fabric and idle
-_DISAGREEMENT = 0.25  # part of the log ratio of the two views of full power, assumed
+# Added in a virtual machine, assumed: neighbors share clock, fabric and idle.
+_SIGMA_GUEST = 0.25
+# Part of the log ratio of the two views of full power, assumed.
+_DISAGREEMENT = 0.25
 
 # The clock: lowest over highest, load at which it jumps to the top, voltage at clock 0 over that at
 # the top (extrapolated; 0.8 V at 40 % clock against 1.1 V).
 _SLOWEST, _JUMP, _VOLTAGE = 0.4, 0.8, 0.55
-_SECOND_THREAD = 0.15  # what a second thread adds to a busy core's power, assumed
-_WAKES_AT = 0.02  # load at which the package spends most of its time awake
+# What a second thread adds to a busy core's power, assumed.
+_SECOND_THREAD = 0.15
+# Load at which the package spends most of its time awake.
+_WAKES_AT = 0.02
 
 
 @dataclass(frozen=True, slots=True)

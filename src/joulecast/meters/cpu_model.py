@@ -4,8 +4,6 @@ The curve's errors are systematic (the wrong full power stays wrong), so low and
 linearly, as the bounds of power do.
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 import numpy as np
@@ -29,7 +27,8 @@ from .share import SPLIT_UNCERTAINTY, ShareSum
 
 Scope = Literal["process", "machine"]
 
-_SERVER_THREADS = 32  # a machine with as many is taken to be a server, assumed
+# A machine with as many is taken to be a server, assumed.
+_SERVER_THREADS = 32
 
 # The curve is looked up in a table five times a second; it bends most near load 0.
 _LOADS = np.linspace(0.0, 1.0, 1001) ** 2

@@ -1,7 +1,5 @@
 """CPU time of the machine and of a process tree, read once for all meters in one tick."""
 
-from __future__ import annotations
-
 import os
 import threading
 from collections.abc import Callable

@@ -4,8 +4,6 @@ The environment variable `JOULECAST_REPLAY=trace.csv[:domain[:speed]]` puts a re
 instead of all sensors (`JOULECAST_REPLAY=a100.csv:gpu:0:10`): for demonstrations and tests.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable, Mapping

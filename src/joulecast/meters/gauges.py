@@ -4,8 +4,6 @@ They are read about once a second, in a thread of their own, so that a failing g
 the recording nor a meter. One that cannot be read is listed with the reason.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 

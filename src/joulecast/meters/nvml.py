@@ -9,8 +9,6 @@ nvmlDeviceGetTemperature degrees of the die; nvmlDeviceGetMemoryInfo_v2 what all
 allocated, and nvmlDeviceGetComputeRunningProcesses what each has, where the driver reports it.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Collection
 from functools import partial
@@ -24,8 +22,10 @@ from .sensor import Clock, SensorMeter
 
 T = TypeVar("T")
 
-ENERGY_PERIOD_S = 0.1  # of the energy counter, as observed: arXiv 2312.02741
-POWER_PERIOD_S = 0.1  # of the power reading: 20 to 100 ms by card, arXiv 2312.02741
+# Of the energy counter, as observed: arXiv 2312.02741.
+ENERGY_PERIOD_S = 0.1
+# Of the power reading: 20 to 100 ms by card, arXiv 2312.02741.
+POWER_PERIOD_S = 0.1
 COUNTER = Uncertainty(
     0.05,
     0.05,

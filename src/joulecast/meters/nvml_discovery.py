@@ -3,8 +3,6 @@
 NVML counts whole cards: with MIG the energy is that of all instances together.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -153,7 +151,8 @@ def mig_uuids(pynvml: Any, handle: Any) -> list[str] | None:
             part = pynvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, index)
             uuids.append(str(pynvml.nvmlDeviceGetUUID(part)))
         except pynvml.NVMLError:
-            continue  # the numbers of MIG devices have holes
+            # The numbers of MIG devices have holes.
+            continue
     return uuids
 
 

@@ -5,8 +5,6 @@ gone, unless its parent waits for it (then it is added to the parent's `cutime`)
 keeps the time of a process that vanished, less what its nearest live ancestor has received.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass

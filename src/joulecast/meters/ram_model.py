@@ -7,8 +7,6 @@ registered module are 0.05 to 0.1 W/GB, 2 to 5 W of an 8 GB one are 0.25 to 0.6.
 0.06 to 0.6 W/GB; it is an assumption too.
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 from ..units import Provenance
@@ -48,7 +46,8 @@ class RamModelMeter(Meter):
             device=f"{total_bytes / _GB:.0f} GB",
         )
         self._last: Reading | None = None
-        self._held = 0.0  # part of the memory held at the last reading
+        # Part of the memory held at the last reading.
+        self._held = 0.0
 
     def read(self) -> Reading:
         """Joules since the meter was opened."""

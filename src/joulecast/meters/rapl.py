@@ -20,7 +20,8 @@ from .counter import Unwrap
 from .sensor import Clock, Discovery, SensorMeter
 
 POWERCAP = Path("/sys/class/powercap")
-UPDATE_PERIOD_S = 1e-3  # Intel SDM vol. 3B, RAPL interfaces; AMD: kernel, hwmon/amd_energy.rst
+# Intel SDM vol. 3B, RAPL interfaces; AMD: kernel, hwmon/amd_energy.rst.
+UPDATE_PERIOD_S = 1e-3
 
 INTEL_PACKAGE = Uncertainty(
     0.05,
@@ -57,7 +58,8 @@ PERMISSION_REMEDY = f"until the next boot: {READABLE_NOW}; permanently: {READABL
 MODULE_REMEDY = "sudo modprobe intel_rapl_msr"
 
 _PACKAGE = re.compile(r"package-(\d+)(?:-die-\d+)?")
-_CONTROLS = ("intel-rapl", "intel-rapl-mmio")  # the second repeats the packages of the first
+# The second repeats the packages of the first.
+_CONTROLS = ("intel-rapl", "intel-rapl-mmio")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,8 @@ class RaplMeter(SensorMeter):
         try:
             for path in zones:
                 self._counters.append(_ZoneCounter(path))
-            self._value(self._opened_s)  # the first value is the base
+            # The first value is the base.
+            self._value(self._opened_s)
         except BaseException:
             self.close()
             raise

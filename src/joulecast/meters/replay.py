@@ -1,7 +1,5 @@
 """Power traces recorded elsewhere: reads them, and plays them back as a meter."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from pathlib import Path
@@ -78,8 +76,10 @@ class ReplayMeter(Meter):
         steps = np.diff(self._t_s)
         period_s = float(np.median(steps))
         # The rule of the recording for power meters, in the trace's own time.
-        self._holes = np.flatnonzero(steps > max(1.0, 5 * period_s))  # the rows they follow
-        self._row = 0  # that the last reading followed
+        # The rows they follow.
+        self._holes = np.flatnonzero(steps > max(1.0, 5 * period_s))
+        # That the last reading followed.
+        self._row = 0
         self._note: str | None = None
         self.source = Source(
             domain=domain,

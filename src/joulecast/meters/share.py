@@ -7,8 +7,6 @@ CPU seconds do not cost equal joules (vector units, memory traffic, two threads 
 `SPLIT_UNCERTAINTY` is an assumption: workloads at equal CPU load differ by about that much.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from ..units import Provenance

@@ -1,7 +1,5 @@
 """The idle baseline: power of the machine before the run, by domain."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 from ..meters.base import Meter

@@ -1,7 +1,5 @@
 """Which process of a distributed job records: one per node; their runs share a group."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The epochs that a training reports, each with its energy, and the position of the run."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -73,7 +71,8 @@ class Epochs:
 
     def begin(self, span: Span, process: int) -> AtMark:
         """An epoch begins; one beyond the plan extends the plan."""
-        number = None  # of epochs before it
+        # Of epochs before it.
+        number = None
         if self.counts(process):
             number, self._counted = self.begun, process
             self.begun += 1

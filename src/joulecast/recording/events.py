@@ -1,7 +1,5 @@
 """What a training reports: spans that open and close, metrics, planned epochs."""
 
-from __future__ import annotations
-
 import itertools
 import math
 import threading

@@ -1,7 +1,5 @@
 """Reads the gauges in a thread of its own, so that none of them delays a meter."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Sequence

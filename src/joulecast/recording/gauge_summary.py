@@ -5,8 +5,6 @@ A gauge that is read at an instant is interpolated linearly between its readings
 left out.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

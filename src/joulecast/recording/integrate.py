@@ -6,8 +6,6 @@ integrated by the trapezoid rule, exactly also at edges that fall between two re
 contributes nothing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

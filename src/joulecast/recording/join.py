@@ -6,8 +6,6 @@ death of either side, and costs the training a few microseconds per event. Times
 `time.monotonic`, which all processes of a machine share.
 """
 
-from __future__ import annotations
-
 import ctypes
 import itertools
 import json
@@ -161,7 +159,8 @@ def outer_file(env: Mapping[str, str]) -> Path | None:
     """
     pid, _, path = env.get(VARIABLE, "").partition(":")
     try:
-        os.kill(int(pid), 0)  # raises where it has ended
+        # Raises where it has ended.
+        os.kill(int(pid), 0)
     except (ValueError, OverflowError, OSError):
         return None
     return Path(path) if os.access(path, os.W_OK) else None

@@ -1,7 +1,5 @@
 """Energy of a run while it goes on: recent readings by domain, and the energy before them."""
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,7 +31,8 @@ class Instant:
 class _Domain:
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.before = np.zeros(3)  # joules up to the window's first reading
+        # Joules up to the window's first reading.
+        self.before = np.zeros(3)
         self.window: list[Reading] = []
         self.gaps: list[Gap] = []  # those that touch the window
 

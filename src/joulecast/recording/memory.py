@@ -1,7 +1,5 @@
 """A sink that keeps a recording in memory: where nothing can be stored, and in tests."""
 
-from __future__ import annotations
-
 from .model import Footer, Gap, Header, Metric, Recording, Samples, Span
 
 

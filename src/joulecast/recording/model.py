@@ -25,7 +25,8 @@ class Status(StrEnum):
     FINISHED = "finished"
     # Ended with an error, a signal or a non-zero exit code.
     FAILED = "failed"
-    STOPPED = "stopped"  # at its energy budget
+    # At its energy budget.
+    STOPPED = "stopped"
     # The recorder died, so that the end is unknown.
     INTERRUPTED = "interrupted"
 

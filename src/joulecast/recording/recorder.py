@@ -1,7 +1,5 @@
 """Makes a recording: samples the meters, receives the training's events, stores both in a sink."""
 
-from __future__ import annotations
-
 import math
 import os
 import threading
@@ -73,7 +71,8 @@ class Recorder:
         self._sampling: threading.Thread | None = None
         self._writing: threading.Thread | None = None
         self._end_s: float | None = None  # set once the run ends
-        self._abandoned = False  # a driver hangs: its later readings are ignored
+        # A driver hangs: its later readings are ignored.
+        self._abandoned = False
 
     # --- events ----------------------------------------------------------------------------------
 

@@ -1,7 +1,5 @@
 """The JSON document of a run, `joulecast/recording/1`: its fields are the document's keys."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Reads meters or gauges, each at its own rate, and marks gaps."""
 
-from __future__ import annotations
-
 import math
 import threading
 import time
@@ -34,9 +32,12 @@ class _Schedule:
         self.meter = meter
         self.domain = meter.source.domain
         self.max_gap_s = max_gap_s(meter.source, interval_s)
-        self.due_s = -np.inf  # by the clock
-        self.cost_s = 0.0  # CPU time of the last reading
-        self.every_s = 0.0  # from that to the next
+        # By the clock.
+        self.due_s = -np.inf
+        # CPU time of the last reading.
+        self.cost_s = 0.0
+        # From that to the next.
+        self.every_s = 0.0
         self.last: Reading | None = None
 
     @property

@@ -1,7 +1,5 @@
 """A recording's figures: the energy of the run, of each domain, of each span. Pure functions."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -215,7 +213,8 @@ def _domain(source: Source, c: EnergyCurve, recording: Recording, duration: floa
     mean = value / measured if measured else 0.0
     # Gaps are not filled; the upper bound includes the energy they may hide.
     energy = with_edges((value, low, high + mean * in_gaps), duration, source)
-    assert energy is not None  # duration > 0
+    # Duration > 0.
+    assert energy is not None
     idle_w = (recording.header.idle_power_w or {}).get(source.domain)
     above = None if idle_w is None else _less(energy, idle_w * c.held(0.0, duration))
     return DomainEnergy(source, energy, above, mean, measured)

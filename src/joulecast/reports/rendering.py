@@ -1,7 +1,5 @@
 """Results as text or HTML, for `repr` and notebooks."""
 
-from __future__ import annotations
-
 from ..result import Medium, Result
 from .documents import document_of
 

@@ -1,7 +1,5 @@
 """The Python interface: `joulecast.report`, and how reports are written to files."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

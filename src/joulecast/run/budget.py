@@ -5,8 +5,6 @@ facility takes from the grid for it: metered energy times PUE (ISO/IEC 30134-2),
 carbon intensity or the tariff.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """When the state of a run's budget changes, and whether the run goes on. Without clock or meter."""
 
-from __future__ import annotations
-
 from ..units import Estimate
 from .budget import Action, Budget, BudgetStatus, OnExceeded
 
@@ -23,7 +21,8 @@ class BudgetWatch:
         """`metered` False: there is no meter, which the first update reports."""
         self.budget = budget
         self._metered = metered
-        self._unknown = self._over = self._exceeded = False  # what was reported
+        # What was reported.
+        self._unknown = self._over = self._exceeded = False
 
     def update(
         self, t_s: float, energy: Estimate | None, forecast: Estimate | None

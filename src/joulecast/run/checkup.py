@@ -1,7 +1,5 @@
 """What a machine can measure, as plain data: meters, what they read now, what is missing."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar

@@ -1,7 +1,5 @@
 """The Python interface: `joulecast.doctor`."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Callable, Sequence

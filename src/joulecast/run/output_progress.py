@@ -1,7 +1,5 @@
 """The progress of a run, read from what its command prints."""
 
-from __future__ import annotations
-
 import math
 import threading
 from collections.abc import Callable
@@ -39,7 +37,8 @@ class OutputProgress:
         )
         self._lock = threading.Lock()
         self._waiting: Position[Instant] | None = None  # the last, until it is settled
-        self._count = 0  # of the restarts
+        # Of the restarts.
+        self._count = 0
         self._planned: float | None = None  # of the loop under way
         self._began: tuple[int, Instant] | None = None  # the epoch under way, and since when
 

@@ -1,7 +1,5 @@
 """The progress of a run that prints none, from the period that epochs leave in its power."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..forecasting.online.period import Period, PeriodCount, find_period
@@ -22,7 +20,8 @@ class PowerProgress:
     def __init__(self, planned: int) -> None:
         self._planned = planned
         self._readings: list[tuple[float, Estimate]] = []
-        self._min_step_s = 0.0  # between two readings that are kept
+        # Between two readings that are kept.
+        self._min_step_s = 0.0
         self._next_s = 2 * _SEARCH_S
         self._count = PeriodCount()
         self._begun = False

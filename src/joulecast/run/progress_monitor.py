@@ -1,7 +1,5 @@
 """Follows a run while it goes on: its progress, the forecast of the whole, and its budget."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial

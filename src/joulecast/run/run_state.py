@@ -1,7 +1,5 @@
 """The state of a run while it goes on: progress, energy so far, and the forecast of the whole."""
 
-from __future__ import annotations
-
 import math
 import threading
 from collections import deque
@@ -107,7 +105,8 @@ class RunEstimator:
         self._lock = threading.Lock()
         self._last: RunPosition | None = None
         self._works: list[Work] = []
-        self._recent = deque([(0.0, 0.0)])  # time and energy, for the power
+        # Time and energy, for the power.
+        self._recent = deque([(0.0, 0.0)])
 
     def update(self, position: RunPosition) -> None:
         """The run is at a position. One that lies before the last starts a new count."""

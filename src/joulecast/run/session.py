@@ -1,7 +1,5 @@
 """The recording of one run, from the meters to the ledger, with its forecast."""
 
-from __future__ import annotations
-
 import os
 import secrets
 import sys

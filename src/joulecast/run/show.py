@@ -1,7 +1,5 @@
 """The Python interface: `joulecast.show`."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar

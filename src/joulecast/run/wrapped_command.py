@@ -53,7 +53,8 @@ class WrappedCommand:
         self._line, self._grace_s = line, grace_s
         stops = options.budget is not None and options.budget.on_exceeded == "stop"
         self._stopper = Stopper() if stops else None
-        self._started = threading.Event()  # set, too, where the command is never started
+        # Set, too, where the command is never started.
+        self._started = threading.Event()
         self._stopping: threading.Thread | None = None
         # By itself, so that there is nothing to stop.
         self._ended = False

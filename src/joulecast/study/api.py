@@ -1,7 +1,5 @@
 """The Python interface: `joulecast.run_study`, `study_status`, `study_results`, `findings`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace

@@ -3,8 +3,6 @@
 The user's file may import large libraries, or end the interpreter: the runner never loads it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import importlib.util
 import inspect

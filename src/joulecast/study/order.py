@@ -1,7 +1,5 @@
 """The trials of a plan, and the order they are started in."""
 
-from __future__ import annotations
-
 import hashlib
 import itertools
 import json

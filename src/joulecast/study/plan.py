@@ -1,7 +1,5 @@
 """A plan from a TOML file, checked; every error is one line that names the file and the key."""
 
-from __future__ import annotations
-
 import math
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Readings of a power meter at the wall, from a CSV file."""
 
-from __future__ import annotations
-
 import math
 from datetime import datetime
 from pathlib import Path

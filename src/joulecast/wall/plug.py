@@ -8,8 +8,6 @@ Shelly Gen2 and later (https://shelly-api-docs.shelly.cloud/gen2/), `/rpc/Switch
 `Status 8` with `StatusSNS.ENERGY.Power` in watts, a list of them where it has several channels.
 """
 
-from __future__ import annotations
-
 import math
 from base64 import b64encode
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The Python interface: `joulecast.analyze`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Builds a model without data, or copies one without its data."""
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 

@@ -5,8 +5,6 @@ as in mixed precision, because `torch.autocast` does nothing on meta tensors; th
 https://docs.pytorch.org/docs/stable/amp.html#cuda-op-specific-behavior
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any

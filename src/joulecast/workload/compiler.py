@@ -4,8 +4,6 @@ The import takes as long as half of torch's own. torchvision asks for it when im
 of torch's operators on meta tensors do when first called.
 """
 
-from __future__ import annotations
-
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Sequence

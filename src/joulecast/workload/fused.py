@@ -5,8 +5,6 @@ returns tensors of the right shape, keeps for the backward pass what the real ke
 records what the kernel costs.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from math import prod
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """The tensors with which a model is traced, from the shapes of one sample or from examples."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Mapping
 from typing import Any, NamedTuple

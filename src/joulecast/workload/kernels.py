@@ -4,8 +4,6 @@ A multiply-add is two FLOPs. Bytes are a minimum: each distinct element of the i
 and the output is written once.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod

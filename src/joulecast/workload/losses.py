@@ -1,7 +1,5 @@
 """The loss of a traced training step, chosen by the shape of what a model returns."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from functools import reduce
 from operator import add

@@ -1,7 +1,5 @@
 """Imports torchvision next to a torch that it was not built for, and without torch's compiler."""
 
-from __future__ import annotations
-
 import importlib.util
 from pathlib import Path
 from types import ModuleType

@@ -4,8 +4,6 @@ On meta tensors many operators are decompositions in Python, which would take mo
 trace; a model makes the same calls layer after layer.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any

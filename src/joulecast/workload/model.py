@@ -1,7 +1,5 @@
 """A workload as plain data: the operators of one step of a model, its layers, its memory."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar

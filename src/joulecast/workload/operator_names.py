@@ -1,7 +1,5 @@
 """Names of ATen operators, by how they are counted."""
 
-from __future__ import annotations
-
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split())

@@ -1,7 +1,5 @@
 """Records what each ATen operator of a step costs."""
 
-from __future__ import annotations
-
 import weakref
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator

@@ -6,8 +6,6 @@ backward pass of grouped convolutions, and attention on the CPU. Normalization, 
 are counted as in fvcore, other elementwise operators with one FLOP per element.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod

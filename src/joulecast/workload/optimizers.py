@@ -5,8 +5,6 @@ operation over all parameters, in launches of limited size. On a CPU each parame
 operations.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass

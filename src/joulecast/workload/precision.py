@@ -1,7 +1,5 @@
 """The numeric types of a model's weights and computations."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from ..errors import UsageError

@@ -1,7 +1,5 @@
 """Traces one step of a model into a workload: on meta tensors, or on the CPU if it needs data."""
 
-from __future__ import annotations
-
 import re
 import warnings
 from collections import defaultdict

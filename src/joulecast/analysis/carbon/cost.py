@@ -1,7 +1,5 @@
 """The price of energy: a tariff times the energy that the site takes from the grid."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

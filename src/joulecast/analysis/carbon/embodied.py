@@ -6,8 +6,6 @@ that idle hours are attributed to the runs as well (Luccioni et al. 2022, arXiv:
 4.1).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The carbon intensity of a grid over time, and its mean over the hours of a run."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise

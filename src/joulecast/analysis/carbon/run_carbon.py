@@ -1,7 +1,5 @@
 """The carbon and cost of a recorded run, or of a given energy."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields

@@ -1,7 +1,5 @@
 """How the power of a run behaves: when it becomes stable, how stable it is then, what drives it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

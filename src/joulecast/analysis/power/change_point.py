@@ -6,8 +6,6 @@ the run) the two are 40 s apart in the median, about one epoch: FLUSS tends to r
 that differs from the others, this method the first of those that are alike.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -6,8 +6,6 @@ The first change of regime is the stabilizing point of STEP, with segments of 10
 al. 2023, arXiv 2307.05520, at one sample a second).
 """
 
-from __future__ import annotations
-
 import warnings
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The power of a recording and its gauges in the same equal steps."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Power against utilization, over the steps of a run's power trace."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

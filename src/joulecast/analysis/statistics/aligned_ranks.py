@@ -6,8 +6,6 @@ The aligned rank transform for nonparametric factorial analyses using only ANOVA
 2011, doi:10.1145/1978942.1978963).
 """
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

@@ -1,7 +1,5 @@
 """Whether values are normal and their variances equal: what a test of groups may assume."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

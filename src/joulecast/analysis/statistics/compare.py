@@ -1,7 +1,5 @@
 """The Python interface: `joulecast.compare`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 

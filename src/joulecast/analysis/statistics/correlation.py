@@ -1,7 +1,5 @@
 """Whether two columns rise together: Spearman's rank correlation, of all rows and of each group."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """How large a difference is, apart from whether there is one."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

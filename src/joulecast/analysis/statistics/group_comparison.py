@@ -1,7 +1,5 @@
 """Groups of runs compared: assumptions, the test they allow, and every pair."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches

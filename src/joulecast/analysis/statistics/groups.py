@@ -1,7 +1,5 @@
 """The values of one column, split by the labels of another."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

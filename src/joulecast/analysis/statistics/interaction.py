@@ -1,7 +1,5 @@
 """Whether the effect of one factor depends on another, such as architecture and environment."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

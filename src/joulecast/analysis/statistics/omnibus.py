@@ -1,7 +1,5 @@
 """Whether several groups differ at all: Kruskal-Wallis, and Welch's ANOVA."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

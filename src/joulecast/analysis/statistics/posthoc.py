@@ -1,7 +1,5 @@
 """Which groups differ: each pair, with p adjusted for how many there are."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import combinations
 

@@ -4,8 +4,6 @@ Each draw takes, for every configuration, as many of its repetitions as it has, 
 (Efron 1979). Cost and quality of one repetition stay together, because they are of one run.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import numpy as np

@@ -7,8 +7,6 @@ run, and return NaN or raise for groups of one value or of equal values. Both ar
 dependencies: tests compare these figures with theirs.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """The trend of a figure over time: the median of all slopes, and its interval."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

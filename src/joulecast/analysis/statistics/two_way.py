@@ -3,8 +3,6 @@
 No design matrix of rows is built: a hundred thousand runs cost no more than their cells.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

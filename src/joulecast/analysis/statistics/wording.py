@@ -1,7 +1,5 @@
 """Statistics in words, the same in notes, in the terminal, on pages and on paper."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from ...units import one_line

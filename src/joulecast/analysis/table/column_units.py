@@ -1,7 +1,5 @@
 """The unit of a column, as in its name: `energy_j`, `training (kWh)`, `energy [MJ]`."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Rows of a table as configurations: the runs that share the values of their factors."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

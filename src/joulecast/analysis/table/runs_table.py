@@ -1,7 +1,5 @@
 """Recorded runs as a table: a row for each, a column for each of its figures, metrics and tags."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """How many requests a model serves: `1e6/day` over a service life, or a number in total."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

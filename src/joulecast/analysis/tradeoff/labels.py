@@ -1,7 +1,5 @@
 """An energy label, A to G, for each configuration within the range of its own study."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

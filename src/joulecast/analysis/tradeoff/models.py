@@ -1,7 +1,5 @@
 """The energy of models: from a table of trainings and inferences, or as given."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """The Pareto front: configurations to which no other is superior in both cost and quality."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

@@ -1,7 +1,5 @@
 """The Python interface: `joulecast.tradeoff`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path

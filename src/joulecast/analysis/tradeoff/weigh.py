@@ -1,7 +1,5 @@
 """Configurations weighed by cost and quality: the Pareto front and what follows from it."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

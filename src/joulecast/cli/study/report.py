@@ -1,7 +1,5 @@
 """`joulecast study report NAME|DATA.csv`: the results of a study, or of a table of runs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

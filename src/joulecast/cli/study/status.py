@@ -1,7 +1,5 @@
 """`joulecast study status`: the state of studies."""
 
-from __future__ import annotations
-
 import click
 
 from ...errors import UsageError

@@ -11,8 +11,6 @@ The constants were chosen on curves of digits and diabetes (`benchmarks/early_st
 tests them on other data.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ...recording.model import Array
@@ -65,7 +63,8 @@ def continuations(
     y = _uncorrelated(seen * weight)
     gram, moment = x.transpose(0, 2, 1) @ x, x.transpose(0, 2, 1) @ y
     prior_sd = np.array([_LEVEL_SD, _FALL_SD, _DRIFT_SD])
-    variance = _ERRORS[:, None] ** 2  # shape (errors, 1), for all families
+    # Shape (errors, 1), for all families.
+    variance = _ERRORS[:, None] ** 2
     precision = gram / variance[..., None, None] + np.diag(prior_sd**-2.0)
     pull = moment / variance[..., None]
     mean = np.linalg.solve(precision, pull[..., None])[..., 0]

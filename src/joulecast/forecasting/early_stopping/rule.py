@@ -4,8 +4,6 @@ The rule is applied to many continuations of the learning curve so far; how ofte
 last one is the distribution of the stopping epoch.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterable, Sequence

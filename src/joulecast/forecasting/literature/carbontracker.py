@@ -7,8 +7,6 @@ it. Here the mean includes every finished epoch, as with `epochs_before_pred` se
 seen, unless `epochs` limits it. The tool's PUE is left out.
 """
 
-from __future__ import annotations
-
 from ..base import NOTHING, Forecast, OnlineForecaster, Work
 from .tally import Tally
 

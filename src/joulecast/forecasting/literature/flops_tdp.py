@@ -4,8 +4,6 @@ The baseline of arXiv 2307.05520 and others; it needs no meter and no fit. A tra
 three forward passes (the backward pass is about two of them), a validation sample one.
 """
 
-from __future__ import annotations
-
 # Forward passes that a training step of a sample costs: forward 1, backward 2.
 TRAINING_PASSES = 3.0
 

@@ -5,8 +5,6 @@ mean duration of the epochs seen times the planned number of them. The PUE is le
 no other method here has one.
 """
 
-from __future__ import annotations
-
 from ...meters.ram_model import WATTS_PER_GB
 from ..base import NOTHING, Forecast, OnlineForecaster, Work
 from .tally import Tally

@@ -3,8 +3,6 @@
 It needs no meter; the time is the mean duration of the epochs seen times the planned number.
 """
 
-from __future__ import annotations
-
 from .green_algorithms import GreenAlgorithms
 
 

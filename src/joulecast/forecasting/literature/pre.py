@@ -5,8 +5,6 @@ energy form predicts the energy of an epoch and multiplies it by the number of e
 regressions (`model_search`) on facts of the work and of the machine, learned from finished runs.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Self

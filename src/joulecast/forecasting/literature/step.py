@@ -8,8 +8,6 @@ after epoch 15, without an interval. The paper knows the duration of the whole r
 forecast from the window.
 """
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from bisect import bisect_left
 

@@ -4,8 +4,6 @@ The trace is the mean power of each finished segment of work, so segments must b
 slices of a power trace): epochs give no forecast before the fortieth.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What the published methods share: sums so far, and a forecast without an interval."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

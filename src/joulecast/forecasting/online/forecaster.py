@@ -5,8 +5,6 @@ the best source there is: whole epochs once a second one is finished, else the s
 epoch after its warm-up, else the first epoch and how later epochs usually relate to it.
 """
 
-from __future__ import annotations
-
 import math
 import sys
 from collections.abc import Sequence

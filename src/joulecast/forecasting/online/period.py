@@ -7,8 +7,6 @@ function). A period is reported only if it was seen three times and repeats beyo
 drifting or noisy trace has none.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

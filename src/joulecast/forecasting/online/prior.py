@@ -7,8 +7,6 @@ is shipped with the program and from past runs, which weigh more the more their 
 this one. Value and bounds are weighted quantiles of that sample.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The rate of the epochs to come (J or s per epoch) from the finished ones."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, replace
 

@@ -3,8 +3,6 @@
 For a first epoch that is seen in steps, and for a run of which only a fraction done is known.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

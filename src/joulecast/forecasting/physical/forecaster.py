@@ -20,7 +20,7 @@ from .constants import Constants, is_geforce, shipped
 from .device import ASSUMED, Calibration, Device, Shares, StaticForecaster, StepForecast
 from .novelty import novelty
 from .power_model import Running, awake_w, run
-from .roofline import CLASSES, COLUMN, Busy, Demand, Efficiency, busy, demand
+from .roofline import CLASSES, COLUMN, Busy, Efficiency, ResourceDemand, busy, demand
 
 if TYPE_CHECKING:
     from ...workload.model import Workload
@@ -110,7 +110,9 @@ class Physical(StaticForecaster):
         return busy(need, efficiency, input_s)
 
 
-def _on_cpu(need: Demand, efficiency: Efficiency, calibration: Calibration, input_s: float) -> Busy:
+def _on_cpu(
+    need: ResourceDemand, efficiency: Efficiency, calibration: Calibration, input_s: float
+) -> Busy:
     """A CPU starts its operators itself: where that was measured, it adds to their work."""
     efficiency = replace(efficiency, launch_s=0.0 * efficiency.launch_s)
     if calibration.launch_s is None:

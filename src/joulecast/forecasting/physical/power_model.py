@@ -8,8 +8,6 @@ step takes longer: time and power are computed together. (Dynamic power is propo
 times voltage squared, and voltage falls with the clock: gamma between 1 and 3.)
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

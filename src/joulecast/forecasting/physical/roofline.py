@@ -14,8 +14,6 @@ Multiplication Background User's Guide" and NeuSight (doi:10.1145/3669940.370726
 All functions take arrays of any leading shape, so that a fit evaluates thousands of rows at once.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 
@@ -42,7 +40,7 @@ USUAL_COMPUTE, USUAL_MEMORY = 0.6, 0.7
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
+class ResourceDemand:
     """The work of a step on a device, by class of operator (last axis, `CLASSES`).
 
     `compute` are seconds at the peak rate, of the vector and the tensor units (axis -2); `narrow`
@@ -84,7 +82,7 @@ def depth(op: Op) -> float:
     return math.inf
 
 
-def demand(workload: Workload, device: Device) -> Demand:
+def demand(workload: Workload, device: Device) -> ResourceDemand:
     """The work of one step of the workload on one device (its share of the batch)."""
     shape = len(ENGINES), len(CLASSES)
     compute, narrow, shallow, hidden_compute = (np.zeros(shape) for _ in range(4))
@@ -110,7 +108,7 @@ def demand(workload: Workload, device: Device) -> Demand:
         kernels[column] += op.count
         if op.kind in ON_HOST:
             launches[PHASES.index(op.phase)] += op.count
-    return Demand(
+    return ResourceDemand(
         compute, narrow, shallow, memory, hidden_compute, hidden_memory, kernels, launches
     )
 
@@ -143,7 +141,7 @@ def _rate(device: Device, dtype: str) -> tuple[int, float]:
 
 @dataclass(frozen=True, slots=True)
 class Efficiency:
-    """Attained shares of the peaks; arrays over `ENGINES` and `CLASSES` as in `Demand`.
+    """Attained shares of the peaks; arrays over `ENGINES` and `CLASSES` as in `ResourceDemand`.
 
     Attributes:
         compute: share of the peak rate, (engines, classes).
@@ -190,7 +188,7 @@ class Busy:
         return np.asarray(top * ((parts / top) ** corner).sum(0) ** (1 / corner))
 
 
-def busy(need: Demand, attained: Efficiency, input_s: Array | float = 0.0) -> Busy:
+def busy(need: ResourceDemand, attained: Efficiency, input_s: Array | float = 0.0) -> Busy:
     """How long device, host and input pipeline are at work for one step."""
     seconds = need.compute + attained.narrow * need.narrow + attained.shallow * need.shallow
     seconds = (seconds + attained.exposed * need.hidden_compute) / attained.compute

@@ -1,7 +1,5 @@
 """How accurate predictions are, and the results of evaluating forecasters."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum

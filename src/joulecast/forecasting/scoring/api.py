@@ -1,7 +1,5 @@
 """The Python interface: `joulecast.evaluate`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Epochs of many runs from a CSV table: `run_id,epoch,duration_s,energy_j[,planned_epochs]`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

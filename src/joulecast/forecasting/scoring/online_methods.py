@@ -1,7 +1,5 @@
 """Every online forecaster by name, and what must be known of a run to build it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache

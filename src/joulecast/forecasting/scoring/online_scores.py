@@ -5,8 +5,6 @@ forecasts the whole run. The truth is what the run did: where it stopped early, 
 planned, the forecast is for the epochs that it ran, because the cost of the others is unknown.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass

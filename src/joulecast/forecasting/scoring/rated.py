@@ -1,7 +1,5 @@
 """The ratings of the hardware that a recorded run was measured on, by the catalog."""
 
-from __future__ import annotations
-
 from ...errors import BadInputError, UnknownHardwareError
 from ...hardware.catalog.cpus import find_cpu
 from ...hardware.catalog.gpus import find_gpu

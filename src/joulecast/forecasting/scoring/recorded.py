@@ -1,7 +1,5 @@
 """Recorded runs as subjects of an evaluation: what was measured, and what their tags hold."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

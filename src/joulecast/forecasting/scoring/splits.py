@@ -1,7 +1,5 @@
 """How runs are divided into those that a method learns from and those it is tested on."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Runs from a CSV table, one a row: `architecture,gpu,energy_j,duration_s` and known facts."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 

@@ -5,8 +5,6 @@ others, and their duration where it can. Methods that learn get a 90 % interval 
 runs that are held out, in turn and by the same split, of those they learn from.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

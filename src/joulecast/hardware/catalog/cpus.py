@@ -4,8 +4,6 @@ Two data files: `data/cpus.toml` (one row per model) and `data/cpu_families.toml
 microarchitecture and kind of product, fitted to SPECpower by `benchmarks/fit_cpu_families.py`).
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from functools import cache

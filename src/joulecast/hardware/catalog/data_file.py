@@ -1,7 +1,5 @@
 """Reads the TOML files under `data/`, each once."""
 
-from __future__ import annotations
-
 from functools import cache
 from pathlib import Path
 from typing import Any

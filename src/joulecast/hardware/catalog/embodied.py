@@ -1,7 +1,5 @@
 """Emissions of making a device. Facts are in `data/embodied.toml`, each with its source."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cache
 

@@ -1,14 +1,13 @@
 """Carbon intensity of electricity by country and year. Facts are in `data/grids.toml`."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from functools import cache
 
 from .data_file import data_file
 from .names import match
 
-WORLD = "WLD"  # the `code3` of the world's average
+# The `code3` of the world's average.
+WORLD = "WLD"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,6 @@ rest identifies the product ("Ti", "v3", "Laptop", "80gb", "pcie") and must agre
 no closest match: a name matches, or it is an error that lists the nearest names.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Mapping

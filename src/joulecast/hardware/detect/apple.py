@@ -1,7 +1,5 @@
 """A Mac, from its kernel's own variables (sysctl), without starting a process."""
 
-from __future__ import annotations
-
 import ctypes
 import platform
 import sys

@@ -4,8 +4,6 @@ Every group from the process's own up to the root may set a limit, and the lowes
 Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What kind of container this process runs in, if any."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 

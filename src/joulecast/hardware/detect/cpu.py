@@ -1,7 +1,5 @@
 """The processor: its model from `/proc/cpuinfo`, its cores and clock from sysfs."""
 
-from __future__ import annotations
-
 import os
 import re
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Reads the files in which the kernel describes the machine, under any root."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Facts of a GPU, from any vendor."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

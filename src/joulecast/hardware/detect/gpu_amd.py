@@ -4,8 +4,6 @@ Files: Linux, Documentation/gpu/amdgpu (driver-misc.rst, thermal.rst) and hwmon'
 microwatts. The names of cards whose firmware has none come from the system's own `pci.ids`.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import replace

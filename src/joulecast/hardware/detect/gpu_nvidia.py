@@ -1,7 +1,5 @@
 """NVIDIA GPUs: from NVML, or from the kernel module's files where NVML is not available."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace

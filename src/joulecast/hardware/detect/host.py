@@ -1,7 +1,5 @@
 """The operating system and the memory it has."""
 
-from __future__ import annotations
-
 import platform
 import re
 import shlex

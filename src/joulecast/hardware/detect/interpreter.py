@@ -1,7 +1,5 @@
 """Which Python would run a program, and where its packages are: from files alone."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from dataclasses import dataclass

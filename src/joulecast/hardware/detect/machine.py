@@ -4,8 +4,6 @@ Detected from DMI (SMBIOS) and from what hypervisors show; the network is never 
 are those of systemd-detect-virt (systemd, src/basic/virt.c) and cloud-init (tools/ds-identify).
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

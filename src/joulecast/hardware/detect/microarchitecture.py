@@ -1,7 +1,5 @@
 """The name of a microarchitecture, from the numbers by which a processor identifies itself."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

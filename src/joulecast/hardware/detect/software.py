@@ -1,7 +1,5 @@
 """Installed frameworks, from package metadata alone: none is imported."""
 
-from __future__ import annotations
-
 import platform
 import re
 import sys

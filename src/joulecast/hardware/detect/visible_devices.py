@@ -7,8 +7,6 @@ Environment Variables") and of the ROCm runtime (ROCm documentation, "GPU isolat
 starts, so that the driver lists only those GPUs. Outside such a container it has no effect.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

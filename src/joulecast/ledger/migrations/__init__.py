@@ -5,8 +5,6 @@ declares its own tables and never uses `schema.py`, which describes the newest v
 Versions migrate forward.
 """
 
-from __future__ import annotations
-
 from sqlalchemy import Column, Connection, MetaData, String, Table, delete, insert
 
 from ..schema import REVISION, VERSION_TABLE

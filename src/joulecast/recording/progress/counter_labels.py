@@ -1,7 +1,5 @@
 """What a counter counts, by the words around it: training, epochs, or something else."""
 
-from __future__ import annotations
-
 import re
 
 # Labels of bars that do not show training, as authors and libraries write them.

@@ -1,7 +1,5 @@
 """One series of lines with epoch numbers: from printed numbers to finished epochs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -36,15 +34,19 @@ class EpochSeries(Generic[T]):
 
     def __init__(self, clock: Callable[[T], float] | None) -> None:
         self._clock = clock
-        self.count = 0  # of different numbers
-        self.restarted = False  # the numbers started again with the last sighting
+        # Of different numbers.
+        self.count = 0
+        # The numbers started again with the last sighting.
+        self.restarted = False
         self._began: Stamped[T] | None = None  # a possible new start, not confirmed
         self._reset()
 
     def _reset(self) -> None:
         self._tool = ""
-        self.offset = 0.0  # epochs before this run, which was resumed
-        self.known = False  # whether it is clear where the numbers start
+        # Epochs before this run, which was resumed.
+        self.offset = 0.0
+        # Whether it is clear where the numbers start.
+        self.known = False
         self.printed: int | None = None  # the total on the line
         self._zero_based = False
         self._base = 1.0

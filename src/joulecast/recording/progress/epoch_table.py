@@ -1,7 +1,5 @@
 """Tables with a row for each epoch, as skorch and fastai print them."""
 
-from __future__ import annotations
-
 import re
 
 from .sighting import Moment, Sighting, metrics_in

@@ -4,8 +4,6 @@ A terminal line is redrawn in many ways (carriage return, backspaces, cursor mov
 is a line here, so that no terminal is emulated.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 
@@ -21,12 +19,14 @@ class Lines:
     """The lines of one stream that contain one of the needles (or all, with `every_line`)."""
 
     def __init__(self, needles: Sequence[bytes]) -> None:
-        self.every_line = False  # may be changed between two lines
+        # May be changed between two lines.
+        self.every_line = False
         self._needles = needles
         self._hint = re.compile(b"|".join(re.escape(needle) for needle in needles))
         # The beginning of an unfinished line, at most MAX_LINE bytes.
         self._rest = b""
-        self._cut = False  # whether that line is longer
+        # Whether that line is longer.
+        self._cut = False
 
     def feed(self, data: bytes) -> Iterator[tuple[str, str]]:
         """Lines as (text, end): the end is `\\n`, `\\r` (redrawn), or empty (it may continue)."""

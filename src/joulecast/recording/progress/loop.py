@@ -1,7 +1,5 @@
 """One loop whose steps are printed without an epoch: a bar, `step 100/5000`, a percentage."""
 
-from __future__ import annotations
-
 from typing import Generic, TypeVar
 
 from .sighting import Sighting, within
@@ -17,11 +15,16 @@ class Loop(Generic[T]):
     """How often and how far a loop has run, and some of its positions."""
 
     def __init__(self) -> None:
-        self.rounds = 0  # that have ended
-        self.fraction = 0.0  # of the current one
-        self.results = False  # whether results are printed with it
-        self.reached = 0.0  # maximum fraction since the last `turn`
-        self.over = False  # whether its lines are of the previous epoch
+        # That have ended.
+        self.rounds = 0
+        # Of the current one.
+        self.fraction = 0.0
+        # Whether results are printed with it.
+        self.results = False
+        # Maximum fraction since the last `turn`.
+        self.reached = 0.0
+        # Whether its lines are of the previous epoch.
+        self.over = False
         self.trail: list[tuple[float, T]] = []  # rounds done, with a fraction
 
     def take(self, sighting: Sighting, stamp: T) -> bool:

@@ -4,8 +4,6 @@ A parser returns a sighting, None where the line is not its tool's, or `NOTHING`
 does not report training (a bar of a download, of a validation).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 
@@ -62,7 +60,8 @@ _RICH = re.compile(r"(?P<label>.*?)\s*[━╸╺]{5,}\s+(?:(?P<n>\d+)/(?P<total>
 
 def _rich(text: str, end: str) -> Sighting | None:
     match = _RICH.match(text)
-    if match is None or not (end or match.end() < len(text)):  # "4/4" may become "4/40"
+    # "4/4" may become "4/40".
+    if match is None or not (end or match.end() < len(text)):
         return None
     label, more = match["label"].strip(), text[match.end() :]
     if match["total"]:

@@ -1,7 +1,5 @@
 """From the bytes of a run's streams to sightings."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 
@@ -51,7 +49,8 @@ class Reader:
         return sightings
 
 
-_BINARY = re.compile(r"[\x00-\x06\x0e-\x1a\x1c-\x1f]|\ufffd(?!\ufffd*$)")  # characters may be cut
+# Characters may be cut.
+_BINARY = re.compile(r"[\x00-\x06\x0e-\x1a\x1c-\x1f]|\ufffd(?!\ufffd*$)")
 # Lightning draws its bars with tqdm or rich, and prints these words.
 _LIGHTNING = ("Sanity Checking", "Validation DataLoader")
 _GROUPS = {"epoch", "epochs", "step", "steps", "fraction", "percent"}

@@ -1,7 +1,5 @@
 """One line of output that may report progress: its text in numbers, not yet trusted."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -73,7 +71,8 @@ _PAIR = re.compile(
     r"""(?<![\w./@-])["']?([A-Za-z][A-Za-z_./@-]*\d*(?:\ [A-Za-z_]+\d*)?)"""
     rf"""["']?\s*(?:[:=]\s*["']?\s*|\s)({_NUMBER})(?![\w%/:]|\.\d)"""
 )
-_MAX_METRICS = 32  # of one line
+# Of one line.
+_MAX_METRICS = 32
 # Names that are printed with an epoch and are not results.
 _SETTINGS = re.compile(
     r"(?i)^(?:.*[ _])?(?:lr|learning.?rate|batch(?:_?size)?|epochs?|steps?|iter\w*|seed|fold|rank"

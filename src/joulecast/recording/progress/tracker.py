@@ -1,7 +1,5 @@
 """From sightings to positions that can be trusted."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil, floor
@@ -16,7 +14,8 @@ T = TypeVar("T")
 
 # Forms of lines that are followed; further ones are ignored.
 _MAX_SERIES = 32
-_MAX_EPOCHS = 100_000  # whose metrics are kept
+# Whose metrics are kept.
+_MAX_EPOCHS = 100_000
 _TINY = 1e-9
 
 
@@ -58,10 +57,13 @@ class ProgressTracker(Generic[T]):
         self._whole: tuple[str, float | None] | None = None  # or the loop that is the whole run
         self._rounds: tuple[str, float | None] | None = None  # or the loop that is an epoch
         self._tool: str | None = None
-        self._base = 0.0  # whole epochs done
+        # Whole epochs done.
+        self._base = 0.0
         self._done = -1.0
-        self._carried = 0.0  # of it, in loops that have ended
-        self._ended = False  # whether the last reported epoch has ended
+        # Of it, in loops that have ended.
+        self._carried = 0.0
+        # Whether the last reported epoch has ended.
+        self._ended = False
         self._metrics: dict[int, dict[str, float]] = {}  # by epoch, from 1
 
     # --- results -----------------------------------------------------------------------------
@@ -135,12 +137,14 @@ class ProgressTracker(Generic[T]):
         if not taken:
             return []
         if self._whole is not None and s.tool == "transformers":
-            self._tool = s.tool  # the bar is the Trainer's
+            # The bar is the Trainer's.
+            self._tool = s.tool
             return []
         if s.form != self._lead:
             if self._lead is None or self._rank(s.form) > self._rank(self._lead):
                 return self._follow(s, taken)
-            if taken[-1][0] + self._carried > self._base + 1 + _TINY:  # it counts something else
+            # It counts something else.
+            if taken[-1][0] + self._carried > self._base + 1 + _TINY:
                 return []
         elif series.restarted:
             self._restart(series)

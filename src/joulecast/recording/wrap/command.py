@@ -153,7 +153,8 @@ def _ended(pid: int) -> Exit | None:
             return None
         by_itself = found.si_code == os.CLD_EXITED
         return Exit(found.si_status, None) if by_itself else Exit(None, found.si_status)
-    done, status = os.waitpid(pid, os.WNOHANG)  # macOS before Python 3.13
+    # MacOS before Python 3.13.
+    done, status = os.waitpid(pid, os.WNOHANG)
     if not done:
         return None
     code = os.waitstatus_to_exitcode(status)

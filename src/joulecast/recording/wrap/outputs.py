@@ -34,7 +34,8 @@ class OutputSink:
         # Whether it becomes readable when its readers have gone.
         self.reports_its_end = False
         self.broken = False
-        self.last = b"\n"  # the last byte written
+        # The last byte written.
+        self.last = b"\n"
         self._waiting = memoryview(b"")
 
     @property

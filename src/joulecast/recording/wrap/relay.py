@@ -99,7 +99,8 @@ class Relay:
         self._reading = threading.Lock()  # files
         self._ordering = threading.Lock()
         self._answered = threading.Event()
-        self._listening = False  # an answer can come
+        # An answer can come.
+        self._listening = False
         self._ended = threading.Event()
         self._threads: list[threading.Thread] = []
         self.reads = frozenset(outputs.reads)

@@ -6,8 +6,6 @@ signal of the terminal or of a process group reaches it. It imports little, beca
 before joulecast has loaded anything.
 """
 
-from __future__ import annotations
-
 import os
 import select
 import signal
@@ -54,15 +52,20 @@ class RelayLoop:
         self._stderr = stderr[0] if stderr else None
         # From and to joulecast, -1 when closed.
         self._control, self._report = control, report
-        self._job = job  # joulecast's process group, and the command's
-        self._order = b""  # begun, not complete
+        # Joulecast's process group, and the command's.
+        self._job = job
+        # Begun, not complete.
+        self._order = b""
         self._messages: list[bytes] = []  # of joulecast, not written yet
         self._lost = False
         self._waiting: dict[Channel, int] | None = None  # to be drained before the answer
-        self._answers = 0  # not sent yet
+        # Not sent yet.
+        self._answers = 0
         self._still = False
-        self._check_s = self._draw_s = 0.0  # times of the next check, the next drawing
-        self._drawn_s = 0.0  # time of the last drawing
+        # Times of the next check, the next drawing.
+        self._check_s = self._draw_s = 0.0
+        # Time of the last drawing.
+        self._drawn_s = 0.0
 
     def run(self) -> None:
         """Copy until nothing can come any more, and joulecast has gone."""

@@ -5,8 +5,6 @@ command without a parent. The command shares our process group: typed signals (C
 Ctrl-Z) reach it directly, and only signals that were sent to joulecast alone are passed on.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import time

@@ -5,8 +5,6 @@ scrolls above it wherever its cursor was left. Pure: bytes and sizes in, bytes o
 are those of ECMA-48 and the VT100 (https://vt100.net/docs/vt510-rm/).
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 
@@ -89,11 +87,13 @@ class StatusLine:
         self.text: str | None = None
         """The text to show; None for no line."""
         self._rows, self._columns = rows, columns
-        self._reserved = False  # the scroll region is ours
+        # The scroll region is ours.
+        self._reserved = False
         self._drawn: str | None = None  # what the last row shows
         # The command has a scroll region of its own.
         self._foreign = False
-        self._aside = False  # the command shows the alternate screen
+        # The command shows the alternate screen.
+        self._aside = False
         self._saved_s: float | None = None  # since when the command holds a saved cursor
         self._unfinished = b""
 
@@ -180,7 +180,8 @@ class StatusLine:
         self._reserved = self._foreign = False
         if alternate:
             return _kept(b"\x1b[r") if was_reserved else b""
-        self._drawn = None if self._drawn is None else ""  # what was there may have come back
+        # What was there may have come back.
+        self._drawn = None if self._drawn is None else ""
         return b""
 
     def _region_again(self) -> bytes:

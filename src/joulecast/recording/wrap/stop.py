@@ -18,8 +18,6 @@ signals go to processes one by one, never to a group. On Linux orphans are adopt
 missed; elsewhere one is found if `tend` listed it while its parent lived.
 """
 
-from __future__ import annotations
-
 import math
 import os
 import signal
@@ -31,7 +29,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-GRACE_S = 10.0  # as `docker stop`
+# As `docker stop`.
+GRACE_S = 10.0
 _POLL_S = 0.05
 # A killed process that still exists after so long waits for a device.
 _KILLED_S = 5.0
@@ -197,7 +196,8 @@ class Stopper:
 
         with self._lock:
             below = set(self._me.children(recursive=True))
-            for process in (self._known | {self._command}) - below:  # orphans that were not adopted
+            # Orphans that were not adopted.
+            for process in (self._known | {self._command}) - below:
                 with suppress(psutil.Error):
                     if process is not None and process.is_running():
                         below |= {process, *process.children(recursive=True)}

@@ -5,8 +5,6 @@ unchanged. The position, which all processes that inherit the file share, shows 
 written.
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 import sys

@@ -1,7 +1,5 @@
 """Results as report documents, one file per verb; the backends draw them for their medium."""
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Callable
 

@@ -1,13 +1,11 @@
 """The report of `joulecast calibrate`: a machine's constants, and its power at the wall."""
 
-from __future__ import annotations
-
 from ...calibration.calibrate import MachineCalibration
 from ...calibration.stored_constants import CONSTANTS, DeviceCalibration
 from ...units import format_duration, format_quantity
 from ...wall.wall_energy import WallFit
 from ..words.common import domains_text, when
-from .model import Block, Column, Document, Line, Section, Styled, Table, figures, notes
+from .model import Block, Column, Document, Line, ReportTable, Section, Styled, figures, notes
 
 # The input pipeline's rate is shown for images of this size.
 _IMAGE_BYTES = 3 * 224 * 224 * 4
@@ -51,7 +49,7 @@ def _device(device: DeviceCalibration) -> list[Section]:
     return [
         Section(
             f"{device.device}: {device.name}",
-            [Styled(", ".join(facts), "dim"), Table(columns, rows)],
+            [Styled(", ".join(facts), "dim"), ReportTable(columns, rows)],
         ),
         *notes("Notes", warnings, "!", "warning"),
     ]

@@ -1,7 +1,5 @@
 """The report of `joulecast carbon`: one run in full, several in a table."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from ...analysis.carbon.carbon import CarbonReport
@@ -16,9 +14,9 @@ from .model import (
     Document,
     Line,
     Pairs,
+    ReportTable,
     Section,
     Styled,
-    Table,
     figures,
     notes,
     provenance,
@@ -110,12 +108,12 @@ def _sources(carbon: Carbon) -> list[tuple[str, Line]]:
     return rows
 
 
-def _table(report: CarbonReport) -> Table:
+def _table(report: CarbonReport) -> ReportTable:
     names = [name for name in FIGURES if any(getattr(run, name) for run in report.runs)]
     rows = [[one_line(run.name, 40) or "(no name)", *_cells(run, names)] for run in report.runs]
     rows.append(["sum", *_cells(report.sum, names)])
     columns = [Column("run", fit="cut"), *figures(*names)]
-    return Table(columns, rows, rules=frozenset({len(rows) - 1}))
+    return ReportTable(columns, rows, rules=frozenset({len(rows) - 1}))
 
 
 def _cells(carbon: CarbonFigures, names: Sequence[str]) -> list[str]:

@@ -1,7 +1,5 @@
 """The reports of `joulecast compare`: of one factor, of two, and of a correlation."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,7 +12,7 @@ from ...analysis.statistics.omnibus import Omnibus
 from ...analysis.statistics.wording import count_of_values, effect_text, p_text, statistic_name
 from ...analysis.table.column_units import Unit
 from ...units import format_number, one_line
-from .model import Block, Column, Document, Line, Section, Styled, Table, figures, notes
+from .model import Block, Column, Document, Line, ReportTable, Section, Styled, figures, notes
 
 MAX_PAIRS = 30
 """Sentences shown; the JSON document has all pairs, and --baseline shows those of one group."""
@@ -50,7 +48,7 @@ def comparison_document(comparison: Comparison) -> Document:
     )
 
 
-def _groups(comparison: Comparison) -> Table:
+def _groups(comparison: Comparison) -> ReportTable:
     unit = Unit(comparison.unit)
     rows: list[list[Line]] = []
     for group in comparison.groups:
@@ -64,7 +62,7 @@ def _groups(comparison: Comparison) -> Table:
         Column(one_line(comparison.by), fit="fold"),
         *figures("n", "missing", "median", "mean", "std"),
     ]
-    return Table(columns, rows)
+    return ReportTable(columns, rows)
 
 
 def _assumptions(comparison: Comparison) -> list[Block]:
@@ -238,7 +236,7 @@ def interaction_document(result: Interaction) -> Document:
     )
 
 
-def _effects(effects: Sequence[FactorEffect]) -> Table:
+def _effects(effects: Sequence[FactorEffect]) -> ReportTable:
     rows: list[list[Line]] = []
     for e in effects:
         row = [one_line(e.name), f"{e.df}, {e.df_error}", "-", "-", "-"]
@@ -246,10 +244,12 @@ def _effects(effects: Sequence[FactorEffect]) -> Table:
             p = p_text(e.p).removeprefix("p ").removeprefix("= ")
             row[2:] = [format_number(e.f), p, f"{e.partial_eta_squared:.2f}"]
         rows.append([*row])
-    return Table([Column("effect", fit="cut"), *figures("df", "F", "p", "partial eta²")], rows)
+    return ReportTable(
+        [Column("effect", fit="cut"), *figures("df", "F", "p", "partial eta²")], rows
+    )
 
 
-def _medians(result: Interaction) -> Table:
+def _medians(result: Interaction) -> ReportTable:
     """Levels of a down, those of b across."""
     unit = Unit(result.unit)
     medians = {(c.a, c.b): c.median.value for c in result.cells}
@@ -263,4 +263,4 @@ def _medians(result: Interaction) -> Table:
         rows.append(row)
     columns = [Column(one_line(result.a, 24), fit="cut")]
     columns += figures(*(one_line(b, 16) for b in result.levels_b))
-    return Table(columns, rows, caption="* the lowest of its column", wrap=True)
+    return ReportTable(columns, rows, caption="* the lowest of its column", wrap=True)

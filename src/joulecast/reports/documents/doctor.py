@@ -1,7 +1,5 @@
 """The report of `joulecast doctor`."""
 
-from __future__ import annotations
-
 from ...run.checkup import Checkup, DomainNow
 from ...units import format_duration
 from ..words.common import INTERVAL, lead, percent, range_text, uncertainty_text
@@ -13,10 +11,10 @@ from .model import (
     Document,
     Line,
     Pairs,
+    ReportTable,
     Section,
     Style,
     Styled,
-    Table,
     figures,
     notes,
     provenance,
@@ -67,7 +65,7 @@ def _verdict(checkup: Checkup) -> list[Block]:
     return head
 
 
-def _power(checkup: Checkup) -> Table:
+def _power(checkup: Checkup) -> ReportTable:
     rows: list[list[Line]] = [
         [d.source.domain, *_figures(d), provenance(d.source.provenance), d.source.device]
         for d in checkup.domains
@@ -83,7 +81,7 @@ def _power(checkup: Checkup) -> Table:
         Column(),
         Column("device", fit="fold", style="dim"),
     ]
-    return Table(columns, rows, rules=frozenset({len(rows) - 1} if several else ()))
+    return ReportTable(columns, rows, rules=frozenset({len(rows) - 1} if several else ()))
 
 
 def _figures(d: DomainNow) -> tuple[str, str]:
@@ -109,7 +107,7 @@ def _sources(checkup: Checkup) -> Pairs:
     return Pairs(rows)
 
 
-def _gauges(checkup: Checkup) -> Table:
+def _gauges(checkup: Checkup) -> ReportTable:
     rows: list[list[Line]] = []
     for gauge in checkup.gauges:
         value = gauge_text(gauge.value, gauge.source.unit)
@@ -117,7 +115,7 @@ def _gauges(checkup: Checkup) -> Table:
         style: Style = "warning" if gauge.value is None else ""
         rows.append([" ".join(label(gauge.source.domain)), Styled(value, style), about])
     columns = [Column("gauge"), *figures("now"), Column("source", fit="fold", style="dim")]
-    return Table(columns, rows)
+    return ReportTable(columns, rows)
 
 
 def _unavailable(checkup: Checkup) -> Pairs:

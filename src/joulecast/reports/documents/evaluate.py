@@ -1,7 +1,5 @@
 """The reports of `joulecast evaluate`."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,7 +15,7 @@ from ...forecasting.scoring.accuracy import (
     StaticScore,
 )
 from ...units import format_quantity, one_line
-from .model import Block, Column, Document, Line, Section, Styled, Table, notes
+from .model import Block, Column, Document, Line, ReportTable, Section, Styled, notes
 
 # Runs that are listed one by one.
 MAX_LEFT_OUT = 5
@@ -129,7 +127,7 @@ def _groups(
     return sections
 
 
-def _table(first: str, scores: Sequence[Score], figures: Sequence[_Figure]) -> Table:
+def _table(first: str, scores: Sequence[Score], figures: Sequence[_Figure]) -> ReportTable:
     """A block of rows for each number of epochs, or split, under a row that names it."""
     columns = [Column(first)]
     columns += [Column(f.title, "right", min_width=f.min_width) for f in figures]
@@ -147,7 +145,7 @@ def _table(first: str, scores: Sequence[Score], figures: Sequence[_Figure]) -> T
             part = "" if score.runs == runs else f" ({score.runs:,})"
             name = (f"  {score.forecaster}", Styled(part, "dim"))
             rows.append([name, *(_cell(figure, score, rivals) for figure in figures)])
-    return Table(columns, rows, rules=frozenset(rules))
+    return ReportTable(columns, rows, rules=frozenset(rules))
 
 
 def _block(score: Score) -> str:

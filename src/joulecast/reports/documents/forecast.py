@@ -1,14 +1,12 @@
 """The report of `joulecast forecast`: one device in full, several next to each other."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from ...forecasting.physical.device import Shares
 from ...forecasting.physical.job import JobForecast, JobForecasts
 from ...units import format_duration, format_estimate, format_quantity, one_line
 from ..words.common import INTERVAL, lead, range_text
-from .model import Column, Document, Line, Pairs, Section, Styled, Table, figures, notes
+from .model import Column, Document, Line, Pairs, ReportTable, Section, Styled, figures, notes
 
 _PARTS = {
     "compute": "arithmetic",
@@ -96,7 +94,7 @@ def shares_text(shares: Shares) -> str:
     )
 
 
-def _comparison(jobs: Sequence[JobForecast]) -> Table:
+def _comparison(jobs: Sequence[JobForecast]) -> ReportTable:
     """The device with the lowest energy in bold."""
     cheapest = min(job.energy.value for job in jobs)
     rows: list[list[Line]] = []
@@ -117,7 +115,7 @@ def _comparison(jobs: Sequence[JobForecast]) -> Table:
         *figures("energy", INTERVAL, "duration", "power", "carbon"),
         Column("mostly", min_width=_WIDE),
     ]
-    return Table(columns, rows)
+    return ReportTable(columns, rows)
 
 
 def _short(name: str) -> str:

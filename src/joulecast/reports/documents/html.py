@@ -1,11 +1,9 @@
 """Report documents as HTML fragments, for notebooks."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from html import escape
 
-from .model import Block, Column, Document, Line, Notes, Pairs, Plot, Styled, Table
+from .model import Block, Column, Document, Line, Notes, Pairs, Plot, ReportTable, Styled
 
 # Notebooks strip style sheets, so that each element carries its own.
 _STYLES = {
@@ -37,7 +35,7 @@ def blocks_html(blocks: Sequence[Block]) -> str:
 
 def _block(block: Block) -> str:
     match block:
-        case Table():
+        case ReportTable():
             return _table(block)
         case Pairs():
             return _rows([], [(Styled(label, "dim"), line) for label, line in block.rows])
@@ -50,7 +48,7 @@ def _block(block: Block) -> str:
             return f"<p>{_line(block)}</p>"
 
 
-def _table(table: Table) -> str:
+def _table(table: ReportTable) -> str:
     caption = f"<p>{_line(Styled(table.caption, 'dim'))}</p>" if table.caption else ""
     return _rows(table.columns, table.rows) + caption
 

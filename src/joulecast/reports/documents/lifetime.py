@@ -1,7 +1,5 @@
 """The report of `joulecast tradeoff --requests`."""
 
-from __future__ import annotations
-
 from ...analysis.tradeoff.demand import Demand
 from ...analysis.tradeoff.lifetime import (
     BreakEven,
@@ -13,7 +11,7 @@ from ...analysis.tradeoff.lifetime import (
 )
 from ...units import format_duration, format_quantity, one_line
 from ..words.common import INTERVAL, percent
-from .model import Block, Column, Document, Line, Section, Styled, Table, figures, notes
+from .model import Block, Column, Document, Line, ReportTable, Section, Styled, figures, notes
 
 MAX_ROWS = 40
 
@@ -47,14 +45,14 @@ def _demand(demand: Demand) -> str:
     return f"{text}: {per_day} a day for {format_duration(demand.service_life_s)}"
 
 
-def _models(result: LifetimeEnergy) -> Table:
+def _models(result: LifetimeEnergy) -> ReportTable:
     columns = [
         Column("model", fit="cut"),
         *figures("training", "per inference", "total"),
         *figures(INTERVAL, min_width=100),
         *figures("training share", "per request"),
     ]
-    return Table(columns, [_row(model) for model in result.models[:MAX_ROWS]])
+    return ReportTable(columns, [_row(model) for model in result.models[:MAX_ROWS]])
 
 
 def _row(model: ModelLifetime) -> list[str]:

@@ -3,8 +3,6 @@
 Backends: `reports/terminal/render.py` (rich), `html.py` (notebooks), `reports/paper` (LaTeX, CSV).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -58,7 +56,7 @@ Exact = str | float | int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ReportTable:
     """Rows of cells under columns.
 
     Attributes:
@@ -106,7 +104,7 @@ class Plot:
     min_width: int = 0
 
 
-Block = str | Styled | tuple[str | Styled, ...] | Table | Pairs | Notes | Plot
+Block = str | Styled | tuple[str | Styled, ...] | ReportTable | Pairs | Notes | Plot
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,5 @@
 """The section "Power" of a run's report."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 
@@ -9,7 +7,7 @@ from ...analysis.power.behavior import PowerBehavior, Stability
 from ...analysis.power.utilization import PowerByUtilization
 from ...units import format_duration, format_quantity, one_line
 from ..words.common import INTERVAL
-from .model import Block, Column, Line, Notes, Pairs, Plot, Section, Styled, Table, figures
+from .model import Block, Column, Line, Notes, Pairs, Plot, ReportTable, Section, Styled, figures
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 # In a shorter run the drift over the run is shown, because a drift per hour extrapolates it.
@@ -82,7 +80,7 @@ def _stable_from(behavior: PowerBehavior) -> Line:
     )
 
 
-def _stability(rows: dict[str, Stability], behavior: PowerBehavior) -> Table:
+def _stability(rows: dict[str, Stability], behavior: PowerBehavior) -> ReportTable:
     per_hour = behavior.duration_s >= _SHORT_S
     columns = [
         Column(fit="cut"),
@@ -91,7 +89,7 @@ def _stability(rows: dict[str, Stability], behavior: PowerBehavior) -> Table:
     ]
     since = "from there on" if behavior.stabilizing.t_s else "over the run"
     caption = f"Stability {since}; varies by: standard deviation / mean."
-    return Table(columns, [_row(name, s, per_hour) for name, s in rows.items()], caption)
+    return ReportTable(columns, [_row(name, s, per_hour) for name, s in rows.items()], caption)
 
 
 def _row(name: str, s: Stability, per_hour: bool) -> Sequence[str]:

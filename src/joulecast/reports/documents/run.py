@@ -1,7 +1,5 @@
 """The report of one run: `joulecast show`, `joulecast report`, and a run in a notebook."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 
@@ -35,10 +33,10 @@ from .model import (
     Document,
     Line,
     Pairs,
+    ReportTable,
     Section,
     Style,
     Styled,
-    Table,
     figures,
     notes,
     provenance,
@@ -48,7 +46,8 @@ from .power import power_section
 MAX_ROWS = 30
 """Rows of a table of spans before the middle is left out."""
 MAX_METRICS = 5
-_WIDE = 100  # columns of a terminal that has room for everything
+# Columns of a terminal that has room for everything.
+_WIDE = 100
 _STATUS: dict[str, Style] = {
     "running": "accent",
     "finished": "good",
@@ -63,7 +62,8 @@ def report_document(report: RunReport) -> Document:
     """A run with the section on its power."""
     document = summary_document(report.summary)
     after_tables = 1 + max(
-        (i for i, s in enumerate(document.sections) if isinstance(s.blocks[0], Table)), default=-1
+        (i for i, s in enumerate(document.sections) if isinstance(s.blocks[0], ReportTable)),
+        default=-1,
     )
     sections = list(document.sections)
     if report.summary.domains:
@@ -142,7 +142,7 @@ def _energy(summary: Summary) -> list[Block]:
     return lines
 
 
-def _domains(summary: Summary) -> Table:
+def _domains(summary: Summary) -> ReportTable:
     rows: list[list[Line]] = []
     for d in summary.domains:
         part = share(d, summary)
@@ -162,7 +162,7 @@ def _domains(summary: Summary) -> Table:
         Column(),
         Column("device", fit="cut", style="dim", min_width=_WIDE),
     ]
-    return Table(columns, rows)
+    return ReportTable(columns, rows)
 
 
 def _sources(summary: Summary) -> list[tuple[str, Line]]:
@@ -175,16 +175,16 @@ def _sources(summary: Summary) -> list[tuple[str, Line]]:
     return [(domains_text(names), how) for (_, how), names in domains.items()]
 
 
-def _gauges(summary: Summary) -> Table:
+def _gauges(summary: Summary) -> ReportTable:
     rows: list[list[Line]] = []
     for name, values, about in gauge_rows(summary.gauges):
         cells: Sequence[Line] = values or [Styled("unknown", "warning"), "", "", ""]
         rows.append([name, *cells, about])
     columns = [Column(), *figures("mean", "min", "max", "last")]
-    return Table([*columns, Column("source", fit="fold", style="dim")], rows)
+    return ReportTable([*columns, Column("source", fit="fold", style="dim")], rows)
 
 
-def _epochs(summary: Summary) -> Table:
+def _epochs(summary: Summary) -> ReportTable:
     names = list(dict.fromkeys(name for e in summary.epochs for name in e.metrics))
     shown, hidden = names[:MAX_METRICS], names[MAX_METRICS:]
     largest = max((e.energy.value for e in summary.epochs if e.energy), default=0.0)
@@ -205,10 +205,10 @@ def _epochs(summary: Summary) -> Table:
         for i, name in enumerate(shown)
     ]
     caption = f"not shown: {', '.join(hidden)}" if hidden else ""
-    return Table([*figures("epoch", "duration"), *_ENERGY, *metrics], rows, caption)
+    return ReportTable([*figures("epoch", "duration"), *_ENERGY, *metrics], rows, caption)
 
 
-def _spans(summary: Summary) -> Table:
+def _spans(summary: Summary) -> ReportTable:
     groups = group_spans(summary)
     largest = max((g.energy.value for g in groups if g.energy), default=0.0)
     rows: list[list[Line]] = []
@@ -221,7 +221,7 @@ def _spans(summary: Summary) -> Table:
         duration = format_duration(item.duration_s)
         cells = _energy_cells(item.energy, largest)
         rows.append([(outer, item.name, is_open), f"{item.count:,}", duration, *cells])
-    return Table([Column("span", fit="cut"), *figures("count", "duration"), *_ENERGY], rows)
+    return ReportTable([Column("span", fit="cut"), *figures("count", "duration"), *_ENERGY], rows)
 
 
 def _elided(item: Elided, columns: int) -> list[Line]:

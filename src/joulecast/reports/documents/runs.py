@@ -1,13 +1,11 @@
 """The report of `joulecast runs`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 
 from ...ledger.run_list import RunList
 from ...units import format_duration, format_estimate
-from .model import Column, Document, Line, Table, figures, provenance
+from .model import Column, Document, Line, ReportTable, figures, provenance
 
 
 def runs_document(listing: RunList) -> Document:
@@ -39,7 +37,7 @@ def runs_document(listing: RunList) -> Document:
         Column("status", min_width=70),
         Column("tags", fit="cut", min_width=120),
     ]
-    return Document([Table(columns, rows)])
+    return Document([ReportTable(columns, rows)])
 
 
 def short_ids(ids: Sequence[str], min_length: int = 8) -> list[str]:

@@ -1,7 +1,5 @@
 """A scatter plot in text: one letter for each point."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The reports of a study's findings, of its results, and of its plan."""
 
-from __future__ import annotations
-
 from ...ledger.study_model import Study
 from ...study.findings.findings import Findings
 from ...study.results import StudyResults
@@ -15,9 +13,9 @@ from .model import (
     Line,
     Notes,
     Pairs,
+    ReportTable,
     Section,
     Styled,
-    Table,
     figures,
     notes,
 )
@@ -86,7 +84,7 @@ def results_document(results: StudyResults) -> Document:
     for trial in results.trials:
         counts[trial.status] += 1
     name = Styled(f"Study {one_line(results.plan.name)}", "strong")
-    return Document([(name, f": {counts_text(counts)}"), Table(columns, rows)])
+    return Document([(name, f": {counts_text(counts)}"), ReportTable(columns, rows)])
 
 
 def plan_document(plan: Study) -> Document:

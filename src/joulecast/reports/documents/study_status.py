@@ -1,7 +1,5 @@
 """The reports of `joulecast study run` and `joulecast study status`."""
 
-from __future__ import annotations
-
 from ...ledger.study_model import ENDED, Trial, TrialStatus
 from ...study.running.study_run import StudyRun
 from ...study.status import StudyList, StudyStatus, TrialLog

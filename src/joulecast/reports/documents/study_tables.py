@@ -1,7 +1,5 @@
 """The tables of a study: for the terminal, and for a paper with all digits in their `data`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -15,7 +13,7 @@ from ...units import format_number, format_quantity, one_line
 from ..words.common import percent
 from ..words.spans import Elided, ends
 from ..words.study import level_name, within_text
-from .model import Column, Exact, Line, Style, Styled, Table
+from .model import Column, Exact, Line, ReportTable, Style, Styled
 
 MAX_MEASURES = 4
 # Columns of a terminal from which it shows one measure more.
@@ -44,7 +42,7 @@ class TableCell:
     min_width: int = 0
 
 
-def paper_tables(findings: Findings) -> list[Table]:
+def paper_tables(findings: Findings) -> list[ReportTable]:
     """Configurations, tests, pairs, front, interactions; those without rows are left out."""
     tables = [
         configurations_table(findings),
@@ -56,7 +54,7 @@ def paper_tables(findings: Findings) -> list[Table]:
     return [table for table in tables if table.rows]
 
 
-def configurations_table(findings: Findings, max_rows: int | None = None) -> Table:
+def configurations_table(findings: Findings, max_rows: int | None = None) -> ReportTable:
     """Medians of each configuration, its label, its place on the front, its emissions.
 
     Args:
@@ -127,7 +125,7 @@ def _grams(findings: Findings, group: ConfigurationGroup) -> TableCell:
     return TableCell("carbon_g", grams, "CO2e", format_quantity(grams, "g"), min_width=100)
 
 
-def _tests(findings: Findings) -> Table:
+def _tests(findings: Findings) -> ReportTable:
     rows = []
     for test in findings.tests:
         c, t = test.comparison, test.comparison.test
@@ -152,7 +150,7 @@ def _tests(findings: Findings) -> Table:
     return _table("tests", f"Tests of the factors of {findings.name}.", rows, note)
 
 
-def _pairs(findings: Findings) -> Table:
+def _pairs(findings: Findings) -> ReportTable:
     rows = []
     for test, p in [(t, pair) for t in findings.tests for pair in t.comparison.pairs]:
         c, delta, change = test.comparison, p.effect.value, p.median_change_pct
@@ -176,7 +174,7 @@ def _pairs(findings: Findings) -> Table:
     return _table("pairs", f"Pairs of levels of {findings.name}.", rows, note)
 
 
-def _front(findings: Findings) -> Table:
+def _front(findings: Findings) -> ReportTable:
     energy, quality = findings.energy_measure, findings.quality
     rows = []
     for c in findings.tradeoff.front if findings.tradeoff and quality else ():
@@ -200,7 +198,7 @@ def _front(findings: Findings) -> Table:
     )
 
 
-def _interactions(findings: Findings) -> Table:
+def _interactions(findings: Findings) -> ReportTable:
     rows = []
     for act, e in [(i, effect) for i in findings.interactions for effect in i.effects]:
         f = "unknown" if e.f is None else f"F({e.df}, {e.df_error}) = {format_number(e.f)}"
@@ -232,7 +230,7 @@ def _table(
     cells: Sequence[Sequence[TableCell]],
     caption: str,
     max_rows: int | None = None,
-) -> Table:
+) -> ReportTable:
     """A table of rows that have the same columns; columns of numbers are right-aligned."""
     columns = list(zip(*cells, strict=True))
     shown = [i for i, column in enumerate(columns) if column[0].title is not None]
@@ -244,7 +242,7 @@ def _table(
         else:
             texts = [str(c.value) if c.text is None else c.text for c in row]
             rows.append([texts[i] for i in shown])
-    return Table(
+    return ReportTable(
         [_column(columns[i]) for i in shown],
         rows,
         caption,

@@ -1,7 +1,5 @@
 """The report of `joulecast tradeoff`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from ...analysis.statistics.medians import Median
@@ -16,10 +14,10 @@ from .model import (
     Document,
     Line,
     Plot,
+    ReportTable,
     Section,
     Style,
     Styled,
-    Table,
     figures,
     notes,
 )
@@ -79,7 +77,7 @@ def _title(result: Tradeoff) -> list[Block]:
     ]
 
 
-def _configurations(result: Tradeoff, shown: list[Configuration]) -> Table:
+def _configurations(result: Tradeoff, shown: list[Configuration]) -> ReportTable:
     lettered = 1 < len(result.configurations) <= len(LETTERS)
     rated = result.quality.maximize and result.cost.is_energy
     columns = [
@@ -108,7 +106,7 @@ def _configurations(result: Tradeoff, shown: list[Configuration]) -> Table:
             Styled(c.label or "-", _LABEL_STYLES.get(c.label or "", "dim")),
         ]
         rows.append([LETTERS[i], *row] if lettered else row)
-    return Table(columns, rows)
+    return ReportTable(columns, rows)
 
 
 def _front(c: Configuration) -> Line:
@@ -148,7 +146,7 @@ def _plot(result: Tradeoff) -> Plot:
     return Plot(lines, min_width=margin + 3 + _PLOT_WIDTH)
 
 
-def _steps(result: Tradeoff) -> Table:
+def _steps(result: Tradeoff) -> ReportTable:
     quality, energy = result.quality, result.cost.is_energy
     unit = "points" if quality.in_points else one_line(quality.column, 16)
     columns = [
@@ -168,7 +166,7 @@ def _steps(result: Tradeoff) -> Table:
                 of_the_first(step.relative_to_first),
             ]
         )
-    return Table(columns, rows)
+    return ReportTable(columns, rows)
 
 
 def _pick(result: Tradeoff) -> Section:

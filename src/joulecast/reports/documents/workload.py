@@ -1,10 +1,8 @@
 """The report of `joulecast.analyze`."""
 
-from __future__ import annotations
-
 from ...units import format_number, format_quantity
 from ...workload.model import Layer, OperatorKind, Phase, Workload
-from .model import Column, Document, Line, Pairs, Section, Table, figures, notes
+from .model import Column, Document, Line, Pairs, ReportTable, Section, figures, notes
 
 _LAYERS = 10
 
@@ -37,7 +35,7 @@ def _size(work: Workload) -> str:
     )
 
 
-def _totals(work: Workload) -> Table:
+def _totals(work: Workload) -> ReportTable:
     phases = list(Phase) if work.training else [Phase.FORWARD]
     rows: list[list[Line]] = [
         [
@@ -48,7 +46,7 @@ def _totals(work: Workload) -> Table:
         ]
         for phase in phases
     ]
-    return Table([Column("phase"), *figures("FLOPs", "min. bytes", "kernels")], rows)
+    return ReportTable([Column("phase"), *figures("FLOPs", "min. bytes", "kernels")], rows)
 
 
 def _memory(work: Workload) -> list[tuple[str, Line]]:
@@ -62,7 +60,7 @@ def _memory(work: Workload) -> list[tuple[str, Line]]:
     return [(label, format_quantity(size, "B")) for label, size in parts.items() if size]
 
 
-def _kinds(work: Workload) -> Table:
+def _kinds(work: Workload) -> ReportTable:
     kinds = sorted(OperatorKind, key=lambda kind: -work.flops(kind=kind))
     rows: list[list[Line]] = [
         [
@@ -77,10 +75,10 @@ def _kinds(work: Workload) -> Table:
         if work.launches(kind=kind)
     ]
     heads = figures("FLOPs", "of all", "min. bytes", "of all", "kernels")
-    return Table([Column("class"), *heads], rows)
+    return ReportTable([Column("class"), *heads], rows)
 
 
-def _layers(layers: list[Layer], work: Workload) -> Table:
+def _layers(layers: list[Layer], work: Workload) -> ReportTable:
     rows: list[list[Line]] = [
         [
             layer.name or "(the model itself)",
@@ -93,7 +91,7 @@ def _layers(layers: list[Layer], work: Workload) -> Table:
         for layer in layers
     ]
     heads = figures("parameters", "FLOPs", "of all", "activations")
-    return Table([Column("layer", fit="cut"), Column("type", fit="cut"), *heads], rows)
+    return ReportTable([Column("layer", fit="cut"), Column("type", fit="cut"), *heads], rows)
 
 
 def _flops(layer: Layer) -> float:

@@ -4,8 +4,6 @@ Power is the energy between two instants divided by the time between them. Over 
 counter that is mostly quantization, so that power is averaged over several updates.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

@@ -4,8 +4,6 @@ The page's script adds its colors, so that one figure serves the light and the d
 of users is escaped here, because plotly interprets some HTML tags.
 """
 
-from __future__ import annotations
-
 import html
 import math
 from collections.abc import Sequence

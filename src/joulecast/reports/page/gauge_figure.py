@@ -3,8 +3,6 @@
 A plain plotly figure, like those of `figures`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

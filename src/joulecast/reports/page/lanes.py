@@ -1,7 +1,5 @@
 """Spans in lanes below the chart of power: epochs in the first, the spans inside them below."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from ...recording.summary import SpanEnergy, Summary

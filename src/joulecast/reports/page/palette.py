@@ -4,8 +4,6 @@ The hues are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), which pe
 common color vision deficiencies can tell apart; they stand on white and on black.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from ...units import Provenance

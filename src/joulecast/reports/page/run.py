@@ -1,7 +1,5 @@
 """The report of a run as one HTML page that needs no network and no second file."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from datetime import UTC, datetime, tzinfo
 

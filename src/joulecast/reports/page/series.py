@@ -1,7 +1,5 @@
 """Arrays for the charts of a run: power over time, and energy up to an instant."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from dataclasses import dataclass
 

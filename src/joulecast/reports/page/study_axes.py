@@ -3,8 +3,6 @@
 Every text of a user is escaped, and cut where it would leave no room for the chart.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -4,8 +4,6 @@ The trade-off has a file of its own. The page's script colors them, `paper/plots
 matplotlib.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

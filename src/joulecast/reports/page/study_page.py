@@ -1,7 +1,5 @@
 """The report of a study as one HTML page that needs nothing else: no network, no second file."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial

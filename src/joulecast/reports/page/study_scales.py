@@ -5,8 +5,6 @@ close to 1 and others are not, an axis shows the logarithm of the distance from 
 errors.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

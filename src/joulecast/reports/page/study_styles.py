@@ -4,8 +4,6 @@ A color for each level of the first factor and a shape for each of the second, s
 the only difference. Hues are those of Okabe and Ito (https://jfly.uni-koeln.de/color/).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

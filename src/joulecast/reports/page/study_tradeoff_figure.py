@@ -1,7 +1,5 @@
 """The trade-off plot of a study's page: quality against energy, with the front and the labels."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -5,8 +5,6 @@ replaced when they are written again; a file that someone else wrote or changed 
 is asked for.
 """
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import io
@@ -15,7 +13,7 @@ from pathlib import Path
 
 from ...errors import JoulecastError, UsageError
 from ...study.findings.findings import Findings
-from ..documents.model import Exact, Table
+from ..documents.model import Exact, ReportTable
 from ..documents.study_tables import paper_tables
 from .latex import to_latex
 from .plots import paper_plots
@@ -34,7 +32,7 @@ def paper_files(findings: Findings) -> dict[str, bytes]:
     return dict(sorted(files.items()))
 
 
-def to_csv(table: Table) -> str:
+def to_csv(table: ReportTable) -> str:
     """The data of a table, numbers with all their digits, empty cells where unknown."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")

@@ -2,12 +2,10 @@ r"""Tables as LaTeX that needs `booktabs` and `graphicx`: every text escaped, ev
 pdflatex can set, or `?`.
 """
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Sequence
 
-from ..documents.model import Table, text_of
+from ..documents.model import ReportTable, text_of
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -79,7 +77,7 @@ def _one(c: str) -> str:
     return "".join(_ESCAPES.get(p, p) for p in plain) or _STAND_IN
 
 
-def to_latex(table: Table) -> str:
+def to_latex(table: ReportTable) -> str:
     """A `table` (`table*`, over both columns, of more than four columns) with booktabs' rules.
 
     Of a long table, the first rows, and a note that names the CSV file with all of them. Every

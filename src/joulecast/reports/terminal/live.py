@@ -1,7 +1,5 @@
 """The status line of a run while it goes on. Imports no rich."""
 
-from __future__ import annotations
-
 from ...run.run_state import RunState
 from ...units import format_duration, format_estimate, format_quantity
 

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..documents.model import Block, Column, Document, Line, Notes, Pairs, Plot, Styled, Table
+from ..documents.model import Block, Column, Document, Line, Notes, Pairs, Plot, ReportTable, Styled
 from ..documents.model import Section as DocumentSection
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-    from rich.table import Table as RichTable
+    from rich.table import ReportTable as RichTable
     from rich.text import Text
 
 _STYLES = {
@@ -64,7 +64,7 @@ def _print_section(section: DocumentSection, console: Console) -> None:
 def _print_blocks(blocks: Sequence[Block], console: Console) -> None:
     for block in blocks:
         if not (isinstance(block, Plot) and console.width < block.min_width):
-            parts = _wrapped(block, console.width) if isinstance(block, Table) else [block]
+            parts = _wrapped(block, console.width) if isinstance(block, ReportTable) else [block]
             for i, part in enumerate(parts):
                 if i:
                     console.print()
@@ -75,7 +75,7 @@ def _renderable(block: Block, width: int) -> RenderableType:
     from rich.text import Text
 
     match block:
-        case Table():
+        case ReportTable():
             return _table(block, width)
         case Pairs():
             return _grid([(Styled(label, "dim"), line) for label, line in block.rows], padding=2)
@@ -101,7 +101,7 @@ def printable(text: str) -> str:
 
 
 def _grid(rows: Sequence[tuple[Line, Line]], padding: int = 1) -> RichTable:
-    from rich.table import Table as RichTable
+    from rich.table import ReportTable as RichTable
 
     grid = RichTable.grid(padding=(0, padding))
     grid.add_column(no_wrap=True)
@@ -111,7 +111,7 @@ def _grid(rows: Sequence[tuple[Line, Line]], padding: int = 1) -> RichTable:
     return grid
 
 
-def _wrapped(table: Table, width: int) -> list[Table]:
+def _wrapped(table: ReportTable, width: int) -> list[ReportTable]:
     """The table, or if it wraps, tables with as many columns next to the first one as fit."""
     if not table.wrap:
         return [table]
@@ -129,7 +129,7 @@ def _wrapped(table: Table, width: int) -> list[Table]:
     return [_columns(table, *part) for part in zip(groups, captions, strict=True)]
 
 
-def _columns(table: Table, group: Sequence[int], caption: str) -> Table:
+def _columns(table: ReportTable, group: Sequence[int], caption: str) -> ReportTable:
     rows = [[row[i] for i in group] for row in table.rows]
     return replace(table, columns=[table.columns[i] for i in group], rows=rows, caption=caption)
 
@@ -139,13 +139,13 @@ def _natural_sizes(columns: Sequence[Column], rows: Sequence[Sequence[Text]]) ->
     return [max([len(c.title), *(row[i].cell_len for row in rows)]) for i, c in enumerate(columns)]
 
 
-def _table(table: Table, width: int) -> RichTable:
+def _table(table: ReportTable, width: int) -> RichTable:
     """The table with a rule below its head and no edge.
 
     Where it is too wide, the column that may be cut or folded gives way, so that no figure is cut.
     """
     from rich import box
-    from rich.table import Table as RichTable
+    from rich.table import ReportTable as RichTable
     from rich.text import Text
 
     shown = [i for i, column in enumerate(table.columns) if column.min_width <= width]

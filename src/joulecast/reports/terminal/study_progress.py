@@ -1,7 +1,5 @@
 """A running study in lines: the one of a terminal, and one for each trial that ended."""
 
-from __future__ import annotations
-
 from ...ledger.study_model import TrialStatus
 from ...study.running.study_progress import EndedTrial, StudyProgress
 from ...units import format_duration, format_estimate, format_quantity, one_line

@@ -1,7 +1,5 @@
 """The short summary that `joulecast run` prints when the command has ended. Imports no rich."""
 
-from __future__ import annotations
-
 import shlex
 from collections import defaultdict
 from collections.abc import Collection

@@ -1,7 +1,5 @@
 """Texts that several reports share: start, end, provenance, intervals, what is missing."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Gauges as people read them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from ...recording.gauge_summary import GaugeSummary

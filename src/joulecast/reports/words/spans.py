@@ -1,7 +1,5 @@
 """Spans prepared for tables: long lists shortened, spans of one name grouped."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

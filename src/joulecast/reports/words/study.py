@@ -1,7 +1,5 @@
 """The findings of a study in sentences: the same on the page, in the terminal and on paper."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from ...analysis.carbon.cost import format_money

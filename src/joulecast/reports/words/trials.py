@@ -1,7 +1,5 @@
 """Trials of a study and their forecast in words: the same while it runs and in its status."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from ...ledger.study_model import Trial, TrialStatus, level_text

@@ -3,8 +3,6 @@
 No statistics of its own: medians, tests and fronts come from `analysis`, figures from recordings.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial

@@ -1,7 +1,5 @@
 """A table of trials prepared for a report: its energy, factors, configurations, failures."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -73,7 +71,8 @@ def choose_factors(table: Table, by: Sequence[str], plan: Study | None) -> tuple
     chosen = tuple(dict.fromkeys(by or (plan.factors if plan else ())))
     if chosen:
         for factor in chosen if len(table) else ():
-            table.cells(factor)  # raises, with the nearest names
+            # Raises, with the nearest names.
+            table.cells(factor)
         return chosen
     likely = [
         c

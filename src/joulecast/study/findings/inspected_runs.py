@@ -1,7 +1,5 @@
 """What only recordings show of a study: one run of each configuration, inspected closely."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any

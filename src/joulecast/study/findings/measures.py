@@ -1,7 +1,5 @@
 """The columns of a table of runs that are reported, with their labels and units."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

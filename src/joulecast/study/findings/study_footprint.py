@@ -1,7 +1,5 @@
 """Emissions and cost of a study, and of each of its configurations."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """One attempt at a trial: its process, recorded from the call of its function to the call's end."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Callable, Mapping

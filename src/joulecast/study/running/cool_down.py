@@ -1,7 +1,5 @@
 """Pauses between trials: a fixed time, and until the GPUs have cooled down."""
 
-from __future__ import annotations
-
 import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence

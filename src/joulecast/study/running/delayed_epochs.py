@@ -5,8 +5,6 @@ returns. So the beginning of an epoch is sent half a second late (with its true 
 first event inside of it; a generator that returns sooner was in no epoch.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import threading

@@ -1,7 +1,5 @@
 """The rule of early stopping, applied to the metrics of a training after each epoch."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 

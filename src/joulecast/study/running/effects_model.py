@@ -11,8 +11,6 @@ trials end. Sums over pending trials are drawn jointly, because the unknown effe
 common to all trials that have it.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Hashable, Mapping, Sequence

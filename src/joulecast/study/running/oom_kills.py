@@ -1,7 +1,5 @@
 """Whether the kernel has killed a process because memory ran out, by counts before and after."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Forecasts of a study's energy and duration, updated as its trials end."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 

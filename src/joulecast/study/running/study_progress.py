@@ -1,7 +1,5 @@
 """The state of a study while its trials run, and the listener that receives it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """What a runner did, and why it ended: the result of `joulecast.run_study`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum

@@ -7,7 +7,7 @@ from fakes.recordings import training, without_samples
 from joulecast.analysis.power.behavior import power_behavior
 from joulecast.recording.model import Gap, Metric, Status
 from joulecast.recording.summary import summarize
-from joulecast.reports.documents.model import Pairs, Table, text_of
+from joulecast.reports.documents.model import Pairs, ReportTable, text_of
 from joulecast.reports.documents.run import MAX_ROWS, report_document, summary_document
 from joulecast.reports.terminal.render import to_text
 from joulecast.run.show import RunReport
@@ -27,7 +27,7 @@ def section(document, title):
 
 
 def cells(document, title):
-    (table,) = (b for b in section(document, title).blocks if isinstance(b, Table))
+    (table,) = (b for b in section(document, title).blocks if isinstance(b, ReportTable))
     return [[text_of(cell) for cell in row] for row in table.rows]
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joulecast.reports.documents.model import Column, Table, figures
+from joulecast.reports.documents.model import Column, ReportTable, figures
 from joulecast.reports.paper import latex
 
 HOSTILE = [
@@ -46,7 +46,9 @@ def test_no_special_character_comes_through_bare(text):
 
 def test_a_row_has_a_cell_for_each_column():
     columns = [Column("a"), *figures("b & c")]
-    text = latex.to_latex(Table(columns, [["1 & 2", "[x]"], ["", "\\\\"]], name="c", title="c"))
+    text = latex.to_latex(
+        ReportTable(columns, [["1 & 2", "[x]"], ["", "\\\\"]], name="c", title="c")
+    )
     assert "{@{}lr@{}}" in text
     rows = [line for line in text.splitlines() if line.endswith(r"\\")]
     assert len(rows) == 3
@@ -60,7 +62,7 @@ def test_pdflatex_sets_hostile_text(tmp_path):
         pytest.skip("booktabs is not installed")
     columns = [Column(text) for text in HOSTILE[:3]]
     rows = [HOSTILE[i : i + 3] for i in (0, 3, 6, 9)]
-    body = latex.to_latex(Table(columns, rows, " ".join(HOSTILE), name="a", title=HOSTILE[0]))
+    body = latex.to_latex(ReportTable(columns, rows, " ".join(HOSTILE), name="a", title=HOSTILE[0]))
     (tmp_path / "t.tex").write_text(
         "\\documentclass{article}\\usepackage[T1]{fontenc}\\usepackage{textcomp,booktabs,graphicx}"
         f"\\begin{{document}}{body}\\end{{document}}",

@@ -1,7 +1,5 @@
 """What every provider of live carbon intensity does, and how it fails."""
 
-from __future__ import annotations
-
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping

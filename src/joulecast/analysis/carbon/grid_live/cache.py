@@ -1,7 +1,5 @@
 """Answers of providers on disk, so that no request is made twice. Contains no key."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

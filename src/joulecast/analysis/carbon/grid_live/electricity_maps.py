@@ -5,8 +5,6 @@ API version 3, https://portal.electricitymaps.com/developer-hub/api/reference: `
 ones.
 """
 
-from __future__ import annotations
-
 from typing import Any
 from urllib.parse import urlencode
 

@@ -1,7 +1,5 @@
 """The provider that the user chose, with the user's key from the environment."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit

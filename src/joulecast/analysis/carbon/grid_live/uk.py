@@ -5,8 +5,6 @@ figures count the fuel burnt, imports and the losses of the network, but no life
 that is not settled is a forecast, as is every regional one.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any
 from urllib.parse import quote

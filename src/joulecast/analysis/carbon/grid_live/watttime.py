@@ -7,8 +7,6 @@ one fewer kWh causes: it compares times to run at, and is not a share of the gri
 an inventory needs.
 """
 
-from __future__ import annotations
-
 import base64
 from typing import Any
 from urllib.parse import urlencode

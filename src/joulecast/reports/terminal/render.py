@@ -14,7 +14,7 @@ from ..documents.model import Section as DocumentSection
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-    from rich.table import ReportTable as RichTable
+    from rich.table import Table as RichTable
     from rich.text import Text
 
 _STYLES = {
@@ -101,7 +101,7 @@ def printable(text: str) -> str:
 
 
 def _grid(rows: Sequence[tuple[Line, Line]], padding: int = 1) -> RichTable:
-    from rich.table import ReportTable as RichTable
+    from rich.table import Table as RichTable
 
     grid = RichTable.grid(padding=(0, padding))
     grid.add_column(no_wrap=True)
@@ -145,7 +145,7 @@ def _table(table: ReportTable, width: int) -> RichTable:
     Where it is too wide, the column that may be cut or folded gives way, so that no figure is cut.
     """
     from rich import box
-    from rich.table import ReportTable as RichTable
+    from rich.table import Table as RichTable
     from rich.text import Text
 
     shown = [i for i, column in enumerate(table.columns) if column.min_width <= width]

@@ -1,4 +1,5 @@
 import math
+import re
 
 import pytest
 from hypothesis import given
@@ -90,7 +91,7 @@ def test_amounts_of_money(text, money):
 
 @pytest.mark.parametrize("text", ["5", "EUR", "5 XQZ", "€5 EUR", "-5 EUR", "1.2.3 EUR", "5 %", ""])
 def test_what_is_no_money(text):
-    with pytest.raises(UsageError, match="not an amount of money"):
+    with pytest.raises(UsageError, match=re.escape(repr(text))):
         parse_money(text)
 
 
@@ -156,7 +157,7 @@ def test_an_estimate_reads_as_value_and_bounds_in_one_unit():
 
 
 def test_an_estimate_holds_its_value_between_its_bounds():
-    with pytest.raises(ValueError, match="low <= value <= high"):
+    with pytest.raises(ValueError, match="6, 5, 7"):
         Estimate(5, 6, 7)
 
 

@@ -96,15 +96,15 @@ def test_few_samples(n: int) -> None:
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("column", range(5))
-def test_what_is_not_finite_is_refused(bad: float, column: int) -> None:
+def test_a_value_that_is_not_finite_is_refused_with_its_column(bad: float, column: int) -> None:
     columns = [np.zeros(3) for _ in NAMES]
     columns[column][1] = bad
-    with pytest.raises(ValueError, match=f"{NAMES[column]} has a value that is not finite"):
+    with pytest.raises(ValueError, match=rf"^{NAMES[column]}\b"):
         encode(Samples(*columns))
 
 
 def test_columns_of_unequal_length_are_refused() -> None:
-    with pytest.raises(ValueError, match="low has shape"):
+    with pytest.raises(ValueError, match=r"^low\b.*2"):
         encode(Samples(np.zeros(3), np.zeros(3), np.zeros(2), np.zeros(3), np.zeros(3)))
 
 
@@ -115,7 +115,7 @@ def chunk_of(n: int = 50) -> bytes:
 
 
 @given(st.data())
-def test_damage_is_told_and_never_crashes(data: st.DataObject) -> None:
+def test_a_changed_byte_is_an_error_or_keeps_the_shape(data: st.DataObject) -> None:
     chunk = bytearray(chunk_of())
     at = data.draw(st.integers(0, len(chunk) - 1))
     chunk[at] ^= data.draw(st.integers(1, 255))
@@ -152,5 +152,5 @@ def test_a_chunk_that_claims_more_than_it_holds_is_not_unpacked() -> None:
 
 
 def test_a_chunk_of_a_newer_program() -> None:
-    with pytest.raises(CodecError, match="version 9, this joulecast reads version 1"):
+    with pytest.raises(CodecError, match=r"\b9\b.*\b1\b"):
         decode(b"\x09" + chunk_of()[1:])

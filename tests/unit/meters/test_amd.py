@@ -57,8 +57,8 @@ class Smi:
 
 def test_the_accumulator_counts_in_its_own_unit(tmp_path, clock):
     smi = Smi({"count": 10_000_000}, {"count": None, "watts": 95})
-    found = find_amd(clock, {}, root=tmp_path, amdsmi=smi)
-    counter, power = found.meters
+    discovery = find_amd(clock, {}, root=tmp_path, amdsmi=smi)
+    counter, power = discovery.meters
     assert (counter.source.kind, power.source.kind) == (ReadingKind.COUNTER, ReadingKind.POWER)
     assert counter.source.device == "AMD Instinct MI250X"
     clock.now += 1.0
@@ -72,28 +72,28 @@ def test_the_accumulator_counts_in_its_own_unit(tmp_path, clock):
 
 def test_a_card_that_is_lost_and_the_library_given_back_once(tmp_path, clock):
     smi = Smi({"count": 1000}, {"count": 1000})
-    found = find_amd(clock, {}, root=tmp_path, amdsmi=smi)
+    discovery = find_amd(clock, {}, root=tmp_path, amdsmi=smi)
     del smi.cards[1]["count"]
-    with pytest.raises(MeterLostError, match=r"gpu:1 .* was lost: AMDSMI_STATUS_NOT_SUPPORTED"):
-        found.meters[1].read()
-    found.meters[1].close()
-    found.meters[1].close()
+    with pytest.raises(MeterLostError, match=r"gpu:1 .*AMDSMI_STATUS_NOT_SUPPORTED"):
+        discovery.meters[1].read()
+    discovery.meters[1].close()
+    discovery.meters[1].close()
     assert smi.is_open
-    found.meters[0].close()
+    discovery.meters[0].close()
     assert not smi.is_open
 
 
 @pytest.mark.parametrize("count", [0, 2**64 - 1])
 def test_an_accumulator_that_is_none_gives_way_to_the_power(tmp_path, clock, count):
-    found = find_amd(clock, {}, root=tmp_path, amdsmi=Smi({"count": count, "watts": 40}))
-    assert found.meters[0].source.kind is ReadingKind.POWER
+    discovery = find_amd(clock, {}, root=tmp_path, amdsmi=Smi({"count": count, "watts": 40}))
+    assert discovery.meters[0].source.kind is ReadingKind.POWER
 
 
 def test_a_card_without_either_is_listed_and_nothing_kept_open(tmp_path, clock):
     smi = Smi({})
-    found = find_amd(clock, {}, root=tmp_path, amdsmi=smi)
-    assert not found.meters
-    assert [u.domain for u in found.unavailable] == ["gpu:0"]
+    discovery = find_amd(clock, {}, root=tmp_path, amdsmi=smi)
+    assert not discovery.meters
+    assert [u.domain for u in discovery.unavailable] == ["gpu:0"]
     assert not smi.is_open
 
 
@@ -108,9 +108,9 @@ def test_a_card_without_either_is_listed_and_nothing_kept_open(tmp_path, clock):
 )
 def test_only_the_visible_ones_in_process_scope(tmp_path, clock, env, expected):
     smi = Smi(*({"count": 1000} for _ in range(3)))
-    found = find_amd(clock, env, root=tmp_path, amdsmi=smi, first_index=2)
-    assert [m.source.domain for m in found.meters] == expected
-    assert bool(found.unavailable) == (not expected)
+    discovery = find_amd(clock, env, root=tmp_path, amdsmi=smi, first_index=2)
+    assert [m.source.domain for m in discovery.meters] == expected
+    assert bool(discovery.unavailable) == (not expected)
     assert len(find_amd(clock, env, "machine", root=tmp_path, amdsmi=smi).meters) == 3
 
 
@@ -121,13 +121,13 @@ def test_hwmon_where_the_library_is_missing(tmp_path, clock):
     bus = {"uevent": "DRIVER=amdgpu\nPCI_SLOT_NAME=0000:0a:00.0"}
     card(tmp_path, 1, 60_000_000, sensor="power1_input", **bus)
     (tmp_path / "sys/class/drm/card1-DP-1").mkdir()
-    found = find_amd(clock, {}, root=tmp_path)
-    first, second = found.meters
-    assert [m.source.domain for m in found.meters] == ["gpu:0", "gpu:1"]
+    discovery = find_amd(clock, {}, root=tmp_path)
+    first, second = discovery.meters
+    assert [m.source.domain for m in discovery.meters] == ["gpu:0", "gpu:1"]
     assert first.source.device == "Radeon RX 6800 XT"
     assert first.read().value == pytest.approx(45.0)
     assert second.read().value == pytest.approx(60.0)
-    (hint,) = found.unavailable
+    (hint,) = discovery.unavailable
     assert "joulecast[amd]" in hint.remedy
     sensor.unlink()
     with pytest.raises(MeterLostError, match="gpu:0"):
@@ -136,12 +136,12 @@ def test_hwmon_where_the_library_is_missing(tmp_path, clock):
 
 def test_an_apu_is_not_counted_twice(tmp_path, clock):
     card(tmp_path, 0, 15_000_000, cap=False)
-    found = find_amd(clock, {}, root=tmp_path)
-    assert not found.meters
-    assert "APU" in found.unavailable[0].reason
+    discovery = find_amd(clock, {}, root=tmp_path)
+    assert not discovery.meters
+    assert "APU" in discovery.unavailable[0].reason
 
 
 def test_no_amd_gpu_is_not_worth_a_word(tmp_path, clock):
-    found = find_amd(clock, {}, root=tmp_path)
-    assert not found.meters
-    assert not found.unavailable
+    discovery = find_amd(clock, {}, root=tmp_path)
+    assert not discovery.meters
+    assert not discovery.unavailable

@@ -23,12 +23,12 @@ class Monitor:
 
 def test_millijoules_of_each_part_and_what_the_chip_cannot_tell(clock):
     monitor = Monitor()
-    found = find_apple(clock, monitor)
-    assert [m.source.domain for m in found.meters] == ["cpu:0", "gpu:0", "ane:0"]
-    assert [u.domain for u in found.unavailable] == ["dram:0"]
+    discovery = find_apple(clock, monitor)
+    assert [m.source.domain for m in discovery.meters] == ["cpu:0", "gpu:0", "ane:0"]
+    assert [u.domain for u in discovery.unavailable] == ["dram:0"]
     clock.now += 1.0
     monitor.mj |= {"cpu_total_mj": 17_500, "gpu_mj": 100_100, "ane_mj": 3}
-    assert [m.read().value for m in found.meters] == pytest.approx([12.5, 100.0, 0.003])
+    assert [m.read().value for m in discovery.meters] == pytest.approx([12.5, 100.0, 0.003])
 
 
 def test_one_question_serves_all_parts_of_a_tick(clock):

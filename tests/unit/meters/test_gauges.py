@@ -31,18 +31,18 @@ class Tree:
 
 def gauges_of(clock, scope="process", pids=()):
     meters = find_nvml(clock, env={}, scope=scope).meters
-    found = find_gauges(scope, clock, Tree(clock, pids), meters)
-    return meters, found, {gauge.source.domain: gauge for gauge in found.open}
+    gauges = find_gauges(scope, clock, Tree(clock, pids), meters)
+    return meters, gauges, {gauge.source.domain: gauge for gauge in gauges.open}
 
 
-def close(meters, found):
-    for one in [*found.open, *meters]:
+def close(meters, gauges):
+    for one in [*gauges.open, *meters]:
         one.close()
 
 
 def test_a_gpu_tells_utilization_memory_and_temperature(nvml_here, clock):
     nvml_here.write_state(A100)
-    meters, found, by_name = gauges_of(clock, scope="machine")
+    meters, gauges, by_name = gauges_of(clock, scope="machine")
     assert list(by_name) == [
         "gpu:0/utilization_pct",
         "gpu:0/memory_bytes",
@@ -57,34 +57,34 @@ def test_a_gpu_tells_utilization_memory_and_temperature(nvml_here, clock):
     assert [s.unit for s in sources] == ["%", "B", "°C"]
     assert {s.device for s in sources} == {"NVIDIA A100-SXM4-80GB"}
     assert sources[1].source == "NVML, of the whole device"
-    assert not found.missing
-    close(meters, found)
+    assert not gauges.missing
+    close(meters, gauges)
 
 
 def test_every_reference_to_the_driver_is_given_back(nvml_here, clock):
     nvml_here.write_state(A100, A100 | {"uuid": "GPU-2"})
     before = nvml_here.references()
-    meters, found, _ = gauges_of(clock)
+    meters, gauges, _ = gauges_of(clock)
     assert nvml_here.references() > before
-    close(meters, found)
-    close(meters, found)
+    close(meters, gauges)
+    close(meters, gauges)
     assert nvml_here.references() == before
 
 
 def test_memory_of_the_run_is_that_of_its_own_processes(nvml_here, clock):
     nvml_here.write_state(A100 | {"pids": [71, 72, 999], "pid_mib": 512})
-    meters, found, by_name = gauges_of(clock, pids=(70, 71, 72))
+    meters, gauges, by_name = gauges_of(clock, pids=(70, 71, 72))
     assert by_name["gpu:0/memory_bytes"].read().value == 2 * 512 * MIB
     assert by_name["gpu:0/device_memory_bytes"].read().value == 4096 * MIB
-    close(meters, found)
+    close(meters, gauges)
 
 
 @pytest.mark.parametrize("card", [{"pids": [999], "pid_mib": 512}, {"pids": [71]}, {}])
 def test_memory_of_the_run_that_the_driver_does_not_tell_is_no_zero(nvml_here, clock, card):
     nvml_here.write_state(A100 | card)  # others' processes, no figure for them, none at all
-    meters, found, by_name = gauges_of(clock, pids=(70, 71))
+    meters, gauges, by_name = gauges_of(clock, pids=(70, 71))
     assert by_name["gpu:0/memory_bytes"].read() is None
-    close(meters, found)
+    close(meters, gauges)
 
 
 @pytest.mark.parametrize(
@@ -100,25 +100,25 @@ def test_a_gauge_that_cannot_be_read_has_its_reason_and_spares_the_others(
     nvml_here, clock, answer, why
 ):
     nvml_here.write_state(A100 | answer)
-    meters, found, by_name = gauges_of(clock)
-    (missing,) = found.missing
+    meters, gauges, by_name = gauges_of(clock)
+    (missing,) = gauges.missing
     assert missing.domain == "gpu:0/temperature_c"
     assert why in missing.reason
     assert by_name["gpu:0/utilization_pct"].read().value == 87
-    assert missing in found.sources
-    close(meters, found)
+    assert missing in gauges.sources
+    close(meters, gauges)
 
 
 def test_a_card_lost_in_mid_run_is_lost_to_all_its_gauges(nvml_here, clock):
     nvml_here.write_state(A100, A100 | {"uuid": "GPU-2"})
-    meters, found, by_name = gauges_of(clock)
+    meters, gauges, by_name = gauges_of(clock)
     nvml_here.update(1, error=LOST)
     for name, gauge in by_name.items():
         if name.startswith("gpu:1/"):
-            with pytest.raises(MeterLostError, match="the GPU has fallen off the bus"):
+            with pytest.raises(MeterLostError, match="off the bus"):
                 gauge.read()
     assert by_name["gpu:0/temperature_c"].read().value == 61
-    close(meters, found)
+    close(meters, gauges)
 
 
 def amd_card(root, **files):
@@ -138,14 +138,14 @@ def test_an_amd_card_by_the_kernel(tmp_path, clock):
         tmp_path, gpu_busy_percent=73, mem_info_vram_used=5_000_000_000, temp1_input=58_500
     )
     meters = find_amd(clock, {}, root=tmp_path).meters
-    found = find_gauges("process", clock, Tree(clock), meters)
-    by_name = {gauge.source.domain: gauge for gauge in found.open}
-    told = {name: g.read().value for name, g in by_name.items() if name.startswith("gpu")}
-    assert told == pytest.approx(
+    gauges = find_gauges("process", clock, Tree(clock), meters)
+    by_name = {gauge.source.domain: gauge for gauge in gauges.open}
+    readings = {name: g.read().value for name, g in by_name.items() if name.startswith("gpu")}
+    assert readings == pytest.approx(
         {"gpu:0/utilization_pct": 73, "gpu:0/memory_bytes": 5e9, "gpu:0/temperature_c": 58.5}
     )
     (hwmon / "temp1_input").unlink()
-    with pytest.raises(MeterLostError, match="No such file"):
+    with pytest.raises(MeterLostError, match="temp1_input"):
         by_name["gpu:0/temperature_c"].read()
     (device / "gpu_busy_percent").write_text("74\n")
     assert by_name["gpu:0/utilization_pct"].read().value == 74
@@ -154,8 +154,8 @@ def test_an_amd_card_by_the_kernel(tmp_path, clock):
 def test_what_an_amd_card_does_not_tell_is_missing(tmp_path, clock):
     amd_card(tmp_path, gpu_busy_percent=73)
     meters = find_amd(clock, {}, root=tmp_path).meters
-    found = find_gauges("process", clock, Tree(clock), meters)
-    reasons = {source.domain: source.reason for source in found.missing}
+    gauges = find_gauges("process", clock, Tree(clock), meters)
+    reasons = {source.domain: source.reason for source in gauges.missing}
     assert set(reasons) == {"gpu:0/memory_bytes", "gpu:0/temperature_c"}
     assert "FileNotFoundError" in reasons["gpu:0/memory_bytes"]
 
@@ -199,9 +199,9 @@ class Smi:
 
 def test_an_amd_card_by_amdsmi(tmp_path, clock):
     meters = find_amd(clock, {}, root=tmp_path, amdsmi=Smi()).meters
-    found = find_gauges("process", clock, Tree(clock), meters)
-    told = {g.source.domain: g.read().value for g in found.open if "gpu" in g.source.domain}
-    assert told == {
+    gauges = find_gauges("process", clock, Tree(clock), meters)
+    readings = {g.source.domain: g.read().value for g in gauges.open if "gpu" in g.source.domain}
+    assert readings == {
         "gpu:0/utilization_pct": 91,
         "gpu:0/memory_bytes": 283 * MIB,
         "gpu:0/temperature_c": 47,
@@ -221,8 +221,8 @@ def test_cpu_time_counts_from_the_first_reading(clock):
 
 
 def test_the_whole_machine(clock):
-    found = find_gauges("machine", clock, CpuTime(clock, None), [])
-    cpu, memory = found.open
+    gauges = find_gauges("machine", clock, CpuTime(clock, None), [])
+    cpu, memory = gauges.open
     assert cpu.read().value == 0
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     assert 0 < memory.read().value < total

@@ -15,8 +15,8 @@ def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def by_domain(found):
-    return {meter.source.domain: meter for meter in found.meters}
+def by_domain(discovery):
+    return {meter.source.domain: meter for meter in discovery.meters}
 
 
 def test_two_packages_and_their_dram_and_nothing_twice(powercap, clock):
@@ -81,7 +81,7 @@ def test_a_counter_that_becomes_unreadable_is_lost_and_the_others_go_on(powercap
     powercap.lose("intel-rapl:1")
     clock.now += 1.0
     powercap.advance("intel-rapl:0", 10.0)
-    with pytest.raises(MeterLostError, match=r"intel-rapl:1/energy_uj cannot be read any more"):
+    with pytest.raises(MeterLostError, match=r"intel-rapl:1/energy_uj"):
         meters["cpu:1"].read()
     assert meters["cpu:0"].read().value == pytest.approx(10.0)
 
@@ -90,7 +90,7 @@ def test_a_zone_that_is_removed_is_lost_though_its_file_was_open(powercap, clock
     powercap.server()
     meter = by_domain(find_rapl(clock, powercap.root))["cpu:0"]
     powercap.remove("intel-rapl:0")
-    with pytest.raises(MeterLostError, match="No such file"):
+    with pytest.raises(MeterLostError, match=r"intel-rapl:0/energy_uj"):
         meter.read()
 
 
@@ -143,9 +143,9 @@ def test_no_interface_and_a_virtual_machine(tmp_path, clock):
 def test_a_zone_unreadable_from_the_start_is_listed(powercap, clock):
     powercap.server()
     powercap.lose("intel-rapl:0:1")
-    found = find_rapl(clock, powercap.root)
-    assert list(by_domain(found)) == ["cpu:0", "cpu:1", "dram:1"]
-    (unavailable,) = found.unavailable
+    discovery = find_rapl(clock, powercap.root)
+    assert list(by_domain(discovery)) == ["cpu:0", "cpu:1", "dram:1"]
+    (unavailable,) = discovery.unavailable
     assert unavailable.domain == "dram:0"
 
 
@@ -158,10 +158,10 @@ def test_without_permission_the_remedy_is_exact(clock):
         (powercap.root / "intel-rapl:0" / "energy_uj").chmod(0o400)
         os.seteuid(65534)
         try:
-            found = find_rapl(clock, powercap.root)
+            discovery = find_rapl(clock, powercap.root)
         finally:
             os.seteuid(0)
-    (unavailable,) = found.unavailable
+    (unavailable,) = discovery.unavailable
     assert unavailable.domain == "cpu:0"
     assert "root only" in unavailable.reason
     assert "sudo chmod a+r /sys/class/powercap/intel-rapl*/energy_uj" in unavailable.remedy

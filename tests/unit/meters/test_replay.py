@@ -77,7 +77,7 @@ def test_power_between_points_is_linear_and_the_end_is_the_end(tmp_path, clock):
     assert seen == pytest.approx([100, 125, 200, 125, 50])
     assert meter.read().held_s == pytest.approx(3.0)
     clock.now = start + 3.001
-    with pytest.raises(MeterLostError, match="trace ended"):
+    with pytest.raises(MeterLostError, match=r"trace\.csv, 8 s$"):
         meter.read()
 
 
@@ -102,7 +102,7 @@ def test_a_hole_in_the_trace_is_a_gap_of_the_recording(clock, speed):
     samples = sampler.take()["gpu:0"]
     assert gap.start_s * speed == pytest.approx(99)
     assert gap.end_s * speed == pytest.approx(400, abs=0.2)
-    assert gap.reason == "the trace has no rows for 5 min 01 s"
+    assert gap.reason.endswith(" 5 min 01 s")
     assert not np.any((samples.t_s > gap.start_s) & (samples.t_s < gap.end_s))
     energy = energy_between(samples, meter.source, 0, 499 / speed, [gap])
     assert energy.value * speed == pytest.approx(251 * 198, rel=0.003)
@@ -116,12 +116,12 @@ def test_in_a_hole_there_is_nothing_new_to_read(clock):
     for after_s in (5, 19.9, 20.5):
         clock.now = start + after_s
         seen.append((meter.read(), meter.note()))
-    (at_start, early), (still, late), (after, told) = seen
+    (at_start, early), (still, late), (after, note) = seen
     assert at_start == still
     assert (at_start.t_s - start, at_start.value, at_start.held_s) == (2, 30, 2)
     assert early is late is None
     assert after.value == 45
-    assert told == "the trace has no rows for 18.0 s"
+    assert note.endswith(" 18.0 s")
     assert meter.note() is None
 
 

@@ -92,8 +92,9 @@ def test_within_one_tick_the_reading_stands_and_nothing_is_lost():
 
 
 def test_power_is_not_split():
-    with pytest.raises(ValueError, match="no counter"):
-        ShareMeter(Counter(kind=ReadingKind.POWER), Times())
+    power = Counter(kind=ReadingKind.POWER)
+    with pytest.raises(ValueError, match=power.source.source):
+        ShareMeter(power, Times())
 
 
 @pytest.mark.parametrize(

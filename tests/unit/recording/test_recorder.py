@@ -151,7 +151,8 @@ def test_energy_above_idle_by_domain_and_for_the_whole_machine(clock):
     assert run(idle_power_w={"total": 40.0}).above_idle.value == pytest.approx(1200 - 400)
     half = run(idle_power_w={"gpu:0": 30.0})
     assert half.above_idle is None
-    assert any("does not cover cpu:0" in w for w in half.warnings)
+    assert any("cpu:0" in w for w in half.warnings)
+    assert not any("cpu:0" in w for w in both.warnings)
 
 
 def test_a_sink_that_cannot_store_does_not_stop_the_recorder(clock):
@@ -330,7 +331,7 @@ def test_a_zero_that_only_means_too_short_is_unknown(clock):
     recorder.stop(Status.FINISHED)
     summary = summarize(sink.recording())
     assert [d.source.domain for d in summary.domains] == ["cpu:0"]
-    assert any("cpu:0: the run (500 ms) is shorter" in w for w in summary.warnings)
+    assert any("cpu:0: " in w and "500 ms" in w for w in summary.warnings)
 
 
 def test_a_span_that_seems_to_have_used_nothing_may_have_used_something(clock):

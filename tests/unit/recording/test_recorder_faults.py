@@ -94,7 +94,7 @@ def test_a_driver_that_hangs_holds_up_neither_the_end_nor_the_figures(clock):
     release.set()
     sampling.join()
     recording = sink.recording()
-    assert any("gpu:0: its meter does not answer" in w for w in recording.warnings)
+    assert any(w.startswith("gpu:0: ") for w in recording.warnings)
     assert {g.domain for g in recording.gaps} == {"gpu:0", "cpu:0"}
     assert [(s.id, s.end_s) for s in recording.spans] == [(span, recording.duration_s)]
     assert meter.closed

@@ -57,30 +57,30 @@ def test_intensity_during_the_run():
     summary = summarize(training(domains=("gpu:0", "cpu:0")))
     start, end = summary.recording.header.started_at, summary.duration_s
     half = start + end / 2
-    known = (
+    periods = (
         IntensityPeriod(start - 50, half, 100.0),
         IntensityPeriod(half, start + end + 50, 300.0),
     )
-    series = IntensitySeries("DE", known, "Provider", "its source")
+    series = IntensitySeries("DE", periods, "Provider", "its source")
     run = carbon_of_run(summary, SITE, series=series)
     site = run.site
     assert 100 < site.carbon_g_per_kwh < 300
     assert site.over_time.coverage == pytest.approx(1)
     assert run.operational.provenance is Provenance.MODELLED
-    assert "Provider, DE, hour by hour" in site.basis
+    assert "Provider" in site.basis and "DE" in site.basis.replace(",", " ").split()
     assert site.year is None
 
 
 def test_intensity_of_half_of_the_run():
     summary = summarize(training())
     start = summary.recording.header.started_at
-    known = (IntensityPeriod(start, start + summary.duration_s / 2, 100.0),)
+    periods = (IntensityPeriod(start, start + summary.duration_s / 2, 100.0),)
     run = carbon_of_run(
-        summary, SITE, series=IntensitySeries("DE", known, "Provider", "its source")
+        summary, SITE, series=IntensitySeries("DE", periods, "Provider", "its source")
     )
     site = run.site
     assert 0.3 < site.over_time.coverage < 0.7
-    assert "the rest at Germany, 2021" in site.basis
+    assert "Germany" in site.basis and "2021" in site.basis
     assert "Ember" in site.source and "its source" in site.source
     assert run.operational.provenance is Provenance.ASSUMED
 
@@ -96,8 +96,8 @@ def test_no_intensity_during_the_run():
 def test_marginal_emissions_are_noted():
     summary = summarize(training())
     start = summary.recording.header.started_at
-    known = (IntensityPeriod(start - 1, start + 1e4, 100.0),)
-    series = IntensitySeries("CAISO_NORTH", known, "WattTime", "MOER", marginal=True)
+    periods = (IntensityPeriod(start - 1, start + 1e4, 100.0),)
+    series = IntensitySeries("CAISO_NORTH", periods, "WattTime", "MOER", marginal=True)
     run = carbon_of_run(summary, SITE, series=series)
     assert run.site.signal == "marginal"
     assert MARGINAL in run.notes

@@ -121,7 +121,7 @@ def test_a_first_epoch_in_steps_counts_without_its_warm_up() -> None:
     steps = [Work(0.01, 1.0, 10.0)] * 100
     warming = [Work(0.01, 31.0, 310.0), *steps[1:]]
     forecast = whole(after([*warming, *steps, *steps]), 4)
-    assert any("without its warm-up" in note for note in forecast.notes)
+    assert any("warm-up" in note for note in forecast.notes)
     assert forecast.duration.value == pytest.approx(430.0, rel=0.01)
 
 
@@ -220,8 +220,8 @@ def test_past_runs_of_the_same_job_show_what_follows_the_first_epoch() -> None:
     truth = 1000 + 9 * 100.0
     assert learned.energy.value == pytest.approx(truth, rel=0.1)
     assert abs(alone.energy.value - truth) > 3 * abs(learned.energy.value - truth)
-    assert "learned from 8 past runs" in " ".join(learned.notes)
-    assert "learned" not in " ".join(alone.notes)
+    (note,) = set(learned.notes) - set(alone.notes)
+    assert str(len(past)) in note.split()
 
 
 def test_past_runs_unlike_this_one_have_little_weight() -> None:

@@ -147,7 +147,7 @@ def test_validation_is_added_after_each_epoch():
 
 
 def test_totals_that_make_no_sense():
-    with pytest.raises(ValueError, match="negative"):
+    with pytest.raises(ValueError, match=r"\bsteps\b.*\bepochs\b"):
         total(STEP, -1)
     with pytest.raises(ValueError, match="validation"):
         total(STEP, 1, validation_steps=1)
@@ -176,7 +176,7 @@ def test_a_smaller_batch_is_the_cure_only_where_it_is():
     roomy, tight, tiny = (memory_needed(work, replace(GPU, memory_gb=m)) for m in (12, 6, 4))
     assert roomy.warning.endswith("a smaller batch would")
     assert tight.warning.endswith("only a device with more memory helps")
-    assert "weights, gradients and optimizer state take 4.9 GB at any batch" in tiny.warning
+    assert "4.9 GB" in tiny.warning and "4.9 GB" not in tight.warning
     alone = memory_needed(replace(work, batch=1), replace(GPU, memory_gb=12))
     assert not alone.fits_smaller and "smaller batch" not in alone.warning
 

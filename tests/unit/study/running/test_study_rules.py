@@ -2,6 +2,7 @@
 
 import errno
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -55,19 +56,19 @@ def by_position(b: int, /) -> None: ...
 
 def test_the_nearest_parameter_is_offered() -> None:
     of(takes, {"architecture": ("a",), "batch": (1,), "rate": (0.1,)})
-    with pytest.raises(BadInputError, match=r"factors\.archtecture.*did you mean architecture\?"):
+    with pytest.raises(BadInputError, match=r"factors\.archtecture: .*\barchitecture\b"):
         of(takes, {"archtecture": ("a",), "batch": (1,)})
-    with pytest.raises(BadInputError, match=r"takes\(\) needs batch"):
+    with pytest.raises(BadInputError, match=r"\btakes\(\).*\bbatch\b"):
         of(takes, {"architecture": ("a",)})
     of(takes_anything, {"x": (1,)})
-    with pytest.raises(BadInputError, match="by position only"):
+    with pytest.raises(BadInputError, match=r"entry: by_position\(\).*\bb\b"):
         of(by_position, {"b": (1,)})
 
 
 def test_epochs_are_the_plans_or_a_factor() -> None:
     of(wants_epochs, {"b": (1,)}, epochs=3)
     of(wants_epochs, {"b": (1,), "epochs": (1, 2)})
-    with pytest.raises(BadInputError, match="epochs: it is missing"):
+    with pytest.raises(BadInputError, match=r"\bepochs: "):
         of(wants_epochs, {"b": (1,)})
 
 
@@ -120,10 +121,12 @@ class Room:
     """GPUs that cool by a degree a second."""
 
     def __init__(self, start: float, floor: float = 30.0) -> None:
-        self.at, self.floor, self.rested, self.said = start, floor, 0.0, list[str]()
+        self.at, self.floor, self.rested, self.messages = start, floor, 0.0, list[str]()
 
     def rest(self, conditions: Conditions) -> float:
-        return cool_down(conditions, lambda: [self.at - 5, self.at], self.wait, self.said.append)
+        return cool_down(
+            conditions, lambda: [self.at - 5, self.at], self.wait, self.messages.append
+        )
 
     def wait(self, seconds: float) -> bool:
         self.rested += seconds
@@ -137,16 +140,16 @@ def test_rest_by_time_and_by_temperature() -> None:
     room = Room(60)
     assert room.rest(Conditions(cool_down_s=4, cool_to_c=45)) == room.rested == 15
     assert room.at == 45
-    assert not room.said
+    assert not room.messages
 
 
-def test_a_gpu_that_stays_hot_is_waited_for_no_longer_and_said() -> None:
+def test_waiting_for_a_hot_gpu_ends_with_a_message() -> None:
     room = Room(60, floor=50)
     assert room.rest(Conditions(cool_to_c=45, cool_longest_s=30)) == 30
-    assert "still at 50 °C, above 45 °C" in room.said[0]
+    assert re.findall(r"\d+ °C", room.messages[0]) == ["50 °C", "45 °C"]
 
 
-def test_without_a_temperature_it_is_said() -> None:
-    said: list[str] = []
-    assert cool_down(Conditions(cool_to_c=45), lambda: None, lambda s: False, said.append) == 0
-    assert "temperature" in said[0]
+def test_a_missing_temperature_is_a_message() -> None:
+    messages: list[str] = []
+    assert cool_down(Conditions(cool_to_c=45), lambda: None, lambda s: False, messages.append) == 0
+    assert "temperature" in messages[0]

@@ -1,6 +1,6 @@
 """The CPU model against RAPL on two machines to which nothing in it was fitted.
 
-Beside it: TDP x load, and what CodeCarbon takes for a busy machine, TDP x (0.1 + 0.9 load^3). The
+Compared with TDP x load and with CodeCarbon's load mode, TDP x (0.1 + 0.9 load^3). The
 data (../shared/data/hardware/cpu_load_rapl) hold two views of the same power: the column
 `rapl_power`, by which the target is set, and `rapl_energy / duration`. The first runs one row
 behind the second (the power at each load is the energy of the load before), so both are printed.
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from harness import SHARED_DATA, Figure, run
 from joulecast.hardware.catalog.cpus import find_cpu
+from joulecast.hardware.detect.cpu import DetectedCpu
 from joulecast.meters.cpu_curve import package_power
 from joulecast.meters.cpu_model import choose_spec
 
@@ -26,9 +27,9 @@ KWH_J = 3.6e6
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One load, held for half a minute on one machine."""
+    """Half a minute of one load on one machine; `cpu` as the machine names it."""
 
-    cpu: str  # as the machine names it
+    cpu: str
     load: float
     power_w: float
 
@@ -48,7 +49,7 @@ def codecarbon(point: Point) -> float:
 
 def ours(point: Point) -> tuple[float, float, float]:
     """Watts and their 90 % interval by joulecast's model."""
-    spec, _ = choose_spec(name=point.cpu)
+    spec, _ = choose_spec(DetectedCpu(name=point.cpu))
     watts, low, high = package_power(spec, point.load)
     return watts, low, high
 
@@ -74,9 +75,11 @@ def error_percent(model: Model, points: list[Point]) -> float:
 
 def coverage_percent(points: list[Point]) -> float:
     """How many points lie within our 90 % interval, %."""
-    intervals = [ours(p) for p in points]
-    held = [low <= p.power_w <= high for p, (_, low, high) in zip(points, intervals, strict=True)]
-    return 100 * statistics.mean(held)
+    covered = []
+    for point in points:
+        _, low, high = ours(point)
+        covered.append(low <= point.power_w <= high)
+    return 100 * statistics.mean(covered)
 
 
 MODELS: dict[str, Model] = {
@@ -92,7 +95,7 @@ def read_all(cores: str, by_energy: bool) -> dict[str, list[Point]]:
 
 
 def errors(points: dict[str, list[Point]]) -> dict[str, dict[str, float]]:
-    """By model and machine."""
+    """The mean absolute error of each model on each machine, % of the measured power."""
     return {
         name: {machine: error_percent(model, points[machine]) for machine in points}
         for name, model in MODELS.items()
@@ -105,21 +108,21 @@ def inside(points: dict[str, list[Point]]) -> float:
 
 
 def by_machine(error: dict[str, float]) -> str:
-    """For people."""
+    """The errors of one model as text."""
     return ", ".join(f"{machine} {e:.0f} %" for machine, e in error.items())
 
 
 def judged() -> list[Figure]:
     """The view by which the target is set, and the rules to be better than."""
     points = read_all("all_cores", by_energy=False)
-    found = errors(points)
-    means = {name: statistics.mean(error.values()) for name, error in found.items()}
+    by_model = errors(points)
+    means = {name: statistics.mean(error.values()) for name, error in by_model.items()}
     limits = {"joulecast": min(means["TDP x load"], means["CodeCarbon"])}
     figures = [
         Figure(
             f"CPU power, error of {name}", means[name], "%", limits.get(name), note=by_machine(e)
         )
-        for name, e in found.items()
+        for name, e in by_model.items()
     ]
     name = "CPU power, points inside our 90 % interval"
     return [*figures, Figure(name, inside(points), "%", at_least=85.0)]
@@ -128,9 +131,9 @@ def judged() -> list[Figure]:
 def other_view(title: str, cores: str, by_energy: bool) -> list[Figure]:
     """The same by another view of the data, with no target."""
     points = read_all(cores, by_energy)
-    found = errors(points)
-    note = "; ".join(f"{name}: {by_machine(error)}" for name, error in found.items())
-    mean = statistics.mean(found["joulecast"].values())
+    by_model = errors(points)
+    note = "; ".join(f"{name}: {by_machine(error)}" for name, error in by_model.items())
+    mean = statistics.mean(by_model["joulecast"].values())
     return [
         Figure(f"  {title}: error of joulecast", mean, "%", note=note),
         Figure(f"  {title}: inside the interval", inside(points), "%"),

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness import Figure, run, say
+from harness import Figure, log, run
 from joulecast.forecasting.base import Forecast, Prediction, Work
 from joulecast.forecasting.early_stopping.rule import EarlyStopping, expected_energy, stopping
 from learning_curves import ACCURACY, LOSS, settings, train
@@ -135,7 +135,7 @@ def benchmark(quick: bool) -> list[Figure]:
         return [Figure("early stopping", None, "%", at_least=80, note=f"not installed: {error}")]
     taken: dict[tuple[str, ...], dict[str, list[Answer]]] = {}
     for data in (JUDGED_ON, CHOSEN_ON):
-        say(f"  training on {', '.join(data)}")
+        log(f"  training on {', '.join(data)}")
         taken[data] = defaultdict(list)
         for moment, answer in answers(data, quick):
             taken[data][moment].append(answer)

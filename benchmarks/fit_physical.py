@@ -1,14 +1,14 @@
-"""Fits the constants of the physical model and writes `forecast/data/physical.toml`.
+"""Fits the constants of the physical model and writes `forecasting/physical/data/physical.toml`.
 
     python benchmarks/fit_physical.py [--write] [--quick]
 
-Fitted together, by least squares in logarithms with outliers held down (`physical_fit`): constants
-of all devices, factors of each machine (its host, how its board differs from its row) and of each
-job that ran on several machines (what its description misses), and the pace of input pipelines.
-The constants alone are shipped. Counting what the workloads do takes longest; what was counted is
-kept in `.bench/` until the code that counts changes. Then what is said of architectures and GPUs
-left out gives the errors from which intervals come. Prior to all, operators of NeuSight's tables,
-alone on seven GPUs, say where the constants start (`neusight`).
+Fitted together, by robust least squares in logarithms (`physical_fit`): constants of all devices,
+factors of each machine (its host, how its board differs from the catalog's row) and of each job
+that ran on several machines (what its description misses), and the rate of input pipelines.
+Only the constants are shipped. Counting the operations of the workloads takes longest; the counts
+are kept in `.bench/` until the code that counts changes. The widths of the intervals come from
+forecasts for architectures and GPUs left out of the fit. The starting values of the constants come
+from single operators that NeuSight measured on seven GPUs (`neusight`).
 """
 
 from __future__ import annotations
@@ -22,15 +22,16 @@ from pathlib import Path
 
 import neusight
 import static_data
-from harness import ROOT, SHARED_DATA, say
+from harness import ROOT, SHARED_DATA, log
 from physical_fit import FACTORS, JOB, Fit, Row, fit_rows, row
 from physical_splits import HeldOut, architecture, gpu, half_width, held_out, score
 
-FILE = ROOT / "src" / "joulecast" / "forecast" / "data" / "physical.toml"
+PHYSICAL = ROOT / "src" / "joulecast" / "forecasting" / "physical"
+FILE = PHYSICAL / "data" / "physical.toml"
 
 
 def counted(quick: bool) -> list[Row]:
-    """The measured runs, from `.bench/` where the same code has counted them before."""
+    """The measured runs, from `.bench/` if the same code has counted them before."""
     kept = ROOT / ".bench" / f"physical-{'quick' if quick else 'full'}-{_code()}.pickle"
     if kept.exists():
         rows: list[Row] = pickle.loads(kept.read_bytes())
@@ -43,23 +44,23 @@ def counted(quick: bool) -> list[Row]:
 
 def _code() -> str:
     """A digest of the code that counts, the catalog, and the libraries whose models it counts."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     package = ROOT / "src" / "joulecast"
     files = [f for room in ("workload", "hardware") for f in sorted((package / room).rglob("*.*"))]
-    files += [package / "forecast" / f"{name}.py" for name in ("static", "roofline")]
+    files += [PHYSICAL / f"{name}.py" for name in ("device", "roofline")]
     here = Path(__file__).parent
     files += [here / f"{name}.py" for name in ("static_data", "static_models", "physical_fit")]
     for file in files:
         if file.suffix != ".pyc":
-            found.update(file.read_bytes())
+            digest.update(file.read_bytes())
     for library in ("torch", "torchvision", "timm"):
-        found.update(metadata.version(library).encode())
-    return found.hexdigest()[:12]
+        digest.update(metadata.version(library).encode())
+    return digest.hexdigest()[:12]
 
 
 def all_rows(quick: bool) -> list[Row]:
     """The measured runs, ready to be fitted."""
-    say("counting what the measured workloads do")
+    log("counting what the measured workloads do")
     return [
         *(row(m) for m in static_data.zeus(limits=2 if quick else 4)),
         *(row(m) for m in static_data.seaa()),
@@ -68,22 +69,22 @@ def all_rows(quick: bool) -> list[Row]:
     ]
 
 
-def show(found: Fit) -> None:
+def show(fit: Fit) -> None:
     """The fit as text."""
-    for name, value in found.values.items():
+    for name, value in fit.values.items():
         print(f"{name:22} {value:10.3g}")
     print(f"{'':16}" + "".join(f"{name:>9}" for name in FACTORS))
-    for machine, factors in found.machines.items():
+    for machine, factors in fit.machines.items():
         print(f"{machine:16}" + "".join(f"{f:9.2f}" for f in factors))
     print(f"{'':16}" + "".join(f"{name:>9}" for name in JOB))
-    for (_, job), factors in found.jobs.items():
+    for (_, job), factors in fit.jobs.items():
         print(f"{job:16}" + "".join(f"{f:9.2f}" for f in factors))
-    for (data, of), seconds in found.feeds.items():
+    for (data, of), seconds in fit.feeds.items():
         print(f"{data} {of}: {1e6 * seconds:.3g} us a sample to read")
 
 
 def show_errors(name: str, of: list[HeldOut]) -> None:
-    """Errors of what was left out, by data set and by fold."""
+    """Errors of the rows left out, by data set and by fold."""
     for data in dict.fromkeys(h.row.data for h in of):
         for error in ("energy_error", "time_error"):
             own = [h for h in of if h.row.data == data and (h.row.energy_j or error[0] == "t")]
@@ -96,10 +97,10 @@ def show_errors(name: str, of: list[HeldOut]) -> None:
                 )
 
 
-def document(found: Fit, by_gpu: list[HeldOut], by_architecture: list[HeldOut]) -> str:
+def document(fit: Fit, by_gpu: list[HeldOut], by_architecture: list[HeldOut]) -> str:
     """The data file."""
     lines = [
-        "# Constants of the physical model (forecast/physical.py), of any device.",
+        "# Constants of the physical model (forecasting/physical), of any device.",
         "# Written by benchmarks/fit_physical.py; not by hand. Fitted on: operator latencies of",
         "# NeuSight (MIT), step times of pytorch-image-models (Apache-2.0), epochs",
         "# of Zeus (Apache-2.0), of the SEAA data set seaa2023_ect (CC BY 4.0) and of EC-NAS-Bench",
@@ -107,14 +108,14 @@ def document(found: Fit, by_gpu: list[HeldOut], by_architecture: list[HeldOut]) 
         "#",
         "# vector_*, tensor_*: attained share of the peak rate (winograd: above 1, it multiplies",
         "# less). memory_*: attained share of the peak bandwidth, above 1 where caches help.",
-        "# geforce: the same of GeForce boards over others' (tensor cores held to half rate,",
+        "# geforce: the same of GeForce boards over others' (tensor cores limited to half rate,",
         "# clocks above the rated one).",
         "# narrow, shallow: cost of few tiles and of short sums. *_s: seconds. launch_backward,",
         "# launch_optimizer: of launch_s. awake_*, power_*: shares of the TDP. held: mean power",
         "# under a limit, as a share of it.",
         "",
         "[constants]",
-        *(f"{name} = {value:.4g}" for name, value in found.values.items()),
+        *(f"{name} = {value:.4g}" for name, value in fit.values.items()),
         "",
         "# What measurements cover, and by how much (in logarithms, of the half width) an interval",
         "# grows for what they do not. GPUs by generation, with stacked memory (HBM) and without.",
@@ -133,11 +134,11 @@ def document(found: Fit, by_gpu: list[HeldOut], by_architecture: list[HeldOut]) 
         "# and no narrower.",
     ]
     rungs = {"catalog": (by_gpu, by_architecture), "calibrated": (by_architecture,)}
-    for rung, held in rungs.items():
+    for rung, errors in rungs.items():
         lines += ["", f"[errors.{rung}]"]
         for name in ("duration", "energy", "power"):
             error = {"duration": "time_error"}.get(name, f"{name}_error")
-            lines.append(f"{name} = {max(half_width(of, error) for of in held):.3f}")
+            lines.append(f"{name} = {max(half_width(of, error) for of in errors):.3f}")
     return "\n".join(lines) + "\n"
 
 
@@ -151,23 +152,23 @@ def main(arguments: Iterable[str] | None = None) -> None:
     """Fits, prints, writes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", action="store_true", help="write the data file")
-    parser.add_argument("--quick", action="store_true", help="few rows: to see that it works")
+    parser.add_argument("--quick", action="store_true", help="few rows, to try the script")
     parser.add_argument("--to", type=Path, default=FILE, help="where to write it")
     options = parser.parse_args(None if arguments is None else list(arguments))
     if not SHARED_DATA.exists():
         raise SystemExit(static_data.MISSING)
     neusight.show()
     rows = counted(options.quick)
-    say(f"fitting {len(rows)} rows")
-    found = fit_rows(rows)
-    show(found)
+    log(f"fitting {len(rows)} rows")
+    fit = fit_rows(rows)
+    show(fit)
     by_architecture, _ = held_out(rows, architecture)
     show_errors("architecture left out", by_architecture)
-    known, new = held_out(rows, gpu)
-    show_errors("GPU left out", known)
+    seen, new = held_out(rows, gpu)
+    show_errors("GPU left out", seen)
     show_errors("GPU left out, job unseen", new)
     if options.write:
-        options.to.write_text(document(found, new, by_architecture))
+        options.to.write_text(document(fit, new, by_architecture))
 
 
 if __name__ == "__main__":

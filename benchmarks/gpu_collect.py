@@ -1,10 +1,10 @@
 """Collect measured data on a machine with a CUDA GPU: idle, a matmul sweep, a CNN training.
 
-All of it is one joulecast recording at 10 Hz. Beside it a thread polls NVML's power reading, so
+All of it is one joulecast recording at 10 Hz. During it a thread polls NVML's power reading, so
 that the energy counter can be checked against integrated power, phase by phase. Written to
 `benchmarks/data/` as `GPU_DATE.csv` (a trace, `t_s,power_w,...`) and `GPU_DATE.json` (hardware,
-versions, date, figures). Without a CUDA device it says so and ends with exit code 0; `--device cpu`
-rehearses everything but the GPU.
+versions, date, figures). Without a CUDA device it prints the reason and exits with 0;
+`--device cpu` rehearses everything but the GPU.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import machine, say
+from harness import log, machine
+from joulecast.serialize import to_builtins
 
 if TYPE_CHECKING:
     from joulecast import Run, Summary
@@ -59,13 +60,16 @@ class PowerPoller:
         self._thread.start()
 
     def stop(self) -> None:
-        """End; the points stay."""
+        """Stop polling and keep the points."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
 
     def energy_j(self, start_s: float, end_s: float) -> float | None:
-        """Trapezoidal integral between two instants, the mean held to the edges; None if unseen."""
+        """Trapezoidal integral between two instants, J; None with fewer than two readings.
+
+        The mean power between the first and the last reading extends to both instants.
+        """
         inside = [p for p in self.points if start_s <= p[0] <= end_s]
         if len(inside) < 2:
             return None
@@ -89,7 +93,7 @@ def matmul(device: str, dtype: str, size: int, seconds: float) -> int:
 
 
 def synchronize(device: str) -> None:
-    """Wait until the GPU has done all it was given."""
+    """Wait until the GPU has finished its queued work."""
     import torch
 
     if device == "cuda":
@@ -145,10 +149,10 @@ def collect(device: str, quick: bool) -> tuple[Summary, list[dict[str, Any]], Po
             with phase(run, phases, "idle"):
                 time.sleep(idle_s)
             for dtype, size in itertools.product(DTYPES, sizes):
-                say(f"  matmul {dtype} {size}")
+                log(f"  matmul {dtype} {size}")
                 with phase(run, phases, f"matmul {dtype} {size}") as facts:
                     facts["flops"] = matmul(device, dtype, size, seconds)
-            say("  training")
+            log("  training")
             with phase(run, phases, "training"):
                 train(run, device, *((2, 2) if quick else (10, 200)))
         poller.stop()
@@ -177,12 +181,12 @@ def add_energies(summary: Summary, phases: list[dict[str, Any]], poller: PowerPo
         facts["integrated_power_j"] = poller.energy_j(start, end)
         counted = span.domains.get("gpu:0")
         integrated = facts["integrated_power_j"]
-        known = counted is not None and integrated
-        facts["counter_over_integral"] = counted.value / integrated if known else None
+        both = counted is not None and integrated
+        facts["counter_over_integral"] = counted.value / integrated if both else None
 
 
 def write_trace(path: Path, summary: Summary, poller: PowerPoller, zero: float) -> None:
-    """Mean power between two readings of the GPU's counter, and the reading polled meanwhile."""
+    """Mean power between two readings of the GPU's counter, and the power polled in that time."""
     samples = summary.recording.samples.get("gpu:0")
     polled = [(t - zero, watts) for t, watts in poller.points]
     with path.open("w", newline="") as file:
@@ -202,7 +206,7 @@ def write_trace(path: Path, summary: Summary, poller: PowerPoller, zero: float) 
 def unavailable() -> str | None:
     """Why nothing can be collected here, or None."""
     if importlib.util.find_spec("torch") is None:
-        return 'PyTorch is not installed here: pip install "joulecast[torch]"'
+        return 'PyTorch is not installed: pip install "joulecast[torch]"'
     import torch
 
     if not torch.cuda.is_available():
@@ -211,7 +215,7 @@ def unavailable() -> str | None:
 
 
 def main() -> None:
-    """Collect and write, or say in one line why not."""
+    """Collect and write, or print in one line why not."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes")
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
@@ -231,7 +235,7 @@ def main() -> None:
     document = {
         "schema": SCHEMA,
         "machine": where,
-        "gpu": gpu.to_json() if gpu else None,
+        "gpu": to_builtins(gpu),
         "environment": summary.recording.header.environment,
         "phases": phases,
         "epochs": [
@@ -243,8 +247,8 @@ def main() -> None:
     stem.with_suffix(".json").write_text(json.dumps(document, indent=1) + "\n")
     for facts in phases:
         ratio = facts["counter_over_integral"]
-        said = f"counter / integrated power = {ratio:.3f}" if ratio else "no counter to check"
-        print(f"{facts['name']:>24}  {facts['duration_s']:6.1f} s  {said}")
+        check = f"counter / integrated power = {ratio:.3f}" if ratio else "no counter to check"
+        print(f"{facts['name']:>24}  {facts['duration_s']:6.1f} s  {check}")
     print(f"wrote {stem.name}.csv and {stem.name}.json")
 
 

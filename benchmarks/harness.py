@@ -78,7 +78,7 @@ def interleave(cases: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, l
     results: dict[str, list[T]] = {name: [] for name in cases}
     for done in range(rounds):
         for name in order.sample(list(cases), len(cases)):
-            say(f"  round {done + 1}/{rounds}: {name}")
+            log(f"  round {done + 1}/{rounds}: {name}")
             results[name].append(cases[name]())
     return results
 
@@ -117,7 +117,7 @@ OFFLINE = dict.fromkeys(
 )
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     """Progress, on stderr."""
     print(text, file=sys.stderr, flush=True)
 

@@ -13,7 +13,7 @@ import venv
 from importlib.metadata import distributions
 from pathlib import Path
 
-from harness import BENCH, ROOT, Figure, run, say
+from harness import BENCH, ROOT, Figure, log, run
 
 PEERS = ("codecarbon", "carbontracker", "zeus", "perun")
 MB = 1_000_000
@@ -40,7 +40,7 @@ def by_package(folder: Path) -> dict[str, float]:
 
 def install(name: str, requirement: str | None) -> tuple[float, dict[str, float]] | str:
     """Megabytes of site-packages, in all and by package, or why it could not be installed."""
-    say(f"  installing {name}")
+    log(f"  installing {name}")
     environment = BENCH / "size" / name
     shutil.rmtree(environment, ignore_errors=True)
     venv.create(environment, with_pip=True)

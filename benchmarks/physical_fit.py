@@ -52,8 +52,8 @@ PRIORS: dict[str, tuple[float, float]] = {
     "gamma": (2.0, 0.2),
     "held": (0.92, 0.05),
 }
-# What a machine may do otherwise than the constants say: factors, and how far (in logarithms)
-# machines differ before anything is known of them.
+# How a machine differs from the constants: factors, and their prior standard deviation in
+# logarithms.
 FACTORS = {
     "compute": 0.12,
     "memory": 0.12,
@@ -62,15 +62,18 @@ FACTORS = {
     "power": 0.12,
     "awake": 0.15,
 }
-# And what a job may do otherwise than its description says: factors on its work.
+# How a job differs from its description: factors on its work, with the same.
 JOB = {"compute": 0.15, "memory": 0.15}
-# And the seconds that an input pipeline takes for a sample, of which nothing is known before.
-# A table is read; pictures are decoded, some thousands a second.
+# Seconds that an input pipeline takes for a sample, with a wide prior: rows of a table are read,
+# pictures are decoded at some thousands a second.
 READ_S, DECODE_S, INPUT = 1e-6, 3e-4, 3.0
-SCATTER_TIME, SCATTER_POWER = 0.12, 0.08  # of one run about the model, in logarithms
-MOST = 5.0  # rows that a cell (one job on one machine) may weigh
-SHARE = {"EC-NAS": 60.0, "timm": 150.0}  # rows that a set of many small cells may weigh
-# Aside from the model: watts of processors and memory, where they are in the energy.
+# Standard deviation of one run about the model, in logarithms.
+SCATTER_TIME, SCATTER_POWER = 0.12, 0.08
+# The largest weight of a cell (one job on one machine), in rows.
+MAX_WEIGHT = 5.0
+# The largest weight of a data set of many small cells, in rows.
+SHARE = {"EC-NAS": 60.0, "timm": 150.0}
+# Not in the model: watts of processors and memory, where the measured energy includes them.
 ASIDE = {"host_w": (150.0, 0.5)}
 
 
@@ -95,26 +98,26 @@ class Row:
 
     @property
     def job(self) -> tuple[str, str] | None:
-        """What was run on several machines; None where that is on one alone."""
+        """The key of a job that ran on several machines; None for a job of one machine."""
         return (self.data, self.architecture) if self.data in ("Zeus", "SEAA") else None
 
     @property
     def feed(self) -> tuple[str, str] | None:
-        """What has an input pipeline of its own; None where no input waits to be read.
+        """The key of a row's input pipeline; None if its steps never wait for input.
 
-        All networks of SEAA read the same pictures by the same code, so that theirs is a machine's;
-        jobs of Zeus read one thing each, so that theirs is a job's.
+        All networks of SEAA read the same pictures by the same code: one pipeline per machine.
+        Jobs of Zeus read different data: one pipeline per job.
         """
         return ("SEAA", self.machine) if self.data == "SEAA" else self.job
 
     @property
     def with_host(self) -> bool:
-        """Whether the energy holds that of processors and memory."""
+        """Whether the energy includes that of processors and memory."""
         return self.data == "EC-NAS"
 
 
 def row(run_: Measured) -> Row:
-    """What the steps of a run ask of its device."""
+    """The row of a measured run, with the work that its steps need from the device."""
     needs = tuple((demand(work, run_.device), count) for work, count in run_.parts)
     return Row(
         data=run_.data,
@@ -191,9 +194,9 @@ class Fit:
     aside: tuple[float, ...]
 
     def forecast(self, rows: Sequence[Row], jobs: bool = True) -> tuple[Array, Array]:
-        """Seconds and watts; machines and jobs that were not fitted have no factors of their own.
+        """Seconds and watts; a machine or job that was not fitted has factors of 1.
 
-        Without `jobs` those of jobs are left out too, as if no job had been seen before.
+        Without `jobs`, all jobs do.
         """
         feeds = {k: f for k, f in self.feeds.items() if jobs or k not in self.jobs}
         machine = np.ones(len(FACTORS)), self.machines
@@ -206,7 +209,7 @@ class Fit:
 
 
 def fit_rows(rows: Sequence[Row]) -> Fit:
-    """The constants that explain the rows best, few outliers aside."""
+    """The constants and factors that fit the rows best, robust to outliers."""
     stack = Stack(rows)
     machines = sorted({r.machine for r in rows})
     jobs = sorted({r.job for r in rows if r.job})
@@ -262,10 +265,10 @@ def fit_rows(rows: Sequence[Row]) -> Fit:
 
 
 def _weights(rows: Iterable[Row]) -> Array:
-    """Square roots of what a row counts: a cell a few rows at most, a set of cells its share."""
+    """Square roots of the rows' weights: limited per cell and per data set of many cells."""
     rows = list(rows)
     cells = Counter(r.cell for r in rows)
-    each = np.array([min(MOST, cells[r.cell]) / cells[r.cell] for r in rows])
+    each = np.array([min(MAX_WEIGHT, cells[r.cell]) / cells[r.cell] for r in rows])
     for data, share in SHARE.items():
         own = np.array([r.data == data for r in rows])
         if own.any():

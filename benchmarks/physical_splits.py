@@ -9,7 +9,7 @@ from itertools import zip_longest
 
 import numpy as np
 
-from harness import say
+from harness import log
 from joulecast.forecasting.conformal import grouped_half_width
 from physical_fit import Fit, Row, fit_rows
 
@@ -18,12 +18,13 @@ SAME = {"imagenet": "resnet50", "squad": "bert", "sentiment140": "bert"}
 # Relatives among timm's models, by the start of their name: left out along with it.
 RELATIVES = {"resnet50": "resnet50", "vgg": "vgg16", "legacy_xception": "xception"}
 RELATIVES |= {"mobilenetv2": "mobilenet_v2", "nasnet": "nasnet_mobile"}
-CELL_FOLDS = 5  # thousands of cells are left out a fifth at a time
+# Thousands of cells are left out a fifth at a time.
+CELL_FOLDS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """What was said of a row by a fit that had not seen its like."""
+    """The forecast for a row by a fit without rows of its architecture or GPU."""
 
     row: Row
     fold: str
@@ -32,7 +33,7 @@ class HeldOut:
 
     @property
     def time_error(self) -> float:
-        """Logarithm of measured over said."""
+        """Logarithm of measured over forecast time."""
         return math.log(self.row.duration_s / self.seconds)
 
     @property
@@ -59,30 +60,31 @@ def architecture(row: Row) -> str:
 
 
 def gpu(row: Row) -> str:
-    """What is left out together where GPUs are."""
+    """The GPU of a row: rows of the same GPU are left out together."""
     return row.device.name
 
 
 def held_out(
     rows: Sequence[Row], label: Callable[[Row], str]
 ) -> tuple[list[HeldOut], list[HeldOut]]:
-    """Every row forecast by a fit without its like.
+    """Forecasts of every row by fits without rows of the same label.
 
-    First where a job that was seen on other machines keeps what was learnt of it there; then as if
-    no job had been seen before, the model's description alone.
+    Returns:
+        Two lists. In the first, jobs in the fit keep the factors they have on other machines; in
+        the second, no job has factors, as if the fit had none of them.
     """
     seen, unseen = [], []
     for left in _folds(rows, label):
-        say(f"  without {', '.join(sorted(left))}")
+        log(f"  without {', '.join(sorted(left))}")
         scored = label is gpu
         test = [r for r in rows if label(r) in left and (scored or r.energy_j is not None)]
         fitted = fit_rows([r for r in rows if label(r) not in left])
-        seen += _said(fitted, test, label, True)
-        unseen += _said(fitted, test, label, False)
+        seen += _forecasts(fitted, test, label, True)
+        unseen += _forecasts(fitted, test, label, False)
     return seen, unseen
 
 
-def _said(
+def _forecasts(
     fitted: Fit, rows: Sequence[Row], label: Callable[[Row], str], jobs: bool
 ) -> list[HeldOut]:
     seconds, watts = fitted.forecast(rows, jobs)
@@ -91,9 +93,10 @@ def _said(
 
 
 def _folds(rows: Sequence[Row], label: Callable[[Row], str]) -> Iterator[set[str]]:
-    """Labels to leave out: each GPU by itself; each architecture too, beside a part of the cells.
+    """Labels to leave out: each GPU alone, or each architecture together with one fold of cells.
 
-    (The cells are on a machine of their own, and no relatives of any other network.)
+    The cells ran on another machine than the networks and are not related to them, so one fit
+    serves both.
     """
     if label is gpu:
         yield from ({name} for name in sorted({gpu(r) for r in rows}))
@@ -106,7 +109,7 @@ def _folds(rows: Sequence[Row], label: Callable[[Row], str]) -> Iterator[set[str
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Errors of forecasts, relative, and how often intervals from the other folds' errors held."""
+    """Relative errors of forecasts, and the coverage of intervals from the other folds' errors."""
 
     rows: int
     mape: float
@@ -117,7 +120,7 @@ class Score:
 
 
 def score(of: Sequence[HeldOut], all_of: Sequence[HeldOut], error: str = "energy_error") -> Score:
-    """How near; intervals are as wide as the errors of all other folds (of `all_of`) ask for."""
+    """The errors of `of`, with intervals as wide as the errors of all other folds of `all_of`."""
     errors = np.array([getattr(h, error) for h in of])
     relative = np.abs(np.exp(-errors) - 1)
     widths = {fold: half_width(all_of, error, but=fold) for fold in {h.fold for h in of}}
@@ -133,7 +136,10 @@ def score(of: Sequence[HeldOut], all_of: Sequence[HeldOut], error: str = "energy
 
 
 def half_width(of: Sequence[HeldOut], error: str, but: str | None = None) -> float:
-    """Of the 90 % interval, by the errors of all folds but one; each fold of a set weighs alike."""
+    """Half width of the 90 % interval, from the errors of all folds except `but`.
+
+    Each fold of a data set has the same weight.
+    """
     groups: dict[tuple[str, str], list[float]] = {}
     for h in of:
         value = getattr(h, error)

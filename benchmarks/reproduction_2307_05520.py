@@ -1,4 +1,4 @@
-"""The methods of del Rey et al. 2023 (arXiv 2307.05520) on the SEAA runs, beside the published.
+"""The methods of del Rey et al. 2023 (arXiv 2307.05520) on the SEAA runs, with published figures.
 
 Prints the tables of `docs/reproductions/reproduction-2307.05520.md`; `--write` puts them there.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness import ROOT, SHARED_DATA, machine, say
+from harness import ROOT, SHARED_DATA, log, machine
 from joulecast.forecasting.base import Prediction, Work
 from joulecast.forecasting.literature.pre import Pre, PreEnergy, PrePower
 from joulecast.forecasting.literature.step import StepEnergy, StepForecaster, StepPower
@@ -30,10 +30,14 @@ from joulecast.forecasting.scoring.static_scores import score_static
 SEAA = SHARED_DATA / "seaa"
 PAGE = ROOT / "docs" / "reproductions" / "reproduction-2307.05520.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
-EPOCHS_TOO_HIGH = 9  # "trained epochs" of the table counts so many that were not trained
-IMAGE = 128.0  # pixels, height and width
-RAM_GB = 16.0  # of the server, by the authors' notebooks; of the other two it is not published
-PUBLISHED = {  # RMSE over the energy of a run, kJ
+# The column "trained epochs" counts this many epochs that were not trained.
+EPOCHS_TOO_HIGH = 9
+# Height and width of an image, in pixels.
+IMAGE = 128.0
+# The server's memory by the authors' notebooks; that of the other two machines is not published.
+RAM_GB = 16.0
+# RMSE over the energy of a run, kJ.
+PUBLISHED = {
     "STEP power": 7.34,
     "STEP energy": 7.85,
     "PRE power": 27.6,
@@ -45,9 +49,9 @@ PUBLISHED_TARGET = {"PRE power": (8.06, "W"), "PRE energy": (0.71, "kJ/epoch")}
 DRAWS = 10
 
 
-def runs() -> list[StaticRun]:
+def read_runs() -> list[StaticRun]:
     """The 369 trainings; energy is that of the GPU."""
-    found = []
+    runs = []
     with (SEAA / "runs.csv").open(newline="") as file:
         for row in csv.DictReader(file):
             facts = Facts(
@@ -64,37 +68,35 @@ def runs() -> list[StaticRun]:
                 tdp_w=float(row["max power limit (W)"]),
                 utilization=float(row["gpu usage (%)"]) / 100,
             )
-            energy_j, duration_s = (
-                1e6 * float(row["energy (MJ)"]),
-                3600 * float(row["training duration (h)"]),
-            )
-            found.append(StaticRun(row["run"], completed(facts), energy_j, duration_s))
-    return found
+            energy_j = 1e6 * float(row["energy (MJ)"])
+            duration_s = 3600 * float(row["training duration (h)"])
+            runs.append(StaticRun(row["run"], completed(facts), energy_j, duration_s))
+    return runs
 
 
-def traces(known: Sequence[StaticRun]) -> list[tuple[StaticRun, np.ndarray]]:
+def traces(runs: Sequence[StaticRun]) -> list[tuple[StaticRun, np.ndarray]]:
     """The runs that have a power trace, and the trace, W at 1 Hz.
 
-    Traces carry another name than the runs: each belongs to the run of its architecture whose
-    energy and duration it has.
+    Traces have other names than the runs: each belongs to the run of its architecture whose
+    energy and duration are nearest.
     """
-    found = []
+    traced = []
     with gzip.open(SEAA / "power_1hz.csv.gz", "rt", newline="") as file:
         rows = csv.DictReader(file)
         for (_, architecture, _), group in groupby(
             rows, key=lambda r: (r["env"], r["arch"], r["run_ts"])
         ):
             power = np.array([float(row["power_W"]) for row in group])
-            found.append((_owner(known, architecture, power), power))
-    return found
+            traced.append((_owner(runs, architecture, power), power))
+    return traced
 
 
-def _owner(known: Sequence[StaticRun], architecture: str, power: np.ndarray) -> StaticRun:
+def _owner(runs: Sequence[StaticRun], architecture: str, power: np.ndarray) -> StaticRun:
     def distance(run: StaticRun) -> float:
         energy = abs(run.energy_j / power.sum() - 1)
         return max(energy, abs(run.duration_s / len(power) - 1))
 
-    nearest = min((r for r in known if r.facts.architecture == architecture), key=distance)
+    nearest = min((r for r in runs if r.facts.architecture == architecture), key=distance)
     if distance(nearest) > 0.03:
         raise ValueError(f"a trace of {architecture} fits no run: {distance(nearest):.1%} off")
     return nearest
@@ -113,9 +115,9 @@ def step_errors(
         method = build()
         for start, end in islice(pairwise(at), seen):
             method.add(Work(1.0, float(end - start), float(power[start:end].sum())))
-        said = method.forecast(count)
-        if said is not None:
-            errors.append(said.energy.value - float(power.sum()))
+        forecast = method.forecast(count)
+        if forecast is not None:
+            errors.append(forecast.energy.value - float(power.sum()))
     return errors
 
 
@@ -126,17 +128,17 @@ def step_table(traced: Sequence[tuple[StaticRun, np.ndarray]]) -> str:
         groups.setdefault((run.facts.gpu, run.facts.architecture), []).append((run, power))
     head = ("GPU", "architecture", "traces", "STEP power, kJ", "STEP energy, kJ")
     rows = [(*head, "power before", "power after")]
-    for (gpu, architecture), found in sorted(groups.items()):
+    for (gpu, architecture), group in sorted(groups.items()):
         before, after = [], []
-        for run, power in found:
+        for run, power in group:
             at = np.linspace(0, len(power), int(run.facts.epochs or 0) + 1).astype(int)
             window = power[at[10] : at[15]].mean()
             before.append(100 * (power[: at[10]].mean() / window - 1))
             after.append(100 * (power[at[15] :].mean() / window - 1))
-        errors = [f"{rmse(step_errors(found, form)) / 1e3:.2f}" for form in (StepPower, StepEnergy)]
+        errors = [f"{rmse(step_errors(group, form)) / 1e3:.2f}" for form in (StepPower, StepEnergy)]
         changes = [f"{statistics.mean(part):+.1f} %" for part in (before, after)]
         name = gpu.removeprefix("NVIDIA GeForce ")
-        rows.append((name, architecture, str(len(found)), *errors, *changes))
+        rows.append((name, architecture, str(len(group)), *errors, *changes))
     return markdown(rows)
 
 
@@ -160,7 +162,7 @@ class SameConfiguration:
         self._mean = {key: statistics.mean(values) for key, values in groups.items()}
 
     def predict(self, facts: Facts, duration_s: float) -> Prediction | None:
-        """None of a configuration not seen."""
+        """None for a configuration that no run had."""
         mean = self._mean.get((facts.architecture, facts.gpu))
         if mean is None:
             return None
@@ -168,20 +170,22 @@ class SameConfiguration:
 
 
 def pre(
-    known: Sequence[StaticRun], form: type[Pre], iterations: int, draws: int
+    runs: Sequence[StaticRun], form: type[Pre], iterations: int, draws: int
 ) -> tuple[list[float], list[float], list[str]]:
-    """RMSE of a run's energy (kJ) and of what is predicted, and the winner, of each split."""
+    """For each split: RMSE of a run's energy (kJ), RMSE of the target, the best regression."""
     totals, targets, kinds = [], [], []
     for seed in range(draws):
-        (fold,) = folds(known, Split.RANDOM, seed)
-        fitted = form.fit([known[i] for i in fold.train], iterations=iterations, seed=seed)
-        tested = [known[i] for i in fold.test]
-        said = [fitted.predict(run.facts, run.duration_s) for run in tested]
-        pairs = [(p.value, run) for p, run in zip(said, tested, strict=True) if p is not None]
+        (fold,) = folds(runs, Split.RANDOM, seed)
+        fitted = form.fit([runs[i] for i in fold.train], iterations=iterations, seed=seed)
+        tested = [runs[i] for i in fold.test]
+        predictions = [fitted.predict(run.facts, run.duration_s) for run in tested]
+        pairs = [
+            (p.value, run) for p, run in zip(predictions, tested, strict=True) if p is not None
+        ]
         totals.append(rmse([value - run.energy_j for value, run in pairs]) / 1e3)
         targets.append(rmse([fitted.error(run) or 0.0 for run in tested]))
         kinds.append(fitted.regression.kind)
-        say(f"  {form.name}, split {seed + 1}/{draws}: {totals[-1]:.1f} kJ, {kinds[-1]}")
+        log(f"  {form.name}, split {seed + 1}/{draws}: {totals[-1]:.1f} kJ, {kinds[-1]}")
     return totals, targets, kinds
 
 
@@ -200,21 +204,21 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def reproduced(known: Sequence[StaticRun], iterations: int, draws: int) -> str:
+def reproduced(runs: Sequence[StaticRun], iterations: int, draws: int) -> str:
     """The published table and ours."""
-    traced = traces(known)
+    traced = traces(runs)
     rows = [("method", "published, kJ", "here, kJ", "here, runs", "note")]
     for name, build in (("STEP power", StepPower), ("STEP energy", StepEnergy)):
         errors = step_errors(traced, build)
         rows.append(_row(name, f"{rmse(errors) / 1e3:.2f}", len(errors), "after 15 epochs"))
-    logs = [replace(r, facts=replace(r.facts, gflops=float(np.log(r.facts.gflops)))) for r in known]
+    logs = [replace(r, facts=replace(r.facts, gflops=float(np.log(r.facts.gflops)))) for r in runs]
     for name, form in (("PRE power", PrePower), ("PRE energy", PreEnergy)):
         value, unit = PUBLISHED_TARGET[name]
-        for label, of in ((name, known), (f"{name}, GFLOPs in logarithms", logs)):
+        for label, of in ((name, runs), (f"{name}, GFLOPs in logarithms", logs)):
             totals, targets, kinds = pre(of, form, iterations, draws)
             best = statistics.mode(kinds)
             note = f"{spread_of(targets, 2)} {unit} (published {value} {unit}); {best}"
-            tested = round(0.3 * len(known))
+            tested = round(0.3 * len(runs))
             rows.append(_row(label, spread_of(totals), tested, note))
     methods = static_methods()
     baselines = (
@@ -224,8 +228,10 @@ def reproduced(known: Sequence[StaticRun], iterations: int, draws: int) -> str:
     )
     for label, name, note in baselines:
         fitted = methods[name].fit([])
-        said = [fitted.predict(r.facts, r.duration_s) for r in known]
-        errors = [p.value - r.energy_j for p, r in zip(said, known, strict=True) if p is not None]
+        predictions = [fitted.predict(r.facts, r.duration_s) for r in runs]
+        errors = [
+            p.value - r.energy_j for p, r in zip(predictions, runs, strict=True) if p is not None
+        ]
         rows.append(_row(label, f"{rmse(errors) / 1e3:.1f}", len(errors), note))
     return markdown(rows)
 
@@ -235,7 +241,7 @@ def _row(label: str, here: str, count: int, note: str) -> tuple[str, ...]:
     return (label, "" if published is None else f"{published:g}", here, str(count), note)
 
 
-def under_splits(known: Sequence[StaticRun], iterations: int) -> str:
+def under_splits(runs: Sequence[StaticRun], iterations: int) -> str:
     """Every method under every split."""
     names = ("pre-power", "pre-energy", "green-algorithms", "mlco2", "flops-tdp")
     published = static_methods()
@@ -253,7 +259,7 @@ def under_splits(known: Sequence[StaticRun], iterations: int) -> str:
         methods[label] = StaticMethod(
             lambda runs, timed=timed: SameConfiguration(runs, timed), lambda _: None
         )
-    board = score_static(known, methods, done=lambda _: say("  fold done"))
+    board = score_static(runs, methods, done=lambda _: log("  fold done"))
     scores = {(s.forecaster, s.split): s for s in board.results}
     head = ["method"]
     titles = {Split.RANDOM: "random", Split.ARCHITECTURE: "architecture left out"}
@@ -276,28 +282,28 @@ def _cells(score: StaticScore | None) -> tuple[str, str, str]:
     return f"{a.rmse / 1e3:,.1f} kJ", f"{a.mape_pct:,.1f} %", covered
 
 
-def scatter(known: Sequence[StaticRun]) -> str:
-    """How far runs of the same configuration differ."""
+def scatter(runs: Sequence[StaticRun]) -> str:
+    """Mean and range of the runs of each configuration."""
     groups: Mapping[tuple[str, str], list[StaticRun]] = {}
-    for run in known:
+    for run in runs:
         groups.setdefault((run.facts.gpu, run.facts.architecture), []).append(run)
     rows = [
         ("GPU", "architecture", "runs", "GFLOPs", "mean power, W", "energy, kJ/epoch", "s/epoch")
     ]
-    for (gpu, architecture), found in sorted(groups.items()):
-        count = [r.facts.epochs or 1 for r in found]
-        power = [r.power_w for r in found]
-        energy = [r.energy_j / 1e3 / n for r, n in zip(found, count, strict=True)]
-        length = [r.duration_s / n for r, n in zip(found, count, strict=True)]
-        gflops = f"{found[0].facts.gflops:.2f}"
-        head = (gpu.removeprefix("NVIDIA GeForce "), architecture, str(len(found)), gflops)
+    for (gpu, architecture), group in sorted(groups.items()):
+        count = [r.facts.epochs or 1 for r in group]
+        power = [r.power_w for r in group]
+        energy = [r.energy_j / 1e3 / n for r, n in zip(group, count, strict=True)]
+        length = [r.duration_s / n for r, n in zip(group, count, strict=True)]
+        gflops = f"{group[0].facts.gflops:.2f}"
+        head = (gpu.removeprefix("NVIDIA GeForce "), architecture, str(len(group)), gflops)
         rows.append((*head, spread_of(power), spread_of(energy, 2), spread_of(length)))
     return markdown(rows)
 
 
 def page(iterations: int, draws: int) -> str:
-    """All tables, with the day and the versions they were made with."""
-    known = runs()
+    """All tables, with the date and the versions of the libraries that computed them."""
+    runs = read_runs()
     where = machine()
     versions = ", ".join(f"{n} {metadata.version(n)}" for n in ("numpy", "scikit-learn", "scipy"))
     joulecast = where["versions"].get("joulecast", "")
@@ -305,21 +311,21 @@ def page(iterations: int, draws: int) -> str:
         f"{where['date']}, joulecast {joulecast}, Python {where['python']}, {versions}; "
         f"{iterations} random settings of each regression, {draws} random splits."
     )
-    say("as published:")
-    first = reproduced(known, iterations, draws)
-    say("under three splits:")
-    second = under_splits(known, iterations)
+    log("as published:")
+    first = reproduced(runs, iterations, draws)
+    log("under three splits:")
+    second = under_splits(runs, iterations)
     return "\n\n".join(
         (
             made,
             "### Root mean square error over the energy of a run",
             first,
-            "### The same methods where nothing is tested that was learnt from",
+            "### The same methods, tested on other runs than they were fitted on",
             second,
             "### STEP by configuration; mean power before and after its window, against that in it",
-            step_table(traces(known)),
-            "### What runs of one configuration differ by: mean (least to most)",
-            scatter(known),
+            step_table(traces(runs)),
+            "### How runs of one configuration differ: mean (min to max)",
+            scatter(runs),
         )
     )
 
@@ -327,12 +333,12 @@ def page(iterations: int, draws: int) -> str:
 def main() -> None:
     """Print the tables, or put them into the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="few settings, few splits")
+    parser.add_argument("--quick", action="store_true", help="few regression settings, few splits")
     parser.add_argument("--write", type=Path, nargs="?", const=PAGE, metavar="PAGE",
-                        help=f"put the tables there [default: docs/{PAGE.name}]")  # fmt: skip
+                        help=f"write the tables into PAGE [default: {PAGE.name}]")  # fmt: skip
     args = parser.parse_args()
     if not (SEAA / "runs.csv").is_file():
-        print("skipped: ../shared/data/seaa is not here")
+        print("skipped: ../shared/data/seaa is absent")
         return
     tables = page(5, 2) if args.quick else page(100, DRAWS)
     print(tables)

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness import ROOT, SCHEMA, Figure, figure_from_json, machine, peer_python, say, table
+from harness import ROOT, SCHEMA, Figure, figure_from_json, log, machine, peer_python, table
 
 BENCHMARKS = (
     *("startup", "overhead", "storage", "install_size", "cpu_model"),
@@ -20,14 +20,14 @@ BENCHMARKS = (
 def set_up_peers() -> None:
     """Install the peers, once. Without them their rows say so."""
     if peer_python() is None:
-        say("setting up the peers' environment")
+        log("setting up the peers' environment")
         script = str(ROOT / "benchmarks" / "peers" / "setup.sh")
         subprocess.run(["sh", script], stdout=sys.stderr)
 
 
 def run_one(name: str, quick: bool) -> list[Figure]:
     """The figures of one benchmark, or one row that says why there are none."""
-    say(f"{name}:")
+    log(f"{name}:")
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch) / "figures.json"
         script = str(ROOT / "benchmarks" / f"{name}.py")

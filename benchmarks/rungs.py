@@ -1,9 +1,10 @@
 """Rung by rung: five small networks trained here for real, compared with their forecasts.
 
-Energy and time of a step over trainings of some seconds, against the catalog alone, the machine
-calibrated immediately before, and probes of the job itself. Probes and trainings alternate, so that
-a machine whose speed changes shows as what it is: how far a training is from the one before it is
-the error that no forecast can be below. The table of docs/static-forecast.md is printed, too.
+Energy and time of a step over trainings of some seconds, compared with three forecasts: from the
+catalog alone, from a calibration immediately before, and from probes of the job itself. Probes and
+trainings alternate, because the speed of a machine changes: the difference between one training and
+the next is the smallest error that a forecast can have. Also prints the table of
+docs/methods/static-forecast.md.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from harness import Figure, joulecast_command, run, say
+from harness import Figure, joulecast_command, log, run
 
 BATCH = 64
 TRAINING_S, PROBE_S, CALIBRATION_S = 8.0, 5.0, 40.0
@@ -39,7 +40,7 @@ class Net:
 
 
 def nets() -> list[Net]:
-    """Different in what they spend their time on: products, convolutions, memory, recurrence."""
+    """Networks limited by matrix products, convolutions, memory, attention, and recurrence."""
     from torch import nn
 
     def conv(c_in: int, c_out: int, groups: int = 1) -> list[Any]:
@@ -119,12 +120,12 @@ def trained(net: Net, seconds: float) -> tuple[float, float]:
 
     (span,) = [s for s in measure(train).spans if s.span.name == "training"]
     if span.energy is None:
-        raise RuntimeError("nothing is metered here")
+        raise RuntimeError("no meter works on this machine; see joulecast doctor")
     return span.energy.value / steps, span.duration_s / steps
 
 
 def probed(net: Net, seconds: float) -> tuple[float, float]:
-    """Joules and seconds of a step, as `joulecast forecast --probe` finds them."""
+    """Joules and seconds of a step, as `joulecast forecast --probe` measures them."""
     from joulecast.calibration.probe import probe
     from joulecast.calibration.steps import steps_of
 
@@ -144,7 +145,7 @@ def forecasts(net: Net, device: Any, calibrated: Any) -> dict[str, tuple[float, 
 
 
 def calibration(seconds: float) -> Any:
-    """This machine's constants, measured now, as a user would measure them."""
+    """This machine's constants, measured now by `joulecast calibrate`."""
     import subprocess
     from pathlib import Path
 
@@ -159,27 +160,35 @@ def calibration(seconds: float) -> Any:
         with open_ledger(ledger) as opened:
             constants = calibration_of(opened, Environment.detect().to_json(), "cpu")
     if constants is None:
-        raise RuntimeError("no calibration was kept")
+        raise RuntimeError("joulecast calibrate stored no calibration")
     return constants
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Of one network: (energy, time) of a step as trained and as probed immediately before, by
-    turn; and as forecast, by rung."""
+    """Measured and forecast steps of one network, each as (joules, seconds).
+
+    Attributes:
+        trained: of each turn's training.
+        probed: of each turn's probe, immediately before the training.
+        forecasts: by rung.
+    """
 
     trained: list[tuple[float, float]]
     probed: list[tuple[float, float]]
     forecasts: dict[str, tuple[float, float]]
 
     def errors(self, rung: str, what: int) -> list[float]:
-        """In %: of a probe, against the training that followed; else against their mean."""
+        """Errors of one rung, %, of the energy (`what` 0) or the time (1).
+
+        A probe is compared with the training after it, a forecast with the mean of all trainings.
+        """
         real = [each[what] for each in self.trained]
         if rung == "probed":
             pairs = zip([each[what] for each in self.probed], real, strict=True)
             return [100 * (probe / training - 1) for probe, training in pairs]
         if rung == "training":
-            # The training before is the best forecast there can be.
+            # No forecast can do better than the training immediately before.
             return [100 * (before / after - 1) for before, after in pairwise(real)]
         if rung not in self.forecasts or not real:
             return []
@@ -187,7 +196,7 @@ class Comparison:
 
 
 def benchmark(quick: bool) -> list[Figure]:
-    """The mean error of each rung, and the error on each network in the notes."""
+    """The mean error of each rung; its notes have the error on each network."""
     try:
         import torch
     except ImportError:
@@ -206,9 +215,9 @@ def benchmark(quick: bool) -> list[Figure]:
             one.probed.append(probed(net, PROBE_S * part))
             one.trained.append(trained(net, TRAINING_S * part))
             joules, seconds = one.trained[-1]
-            say(f"  {net.name}: {1e3 * joules:.2f} mJ, {1e3 * seconds:.2f} ms a step")
-    say("")
-    say(markdown(comparisons))
+            log(f"  {net.name}: {1e3 * joules:.2f} mJ, {1e3 * seconds:.2f} ms a step")
+    log("")
+    log(markdown(comparisons))
     figures = [_figure(rung, what, comparisons) for what in (0, 1) for rung in RUNGS]
     floor, reached = (figures[RUNGS.index(rung)].reached for rung in ("training", "probed"))
     if reached is not None and floor:

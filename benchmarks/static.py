@@ -16,7 +16,7 @@ import numpy as np
 
 import static_data
 from flops_tdp import FlopsTdp
-from harness import SHARED_DATA, Figure, run, say
+from harness import SHARED_DATA, Figure, log, run
 from physical_fit import Row, row
 from physical_splits import HeldOut, architecture, gpu, held_out, score
 
@@ -116,7 +116,7 @@ def benchmark(quick: bool) -> list[Figure]:
     """The targets of forecasts before a run."""
     if not SHARED_DATA.exists():
         return [Figure("forecasts before a run", None, "", below=0, note=static_data.MISSING)]
-    say("counting what the measured workloads do")
+    log("counting what the measured workloads do")
     rows, rated = measured(quick)
     by_architecture, _ = held_out(rows, architecture)
     figures = energies("architecture", ARCHITECTURE_MAPE, by_architecture, None)

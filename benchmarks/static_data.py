@@ -1,6 +1,6 @@
 """Runs whose step time or energy was measured, with the workloads of their steps.
 
-What the data sets leave open of a job is filled in from its published script, and said here:
+Facts of a job that the data sets lack come from its published script:
 
 * Zeus: PyTorch of 2021, so optimizers loop over parameters, and products are in TF32 where the GPU
   has it; `sentiment140` pads to the longest text of a batch, taken as 48 tokens; DeepSpeech2 runs
@@ -44,7 +44,7 @@ from static_models import (
     shufflenet_cifar,
 )
 
-MISSING = "skipped: ../shared/data is not here"
+MISSING = "skipped: ../shared/data is absent"
 PUE = 1.59
 # Kernels that an optimizer's loop over parameters launches for each (torch/optim, release 1.10).
 LOOPED = {"adadelta": (9, 2), "adam": (9, 2), "adamw": (10, 2)}
@@ -52,11 +52,14 @@ LOOPED = {"adadelta": (9, 2), "adam": (9, 2), "adamw": (10, 2)}
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Stretches of a job that was measured: one epoch (or step, of timm) on one machine."""
+    """One measured epoch of a job on one machine (one step, in timm's tables).
+
+    Rows with the same `machine` share a host.
+    """
 
     data: str
     architecture: str
-    machine: str  # what shares a host
+    machine: str
     device: Device
     parts: tuple[tuple[Workload, float], ...] = field(repr=False)
     duration_s: float
@@ -71,7 +74,7 @@ class Measured:
 
 
 def device_of(name: str, limit_w: float | None = None) -> Device:
-    """The catalog's row, under a power limit where there is one."""
+    """The catalog's device, with a power limit if there is one below its TDP."""
     device = Device.of_gpu(find_gpu(name))
     if limit_w is None or limit_w >= device.tdp_w:
         return device
@@ -79,18 +82,19 @@ def device_of(name: str, limit_w: float | None = None) -> Device:
 
 
 def products(device: Device) -> str:
-    """In which precision frameworks of 2020 to 2022 compute products of single precision."""
+    """The precision in which frameworks of 2020 to 2022 multiply single-precision matrices."""
     return "tf32" if "tf32" in device.tensor else "fp32"
 
 
 def _looped(work: Workload, optimizer: str, tensors: int) -> Workload:
-    """With an optimizer that visits one parameter (of so many tensors) after another."""
+    """The workload with an optimizer that updates its `tensors` parameters one after another."""
     kernels, states = LOOPED[optimizer]
     each = work.parameters / tensors
-    moved = 4.0 * each * 3  # two operands read, one written
+    # Each kernel reads two operands and writes one.
+    moved = 4.0 * each * 3
     op = Op(OperatorKind.OPTIMIZER, Phase.OPTIMIZER, each, moved, "fp32", count=tensors * kernels)
-    held = 4.0 * states * work.parameters
-    return replace(work, optimizer=optimizer, ops=(*work.ops, op), optimizer_bytes=held)
+    state_bytes = 4.0 * states * work.parameters
+    return replace(work, optimizer=optimizer, ops=(*work.ops, op), optimizer_bytes=state_bytes)
 
 
 ZEUS_GPUS = {
@@ -104,7 +108,8 @@ ZEUS_JOBS: dict[str, tuple[Callable[[], torch.nn.Module], Shape, int]] = {
     "cifar100": (shufflenet_cifar, (3, 32, 32), 50_000),
     "imagenet": (resnet50, (3, 224, 224), 1_281_167),
     "librispeech": (DeepSpeech2, (1, 161, 1230), 281_241),
-    "movielens-1m": (NeuMF, (2,), 5 * 994_169),  # four negatives beside each rating
+    # Each rating comes with four negative samples.
+    "movielens-1m": (NeuMF, (2,), 5 * 994_169),
     "squad": (Bert, (QUESTION,), 88_524),
     "sentiment140": (Bert, (TEXT,), 1_600_000),
 }
@@ -124,16 +129,13 @@ def _zeus_step(job: str, batch: int, precision: str, optimizer: str) -> Workload
 
 
 def zeus(limits: int | None = None, largest: int | None = None) -> Iterator[Measured]:
-    """Every epoch, or those under `limits` power limits spread over each range."""
+    """Every epoch, or only those at `limits` power limits spread over each GPU's range."""
     for machine, gpu in ZEUS_GPUS.items():
         with (SHARED_DATA / "zeus" / f"summary_power_{machine}.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
-        tried = sorted({float(row["power_limit"]) for row in rows})
-        kept = (
-            tried
-            if limits is None
-            else [tried[i * (len(tried) - 1) // (limits - 1)] for i in range(limits)]
-        )
+        kept = sorted({float(row["power_limit"]) for row in rows})
+        if limits is not None:
+            kept = [kept[i * (len(kept) - 1) // (limits - 1)] for i in range(limits)]
         for row in rows:
             limit, batch, job = float(row["power_limit"]), int(row["batch_size"]), row["dataset"]
             if limit not in kept or (largest and batch > largest):
@@ -167,7 +169,7 @@ def _seaa_step(name: str, training: bool, precision: str) -> Workload:
 
 def seaa() -> Iterator[Measured]:
     """The median epoch of each network on each machine."""
-    found = defaultdict(list)
+    runs_of = defaultdict(list)
     with (SHARED_DATA / "seaa" / "runs.csv").open(newline="") as file:
         for row in csv.DictReader(file):
             epochs = int(row["trained epochs"]) - 9
@@ -175,8 +177,8 @@ def seaa() -> Iterator[Measured]:
                 seconds = 3600 * float(row["training duration (h)"]) / epochs
                 joules = 1e6 * float(row["energy (MJ)"]) / epochs
                 key = row["gpu model"], row["architecture"]
-                found[key].append((seconds, joules, float(row["max power limit (W)"])))
-    for (gpu, name), runs in found.items():
+                runs_of[key].append((seconds, joules, float(row["max power limit (W)"])))
+    for (gpu, name), runs in runs_of.items():
         device = device_of(gpu, runs[0][2])
         steps = [(_seaa_step(name, t, products(device)), n) for t, n in ((True, 744), (False, 319))]
         yield Measured(
@@ -193,7 +195,7 @@ def seaa() -> Iterator[Measured]:
 
 
 def ecnas(networks: int | None = None) -> Iterator[Measured]:
-    """The mean later epoch of each cell (or of so many, drawn once for all) of both spaces."""
+    """The mean later epoch of each cell of both spaces, or of `networks` cells drawn by a seed."""
     runs: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
     for space, first in (("4V9E", 1.0), ("5V9E", 2.0)):
         seen: dict[tuple[str, str], dict[float, tuple[float, float]]] = defaultdict(dict)
@@ -240,8 +242,8 @@ TIMM_GPUS = {
     "5090": "GeForce RTX 5090",
     "pro6000maxq": "RTX PRO 6000 Blackwell Max-Q Workstation Edition",
 }
-# One table of each GPU and layout, the newest; compiled models (dynamo) run fused kernels and are
-# another matter.
+# The newest table of each GPU and layout. Tables of compiled models (dynamo) are left out: their
+# kernels are fused.
 TIMM_TABLES = (
     "infer-amp-nchw-pt240-cu124-rtx3090",
     "infer-amp-nhwc-pt240-cu124-rtx3090",
@@ -266,11 +268,12 @@ def _timm_step(name: str, size: int, batch: int, training: bool) -> Workload | N
             precision="fp16",
         )
     except JoulecastError:
-        return None  # renamed since the table was made, or of a fixed size
+        # The model was renamed after the table was made, or has a fixed image size.
+        return None
 
 
 def timm(models: int) -> Iterator[Measured]:
-    """Steps of so many models, drawn once for all from those in every table."""
+    """Steps of `models` models, drawn by a seed from those in every table."""
     tables = {}
     for table in TIMM_TABLES:
         with (SHARED_DATA / "timm" / f"benchmark-{table}.csv").open(newline="") as file:
@@ -285,7 +288,8 @@ def timm(models: int) -> Iterator[Measured]:
                 batch = int(float(row[f"{kind}_batch_size"]))
                 rate = float(row[f"{kind}_samples_per_sec"])
             except ValueError:
-                continue  # ran out of memory
+                # The cell is empty: the model ran out of memory.
+                continue
             work = _timm_step(name, size, batch, kind == "train")
             if work is not None and rate > 0:
                 layout = re.search("nchw|nhwc", table)

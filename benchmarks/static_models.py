@@ -1,7 +1,7 @@
 """The networks that the static forecasts are scored on, built as their authors describe them.
 
-Built on the meta device: nothing is computed and nothing downloaded. Where a data set does not say
-all of a job (length of texts, input pipeline), what is assumed here says where it comes from.
+Built on the meta device: nothing is computed and nothing downloaded. Comments name the source of
+each fact of a job that the data sets lack (length of texts, input pipeline).
 """
 
 from __future__ import annotations
@@ -15,14 +15,17 @@ from torch.nn import functional as F
 
 from joulecast.workload.libraries import mend_torchvision
 
-mend_torchvision()  # a CPU build of torch lacks two operators that it wants
+# A CPU build of torch lacks two operators that torchvision registers.
+mend_torchvision()
 
-TEXT = 48  # tokens of the longest of a batch of tweets, as padded by the published script
-QUESTION = 384  # tokens of a question and its paragraph: default of the published script
+# Tokens of the longest tweet of a batch, to which the published script pads.
+TEXT = 48
+# Tokens of a question and its paragraph: default of the published script.
+QUESTION = 384
 
 
 class _BertLayer(nn.Module):
-    """Attention written out, as in the libraries of 2021 (no fused kernel)."""
+    """Attention as separate operators, as in the libraries of 2021 (no fused kernel)."""
 
     def __init__(self, width: int = 768, heads: int = 12, inner: int = 3072) -> None:
         super().__init__()
@@ -45,7 +48,7 @@ class _BertLayer(nn.Module):
 
 
 class Bert(nn.Module):
-    """BERT base (arXiv 1810.04805) with a small head, for token numbers."""
+    """BERT base (arXiv 1810.04805) with a head of two classes; its input is token numbers."""
 
     def __init__(self, layers: int = 12, width: int = 768) -> None:
         super().__init__()
@@ -104,7 +107,7 @@ class DeepSpeech2(nn.Module):
 
 
 def shufflenet_cifar() -> nn.Module:
-    """ShuffleNetV2 1x (arXiv 1807.11164) for 32 x 32 pixels: a stem that does not shrink them."""
+    """ShuffleNetV2 1x (arXiv 1807.11164) for 32 x 32 pixels: its stem keeps the resolution."""
     from torchvision.models import shufflenet_v2_x1_0
 
     net = shufflenet_v2_x1_0(num_classes=100)
@@ -114,7 +117,7 @@ def shufflenet_cifar() -> nn.Module:
 
 
 def resnet50() -> nn.Module:
-    """torchvision's (arXiv 1512.03385)."""
+    """torchvision's ResNet-50 (arXiv 1512.03385)."""
     from torchvision.models import resnet50 as build
 
     return build()
@@ -134,7 +137,7 @@ class _First(nn.Module):
 
 
 def nasnet_mobile() -> nn.Module:
-    """NASNet-A (4 @ 1056) (arXiv 1707.07012): the large one of timm with 4 cells a stage."""
+    """NASNet-A (4 @ 1056) (arXiv 1707.07012): timm's NASNet-A Large with 4 cells per stage."""
     from timm.models.nasnet import NASNetALarge
 
     net = NASNetALarge(num_classes=2, stem_size=32, num_features=1056, channel_multiplier=2)
@@ -144,7 +147,7 @@ def nasnet_mobile() -> nn.Module:
 
 
 def timm_model(name: str) -> Callable[[], nn.Module]:
-    """A builder of timm's model, with a head of two classes."""
+    """A function that builds timm's model of this name with two classes."""
 
     def build() -> nn.Module:
         import timm
@@ -170,20 +173,24 @@ class _ConvNorm(nn.Sequential):
 
 
 def _channels(matrix: list[list[int]], c_in: int, c_out: int) -> list[int]:
-    """Channels of each vertex (NAS-Bench-101, arXiv 1902.09635): those into the output add up."""
+    """Channels of each vertex (NAS-Bench-101, arXiv 1902.09635).
+
+    The channels of the vertices that lead to the output add up to `c_out`.
+    """
     n = len(matrix)
-    found = [0] * n
-    found[0], found[-1] = c_in, c_out
+    channels = [0] * n
+    channels[0], channels[-1] = c_in, c_out
     if n == 2:
-        return found
+        return channels
     into_out = [v for v in range(1, n - 1) if matrix[v][n - 1]]
     share, rest = divmod(c_out, max(1, len(into_out)))
     for i, v in enumerate(into_out):
-        found[v] = share + (i < rest)
+        channels[v] = share + (i < rest)
     for v in range(n - 2, 0, -1):
         if not matrix[v][n - 1]:
-            found[v] = max([found[w] for w in range(v + 1, n - 1) if matrix[v][w]], default=share)
-    return found
+            after = [channels[w] for w in range(v + 1, n - 1) if matrix[v][w]]
+            channels[v] = max(after, default=share)
+    return channels
 
 
 class Cell(nn.Module):

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness import Figure, figure, interleave, joulecast_command, run, say, wall_s
+from harness import Figure, figure, interleave, joulecast_command, log, run, wall_s
 from joulecast.ledger import open_ledger
 from joulecast.meters.base import ReadingKind, Source
 from joulecast.meters.nvml import COUNTER, ENERGY_PERIOD_S
@@ -157,7 +157,7 @@ def a_day(quick: bool) -> list[Figure]:
     with tempfile.TemporaryDirectory() as scratch_name:
         scratch = Path(scratch_name)
         path = scratch / "ledger.sqlite"
-        say(f"  writing {span} of synthetic readings")
+        log(f"  writing {span} of synthetic readings")
         took_s, true_j = write_day(path, duration_s)
         size_mb = sum(p.stat().st_size for p in scratch.iterdir()) / 1e6
         samples = duration_s * HZ * GPUS

@@ -28,8 +28,8 @@ def commands(page: Path) -> list[str]:
     blocks += re.findall(r"(?:^    .+\n)+", text, re.M)
     lines = [line for block in blocks for line in block.splitlines()]
     lines += re.findall(r"`(joulecast [^`]+)`", text)
-    found = [match[1] for line in lines if (match := _COMMAND.match(line))]
-    return [command for command in found if not re.search(r"[A-Z]{2,}|\.\.\.|\[", command)]
+    commands = [match[1] for line in lines if (match := _COMMAND.match(line))]
+    return [command for command in commands if not re.search(r"[A-Z]{2,}|\.\.\.|\[", command)]
 
 
 CASES = [(page.relative_to(ROOT), command) for page in PAGES for command in commands(page)]

@@ -37,13 +37,13 @@ def test_plain_types() -> None:
 
 
 @pytest.mark.parametrize("odd", ["caf\udce9", 2**70])
-def test_what_msgspec_cannot_write_is_written_all_the_same(odd: Any) -> None:
+def test_types_unknown_to_msgspec_are_written(odd: Any) -> None:
     value = {"odd": odd, "loss": math.nan}
     assert serialize.to_builtins(value) == {"odd": odd, "loss": None}
     assert json.loads(serialize.dumps(value)) == {"odd": odd, "loss": None}
 
 
-def test_reading_is_the_inverse_and_passes_over_keys_it_does_not_know() -> None:
+def test_reading_is_the_inverse_and_ignores_unknown_keys() -> None:
     whole = Whole([Part("x", 1.5)], 3, {"deep": [1, None]})
     document = serialize.to_builtins(whole)
     assert serialize.read(document | {"more": 1}, Whole) == whole
@@ -73,7 +73,7 @@ def deep(levels: int) -> Any:
         ({"caf\udce9": 1}, ""),
     ],
 )
-def test_what_does_not_fit_is_named_by_its_path(change: dict[str, Any], place: str) -> None:
+def test_an_invalid_value_is_named_by_its_path(change: dict[str, Any], place: str) -> None:
     with pytest.raises(BadInputError) as caught:
         serialize.read({"parts": []} | change, Whole, "plan.json")
     assert str(caught.value).startswith(f"plan.json{place}: ")

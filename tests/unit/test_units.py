@@ -51,12 +51,12 @@ from joulecast.units import (
         (parse_carbon, "0.5 t", 5e5),
     ],
 )
-def test_what_people_write_is_read(parse, text, value):
+def test_common_spellings_of_units_are_read(parse, text, value):
     assert parse(text) == pytest.approx(value)
 
 
 @pytest.mark.parametrize("text", ["", "abc", "-5 J", "5 W", "nan", "1e999 J", "5 mj5", "5 J J"])
-def test_what_makes_no_sense_is_refused_in_one_line(text):
+def test_invalid_text_is_an_error_of_one_line(text):
     with pytest.raises(UsageError) as error:
         parse_energy(text)
     assert "\n" not in str(error.value)
@@ -90,13 +90,13 @@ def test_amounts_of_money(text, money):
 
 
 @pytest.mark.parametrize("text", ["5", "EUR", "5 XQZ", "€5 EUR", "-5 EUR", "1.2.3 EUR", "5 %", ""])
-def test_what_is_no_money(text):
+def test_invalid_amounts_of_money(text):
     with pytest.raises(UsageError, match=re.escape(repr(text))):
         parse_money(text)
 
 
 @pytest.mark.parametrize("text", ["30 gCO2 kg", "CO2", "-3 g", "30 kJ", "30 CO3"])
-def test_what_is_no_mass_of_co2(text):
+def test_invalid_masses_of_co2(text):
     with pytest.raises(UsageError, match="CO2"):
         parse_carbon(text)
 

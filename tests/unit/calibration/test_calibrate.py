@@ -285,7 +285,7 @@ class TestStored:
     def read(self, document: dict[str, object]) -> DeviceCalibration:
         return read_stored(Stored("cpu", 1.8e9, "a machine", document))
 
-    def test_what_is_stored_comes_back(self) -> None:
+    def test_a_stored_calibration_is_read_unchanged(self) -> None:
         timing = MicroTiming("copy", MEMORY, 1e-3, 0.01, 9, 20.0)
         stored = DeviceCalibration(
             "cpu",
@@ -306,7 +306,7 @@ class TestStored:
         assert kept == replace(stored, tests=[], made_at=1.8e9, machine="a machine")
         assert for_forecast(kept) == Calibration(compute=0.6)
 
-    def test_an_older_cpu_calibration_keeps_what_means_the_same(self) -> None:
+    def test_an_older_cpu_calibration_keeps_its_shared_fields(self) -> None:
         values = {"compute": 0.6, "memory": 0.5, "launch_s": 1e-6, "step_s": 1e-4, "power": 1.1}
         document = {
             "name": "a CPU",

@@ -91,7 +91,7 @@ def test_intel(tmp_path, model, stepping, microarchitecture):
     assert e.cpu.microarchitecture == microarchitecture
 
 
-def test_a_processor_of_tomorrow_is_unknown_with_its_numbers(tmp_path):
+def test_an_unknown_processor_is_noted_with_its_numbers(tmp_path):
     e = detect(tmp_path, x86("GenuineIntel", 19, 250, 3, "Intel(R) Xeon(R) 9999"))
     assert e.cpu.microarchitecture is None
     assert any(re.search(r"\b19\b.*\b250\b.*\b3\b", note) for note in e.notes)

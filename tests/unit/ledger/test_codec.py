@@ -61,7 +61,7 @@ def test_bounds_still_hold_their_value(samples: Samples) -> None:
 
 
 @given(any_samples())
-def test_what_was_decoded_once_stays_as_it_is(samples: Samples) -> None:
+def test_decoded_samples_encode_to_themselves(samples: Samples) -> None:
     """Runs are exported, imported and joined again: figures must not wander."""
     once = decode(encode(samples))
     twice = decode(encode(once))
@@ -143,7 +143,7 @@ def test_a_chunk_cut_short(length: int) -> None:
         decode(chunk_of()[:length])
 
 
-def test_a_chunk_that_claims_more_than_it_holds_is_not_unpacked() -> None:
+def test_a_chunk_with_a_wrong_length_is_not_unpacked() -> None:
     bomb = b"\x01\x01" + (2**24).to_bytes(4, "little") + zlib.compress(bytes(10_000_000))
     with pytest.raises(CodecError, match="length"):
         decode(bomb)

@@ -49,9 +49,7 @@ def test_a_clock_that_was_set_back_is_no_silence(root: Path, recorder: ProcessId
 
 
 @pytest.mark.parametrize("state", ["Z", "X"])
-def test_a_dead_process_nobody_has_collected(
-    root: Path, recorder: ProcessIdentity, state: str
-) -> None:
+def test_a_zombie_process_is_dead(root: Path, recorder: ProcessIdentity, state: str) -> None:
     write_stat(root, 42, state, 777)
     assert is_interrupted(recorder, NOW, NOW, root)
 
@@ -66,7 +64,7 @@ def test_its_number_was_given_to_another(root: Path, recorder: ProcessIdentity) 
 
 
 @pytest.mark.parametrize("change", [{"host": "elsewhere"}, {"boot": "boot-1 pid:[1]"}])
-def test_elsewhere_only_its_heartbeat_counts(
+def test_on_another_host_only_the_heartbeat_counts(
     root: Path, recorder: ProcessIdentity, change: dict[str, str]
 ) -> None:
     away = replace(recorder, pid=43, **change)
@@ -85,7 +83,7 @@ def test_this_process_lives() -> None:
     assert loads(dumps(me), ProcessIdentity) == me
 
 
-def test_without_proc_another_way_is_found(tmp_path: Path) -> None:
+def test_without_proc_another_method_is_used(tmp_path: Path) -> None:
     """As on macOS."""
     me = this_process(tmp_path)
     assert me.boot == ""

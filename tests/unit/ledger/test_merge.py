@@ -41,7 +41,7 @@ def test_the_rest_alone_is_put_behind() -> None:
     assert whole.footer == rest.footer
 
 
-def test_a_rescue_that_has_all_of_it_takes_its_place() -> None:
+def test_a_complete_rescue_replaces_the_recording() -> None:
     rescue = stored()
     rescue.samples = {"gpu:0": samples(5), "cpu:0": samples(5)}
     whole = merged(stored(), rescue)

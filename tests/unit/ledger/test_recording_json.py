@@ -46,7 +46,7 @@ def test_one_that_has_not_ended() -> None:
     assert_same(import_json(exported(made)), made, within=0)
 
 
-def test_what_json_cannot_write_of_a_machine_is_unknown() -> None:
+def test_values_that_json_cannot_write_are_none() -> None:
     made = recording(environment={"cpu": {"watts": math.nan}, "gpus": [math.inf, 1.5]})
     text = "".join(export_text(made))
     environment = json.loads(text)["header"]["environment"]
@@ -153,7 +153,7 @@ def test_an_error_names_the_place(change: Callable[[Any], None], place: str) -> 
     assert "\n" not in str(caught.value)
 
 
-def test_what_a_newer_minor_version_adds_is_passed_over() -> None:
+def test_keys_of_a_newer_minor_version_are_ignored() -> None:
     document = exported(recording())
     document["more"] = document["header"]["more"] = document["spans"][0]["more"] = [1]
     assert_same(import_json(document), recording(), within=0)
@@ -173,7 +173,7 @@ json_values = st.recursive(
 )
 
 
-def places(document: Any, found: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+def places(document: Any, parents: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     items = (
         document.items()
         if isinstance(document, dict)
@@ -181,7 +181,7 @@ def places(document: Any, found: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         if isinstance(document, list)
         else ()
     )
-    return [p for key, value in items for p in [(*found, key), *places(value, (*found, key))]]
+    return [p for key, value in items for p in [(*parents, key), *places(value, (*parents, key))]]
 
 
 DOCUMENT = exported(recording())
@@ -189,7 +189,7 @@ PLACES = places(DOCUMENT)
 
 
 @given(st.sampled_from(PLACES), json_values)
-def test_no_value_anywhere_brings_it_down(place: tuple[Any, ...], value: Any) -> None:
+def test_any_value_at_any_key_is_read_or_refused(place: tuple[Any, ...], value: Any) -> None:
     document = copy.deepcopy(DOCUMENT)
     container = document
     for key in place[:-1]:
@@ -236,7 +236,7 @@ def test_a_packed_file(tmp_path: Path) -> None:
         read_json(tmp_path / "none.json")
 
 
-def test_what_was_exported_before_there_were_gauges_still_comes_back() -> None:
+def test_exports_without_gauges_are_read() -> None:
     document = exported(recording())
     del document["header"]["gauges"]
     for name in [name for name in document["samples"] if "/" in name]:
@@ -248,7 +248,7 @@ def test_what_was_exported_before_there_were_gauges_still_comes_back() -> None:
     assert loads(json.dumps(document["header"]), Header) == back.header
 
 
-def test_a_stored_header_comes_back_and_a_number_that_was_none_is_unknown() -> None:
+def test_a_stored_header_is_read_and_invalid_numbers_are_none() -> None:
     header = recording(environment={"cpu": {"cores": 8}}).header
     assert loads(dumps(header), Header) == header
     text = dumps(header).replace('"cores":8', '"cores":NaN')

@@ -21,7 +21,7 @@ class Monitor:
         return SimpleNamespace(**self.mj)
 
 
-def test_millijoules_of_each_part_and_what_the_chip_cannot_tell(clock):
+def test_millijoules_of_each_part_and_the_parts_without_a_counter(clock):
     monitor = Monitor()
     discovery = find_apple(clock, monitor)
     assert [m.source.domain for m in discovery.meters] == ["cpu:0", "gpu:0", "ane:0"]
@@ -51,7 +51,7 @@ def test_a_report_that_fails_is_lost(clock):
         meter.read()
 
 
-def test_elsewhere_there_is_nothing_to_say_and_on_a_mac_the_extra_is_named(clock):
+def test_only_a_mac_without_the_extra_is_unavailable(clock):
     linux = find_apple(clock, platform="linux")
     assert not linux.meters
     assert not linux.unavailable

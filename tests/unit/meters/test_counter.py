@@ -58,7 +58,7 @@ def test_a_slow_counter_read_fast_may_deliver_a_whole_period_at_once():
     assert counter.note() is None
 
 
-def test_a_stretch_so_long_that_a_round_may_be_missed_is_noted():
+def test_an_interval_that_may_hide_a_wrap_is_noted():
     counter = unwrap(wraps_at=1_000_000_000)  # 1 kJ
     counter.advance(0, 0.0)
     counter.advance(100_000_000, 1.0)  # 100 W: a round in 10 s
@@ -78,7 +78,7 @@ def test_any_chain_of_steps_within_a_round_is_summed(steps, start):
 
 
 @given(st.lists(st.integers(0, 2**40), min_size=2, max_size=50), st.booleans())
-def test_it_never_falls_whatever_comes(values, wraps):
+def test_the_total_never_falls(values, wraps):
     counter = unwrap(wraps_at=2**40 if wraps else None)
     joules = [counter.advance(raw, t_s * 0.1) for t_s, raw in enumerate(values)]
     assert joules == sorted(joules)

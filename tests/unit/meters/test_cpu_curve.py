@@ -64,9 +64,9 @@ def test_less_knowledge_is_a_wider_interval():
         _, low, high = package_power(power_spec(family, knowledge=knowledge), LOAD)
         widths.append(np.mean(high / low))
     assert widths == sorted(widths)
-    known = spec_of("EPYC 7742")
-    _, low, high = package_power(known, LOAD)
-    _, low_guest, high_guest = package_power(known.part(0.25), LOAD)
+    spec = spec_of("EPYC 7742")
+    _, low, high = package_power(spec, LOAD)
+    _, low_guest, high_guest = package_power(spec.part(0.25), LOAD)
     assert np.mean(high_guest / low_guest) > np.mean(high / low)
 
 

@@ -66,7 +66,7 @@ def test_a_run_alone_on_the_machine_is_not_less_sure_for_the_split():
     assert alone.high == pytest.approx(whole.high * (1 + TICK_S / 64))
 
 
-def test_a_tick_costs_what_the_window_says_in_which_it_shows():
+def test_a_tick_has_the_power_of_the_window_that_shows_it():
     def slept(*ticks):  # on a machine that does next to nothing else
         rows = [(0.2 * i, 0.01 * (i + own), 25.6 * i, 0.01 * own) for i, own in enumerate(ticks)]
         return read_all(CpuModelMeter(SPEC, Times(*rows), "process", "m"), len(rows))
@@ -87,7 +87,7 @@ def test_a_window_without_ticks_waits_for_the_next():
     assert third.value == pytest.approx(package_power(SPEC, 1.0)[0])
 
 
-def test_what_the_source_says():
+def test_the_source_describes_the_model():
     meter = cpu_model_meter(Times(), DetectedCpu(name="AMD EPYC 7742 64-Core Processor", sockets=2))
     source = meter.source
     assert source.kind is ReadingKind.COUNTER
@@ -112,7 +112,7 @@ def test_an_unknown_model_of_a_known_family():
 
 
 @pytest.mark.parametrize("name", [None, "", "µ-chip 7", "x" * 500])
-def test_nothing_known_still_answers(name):
+def test_a_cpu_without_a_name_has_a_wide_model(name):
     spec, words = choose_spec(DetectedCpu(name=name))
     assert spec.knowledge is Knowledge.NOTHING
     assert "not known" in words

@@ -30,7 +30,7 @@ class TestTreeAccount:
         account.update([proc(1, 0, 2.0), proc(2, 1, 3.0)])
         assert account.update([proc(1, 0, 2.0, waited=3.5)]) == 5.5
 
-    def test_a_child_nobody_waits_for_is_kept(self):
+    def test_a_child_that_is_not_waited_for_is_kept(self):
         account = TreeAccount()
         account.update([proc(1, 0, 2.0), proc(2, 1, 3.0)])
         assert account.update([proc(1, 0, 2.0)]) == 5.0

@@ -40,7 +40,7 @@ def close(meters, gauges):
         one.close()
 
 
-def test_a_gpu_tells_utilization_memory_and_temperature(nvml_here, clock):
+def test_gauges_of_a_gpu_are_utilization_memory_and_temperature(nvml_here, clock):
     nvml_here.write_state(A100)
     meters, gauges, by_name = gauges_of(clock, scope="machine")
     assert list(by_name) == [
@@ -80,7 +80,7 @@ def test_memory_of_the_run_is_that_of_its_own_processes(nvml_here, clock):
 
 
 @pytest.mark.parametrize("card", [{"pids": [999], "pid_mib": 512}, {"pids": [71]}, {}])
-def test_memory_of_the_run_that_the_driver_does_not_tell_is_no_zero(nvml_here, clock, card):
+def test_missing_memory_of_the_run_is_none(nvml_here, clock, card):
     nvml_here.write_state(A100 | card)  # others' processes, no figure for them, none at all
     meters, gauges, by_name = gauges_of(clock, pids=(70, 71))
     assert by_name["gpu:0/memory_bytes"].read() is None
@@ -151,7 +151,7 @@ def test_an_amd_card_by_the_kernel(tmp_path, clock):
     assert by_name["gpu:0/utilization_pct"].read().value == 74
 
 
-def test_what_an_amd_card_does_not_tell_is_missing(tmp_path, clock):
+def test_missing_gauges_of_an_amd_card_have_a_reason(tmp_path, clock):
     amd_card(tmp_path, gpu_busy_percent=73)
     meters = find_amd(clock, {}, root=tmp_path).meters
     gauges = find_gauges("process", clock, Tree(clock), meters)

@@ -134,7 +134,7 @@ def test_an_index_among_unlike_gpus_is_warned_about(nvml_here, clock):
     close(discovery)
 
 
-def test_a_card_split_by_mig_is_read_whole_and_says_so(nvml_here, clock):
+def test_a_card_split_by_mig_is_read_whole_with_a_warning(nvml_here, clock):
     nvml_here.write_state(A100, SECOND | {"mig": 1, "mig_uuid": "MIG-dddd-4444"})
     discovery = find_nvml(clock, {"CUDA_VISIBLE_DEVICES": "MIG-dddd-4444"})
     assert domains(discovery) == ["gpu:1"]
@@ -191,7 +191,7 @@ def test_a_driver_without_cards(nvml_here, clock):
     assert [u.reason for u in discovery.unavailable] == ["the driver shows no GPU"]
 
 
-def test_without_a_driver_the_pci_bus_tells_what_is_missing(
+def test_without_a_driver_a_card_on_the_pci_bus_is_unavailable(
     nvml_here, clock, tmp_path, monkeypatch
 ):
     monkeypatch.delenv("FAKE_NVML_STATE")
@@ -206,7 +206,7 @@ def test_without_a_driver_the_pci_bus_tells_what_is_missing(
     assert "nvidia-driver" in missing.remedy
 
 
-def test_nvml_is_given_back_as_often_as_it_was_taken(nvml_here, clock):
+def test_nvml_is_shut_down_as_often_as_it_was_initialized(nvml_here, clock):
     nvml_here.write_state(A100, SECOND, {"uuid": "GPU-x", "name": "mute"})
     assert nvml_here.references() == 0
     discovery = find_nvml(clock, {})
@@ -216,7 +216,7 @@ def test_nvml_is_given_back_as_often_as_it_was_taken(nvml_here, clock):
     assert nvml_here.references() == 0
 
 
-def test_closed_by_somebody_else_is_lost_not_a_crash(nvml_here, clock):
+def test_nvml_shut_down_by_other_code_is_a_lost_meter(nvml_here, clock):
     import pynvml
 
     nvml_here.write_state(A100)
@@ -238,7 +238,7 @@ print(json.dumps([last.value - first.value, last.t_s - first.t_s]))
 """
 
 
-def test_a_process_of_its_own_finds_the_library_and_measures_known_watts(fake_nvml):
+def test_a_new_process_loads_the_library_and_measures_watts(fake_nvml):
     fake_nvml.write_state(A100 | {"live_since": time.monotonic()})
     run = subprocess.run(
         [sys.executable, "-c", LIVE],

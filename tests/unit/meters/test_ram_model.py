@@ -34,7 +34,7 @@ def test_the_part_a_process_tree_holds_at_most_all():
     assert values[2].value == pytest.approx(0.75 * 64 * 0.3725)
 
 
-def test_it_says_that_it_is_assumed():
+def test_the_source_is_assumed():
     source = RamModelMeter(64e9, Times(), "machine").source
     assert source.provenance is Provenance.ASSUMED
     assert source.domain == "dram:0"

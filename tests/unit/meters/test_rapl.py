@@ -36,7 +36,7 @@ def test_two_packages_and_their_dram_and_nothing_twice(powercap, clock):
     assert values == pytest.approx({"cpu:0": 120.0, "cpu:1": 80.5, "dram:0": 9.0, "dram:1": 7.0})
 
 
-def test_what_a_reading_says(powercap, clock):
+def test_fields_of_a_reading(powercap, clock):
     powercap.server()
     meter = by_domain(find_rapl(clock, powercap.root, cpu="Intel Xeon Gold 6148"))["cpu:0"]
     assert meter.source.kind is ReadingKind.COUNTER
@@ -94,7 +94,7 @@ def test_a_zone_that_is_removed_is_lost_though_its_file_was_open(powercap, clock
         meter.read()
 
 
-def test_a_zone_that_is_replaced_is_opened_anew(powercap, clock):
+def test_a_replaced_zone_is_opened_again(powercap, clock):
     powercap.zone("intel-rapl:0", "package-0", uj=50_000_000)
     (meter,) = find_rapl(clock, powercap.root).meters
     # Both files exist at once, so that the second cannot take the first one's inode number.

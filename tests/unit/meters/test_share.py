@@ -61,7 +61,7 @@ def test_it_is_modelled_and_passes_on_the_rest():
     assert inner.closed
 
 
-def test_joules_in_an_idle_window_are_nobodys():
+def test_joules_in_an_idle_window_belong_to_no_process():
     meter = ShareMeter(Counter(reading(0, 0), reading(1, 50)), Times((0, 5, 1), (1, 5, 1)))
     meter.read()
     assert meter.read().value == 0

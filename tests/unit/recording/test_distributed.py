@@ -18,7 +18,7 @@ def test_torchrun_one_process_per_node_and_a_common_group():
     assert first.tree_root() == os.getppid(), "all ranks are children of torchrun's agent"
 
 
-def test_torchrun_without_an_id_is_known_by_its_meeting_point():
+def test_torchrun_without_an_id_is_identified_by_its_rendezvous():
     env = {"TORCHELASTIC_RUN_ID": "none", "MASTER_ADDR": "node1", "MASTER_PORT": "29500"}
     assert detect_job(env | {"LOCAL_RANK": "0"}).group == "torchrun-node1:29500"
 

@@ -109,7 +109,7 @@ def test_threads_nest_by_themselves_and_stand_in_the_main_threads_span():
         assert ("metric", "inside", float(i), begun[f"thread {i}"][1]) in journal.entries
 
 
-def test_what_is_no_number_is_refused_and_nan_is_not_kept():
+def test_metrics_that_are_no_number_are_refused_and_nan_is_dropped():
     t, journal = tracker()
     for bad in ("good", None, 10**400, 10**9000):
         with pytest.raises(UsageError, match="accuracy"):
@@ -118,19 +118,20 @@ def test_what_is_no_number_is_refused_and_nan_is_not_kept():
     assert journal.entries == [("warn", "metric loss was nan: not stored")]
 
 
-def test_steps_tell_how_much_of_the_epoch_is_done(clock):
-    told = []
+def test_steps_report_the_part_of_the_epoch_done(clock):
+    parts = []
 
     class Events(NoEvents):
         def step(self, part):
-            told.append(part)
+            parts.append(part)
 
     tracker = EventTracker(Events(), clock)
     for _ in tracker.steps(range(8)):
         clock.now += 0.06
-    assert told == [0.25, 0.5, 0.75]  # no more often than ten times a second
-    assert list(tracker.steps(iter("abc"))) == ["a", "b", "c"]  # of unknown length: nothing is told
-    assert told == [0.25, 0.5, 0.75]
+    assert parts == [0.25, 0.5, 0.75]  # no more often than ten times a second
+    # Of an iterator of unknown length nothing is reported.
+    assert list(tracker.steps(iter("abc"))) == ["a", "b", "c"]
+    assert parts == [0.25, 0.5, 0.75]
     assert list(tracker.steps([])) == []
 
 

@@ -52,12 +52,12 @@ def test_gauges_are_no_energy_and_warn_of_none():
 def test_the_mean_is_weighted_by_time():
     recording = training()
     put(recording, "gpu:0/temperature_c", [0, 10, 20, 100], [40, 40, 80, 80])
-    found = gauges(recording)["gpu:0/temperature_c"]
+    gauge = gauges(recording)["gpu:0/temperature_c"]
     # 10 s at 40, 10 s from 40 to 80, 80 s at 80
-    assert found.mean == pytest.approx((10 * 40 + 10 * 60 + 80 * 80) / 100)
-    assert (found.min, found.max, found.last) == (40, 80, 80)
-    assert found.unit == "°C"
-    assert found.reason is None
+    assert gauge.mean == pytest.approx((10 * 40 + 10 * 60 + 80 * 80) / 100)
+    assert (gauge.min, gauge.max, gauge.last) == (40, 80, 80)
+    assert gauge.unit == "°C"
+    assert gauge.reason is None
 
 
 @given(
@@ -68,8 +68,8 @@ def test_the_mean_of_a_constant_is_the_constant(steps_s, constant):
     recording = training()
     t = np.cumsum([0.0, *steps_s])
     put(recording, "gpu:0/memory_bytes", t, np.full(len(t), float(constant)))
-    found = gauges(recording)["gpu:0/memory_bytes"]
-    assert found.min == found.mean == found.max == constant
+    gauge = gauges(recording)["gpu:0/memory_bytes"]
+    assert gauge.min == gauge.mean == gauge.max == constant
 
 
 def test_the_mean_of_cpu_time_is_exact_however_it_was_sampled():
@@ -79,9 +79,9 @@ def test_the_mean_of_cpu_time_is_exact_however_it_was_sampled():
     t = np.append(t, recording.duration_s)
     used_s = np.concatenate([[0.0], np.sort(rng.uniform(0, 300, len(t) - 1))])
     put(recording, CPU, t, 100 * used_s)
-    found = gauges(recording)[CPU]
-    assert found.mean == pytest.approx(100 * used_s[-1] / recording.duration_s)
-    assert found.min <= found.mean <= found.max
+    gauge = gauges(recording)[CPU]
+    assert gauge.mean == pytest.approx(100 * used_s[-1] / recording.duration_s)
+    assert gauge.min <= gauge.mean <= gauge.max
 
 
 def test_the_last_moment_of_a_run_is_no_rate_of_its_own():
@@ -89,11 +89,11 @@ def test_the_last_moment_of_a_run_is_no_rate_of_its_own():
     end = recording.duration_s
     t = [*range(10), end - 0.004, end]  # a tick of 10 ms in the last 4 ms
     put(recording, CPU, t, [100 * x for x in range(10)] + [100 * end, 100 * end + 1])
-    found = gauges(recording)[CPU]
-    assert found.max < 110
+    gauge = gauges(recording)[CPU]
+    assert gauge.max < 110
 
 
-def test_a_stretch_of_silence_counts_for_nothing():
+def test_a_gap_does_not_count_in_the_mean():
     recording = training()
     put(recording, "gpu:0/temperature_c", [0, 10, 90, 100], [40, 40, 80, 80])
     recording.gaps.append(Gap("gpu:0/temperature_c", 10, 90, "no reading for 80 s"))
@@ -103,7 +103,7 @@ def test_a_stretch_of_silence_counts_for_nothing():
     assert recording.energy_gaps == []
 
 
-def test_what_was_lost_says_so_and_keeps_what_it_said(clock):
+def test_a_lost_gauge_keeps_its_readings_and_has_a_reason(clock):
     gauge = FunctionGauge(clock, lambda t: 50 + t, lost_after_s=4.2)
     other = FunctionGauge(clock, lambda t: 3e9, gauge_source("memory_bytes"))
     samples, gaps = read(clock, [gauge, other], 10)
@@ -111,35 +111,35 @@ def test_what_was_lost_says_so_and_keeps_what_it_said(clock):
     recording.header.gauges.extend([gauge.source, other.source])
     recording.samples |= samples
     recording.gaps += gaps
-    found = gauges(recording)
-    assert "it fell off the bus" in found["gpu:0/temperature_c"].reason
-    assert 53 <= found["gpu:0/temperature_c"].last <= 54.2
-    assert found["memory_bytes"].reason is None
-    assert found["memory_bytes"].mean == pytest.approx(3e9)
+    by_name = gauges(recording)
+    assert "it fell off the bus" in by_name["gpu:0/temperature_c"].reason
+    assert 53 <= by_name["gpu:0/temperature_c"].last <= 54.2
+    assert by_name["memory_bytes"].reason is None
+    assert by_name["memory_bytes"].mean == pytest.approx(3e9)
     assert gauge.closed
     assert other.closed
 
 
-def test_what_cannot_be_read_is_listed_with_its_reason():
+def test_unreadable_gauges_are_listed_with_their_reason():
     recording = with_gauges(training())
     recording.header.gauges.append(gauge_source("gpu:1/temperature_c", reason="denied"))
     recording.header.gauges.append(gauge_source("gpu:2/temperature_c"))
-    found = gauges(recording)
-    assert found["gpu:1/temperature_c"].mean is None
-    assert found["gpu:1/temperature_c"].reason == "denied"
-    assert found["gpu:2/temperature_c"].reason == "it gave no reading"
+    by_name = gauges(recording)
+    assert by_name["gpu:1/temperature_c"].mean is None
+    assert by_name["gpu:1/temperature_c"].reason == "denied"
+    assert by_name["gpu:2/temperature_c"].reason == "it gave no reading"
     (document,) = [
         g for g in summarize(recording).to_json()["gauges"] if g["name"] == "gpu:1/temperature_c"
     ]
     assert (document["mean"], document["reason"]) == (None, "denied")
 
 
-def test_memory_of_the_whole_device_stands_in_and_says_so():
+def test_memory_of_the_whole_device_is_used_and_labeled():
     recording = training()
     recording.header.gauges.append(gauge_source("gpu:0/memory_bytes", source="own processes"))
     put(recording, "gpu:0/device_memory_bytes", [0, 100], [4e9, 4e9], source="whole device")
-    (found,) = summarize(recording).gauges
-    assert (found.name, found.source, found.max) == (
+    (gauge,) = summarize(recording).gauges
+    assert (gauge.name, gauge.source, gauge.max) == (
         "gpu:0/memory_bytes",
         "whole device",
         4e9,
@@ -154,9 +154,9 @@ def test_a_run_too_short_for_a_gauge():
     recording = without_samples()
     put(recording, CPU, [0.001], [0.0])
     recording.header.gauges.append(gauge_source("memory_bytes"))
-    for found in summarize(recording).gauges:
-        assert found.mean is None
-        assert "too short" in found.reason
+    for gauge in summarize(recording).gauges:
+        assert gauge.mean is None
+        assert "too short" in gauge.reason
 
 
 def test_epochs_have_means_of_their_own():
@@ -224,7 +224,7 @@ def test_a_driver_that_hangs_in_a_gauge_holds_up_no_meter():
     assert [text for text in recording.warnings if "gauge" in text]
 
 
-def test_a_silence_of_what_does_not_count_is_a_gap(clock):
+def test_a_silent_gauge_of_levels_is_a_gap(clock):
     gauge = FunctionGauge(clock, lambda t: None if 3 < t < 20 else 50.0)
     _, (gap,) = read(clock, [gauge], 30)
     assert gap.reason.startswith("no reading for 1")

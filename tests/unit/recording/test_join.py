@@ -51,7 +51,7 @@ def test_spans_and_metrics_of_an_inner_script_appear_in_the_outer_run(outer, clo
     assert not file.path.exists()
 
 
-def test_what_an_inner_script_warns_of_reaches_the_outer_run(outer):
+def test_warnings_of_an_inner_script_reach_the_outer_run(outer):
     recorder, sink = outer
     file = JoinFile()
     EventWriter(file.path).warn("\U0001f525" * 1000)
@@ -60,7 +60,7 @@ def test_what_an_inner_script_warns_of_reaches_the_outer_run(outer):
     assert finish(recorder, sink).warnings == ["\U0001f525" * 500]
 
 
-def test_a_writer_that_was_closed_says_nothing_more(outer):
+def test_a_closed_writer_writes_nothing(outer):
     recorder, sink = outer
     file = JoinFile()
     writer = EventWriter(file.path)
@@ -105,7 +105,7 @@ def test_a_burst_is_read_in_parts_and_all_of_it_at_the_end(clock):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can free the front of a file")
-def test_what_was_read_takes_no_space_any_longer(outer):
+def test_a_read_file_is_truncated(outer):
     recorder, sink = outer
     file = JoinFile()
     writer = EventWriter(file.path)

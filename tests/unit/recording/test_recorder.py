@@ -126,7 +126,7 @@ def test_a_silent_power_meter_leaves_a_gap_and_a_counter_does_not(clock):
     assert [g.domain for g in summary.recording.gaps] == ["gpu:0"]
 
 
-def test_what_a_meter_notes_is_marked(clock):
+def test_notes_of_a_meter_are_marked(clock):
     meter = FunctionMeter(clock, lambda t: 50 * t)
     recorder, sink, _ = record(clock, [meter])
     meter.notes.append("the counter was reset")
@@ -233,7 +233,7 @@ def test_the_planned_epochs_are_those_begun_and_those_still_to_come(clock):
     assert recorder.planned_epochs == 10
 
 
-def test_ranks_that_tell_the_same_epochs_plan_them_once(clock):
+def test_ranks_that_log_the_same_epochs_plan_them_once(clock):
     recorder, _, _ = record(clock, [])
     for rank in (7, 8):
         recorder.plan(3, origin=rank)
@@ -259,7 +259,7 @@ def test_a_meter_that_took_long_once_is_not_read_less_often(clock):
 
 
 @pytest.mark.parametrize("kind", ReadingKind)
-def test_a_slow_meter_beside_a_quick_one_leaves_the_live_epochs_right(clock, kind):
+def test_live_epochs_are_right_with_a_slow_and_a_quick_meter(clock, kind):
     quick = FunctionMeter(clock, lambda t: 100 * t, source("gpu:0", period_s=0.01))
     slow = FunctionMeter(
         clock, lambda t: 50 * t if kind is ReadingKind.COUNTER else 50, source("node")
@@ -347,7 +347,7 @@ def test_a_span_that_seems_to_have_used_nothing_may_have_used_something(clock):
     assert idle.energy.high > 0
 
 
-def test_places_reached_are_told_with_the_energy_up_to_there(clock):
+def test_positions_are_reported_with_the_energy_so_far(clock):
     meter = FunctionMeter(clock, lambda t: 100 * t)
     places, asked = [], []
     sink = MemorySink()
@@ -398,7 +398,7 @@ def test_steps_of_another_rank_are_not_counted_twice(clock):
     assert [p.done for p in places] == [0, 0.5, 1]
 
 
-def test_an_epoch_told_of_afterwards_is_kept(clock):
+def test_an_epoch_reported_after_its_end_is_kept(clock):
     meter = FunctionMeter(clock, lambda t: 100 * t)
     recorder, sink, _ = record(clock, [meter])
     instants = []

@@ -54,7 +54,7 @@ def test_a_meter_that_cannot_even_be_closed_ends_nothing(clock):
     assert any("gpu:1" in w and "the handle is gone" in w for w in sink.recording().warnings)
 
 
-def test_faults_of_those_who_are_told_end_nothing(clock):
+def test_errors_of_callbacks_end_nothing(clock):
     def fault(*_):
         raise KeyError("a fault")
 

@@ -36,7 +36,7 @@ def test_each_span_has_the_energy_it_would_have_alone():
     ]
     spans += [Span(200, None, "phase", "", 4.0, 4.0), Span(201, None, "phase", "", 19.0, 19.5)]
     made = recording(spans)
-    found = {s.span.id: s for s in summarize(made).spans}
+    by_id = {s.span.id: s for s in summarize(made).spans}
     for span in spans:
         end = 20.0 if span.end_s is None else span.end_s
         alone = {
@@ -45,17 +45,17 @@ def test_each_span_has_the_energy_it_would_have_alone():
             if span.start_s < made.samples[s.domain].t_s[-1]
         }
         alone = {name: energy for name, energy in alone.items() if energy is not None}
-        together = found[span.id].domains
+        together = by_id[span.id].domains
         assert together.keys() == alone.keys()
         for name, energy in alone.items():
             assert together[name].value == pytest.approx(energy.value)
             # It may have lost to its neighbors in the run what it did use: it is less sure.
             assert together[name].low <= energy.low + 1e-9
             assert together[name].high >= energy.high - 1e-9
-        assert found[span.id].energy == add_independent(together.values())
-        assert found[span.id].duration_s == max(0.0, end - span.start_s)
-    assert found[200].energy is None
-    assert found[201].energy is None
+        assert by_id[span.id].energy == add_independent(together.values())
+        assert by_id[span.id].duration_s == max(0.0, end - span.start_s)
+    assert by_id[200].energy is None
+    assert by_id[201].energy is None
 
 
 @pytest.mark.parametrize("spans", [[], [Span(1, None, "epoch", "", 0.0, 0.0, 0)]])

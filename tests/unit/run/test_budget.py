@@ -48,11 +48,11 @@ def test_a_budget_of_energy_ignores_pue_tariff_and_region():
     assert (budget.limit_j, budget.per_joule, budget.basis) == (50e3, 1.0, "")
 
 
-def test_energy_is_told_as_every_energy_is():
+def test_energy_has_its_common_format():
     budget = Budget("50kJ")
-    spent = joules(12_300, 11_900, 12_700)
-    assert budget.cost_text(spent) == "12.3 kJ (11.9 to 12.7)"
-    assert budget.share(spent) == pytest.approx(0.246)
+    energy = joules(12_300, 11_900, 12_700)
+    assert budget.cost_text(energy) == "12.3 kJ (11.9 to 12.7)"
+    assert budget.share(energy) == pytest.approx(0.246)
 
 
 def test_co2_by_the_grid_of_a_country():
@@ -67,7 +67,7 @@ def test_co2_by_the_grid_of_a_country():
     assert cost.provenance is Provenance.ASSUMED
 
 
-def test_co2_without_a_country_is_the_worlds_average_and_says_so():
+def test_co2_without_a_country_uses_the_worlds_average_with_a_note():
     budget = Budget("1.2 kg CO2e")
     world = find_grid("world").carbon_g_per_kwh
     assert budget.limit_j == pytest.approx(1200 / world * 3.6e6)
@@ -128,7 +128,7 @@ def test_the_sites_overhead_takes_its_part_of_co2_and_money(text, more):
         *(True, None, [], "1,200", 10**400),
     ],
 )
-def test_what_is_no_budget(given):
+def test_invalid_budgets_are_usage_errors(given):
     with pytest.raises(UsageError):
         Budget(given, tariff=0.3)
 
@@ -157,7 +157,7 @@ def test_a_budget_without_its_price_is_refused(text, more, names):
 
 
 @given(st.floats(1e-3, 1e6), st.floats(1, 3), st.floats(1, 2000))
-def test_a_limit_spent_is_the_budget(amount, pue, per_kwh):
+def test_energy_at_the_limit_exceeds_the_budget(amount, pue, per_kwh):
     for text, more in [
         (f"{amount:f} g CO2e", {"carbon_intensity": per_kwh}),
         (f"{amount:f} EUR", {"tariff": per_kwh}),
@@ -180,8 +180,8 @@ def watch():
 
 
 def actions(watch, *ticks):
-    found = [watch.update(float(i), *tick) for i, tick in enumerate(ticks)]
-    return [None if status is None else status.action for status in found]
+    statuses = [watch.update(float(i), *tick) for i, tick in enumerate(ticks)]
+    return [None if status is None else status.action for status in statuses]
 
 
 def test_a_run_within_its_budget_makes_no_news(watch):
@@ -193,7 +193,7 @@ def test_a_forecast_that_may_still_be_within_makes_no_news(watch):
     assert actions(watch, (joules(1), over(50e3, 80e3, 90e3))) == [None]
 
 
-def test_a_forecast_surely_over_is_told_once(watch):
+def test_a_forecast_surely_over_is_reported_once(watch):
     status = watch.update(1.0, joules(1), over(74e3, 80.2e3, 90e3))
     assert status.action is Action.WARN
     assert status.text == (
@@ -202,7 +202,7 @@ def test_a_forecast_surely_over_is_told_once(watch):
     assert actions(watch, *[(joules(2), over(74e3, 80e3, 90e3))] * 5) == [None] * 5
 
 
-def test_a_forecast_that_comes_and_goes_is_told_only_when_its_verdict_is_another(watch):
+def test_a_forecast_is_reported_only_when_its_verdict_changes(watch):
     surely_over, doubtful, within = over(51e3, 60e3, 70e3), over(45e3, 52e3, 60e3), over(1, 2, 3)
     ticks = [surely_over, doubtful, surely_over, doubtful, within, doubtful, within, surely_over]
     assert actions(watch, *[(joules(1), forecast) for forecast in ticks]) == [
@@ -210,12 +210,12 @@ def test_a_forecast_that_comes_and_goes_is_told_only_when_its_verdict_is_another
     ]
 
 
-def test_a_narrow_forecast_that_trembles_at_the_limit_is_told_once(watch):
+def test_a_forecast_that_varies_around_the_limit_is_reported_once(watch):
     ticks = [(joules(1), joules(50e3 + (-1) ** i * 100)) for i in range(20)]
     assert [action for action in actions(watch, *ticks) if action] == [Action.WARN]
 
 
-def test_it_is_spent_when_the_value_reaches_it_whatever_the_bounds(watch):
+def test_a_budget_is_exceeded_by_the_value_not_by_its_bounds(watch):
     news = actions(
         watch,
         (joules(49_999, 20e3, 100e3), None),
@@ -234,7 +234,7 @@ def test_who_decides_is_asked_with_the_figures_of_the_day(watch):
     assert later.text == "the budget of 50 kJ is exceeded: 55.0 kJ (54.0 to 56.0)"
 
 
-def test_what_is_spent_is_told_in_the_units_of_the_budget():
+def test_energy_so_far_has_the_unit_of_the_budget():
     watch = BudgetWatch(Budget("30gCO2", carbon_intensity=360, pue=1.5))
     status = watch.update(9.0, joules(0.2e6 + 1, 0.18e6, 0.22e6), None)
     assert status.text == (
@@ -242,14 +242,14 @@ def test_what_is_spent_is_told_in_the_units_of_the_budget():
     )
 
 
-def test_unknown_energy_never_exceeds_a_budget_and_is_told_once(watch):
+def test_unknown_energy_never_exceeds_a_budget_and_is_reported_once(watch):
     news = [watch.update(t / 10, None, None) for t in range(300)]
-    told = [(i, status) for i, status in enumerate(news) if status]
-    assert [(i, status.action) for i, status in told] == [(100, Action.UNKNOWN)]
-    assert told[0][1].text == "the budget of 50 kJ cannot be checked: no energy is measured"
+    reported = [(i, status) for i, status in enumerate(news) if status]
+    assert [(i, status.action) for i, status in reported] == [(100, Action.UNKNOWN)]
+    assert reported[0][1].text == "the budget of 50 kJ cannot be checked: no energy is measured"
 
 
-def test_without_a_meter_it_is_told_at_once():
+def test_a_missing_meter_is_reported_at_once():
     watch = BudgetWatch(Budget("50kJ"), metered=False)
     assert actions(watch, (None, None), (None, None)) == [Action.UNKNOWN, None]
 
@@ -288,7 +288,7 @@ def test_on_exceeded_is_stop_warn_or_a_function(on_exceeded):
         Budget("50kJ", on_exceeded)
 
 
-def test_the_error_says_what_was_spent_and_what_to_do(status):
+def test_the_error_has_the_energy_so_far_and_the_option(status):
     error = status.error()
     assert isinstance(error, JoulecastError)
     assert error.exit_code == 3

@@ -84,7 +84,7 @@ def test_a_loop_that_begins_again_is_another_count(clock):
     assert [e.duration_s for e in epochs] == pytest.approx([1] * 6, abs=0.11)
 
 
-def test_a_training_that_tells_its_own_epochs_is_not_read(clock):
+def test_output_of_a_training_that_logs_epochs_is_not_read(clock):
     run = Run(clock)
     for epoch in EventTracker(run.recorder).epochs(3):
         run.prints(f"Epoch {epoch + 1}/3\n")

@@ -31,7 +31,7 @@ def test_epochs_are_counted_by_their_rhythm():
     assert [p.done for p in places] == sorted(p.done for p in places)
 
 
-def test_more_than_what_was_planned_is_not_done():
+def test_progress_ends_at_the_plan():
     assert max(p.done for p in fed(epochs, 100, planned=5)) == 5
 
 
@@ -44,9 +44,9 @@ def test_hours_of_readings_find_room():
 
 
 @pytest.mark.parametrize("power_at", [lambda t: 150.0, lambda t: 100 + t])
-def test_where_there_is_no_rhythm_nothing_is_told(power_at):
+def test_power_without_a_rhythm_has_no_positions(power_at):
     assert fed(power_at, 120) == []
 
 
-def test_without_a_meter_nothing_is_told():
+def test_without_a_meter_there_are_no_positions():
     assert PowerProgress(10).push(100.0, None) == []

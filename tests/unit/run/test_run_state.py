@@ -7,7 +7,7 @@ from joulecast.units import Estimate, Provenance
 
 
 class MeanRate(OnlineForecaster):
-    """What is spent, and the mean rate for the rest; remembers what it was fed."""
+    """The energy so far and the mean rate for the rest; keeps the work it was given."""
 
     name = "mean"
 
@@ -21,10 +21,10 @@ class MeanRate(OnlineForecaster):
         done = sum(w.progress for w in self.works)
         if not done:
             return None
-        spent = sum(w.energy_j for w in self.works)
+        so_far = sum(w.energy_j for w in self.works)
         time = sum(w.duration_s for w in self.works)
         rest = max(0, planned - done) / done
-        energy = max(spent * (1 + rest), spent + pending.energy_j)
+        energy = max(so_far * (1 + rest), so_far + pending.energy_j)
         duration = max(time * (1 + rest), time + pending.duration_s)
         return Forecast(
             Prediction(energy, energy * 0.7, energy * 1.4), Prediction(duration), ("a note",)
@@ -49,7 +49,7 @@ def place(done, t_s, energy, planned=10):
     return RunPosition(done, planned, t_s, None if energy is None else joules(energy))
 
 
-def test_work_is_what_lies_between_two_places():
+def test_work_is_the_difference_of_two_positions():
     estimator, (forecaster, *_) = estimator_of()
     estimator.update(place(0, 5, 50))  # set-up
     estimator.update(place(0.5, 6, 80))
@@ -85,7 +85,7 @@ def test_the_forecast_joins_its_own_interval_with_the_meters_error():
     assert state.reason is None
 
 
-def test_no_forecast_is_below_what_is_spent():
+def test_no_forecast_is_below_the_energy_so_far():
     estimator, _ = estimator_of()
     estimator.update(place(0, 0, 0))
     estimator.update(place(10, 10, 1000))
@@ -103,7 +103,7 @@ def test_no_forecast_is_below_what_is_spent():
         ([place(0, 1, 1)], 10, "too little of the run is done"),
     ],
 )
-def test_what_cannot_be_told_is_none_with_its_reason(places, planned, reason):
+def test_unknown_figures_are_none_with_their_reason(places, planned, reason):
     estimator, _ = estimator_of(planned)
     for each in places:
         estimator.update(each)
@@ -123,7 +123,7 @@ def test_without_meters_time_is_forecast_all_the_same():
     assert state.total_duration.value == pytest.approx(100)
 
 
-def test_progress_that_falls_back_is_a_new_count_after_what_is_spent():
+def test_progress_that_falls_back_is_a_new_count_after_the_energy_so_far():
     estimator, made = estimator_of()
     for done, t in [(0, 1), (1, 2), (2, 3)]:
         estimator.update(place(done, t, t * 10))
@@ -159,7 +159,7 @@ def test_power_does_not_depend_on_how_long_ago_the_meters_were_read():
         assert state.power_w == pytest.approx(100)
 
 
-def test_another_forecaster_takes_over_what_was_seen():
+def test_another_forecaster_is_given_the_work_so_far():
     estimator, made = estimator_of()
     estimator.update(place(0, 1, 10))
     estimator.update(place(1, 2, 20))
@@ -170,7 +170,7 @@ def test_another_forecaster_takes_over_what_was_seen():
     assert len(made[0].works) == 2
 
 
-def test_progress_told_by_another_is_a_new_count():
+def test_progress_from_another_source_is_a_new_count():
     estimator, made = estimator_of()
     estimator.update(place(0, 1, 10))
     estimator.update(RunPosition(3, 10, 2, joules(20), source="tqdm's bar"))

@@ -57,7 +57,7 @@ def test_factors_in_another_order_are_the_same_trials() -> None:
     assert {t.trial_id for t in ordered(turned)} == {t.trial_id for t in ordered(study())}
 
 
-def test_what_is_excluded_is_not_run() -> None:
+def test_excluded_configurations_are_not_run() -> None:
     plan = Study("s", "t.py:f", FACTORS, exclude=({"architecture": "vit"}, {"batch": 32}))
     assert {tuple(t.factors.values()) for t in ordered(plan)} == {
         (a, b) for a in ("mlp", "cnn") for b in (64, 128)

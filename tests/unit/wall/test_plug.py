@@ -192,13 +192,15 @@ class TestTrouble:
             ("tasmota", "/cm?cmnd=Status 8", {"StatusSNS": 1}),
         ],
     )
-    def test_what_is_no_plug(self, server: Server, address: str, path: str, answer: Any) -> None:
+    def test_answers_that_come_from_no_plug(
+        self, server: Server, address: str, path: str, answer: Any
+    ) -> None:
         server.answers = {} if answer is None else {path: answer}
         with pytest.raises(PlugError):
             plug(f"{address}://{server.host}").power_w()
 
     @pytest.mark.parametrize("power", ["64", None, True, {}, -5.0, float("nan"), float("inf")])
-    def test_what_is_no_power(self, server: Server, power: object) -> None:
+    def test_invalid_power_is_an_error(self, server: Server, power: object) -> None:
         server.answers = GEN1 | {"/meter/0": {"power": power, "is_valid": True}}
         with pytest.raises(PlugError):
             plug(f"shelly://{server.host}").power_w()
@@ -208,20 +210,20 @@ class TestTrouble:
         with pytest.raises(PlugError):
             plug(f"shelly://{server.host}").power_w()
 
-    def test_nobody_is_there(self) -> None:
+    def test_a_refused_connection_names_the_host(self) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             host = f"127.0.0.1:{free.getsockname()[1]}"
         with pytest.raises(PlugError, match=host):
             plug(f"shelly://{host}").power_w()
 
-    def test_it_does_not_answer(self) -> None:
+    def test_a_silent_host_is_a_timeout(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:  # it listens and says nothing
             one = Plug(parse_plug(f"tasmota://127.0.0.1:{silent.getsockname()[1]}"), timeout_s=0.2)
             with pytest.raises(PlugError):
                 one.power_w()
 
-    def test_what_is_not_http(self) -> None:
+    def test_an_answer_that_is_not_http(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
             answers: Callable[[], None] = lambda: server.accept()[0].sendall(b"SSH-2.0\r\n")  # noqa: E731
             thread = threading.Thread(target=answers)
@@ -253,7 +255,7 @@ class TestAddress:
             "shelly://[::1",
         ],
     )
-    def test_what_is_none(self, text: str) -> None:
+    def test_invalid_addresses(self, text: str) -> None:
         with pytest.raises(UsageError, match="--plug") as caught:
             parse_plug(text)
         assert "secret" not in str(caught.value)

@@ -218,7 +218,7 @@ class TestEnergy:
         assert wall.high - wall.value == pytest.approx(half)
         assert wall.value - wall.low == pytest.approx(half)
 
-    def test_what_meters_could_not_resolve_is_added(self) -> None:
+    def test_unresolved_energy_widens_the_interval(self) -> None:
         total = Estimate(20e3, 15e3, 30e3)
         seen = wall_energy(total, 100.0, FIT)
         unseen = wall_energy(total, 100.0, FIT, resolved=False)

@@ -99,7 +99,7 @@ def test_a_change_of_shape_in_place_happens_each_time():
         assert x.shape == (6,)
 
 
-def test_what_does_not_fit_is_an_error_each_time():
+def test_invalid_shapes_are_an_error_each_time():
     results = MetaResults()
     for _ in range(2):
         with pytest.raises(RuntimeError):

@@ -116,8 +116,8 @@ def test_optimizers_go_from_tensor_to_tensor(name):
 
 def test_batch_normalization_has_its_sizes():
     work = analyze(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)), (3, 6, 6), batch=4)
-    found = [op for op in work.ops if op.kind is OperatorKind.NORM]
-    assert [op.shape for op in found] == [(4, 8, 16), (4, 8, 16)]
+    norms = [op for op in work.ops if op.kind is OperatorKind.NORM]
+    assert [op.shape for op in norms] == [(4, 8, 16), (4, 8, 16)]
     plain = analyze(nn.LayerNorm(8), (8,), batch=4)
     assert [op.shape for op in plain.ops if op.kind is OperatorKind.NORM] == [(), ()]
 

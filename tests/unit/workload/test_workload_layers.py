@@ -24,18 +24,18 @@ def layers(work):
 
 def test_backward_work_belongs_to_the_module_that_went_forward():
     net = nn.Sequential(nn.Linear(4, 4), Block(), nn.Linear(4, 2))
-    found = layers(analyze(net, (4,), batch=10, loss="sum"))
-    assert list(found) == ["0", "1.wide", "1", "1.narrow", "2", "loss"]
+    by_name = layers(analyze(net, (4,), batch=10, loss="sum"))
+    assert list(by_name) == ["0", "1.wide", "1", "1.narrow", "2", "loss"]
     # The bias's gradient is a sum; where the residual branched off, two gradients meet.
     sums = {"0": 4, "1.wide": 16 + 4, "1.narrow": 4, "2": 2}
     for name, summed in sums.items():
-        layer = found[name]
+        layer = by_name[name]
         times = 1 if name == "0" else 2  # the input needs no gradient
         assert layer.backward_flops == times * layer.forward_flops + 10 * summed, name
     # The sum of the residual and the activation are the block's own.
-    assert found["1"].type == "Block"
-    assert found["1"].forward_flops == 10 * 4 + 10 * 16
-    assert found["1"].backward_flops >= 10 * 16
+    assert by_name["1"].type == "Block"
+    assert by_name["1"].forward_flops == 10 * 4 + 10 * 16
+    assert by_name["1"].backward_flops >= 10 * 16
 
 
 def test_layers_add_up_to_the_whole():

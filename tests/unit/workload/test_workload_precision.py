@@ -77,7 +77,7 @@ def test_a_model_in_half_already_stays_so():
     assert work.gradient_bytes == 2 * work.parameters
 
 
-def test_an_unknown_precision_is_told():
+def test_an_unknown_precision_is_an_error():
     with pytest.raises(UsageError):
         analyze(net(), (3, 6, 6), precision="fp12")
 

@@ -53,14 +53,14 @@ def test_no_energy_is_none():
 
 
 def test_overlaps_count_once():
-    found = ordered(
+    periods = ordered(
         [
             IntensityPeriod(3600, 7200, 2),
             IntensityPeriod(0, 5000, 1),
             IntensityPeriod(3600, 7200, 2),
         ]
     )
-    assert [(i.start_s, i.end_s) for i in found] == [(0, 3600), (3600, 7200)]
+    assert [(i.start_s, i.end_s) for i in periods] == [(0, 3600), (3600, 7200)]
 
 
 @given(
@@ -68,8 +68,8 @@ def test_overlaps_count_once():
     st.floats(1, 900),
 )
 def test_mean_lies_between_the_bounds(intervals, otherwise):
-    known = series(*((a, a + length, grams) for a, length, grams in intervals))
-    mean = mean_intensity(steady(1000, 8000, 1e6), 1000, 8000, known, otherwise)
+    intensity = series(*((a, a + length, grams) for a, length, grams in intervals))
+    mean = mean_intensity(steady(1000, 8000, 1e6), 1000, 8000, intensity, otherwise)
     if mean is not None:
         assert 0 < mean.coverage <= 1
         assert mean.low_g_per_kwh * (1 - 1e-9) <= mean.carbon_g_per_kwh

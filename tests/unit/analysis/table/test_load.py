@@ -114,7 +114,7 @@ def test_runs_that_did_not_finish_are_left_out_and_noted(ledger: Path) -> None:
         ("a0", {"where": {"nmae": "a0"}}, BadInputError),
     ],
 )
-def test_what_cannot_be_loaded(
+def test_unsupported_values_are_refused(
     ledger: Path, source: object, options: dict, error: type[Exception]
 ) -> None:
     with pytest.raises(error):

@@ -47,7 +47,7 @@ def test_devices_of_a_kind_are_added() -> None:
     assert table.numbers("gpu_energy_j")[0] == pytest.approx(400 * 9.9, rel=1e-3)
 
 
-def test_what_a_run_does_not_have_is_not_known() -> None:
+def test_a_missing_column_of_a_run_is_none() -> None:
     bare = Recording(header("b", tags={}, sources=[]), footer=Footer(Status.FINISHED, 3.0))
     table = runs_table([summarize(recording()), summarize(bare)], "t")
     for column in ("energy_j", "power_w", "epochs", "epoch_energy_j", "gpu_energy_j", "accuracy"):
@@ -95,7 +95,7 @@ def test_gauges_of_several_devices() -> None:
     assert "gpu_temperature_c" not in row and "device_memory_bytes" not in row
 
 
-def test_a_run_that_served_tells_one_inference_and_any_other_a_training() -> None:
+def test_serving_runs_have_inference_energy_and_others_training_energy() -> None:
     columns = {
         "run_id": ["a", "b", "c"],
         "energy_j": [500.0, 80.0, None],
@@ -125,7 +125,7 @@ def test_of_both_the_intervals_of_the_runs_are_kept() -> None:
     )
 
 
-def test_what_a_run_says_itself_of_an_inference_stays() -> None:
+def test_the_inference_energy_in_a_tag_is_kept() -> None:
     columns = {"run_id": ["a"], "energy_j": [500.0], "inference_j": [0.25]}
     table = trainings_and_inferences(Table("t", columns), "requests", "training_j", "inference_j")
     assert table.columns["inference_j"] == [0.25]

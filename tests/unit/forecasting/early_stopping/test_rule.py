@@ -107,7 +107,7 @@ def test_the_rule_is_that_of_keras(values: list[float], patience: int, min_delta
     st.integers(0, 8),
     st.integers(0, 60),
 )
-def test_whatever_was_logged(curve: list[float | None], patience: int, planned: int) -> None:
+def test_any_logged_values(curve: list[float | None], patience: int, planned: int) -> None:
     result = stopping(curve, EarlyStopping("loss", patience), planned)
     assert (result.p >= 0).all() and result.p.sum() == pytest.approx(1)
     assert result.epochs[0] == len(curve) and result.epochs[-1] == max(planned, len(curve))

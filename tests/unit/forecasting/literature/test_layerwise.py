@@ -81,7 +81,7 @@ def test_one_fit_spans_several_devices():
     assert energy_of(fitted, layer("Conv2d", 5, 0), device=other) > 0
 
 
-def test_what_cannot_be_learned_from():
+def test_unsuitable_runs_are_refused():
     with pytest.raises(BadInputError):
         Layerwise.fit([])
     with pytest.raises(BadInputError):

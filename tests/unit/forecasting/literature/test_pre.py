@@ -87,7 +87,7 @@ def test_the_same_seed_finds_the_same():
     assert one.regression.rmse == two.regression.rmse
 
 
-def test_what_cannot_be_learned_from():
+def test_unsuitable_runs_are_refused():
     with pytest.raises(BadInputError):
         PrePower.fit(RUNS[:9])
     bare = [replace(r, facts=Facts("net", "x")) for r in RUNS]

@@ -90,8 +90,8 @@ def test_novel_devices_and_operators_widen_the_interval_with_a_note():
     strange, why = width(GPU, workload(rare))
     assert strange > usual
     assert any("embedding" in note for note in why)
-    known, _ = width(GPU.calibrated(Calibration(compute=1.0)))
-    assert known < usual
+    calibrated, _ = width(GPU.calibrated(Calibration(compute=1.0)))
+    assert calibrated < usual
 
 
 @pytest.mark.parametrize(
@@ -103,16 +103,16 @@ def test_novel_devices_and_operators_widen_the_interval_with_a_note():
         (Calibration(step_s=0.5), workload(elementwise(10)), None),
     ],
 )
-def test_what_was_measured_takes_the_place_of_constants(calibration, work, slower):
+def test_measured_values_replace_constants(calibration, work, slower):
     plain, own = Physical().step(work, GPU), Physical().step(work, GPU.calibrated(calibration))
     ratio = own.duration.value / plain.duration.value
     assert ratio == pytest.approx(slower, rel=0.1) if slower else ratio > 5
 
 
 def test_calibrated_power():
-    def watts(work, **found):
+    def watts(work, **calibration):
         unlimited = replace(GPU, power_limit_w=1e6)
-        return Physical().step(work, unlimited.calibrated(Calibration(**found))).power.value
+        return Physical().step(work, unlimited.calibrated(Calibration(**calibration))).power.value
 
     assert watts(workload(elementwise(10)), idle_w=20.0, step_s=1.0) == pytest.approx(20, rel=0.05)
     moving = workload(elementwise(1e9))
@@ -154,7 +154,7 @@ def test_totals_that_make_no_sense():
     assert total(STEP, 0).energy.value == 0
 
 
-def test_memory_is_compared_with_what_there_is():
+def test_needed_memory_is_compared_with_the_device():
     needed = memory_needed(WORK, GPU)
     assert needed.fits is False
     assert "does not fit" in needed.warning
@@ -168,7 +168,7 @@ def test_memory_is_compared_with_what_there_is():
     assert memory_needed(WORK, replace(GPU, devices=2)).needed_bytes < needed.needed_bytes
 
 
-def test_a_smaller_batch_is_the_cure_only_where_it_is():
+def test_a_smaller_batch_is_proposed_only_where_it_helps():
     work = replace(
         WORK, batch=8, weight_bytes=1e9, gradient_bytes=1e9, optimizer_bytes=2e9,
         activation_bytes=16e9, peak_bytes=0.0,
@@ -195,7 +195,7 @@ def test_precisions_a_device_lacks_run_as_the_next_wider():
     assert replace(GPU, vector={}).peak_tflops("fp32") is None
 
 
-def test_no_gpu_draws_more_than_it_is_let():
+def test_no_gpu_draws_more_than_its_limit():
     step = Physical().step(WORK, replace(GPU, power_limit_w=0.7 * GPU.tdp_w))
     assert step.power.low < step.power.value <= step.power.high
     assert step.power.high <= max(step.power.value, 0.7 * GPU.tdp_w)

@@ -39,7 +39,7 @@ def test_computing_and_moving_add_up():
     assert float(done.power_w) == pytest.approx(60 + 250 * (0.8 + 0.4) / 2, rel=0.01)
 
 
-def test_a_limit_holds_the_power_and_stretches_computing_alone():
+def test_a_power_limit_slows_computing_only():
     free = run(at_work(compute=1.0), DRAW, 4.0, 250.0, 1000.0, 60.0)
     held = run(at_work(compute=1.0), DRAW, 4.0, 250.0, 150.0, 60.0)
     assert float(held.power_w) == pytest.approx(150.0, rel=1e-3)

@@ -77,7 +77,7 @@ def test_devices_share_a_batch():
     assert two.narrow.sum() == pytest.approx(one.narrow.sum())
 
 
-def test_the_slowest_of_device_host_and_input_sets_the_pace():
+def test_the_slowest_of_device_host_and_input_sets_the_rate():
     base = {"tensor": 0.0, "memory": 0.0, "latency": 0.0}
     parts = {k: np.array(v) for k, v in base.items()}
 

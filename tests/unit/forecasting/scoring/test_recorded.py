@@ -25,7 +25,7 @@ def stored(run_id="0" * 16, sources=(BOARD, CPU), tags=None, epochs=3):
     )
 
 
-def test_what_was_measured_and_what_the_tags_hold():
+def test_measured_values_and_tags():
     run = static_run(summarize(stored()))
     assert run.energy_j == pytest.approx(3000, rel=0.02)
     assert (run.duration_s, run.facts.architecture) == (10.0, "digits")

@@ -26,7 +26,7 @@ def refusal(path, **how):
     return text.removeprefix(str(path))
 
 
-def test_a_row_is_a_run_and_blanks_are_not_known(table):
+def test_a_row_is_a_run_and_blanks_are_none(table):
     head = HEAD + ",batch,epochs,gflops,validation_size,run_id,note"
     a, b = read_static(table("vgg,RTX 3090,100,10,32,5,15.5,0,a,x", "vgg,RTX 3090,50,4", head=head))
     assert (a.run_id, a.energy_j, a.duration_s, a.power_w) == ("a", 100, 10, 10)

@@ -17,8 +17,8 @@ from joulecast.workload.model import Layer, Op, OperatorKind, Phase, Workload
 
 
 def run(architecture="a", gpu="RTX 3090", energy_j=100.0, duration_s=10.0, group=None, **facts):
-    known = completed(Facts(architecture, gpu, **facts))
-    return StaticRun(f"{architecture} {gpu} {energy_j}", known, energy_j, duration_s, group)
+    described = completed(Facts(architecture, gpu, **facts))
+    return StaticRun(f"{architecture} {gpu} {energy_j}", described, energy_j, duration_s, group)
 
 
 class Mean:
@@ -151,18 +151,18 @@ def test_the_baselines():
         run("a", "RTX 3090", 1000, 10, **facts, validation_size=20.0),
         run("a", "RTX 3070", 1000, 10, **facts),
     ]
-    known = static_methods()
+    methods = static_methods()
     predicted = {
-        name: known[name].fit([]).predict(runs[0].facts, 10.0).value
+        name: methods[name].fit([]).predict(runs[0].facts, 10.0).value
         for name in ("green-algorithms", "mlco2", "flops-tdp")
     }
     assert predicted["mlco2"] == 3500
     assert predicted["green-algorithms"] == pytest.approx(10 * (350 + 16 * 0.3725))
     flops = 2e9 * (3 * 500 + 100)
     assert predicted["flops-tdp"] == pytest.approx(350 * flops / 35.58e12)
-    evaluation = score_static(runs, {"mlco2": known["mlco2"]}, [Split.GPU])
+    evaluation = score_static(runs, {"mlco2": methods["mlco2"]}, [Split.GPU])
     assert len(evaluation.notes) == 1 and "mlco2" in evaluation.notes[0]
-    warned = {"mlco2": replace(known["mlco2"], caveat="shipped constants")}
+    warned = {"mlco2": replace(methods["mlco2"], caveat="shipped constants")}
     evaluation = score_static(runs, warned, [Split.GPU])
     assert evaluation.notes[0] == "mlco2: shipped constants"
 

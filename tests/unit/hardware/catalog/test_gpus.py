@@ -169,7 +169,7 @@ def test_names_as_drivers_and_people_write_them(name, expected):
         ("RTX 3091", "NVIDIA GeForce RTX 3090"),
     ],
 )
-def test_what_is_not_one_board_is_a_miss_that_lists_it(name, listed):
+def test_an_ambiguous_name_is_an_error_that_lists_boards(name, listed):
     with pytest.raises(UnknownHardwareError) as caught:
         find_gpu(name)
     assert listed in str(caught.value)
@@ -216,10 +216,10 @@ def test_importing_reads_no_file():
         "heavy = {'tomllib', 'difflib', 'importlib.resources'} & set(sys.modules)\n"
         "print(g.gpus.cache_info().currsize, sorted(heavy))"
     )
-    said = subprocess.check_output(
+    printed = subprocess.check_output(
         [sys.executable, "-S", "-c", code], env={"PYTHONPATH": _src()}, text=True
     )
-    assert said == "0 []\n"
+    assert printed == "0 []\n"
 
 
 def _src() -> str:
@@ -228,11 +228,11 @@ def _src() -> str:
 
 @needs("data")
 def test_tdps_agree_with_green_algorithms():
-    known, checked = {}, 0
+    tdps, checked = {}, 0
     with (SHARED / "data" / "hardware" / "TDP_gpu.csv").open(newline="") as lines:
         for row in list(csv.reader(lines))[2:]:
-            known[row[0]] = float(row[3])
-    for name, tdp_w in known.items():
+            tdps[row[0]] = float(row[3])
+    for name, tdp_w in tdps.items():
         try:
             gpu = find_gpu(name)
         except UnknownHardwareError:

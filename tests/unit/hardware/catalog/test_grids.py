@@ -81,7 +81,7 @@ def test_a_misspelt_country_is_a_miss_that_lists_it_first(name, listed):
 
 
 @pytest.mark.parametrize("name", ["", "XX", "Guinea-Bissau", "Central African Republic"])
-def test_a_country_that_is_not_held_is_never_another_one(name):
+def test_a_missing_country_is_never_another_one(name):
     with pytest.raises(UnknownHardwareError):
         find_grid(name)
 
@@ -103,7 +103,7 @@ def test_the_grids_of_most_computing_have_their_years():
     assert {"WLD", "USA", "CHN", "DEU", "FRA", "GBR", "IND", "IRL", "NLD", "SWE"} <= set(EARLIER)
 
 
-def test_no_years_are_held_of_a_grid_that_is_not():
+def test_a_missing_grid_has_no_years():
     written = set(data_file("grids")["earlier"]) - {"from"}
     assert written == set(EARLIER)
 

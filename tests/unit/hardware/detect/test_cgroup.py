@@ -20,7 +20,7 @@ def v2(path, mount=CGROUP2_MOUNT):
 
 
 def test_docker_v2_with_a_namespace_of_its_own(tmp_path):
-    found = limits(
+    allowed = limits(
         tmp_path,
         v2("/"),
         {
@@ -28,14 +28,14 @@ def test_docker_v2_with_a_namespace_of_its_own(tmp_path):
             "sys/fs/cgroup/memory.max": f"{2 * GIB}\n",
         },
     )
-    assert found == Limits(1.5, 2 * GIB)
+    assert allowed == Limits(1.5, 2 * GIB)
 
 
 def test_v2_takes_the_lowest_limit_on_the_way_up(tmp_path):
     pod = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod12.slice"
     group = f"{pod}/cri-containerd-ab34.scope"
     base = "sys/fs/cgroup"
-    found = limits(
+    allowed = limits(
         tmp_path,
         v2(group),
         {
@@ -47,7 +47,7 @@ def test_v2_takes_the_lowest_limit_on_the_way_up(tmp_path):
             f"{base}/kubepods.slice/memory.max": "max\n",
         },
     )
-    assert found == Limits(2.5, 6 * GIB)
+    assert allowed == Limits(2.5, 6 * GIB)
 
 
 def test_v2_without_limits(tmp_path):
@@ -57,7 +57,7 @@ def test_v2_without_limits(tmp_path):
 
 def test_docker_v1_sees_its_own_group_at_the_mount_point(tmp_path):
     path = "/docker/1f2e3d4c"
-    found = limits(
+    allowed = limits(
         tmp_path,
         {
             "proc/self/cgroup": f"12:memory:{path}\n5:cpu,cpuacct:{path}\n1:name=systemd:{path}\n",
@@ -67,13 +67,13 @@ def test_docker_v1_sees_its_own_group_at_the_mount_point(tmp_path):
             "sys/fs/cgroup/memory/memory.limit_in_bytes": f"{GIB}\n",
         },
     )
-    assert found == Limits(0.5, GIB)
+    assert allowed == Limits(0.5, GIB)
 
 
 def test_v1_without_limits_and_a_limit_of_a_group_above(tmp_path):
     path = "/slurm/uid_1000/job_77"
     base = "sys/fs/cgroup"
-    found = limits(
+    allowed = limits(
         tmp_path,
         {
             "proc/self/cgroup": f"4:memory:{path}/step_0\n3:cpu:{path}/step_0\n",
@@ -87,11 +87,11 @@ def test_v1_without_limits_and_a_limit_of_a_group_above(tmp_path):
             f"{base}/memory/memory.limit_in_bytes": V1_NONE,
         },
     )
-    assert found == Limits(8.0, 16 * GIB)
+    assert allowed == Limits(8.0, 16 * GIB)
 
 
 def test_v1_limit_of_a_group_out_of_sight_comes_from_memory_stat(tmp_path):
-    found = limits(
+    allowed = limits(
         tmp_path,
         {
             "proc/self/cgroup": "4:memory:/\n",
@@ -100,11 +100,11 @@ def test_v1_limit_of_a_group_out_of_sight_comes_from_memory_stat(tmp_path):
             "sys/fs/cgroup/memory/memory.stat": f"cache 1\nhierarchical_memory_limit {3 * GIB}\n",
         },
     )
-    assert found == Limits(None, 3 * GIB)
+    assert allowed == Limits(None, 3 * GIB)
 
 
 def test_hybrid_counts_both_hierarchies(tmp_path):
-    found = limits(
+    allowed = limits(
         tmp_path,
         {
             "proc/self/cgroup": "4:memory:/a\n0::/a\n",
@@ -114,18 +114,18 @@ def test_hybrid_counts_both_hierarchies(tmp_path):
             "sys/fs/cgroup/unified/a/cpu.max": "300000 100000\n",
         },
     )
-    assert found == Limits(3.0, GIB)
+    assert allowed == Limits(3.0, GIB)
 
 
 @pytest.mark.parametrize("path", ["/../../system.slice/docker-12.scope", "/elsewhere"])
 def test_a_path_outside_of_the_mount_means_the_mount_point(tmp_path, path):
     mount = CGROUP2_MOUNT.replace(" / ", " /docker/12 ", 1)
-    found = limits(tmp_path, v2(path, mount), {"sys/fs/cgroup/cpu.max": "200000 100000\n"})
-    assert found.cpus == 2.0
+    allowed = limits(tmp_path, v2(path, mount), {"sys/fs/cgroup/cpu.max": "200000 100000\n"})
+    assert allowed.cpus == 2.0
 
 
 def test_without_a_mount_table_the_usual_places_are_read(tmp_path):
-    found = limits(
+    allowed = limits(
         tmp_path,
         {
             "proc/self/cgroup": "0::/job\n",
@@ -133,19 +133,19 @@ def test_without_a_mount_table_the_usual_places_are_read(tmp_path):
             "sys/fs/cgroup/job/cpu.max": "100000 100000\n",
         },
     )
-    assert found.cpus == 1.0
+    assert allowed.cpus == 1.0
 
 
 @pytest.mark.parametrize("text", ["", "garbage", "1000", "0 100000", "100000 0", "-5 100000"])
 def test_odd_cpu_max_is_no_crash_and_no_zero(tmp_path, text):
-    found = limits(tmp_path, v2("/"), {"sys/fs/cgroup/cpu.max": text})
-    assert found.cpus is None or found.cpus > 0
+    allowed = limits(tmp_path, v2("/"), {"sys/fs/cgroup/cpu.max": text})
+    assert allowed.cpus is None or allowed.cpus > 0
 
 
 def test_an_escaped_mount_point(tmp_path):
     mount = CGROUP2_MOUNT.replace("/sys/fs/cgroup", r"/sys/fs/my\040groups")
-    found = limits(tmp_path, v2("/", mount), {"sys/fs/my groups/memory.max": "4096\n"})
-    assert found.memory_bytes == 4096
+    allowed = limits(tmp_path, v2("/", mount), {"sys/fs/my groups/memory.max": "4096\n"})
+    assert allowed.memory_bytes == 4096
 
 
 def test_no_control_groups_at_all(tmp_path):

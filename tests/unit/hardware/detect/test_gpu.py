@@ -21,7 +21,7 @@ def nvidia(env=None, root="/"):
     return detect_nvidia(Tree(Path(root)), env or {}, notes), notes
 
 
-def test_what_nvml_says_of_a_card(nvml_here):
+def test_fields_of_a_card_from_nvml(nvml_here):
     nvml_here.write_state(A100, driver="550.54.15", cuda=12040)
     before = nvml_here.references()
     report, notes = nvidia()
@@ -37,7 +37,7 @@ def test_what_nvml_says_of_a_card(nvml_here):
     assert nvml_here.references() == before
 
 
-def test_an_old_card_answers_less_and_says_so(nvml_here):
+def test_missing_fields_of_an_old_card_are_noted(nvml_here):
     nvml_here.write_state(OLD)
     report, notes = nvidia()
     assert report.gpus[0].power_limit_w is None

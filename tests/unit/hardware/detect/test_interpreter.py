@@ -21,9 +21,9 @@ def venv(tmp_path):
 
 
 def test_a_virtual_environments_python(venv):
-    found = interpreter_of(str(venv / "bin" / "python"))
-    assert found.version == "3.12.4"
-    assert found.packages == [str(venv / "lib" / "python3.12" / "site-packages")]
+    interpreter = interpreter_of(str(venv / "bin" / "python"))
+    assert interpreter.version == "3.12.4"
+    assert interpreter.packages == [str(venv / "lib" / "python3.12" / "site-packages")]
 
 
 @pytest.mark.parametrize("line", ["#!{python}", "#!{python} -u", "#! {python}"])
@@ -48,8 +48,8 @@ def test_other_programs_are_none(program):
 
 
 def test_the_python_that_runs_the_tests():
-    found = interpreter_of(sys.executable)
-    assert any(f in sys.path for f in found.packages)
+    interpreter = interpreter_of(sys.executable)
+    assert any(f in sys.path for f in interpreter.packages)
 
 
 def test_the_environment_of_a_program_has_its_packages(venv):

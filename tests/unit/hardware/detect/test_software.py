@@ -33,16 +33,16 @@ def installed(root, **versions):
         ({}, None, None),
     ],
 )
-def test_what_the_packages_were_built_for(tmp_path, versions, cuda, rocm):
-    found = detect_software([str(installed(tmp_path, **versions))])
-    assert (found.cuda_runtime, found.rocm_runtime) == (cuda, rocm)
-    assert found.python == platform.python_version()
+def test_runtimes_that_the_packages_were_built_for(tmp_path, versions, cuda, rocm):
+    software = detect_software([str(installed(tmp_path, **versions))])
+    assert (software.cuda_runtime, software.rocm_runtime) == (cuda, rocm)
+    assert software.python == platform.python_version()
 
 
 def test_names_are_matched_as_packaging_does_and_others_are_left_out(tmp_path):
     installed(tmp_path, scikit_learn="1.9.1", pytorch_lightning="2.5.0", secret_package="1")
-    found = detect_software([str(tmp_path)]).packages
-    assert found == {"scikit-learn": "1.9.1", "pytorch-lightning": "2.5.0"}
+    packages = detect_software([str(tmp_path)]).packages
+    assert packages == {"scikit-learn": "1.9.1", "pytorch-lightning": "2.5.0"}
 
 
 def test_a_folder_left_behind_by_a_broken_removal(tmp_path):

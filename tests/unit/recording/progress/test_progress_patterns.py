@@ -1,4 +1,4 @@
-"""Single lines: what each says of the progress, and what says nothing."""
+"""The progress that each single line prints, and lines without any."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from joulecast.recording.progress.reader import Reader
 from joulecast.recording.progress.sighting import Moment, Sighting, metrics_in
 
 
-def told(line: str) -> tuple[float | None, int | None, float | None, float | None, str] | None:
+def parts_of(line: str) -> tuple[float | None, int | None, float | None, float | None, str] | None:
     s = parse(line, "\n")
     return None if s is None else (s.epoch, s.epochs, s.step, s.steps, str(s.moment))
 
@@ -55,7 +55,7 @@ def told(line: str) -> tuple[float | None, int | None, float | None, float | Non
         ("Epoch 3/30 [Train]:  45%|#  | 45/100 [00:01<00:02, 3s/it]", (3, 30, 45, 100, "within")),
         ("Epoch 0/2 ━━━━━━━━━━ 45/100 0:00:01 • 0:00:02 12.3it/s", (0, 2, 45, 100, "within")),
         ("   1/30   2.1G   1.21   3.46   12   640: 50%|###  | 4/8 [0", (1, 30, 4, 8, "within")),
-        # whole epochs counted, and loops whose place is not told
+        # whole epochs counted, and loops whose place is not printed
         ("Epochs:  10%|#   | 3/30 [00:15<02:15,  5.0s/it]", (3, 30, None, None, "count")),
         (" 10%|#   | 3/30 [00:15<02:15,  5.0s/epoch]", (3, 30, None, None, "count")),
         ("{'loss': 0.5, 'grad_norm': 1.2, 'epoch': 1.23}", (1.23, None, None, None, "count")),
@@ -70,7 +70,7 @@ def told(line: str) -> tuple[float | None, int | None, float | None, float | Non
     ],
 )  # fmt: skip
 def test_progress(line, expected):
-    assert told(line) == expected
+    assert parts_of(line) == expected
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_progress(line, expected):
     ],
 )
 def test_no_progress(line):
-    assert told(line) is None
+    assert parts_of(line) is None
 
 
 @pytest.mark.parametrize(
@@ -199,17 +199,17 @@ def see(text: str, pattern: str | None = None) -> list[Sighting]:
 
 
 def test_a_fastai_table():
-    found = see(
+    sightings = see(
         "epoch     train_loss  valid_loss  accuracy  time    \n"
         "0         0.243621    0.131312    0.953000  00:05     \n"
         "1         0.143621    0.101312    0.973000  00:05     \n"
         "done\n7 8 9\n"
     )
-    assert [(s.tool, s.epoch, s.moment) for s in found] == [
+    assert [(s.tool, s.epoch, s.moment) for s in sightings] == [
         ("table", 0, Moment.END),
         ("table", 1, Moment.END),
     ]
-    assert found[1].metrics == {
+    assert sightings[1].metrics == {
         "train_loss": 0.143621,
         "valid_loss": 0.101312,
         "accuracy": 0.973,

@@ -186,20 +186,20 @@ def test_a_bar_for_each_epoch_without_a_plan_first_looks_like_the_run():
     seen.assert_every_epoch()
 
 
-def test_rich_bars_tell_percents():
+def test_rich_bars_show_percents():
     seen = replay("rich-15.0.0-pty", 5)
     seen.assert_every_epoch()
     assert seen.tracker.source == "a rich bar"
 
 
-def test_what_is_told_only_at_the_end_is_no_progress_of_its_own_time():
+def test_lines_flushed_at_the_end_have_the_time_of_the_end():
     for name in ("rich-15.0.0-pipe", "lightgbm-4.7.0-pipe", "lightning-2.6.6-rich-pipe"):
         seen = replay(name)
         assert all(p.stamp > 0.9 * max(seen.ends) for p in seen.positions), name
 
 
 @pytest.mark.parametrize("planned", [None, 4])
-def test_folds_count_anew(planned):
+def test_each_fold_counts_from_zero(planned):
     seen = replay("hand-folds-pty", planned)
     assert seen.tracker.restarts == 2
     assert [p.done for p in seen.positions] == [1, 2, 3, 4] * 3

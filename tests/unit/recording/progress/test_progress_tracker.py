@@ -334,25 +334,25 @@ TEXTS = st.one_of(
 
 @settings(deadline=None, max_examples=300)
 @given(st.lists(TEXTS, max_size=40), st.sampled_from([None, 1, 3, 6, 10]), st.booleans())
-def test_whatever_is_printed_positions_hold_together(texts, planned, clock):
+def test_any_lines_give_consistent_positions(texts, planned, clock):
     reader = Reader()
     tracker: ProgressTracker[float] = ProgressTracker(planned, (lambda t: t) if clock else None)
     last, restarts = -1.0, 0
     for t, text in enumerate([*texts, None]):
-        found: list[Position[float]] = []
+        positions: list[Position[float]] = []
         for sighting in [] if text is None else reader.feed(1, f"{text}\n".encode()):
-            found += tracker.see(sighting, t)
+            positions += tracker.see(sighting, t)
             if tracker.restarts != restarts:
                 last, restarts = -1.0, tracker.restarts
-            for place in found:
+            for place in positions:
                 assert place.done > last
                 last = place.done
-            found = []
+            positions = []
         if text is None:
-            found = tracker.finish(t)
-        for place in found:
+            positions = tracker.finish(t)
+        for place in positions:
             assert place.done > last
-        for place in found:
+        for place in positions:
             assert place.stamp <= t
             assert place.planned is None or 0 <= place.done <= place.planned
     assert (tracker.source is None) == (last < 0)

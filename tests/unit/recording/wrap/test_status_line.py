@@ -129,7 +129,7 @@ def test_it_never_cuts_into_a_character_or_a_sequence(terminal, first, rest):
     "whole",
     ["é".encode(), b"\xff\xfe", b"a\x80\x80\x80", b"\x1b[0m", b"\x1b]0;t\x07", b"\x1bc", b""],
 )
-def test_what_is_whole_may_be_followed(whole):
+def test_complete_output_may_be_followed_by_a_line(whole):
     assert unfinished(whole) == b""
 
 
@@ -168,7 +168,7 @@ SEQUENCES = [
 
 
 @given(st.lists(st.sampled_from([*SEQUENCES, b"text\n", "é".encode()])), st.integers(1, 5))
-def test_what_is_added_does_not_depend_on_how_output_is_cut(pieces, step):
+def test_added_text_does_not_depend_on_chunks_of_output(pieces, step):
     """Repairs stand directly behind the sequence they are for, wherever the reads happen to end."""
     data = b"".join(pieces)
     written = []

@@ -22,8 +22,8 @@ def shown(recording, width=100):
 
 
 def section(document, title):
-    (found,) = (s for s in document.sections if s.title == title)
-    return found
+    (match,) = (s for s in document.sections if s.title == title)
+    return match
 
 
 def cells(document, title):

@@ -38,8 +38,8 @@ def test_plotly_knows_every_attribute():
         metric_figure("loss", [m for m in recording.metrics if m.name == "loss"], np.arange(8.0)),
     ]
     for figure in figures:
-        known = go.Figure(figure)  # raises ValueError on an unknown attribute or a bad value
-        assert len(known.data) == len(figure["data"])
+        drawn = go.Figure(figure)  # raises ValueError on an unknown attribute or a bad value
+        assert len(drawn.data) == len(figure["data"])
 
 
 def test_power_has_a_trace_for_each_domain():
@@ -87,7 +87,7 @@ def test_many_epochs_become_a_line():
     assert len(data[-1]["y"]) == MAX_BARS + 1
 
 
-def test_metrics_lie_at_the_energy_spent():
+def test_metrics_lie_at_the_energy_so_far():
     points = [Metric(float(i), HOSTILE, i / 10) for i in range(5)] + [Metric(5.0, HOSTILE, np.nan)]
     (trace,) = metric_figure(HOSTILE, points, np.arange(6) * 500.0)["data"]
     assert trace["x"] == pytest.approx([0, 0.5, 1.0, 1.5, 2.0, 2.5])

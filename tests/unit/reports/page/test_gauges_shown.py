@@ -107,7 +107,7 @@ def test_a_line_is_broken_where_nothing_was_read():
     assert np.isnan(value).sum() == 1
 
 
-def test_a_row_says_what_was_read_or_why_not():
+def test_a_row_shows_readings_or_the_reason():
     recording = with_gauges(training())
     recording.header.gauges.append(gauge_source("gpu:1/temperature_c", reason="denied"))
     rows = {
@@ -122,7 +122,7 @@ def reading(t_s, value):
     return Reading(t_s, value, value, value, 0.0)
 
 
-def test_what_a_gauge_says_now():
+def test_the_last_reading_of_a_gauge():
     counts = gauge_source("cpu/utilization_pct", kind=ReadingKind.COUNTER)
     assert gauge_now(counts, [reading(5, 10), reading(7, 310)]).value == 150
     assert gauge_now(counts, [reading(5, 10)]).reason == "two readings are needed"

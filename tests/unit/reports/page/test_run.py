@@ -44,7 +44,7 @@ def parsed(text):
     return tags
 
 
-def test_it_fetches_nothing_and_says_so_to_the_browser():
+def test_the_page_fetches_nothing_and_forbids_it_by_its_policy():
     text = page(training())
     assert parsed(text).fetched == []
     assert "@import" not in text.partition("</style>")[0]
@@ -57,7 +57,7 @@ def test_plotly_is_inlined_once():
     assert len(page(without_samples())) < 50_000  # and not at all where nothing is drawn
 
 
-def test_what_users_write_stays_text():
+def test_markup_in_names_stays_text():
     hostile = source(
         "gpu:0", device=HOSTILE, source=HOSTILE, uncertainty=Uncertainty(0, 0, HOSTILE)
     )
@@ -76,9 +76,9 @@ def test_what_users_write_stays_text():
     recording.metrics = [Metric(m.t_s, HOSTILE, m.value, m.span) for m in recording.metrics]
     text = page(recording)
     clean = parsed(page(training(epochs=2)))
-    found = parsed(text)
-    assert "img" not in found.tags
-    assert found.tags.count("script") == clean.tags.count("script")
+    parsed_page = parsed(text)
+    assert "img" not in parsed_page.tags
+    assert parsed_page.tags.count("script") == clean.tags.count("script")
     assert "<script>window.pwned" not in text
 
 
@@ -101,8 +101,8 @@ def test_control_characters_are_replaced():
 
 def test_a_backslash_is_no_control_character():
     texts = {"paths": [r"C:\u001b", "x\\", "tab\tline\n", "\b\f"]}
-    told = {"paths": [r"C:\u001b", "x\\", "tab\tline\n", "\ufffd\ufffd"]}
-    assert json.loads(json_in_html(texts)) == told
+    readable = {"paths": [r"C:\u001b", "x\\", "tab\tline\n", "\ufffd\ufffd"]}
+    assert json.loads(json_in_html(texts)) == readable
 
 
 def test_figures_are_those_of_the_summary():
@@ -115,7 +115,7 @@ def test_figures_are_those_of_the_summary():
 
 
 @pytest.mark.parametrize(
-    ("above_j", "says"),
+    ("above_j", "cell"),
     [
         (-2.84e-6, "≈ 0 J"),
         (0.0, "≈ 0 J"),
@@ -126,18 +126,18 @@ def test_figures_are_those_of_the_summary():
         (None, "unknown"),
     ],
 )
-def test_above_idle_is_called_nothing_where_it_is_lost_in_the_domain_s_energy(above_j, says):
+def test_above_idle_within_the_bounds_of_the_energy_is_shown_as_zero(above_j, cell):
     recording = training(epochs=2, domains=("dram:0",))
     summary = summarize(recording)
     above = None if above_j is None else Estimate(above_j, above_j - 9, above_j + 9)
-    found = replace(summary.domains[0], energy=Estimate(1000, 900, 1100), above_idle=above)
-    text = render_html(replace(summary, domains=[found]), zone=UTC)
+    domain = replace(summary.domains[0], energy=Estimate(1000, 900, 1100), above_idle=above)
+    text = render_html(replace(summary, domains=[domain]), zone=UTC)
     row = re.search(r'<th scope="row">dram:0</th>.*?</tr>', text, flags=re.DOTALL)
-    assert re.findall(r'<td class="n">([^<]*)</td>', row[0])[0] == says
+    assert re.findall(r'<td class="n">([^<]*)</td>', row[0])[0] == cell
 
 
 @pytest.mark.parametrize(
-    ("recording", "says"),
+    ("recording", "reason"),
     [
         (without_samples(), "no reading was taken"),
         (without_samples(sources=[], environment={}), "no meter was found"),
@@ -146,9 +146,9 @@ def test_above_idle_is_called_nothing_where_it_is_lost_in_the_domain_s_energy(ab
         (training(epochs=0, idle_power_w=None), "no idle baseline"),
     ],
 )
-def test_what_is_missing_is_said(recording, says):
+def test_missing_figures_have_notes(recording, reason):
     text = page(recording)
-    assert says in text
+    assert reason in text
     assert "NaN" not in re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
 
 

@@ -71,7 +71,7 @@ def test_nothing_to_draw():
 
 def test_watts_are_integrated_counters_are_read():
     recording = training()
-    found = {x.domain: x for x in traces(recording)}
-    assert found["gpu:0"].kind is ReadingKind.COUNTER
-    assert found["dram:0"].kind is ReadingKind.POWER
-    assert (np.diff(found["dram:0"].energy_j) >= 0).all()
+    by_domain = {x.domain: x for x in traces(recording)}
+    assert by_domain["gpu:0"].kind is ReadingKind.COUNTER
+    assert by_domain["dram:0"].kind is ReadingKind.POWER
+    assert (np.diff(by_domain["dram:0"].energy_j) >= 0).all()

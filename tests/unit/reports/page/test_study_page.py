@@ -57,8 +57,8 @@ def parsed(text):
 
 def figures(text):
     """The figures in a page, as its script gets them."""
-    found = re.search(r'id="figures">(.*?)</script>', text, re.DOTALL)
-    return json.loads(found[1])
+    figures = re.search(r'id="figures">(.*?)</script>', text, re.DOTALL)
+    return json.loads(figures[1])
 
 
 def body(text):
@@ -72,13 +72,13 @@ def test_it_has_a_chart_for_each_question():
     }  # fmt: skip
 
 
-def test_what_users_write_stays_text():
+def test_markup_in_names_stays_text():
     text = render_study(hostile_study())
     clean = parsed(render_study(derive_findings(results(), load=lambda run: training(epochs=2))))
-    found = parsed(text)
-    assert "img" not in found.tags
-    assert found.tags.count("script") == clean.tags.count("script")
-    assert found.fetched == []
+    page = parsed(text)
+    assert "img" not in page.tags
+    assert page.tags.count("script") == clean.tags.count("script")
+    assert page.fetched == []
     assert "<script>window.pwned" not in text
     flat = json.dumps(figures(text))
     assert not re.search(r"<(script|img)", flat)
@@ -94,15 +94,15 @@ def test_control_characters_are_replaced():
 
 
 def test_the_tables_hold_the_figures():
-    found = derive_findings(results())
-    text = render_study(found)
-    for group in found.configurations:
+    findings = derive_findings(results())
+    text = render_study(findings)
+    for group in findings.configurations:
         assert f'<data value="{group.medians["energy_j"].value}">' in text
-    assert f'<data id="total" value="{found.energy.value}">' in text
+    assert f'<data id="total" value="{findings.energy.value}">' in text
 
 
 @pytest.mark.parametrize(
-    "found",
+    "make_findings",
     [
         lambda: derive_findings(results(study(repetitions=1))),
         lambda: derive_findings(results(ONE_RUN)),
@@ -114,8 +114,8 @@ def test_the_tables_hold_the_figures():
     ],
     ids=["one repetition", "one run", "constant", "all failed", "no metric", "loss", "three"],
 )
-def test_little_data_make_a_whole_page(found):
-    text = render_study(found())
+def test_little_data_make_a_whole_page(make_findings):
+    text = render_study(make_findings())
     assert text.rstrip().endswith("</html>")
     assert not re.search(r"\bNaN\b|\bNone\b|\binf\b", body(text))
     for figure in figures(text).values():
@@ -158,7 +158,7 @@ def test_energies_far_apart_get_a_logarithm():
     assert far.at(2000) == 2.0
 
 
-def test_accuracies_near_one_are_told_apart():
+def test_accuracies_near_one_have_a_logarithmic_axis():
     values = np.array([0.2, 0.95, 0.99, 0.995])
     scale = study_scales.quality_scale(measure("accuracy"), values, [0.95, 0.995], True)
     assert scale.kind is study_scales.ScaleKind.NEAR_ONE
@@ -168,7 +168,7 @@ def test_accuracies_near_one_are_told_apart():
 
 
 @pytest.mark.parametrize("values", [[0.5, 1.0], [1.0, 1.0], [3.0, 900.0], [-1.0, 0.99]])
-def test_what_is_no_share_below_one_stays_linear(values):
+def test_values_above_one_have_a_linear_axis(values):
     scale = study_scales.quality_scale(measure("score"), np.array(values), values, True)
     assert scale.kind is study_scales.ScaleKind.LINEAR
     assert scale.first < min(values) and scale.last > max(values)

@@ -34,7 +34,7 @@ def hostile():
 
 
 @pytest.mark.parametrize(
-    "found",
+    "make_findings",
     [
         hostile,
         lambda: derive_findings(results(study(repetitions=1))),
@@ -45,10 +45,10 @@ def hostile():
     ],
     ids=["hostile", "one repetition", "one run", "constant", "all failed", "no metric"],
 )
-def test_every_file_is_whole(found):
+def test_every_file_is_whole(make_findings):
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a letter that no font has, a range of no width
-        files = paper_files(found())
+        files = paper_files(make_findings())
     assert {"configurations.csv", "configurations.tex"} <= set(files)
     for name, content in files.items():
         if name.endswith(".svg"):
@@ -72,15 +72,15 @@ def test_figures_are_as_wide_as_a_column():
 
 
 def test_tables_have_the_digits_of_the_findings():
-    found = derive_findings(results())
-    tables = {t.name: t for t in paper_tables(found)}
+    findings = derive_findings(results())
+    tables = {t.name: t for t in paper_tables(findings)}
     assert set(tables) == {"configurations", "tests", "pairs", "front", "interactions"}
     rows = list(csv.DictReader(io.StringIO(to_csv(tables["tests"]))))
-    for row, test in zip(rows, found.tests, strict=True):
+    for row, test in zip(rows, findings.tests, strict=True):
         assert float(row["p"]) == test.comparison.test.p
         assert row["word"] == test.comparison.test.effect.word
     pairs = list(csv.DictReader(io.StringIO(to_csv(tables["pairs"]))))
-    assert len(pairs) == sum(len(t.comparison.pairs) for t in found.tests)
+    assert len(pairs) == sum(len(t.comparison.pairs) for t in findings.tests)
     for table in tables.values():
         assert table.rows and all(len(row) == len(table.columns) for row in table.rows)
 
@@ -99,8 +99,8 @@ def test_a_long_table_names_the_file_with_all_rows():
 def test_a_user_s_own_matplotlib_settings_change_nothing():
     import matplotlib as mpl
 
-    found = derive_findings(results())
-    plain = paper_files(found)
+    findings = derive_findings(results())
+    plain = paper_files(findings)
     with mpl.rc_context({"font.size": 30, "text.usetex": True, "axes.grid": False}):
-        assert paper_files(found) == plain
+        assert paper_files(findings) == plain
         assert mpl.rcParams["font.size"] == 30  # and are as they were

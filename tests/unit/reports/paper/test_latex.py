@@ -30,18 +30,18 @@ COMMANDS = set(re.findall(r"\\[a-zA-Z]+", " ".join(latex._ESCAPES.values())))
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_only_commands_of_ours_are_left(text):
-    found = latex.escape(text)
-    assert set(re.findall(r"\\[a-zA-Z]+", found)) <= COMMANDS
-    assert "\n" not in found
+    escaped = latex.escape(text)
+    assert set(re.findall(r"\\[a-zA-Z]+", escaped)) <= COMMANDS
+    assert "\n" not in escaped
 
 
 @given(st.text(max_size=60))
 def test_no_special_character_comes_through_bare(text):
-    found = latex.escape(text)
+    escaped = latex.escape(text)
     for own in sorted(set(latex._ESCAPES.values()), key=len, reverse=True):
-        found = found.replace(own, "")
-    assert not set(found) & set("\\{}$&#_%^~<>|\"'`\n\r\t")
-    assert all(c.isascii() or "\u00c0" <= c <= "\u017f" for c in found)
+        escaped = escaped.replace(own, "")
+    assert not set(escaped) & set("\\{}$&#_%^~<>|\"'`\n\r\t")
+    assert all(c.isascii() or "\u00c0" <= c <= "\u017f" for c in escaped)
 
 
 def test_a_row_has_a_cell_for_each_column():

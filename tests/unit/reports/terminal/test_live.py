@@ -31,7 +31,7 @@ def test_the_most_important_figure_comes_first():
 
 
 @pytest.mark.parametrize(
-    ("known", "line"),
+    ("figures", "line"),
     [
         (
             {"reason": "no progress reported yet"},
@@ -43,5 +43,5 @@ def test_the_most_important_figure_comes_first():
         ({"done": 0.0, "planned": 0}, "energy not measured | epoch 0 of 0"),
     ],
 )
-def test_unknown_figures_are_left_out_or_explained(known, line):
-    assert live_line(state(**known)) == line
+def test_unknown_figures_are_left_out_or_explained(figures, line):
+    assert live_line(state(**figures)) == line

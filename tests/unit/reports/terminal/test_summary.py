@@ -10,7 +10,7 @@ from joulecast.recording.summary import summarize
 from joulecast.reports.terminal.summary import summary_lines
 
 
-def test_it_tells_what_matters():
+def test_summary_has_total_domains_and_epochs():
     summary = summarize(training())
     lines = summary_lines(summary)
     assert 3 <= len(lines) <= 8
@@ -34,7 +34,7 @@ def test_many_domains_are_put_together_and_add_up():
 
 
 @pytest.mark.parametrize("recording", [without_samples(), without_samples(sources=[])])
-def test_unknown_is_said(recording):
+def test_unknown_energy_is_no_zero(recording):
     lines = summary_lines(summarize(recording))
     assert "energy unknown" in lines[0]
     assert " 0" not in lines[0].partition("energy")[2]

@@ -119,7 +119,7 @@ def test_why_there_is_no_energy(recording, text):
     assert any("unknown, not zero" in note and text in note for note in notes)
 
 
-def test_what_is_missing_is_said():
+def test_missing_figures_have_notes():
     interrupted = words.missing(summarize(training(epochs=2, status=Status.INTERRUPTED)))
     assert any("recorder died" in note for note in interrupted)
     running = words.missing(summarize(training(epochs=2, status=Status.RUNNING)))

@@ -24,7 +24,7 @@ def test_this_machine_and_none():
     assert environment_rows({}) == []
 
 
-def test_another_shape_is_shown_as_it_is():
+def test_an_unexpected_type_is_shown_as_json():
     assert environment_rows({"gpus": "two of them"}) == [("gpus", '"two of them"')]
 
 

@@ -27,10 +27,10 @@ def test_spans_of_one_name_are_put_together():
     groups = {g.path: g for g in group_spans(summary)}
     assert list(groups) == [("load data",), ("epoch", "train"), ("epoch", "validate")]
     train = groups["epoch", "train"]
-    found = [s for s in summary.spans if s.span.name == "train"]
+    parts = [s for s in summary.spans if s.span.name == "train"]
     assert train.count == 4
-    assert train.duration_s == pytest.approx(sum(s.duration_s for s in found))
-    assert train.energy.value == pytest.approx(sum(s.energy.value for s in found))
+    assert train.duration_s == pytest.approx(sum(s.duration_s for s in parts))
+    assert train.energy.value == pytest.approx(sum(s.energy.value for s in parts))
     assert train.energy.low <= train.energy.value <= train.energy.high
 
 
@@ -45,12 +45,12 @@ def test_an_open_span_and_unknown_energy():
 
 def test_lanes_do_not_overlap_and_hold_every_span():
     summary = summarize(training(epochs=5))
-    found = lanes(summary)
-    for lane in found:
+    drawn = lanes(summary)
+    for lane in drawn:
         for a, b in zip(lane.spans, lane.spans[1:], strict=False):
             assert a.span.start_s + a.duration_s <= b.span.start_s + 1e-6
-    assert sum(len(lane.spans) for lane in found) == len(summary.epochs) + len(summary.spans)
-    rows = {s.span.id: lane.row for lane in found for s in lane.spans}
+    assert sum(len(lane.spans) for lane in drawn) == len(summary.epochs) + len(summary.spans)
+    rows = {s.span.id: lane.row for lane in drawn for s in lane.spans}
     for s in summary.spans:
         if s.span.parent is not None:
             assert rows[s.span.id] > rows[s.span.parent]

@@ -245,7 +245,7 @@ def test_carbon_and_cost_are_the_energy_s():
     assert set(findings.carbon.configurations) == {g.name for g in findings.configurations}
 
 
-def test_recordings_are_looked_at_one_per_configuration():
+def test_one_recording_per_configuration_is_read():
     from fakes.recordings import training
 
     asked = []

@@ -16,15 +16,15 @@ SEAA = SHARED / "data" / "seaa" / "runs.csv"
 Rows = list[tuple[dict[str, Level], float]]
 
 
-def covered(rows: Rows, known: int, times: int) -> tuple[float, float]:
+def covered(rows: Rows, done_trials: int, times: int) -> tuple[float, float]:
     """How often the interval held the truth, and the median ratio of its ends."""
     rng = np.random.default_rng(3)
     truth = sum(value for _, value in rows)
     hits, ratios = 0, []
     for seed in range(times):
         order = rng.permutation(len(rows))
-        done = [Observation(*rows[i]) for i in order[:known]]
-        rest = draws_of_rest(done, [rows[i][0] for i in order[known:]], seed)
+        done = [Observation(*rows[i]) for i in order[:done_trials]]
+        rest = draws_of_rest(done, [rows[i][0] for i in order[done_trials:]], seed)
         assert rest is not None
         whole = estimate(rest, sum(d.value for d in done), "J")
         hits += whole.low <= truth <= whole.high
@@ -45,14 +45,14 @@ def simulated(seed: int) -> Rows:
     ]
 
 
-@pytest.mark.parametrize("known", [2, 8, 24, 60])
-def test_its_interval_holds_the_truth_about_as_often_as_it_says(known: int) -> None:
-    shares = [covered(simulated(seed), known, 4)[0] for seed in range(12)]
+@pytest.mark.parametrize("done_trials", [2, 8, 24, 60])
+def test_the_interval_covers_the_truth_as_often_as_stated(done_trials: int) -> None:
+    shares = [covered(simulated(seed), done_trials, 4)[0] for seed in range(12)]
     assert 0.75 <= float(np.mean(shares)) <= 1.0  # 90 % in 48 draws that share their studies
 
 
 def test_it_narrows() -> None:
-    ratios = [covered(simulated(1), known, 6)[1] for known in (1, 6, 24, 60)]
+    ratios = [covered(simulated(1), done_trials, 6)[1] for done_trials in (1, 6, 24, 60)]
     assert ratios == sorted(ratios, reverse=True)
     assert ratios[0] > 5
     assert ratios[-1] < 1.2
@@ -67,11 +67,11 @@ def test_on_real_trainings(column: str) -> None:
             for r in csv.DictReader(file)
             if r[column]
         ]
-    shares = [covered(rows, known, 20)[0] for known in (3, 12, 30, 100)]
+    shares = [covered(rows, done_trials, 20)[0] for done_trials in (3, 12, 30, 100)]
     assert float(np.mean(shares)) >= 0.75
 
 
-def test_nothing_known_is_no_forecast_and_nothing_left_is_nothing() -> None:
+def test_no_trials_have_no_forecast_and_no_remaining_trials_none() -> None:
     assert draws_of_rest([], [{"a": 1}]) is None
     rest = draws_of_rest([Observation({"a": 1}, 5.0)], [])
     assert rest is not None

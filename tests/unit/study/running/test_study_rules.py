@@ -33,12 +33,12 @@ def test_patience_counts_epochs_without_a_better_value() -> None:
     assert epochs_until([0.1, 0.2, 0.3, 0.2, 0.2], "accuracy") == 5
 
 
-def test_what_is_better_by_too_little_is_no_better() -> None:
+def test_an_improvement_below_the_minimum_does_not_count() -> None:
     stop = EarlyStop(EarlyStopping("loss", 2, min_delta=0.1))
     assert [stop({"loss": value}) for value in (1.0, 0.8, 0.75, 0.71)] == [False] * 3 + [True]
 
 
-def test_a_missing_metric_is_not_looked_at_and_not_a_number_is_no_better() -> None:
+def test_a_missing_metric_is_skipped_and_nan_is_no_improvement() -> None:
     assert epochs_until([3.0, None, None, None, 2.0]) == 0
     assert epochs_until([3.0, math.nan, math.nan]) == 3
 
@@ -88,7 +88,7 @@ class OutOfMemoryError(RuntimeError):
         (ValueError("out of memory is no option"), False),
     ],
 )
-def test_what_is_out_of_memory(error: BaseException, is_one: bool) -> None:
+def test_errors_of_memory(error: BaseException, is_one: bool) -> None:
     assert is_out_of_memory(error) is is_one
     assert failure(error)["status"] == ("out_of_memory" if is_one else "failed")
 
@@ -99,7 +99,7 @@ def test_an_error_is_one_line() -> None:
     assert failure(SystemExit(3))["status"] == "failed"
 
 
-def test_kills_by_the_kernel_are_counted_where_it_tells(tmp_path: Path) -> None:
+def test_kills_by_the_kernel_are_counted_from_its_files(tmp_path: Path) -> None:
     assert kills(tmp_path) == OomKills(None, None)
     (tmp_path / "proc/self").mkdir(parents=True)
     (tmp_path / "proc/self/cgroup").write_text("0::/user/run\n")

@@ -2,6 +2,7 @@ import gzip
 
 import pytest
 
+from fakes.golden import golden
 from joulecast.csv_table import LARGEST, RowError, amount, number, open_table
 from joulecast.errors import BadInputError
 
@@ -43,22 +44,26 @@ def test_optional_columns_are_read_where_they_are_there(tmp_path):
     assert problem(path, "a", complete=True).startswith(", line 2: 1 cells")
 
 
-@pytest.mark.parametrize(
-    ("text", "start"),
-    [
-        ("", ", line 1: the first line"),
-        ("\n", ", line 1: the first line"),
-        ("a\n", ", line 1: a header without rows"),
-        ("b\n1\n", ", line 1: no column a"),
-        ("a;b\n1;2\n", ", line 1: columns must be separated by commas, not semicolons"),
-        ("a\tb\n1\t2\n", ", line 1: columns must be separated by commas, not tabs"),
-        ("a,a\n1,2\n", ", line 1: the column a is there 2 times"),
-        ("a\n1,,\n1,2\n", ", line 3: 2 cells"),
-        ("a\n\xff\n", ": not a CSV text file"),
-    ],
-)
+PROBLEMS = {
+    "": ", line 1: ",
+    "\n": ", line 1: ",
+    "a\n": ", line 1: ",
+    "b\n1\n": ", line 1: ",
+    "a;b\n1;2\n": ", line 1: ",
+    "a\tb\n1\t2\n": ", line 1: ",
+    "a,a\n1,2\n": ", line 1: ",
+    "a\n1,,\n1,2\n": ", line 3: ",
+    "a\n\xff\n": ": ",
+}
+
+
+@pytest.mark.parametrize(("text", "start"), PROBLEMS.items())
 def test_problems_name_file_and_line(tmp_path, text, start):
     assert problem(write(tmp_path, text), "a").startswith(start)
+
+
+def test_wording(tmp_path):
+    golden("csv_problems", "\n".join(problem(write(tmp_path, text), "a") for text in PROBLEMS))
 
 
 def test_files_that_cannot_be_read(tmp_path):

@@ -99,12 +99,14 @@ def test_holes_are_gaps_and_never_filled(tmp_path: Path) -> None:
     table = "domain,t_s,power_w\n" + "".join(f"gpu:0,{t},251\n" for t in times)
     for text in (trace, table):
         back = import_csv(write(tmp_path, text), ASSUMED)
-        assert back.gaps == [Gap("gpu:0", 99, 400, "imported trace trace.csv has no rows there")]
+        (gap,) = back.gaps
+        assert gap == Gap("gpu:0", 99, 400, gap.reason)
+        assert "trace.csv" in gap.reason
         summary = summarize(back)
         assert summary.total == back.footer.total
         assert summary.total.value == pytest.approx(251 * 198)
         assert summary.total.high > 251 * 499  # the truth may lie above what was seen
-        assert any("5 min 01 s of 8 min 19 s not measured" in w for w in summary.warnings)
+        assert any("5 min 01 s" in w and "8 min 19 s" in w for w in summary.warnings)
 
 
 def test_short_silences_and_counters_have_no_gap(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def test_without_a_counter_the_processor_is_modelled(run_discovery, clock, proc)
     meter = by_domain(discovery)["cpu:0"]
     assert meter.source.provenance is Provenance.MODELLED
     (rapl,) = (u for u in discovery.unavailable if u.source == "RAPL")
-    assert rapl.reason == "a virtual machine has no RAPL counter; modelled instead"
+    assert "virtual machine" in rapl.reason
     meter.read()
     clock.now += 1.0
     proc.advance(busy=200, idle=0, own=0)

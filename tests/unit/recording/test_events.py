@@ -115,7 +115,8 @@ def test_metrics_that_are_no_number_are_refused_and_nan_is_dropped():
         with pytest.raises(UsageError, match="accuracy"):
             t.log(accuracy=bad)
     t.log(loss=float("nan"))
-    assert journal.entries == [("warn", "metric loss was nan: not stored")]
+    ((kind, message),) = journal.entries
+    assert kind == "warn" and "loss" in message and "nan" in message
 
 
 def test_steps_report_the_part_of_the_epoch_done(clock):

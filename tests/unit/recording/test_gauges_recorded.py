@@ -154,9 +154,11 @@ def test_a_run_too_short_for_a_gauge():
     recording = without_samples()
     put(recording, CPU, [0.001], [0.0])
     recording.header.gauges.append(gauge_source("memory_bytes"))
-    for gauge in summarize(recording).gauges:
+    gauges = summarize(recording).gauges
+    assert len(gauges) == 2
+    for gauge in gauges:
         assert gauge.mean is None
-        assert "too short" in gauge.reason
+        assert gauge.reason
 
 
 def test_epochs_have_means_of_their_own():
@@ -170,7 +172,7 @@ def test_epochs_have_means_of_their_own():
 
 def test_epochs_too_short_for_a_gauge_have_none():
     recording = with_gauges(training(epochs=3, epoch_s=2.0))
-    assert all(e.gauges == {} for e in summarize(recording).epochs)
+    assert [e.gauges for e in summarize(recording).epochs] == [{}] * 3
 
 
 def test_they_are_read_once_a_second(clock):

@@ -105,7 +105,7 @@ def test_a_burst_is_read_in_parts_and_all_of_it_at_the_end(clock):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can free the front of a file")
-def test_a_read_file_is_truncated(outer):
+def test_lines_already_read_take_no_disk_space(outer):
     recorder, sink = outer
     file = JoinFile()
     writer = EventWriter(file.path)

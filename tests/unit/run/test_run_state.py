@@ -119,7 +119,7 @@ def test_without_meters_time_is_forecast_all_the_same():
     estimator.update(place(1, 10, None))
     state = estimator.state(10, None)
     assert state.total_energy is None and state.energy is None and state.power_w is None
-    assert state.reason == "no energy is measured"
+    assert "energy" in state.reason
     assert state.total_duration.value == pytest.approx(100)
 
 

@@ -51,6 +51,7 @@ def test_a_slow_input_pipeline_bounds_the_step():
 
 def test_every_gpu_and_cpu_of_the_catalog_can_be_forecast():
     forecaster = Physical()
+    assert len(gpus()) > 50 and len(cpus()) > 200
     for gpu in gpus():
         step = forecaster.step(WORK, Device.of_gpu(gpu))
         assert step.power.value <= gpu.tdp_w * 1.01
@@ -257,8 +258,7 @@ def test_gpus_before_ampere_compute_bf16_and_tf32_as_fp32_with_a_note(name, prec
     full, asked = of("fp32"), of(precision)
     assert asked.duration.value == pytest.approx(full.duration.value, rel=0.05)
     (note,) = [note for note in asked.notes if precision in note]
-    assert note.endswith(f"has no tensor cores for {precision}: counted at its rate in fp32")
-    assert not any("tensor cores" in note for note in full.notes)
+    assert "fp32" in note and note not in full.notes
 
 
 def test_tensor_cores_that_know_the_precision_have_no_note():

@@ -168,7 +168,7 @@ def test_accuracies_near_one_have_a_logarithmic_axis():
 
 
 @pytest.mark.parametrize("values", [[0.5, 1.0], [1.0, 1.0], [3.0, 900.0], [-1.0, 0.99]])
-def test_values_above_one_have_a_linear_axis(values):
+def test_other_scores_have_a_linear_axis(values):
     scale = study_scales.quality_scale(measure("score"), np.array(values), values, True)
     assert scale.kind is study_scales.ScaleKind.LINEAR
     assert scale.first < min(values) and scale.last > max(values)

@@ -46,6 +46,7 @@ def test_an_open_span_and_unknown_energy():
 def test_lanes_do_not_overlap_and_hold_every_span():
     summary = summarize(training(epochs=5))
     drawn = lanes(summary)
+    assert len(summary.epochs) == 5 and summary.spans
     for lane in drawn:
         for a, b in zip(lane.spans, lane.spans[1:], strict=False):
             assert a.span.start_s + a.duration_s <= b.span.start_s + 1e-6

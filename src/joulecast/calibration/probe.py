@@ -27,7 +27,7 @@ from ..recording.summary import Summary, summarize
 SECONDS = 8.0
 # Segments measured one by one: their spread is the forecast's.
 _PARTS = 8
-# Share of the time, at most, before what is measured.
+# Share of the time, at largest, before what is measured.
 _WARM_UP = 0.35
 # Steps whose time changes by less are warm.
 _SETTLED = 0.1
@@ -48,14 +48,14 @@ def check_memory(needs: Iterable[MemoryNeed]) -> None:
 
     Raises `ProbeError`.
     """
-    most = max(needs, key=lambda need: need.needed_bytes)
-    if most.available_bytes is None or most.fits:
+    largest = max(needs, key=lambda need: need.needed_bytes)
+    if largest.available_bytes is None or largest.fits:
         return
     cure = "use a smaller --batch, or leave out --probe"
     raise ProbeError(
-        f"--probe: a step needs about {most.needed_bytes / 1e9:.1f} GB of memory, and this machine "
-        f"has {most.available_bytes / 1e9:.1f} GB: "
-        f"{cure if most.fits_smaller else 'leave out --probe'}"
+        f"--probe: a step needs about {largest.needed_bytes / 1e9:.1f} GB of memory, and this "
+        f"machine has {largest.available_bytes / 1e9:.1f} GB: "
+        f"{cure if largest.fits_smaller else 'leave out --probe'}"
     )
 
 

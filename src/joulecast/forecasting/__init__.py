@@ -1,1 +1,1 @@
-"""What a run will cost, told before its end."""
+"""Forecasts of energy and duration, before a run and during it."""

@@ -2,8 +2,9 @@
 
 A forecast's error is taken as the logarithm of measured over forecast. The 90 % quantile of its
 size on held-out architectures or devices, with the correction for their number, is the half width
-of an interval that covers nine of ten new cases, if they are like those held out (split conformal
-prediction; J. Lei et al., doi:10.1080/01621459.2017.1307116). What is unlike them gets a wider one.
+of an interval that covers nine of ten new cases, if they resemble the held-out ones (split
+conformal prediction; J. Lei et al., doi:10.1080/01621459.2017.1307116). What is unlike
+them gets a wider one.
 """
 
 from __future__ import annotations

@@ -34,8 +34,10 @@ class Environment:
     machine: Machine = field(default_factory=Machine)
     cpu: DetectedCpu = field(default_factory=DetectedCpu)
     gpus: tuple[DetectedGpu, ...] = ()
-    gpus_restricted_by: str | None = None  # the variables that hide GPUs, for people
-    container: str | None = None  # "docker", "podman", "kubernetes", ...; "none"; None: unknown
+    # Environment variables that hide GPUs.
+    gpus_restricted_by: str | None = None
+    # For example "docker", "podman" or "kubernetes"; "none" outside one, None where it is unknown.
+    container: str | None = None
     limits: Limits = field(default_factory=Limits)
     software: Software = field(default_factory=Software)
     notes: tuple[str, ...] = ()

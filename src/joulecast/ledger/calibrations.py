@@ -29,8 +29,10 @@ class Stored:
 
     device: str  # "cpu", "gpu:0", or `WALL`
     made_at: float  # seconds since 1970, UTC
-    machine: str  # for people: "AMD EPYC 7763, 64 threads, 2 x NVIDIA A100"
-    document: dict[str, Any]  # JSON types; whoever saved it knows its shape
+    # A description such as "AMD EPYC 7763, 64 threads, 2 x NVIDIA A100".
+    machine: str
+    # JSON types; the caller of `save` defines its shape.
+    document: dict[str, Any]
 
 
 def save(

@@ -92,7 +92,8 @@ def _create_file(path: Path, location: Location, create: bool) -> None:
 def _sqlite(path: Path) -> Engine:
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
-        poolclass=NullPool,  # nothing is left open for a fork to inherit
+        # A forked process must not inherit open connections.
+        poolclass=NullPool,
         connect_args={"timeout": BUSY_S, "check_same_thread": False},
     )
 

@@ -57,7 +57,8 @@ class RescueSink:
             self._ledger = _open(self._location.url or self._location.path)
             self._sink = self._ledger.sink()
             self._sink.open(header)
-        except Exception as error:  # drivers raise families of their own, or are missing
+        except Exception as error:
+            # Database drivers raise exceptions of their own families, or are missing.
             self._move(error, Recording(header))
 
     def flush(
@@ -108,7 +109,8 @@ class RescueSink:
             try:
                 action(self._sink)
                 return
-            except Exception as error:  # drivers raise families of their own
+            except Exception as error:
+                # Database drivers raise exceptions of their own families.
                 if isinstance(self._sink, MemorySink):
                     raise
                 if tried_again:
@@ -144,7 +146,8 @@ class RescueSink:
                 ledger = _open(path)
                 sink = ledger.sink()
                 _copy(so_far, sink)
-            except Exception:  # this place cannot be written either
+            except Exception:
+                # This folder cannot be written either: the next one is tried.
                 # SQLite's side files end in -wal and -shm.
                 for leftover in path.parent.glob(path.name + "*"):
                     leftover.unlink(missing_ok=True)

@@ -79,8 +79,8 @@ def _domain_rows(
         at = slice(start, start + _ROWS)
         columns = (column[at].tolist() for column in _columns(within))
         yield "".join(
-            f"{domain},{t!r},{before}{value!r}{after},{low!r},{high!r},{held!r},{provenance}\n"
-            for t, value, low, high, held in zip(*columns, strict=True)
+            f"{domain},{t!r},{before}{value!r}{after},{low!r},{high!r},{held_s!r},{provenance}\n"
+            for t, value, low, high, held_s in zip(*columns, strict=True)
         )
 
 
@@ -239,7 +239,7 @@ def _recording(
 
 def _samples(series: _Series, shift: float, fraction: float) -> tuple[Samples, bool]:
     """The samples of a domain, and whether the table has all of their bounds."""
-    t_s, value, low, high, held = series.arrays()
+    t_s, value, low, high, held_s = series.arrays()
     t_s = t_s - shift
     margin = np.abs(value) * fraction
     is_stated = bool(np.isfinite(low).all() and np.isfinite(high).all())
@@ -248,7 +248,7 @@ def _samples(series: _Series, shift: float, fraction: float) -> tuple[Samples, b
         value,
         low=np.where(np.isfinite(low), low, value - margin),
         high=np.where(np.isfinite(high), high, value + margin),
-        held_s=np.where(np.isfinite(held), held, t_s),
+        held_s=np.where(np.isfinite(held_s), held_s, t_s),
     )
     return samples, is_stated
 

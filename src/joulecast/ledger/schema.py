@@ -81,7 +81,8 @@ metrics = Table(
     Column("seq", Integer, primary_key=True, autoincrement=False),
     Column("t_s", Double, nullable=False),
     Column("name", Text, nullable=False),
-    Column("value", Double),  # null is not-a-number, which SQLite cannot hold
+    # Null stands for not-a-number, which SQLite cannot store.
+    Column("value", Double),
     Column("span", BigInteger),
 )
 
@@ -114,7 +115,7 @@ studies = Table(
     Column("folder", Text, nullable=False),  # that the entry is in, on the host that planned it
     Column("host", Text, nullable=False),
     Column("code", String(64), nullable=False),  # SHA-256 of the entry's file
-    # Spent on what is in no result: warm-ups, trials that were interrupted.
+    # Energy of what is in no result: warm-ups, trials that were interrupted.
     Column("other_energy_j", Double, nullable=False),
     Column("other_duration_s", Double, nullable=False),
 )
@@ -140,13 +141,16 @@ trials = Table(
     Column("started_at", Double),  # seconds since 1970, UTC
     Column("ended_at", Double),
     Column("host", Text),
-    Column("runner", Text),  # JSON, the process that has it; null while nobody has
-    Column("heartbeat", Double),  # when that last said so, by the database's clock
+    # JSON, the process that runs the trial; null while it is not claimed.
+    Column("runner", Text),
+    # When the runner last updated the trial, by the database's clock.
+    Column("heartbeat", Double),
     Column("energy_j", Double),  # of its run, and its 90 % interval
     Column("energy_low_j", Double),
     Column("energy_high_j", Double),
     Column("provenance", String(16)),  # of that energy
     Column("duration_s", Double),
-    Column("figures", Text),  # JSON, so that results need not read all samples again
+    # JSON, stored so that results need not read all samples again.
+    Column("figures", Text),
     Index("joulecast_trials_position", "study", "status", "position"),
 )

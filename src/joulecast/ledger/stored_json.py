@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 def dumps(value: Any) -> str:
-    """JSON text in ASCII: whatever bytes a command line held, both databases accept it."""
+    """JSON text in ASCII: both databases accept it for any bytes of a command line."""
     return json.dumps(serialize.to_builtins(value), separators=(",", ":"))
 
 

@@ -63,7 +63,8 @@ class AmdMeter(SensorMeter):
     def _value(self, t_s: float) -> float:
         try:
             raw = self._read_raw()
-        except Exception as error:  # amdsmi raises a family of its own, sysfs OSError or ValueError
+        except Exception as error:
+            # amdsmi raises exceptions of its own family; sysfs raises OSError or ValueError.
             what = f"{self.source.domain} ({self.source.device})"
             why = str(error) or type(error).__name__
             raise MeterLostError(f"{what} was lost: {why}; try: sudo dmesg | grep amdgpu") from (
@@ -120,7 +121,8 @@ def find_amd(
         handles = list(amdsmi.amdsmi_get_processor_handles())
     except ImportError:
         why = "amdsmi is not installed"
-    except Exception as error:  # without its driver the module raises KeyError, at its import
+    except Exception as error:
+        # Without the driver, importing the module raises KeyError.
         why = f"amdsmi does not start: {error or type(error).__name__}"
     else:
         _from_amdsmi(amdsmi, handles, clock, env, scope, first_index, found)
@@ -234,7 +236,8 @@ def _degrees(amdsmi: Any, handle: Any) -> float:
     kinds, now = amdsmi.AmdSmiTemperatureType, amdsmi.AmdSmiTemperatureMetric.CURRENT
     try:
         return float(amdsmi.amdsmi_get_temp_metric(handle, kinds.EDGE, now))
-    except Exception:  # drivers raise families of their own
+    except Exception:
+        # Drivers raise exceptions of their own families.
         return float(amdsmi.amdsmi_get_temp_metric(handle, kinds.HOTSPOT, now))
 
 
@@ -244,7 +247,8 @@ def _counter_unit_j(amdsmi: Any, handle: Any) -> float | None:
         if _accumulator(count) in _UNSUPPORTED:
             return None
         return float(count["counter_resolution"]) * 1e-6 or None
-    except Exception:  # not supported: power is read instead, and fails if the card does
+    except Exception:
+        # The card has no energy counter: power is read instead.
         return None
 
 
@@ -265,7 +269,8 @@ def _watts(info: Mapping[str, Any]) -> float:
 def _ask(question: Callable[[Any], Mapping[str, Any]], handle: Any, key: str) -> str:
     try:
         return str(question(handle)[key])
-    except Exception:  # a name is not worth a meter
+    except Exception:
+        # A missing name must not cost the meter.
         return ""
 
 

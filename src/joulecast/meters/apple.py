@@ -55,7 +55,8 @@ class _Counters:
         if self._last is None or not 0 <= t_s - self._last[0] < _MAX_AGE_S:
             try:
                 self._last = (t_s, self._monitor.get_cumulative_energy())
-            except Exception as error:  # an extension module in C++: RuntimeError and others
+            except Exception as error:
+                # The extension module in C++ raises RuntimeError and others.
                 raise MeterLostError(f"Apple's energy report has failed: {error}") from error
         return self._last[1]
 
@@ -80,7 +81,8 @@ def find_apple(clock: Clock, monitor: Any = None, platform: str = sys.platform) 
             reason, remedy = "zeus-apple-silicon is missing", 'pip install "joulecast[apple]"'
             found.unavailable.append(Unavailable("cpu:0", "IOReport", reason, remedy))
             return found
-        except Exception as error:  # an Intel Mac, or a macOS that it does not know
+        except Exception as error:
+            # An Intel Mac, or a version of macOS that the library does not support.
             reason = f"zeus-apple-silicon does not start: {error}"
             found.unavailable.append(Unavailable("cpu:0", "IOReport", reason, ""))
             return found

@@ -25,7 +25,7 @@ depends on what load means: few cores at full clock, or all at a low one.
   80 % load. Both: Linux, Documentation/admin-guide/pm/cpufreq.rst and scheduler/schedutil.rst;
   voltage falls with the clock and power is `u f V**2`.
 
-The middle is the mean in the log of two: managed and race where the clock is held at the top
+The middle is the mean in the log of two: managed and race where the clock stays at the top
 (servers), race and crawl where the hardware sets it, managed and crawl where the kernel does.
 The interval reaches from crawl (linger, where the kernel sets the clock) to race and spread. The
 errors of idle and full power, whose spreads are those of SPECpower families left out of the fit
@@ -103,20 +103,21 @@ class PowerSpec:
     family: str
     tdp_w: float | None = None  # of all packages together
     threads_per_core: float = 1.0  # of hybrid processors the mean
-    clock: str = "hardware"  # who sets it: "top", "hardware" or "load" (see `CpuFamily`)
-    held: float = 1.0  # part of the host's threads that is this machine's (virtual machines)
+    # What sets the clock: "top", "hardware" or "load" (see `CpuFamily`).
+    clock: str = "hardware"
+    allocated: float = 1.0  # part of the host's threads that is this machine's (virtual machines)
 
-    def part(self, held: float) -> PowerSpec:
+    def part(self, allocated: float) -> PowerSpec:
         """A guest's spec: its part of the host's packages, known less well."""
         return replace(
             self,
-            idle_w=self.idle_w * held,
-            full_w=self.full_w * held,
-            wake_w=self.wake_w * held,
+            idle_w=self.idle_w * allocated,
+            full_w=self.full_w * allocated,
+            wake_w=self.wake_w * allocated,
             sigma_full=float(np.hypot(self.sigma_full, _SIGMA_GUEST)),
             sigma_idle=float(np.hypot(self.sigma_idle, _SIGMA_GUEST)),
-            tdp_w=None if self.tdp_w is None else self.tdp_w * held,
-            held=held,
+            tdp_w=None if self.tdp_w is None else self.tdp_w * allocated,
+            allocated=allocated,
         )
 
 

@@ -30,7 +30,7 @@ Scope = Literal["process", "machine"]
 # A machine with as many is taken to be a server, assumed.
 _SERVER_THREADS = 32
 
-# The curve is looked up in a table five times a second; it bends most near load 0.
+# The curve is read from a table five times a second; it bends most near load 0.
 _LOADS = np.linspace(0.0, 1.0, 1001) ** 2
 
 

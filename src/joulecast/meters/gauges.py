@@ -47,7 +47,8 @@ class FigureGauge(Gauge):
         """See `Gauge.read`."""
         try:
             value = self._ask()
-        except Exception as error:  # drivers raise families of their own
+        except Exception as error:
+            # Drivers raise exceptions of their own families.
             raise MeterLostError(f"it was lost: {_reason(error)}") from error
         if value is None:
             return None
@@ -103,7 +104,8 @@ def find_gauges(scope: str, clock: Clock, cpu_time: CpuTime, meters: list[Meter]
             gauge = FigureGauge(_source(meter.source, figure), clock, figure.ask)
             try:
                 figure.ask()
-            except Exception as error:  # drivers raise families of their own
+            except Exception as error:
+                # Drivers raise exceptions of their own families.
                 gauges.missing.append(replace(gauge.source, reason=_reason(error)))
             else:
                 gauges.open.append(gauge)

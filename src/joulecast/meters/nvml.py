@@ -135,7 +135,8 @@ class NvmlMeter(SensorMeter):
         def explained() -> float | None:
             try:
                 return self._twice(ask)
-            except Exception as error:  # a half-installed driver raises more than NVMLError
+            except Exception as error:
+                # A half-installed driver raises more than NVMLError.
                 raise MeterLostError(explain(error)[0]) from error
 
         return DeviceFigure(name, unit, text, explained)

@@ -58,7 +58,8 @@ def find_nvml(
     except pynvml.NVMLError_LibraryNotFound:
         discovery.unavailable.append(_no_library(root))
         return discovery
-    except Exception as error:  # a half-installed driver raises more than NVMLError
+    except Exception as error:
+        # A half-installed driver raises more than NVMLError.
         reason, remedy = explain(error)
         discovery.unavailable.append(Unavailable(FAMILY, "NVML", reason, remedy))
         return discovery

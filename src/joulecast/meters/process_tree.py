@@ -40,7 +40,7 @@ class ProcessTimes:
 
     @property
     def total_s(self) -> float:
-        """CPU seconds that vanish with this process if nobody waits for it."""
+        """CPU seconds that are lost with this process unless its parent waits for it."""
         return self.own_s + self.waited_s
 
 
@@ -183,7 +183,8 @@ class ProcTreeReader:
             for task in os.listdir(tasks):  # noqa: PTH208 - paths cost at 10 Hz
                 with open(f"{tasks}/{task}/children") as file:  # noqa: PTH123
                     children += map(int, file.read().split())
-        except OSError:  # it has ended
+        except OSError:
+            # The process has ended.
             pass
         return children
 
@@ -257,5 +258,6 @@ def _psutil_times(pid: int) -> ProcessTimes | None:
                 rss_bytes=process.memory_info().rss,
                 threads=process.num_threads(),
             )
-    except psutil.Error:  # it has ended, or may not be read
+    except psutil.Error:
+        # The process has ended, or may not be read.
         return None

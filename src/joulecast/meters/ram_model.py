@@ -23,7 +23,7 @@ class RamModelMeter(Meter):
     """Assumed joules of `total_bytes` of memory, or of the process tree's resident part of it.
 
     Scope "process" needs a `cpu_time` that follows a tree; its resident memory counts, at most
-    the total. `held_s` integrates the part of the memory held.
+    the total. `held_s` integrates the allocated part of the memory.
     """
 
     def __init__(
@@ -46,8 +46,8 @@ class RamModelMeter(Meter):
             device=f"{total_bytes / _GB:.0f} GB",
         )
         self._last: Reading | None = None
-        # Part of the memory held at the last reading.
-        self._held = 0.0
+        # Allocated part of the memory at the last reading.
+        self._allocated = 0.0
 
     def read(self) -> Reading:
         """Joules since the meter was opened."""
@@ -59,14 +59,14 @@ class RamModelMeter(Meter):
             self._last = Reading(sample.t_s, 0.0, 0.0, 0.0, 0.0)
         elif sample.t_s > self._last.t_s:
             last = self._last
-            held = (part + self._held) / 2 * (sample.t_s - last.t_s)
-            gb_s = held * self._total / _GB
+            allocated_s = (part + self._allocated) / 2 * (sample.t_s - last.t_s)
+            gb_s = allocated_s * self._total / _GB
             self._last = Reading(
                 t_s=sample.t_s,
                 value=last.value + gb_s * WATTS_PER_GB,
                 low=last.low + gb_s * LOW_WATTS_PER_GB,
                 high=last.high + gb_s * HIGH_WATTS_PER_GB,
-                held_s=last.held_s + held,
+                held_s=last.held_s + allocated_s,
             )
-        self._held = part
+        self._allocated = part
         return self._last

@@ -55,8 +55,10 @@ class Epochs:
         self.planned = planned  # in total
         self.begun = 0
         self._live, self._on_position = live, on_position
-        self._counted: int | None = None  # the process whose epochs count
-        self._numbers: dict[int, int | None] = {}  # of spans that are open; None: not counted
+        # Only the epochs of this process are counted.
+        self._counted: int | None = None
+        # Numbers of the open spans; None for a span that is not counted.
+        self._numbers: dict[int, int | None] = {}
         self._metrics: dict[int, dict[str, float]] = {}
         self._starts: dict[int, Mark] = {}
 

@@ -74,7 +74,7 @@ class Track:
         return integral / float(read)
 
     def _silent(self, start_s: float, end_s: float) -> float:
-        # A counter goes on counting while nobody reads it.
+        # A counter goes on counting while it is not read.
         if self.counts:
             return 0.0
         t, closed = self.integral.t_s, self.integral.open == 0

@@ -59,7 +59,7 @@ class EnergyCurve:
         value, low, high = (float(x) for x in self.at(end_s) - self.at(start_s))
         return value, low, high
 
-    def held(self, start_s: float, end_s: float) -> float:
+    def own_seconds(self, start_s: float, end_s: float) -> float:
         """Seconds of the domain that belonged to the run between two times."""
         a, b = np.interp([start_s, end_s], self.t_s, self.held_s)
         return float(b - a)

@@ -34,7 +34,7 @@ class EventWriter:
     """The inner side: `Events` that are written to the outer run's file."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Raises `OSError` where the file cannot be written (another user's run, say)."""
+        """Raises `OSError` where the file cannot be written (for example, another user's run)."""
         fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         self._file = os.fdopen(fd, "ab", buffering=0)
         # A forked child may close spans of its parent, so that its own ids must differ from those.
@@ -89,7 +89,8 @@ class EventTail:
         self._offset = 0
         self._partial = b""
         self._freed = 0
-        self._spans: dict[tuple[int, int], int] = {}  # (process, its id) -> the recorder's id
+        # From the process and its span id to the recorder's span id.
+        self._spans: dict[tuple[int, int], int] = {}
 
     def pump(self, recorder: Recorder) -> None:
         """Pass on new events, at most `_PER_ROUND` bytes of them; all of them once the run ends."""

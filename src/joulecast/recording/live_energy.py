@@ -34,7 +34,8 @@ class _Domain:
         # Joules up to the window's first reading.
         self.before = np.zeros(3)
         self.window: list[Reading] = []
-        self.gaps: list[Gap] = []  # those that touch the window
+        # The gaps that overlap the window.
+        self.gaps: list[Gap] = []
 
     def forget(self, t_s: float) -> None:
         if len(self.window) < 2 * _SLACK:

@@ -40,7 +40,8 @@ class Span:
     kind: str  # "epoch", "step", "phase"
     name: str
     start_s: float
-    end_s: float | None = None  # None while open, or where the recorder died in it
+    # None while the span is open, or if the recorder was killed during it.
+    end_s: float | None = None
     index: int | None = None  # of an epoch or step, from 0
     origin: int = 0  # process id that opened it
 
@@ -130,7 +131,8 @@ class Footer:
     duration_s: float
     exit_code: int | None = None
     warnings: list[str] = field(default_factory=list)  # those that arose during the run
-    total: Estimate | None = None  # energy of all domains, so that lists of runs need no samples
+    # Energy of all domains, stored so that lists of runs need not read samples.
+    total: Estimate | None = None
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from .sampler import Sampler
 from .summary import SpanEnergy
 
 FLUSH_S = 1.0
-# How often `stop` checks whether a driver hangs.
+# How often `stop` checks whether a driver blocks.
 _CHECK_S = 0.1
 
 
@@ -25,7 +25,7 @@ class Recorder:
     """The recording of one run. Implements `Events`; its methods may be called from any thread.
 
     `start` starts two threads: one samples, one writes, so that a slow disk never costs a sample.
-    The first owns the meters until the last reading: a driver that hangs delays nothing else. A
+    The first owns the meters until the last reading: a driver that blocks delays nothing else. A
     third reads the gauges, where there are some.
 
     Args:
@@ -58,20 +58,23 @@ class Recorder:
         self._gauges = GaugeReader(gauges, clock, self._keep) if gauges else None
         self._live = LiveEnergy([meter.source for meter in meters])
         self._epochs = Epochs(header.planned_epochs, self._live, on_position)
-        # Never held while a meter or the sink is at work.
+        # Never locked while a meter or the sink is at work.
         self._lock = threading.RLock()
         self._next_id = 1
         self._open: dict[int, Span] = {}
-        self._dirty: dict[int, Span] = {}  # opened or closed since the last flush
+        # Spans that were opened or closed since the last flush.
+        self._dirty: dict[int, Span] = {}
         self._metrics: list[Metric] = []
-        self._waiting: list[tuple[float, AtMark]] = []  # until all meters have passed an instant
-        self._gaps: list[Gap] = []  # not flushed yet
+        # Callbacks that wait until all meters have passed an instant.
+        self._waiting: list[tuple[float, AtMark]] = []
+        # Gaps that are not flushed yet.
+        self._gaps: list[Gap] = []
         self._warnings: list[str] = []
         self._stop = threading.Event()
         self._sampling: threading.Thread | None = None
         self._writing: threading.Thread | None = None
         self._end_s: float | None = None  # set once the run ends
-        # A driver hangs: its later readings are ignored.
+        # A driver blocks: its later readings are ignored.
         self._abandoned = False
 
     # --- events ----------------------------------------------------------------------------------

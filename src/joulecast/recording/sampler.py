@@ -50,7 +50,7 @@ class Sampler:
     """Reads `meters` at most every `interval_s`; times are seconds since `start_s` of the clock.
 
     Has no thread: `tick` does one round. `take` returns the readings so far to any thread, also
-    while a driver hangs in a round, because no lock is held while a meter is read.
+    while a driver blocks in a round, because no lock is taken while a meter is read.
     """
 
     def __init__(
@@ -66,10 +66,12 @@ class Sampler:
         self._interval_s = interval_s
         self._max_cpu_share = max_cpu_share
         self.start_s = clock()
-        self.gaps: list[Gap] = []  # those not taken yet, oldest first
+        # Gaps that were not taken yet, oldest first.
+        self.gaps: list[Gap] = []
         self._pending: dict[str, list[Reading]] = {}
         self._lock = threading.Lock()
-        self._busy: tuple[str, float] | None = None  # a driver at work: its domain, since when
+        # The domain whose driver is being read, and since when.
+        self._busy: tuple[str, float] | None = None
 
     def tick(self, *, everything: bool = False) -> dict[str, Reading]:
         """One round: reads every meter that is due (or all of them); the new readings by domain."""
@@ -154,7 +156,7 @@ class Sampler:
         return gaps
 
     def hanging(self) -> str | None:
-        """The domain whose driver hangs, if any."""
+        """The domain whose driver blocks, if any."""
         busy = self._busy
         if busy is None:
             return None

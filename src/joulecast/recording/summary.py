@@ -26,7 +26,8 @@ class DomainEnergy:
     energy: Estimate
     above_idle: Estimate | None
     mean_power_w: float
-    measured_s: float  # the part of the run that was not a gap
+    # Duration of the run without its gaps.
+    measured_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +217,7 @@ def _domain(source: Source, c: EnergyCurve, recording: Recording, duration: floa
     # Duration > 0.
     assert energy is not None
     idle_w = (recording.header.idle_power_w or {}).get(source.domain)
-    above = None if idle_w is None else _less(energy, idle_w * c.held(0.0, duration))
+    above = None if idle_w is None else _less(energy, idle_w * c.own_seconds(0.0, duration))
     return DomainEnergy(source, energy, above, mean, measured)
 
 
@@ -242,9 +243,9 @@ def _above_idle(
         return None, None
     # One figure for the whole machine is reduced to the part of the domains that was the run's.
     if "total" in baseline:
-        held = sum(d.mean_power_w * _held_fraction(d, recording) for d in domains)
+        own_w = sum(d.mean_power_w * _held_fraction(d, recording) for d in domains)
         power = sum(d.mean_power_w for d in domains)
-        fraction = held / power if power else 1.0
+        fraction = own_w / power if power else 1.0
         return _less(total, baseline["total"] * fraction * recording.duration_s), None
     lacking = [d.source.domain for d in domains if d.above_idle is None]
     if lacking:

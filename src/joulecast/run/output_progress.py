@@ -36,11 +36,14 @@ class OutputProgress:
             planned, lambda instant: instant.t_s
         )
         self._lock = threading.Lock()
-        self._waiting: Position[Instant] | None = None  # the last, until it is settled
+        # The last position, until it is confirmed.
+        self._waiting: Position[Instant] | None = None
         # Of the restarts.
         self._count = 0
-        self._planned: float | None = None  # of the loop under way
-        self._began: tuple[int, Instant] | None = None  # the epoch under way, and since when
+        # Planned steps of the current loop.
+        self._planned: float | None = None
+        # The current epoch, and its start.
+        self._began: tuple[int, Instant] | None = None
 
     def feed(self, stream: int, data: bytes, t: float) -> None:
         """The command wrote `data` to descriptor `stream` at the clock's time `t`."""

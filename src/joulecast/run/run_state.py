@@ -99,8 +99,10 @@ class RunEstimator:
     ) -> None:
         self._new, self._forecaster = new, new()
         self._rule = rule
-        self._curve: list[float | None] = []  # of the rule's metric, by epoch
-        self._stopping: Stopping | None = None  # after the last epoch of the curve
+        # Values of the early-stopping rule's metric, by epoch.
+        self._curve: list[float | None] = []
+        # The forecast of stopping after the last epoch of the curve.
+        self._stopping: Stopping | None = None
         self._planned: float | None = planned
         self._lock = threading.Lock()
         self._last: RunPosition | None = None

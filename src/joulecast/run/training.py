@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 # Runs that were started in this process and are not stopped yet.
 _active: set[Run] = set()
-# Held while a run starts, so that of two threads only one records.
+# Locked while a run starts, so that of two threads only one records.
 _starting = threading.RLock()
 
 

@@ -81,10 +81,10 @@ def run_in_ledger(
     with open_ledger(ledger, context.env) as opened:
         added = store_plan(opened, study, folder)
         if added:
-            context.listener.say(f"study {study.name}: {added} trials planned")
+            context.listener.message(f"study {study.name}: {added} trials planned")
         if retry_failed:
             again = claims.again(opened, study.name, "failed")
-            context.listener.say(f"{again} failed trials are run again")
+            context.listener.message(f"{again} failed trials are run again")
         return Runner(opened, study, folder, context).run()
 
 
@@ -241,6 +241,6 @@ def findings(
 class _Printer(StudyListener):
     """Prints warnings on stderr."""
 
-    def say(self, text: str) -> None:
+    def message(self, text: str) -> None:
         """Print a line."""
         notify(text)

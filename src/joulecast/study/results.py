@@ -75,7 +75,8 @@ def _figures(
         return row
     try:
         fresh = figures_of(summarize(ledger.load(trial.run_id)))
-    except LedgerError:  # deleted, or damaged
+    except LedgerError:
+        # The recording was deleted, or is damaged.
         return row
     return {} if fresh is None else fresh["row"]
 

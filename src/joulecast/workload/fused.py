@@ -121,21 +121,21 @@ def _cells(spec: _Spec, x: Tensor, backward: bool, of_input: bool = True) -> Non
             Kernel(OperatorKind.RECURRENT, 2.0 * m * n * k, moved, dtype, (1, m, n, k), count)
         )
 
-    for cell, ((width, state), handed) in enumerate(zip(spec.weights, spec.widths, strict=True)):
+    for cell, ((width, state), output) in enumerate(zip(spec.weights, spec.widths, strict=True)):
         gates = g * state
         cells = float(b * gates)
         if of_input or cell >= spec.directions:
             product(t * b, gates, width)
-        product(b, gates, handed, count=t)
+        product(b, gates, output, count=t)
         # Above, the gradients of input and state; here those of their weights.
         if backward:
             product(gates, width, t * b)
-            product(gates, handed, t * b)
+            product(gates, output, t * b)
         # The projection of the state.
-        if handed != state:
-            product(b, handed, state, count=t)
+        if output != state:
+            product(b, output, state, count=t)
             if backward:
-                product(handed, state, t * b)
+                product(output, state, t * b)
         moved = unit * 3.0 * cells
         flops = _POINTWISE_FLOPS * cells
         rest = Kernel(OperatorKind.RECURRENT, flops, moved, dtype, (), t, other_flops=flops)
@@ -206,9 +206,9 @@ def recurrent(
     if x.shape[-1] != expected:
         raise RuntimeError(f"{name}: expected inputs of width {expected}, got {x.shape[-1]}")
     weights = tuple((weight.shape[1], weight.shape[0] // gates) for weight in inputs)
-    handed = tuple(weight.shape[1] for weight in parameters[1::per_cell])
-    spec = _Spec(recorder, gates, steps, batch, weights, handed, 2 if both else 1, whole)
-    out_shape = (*lead, handed[-1] * (2 if both else 1))
+    output = tuple(weight.shape[1] for weight in parameters[1::per_cell])
+    spec = _Spec(recorder, gates, steps, batch, weights, output, 2 if both else 1, whole)
+    out_shape = (*lead, output[-1] * (2 if both else 1))
     result: tuple[Tensor, ...] = _Recurrent.apply(  # type: ignore[no-untyped-call]
         spec, out_shape, len(states), x, *states, *parameters
     )

@@ -19,9 +19,9 @@ def loss_of(loss: str | Loss | None, output: Any) -> Tensor:
     """One number to start the backward pass from.
 
     Args:
-        loss: "auto" or None: cross-entropy over classes where the output looks like scores, (batch,
-            classes), (batch, tokens, vocabulary) or (batch, classes, height, width), otherwise the
-            mean square; the sum over several outputs (auxiliary classifiers). A function is called
+        loss: "auto" or None: cross-entropy over classes where the output has a shape of scores,
+            (batch, classes), (batch, tokens, vocabulary) or (batch, classes, height, width),
+            otherwise the mean square; the sum over several outputs (auxiliary classifiers). A function is called
             with what the model returned.
         output: what the model returned.
 

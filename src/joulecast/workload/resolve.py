@@ -102,7 +102,7 @@ def _from_file(path: Path, function: str) -> Recipe:
         raise BadInputError(f"{path}: not a Python file")
     module = importlib.util.module_from_spec(spec)
     folder = str(path.resolve().parent)
-    # The file may import its neighbors, and its classes may look up their module by name.
+    # The file may import its neighbors, and its classes may refer to their module by name.
     sys.path.insert(0, folder)
     replaced = sys.modules.get(path.stem)
     sys.modules[path.stem] = module

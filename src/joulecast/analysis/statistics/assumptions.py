@@ -45,7 +45,7 @@ class EqualSpread:
 
 
 def shapiro(group: Group, alpha: float) -> Normality:
-    """Whether the values of a group look normal (Shapiro and Wilk 1965), at level `alpha`.
+    """Whether the values of a group pass as normal (Shapiro and Wilk 1965), at level `alpha`.
 
     Of more than 5,000 values a random sample of 5,000 is tested, always the same one, because any
     larger set of measurements fails for departures without practical meaning.

@@ -200,7 +200,7 @@ def _choose(
         return "anova", "as requested", [warning] if broken else []
     untested = normality.reason or spread.reason
     if not broken and untested is None:
-        return "anova", "the residuals look normal, and cells have equal variances", []
+        return "anova", "residuals pass as normal, and cells have equal variances", []
     if not broken:
         return "anova", f"no assumption fails, but not all could be tested: {untested}", []
     if can_align:

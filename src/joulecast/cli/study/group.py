@@ -145,10 +145,12 @@ def _stopped_by_signals(reporter: StudyReporter) -> Iterator[tuple[threading.Eve
             raise KeyboardInterrupt
         received.append(number)
         stop.set()
-        reporter.say("stopping: finished trials are kept, the running one becomes pending again")
+        reporter.message(
+            "stopping: finished trials are kept, the running one becomes pending again"
+        )
 
     def stay(number: int, _: FrameType | None) -> None:
-        reporter.say(
+        reporter.message(
             "a study cannot be suspended: Ctrl-C stops it, joulecast study resume continues"
         )
 

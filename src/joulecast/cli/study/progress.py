@@ -56,7 +56,7 @@ class StudyReporter(StudyListener):
                 self._bar.stop()
             self._bar = None
 
-    def say(self, text: str) -> None:
+    def message(self, text: str) -> None:
         """See `StudyListener`."""
         self._line(f"joulecast: {text}")
 

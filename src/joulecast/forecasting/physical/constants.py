@@ -68,7 +68,7 @@ class Constants:
             memory=values["power_memory"],
             latency=values["power_latency"],
             gamma=values["gamma"],
-            held=values["held"],
+            sustained=values["held"],
         )
         return cls(efficiency, draw, values["geforce"])
 

@@ -23,7 +23,7 @@ HALVINGS = 20
 class Draw:
     """Shares of the TDP; `awake_*` by the kind of memory.
 
-    `held` is the mean power under a limit, as a share of the limit.
+    `sustained` is the mean power under a limit, as a share of the limit.
     """
 
     awake_hbm: float
@@ -33,7 +33,7 @@ class Draw:
     memory: float
     latency: float
     gamma: float
-    held: float
+    sustained: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def run(
     dynamic: Array | float = 1.0,
 ) -> Running:
     """Time and power of a step under a limit. `dynamic` scales what work adds to `awake_w`."""
-    tdp, limit = np.asarray(tdp_w, float), np.asarray(limit_w, float) * draw.held
+    tdp, limit = np.asarray(tdp_w, float), np.asarray(limit_w, float) * draw.sustained
 
     def at(clock: Array) -> tuple[Array, Array]:
         step = at_work.step(corner, clock)

@@ -63,7 +63,7 @@ def static_run(summary: Summary) -> StaticRun:
 
     Tags have the names of the columns of a table (`joulecast run --tag batch=64 ...`). The
     architecture is the tag of that name, else the name of the run; the epochs are those that the
-    run did, unless a tag says otherwise.
+    run did, unless a tag gives another number.
 
     Raises:
         BadInputError: the run did not use exactly one GPU of known energy, or a tag makes no sense.

@@ -8,7 +8,7 @@ from typing import Any
 @cache
 def data_file(name: str) -> dict[str, Any]:
     """The content of `data/NAME.toml`."""
-    # Late: a run that looks nothing up does not need the parser.
+    # Late: a run without a look-up does not need the parser.
     import tomllib
 
     file = Path(__file__).parent / "data" / f"{name}.toml"

@@ -42,9 +42,8 @@ _REPORTED = re.compile(
     r"|after|finished|finishing|completed?|done|current|fold|run|stage|phase|trial|seed|rank|gpu|cpu"
     r"|cuda|device|worker|info|debug|root|main|summary|results?|model|split|client|round)"
 )
-_CLAUSE = re.compile(
-    r"[\])}|>:\u2013\u2014;=*#]|\s-+\s|,\s"
-)  # what ends the part of a line before it
+# What ends the part of a line before it.
+_CLAUSE = re.compile(r"[\])}|>:\u2013\u2014;=*#]|\s-+\s|,\s")
 _OVER = re.compile(r"(?i)(?<![a-z])(?:end|ended|finish(?:ed|ing)|completed?|done|after)(?![a-z])")
 _BEGINS = re.compile(r"(?i)(?<![a-z])(?:start\w*|begin\w*|begun|running)(?![a-z])")
 _NO_REPORT_AFTER = re.compile(

@@ -38,7 +38,8 @@ class EpochSeries(Generic[T]):
         self.count = 0
         # The numbers started again with the last sighting.
         self.restarted = False
-        self._began: Stamped[T] | None = None  # a possible new start, not confirmed
+        # A possible new start, which the next lines confirm or refute.
+        self._began: Stamped[T] | None = None
         self._reset()
 
     def _reset(self) -> None:
@@ -56,7 +57,7 @@ class EpochSeries(Generic[T]):
         self._first_of: Stamped[T] | None = None  # the first line with the last number
         # The latest line of each shape with the last number.
         self._shapes: dict[str, Stamped[T]] = {}
-        self._held: list[Stamped[T]] = []
+        self._waiting: list[Stamped[T]] = []
 
     @property
     def total(self) -> int | None:
@@ -112,20 +113,20 @@ class EpochSeries(Generic[T]):
         elif s.moment is Moment.END and s.shape in self._shapes:
             self._repeated(stamped)
         self._shapes[s.shape] = stamped
-        self._held = [*self._held[-_MAX_KEPT:], stamped]
+        self._waiting = [*self._waiting[-_MAX_KEPT:], stamped]
         if not self.known:
             self._learn_base(number, s)
         if not self.known or not (trusted or self.count > 1):
             return []
-        held, self._held = self._held, []
-        return [(self._done(h.sighting), h.stamp) for h in held]
+        waiting, self._waiting = self._waiting, []
+        return [(self._done(h.sighting), h.stamp) for h in waiting]
 
     def _learn_base(self, number: float, s: Sighting) -> None:
         first = self._first
         if first < 2:
             self._zero_based = first < 1 and s.moment is not Moment.COUNT
             self._base, self.known = (0.0 if self._zero_based else 1.0), True
-        elif number > first or (len(self._held) > 1 and _follows(self._held[0].sighting, s)):
+        elif number > first or (len(self._waiting) > 1 and _follows(self._waiting[0].sighting, s)):
             stride = number - first
             self.known = True
             if stride > 1 and first <= stride:

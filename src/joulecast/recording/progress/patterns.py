@@ -343,5 +343,6 @@ def _number(text: str) -> float:
     scale = _SCALE.get(text[-1], 1.0)
     try:
         return float(text.rstrip("kMGTP")) * scale
-    except ValueError:  # "1.2.3"
+    except ValueError:
+        # Text such as "1.2.3" is no number.
         return 0.0

@@ -34,7 +34,8 @@ class Sighting:
     step: float | None = None
     steps: float | None = None
     fraction: float | None = None  # of the loop, where it is printed without steps
-    shape: str = ""  # its words; two lines of one epoch and shape are a repetition
+    # The words of the line: two lines of one epoch and shape are a repetition.
+    shape: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 

@@ -52,10 +52,12 @@ class ProgressTracker(Generic[T]):
         self._clock = clock
         self._series: dict[str, EpochSeries[T]] = {}
         self._loops: dict[tuple[str, float | None], Loop[T]] = {}
-        self._lead: str | None = None  # form of the series that is followed
-        self._inner: tuple[str, float | None] | None = None  # the loop within its epochs
-        self._whole: tuple[str, float | None] | None = None  # or the loop that is the whole run
-        self._rounds: tuple[str, float | None] | None = None  # or the loop that is an epoch
+        # Form of the series that is followed.
+        self._lead: str | None = None
+        # The loop within its epochs, the loop that is the whole run, and the loop that is an epoch.
+        self._inner: tuple[str, float | None] | None = None
+        self._whole: tuple[str, float | None] | None = None
+        self._rounds: tuple[str, float | None] | None = None
         self._tool: str | None = None
         # Whole epochs done.
         self._base = 0.0

@@ -94,8 +94,8 @@ def run_command(
     """Start the command, call `on_start` with its process id, wait, call `on_end` with its end.
 
     With a `relay` the command's output goes through it, and has passed it at `on_end`, unless
-    nobody reads it; text below the output is written after `relay.finish()`. At `on_end` the dead
-    process is still listed, so that its last CPU time can be read. Ctrl-C or SIGTERM during
+    no process reads it; text below the output is written after `relay.finish()`. At `on_end` the
+    dead process is still listed, so that its last CPU time can be read. Ctrl-C or SIGTERM during
     `on_end` ends this process at once, as the command ended. Raises `CommandNotFoundError`.
     """
     # Ctrl-Z may have been typed before there was a command.

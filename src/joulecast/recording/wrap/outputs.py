@@ -85,8 +85,10 @@ class Channel:
     source: int
     streams: Sequence[int]  # 1, 2, or both where they are one
     sink: OutputSink
-    size: tuple[int, int] = (0, 0)  # of the sink's terminal, as last set for the command
-    modes: list[Any] = field(default_factory=list)  # of the command's terminal, as last seen
+    # Size of the sink's terminal, as last set for the command.
+    size: tuple[int, int] = (0, 0)
+    # Modes of the command's terminal, as last read.
+    modes: list[Any] = field(default_factory=list)
     passed: int = 0  # bytes
 
     @property
@@ -150,7 +152,8 @@ class _Stream:
     """One output of joulecast, before the command is started."""
 
     streams: tuple[int, ...]
-    kind: str  # terminal, pipe, file, or own: another device, which the command gets itself
+    # "terminal", "pipe", "file" or "own": another device, which is passed to the command.
+    kind: str
 
     @property
     def fd(self) -> int:
@@ -212,7 +215,8 @@ class Outputs:
         self.channels: list[Channel] = []
         self.tails: list[tuple[int, Tail]] = []  # by stream
         self.has_line = False
-        self.ends: list[tuple[int, Sequence[int]]] = []  # of the command, and their streams
+        # The command's ends of the channels, and their streams.
+        self.ends: list[tuple[int, Sequence[int]]] = []
         self.reads: set[int] = set()
         """The streams that can be read."""
         self.terminals: set[int] = set()

@@ -8,7 +8,7 @@ closed streams, are left alone and not read.
 Differences that the command can notice: its terminal has another name and, with a status line, one
 row less; it is no source of keys (those come from stdin or /dev/tty) and belongs to no job (`stty
 tostop` has no effect); twice as much fits between it and a slow reader. It notices as before that
-nobody reads any more, and errors of a file or a device like /dev/full.
+no process reads any more, and errors of a file or a device like /dev/full.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ OnOutput = Callable[[int, bytes, float], None]
 _PIPE_BYTES = 1 << 20
 # Time between two reads of a file, s.
 _TAIL_S = 0.05
-# Maximum wait for a terminal that is held (Ctrl-S), so that Ctrl-Z still works, s.
+# Maximum wait for a terminal that is paused (Ctrl-S), so that Ctrl-Z still works, s.
 _PATIENCE_S = 1.0
 
 
@@ -96,7 +96,8 @@ class Relay:
         self._on_output: OnOutput | None = None
         # `on_output` is called by one thread at a time.
         self._lock = threading.Lock()
-        self._reading = threading.Lock()  # files
+        # Taken while files are read.
+        self._reading = threading.Lock()
         self._ordering = threading.Lock()
         self._answered = threading.Event()
         # An answer can come.
@@ -165,7 +166,7 @@ class Relay:
     def status(self, text: str | None) -> None:
         """Show a text in the terminal's last row, cut to fit; None for no line. Never waits."""
         order = process.NO_STATUS if text is None else process.STATUS + _one_line(text)
-        # The terminal is held: a later text follows.
+        # The terminal is paused: a later text follows.
         with suppress(BlockingIOError):
             self._order(order)
 
@@ -176,13 +177,13 @@ class Relay:
         """
         if self._process is None or not any(2 in c.streams for c in self._outputs.channels):
             return False
-        return self._insist(process.SAY + _one_line(text))
+        return self._insist(process.MESSAGE + _one_line(text))
 
     def settle(self) -> None:
         """The command was stopped, or has ended: pass on its output, and hide the line.
 
         `on_output` has been given everything at the return. Waits no longer than a second where the
-        output is not read: by `less`, or a terminal that is held.
+        output is not read: by `less`, or a terminal that is paused.
         """
         self._still(_PATIENCE_S)
         self._read_files()
@@ -242,7 +243,7 @@ class Relay:
             try:
                 return self._order(order)
             except BlockingIOError:
-                # The terminal is held, and the pipe is full.
+                # The terminal is paused, and the pipe is full.
                 time.sleep(_TAIL_S)
         return False
 

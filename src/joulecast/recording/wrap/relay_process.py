@@ -1,7 +1,7 @@
 """The process between a command and the destination of its output.
 
-It copies every byte unchanged, and ends when nobody can write any more. It also sends joulecast a
-copy of the bytes, which is dropped where joulecast is slow or dead, and draws the status line. No
+It copies every byte unchanged, and ends when no process can write any more. It also sends joulecast
+a copy of the bytes, which is dropped where joulecast is slow or dead, and draws the status line. No
 signal of the terminal or of a process group reaches it. It imports little, because it is forked
 before joulecast has loaded anything.
 """
@@ -22,7 +22,7 @@ FRAME = struct.Struct("=BHd")
 """Header of a message to joulecast: kind (1 or 2: bytes of that stream), length, monotonic time."""
 LOST, DONE = 0, 3
 """Other kinds: bytes were dropped here; the order `STILL` was carried out."""
-STATUS, NO_STATUS, STILL, GO_ON, SAY = b"S", b"N", b"P", b"R", b"M"
+STATUS, NO_STATUS, STILL, GO_ON, MESSAGE = b"S", b"N", b"P", b"R", b"M"
 """First bytes of the orders from joulecast, one a line.
 
 Show this status line. Show none. Pass on what the command has written, hide the line, and answer.
@@ -56,9 +56,11 @@ class RelayLoop:
         self._job = job
         # Begun, not complete.
         self._order = b""
-        self._messages: list[bytes] = []  # of joulecast, not written yet
+        # Messages of joulecast that are not written yet.
+        self._messages: list[bytes] = []
         self._lost = False
-        self._waiting: dict[Channel, int] | None = None  # to be drained before the answer
+        # Bytes that each channel must still pass on before the answer.
+        self._waiting: dict[Channel, int] | None = None
         # Not sent yet.
         self._answers = 0
         self._still = False
@@ -106,7 +108,7 @@ class RelayLoop:
                 if not sink.has_readers():
                     sink.break_off()
         for channel in list(self._channels):
-            # Closing its end lets the command notice that nobody reads, as it would without us.
+            # Closing its end lets the command notice that its output is not read, as without us.
             if channel.sink.broken:
                 self._close(channel)
             elif channel.source in ready:
@@ -139,7 +141,7 @@ class RelayLoop:
         try:
             data = os.read(channel.source, _CHUNK)
         except OSError:
-            # A terminal that nobody has open any more raises this.
+            # A terminal that no process has open any more raises this.
             data = b""
         if not data:
             self._close(channel)
@@ -215,7 +217,7 @@ class RelayLoop:
             self._check_s = 0.0
         elif order == GO_ON:
             self._still, self._waiting = False, None
-        elif order == SAY:
+        elif order == MESSAGE:
             self._messages.append(text)
         elif self._stderr is not None and self._stderr.line is not None:
             self._stderr.line.text = text.decode(errors="replace") if order == STATUS else None

@@ -89,12 +89,14 @@ class StatusLine:
         self._rows, self._columns = rows, columns
         # The scroll region is ours.
         self._reserved = False
-        self._drawn: str | None = None  # what the last row shows
+        # Text that the last row shows.
+        self._drawn: str | None = None
         # The command has a scroll region of its own.
         self._foreign = False
         # The command shows the alternate screen.
         self._aside = False
-        self._saved_s: float | None = None  # since when the command holds a saved cursor
+        # Since when the command has a saved cursor, which a redraw would overwrite.
+        self._saved_s: float | None = None
         self._unfinished = b""
 
     @property
@@ -192,8 +194,8 @@ class StatusLine:
 
     def refresh(self, now_s: float) -> bytes:
         """Draw the line; b"" where it is current, or where the output must not be interrupted."""
-        held = self._saved_s is not None and now_s - self._saved_s < _HOLD_S
-        if not self.between or held or not self.stale:
+        cursor_saved = self._saved_s is not None and now_s - self._saved_s < _HOLD_S
+        if not self.between or cursor_saved or not self.stale:
             return b""
         wanted = self._wanted()
         if wanted is None:

@@ -91,7 +91,8 @@ class Stopper:
         self._me = psutil.Process()
         self._command: Process | None = None
         self._before: set[Process] = set()
-        self._known: set[Process] = set()  # below the command when last listed
+        # Descendants of the command when they were last listed.
+        self._known: set[Process] = set()
         self._adopting = False
         # Of two threads that reap at once, one could hit a process id that was reused.
         self._lock = threading.RLock()

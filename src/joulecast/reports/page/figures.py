@@ -95,7 +95,8 @@ def power_figure(summary: Summary, series: PowerSeries) -> Figure:
                 "mode": "lines",
                 "name": escape(domain),
                 "x": x,
-                "y": [*y, y[-1]],  # a step line needs the last edge too
+                # A step line needs the last edge, too.
+                "y": [*y, y[-1]],
                 "line": {"shape": "hv", "width": line, "color": colors[domain]},
                 "fillcolor": translucent(colors[domain], 0.6),
                 "stackgroup": "power",
@@ -133,8 +134,8 @@ def power_figure(summary: Summary, series: PowerSeries) -> Figure:
     return {"data": data, "layout": layout}
 
 
-def _short(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
+def _short(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _lane_trace(lane: Lane, scale: float, unit: str) -> dict[str, Any]:
@@ -263,7 +264,8 @@ def domain_figure(summary: Summary) -> Figure:
         "xaxis": _axis("energy, with 90 % interval", unit),
         "yaxis": {
             "type": "category",
-            "categoryarray": [escape(d) for d in domains[::-1]],  # plotly draws from the bottom up
+            # Plotly draws categories from the bottom up.
+            "categoryarray": [escape(d) for d in domains[::-1]],
             "fixedrange": True,
             "showgrid": False,
         },

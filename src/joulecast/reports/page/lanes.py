@@ -18,7 +18,8 @@ class Lane:
     label: str
     labels: list[str]  # of each span
     spans: list[SpanEnergy]
-    left_out: int  # spans that lie here but are too many to draw
+    # Number of spans of these lanes that are too many to draw.
+    left_out: int
 
 
 def span_label(s: SpanEnergy) -> str:
@@ -34,7 +35,8 @@ def lanes(summary: Summary) -> list[Lane]:
     everything = sorted(
         [*summary.epochs, *summary.spans], key=lambda s: (s.span.start_s, -s.duration_s, s.span.id)
     )
-    ends: list[float] = []  # of the last span of each lane
+    # End of the last span of each lane.
+    ends: list[float] = []
     members: list[list[SpanEnergy]] = []
     lane_of: dict[int, int] = {}
     # Spans of one kind stay in one lane where possible.

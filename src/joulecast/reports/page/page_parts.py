@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 
 _CONTROL = frozenset({*range(0x20), *range(0x7F, 0xA0)} - set(map(ord, "\t\n\r")))
-_DIRECTION = frozenset(
-    {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
-)  # change the direction of text
+# Characters that change the direction of text.
+_DIRECTION = frozenset({*range(0x202A, 0x202F), *range(0x2066, 0x206A)})
 _PLAIN = dict.fromkeys(_CONTROL | _DIRECTION, "\ufffd")
 # Of JSON; a backslash takes its letter along.
 _ESCAPED = re.compile(r"\\(?:\\|[bf]|u[0-9a-f]{4})")

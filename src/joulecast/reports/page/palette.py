@@ -1,7 +1,7 @@
 """Colors by domain: a hue for each family, lighter for each further member.
 
 The hues are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), which people with any of the
-common color vision deficiencies can tell apart; they stand on white and on black.
+common color vision deficiencies can distinguish; they stand on white and on black.
 """
 
 from collections.abc import Sequence

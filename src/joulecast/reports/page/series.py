@@ -20,7 +20,8 @@ class Trace:
     resolution_s: float
     t_s: Array
     energy_j: Array
-    measured_s: Array  # seconds measured so far, constant in a gap
+    # Seconds measured so far; constant during a gap.
+    measured_s: Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,11 +23,11 @@ MARGIN = {"t": 12, "b": 48, "l": 62, "r": 18}
 LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"}
 
 
-def short(text: str, most: int = MAX_NAME) -> str:
-    """A name as a chart shows it: escaped, and cut in the middle, where names differ least."""
-    if len(text) > most:
-        half = (most - 1) // 2
-        text = f"{text[: most - 1 - half]}…{text[len(text) - half :]}"
+def short(text: str, limit: int = MAX_NAME) -> str:
+    """A name as a chart shows it: escaped, and cut in the middle, where names differ the least."""
+    if len(text) > limit:
+        half = (limit - 1) // 2
+        text = f"{text[: limit - 1 - half]}…{text[len(text) - half :]}"
     return escape(text)
 
 
@@ -63,7 +63,7 @@ def run_points(
         # The median of a single run is the run itself.
         if len(rows) < 2:
             continue
-        look = style.by_group[group.name]
+        mark = style.by_group[group.name]
         data.append(
             {
                 "type": "scatter",
@@ -72,7 +72,7 @@ def run_points(
                 "showlegend": False,
                 "x": rounded(x[rows]),
                 "y": rounded(y[rows]),
-                "marker": {"size": size, "color": look.pale, "symbol": look.shape},
+                "marker": {"size": size, "color": mark.pale, "symbol": mark.shape},
                 "hoverinfo": "skip",
             }
         )

@@ -55,22 +55,22 @@ def box_figure(findings: Findings, m: Measure) -> Figure | None:
     style = study_styles(findings)
     all_values = findings.values(m.column)
     scale = box_scale(findings, m)
-    most = max(5, MAX_POINTS // len(groups))
+    limit = max(5, MAX_POINTS // len(groups))
     data = []
     for place, group in enumerate(groups):
         values = all_values[group.rows]
         values = scale.place(values[~np.isnan(values)])
-        look = style.by_group[group.name]
+        group_style = style.by_group[group.name]
         if len(values) > 1:
-            data.append(_box(place, scale, group.boxes[m.column], look, group.name))
-        points = values[thin(len(values), most)] if len(values) > most else values
+            data.append(_box(place, scale, group.boxes[m.column], group_style, group.name))
+        points = values[thin(len(values), limit)] if len(values) > limit else values
         data.append(
             {
                 "type": "scatter",
                 "mode": "markers",
                 "x": rounded(points),
                 "y": [round(float(v), 3) for v in place + jitter(len(points))],
-                "marker": {"size": 4, "color": look.pale},
+                "marker": {"size": 4, "color": group_style.pale},
                 "hoverinfo": "skip",
             }
         )
@@ -94,7 +94,7 @@ def box_figure(findings: Findings, m: Measure) -> Figure | None:
     return {"data": data, "layout": layout}
 
 
-def _box(place: int, scale: AxisScale, box: Box, look: GroupStyle, name: str) -> dict[str, Any]:
+def _box(place: int, scale: AxisScale, box: Box, style: GroupStyle, name: str) -> dict[str, Any]:
     figures = (box.low, box.quartile_1, box.median, box.quartile_3, box.high)
     # An axis of distances from 1 reverses the order.
     places = sorted(scale.at(figure) for figure in figures)
@@ -110,7 +110,7 @@ def _box(place: int, scale: AxisScale, box: Box, look: GroupStyle, name: str) ->
         "q3": third,
         "upperfence": high,
         "width": 0.66,
-        "line": {"width": 1.3, "color": look.color},
+        "line": {"width": 1.3, "color": style.color},
         "fillcolor": "rgba(0,0,0,0)",
         "hoverinfo": "x",
     }
@@ -191,7 +191,7 @@ def curve_figure(findings: Findings) -> Figure | None:
     data = []
     for name, curve in drawn:
         keep = thin(len(curve.value), MAX_CURVE_POINTS)
-        look = style.by_group[name]
+        group_style = style.by_group[name]
         data.append(
             {
                 "type": "scatter",
@@ -200,8 +200,8 @@ def curve_figure(findings: Findings) -> Figure | None:
                 "showlegend": len(drawn) <= MAX_NAMES,
                 "x": rounded(scale.place(np.array(curve.energy_j)[keep])),
                 "y": rounded(np.array(curve.value)[keep]),
-                "line": {"width": 1.3, "color": look.color},
-                "marker": {"size": 5, "color": look.color, "symbol": look.shape},
+                "line": {"width": 1.3, "color": group_style.color},
+                "marker": {"size": 5, "color": group_style.color, "symbol": group_style.shape},
                 "hovertemplate": f"<b>{short(name, 60)}</b><br>%{{y:.4g}} after %{{x:.4g}}"
                 "<extra></extra>",
             }

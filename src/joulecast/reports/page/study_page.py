@@ -63,7 +63,7 @@ def render_study(findings: Findings) -> str:
         "range": words.range_text,
         "number": format_number,
         "cut": cut,
-        "strongest": partial(_strongest, most=40),
+        "strongest": partial(_strongest, limit=40),
     }
     acts = [(f"act:{i}", act) for i, act in enumerate(findings.interactions[:MAX_INTERACTIONS])]
     boxes = findings.main_measures
@@ -108,9 +108,9 @@ def savings(findings: Findings) -> list[Saving]:
     return sorted(pairs, key=lambda p: -p.cost_reduction_pct.value)[:MAX_SAVINGS]
 
 
-def cut(text: str, most: int = 60) -> str:
-    """A text of at most so many letters."""
-    return text if len(text) <= most else text[: most - 1] + "…"
+def cut(text: str, limit: int = 60) -> str:
+    """A text of at most `limit` letters."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _figures(
@@ -145,8 +145,8 @@ def _axis_note(findings: Findings) -> str:
     return note
 
 
-def _strongest(pairs: Sequence[GroupPair], most: int) -> list[GroupPair | Elided]:
-    return ends(sorted(pairs, key=lambda p: (not p.significant, p.p_adjusted or 0.0)), most)
+def _strongest(pairs: Sequence[GroupPair], limit: int) -> list[GroupPair | Elided]:
+    return ends(sorted(pairs, key=lambda p: (not p.significant, p.p_adjusted or 0.0)), limit)
 
 
 def _price(item: tuple[str, Carbon] | Elided) -> tuple[str | None, Carbon | Elided]:

@@ -65,7 +65,7 @@ class AxisScale:
         return float(self.place(np.array([value]))[0])
 
     def outside(self, values: Array) -> int:
-        """How many of the known values lie beyond the ends."""
+        """How many of the finite values lie beyond the ends."""
         if self.first is None or self.last is None:
             return 0
         places = self.place(values[~np.isnan(values)])
@@ -81,17 +81,17 @@ def title_of(m: Measure, unit: str | None) -> str:
 
 def amount_scale(m: Measure, values: Array) -> AxisScale:
     """Of energy, power or other figures: logarithmic where they are positive and far apart."""
-    known = values[~np.isnan(values)]
-    largest = float(np.abs(known).max()) if len(known) else 0.0
+    finite = values[~np.isnan(values)]
+    largest = float(np.abs(finite).max()) if len(finite) else 0.0
     if m.unit.name in (None, "%", "°C"):
         factor, unit = 1.0, m.unit.name
     else:
         factor, unit = unit_of(largest, m.unit.name or "")
     title = title_of(m, unit)
-    least = float(known.min()) if len(known) else 0.0
-    if not (least > 0 and largest >= LOG_FROM * least):
+    smallest = float(finite.min()) if len(finite) else 0.0
+    if not (smallest > 0 and largest >= LOG_FROM * smallest):
         return AxisScale(title, ScaleKind.LINEAR, factor)
-    low, high = least / factor / 1.15, largest / factor * 1.15
+    low, high = smallest / factor / 1.15, largest / factor * 1.15
     ticks = tuple((t, f"{t:g}") for t in _decades(low, high))
     return AxisScale(title, ScaleKind.LOG, factor, ticks, low, high)
 
@@ -109,30 +109,30 @@ def quality_scale(m: Measure, values: Array, medians: Sequence[float], maximize:
 
     All medians are on it; up to 5 % of the runs, which are far from the others, are not.
     """
-    known = values[~np.isnan(values)]
+    finite = values[~np.isnan(values)]
     best, worst = max(medians), min(medians)
-    share = maximize and float(known.min()) >= 0 and float(known.max()) < 1
+    share = maximize and float(finite.min()) >= 0 and float(finite.max()) < 1
     if share and (1 - worst) >= NEAR_ONE_FROM * (1 - best):
-        return _near_one(m, known, worst)
-    low, high = _reach(known, worst, best)
+        return _near_one(m, finite, worst)
+    low, high = _reach(finite, worst, best)
     margin = (high - low) * _MARGIN or abs(high) * 0.05 or 1.0
     return AxisScale(
         title_of(m, m.unit.name), ScaleKind.LINEAR, 1.0, (), low - margin, high + margin
     )
 
 
-def _reach(known: Array, least: float, most: float) -> tuple[float, float]:
+def _reach(finite: Array, worst: float, best: float) -> tuple[float, float]:
     """The range of the runs, without tails that are longer than the rest."""
-    whole = (float(known.min()), float(known.max()))
-    low, high = (float(q) for q in np.quantile(known, (_TAIL / 2, 1 - _TAIL / 2)))
-    low, high = min(low, least), max(high, most)
+    whole = (float(finite.min()), float(finite.max()))
+    low, high = (float(q) for q in np.quantile(finite, (_TAIL / 2, 1 - _TAIL / 2)))
+    low, high = min(low, worst), max(high, best)
     if whole[1] - whole[0] <= 2 * (high - low):
         return whole
     return low, high
 
 
-def _near_one(m: Measure, known: Array, worst: float) -> AxisScale:
-    away = 1.0 - known
+def _near_one(m: Measure, finite: Array, worst: float) -> AxisScale:
+    away = 1.0 - finite
     far = max(1.0 - worst, float(np.quantile(away, 1 - _TAIL)))
     first, last = min(far * 1.25, 1.1), float(away.min()) / 1.25
     ticks = []

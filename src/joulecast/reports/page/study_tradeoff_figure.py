@@ -70,7 +70,7 @@ def _medians(findings: Findings, style: StudyStyles, x: AxisScale, y: AxisScale)
     assert weighed is not None and findings.quality is not None
     energy, quality = findings.energy_measure, findings.quality
     of = weighed.configurations
-    seen = [style.by_group.get(c.name, GroupStyle("#8a8f98", "circle")) for c in of]
+    styles = [style.by_group.get(c.name, GroupStyle("#8a8f98", "circle")) for c in of]
     return {
         "type": "scatter",
         "mode": "markers+text",
@@ -79,11 +79,11 @@ def _medians(findings: Findings, style: StudyStyles, x: AxisScale, y: AxisScale)
         "x": [x.at(c.cost.value) for c in of],
         "y": [y.at(c.quality.value) for c in of],
         "text": [c.label or "" for c in of],
-        "textfont": {"size": 10, "color": [ink_on(look.color) for look in seen]},
+        "textfont": {"size": 10, "color": [ink_on(s.color) for s in styles]},
         "marker": {
             "size": [19 if c.on_front else 16 for c in of],
-            "color": [look.color for look in seen],
-            "symbol": [look.shape for look in seen],
+            "color": [s.color for s in styles],
+            "symbol": [s.shape for s in styles],
             "line": {"width": [2 if c.on_front else 0.5 for c in of]},
         },
         "meta": "outlined",

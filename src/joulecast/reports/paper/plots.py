@@ -146,7 +146,7 @@ def _set_axis(axes: Axes, side: Literal["x", "y"], axis: Mapping[str, Any]) -> N
 
 
 def _draw_points(axes: Axes, trace: Mapping[str, Any], layer: int) -> None:
-    """A trace of points, joined by lines where its mode says so."""
+    """A trace of points, joined by lines where its mode has them."""
     marker, line = trace.get("marker", {}), trace.get("line", {})
     xs, ys = ([value for value in trace[side] if value is not None] for side in ("x", "y"))
     color = _color(line.get("color") or marker.get("color") or "#555b63")

@@ -158,7 +158,8 @@ def _table(table: ReportTable, width: int) -> RichTable:
         show_edge=False,
         show_header=any(c.title for c in columns),
         header_style="dim",
-        padding=(0, space - 1, 0, 0),  # the box itself parts columns by one space
+        # The box separates columns by one space of its own.
+        padding=(0, space - 1, 0, 0),
         pad_edge=False,
         caption=Text(table.caption, "dim") if table.caption else None,
         caption_justify="left",

@@ -178,7 +178,7 @@ def _why_no_energy(summary: Summary) -> str:
         why = "no meter was found on this machine (see `joulecast doctor`)"
     else:
         domains = {source.domain for source in recording.header.sources}
-        most = max((len(s) for d, s in recording.samples.items() if d in domains), default=0)
-        readings = {0: "no reading was", 1: "only one reading was"}.get(most, "too few were")
-        why = f"{readings} taken in {format_duration(summary.duration_s)}, and energy needs two"
+        readings = max((len(s) for d, s in recording.samples.items() if d in domains), default=0)
+        were = {0: "no reading was", 1: "only one reading was"}.get(readings, "too few were")
+        why = f"{were} taken in {format_duration(summary.duration_s)}, and energy needs two"
     return f"The energy of this run is unknown, not zero: {why}."

@@ -35,7 +35,8 @@ class SpanGroup:
     count: int
     unfinished: int  # with an unknown end
     duration_s: float
-    energy: Estimate | None  # of all of them; None where one is unknown
+    # Energy of all spans; None where that of one is unknown.
+    energy: Estimate | None
 
     @property
     def name(self) -> str:

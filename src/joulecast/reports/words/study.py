@@ -61,13 +61,13 @@ def _choice(findings: Findings) -> list[str]:
         )
         if weighed.pick.pair is not None:
             lines.append(f"{weighed.pick.pair.sentence}.")
-    least, most = weighed.configurations[0], weighed.configurations[-1]
-    ratio = most.cost.value / least.cost.value
+    lowest, highest = weighed.configurations[0], weighed.configurations[-1]
+    ratio = highest.cost.value / lowest.cost.value
     if ratio >= 1.1:
         lines.append(
-            f"A run uses {ratio:.1f} times as much energy with {_name(most.name)} "
-            f"({energy(most.cost.value)}) as with {_name(least.name)} "
-            f"({energy(least.cost.value)})."
+            f"A run uses {ratio:.1f} times as much energy with {_name(highest.name)} "
+            f"({energy(highest.cost.value)}) as with {_name(lowest.name)} "
+            f"({energy(lowest.cost.value)})."
         )
     front = weighed.front
     if len(front) > 1:

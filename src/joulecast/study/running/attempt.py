@@ -71,14 +71,14 @@ class AttemptHooks:
         stops: with the state of the run (None before it begins); returns why to stop it, or None.
         began: with the id of the run.
         state: with the state of the run, about once a second.
-        say: with messages for the user.
+        message: with a message for the user.
         output: with what the trial prints; None: nothing is shown.
     """
 
     stops: Callable[[RunState | None], str | None]
     began: Callable[[str], None] = lambda run_id: None
     state: Callable[[RunState], None] = lambda state: None
-    say: Callable[[str], None] = lambda text: None
+    message: Callable[[str], None] = lambda text: None
     output: Callable[[bytes], None] | None = None
 
 
@@ -115,7 +115,7 @@ def attempt(
         try:
             message, why = _wait(process, hooks, lambda: None)
             if why is None and "ready" in message:
-                session = Session(options, command, process.pid, _JOB, inner, notify=hooks.say)
+                session = Session(options, command, process.pid, _JOB, inner, notify=hooks.message)
                 session.start()
                 process.send({"join": session.join_file.variable})
                 hooks.began(session.recorder.header.run_id)

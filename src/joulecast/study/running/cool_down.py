@@ -16,7 +16,7 @@ def cool_down(
     conditions: Conditions,
     temperatures: Callable[[], Sequence[float] | None],
     wait: Callable[[float], bool],
-    say: Callable[[str], None],
+    message: Callable[[str], None],
 ) -> float:
     """Pause as the plan asks; returns for how long, s.
 
@@ -24,7 +24,7 @@ def cool_down(
         conditions: of the plan.
         temperatures: of the GPUs now, degrees Celsius; None where none can be read.
         wait: waits for so many seconds; returns True where the study is to stop.
-        say: receives warnings.
+        message: receives warnings.
     """
     paused_s = conditions.cool_down_s
     if paused_s and wait(paused_s):
@@ -35,12 +35,12 @@ def cool_down(
     while True:
         now = temperatures()
         if not now:
-            say("no GPU temperature can be read: the next trial starts without waiting")
+            message("no GPU temperature can be read: the next trial starts without waiting")
             return paused_s
         if max(now) <= wanted:
             return paused_s
         if paused_s >= conditions.cool_longest_s:
-            say(
+            message(
                 f"after {format_duration(paused_s)} a GPU is still at {max(now):g} °C, above "
                 f"{wanted:g} °C: the next trial starts warm"
             )

@@ -102,7 +102,9 @@ class Runner:
     def _take_back(self) -> None:
         """Make trials of runners that are gone pending again: no other process does it."""
         for lost in claims.reclaim(self._ledger, self._study.name):
-            self._say(f"trial {lost.trial_id} was interrupted on {lost.host}: it is run again")
+            self._send_once(
+                f"trial {lost.trial_id} was interrupted on {lost.host}: it is run again"
+            )
             if lost.run_id is not None:
                 # The recording may never have reached the ledger.
                 with suppress(LedgerError):
@@ -113,7 +115,9 @@ class Runner:
         planned = studies.load(self._ledger, self._study.name)
         if planned.code != entry.code_of(self._study, self._folder):
             file = entry.place(self._study, self._folder)[0].name
-            self._say(f"{file} has changed since the study was planned: trials may not compare")
+            self._send_once(
+                f"{file} has changed since the study was planned: trials may not compare"
+            )
 
     def _before_next(self) -> EndReason | None:
         """Why no other trial is started, or None."""
@@ -164,7 +168,9 @@ class Runner:
             return None
         self._show("cooling down")
         read = self._context.temperatures or (lambda: gpu_temperatures(self._context.env))
-        self._forecast.add_pause(cool_down(conditions, read, self._context.stop.wait, self._say))
+        self._forecast.add_pause(
+            cool_down(conditions, read, self._context.stop.wait, self._send_once)
+        )
         return self._before_next()
 
     def _warm_up(self) -> EndReason | None:
@@ -181,7 +187,7 @@ class Runner:
         candidates = {trial.configuration: trial for trial in self._pending}
         for name, trial in itertools.islice(candidates.items(), _WARM_UPS):
             length = format_duration(max(0.0, round(until - time.monotonic(), 1)))
-            self._say(f"warming up for {length} with {name}: no part of the results")
+            self._send_once(f"warming up for {length} with {name}: no part of the results")
             failed = None
             while failed is None and stops(None) is None:
                 result = self._attempt(trial, tags, "warming up", stops, lambda run_id: None)
@@ -190,7 +196,7 @@ class Runner:
                     failed = result.error
             if failed is None:
                 break
-            self._say(f"the warm-up with {name} failed: {failed}")
+            self._send_once(f"the warm-up with {name} failed: {failed}")
         return self._before_next()
 
     # a trial
@@ -199,7 +205,7 @@ class Runner:
         """Run a claimed trial; returns why no other is started, or None."""
         study = self._study
         reached: EndReason | None = None
-        claim = TrialClaim(self._ledger, study.name, trial.trial_id, self._me, self._say)
+        claim = TrialClaim(self._ledger, study.name, trial.trial_id, self._me, self._send_once)
 
         def stops(run: RunState | None) -> str | None:
             nonlocal reached
@@ -228,7 +234,9 @@ class Runner:
                 if kept:
                     self._add_used(result.energy, result.duration_s)
         if not kept:
-            self._say(f"trial {trial.trial_id} was taken over by another runner: not counted here")
+            self._send_once(
+                f"trial {trial.trial_id} was taken over by another runner: not counted here"
+            )
         elif result.status is not None:
             self._report(trial, result)
         else:
@@ -244,7 +252,7 @@ class Runner:
         for end, limit, used in self._limits():
             here = used_here[end]
             if here is None and run.t_s > _NO_ENERGY_S:
-                self._say("the energy limit has no effect: no energy is measured")
+                self._send_once("the energy limit has no effect: no energy is measured")
             if here is not None and used + here >= limit:
                 return end
         return None
@@ -263,7 +271,7 @@ class Runner:
             stops=stops,
             began=began,
             state=lambda run: self._show(phase, trial, run),
-            say=self._say,
+            message=self._send_once,
             output=context.listener.output if context.verbose else None,
         )
         return attempt(
@@ -292,7 +300,7 @@ class Runner:
         metrics = {} if summary is None else dict(summary.metrics)
         if result.status is TrialStatus.FINISHED and quality is not None and quality not in metrics:
             names = ", ".join(sorted(metrics)) or "none"
-            self._say(f"{quality} was not logged by {trial.configuration} (metrics: {names})")
+            self._send_once(f"{quality} was not logged by {trial.configuration} (metrics: {names})")
         stored = next(t for t in self._update() if t.trial_id == trial.trial_id)
         ended = EndedTrial(stored, metrics)
         self._ended.append(ended)
@@ -316,11 +324,11 @@ class Runner:
             remaining=self._forecast.remaining(*counted),
         )
 
-    def _say(self, text: str) -> None:
+    def _send_once(self, text: str) -> None:
         """Send a message once: a problem of one trial usually is one of all."""
         if text not in self._messages:
             self._messages.append(text)
-            self._context.listener.say(text)
+            self._context.listener.message(text)
 
     def _result(self, end: EndReason) -> StudyRun:
         return StudyRun(

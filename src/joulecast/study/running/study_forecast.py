@@ -122,10 +122,10 @@ class StudyForecast:
             provenance = weakest([whole.provenance, known.provenance])
         low = whole.value - math.hypot(whole.value - whole.low, whole.value * below)
         # The whole cannot use less than was used already.
-        least = 0.0 if used is None else min(used.low, whole.value)
+        lower = 0.0 if used is None else min(used.low, whole.value)
         return Estimate(
             whole.value,
-            max(least, low),
+            max(lower, low),
             whole.value + math.hypot(whole.high - whole.value, whole.value * above),
             whole.unit,
             provenance,

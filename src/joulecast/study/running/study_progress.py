@@ -55,7 +55,7 @@ class StudyListener:
     All methods but `output` are called from the runner's thread.
     """
 
-    def say(self, text: str) -> None:
+    def message(self, text: str) -> None:
         """A message for the user."""
 
     def progress(self, progress: StudyProgress) -> None:

@@ -124,7 +124,7 @@ class TrialRun(Run):
 
 
 def call(function: Callable[..., Any], spec: TrialSpec) -> None:
-    """Call the function as `spec` says; its epochs and metrics are sent to the run around it."""
+    """Call the function for the trial `spec`; its epochs and metrics go to the run around it."""
     signature = signature_of(function)
     with TrialRun(spec.run_options()) as run:
         offered: dict[str, Any] = {"seed": spec.seed, "run": run}

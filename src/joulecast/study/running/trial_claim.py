@@ -32,9 +32,9 @@ class TrialClaim:
         study: str,
         trial_id: str,
         me: ProcessIdentity,
-        say: Callable[[str], None],
+        message: Callable[[str], None],
     ) -> None:
-        self._ledger, self._of, self._say = ledger, (study, trial_id, me), say
+        self._ledger, self._of, self._message = ledger, (study, trial_id, me), message
         self._done = threading.Event()
         # Set once another runner has taken the trial, because this one seemed to be gone.
         self.lost = threading.Event()
@@ -92,7 +92,7 @@ class TrialClaim:
             except LedgerError as error:
                 if time.monotonic() > deadline:
                     raise
-                self._say(f"{error}: retrying for {format_duration(STORE_S)}")
+                self._message(f"{error}: retrying for {format_duration(STORE_S)}")
                 time.sleep(_RETRY_S)
             else:
                 # Heartbeats go on until here.

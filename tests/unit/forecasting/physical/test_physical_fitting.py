@@ -12,6 +12,6 @@ def test_shipped_constants_are_physical():
     # Winograd saves a factor of 2.25 at most.
     assert np.all(constants.efficiency.compute <= 2.25)
     assert 1 <= constants.draw.gamma <= 3.5
-    assert 0.5 < constants.draw.held <= 1
+    assert 0.5 < constants.draw.sustained <= 1
     for rung in ("catalog", "calibrated"):
         assert set(shipped()["errors"][rung]) == {"duration", "energy", "power"}

@@ -18,7 +18,7 @@ DRAW = Draw(
     memory=0.4,
     latency=0.1,
     gamma=2.0,
-    held=1.0,
+    sustained=1.0,
 )
 
 

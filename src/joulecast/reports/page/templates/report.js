@@ -9,7 +9,7 @@
   var coarse = matchMedia("(pointer: coarse)").matches;
   var printing = false;
   var draw = "stacked";
-  var PAPER = { alone: 700, beside: 345 }; // widths in print, px; the style sheet scales to the page
+  var PAPER = { alone: 700, paired: 345 }; // widths in print, px; the style sheet scales to the page
 
   function theme(layout, data, width) {
     var css = getComputedStyle(document.documentElement);
@@ -60,7 +60,7 @@
   function show(element) {
     var figure = JSON.parse(JSON.stringify(figures[element.dataset.figure]));
     if (element.dataset.figure === "power" && draw === "lines") apart(figure.data);
-    var width = printing ? (element.closest("figure:not(:only-child)") ? PAPER.beside : PAPER.alone) : 0;
+    var width = printing ? (element.closest("figure:not(:only-child)") ? PAPER.paired : PAPER.alone) : 0;
     theme(figure.layout, figure.data, width);
     var height = figure.layout.height;
     element.style.height = printing ? "auto" : height + "px"; // a resize asks the element, not the layout

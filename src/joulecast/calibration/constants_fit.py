@@ -43,19 +43,19 @@ def fit(
     busy = _busy_power(measurements) if device.kind == "cpu" else Constant(None)
     # Times are fitted with the measured power: a modelled one could reach the power limit, which
     # slows the forecast down.
-    known = Calibration(launch_s=launch.value, idle_w=idle.value, busy_w=busy.value)
+    calibration = Calibration(launch_s=launch.value, idle_w=idle.value, busy_w=busy.value)
     fitted: dict[str, Constant] = {}
     # Tests that fill the device hardly depend on the order in which these two are fitted.
     for name, group in (("memory", MEMORY), ("compute", COMPUTE)):
-        fitted[name] = _factor(name, group, measurements, model, known)
-        known = _with(known, name, fitted[name].value)
+        fitted[name] = _factor(name, group, measurements, model, calibration)
+        calibration = _with(calibration, name, fitted[name].value)
     if device.kind == "cpu":
-        fitted["launch_s"], fitted["step_s"] = _starts(measurements, model, known)
+        fitted["launch_s"], fitted["step_s"] = _starts(measurements, model, calibration)
         fitted["busy_w"] = busy
     else:
         fitted["launch_s"] = launch
-        fitted["step_s"] = _step(measurements, model, known)
-        fitted["power"] = _power(measurements, model, known)
+        fitted["step_s"] = _step(measurements, model, calibration)
+        fitted["power"] = _power(measurements, model, calibration)
     fitted["idle_w"] = idle
     return fitted
 

@@ -36,10 +36,10 @@ def steps_of(
     recipe = resolve(model)
     module = recipe.build().to(device)
     read, _ = inputs.read(shape, batch, recipe, module)
-    given = inputs.make(read, module, device, torch.float32, training)
+    samples = inputs.make(read, module, device, torch.float32, training)
     if training:
-        return training_step(module, given, optimizer, precision)
-    return inference_step(module, given, precision)
+        return training_step(module, samples, optimizer, precision)
+    return inference_step(module, samples, precision)
 
 
 def training_step(

@@ -68,8 +68,8 @@ def save(
 
 def load(ledger: Ledger, environment: Mapping[str, Any], device: str) -> Stored | None:
     """The newest calibration of a device ("cpu", "gpu:0") of this machine, None without one."""
-    found = [stored for stored in listed(ledger, environment) if stored.device == device]
-    return found[0] if found else None
+    matching = [stored for stored in listed(ledger, environment) if stored.device == device]
+    return matching[0] if matching else None
 
 
 def listed(ledger: Ledger, environment: Mapping[str, Any] | None = None) -> list[Stored]:

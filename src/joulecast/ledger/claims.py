@@ -160,8 +160,8 @@ def again(ledger: Ledger, study: str, *statuses: str) -> int:
             "other_duration_s": of.c.other_duration_s + (duration or 0.0),
         }
         connection.execute(update(of).where(of.c.name == study).values(**used))
-        done = connection.execute(update(_trials).where(*theirs).values(**_EMPTY))
-        return int(done.rowcount)
+        changed = connection.execute(update(_trials).where(*theirs).values(**_EMPTY))
+        return int(changed.rowcount)
 
 
 _EMPTY: dict[str, Any] = {"status": TrialStatus.PENDING} | dict.fromkeys(

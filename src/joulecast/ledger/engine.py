@@ -156,10 +156,10 @@ def _revision(connection: Connection, location: Location) -> str | None:
                 f"name another file with --ledger or {VARIABLE}"
             )
         return None
-    found = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()
-    if found is not None and found > REVISION:
+    revision = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()
+    if revision is not None and revision > REVISION:
         raise LedgerError(
-            f"ledger {location}: a newer joulecast wrote it (schema {found}, this one knows "
+            f"ledger {location}: a newer joulecast wrote it (schema {revision}, this one knows "
             f"{REVISION}): pip install --upgrade joulecast"
         )
-    return found
+    return revision

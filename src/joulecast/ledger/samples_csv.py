@@ -158,10 +158,10 @@ def _series(table: CsvTable) -> dict[str, _Series]:
         raise RowError(
             f"the header needs domain, t_s, and energy_j or power_w, not {','.join(table.header)}"
         )
-    found: dict[str, _Series] = {}
+    series: dict[str, _Series] = {}
     for row in table.rows(("domain", "t_s"), HEADER):
-        _add_row(found, row)
-    return found
+        _add_row(series, row)
+    return series
 
 
 def _add_row(found: dict[str, _Series], row: Row) -> None:
@@ -193,8 +193,8 @@ def _provenance(text: str) -> Provenance:
     try:
         return Provenance(text)
     except ValueError:
-        known = ", ".join(Provenance)
-        raise RowError(f"provenance is {shown(text)}: use one of {known}") from None
+        names = ", ".join(Provenance)
+        raise RowError(f"provenance is {shown(text)}: use one of {names}") from None
 
 
 def _recording(
@@ -278,9 +278,9 @@ def _gaps(source: Source, t_s: Array, end_s: float) -> list[Gap]:
 
 def _stated(samples: Samples) -> Uncertainty:
     value = np.abs(samples.value)
-    known = value > 0
-    below = (samples.value - samples.low)[known] / value[known]
-    above = (samples.high - samples.value)[known] / value[known]
+    positive = value > 0
+    below = (samples.value - samples.low)[positive] / value[positive]
+    above = (samples.high - samples.value)[positive] / value[positive]
     low, high = (max(0.0, float(np.median(x))) if len(x) else 0.0 for x in (below, above))
     return Uncertainty(low, high, "the bounds in the imported table")
 

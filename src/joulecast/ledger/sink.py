@@ -126,8 +126,8 @@ class LedgerSink:
 
     def _update(self, connection: Connection, values: rows.Row) -> None:
         mine = schema.runs.c.run_id == self._run_id
-        done = connection.execute(update(schema.runs).where(mine).values(values))
-        if done.rowcount != 1:
+        changed = connection.execute(update(schema.runs).where(mine).values(values))
+        if changed.rowcount != 1:
             raise LedgerError(
                 f"ledger {self._location}: run {self._run_id} was deleted while it was recorded"
             )

@@ -110,10 +110,10 @@ def find_amd(
         first_index: number of the first AMD GPU's domain, after those of other makers.
         amdsmi: the module; None imports it.
     """
-    found = Discovery()
+    discovery = Discovery()
     cards = hwmon_cards(root)
     if amdsmi is None and not cards:
-        return found
+        return discovery
     why = ""
     try:
         amdsmi = amdsmi or importlib.import_module("amdsmi")
@@ -125,12 +125,12 @@ def find_amd(
         # Without the driver, importing the module raises KeyError.
         why = f"amdsmi does not start: {error or type(error).__name__}"
     else:
-        _from_amdsmi(amdsmi, handles, clock, env, scope, first_index, found)
-        return found
-    _from_hwmon(cards, clock, env, scope, first_index, found)
-    if any(meter.source.kind is ReadingKind.POWER for meter in found.meters):
-        found.unavailable.append(Unavailable(FAMILY, "amdsmi energy counter", why, INSTALL))
-    return found
+        _from_amdsmi(amdsmi, handles, clock, env, scope, first_index, discovery)
+        return discovery
+    _from_hwmon(cards, clock, env, scope, first_index, discovery)
+    if any(meter.source.kind is ReadingKind.POWER for meter in discovery.meters):
+        discovery.unavailable.append(Unavailable(FAMILY, "amdsmi energy counter", why, INSTALL))
+    return discovery
 
 
 def _chosen(
@@ -281,7 +281,7 @@ def hwmon_cards(root: Path) -> list[tuple[Path, Path]]:
     """The amdgpu cards with a power sensor: (device folder, sensor file), by PCI address."""
     drm = root / "sys/class/drm"
     cards = [p for p in drm.glob("card*") if re.fullmatch(r"card\d+", p.name)]
-    found = []
+    with_sensor = []
     for card in sorted(cards, key=lambda p: (_pci_bus(p / "device"), int(p.name[4:]))):
         device = card / "device"
         if _text(device / "vendor") != "0x1002":
@@ -289,9 +289,9 @@ def hwmon_cards(root: Path) -> list[tuple[Path, Path]]:
         for hwmon in sorted(device.glob("hwmon/hwmon*")):
             sensors = (hwmon / "power1_average", hwmon / "power1_input")
             if sensor := next((s for s in sensors if s.exists()), None):
-                found.append((device, sensor))
+                with_sensor.append((device, sensor))
                 break
-    return found
+    return with_sensor
 
 
 def _pci_bus(device: Path) -> str:

@@ -69,23 +69,23 @@ def find_apple(clock: Clock, monitor: Any = None, platform: str = sys.platform) 
         monitor: a `zeus_apple_silicon.AppleEnergyMonitor`; None makes one on macOS.
         platform: as `sys.platform`.
     """
-    found = Discovery()
+    discovery = Discovery()
     if monitor is None:
         if platform != "darwin":
-            return found
+            return discovery
         try:
             from zeus_apple_silicon import AppleEnergyMonitor
 
             monitor = AppleEnergyMonitor()
         except ImportError:
             reason, remedy = "zeus-apple-silicon is missing", 'pip install "joulecast[apple]"'
-            found.unavailable.append(Unavailable("cpu:0", "IOReport", reason, remedy))
-            return found
+            discovery.unavailable.append(Unavailable("cpu:0", "IOReport", reason, remedy))
+            return discovery
         except Exception as error:
             # An Intel Mac, or a version of macOS that the library does not support.
             reason = f"zeus-apple-silicon does not start: {error}"
-            found.unavailable.append(Unavailable("cpu:0", "IOReport", reason, ""))
-            return found
+            discovery.unavailable.append(Unavailable("cpu:0", "IOReport", reason, ""))
+            return discovery
     counters = _Counters(monitor)
     for domain, field, device in _FIELDS:
         source = Source(
@@ -98,7 +98,7 @@ def find_apple(clock: Clock, monitor: Any = None, platform: str = sys.platform) 
             device=device,
         )
         try:
-            found.meters.append(AppleMeter(source, clock, counters, field))
+            discovery.meters.append(AppleMeter(source, clock, counters, field))
         except MeterLostError as error:
-            found.unavailable.append(Unavailable(domain, "IOReport", str(error), ""))
-    return found
+            discovery.unavailable.append(Unavailable(domain, "IOReport", str(error), ""))
+    return discovery

@@ -56,22 +56,22 @@ def discover(
     env = os.environ if env is None else env
     if replay := env.get("JOULECAST_REPLAY"):
         return _replayed(replay, clock)
-    found = Discovery()
+    discovery = Discovery()
     if environment is None:
         environment = Environment.detect(root, env)
-    known: Environment = environment
-    nvidia_gpus = sum(gpu.vendor == "NVIDIA" for gpu in known.gpus)
+    machine: Environment = environment
+    nvidia_gpus = sum(gpu.vendor == "NVIDIA" for gpu in machine.gpus)
     for domain, source, find in (
         ("gpu (nvidia)", "NVML", lambda: find_nvml(clock, env, scope, own_pids, root)),
         ("gpu (amd)", "amdsmi", lambda: find_amd(clock, env, scope, root, nvidia_gpus)),
-        ("cpu", "sensors", lambda: _sensors(scope, clock, root, cpu_time, known)),
+        ("cpu", "sensors", lambda: _sensors(scope, clock, root, cpu_time, machine)),
     ):
-        _attempt(domain, source, find, found)
-    if not _has(found, "cpu:"):
-        _attempt("cpu:0", "CPU model", lambda: _cpu_model(scope, cpu_time, known), found)
-    if not _has(found, "dram:"):
-        _attempt("dram:0", "RAM model", lambda: _ram_model(scope, cpu_time, known), found)
-    return found
+        _attempt(domain, source, find, discovery)
+    if not _has(discovery, "cpu:"):
+        _attempt("cpu:0", "CPU model", lambda: _cpu_model(scope, cpu_time, machine), discovery)
+    if not _has(discovery, "dram:"):
+        _attempt("dram:0", "RAM model", lambda: _ram_model(scope, cpu_time, machine), discovery)
+    return discovery
 
 
 def _attempt(domain: str, source: str, find: Callable[[], Discovery], found: Discovery) -> None:
@@ -102,18 +102,18 @@ def _sensors(
     scope: str, clock: Clock, root: Path, cpu_time: CpuTime, environment: Environment
 ) -> Discovery:
     """RAPL's or Apple's counters; the processor's and memory's split in scope "process"."""
-    found = find_apple(clock)
-    if not found.meters and not found.unavailable:
+    discovery = find_apple(clock)
+    if not discovery.meters and not discovery.unavailable:
         powercap = root / "sys/class/powercap"
         is_vm = environment.is_virtual is True
-        found = find_rapl(clock, powercap, environment.cpu.name or "", is_vm)
-        dram_is_listed = any(u.domain.startswith("dram:") for u in found.unavailable)
-        if _has(found, "cpu:") and not _has(found, "dram:") and not dram_is_listed:
+        discovery = find_rapl(clock, powercap, environment.cpu.name or "", is_vm)
+        dram_is_listed = any(u.domain.startswith("dram:") for u in discovery.unavailable)
+        if _has(discovery, "cpu:") and not _has(discovery, "dram:") and not dram_is_listed:
             reason = "this processor counts no memory energy; assumed by size instead"
-            found.unavailable.append(Unavailable("dram:0", "RAPL", reason, ""))
+            discovery.unavailable.append(Unavailable("dram:0", "RAPL", reason, ""))
     if scope == "process":
-        found.meters = [_shared(meter, cpu_time) for meter in found.meters]
-    return found
+        discovery.meters = [_shared(meter, cpu_time) for meter in discovery.meters]
+    return discovery
 
 
 def _shared(meter: Meter, cpu_time: CpuTime) -> Meter:

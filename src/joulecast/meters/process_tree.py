@@ -80,14 +80,14 @@ class TreeAccount:
 
     def _heir(self, process: ProcessTimes, alive: dict[int, float]) -> int | None:
         """The nearest ancestor that still lives, or None (reparented to a stranger)."""
-        seen = {process.pid}
+        visited = {process.pid}
         parent = process.parent
-        while parent not in seen:
+        while parent not in visited:
             if parent in alive:
                 return parent
             if parent not in self._known:
                 return None
-            seen.add(parent)
+            visited.add(parent)
             parent = self._known[parent].parent
         return None
 
@@ -160,15 +160,15 @@ class ProcTreeReader:
 
     def _by_scan(self, everyone: list[int], members: set[int]) -> list[ProcessTimes]:
         others = {p.pid: p for pid in everyone if pid not in members and (p := self._stat(pid))}
-        found: list[ProcessTimes] = []
+        descendants: list[ProcessTimes] = []
         grew = True
         while grew:
             new = [p for p in others.values() if p.parent in members]
             grew = bool(new)
             for process in new:
                 members.add(process.pid)
-                found.append(others.pop(process.pid))
-        return found
+                descendants.append(others.pop(process.pid))
+        return descendants
 
     def _has_children_files(self) -> bool:
         """Whether the kernel was built with lists of children (CONFIG_PROC_CHILDREN)."""

@@ -141,20 +141,20 @@ def find_rapl(clock: Clock, root: Path = POWERCAP, cpu: str = "", is_vm: bool = 
         cpu: the processor's name: AMD computes the energies that Intel measures.
         is_vm: whether this is a virtual machine, where loading a module does not help.
     """
-    found = Discovery()
+    discovery = Discovery()
     zones: dict[str, list[Path]] = defaultdict(list)
     for zone in _zones(root):
         zones[zone.domain].append(zone.path)
     if not any(domain.startswith("cpu:") for domain in zones):
         reason, remedy = _why_absent(root, is_vm)
-        found.unavailable.append(Unavailable("cpu:0", "RAPL", reason, remedy))
+        discovery.unavailable.append(Unavailable("cpu:0", "RAPL", reason, remedy))
     for domain, paths in zones.items():
         opened = _open(domain, paths, clock, cpu)
         if isinstance(opened, Meter):
-            found.meters.append(opened)
+            discovery.meters.append(opened)
         else:
-            found.unavailable.append(opened)
-    return found
+            discovery.unavailable.append(opened)
+    return discovery
 
 
 def _open(domain: str, zones: list[Path], clock: Clock, cpu: str) -> Meter | Unavailable:
@@ -183,9 +183,9 @@ def _zones(root: Path) -> Iterator[Zone]:
     """Zones that belong to a sum: each package once, and its DRAM once."""
     taken: set[str] = set()
     for control in _CONTROLS:
-        found = list(_zones_of(root, control))
-        yield from (zone for zone in found if zone.domain not in taken)
-        taken |= {zone.domain for zone in found}
+        zones = list(_zones_of(root, control))
+        yield from (zone for zone in zones if zone.domain not in taken)
+        taken |= {zone.domain for zone in zones}
 
 
 def _zones_of(root: Path, control: str) -> Iterator[Zone]:

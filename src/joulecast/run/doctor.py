@@ -38,31 +38,33 @@ def doctor(scope: str = "machine") -> Checkup:
     clock = time.monotonic
     environment = Environment.detect()
     cpu_time = CpuTime(clock, None if scope == "machine" else os.getpid())
-    found = discover(scope, clock, cpu_time=cpu_time, environment=environment)
-    gauges = find_gauges(scope, clock, cpu_time, found.meters)
-    warnings = list(found.warnings)
+    discovery = discover(scope, clock, cpu_time=cpu_time, environment=environment)
+    gauges = find_gauges(scope, clock, cpu_time, discovery.meters)
+    warnings = list(discovery.warnings)
     try:
         start = clock()
         before = _read_once(gauges.open)
-        readings = watch(found.meters, watch_s(found.meters), clock, time.sleep, warnings)
+        readings = watch(discovery.meters, watch_s(discovery.meters), clock, time.sleep, warnings)
         watched_s = clock() - start
-        if not found.meters:
+        if not discovery.meters:
             # A gauge that counts needs two readings apart.
             time.sleep(_STEP_S)
         after = _read_once(gauges.open)
     finally:
         for gauge in gauges.open:
             gauge.close()
-        for meter in found.meters:
+        for meter in discovery.meters:
             meter.close()
-    domains = [power_now(m.source, taken) for m, taken in zip(found.meters, readings, strict=True)]
+    domains = [
+        power_now(m.source, taken) for m, taken in zip(discovery.meters, readings, strict=True)
+    ]
     gauge_readings = zip(gauges.open, before, after, strict=True)
     return Checkup(
         scope=scope,
-        watched_s=watched_s if found.meters else 0.0,
+        watched_s=watched_s if discovery.meters else 0.0,
         power=total_power(domains),
         domains=domains,
-        unavailable=found.unavailable,
+        unavailable=discovery.unavailable,
         gauges=[
             *(gauge_now(g.source, [r for r in both if r]) for g, *both in gauge_readings),
             *(gauge_now(source, []) for source in gauges.missing),

@@ -111,7 +111,7 @@ def inspect_entry(study: Study, folder: Path, env: Mapping[str, str] | None = No
     code_of(study, folder)
     command = [sys.executable, "-m", "joulecast.study.entry", str(file.absolute()), function]
     try:
-        done = subprocess.run(
+        inspection = subprocess.run(
             command,
             env=dict(os.environ if env is None else env),
             cwd=folder,
@@ -124,11 +124,11 @@ def inspect_entry(study: Study, folder: Path, env: Mapping[str, str] | None = No
         )
     except subprocess.TimeoutExpired as error:
         raise BadPlanError(f"entry {study.entry}: its import took over five minutes") from error
-    if _MARK not in done.stdout:
-        why = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        where = _last_place(done.stderr, folder)
+    if _MARK not in inspection.stdout:
+        why = (inspection.stderr.strip().splitlines() or [f"exit code {inspection.returncode}"])[-1]
+        where = _last_place(inspection.stderr, folder)
         raise BadPlanError(f"entry {study.entry}: it cannot be imported: {why}{where}")
-    answer = json.loads(done.stdout.rpartition(_MARK)[2])
+    answer = json.loads(inspection.stdout.rpartition(_MARK)[2])
     if "error" in answer:
         raise BadPlanError(f"entry {study.entry}: {answer['error']}")
     return serialize.read(answer, Signature)

@@ -182,26 +182,26 @@ class _Checker:
             self._refuse(key, f"{name} means something else in a study: give it another name")
         if isinstance(levels, str) or not isinstance(levels, Iterable):
             levels = (levels,)
-        known: tuple[Level, ...] = tuple(levels)
-        if not known:
+        checked: tuple[Level, ...] = tuple(levels)
+        if not checked:
             self._refuse(key, "it has no level: write some, or leave it out")
-        for level in known:
+        for level in checked:
             problem = _problem_of_level(level)
             if problem:
                 self._refuse(key, problem)
-        self._check_distinct(key, known)
-        return known
+        self._check_distinct(key, checked)
+        return checked
 
     def _check_distinct(self, key: str, levels: tuple[Level, ...]) -> None:
         """No two levels may be equal, nor have the same text."""
-        seen: dict[Level, Level] = {}
+        earlier: dict[Level, Level] = {}
         for level in levels:
-            before = seen.get(level, seen.get(level_text(level)))
+            before = earlier.get(level, earlier.get(level_text(level)))
             if before is not None and repr(level) == repr(before):
                 self._refuse(key, f"{level!r} is there twice")
             if before is not None:
                 self._refuse(key, f"{level!r} and {before!r} cannot be distinguished")
-            seen |= {level: level, level_text(level): level}
+            earlier |= {level: level, level_text(level): level}
 
 
 class _FileReader(_Checker):

@@ -21,8 +21,8 @@ def loss_of(loss: str | Loss | None, output: Any) -> Tensor:
     Args:
         loss: "auto" or None: cross-entropy over classes where the output has a shape of scores,
             (batch, classes), (batch, tokens, vocabulary) or (batch, classes, height, width),
-            otherwise the mean square; the sum over several outputs (auxiliary classifiers). A function is called
-            with what the model returned.
+            otherwise the mean square; the sum over several outputs (auxiliary classifiers). A
+            function is called with what the model returned.
         output: what the model returned.
 
     Raises:

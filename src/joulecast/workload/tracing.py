@@ -246,13 +246,13 @@ def _layers(
     flops: dict[str, dict[Phase, float]] = defaultdict(lambda: defaultdict(float))
     for op in ops:
         flops[op.layer][op.phase] += op.flops * op.count
-    seen: set[int] = set()
+    counted: set[int] = set()
     layers = []
     for name, by_phase in flops.items():
         module = tracker.modules.get(name)
         own = list(module.parameters(recurse=False)) if module is not None else []
-        new = [p for p in own if id(p) not in seen]
-        seen.update(id(p) for p in new)
+        new = [p for p in own if id(p) not in counted]
+        counted.update(id(p) for p in new)
         layers.append(
             Layer(
                 name=name,

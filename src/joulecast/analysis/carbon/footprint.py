@@ -217,10 +217,10 @@ def _sum(
     parts: Sequence[Estimate | None], add_up: Callable[[Sequence[Estimate]], Estimate | None]
 ) -> Estimate | None:
     """None where a part is unknown, or where parts have different units."""
-    known = [part for part in parts if part is not None]
-    if len(known) < len(parts) or len({part.unit for part in known}) != 1:
+    present = [part for part in parts if part is not None]
+    if len(present) < len(parts) or len({part.unit for part in present}) != 1:
         return None
-    return add_up(known)
+    return add_up(present)
 
 
 def _add_correlated(parts: Sequence[Estimate]) -> Estimate:

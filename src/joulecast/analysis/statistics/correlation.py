@@ -132,9 +132,9 @@ def spearman(x: Array, y: Array) -> tuple[float, float]:
 
 
 def _correlation(group: str | None, x: Array, y: Array) -> Correlation:
-    known = ~(np.isnan(x) | np.isnan(y))
-    x, y = x[known], y[known]
-    n, missing = len(x), int(np.sum(~known))
+    complete = ~(np.isnan(x) | np.isnan(y))
+    x, y = x[complete], y[complete]
+    n, missing = len(x), int(np.sum(~complete))
     if n < 3:
         reason = f"{count_of_values(n)} of both: it needs three"
         return Correlation(group, n, missing, reason=reason)

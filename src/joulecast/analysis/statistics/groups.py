@@ -81,9 +81,9 @@ def split(table: Table, values: Array, by: str) -> tuple[list[Group], int]:
         )
     place = {name: i for i, name in enumerate(names)}
     at = np.array([-1 if label is None else place[label] for label in labels], dtype=np.int64)
-    known = ~np.isnan(values)
+    present = ~np.isnan(values)
     groups = [
-        Group(name, values[(at == i) & known], int(np.sum((at == i) & ~known)))
+        Group(name, values[(at == i) & present], int(np.sum((at == i) & ~present)))
         for i, name in enumerate(names)
     ]
     return groups, int(np.sum(at < 0))

@@ -66,10 +66,10 @@ def _squared_error(group: Group) -> float:
 
 def holm(p_values: PairPs) -> PairPs:
     """Adjusted for the number of pairs that have a p (Holm 1979)."""
-    known = sorted((p, pair) for pair, p in p_values.items() if p is not None)
+    ascending = sorted((p, pair) for pair, p in p_values.items() if p is not None)
     adjusted: PairPs = dict.fromkeys(p_values)
     highest = 0.0
-    for done, (p, pair) in enumerate(known):
-        highest = max(highest, min(1.0, p * (len(known) - done)))
+    for done, (p, pair) in enumerate(ascending):
+        highest = max(highest, min(1.0, p * (len(ascending) - done)))
         adjusted[pair] = highest
     return adjusted

@@ -53,14 +53,14 @@ def continuations(
     """
     level = float(values[-1])
     scale = float(np.ptp(values)) or abs(level) or 1.0
-    seen = (values - level) / scale
+    scaled = (values - level) / scale
     n, horizon = len(at), float(ahead[-1])
     shapes, prior = _shapes(np.concatenate([at, ahead]), horizon)
 
     # Later points show more about what follows: their errors are assumed to be smaller.
     weight = np.sqrt(at / at[-1])
     x = _uncorrelated(shapes[:, :n] * weight[:, None])
-    y = _uncorrelated(seen * weight)
+    y = _uncorrelated(scaled * weight)
     gram, moment = x.transpose(0, 2, 1) @ x, x.transpose(0, 2, 1) @ y
     prior_sd = np.array([_LEVEL_SD, _FALL_SD, _DRIFT_SD])
     # Shape (errors, 1), for all families.
@@ -87,8 +87,8 @@ def continuations(
     trend = np.einsum("dti,di->dt", shapes[family], coefficients)
 
     # The curve continues from its last values, not from the trend.
-    off = (seen[-2:] - trend[:, n - 2 : n]).mean(axis=1)
-    jitter = np.minimum(_jitter(seen, sd, draws, rng), sd)
+    off = (scaled[-2:] - trend[:, n - 2 : n]).mean(axis=1)
+    jitter = np.minimum(_jitter(scaled, sd, draws, rng), sd)
     noise = jitter[:, None] * rng.standard_normal((draws, len(ahead)))
     paths: Array = level + scale * (trend[:, n:] + off[:, None] + noise)
     return paths

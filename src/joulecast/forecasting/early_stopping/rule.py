@@ -118,23 +118,23 @@ class Stopping:
 
     Attributes:
         rule: that ends the run.
-        seen: finished epochs.
+        finished: finished epochs.
         planned: epochs if the rule does not end the run.
-        p: probability of epoch `seen + i`, up to `planned`; the last one includes runs that the
+        p: probability of epoch `finished + i`, up to `planned`; the last one includes runs that the
             rule does not end.
         note: for the reader.
     """
 
     rule: EarlyStopping
-    seen: int
+    finished: int
     planned: int
     p: Array
     note: str = ""
 
     @property
     def epochs(self) -> Array:
-        """The epochs that `p` belongs to, from `seen` to `planned`."""
-        return np.arange(self.seen, self.seen + len(self.p), dtype=np.float64)
+        """The epochs that `p` belongs to, from `finished` to `planned`."""
+        return np.arange(self.finished, self.finished + len(self.p), dtype=np.float64)
 
     @property
     def expected(self) -> float:
@@ -148,7 +148,7 @@ class Stopping:
         """The 5 % and 95 % quantiles of the stopping epoch."""
         total = np.cumsum(self.p)
         low, high = (int(np.searchsorted(total, q - 1e-9)) for q in (0.05, 0.95))
-        return self.seen + low, self.seen + min(high, len(self.p) - 1)
+        return self.finished + low, self.finished + min(high, len(self.p) - 1)
 
 
 def stopping(
@@ -165,54 +165,54 @@ def stopping(
         planned: epochs of the run if the rule does not end it.
         seed: of the draws; the same curve and seed give the same distribution.
     """
-    seen = len(curve)
-    planned = max(planned, seen)
+    finished = len(curve)
+    planned = max(planned, finished)
     at = np.array([i for i, v in enumerate(curve, 1) if v is not None], dtype=np.float64)
     sign = -1.0 if rule.rising else 1.0
     values = np.array([sign * v for v in curve if v is not None], dtype=np.float64)
     state = _state(values, rule)
-    p = np.zeros(planned - seen + 1)
-    if state.met is not None and at[state.met] == seen:
+    p = np.zeros(planned - finished + 1)
+    if state.met is not None and at[state.met] == finished:
         p[0] = 1.0
-        return Stopping(rule, seen, planned, p, "it has been met")
-    if state.met is not None or seen == planned:
+        return Stopping(rule, finished, planned, p, "it has been met")
+    if state.met is not None or finished == planned:
         p[-1] = 1.0
         late = (
             f"it was met at epoch {at[state.met]:g}, and the run went on"
             if state.met is not None
             else ""
         )
-        return Stopping(rule, seen, planned, p, late)
-    checks, stride = _checks(at, seen, planned)
+        return Stopping(rule, finished, planned, p, late)
+    checks, stride = _checks(at, finished, planned)
     missing = max(rule.patience, 1) - state.wait
     earliest = min(planned, int(checks[0]) + stride * (missing - 1)) if len(checks) else planned
-    p[1:] = _as_long_again(seen, earliest, planned)
+    p[1:] = _as_long_again(finished, earliest, planned)
     # False for NaN.
     good = np.abs(values) < _LARGEST
     if np.count_nonzero(good) < MIN_POINTS or not len(checks):
-        return Stopping(rule, seen, planned, p, "too few values yet: as long again as so far")
+        return Stopping(rule, finished, planned, p, "too few values yet: as long again as so far")
     paths = continuations(at[good], values[good], checks, DRAWS, np.random.default_rng(seed))
     ends = _ends(_as_fine(paths, values[good]), state.best, state.wait, rule)
     shares = np.bincount(ends, minlength=len(checks) + 1) / DRAWS
     prior = max(SURPRISE, 1 / np.count_nonzero(good))
     p *= prior
-    np.add.at(p, checks.astype(int) - seen, (1 - prior) * shares[:-1])
+    np.add.at(p, checks.astype(int) - finished, (1 - prior) * shares[:-1])
     furthest = int(checks[-1])
     beyond = (1 - prior) * shares[-1]
     if planned - furthest < stride:
         p[-1] += beyond
     else:
-        p[furthest - seen + 1 :] += beyond * _as_long_again(furthest, furthest + 1, planned)
-    return Stopping(rule, seen, planned, p)
+        p[furthest - finished + 1 :] += beyond * _as_long_again(furthest, furthest + 1, planned)
+    return Stopping(rule, finished, planned, p)
 
 
-def _checks(at: Array, seen: int, planned: int) -> tuple[Array, int]:
+def _checks(at: Array, finished: int, planned: int) -> tuple[Array, int]:
     """The epochs at which the metric is to be logged again, and the epochs between two of them."""
     stride = round(float(np.median(np.diff(at)))) if len(at) > 1 else 1
-    last = int(at[-1]) if len(at) else seen
+    last = int(at[-1]) if len(at) else finished
     checks = np.arange(last + stride, min(planned, last + FURTHEST) + 1, stride, dtype=np.float64)
     # A value that is overdue will not come.
-    return checks[checks > seen], stride
+    return checks[checks > finished], stride
 
 
 def expected_energy(stopping: Stopping, whole: Forecast, so_far: Work) -> Forecast:
@@ -309,13 +309,13 @@ def _ends(paths: Array, best: float, wait: int, rule: EarlyStopping) -> np.typin
     return ends
 
 
-def _as_long_again(seen: int, earliest: int, planned: int) -> Array:
-    """Probabilities of the epochs after `seen`: a third of what lasted t epochs lasts 2t more.
+def _as_long_again(finished: int, earliest: int, planned: int) -> Array:
+    """Probabilities of the epochs after `finished`: a third of what lasted t epochs lasts 2t more.
 
     The survival is earliest / t, which has no scale of its own (Gott, Nature 363:315, 1993), up to
     the end of the plan.
     """
-    t = np.arange(seen, planned + 1, dtype=np.float64)
+    t = np.arange(finished, planned + 1, dtype=np.float64)
     beyond = np.minimum(1.0, earliest / (t + 1))
     beyond[t < earliest] = 1.0
     beyond[-1] = 0.0

@@ -42,9 +42,9 @@ class _OnTrace(StepForecaster):
 
     def stable(self) -> float | None:
         """Progress at the stabilizing point; searched again when the trace has grown by a tenth."""
-        seen = len(self._watts)
-        if seen >= stabilize.MIN_SAMPLES and seen >= _GROWTH * self._searched:
-            self._searched = seen
+        count = len(self._watts)
+        if count >= stabilize.MIN_SAMPLES and count >= _GROWTH * self._searched:
+            self._searched = count
             times = np.array(self._times)
             stable_s = self._find(times, np.array(self._watts))
             if stable_s is not None:

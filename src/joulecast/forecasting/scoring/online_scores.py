@@ -114,11 +114,11 @@ def forecasts(
     asked = sorted({k for k in at if 0 < k < len(epochs)})
     scored = []
     for name, forecaster in forecasters.items():
-        seen = 0
+        learned = 0
         for k in asked:
-            for work in epochs[seen:k]:
+            for work in epochs[learned:k]:
                 forecaster.add(work)
-            seen = k
+            learned = k
             forecast = forecaster.forecast(planned)
             if forecast is not None:
                 scored.append(ScoredForecast(name, k, forecast, energy_j, duration_s))

@@ -187,7 +187,7 @@ def _duration(
 def _notes(methods: Mapping[str, StaticMethod], scored: set[str]) -> list[str]:
     used = {name: method for name, method in methods.items() if name in scored}
     notes = [f"{name}: {method.caveat}" for name, method in used.items() if method.caveat]
-    given = [name for name, method in used.items() if method.given_duration]
-    if given:
-        notes.append(f"given the duration of each run, as published: {', '.join(given)}")
+    with_duration = [name for name, method in used.items() if method.given_duration]
+    if with_duration:
+        notes.append(f"given the duration of each run, as published: {', '.join(with_duration)}")
     return notes

@@ -71,8 +71,8 @@ class GpuModel:
         wanted = precision.strip().lower().removeprefix("torch.")
         key = _SPELLINGS.get(wanted, wanted)
         if key not in PRECISIONS:
-            known = ", ".join(PRECISIONS)
-            raise UsageError(f"{precision!r} is not a precision: use one of {known}")
+            names = ", ".join(PRECISIONS)
+            raise UsageError(f"{precision!r} is not a precision: use one of {names}")
         if tensor_cores and key in self.tensor:
             return self.tensor[key]
         return self.vector.get(key)

@@ -124,8 +124,8 @@ def _arm_identity(text: str, notes: list[str]) -> DetectedCpu:
 
 def _online(tree: Tree, cpuinfo: str) -> set[int]:
     listed = _cpu_list(tree.text(f"{_CPU}/online"))
-    found = re.findall(r"^processor[ \t]*:[ \t]*(\d+)", cpuinfo, re.MULTILINE)
-    return listed or {int(n) for n in found}
+    numbers = re.findall(r"^processor[ \t]*:[ \t]*(\d+)", cpuinfo, re.MULTILINE)
+    return listed or {int(n) for n in numbers}
 
 
 def _cpu_list(text: str | None) -> set[int]:
@@ -137,11 +137,11 @@ def _cpu_list(text: str | None) -> set[int]:
 
 def _topology(tree: Tree, online: set[int]) -> tuple[int | None, int] | None:
     """(sockets, cores) from sysfs; sockets are None where the firmware does not number them."""
-    seen: set[int] = set()
+    counted: set[int] = set()
     packages: set[int] = set()
     cores = 0
     for cpu in sorted(online):
-        if cpu in seen:
+        if cpu in counted:
             continue
         folder = f"{_CPU}/cpu{cpu}/topology"
         # The second is its name before Linux 5.3.
@@ -150,7 +150,7 @@ def _topology(tree: Tree, online: set[int]) -> tuple[int | None, int] | None:
         )
         if cpu not in siblings:
             return None
-        seen |= siblings
+        counted |= siblings
         cores += 1
         package = tree.number(f"{folder}/physical_package_id")
         # -1: unknown.

@@ -54,7 +54,7 @@ def _cuda_indices(
     entries = [entry.strip() for entry in value.split(",")]
     kind = entries[0][:4]
     gpus = {uuid: index for index, uuid in enumerate(uuids)}
-    seen: set[str] = set()
+    named: set[str] = set()
     indices: list[int] = []
     for entry in entries:
         if kind == "MIG-":
@@ -65,9 +65,9 @@ def _cuda_indices(
             name, index = _match_index(entry, len(uuids))
         if index is None:
             break
-        if name in seen:
+        if name in named:
             return ()
-        seen.add(name)
+        named.add(name)
         # Two MIG devices may share one GPU.
         if index not in indices:
             indices.append(index)

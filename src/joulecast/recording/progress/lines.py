@@ -31,9 +31,9 @@ class Lines:
     def feed(self, data: bytes) -> Iterator[tuple[str, str]]:
         """Lines as (text, end): the end is `\\n`, `\\r` (redrawn), or empty (it may continue)."""
         if self._cut:
-            if (found := _BREAK.search(data)) is None:
+            if (line_break := _BREAK.search(data)) is None:
                 return
-            data = data[found.start() :]
+            data = data[line_break.start() :]
         data, self._rest, self._cut = self._rest + data, b"", False
         at = 0
         # Far faster than the regular expression for most output, which has no needle.
@@ -47,14 +47,15 @@ class Lines:
                     break
                 hit = match.start()
                 at = _line_start(data, at, hit)
-            found = _BREAK.search(data, hit)
+            line_break = _BREAK.search(data, hit)
             # It may be the first half of a line end.
-            if found is None or data[found.start() :] == b"\r":
+            if line_break is None or data[line_break.start() :] == b"\r":
                 break
-            if found.end() > at + 1 and hit - at <= MAX_LINE:
-                end = "\n" if data[found.start()] == 0x0A or _ends_line(data, found) else "\r"
-                yield _text(data[at : min(found.start(), at + MAX_LINE)]), end
-            at = found.end()
+            if line_break.end() > at + 1 and hit - at <= MAX_LINE:
+                is_line = data[line_break.start()] == 0x0A or _ends_line(data, line_break)
+                text = _text(data[at : min(line_break.start(), at + MAX_LINE)])
+                yield text, "\n" if is_line else "\r"
+            at = line_break.end()
         self._keep(data, at)
         if self._rest and (self.every_line or self._hint.search(self._rest)):
             yield _text(self._rest), ""

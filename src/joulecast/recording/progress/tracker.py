@@ -103,13 +103,13 @@ class ProgressTracker(Generic[T]):
     def see(self, sighting: Sighting, stamp: T) -> list[Position[T]]:
         """Positions that are trusted now, oldest first; often none."""
         if sighting.epoch is not None:
-            found = self._see_epoch(Stamped(sighting, stamp))
+            positions = self._see_epoch(Stamped(sighting, stamp))
         elif sighting.moment is Moment.COUNT:
-            found = self._see_whole((sighting.form, None), sighting, stamp)
+            positions = self._see_whole((sighting.form, None), sighting, stamp)
         else:
-            found = self._see_loop(sighting, stamp)
+            positions = self._see_loop(sighting, stamp)
         self._note_metrics(sighting)
-        return found
+        return positions
 
     def finish(self, stamp: T) -> list[Position[T]]:
         """The run has succeeded: its last epoch is complete, also before the planned one."""
@@ -192,11 +192,11 @@ class ProgressTracker(Generic[T]):
         trail = self._loops[before].trail if before is not None and before in self._loops else []
         self._lead, self._tool = s.form, s.tool
         self._whole = self._rounds = None
-        found: list[Position[T]] = []
+        reached: list[Position[T]] = []
         if before is not None and len(taken) == 1 and taken[0][0] == 1 and trail:
             # The first epoch started with the first bar.
-            found += self._reach(0.0, trail[0][1])
-        return found + [p for done, stamp in taken for p in self._epoch_at(s, done, stamp)]
+            reached += self._reach(0.0, trail[0][1])
+        return reached + [p for done, stamp in taken for p in self._epoch_at(s, done, stamp)]
 
     def _rank(self, form: str) -> int:
         series = self._series[form]

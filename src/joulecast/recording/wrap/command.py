@@ -148,11 +148,11 @@ def _leave_on_signal(held: HeldSignals, result: Exit) -> None:
 def _ended(pid: int) -> Exit | None:
     """How the command ended, or None while it runs; it stays listed where the system allows it."""
     if hasattr(os, "waitid"):
-        found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        if found is None:
+        state = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if state is None:
             return None
-        by_itself = found.si_code == os.CLD_EXITED
-        return Exit(found.si_status, None) if by_itself else Exit(None, found.si_status)
+        by_itself = state.si_code == os.CLD_EXITED
+        return Exit(state.si_status, None) if by_itself else Exit(None, state.si_status)
     # MacOS before Python 3.13.
     done, status = os.waitpid(pid, os.WNOHANG)
     if not done:
@@ -166,11 +166,11 @@ def _stopped(pid: int) -> int | None:
     if not hasattr(os, "waitid"):
         return None
     try:
-        found = os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG)
+        state = os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG)
     except ChildProcessError:
         # It has just ended.
         return None
-    return None if found is None else found.si_status
+    return None if state is None else state.si_status
 
 
 def _stop_with(pid: int, number: int) -> None:

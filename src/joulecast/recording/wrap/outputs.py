@@ -196,16 +196,16 @@ def _same(one: int, other: int) -> bool:
 
 
 def _kind(fd: int) -> str:
-    found = os.fstat(fd)
+    status = os.fstat(fd)
     if fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
         return "own"
     if os.isatty(fd):
         return "terminal"
-    if stat.S_ISREG(found.st_mode):
+    if stat.S_ISREG(status.st_mode):
         return "file"
-    if stat.S_ISFIFO(found.st_mode) or stat.S_ISSOCK(found.st_mode):
+    if stat.S_ISFIFO(status.st_mode) or stat.S_ISSOCK(status.st_mode):
         return "pipe"
-    return "pipe" if found.st_rdev == os.stat(os.devnull).st_rdev else "own"  # noqa: PTH116
+    return "pipe" if status.st_rdev == os.stat(os.devnull).st_rdev else "own"  # noqa: PTH116
 
 
 class Outputs:

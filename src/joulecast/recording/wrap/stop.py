@@ -6,8 +6,8 @@ The order of signals follows what trainings need:
    it, too, cannot write its checkpoint. SIGCONT follows, as systemd.kill(5) does, because a stopped
    process handles no signal.
 2. Where a process has ended and others remain (a shell ends at once and leaves its trainer; a
-   daemon has no parent), the topmost of them are signalled next, each with its own grace period.
-3. Where one outlives its grace period, all below it are signalled, too: a shell with a trap waits
+   daemon has no parent), the topmost of them are signaled next, each with its own grace period.
+3. Where one outlives its grace period, all below it are signaled, too: a shell with a trap waits
    for the program it runs.
 4. Processes that outlive that are killed, parents before their children, which parents might
    replace. SIGSTOP is not sent first: a killed process forks no more either, and a stopped command
@@ -136,21 +136,21 @@ class Stopper:
         stopped (Ctrl-Z) does not count.
         """
         watch = _StopWatch(self._clock)
-        seen: set[Process] = set()
+        processes: set[Process] = set()
         refused: dict[Process, Left] = {}
-        signalled: dict[Process, float] = {}
-        while living := self._endable(seen, refused):
+        signaled: dict[Process, float] = {}
+        while living := self._endable(processes, refused):
             now_s = watch.read()
-            late = any(now_s - signalled[p] >= grace_s for p in living if p in signalled)
+            late = any(now_s - signaled[p] >= grace_s for p in living if p in signaled)
             for process in self._next(living, everyone=late):
-                if process not in signalled and _send(process, signal.SIGTERM, refused):
+                if process not in signaled and _send(process, signal.SIGTERM, refused):
                     _send(process, signal.SIGCONT, refused)
-                    signalled[process] = now_s
-            last_s = max(signalled.values(), default=math.inf)
+                    signaled[process] = now_s
+            last_s = max(signaled.values(), default=math.inf)
             if now_s - last_s >= grace_s or now_s >= _GRACES * grace_s:
                 break
             self._sleep(_POLL_S)
-        killed = self._kill(seen, refused)
+        killed = self._kill(processes, refused)
         left = {
             p.pid: Left(p.pid, _name(p), "it was killed, but waits for a device")
             for p in killed
@@ -158,13 +158,13 @@ class Stopper:
         }
         left |= {p.pid: why for p, why in refused.items() if p in self._known}
         gone_killed = sum(p not in self._known for p in killed)
-        return Stopped(len(seen) - gone_killed - len(left), gone_killed, tuple(left.values()))
+        return Stopped(len(processes) - gone_killed - len(left), gone_killed, tuple(left.values()))
 
-    def _kill(self, seen: set[Process], refused: dict[Process, Left]) -> set[Process]:
+    def _kill(self, processes: set[Process], refused: dict[Process, Left]) -> set[Process]:
         """Kill the remaining processes, and those they start. Returns the killed ones."""
         watch = _StopWatch(self._clock)
         killed: set[Process] = set()
-        while (living := self._endable(seen, refused)) and watch.read() < _KILLED_S:
+        while (living := self._endable(processes, refused)) and watch.read() < _KILLED_S:
             new = [process for process in living if process not in killed]
             killed |= {p for p in _oldest_first(new) if _send(p, signal.SIGKILL, refused)}
             if not new:
@@ -180,15 +180,15 @@ class Stopper:
         pids = {process.pid for process in living}
         return [process for process, parent in living.items() if parent not in pids]
 
-    def _endable(self, seen: set[Process], refused: dict[Process, Left]) -> dict[Process, int]:
-        """Live processes that may be signalled, each with its parent's process id."""
+    def _endable(self, processes: set[Process], refused: dict[Process, Left]) -> dict[Process, int]:
+        """Live processes that may be signaled, each with its parent's process id."""
         # A process that forks and ends during the listing hides its child, so an empty list is
         # confirmed by a second one.
         for _ in range(2):
             living = {p: parent for p, parent in self._living().items() if p not in refused}
             if living:
                 break
-        seen.update(living)
+        processes.update(living)
         return living
 
     def _living(self) -> dict[Process, int]:
@@ -206,9 +206,9 @@ class Stopper:
                 self._reap(below)
             parents = {p: parent for p in below if (parent := _parent_of_living(p)) is not None}
             spared = self._spared(parents)
-            found = {p: parent for p, parent in parents.items() if p not in spared}
-            self._known = set(found)
-            return found
+            living = {p: parent for p, parent in parents.items() if p not in spared}
+            self._known = set(living)
+            return living
 
     def _spared(self, parents: dict[Process, int]) -> set[Process]:
         """Processes of others: excluded, older than the command, or started by such."""
@@ -281,7 +281,7 @@ def _oldest_first(processes: Iterable[Process]) -> list[Process]:
 def _send(process: Process, number: int, refused: dict[Process, Left]) -> bool:
     """Signal a process, never another that has its process id now. Returns False if it has ended.
 
-    A process that may not be signalled is added to `refused`.
+    A process that may not be signaled is added to `refused`.
     """
     import psutil
 

@@ -55,8 +55,8 @@ def mean_power(
     energy = np.diff(np.interp(edges_s, t_s, energy_j))
     measured = np.diff(np.interp(edges_s, t_s, measured_s))
     time = np.diff(np.clip(edges_s, t_s[0], t_s[-1])) if counted else measured
-    seen = (measured >= MIN_COVERED * np.diff(edges_s)) & (time > 0)
-    power: Array = np.divide(energy, time, out=np.full(len(energy), np.nan), where=seen)
+    covered = (measured >= MIN_COVERED * np.diff(edges_s)) & (time > 0)
+    power: Array = np.divide(energy, time, out=np.full(len(energy), np.nan), where=covered)
     return power
 
 

@@ -290,13 +290,13 @@ def _error_bars(energies: Sequence[Estimate], scale: float) -> dict[str, Any]:
 
 def epoch_figure(summary: Summary) -> Figure:
     """Energy of each epoch with its interval: bars stacked by domain, or a line for many."""
-    known = [(i, e) for i, e in enumerate(summary.epochs) if e.energy is not None]
-    x = [i if e.span.index is None else e.span.index for i, e in known]
-    energies = [e.energy for _, e in known if e.energy is not None]
+    measured = [(i, e) for i, e in enumerate(summary.epochs) if e.energy is not None]
+    x = [i if e.span.index is None else e.span.index for i, e in measured]
+    energies = [e.energy for _, e in measured if e.energy is not None]
     scale, unit = unit_of(max((e.high for e in energies), default=0.0), "J")
     about = [
         f"epoch {n}: {e.energy}<br>{format_duration(e.duration_s)}"
-        for n, (_, e) in zip(x, known, strict=True)
+        for n, (_, e) in zip(x, measured, strict=True)
     ]
     layout = {
         "height": 320,
@@ -327,7 +327,8 @@ def epoch_figure(summary: Summary) -> Figure:
             "name": escape(domain),
             "x": x,
             "y": [
-                e.domains[domain].value / scale if domain in e.domains else None for _, e in known
+                e.domains[domain].value / scale if domain in e.domains else None
+                for _, e in measured
             ],
             "marker": _fill(colors[domain], provenance[domain]),
             "hoverinfo": "skip",

@@ -38,12 +38,12 @@ def render_html(
     """
     page = page_parts.templates()
     recording = summary.recording
-    found = traces(recording)
-    series = power_series(found, summary.duration_s)
+    run_traces = traces(recording)
+    series = power_series(run_traces, summary.duration_s)
     page.globals = {"words": words, "duration": format_duration, "quantity": format_quantity}
     page.globals["above_idle"] = _above_idle
     page.filters |= {"lead": words.lead, "range": words.range_text}
-    figures = _figures(summary, series, found)
+    figures = _figures(summary, series, run_traces)
     scripts = page_parts.scripts(figures)
     return page.get_template("report.html.j2").render(
         s=summary,
@@ -99,10 +99,10 @@ def _figures(summary: Summary, series: PowerSeries | None, found: list[Trace]) -
 
 
 def _metrics(recording: Recording) -> dict[str, list[Metric]]:
-    found: dict[str, list[Metric]] = defaultdict(list)
+    by_name: dict[str, list[Metric]] = defaultdict(list)
     for m in sorted(recording.metrics, key=lambda m: m.t_s):
-        found[m.name].append(m)
-    return found
+        by_name[m.name].append(m)
+    return by_name
 
 
 def _epoch_metrics(summary: Summary) -> list[str]:

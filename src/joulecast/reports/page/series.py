@@ -38,7 +38,7 @@ def traces(recording: Recording) -> list[Trace]:
     gaps: dict[str, list[Gap]] = defaultdict(list)
     for gap in recording.gaps:
         gaps[gap.domain].append(gap)
-    found = []
+    domain_traces = []
     for source in recording.header.sources:
         samples = recording.samples.get(source.domain)
         if samples is None or len(samples) < 2:
@@ -56,8 +56,8 @@ def traces(recording: Recording) -> list[Trace]:
             step[first : int(np.searchsorted(t, end, side="left"))] = 0.0
         finest = resolution_s(source.kind, source.update_period_s, recording.header.interval_s)
         measured = np.concatenate([np.zeros(1), np.cumsum(step)])
-        found.append(Trace(source.domain, source.kind, finest, t, energy, measured))
-    return found
+        domain_traces.append(Trace(source.domain, source.kind, finest, t, energy, measured))
+    return domain_traces
 
 
 def power_series(

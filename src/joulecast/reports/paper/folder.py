@@ -71,8 +71,8 @@ def write_paper(findings: Findings, folder: str | Path, *, force: bool = False) 
     folder, files = Path(folder), paper_files(findings)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        known = _listed(folder)
-        foreign = [name for name in files if not _ours(folder / name, known)]
+        listed = _listed(folder)
+        foreign = [name for name in files if not _ours(folder / name, listed)]
         if foreign and not force:
             more = f" and {len(foreign) - 3} more" if len(foreign) > 3 else ""
             raise UsageError(
@@ -82,8 +82,8 @@ def write_paper(findings: Findings, folder: str | Path, *, force: bool = False) 
         for name, content in files.items():
             (folder / name).write_bytes(content)
         # Files of an earlier report of the study are outdated.
-        for name in known.keys() - files.keys():
-            if (folder / name).is_file() and _ours(folder / name, known):
+        for name in listed.keys() - files.keys():
+            if (folder / name).is_file() and _ours(folder / name, listed):
                 (folder / name).unlink()
         index = {"about": _ABOUT, "files": {n: _digest(c) for n, c in files.items()}}
         (folder / INDEX).write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")

@@ -64,15 +64,15 @@ def _domains(summary: Summary) -> list[str]:
         for d in summary.domains:
             families[d.source.domain.partition(":")[0]].append(d)
         groups = {
-            found[0].source.domain if len(found) == 1 else f"{family} x{len(found)}": found
-            for family, found in families.items()
+            members[0].source.domain if len(members) == 1 else f"{family} x{len(members)}": members
+            for family, members in families.items()
         }
     largest = sorted(groups.items(), key=lambda g: -sum(d.energy.value for d in g[1]))
     rows = []
-    for label, found in largest[:MAX_DOMAINS]:
-        energy = add_independent(d.energy for d in found)
-        power = format_quantity(sum(d.mean_power_w for d in found), "W")
-        source = found[0].source
+    for label, members in largest[:MAX_DOMAINS]:
+        energy = add_independent(d.energy for d in members)
+        power = format_quantity(sum(d.mean_power_w for d in members), "W")
+        source = members[0].source
         provenance = provenance_text(energy) if energy else ""
         about = ", ".join(filter(None, (provenance, source.device[:40])))
         rows.append((label, str(energy), power, about))

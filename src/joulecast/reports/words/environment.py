@@ -18,19 +18,19 @@ def environment_rows(environment: Mapping[str, Any]) -> Rows:
     An environment of another shape, from another program, is shown as its JSON.
     """
     try:
-        known = Environment.from_json(environment)
+        machine = Environment.from_json(environment)
     except BadInputError:
         return [(str(key), json.dumps(value)) for key, value in environment.items() if value]
     rows = [
-        *_gpus(known),
-        ("CPU", _cpu(known)),
-        ("Memory", _bytes(known.host.ram_bytes)),
-        ("Machine", _machine(known)),
-        ("Container", _container(known)),
-        ("System", _system(known)),
-        ("Drivers", _drivers(known)),
-        ("Software", _software(known)),
-        *(("Note", note) for note in known.notes),
+        *_gpus(machine),
+        ("CPU", _cpu(machine)),
+        ("Memory", _bytes(machine.host.ram_bytes)),
+        ("Machine", _machine(machine)),
+        ("Container", _container(machine)),
+        ("System", _system(machine)),
+        ("Drivers", _drivers(machine)),
+        ("Software", _software(machine)),
+        *(("Note", note) for note in machine.notes),
     ]
     return [(label, text) for label, text in rows if text]
 

@@ -145,15 +145,15 @@ def groups_of(
     groups = []
     for group in _grouped(whole, by):
         rows: list[int] = ran.get(group.name, [])
-        known = {c: x[rows][~np.isnan(x[rows])] for c, x in values.items()}
+        finite = {c: x[rows][~np.isnan(x[rows])] for c, x in values.items()}
         groups.append(
             ConfigurationGroup(
                 name=group.name,
                 factors=group.factors,
                 rows=rows,
                 failed=len(group.rows) - len(rows),
-                medians={c: median(x) for c, x in known.items() if len(x)},
-                boxes={c: box(x) for c, x in known.items() if len(x) and c in boxed},
+                medians={c: median(x) for c, x in finite.items() if len(x)},
+                boxes={c: box(x) for c, x in finite.items() if len(x) and c in boxed},
             )
         )
     places = {f: {level: i for i, level in enumerate(ls)} for f, ls in levels.items()}
@@ -247,17 +247,17 @@ def _provenances(table: Table) -> tuple[list[Estimate], str | None]:
         return [], f"{table.name} has no column {PROVENANCE}"
     energies = quantities(table, ENERGY)[0]
     labels = [label and label.lower() for label in table.labels(PROVENANCE)]
-    known = [(e, label) for e, label in zip(energies, labels, strict=True) if not np.isnan(e)]
-    empty = sum(label is None for _, label in known)
-    if empty or not known:
-        return [], f"column {PROVENANCE} is empty in {empty:,} of {len(known):,} runs"
-    unknown = sorted({str(label) for _, label in known} - set(Provenance))
+    labeled = [(e, label) for e, label in zip(energies, labels, strict=True) if not np.isnan(e)]
+    empty = sum(label is None for _, label in labeled)
+    if empty or not labeled:
+        return [], f"column {PROVENANCE} is empty in {empty:,} of {len(labeled):,} runs"
+    unknown = sorted({str(label) for _, label in labeled} - set(Provenance))
     if unknown:
         return [], (
             f"column {PROVENANCE} contains {one_line(unknown[0])}: {', '.join(Provenance)} "
             "are allowed"
         )
-    return [Estimate(e, e, e, "J", Provenance(str(label))) for e, label in known], None
+    return [Estimate(e, e, e, "J", Provenance(str(label))) for e, label in labeled], None
 
 
 def known_count(table: Table, *columns: str) -> int:
@@ -272,5 +272,5 @@ def total(table: Table, column: str) -> float | None:
     if column not in table.columns:
         return None
     values = quantities(table, column)[0]
-    known = values[~np.isnan(values)]
-    return float(known.sum()) if len(known) else None
+    finite = values[~np.isnan(values)]
+    return float(finite.sum()) if len(finite) else None

@@ -60,8 +60,8 @@ def draws_of_rest(
     rng = np.random.default_rng(seed)
     if not pending:
         return np.zeros(DRAWS)
-    seen = _by_configuration(done)
-    if not seen:
+    observed = _by_configuration(done)
+    if not observed:
         return None
     ahead: dict[Key, int] = {}
     for factors in pending:
@@ -71,10 +71,10 @@ def draws_of_rest(
     if len(keys) > MAX_CONFIGURATIONS:
         keys = [keys[i] for i in rng.choice(len(keys), MAX_CONFIGURATIONS, replace=False)]
     scale = sum(ahead.values()) / sum(ahead[key] for key in keys)
-    known = list(seen)[-MAX_CONFIGURATIONS:]
+    recent = list(observed)[-MAX_CONFIGURATIONS:]
     total = np.zeros(DRAWS)
     at = 0
-    for weight, mean, root, noise in _components([(k, seen[k]) for k in known], keys):
+    for weight, mean, root, noise in _components([(k, observed[k]) for k in recent], keys):
         n = min(DRAWS - at, round(weight * DRAWS))
         effects = mean + rng.standard_normal((n, len(keys))) @ root.T
         for i, key in enumerate(keys):

@@ -100,8 +100,8 @@ class StudyForecast:
         The relative error of all runs is that of the trials that are over; before one is, that of
         the attempts that were stopped here.
         """
-        known = self._sum()
-        return None if known is None else known.scaled(self._used_j / known.value)
+        measured = self._sum()
+        return None if measured is None else measured.scaled(self._used_j / measured.value)
 
     def _sum(self) -> Estimate | None:
         """The known energies; bounds are added, since a meter's error is the same in all runs."""
@@ -114,12 +114,12 @@ class StudyForecast:
 
     def _with_meter_error(self, whole: Estimate) -> Estimate:
         """The forecast with the meters' own error, which does not average out over trials."""
-        known, used = self._sum() if self._of_results else None, self.used()
+        measured, used = self._sum() if self._of_results else None, self.used()
         below = above = 0.0
         provenance = whole.provenance
-        if known is not None:
-            below, above = 1 - known.low / known.value, known.high / known.value - 1
-            provenance = weakest([whole.provenance, known.provenance])
+        if measured is not None:
+            below, above = 1 - measured.low / measured.value, measured.high / measured.value - 1
+            provenance = weakest([whole.provenance, measured.provenance])
         low = whole.value - math.hypot(whole.value - whole.low, whole.value * below)
         # The whole cannot use less than was used already.
         lower = 0.0 if used is None else min(used.low, whole.value)

@@ -159,7 +159,7 @@ class TestStopping:
     def test_a_metric_that_is_logged_every_few_epochs(self) -> None:
         curve = [v if i % 5 == 4 else None for i, v in enumerate(PLATEAU)]
         result = stopping(curve, EarlyStopping(patience=30), 200)
-        ends = np.flatnonzero(result.p > 0.02) + result.seen
+        ends = np.flatnonzero(result.p > 0.02) + result.finished
         assert len(ends) and all(e % 5 == 0 or e == 200 for e in ends)
 
     def test_a_metric_that_is_not_logged_at_all(self) -> None:

@@ -53,6 +53,12 @@ class LedgerError(JoulecastError):
     """The ledger cannot be opened, read or written."""
 
 
+class NotALedgerError(LedgerError):
+    """The place named for the ledger has no file, or something else than a ledger (exit code 2)."""
+
+    exit_code = 2
+
+
 class RunNotFoundError(LedgerError):
     """No run in the ledger matches the name or id given (exit code 2)."""
 

@@ -117,6 +117,37 @@ def test_misuse_is_told_in_one_line(joulecast: Joulecast, arguments: list[str], 
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "now"),
+    [
+        (["interaction", "runs.csv"], "compare --by A,B"),
+        (["power", "last"], "show RUN"),
+        (["cycle", "runs.csv"], "tradeoff --requests N"),
+        (["run", "--json", "x.json", "--", "true"], "--json-file FILE"),
+        (["tradeoff", "runs.csv", "--against", "x"], "--baseline"),
+    ],
+)
+def test_names_of_version_0_1_lead_to_the_present_ones(
+    joulecast: Joulecast, arguments: list[str], now: str
+) -> None:
+    done = joulecast(*arguments, check=False)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert f"{now} instead" in done.stderr
+
+
+def test_an_unknown_option_of_run_is_no_command(joulecast: Joulecast) -> None:
+    done = joulecast("run", "--foo=3", "--", "true", check=False)
+    assert done.returncode == 2
+    assert "No such option '--foo'" in done.stderr
+
+
+def test_a_file_that_is_no_ledger_is_misuse(joulecast: Joulecast, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("no database" * 100)
+    for place in ("text.txt", "."):
+        done = joulecast("runs", "--ledger", place, check=False)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+
+
 def test_without_a_verb_the_help_is_shown(joulecast: Joulecast) -> None:
     done = joulecast(check=False)
     assert "Measure:" in done.stdout + done.stderr
@@ -139,7 +170,7 @@ def test_debug_shows_the_traceback(tmp_path: Path, arguments: list[str]) -> None
 def test_a_ledger_that_is_not_there(joulecast: Joulecast, tmp_path: Path) -> None:
     for verb in (["runs"], ["export", "last"]):
         done = joulecast(*verb, "--ledger", "typo.sqlite", check=False)
-        assert done.returncode == 1
+        assert done.returncode == 2
         assert "there is no such file" in done.stderr
     assert not (tmp_path / "typo.sqlite").exists()
 
@@ -220,7 +251,7 @@ def test_a_power_trace(joulecast: Joulecast, tmp_path: Path) -> None:
         (b'{"schema": "other"}', 2),
         (b"{", 2),
         (b"\x80\x81\x82", 2),
-        (b"SQLite format 3\0" + bytes(100), 1),
+        (b"SQLite format 3\0" + bytes(100), 2),
         (b"", 2),
         (b'{"schema": "joulecast/recording/1"}', 2),
     ],

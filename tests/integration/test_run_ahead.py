@@ -77,7 +77,7 @@ def test_epochs_of_an_unchanged_script_are_read_forecast_and_kept(env, tmp_path)
     lines = [line for line in done.stderr.splitlines() if line.startswith("joulecast: epoch ")]
     assert len(lines) == 6
     assert all("; forecast " in line and " remaining" in line for line in lines[:-1])
-    assert "6 epochs: " in done.stderr and "read from 'Epoch 3/30' lines" in done.stderr
+    assert "6 epochs: " in done.stderr and "read from lines like 'Epoch 3/30'" in done.stderr
     found = last(env)
     assert [e["index"] for e in found["epochs"]] == list(range(6))
     for epoch in found["epochs"]:

@@ -502,6 +502,7 @@ print(outcome.ended, len(outcome.trials), sorted(table.numbers("size")), set(tab
     done = subprocess.run(
         [sys.executable, "-c", script, place.folder],
         env=place.env,
+        cwd=place.folder,
         capture_output=True,
         text=True,
         timeout=150,

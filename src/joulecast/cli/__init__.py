@@ -8,6 +8,7 @@ import click
 
 from .._version import __version__
 from ..errors import JoulecastError
+from . import former_names
 from .lazy_group import LazyGroup
 
 # The lines of `joulecast --help` are here, so that it does not load the verbs.
@@ -41,6 +42,7 @@ SECTIONS = {
     cls=LazyGroup,
     sections=SECTIONS,
     package=__name__,
+    former=former_names.VERBS,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, prog_name="joulecast")
@@ -65,7 +67,8 @@ def main() -> NoReturn:
         if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
             error.show()
             _leave(error.exit_code)
-        text = " ".join(error.format_message().split()).removesuffix(".")
+        message = former_names.replaced(error) or error.format_message()
+        text = " ".join(message.split()).removesuffix(".")
         context = getattr(error, "ctx", None)
         see = f" (see: {context.command_path} --help)" if context else ""
         click.echo(f"joulecast: {text}{see}", err=True)

@@ -83,7 +83,7 @@ def command(
 ) -> MachineCalibration:
     """Measure this machine's own constants, so that forecasts on it are more accurate.
 
-    joulecast calibrate
+        joulecast calibrate
 
     Takes 40 seconds; nothing else should run on the machine. The constants are stored in the
     ledger, and the latest are used. With --wall or --plug, power at the wall is fitted to the

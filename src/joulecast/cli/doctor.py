@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 def command(scope: str) -> Checkup:
     """Show what can be measured on this machine, what cannot, and how to fix it.
 
-    joulecast doctor
+        joulecast doctor
+
+    Each meter is read for a second; nothing is stored.
     """
     from ..run.doctor import doctor
 

@@ -95,7 +95,7 @@ def parse_counts(text: str) -> list[int]:
 def command(tags: Mapping[str, str], **arguments: object) -> Result:
     """Score forecasters on finished runs: mean errors, and how well their intervals hold.
 
-    joulecast evaluate epochs.csv --at 1,5
+        joulecast evaluate epochs.csv --at 1,5
 
     FILE is a CSV table of yours with a row for each epoch: run_id,epoch,duration_s,energy_j and,
     where known, planned_epochs and tdp_w. RUN is an id, a name or a pattern of recorded runs;

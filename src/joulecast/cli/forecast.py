@@ -111,7 +111,7 @@ def parse_shape(text: str) -> tuple[int, ...]:
 def command(model: str, inputs: tuple[str, ...], **options_: Any) -> JobForecasts:
     """Forecast energy, duration and carbon of MODEL before it runs.
 
-    joulecast forecast torchvision:resnet50 --samples 50000 --epochs 30 --gpu "A100 SXM4 80GB"
+        joulecast forecast torchvision:resnet50 --steps 1000 --gpu "RTX 3090"
 
     MODEL is torchvision:NAME, timm:NAME, transformers:NAME, or FILE.py:FUNCTION for your own.
     """

@@ -11,10 +11,21 @@ Sections = Mapping[str, Mapping[str, tuple[str, str]]]
 
 
 class LazyGroup(click.Group):
-    """Its help is written from `sections`, so that it need not load the verbs."""
+    """Its help is written from `sections`, so that it need not load the verbs.
 
-    def __init__(self, *args: Any, sections: Sections, package: str, **options: Any) -> None:
+    `former` is what replaces verbs of an older version; the error for one of them names it.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        sections: Sections,
+        package: str,
+        former: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(*args, **options)
+        self._former = former or {}
         self._sections, self._package = sections, package
         self._verbs = {verb: home for verbs in sections.values() for verb, home in verbs.items()}
 
@@ -25,6 +36,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The verb, or None."""
         if cmd_name not in self._verbs:
+            if cmd_name in self._former:
+                ctx.fail(f"No such command {cmd_name!r}: use {self._former[cmd_name]} instead")
             return None
         module, _, name = self._verbs[cmd_name][0].partition(":")
         loaded = importlib.import_module(f"{self._package}.{module}")

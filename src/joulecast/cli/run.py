@@ -130,6 +130,8 @@ def command(command: tuple[str, ...], json_file: Path | None, quiet: bool, **opt
 
         joulecast run --epochs 30 --budget 0.2kWh -- python train.py
     """
+    if command[0].startswith("-"):
+        raise click.NoSuchOption(command[0].partition("=")[0], ctx=click.get_current_context())
     # Before anything that starts threads is imported.
     held = hold_signals()
     relay: Relay | None = None

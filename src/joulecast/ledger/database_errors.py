@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from ..errors import LedgerError
+from ..errors import LedgerError, NotALedgerError
 from .location import VARIABLE, Location
 
 _OTHER = f"or name another ledger with --ledger or {VARIABLE}"
@@ -57,7 +57,8 @@ def explain(error: Exception, location: Location) -> LedgerError:
         )
     for part, meaning in meanings.items():
         if part in message.lower():
-            return LedgerError(f"ledger {location}: {meaning}")
+            kind = NotALedgerError if part == "not a database" else LedgerError
+            return kind(f"ledger {location}: {meaning}")
     return LedgerError(f"ledger {location}: {message.splitlines()[0]}")
 
 

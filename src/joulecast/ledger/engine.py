@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.pool import NullPool
 
-from ..errors import LedgerError, MissingExtraError
+from ..errors import LedgerError, MissingExtraError, NotALedgerError
 from .database_errors import explained
 from .import_lock import import_lock
 from .location import VARIABLE, Location
@@ -41,7 +41,7 @@ def connect(location: Location, create: bool) -> Engine:
         with explained(location):
             is_folder, is_there = location.path.is_dir(), location.path.exists()
         if is_folder:
-            raise LedgerError(f"ledger {location}: this is a folder: name a file in it")
+            raise NotALedgerError(f"ledger {location}: this is a folder: name a file in it")
         if not is_there:
             _create_file(location.path, location, create)
         engine = _sqlite(location.path)
@@ -76,7 +76,7 @@ def _postgres(location: Location) -> Engine:
 def _create_file(path: Path, location: Location, create: bool) -> None:
     """An empty file that only its owner may read; SQLite gives its side files the same mode."""
     if not create:
-        raise LedgerError(
+        raise NotALedgerError(
             f"ledger {location}: there is no such file: correct the name, or record into it with "
             f"joulecast run --ledger {location} -- COMMAND"
         )
@@ -151,7 +151,7 @@ def _revision(connection: Connection, location: Location) -> str | None:
     tables = inspect(connection).get_table_names()
     if VERSION_TABLE not in tables:
         if tables and location.path is not None:
-            raise LedgerError(
+            raise NotALedgerError(
                 f"ledger {location}: this is the database of another program: "
                 f"name another file with --ledger or {VARIABLE}"
             )

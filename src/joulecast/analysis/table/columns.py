@@ -98,7 +98,7 @@ class Table:
 
     def _shown(self) -> str:
         names = ", ".join(self.columns)
-        return names if len(names) <= 200 else names[:200] + ", ..."
+        return names if len(names) <= 200 else names[:200].rpartition(", ")[0] + ", ..."
 
 
 def sort_levels(levels: Iterable[str], numeric: bool) -> list[str]:

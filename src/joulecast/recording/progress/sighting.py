@@ -56,11 +56,11 @@ TOOLS: dict[str, str] = {
     "ultralytics": "Ultralytics's table",
     "tqdm": "tqdm's bar",
     "rich": "a rich bar",
-    "epoch line": "'Epoch 3/30' lines",
+    "epoch line": "lines like 'Epoch 3/30'",
     "table": "a table of epochs",
     "json": "JSON lines",
     "boosting": "boosting rounds",
-    "step line": "'step 100/5000' lines",
+    "step line": "lines like 'step 100/5000'",
     "percent": "percentages",
 }  # in words for people
 

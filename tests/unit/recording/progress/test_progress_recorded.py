@@ -74,10 +74,10 @@ EPOCHS = {  # the epochs printed, what they are read from, how late the end of t
     "tqdm-4.70.1-lines": (5, "tqdm's bar"),
     "keras-3.15.1": (5, "Keras's progress"),
     "keras-3.15.1-verbose2": (5, "Keras's progress"),
-    "hand-header": (5, "'Epoch 3/30' lines"),
-    "hand-header-from-0": (5, "'Epoch 3/30' lines"),
-    "hand-end": (5, "'Epoch 3/30' lines"),
-    "hand-steps": (5, "'Epoch 3/30' lines"),
+    "hand-header": (5, "lines like 'Epoch 3/30'"),
+    "hand-header-from-0": (5, "lines like 'Epoch 3/30'"),
+    "hand-end": (5, "lines like 'Epoch 3/30'"),
+    "hand-steps": (5, "lines like 'Epoch 3/30'"),
 }
 
 
@@ -98,10 +98,10 @@ def test_epochs_with_their_total(name, how, given):
 @pytest.mark.parametrize(
     ("name", "source"),
     [
-        ("hand-logging", "'Epoch 3/30' lines"),
+        ("hand-logging", "lines like 'Epoch 3/30'"),
         ("hand-json", "JSON lines"),
-        ("hand-pytorch-example", "'Epoch 3/30' lines"),
-        ("hand-pytorch-imagenet", "'Epoch 3/30' lines"),
+        ("hand-pytorch-example", "lines like 'Epoch 3/30'"),
+        ("hand-pytorch-imagenet", "lines like 'Epoch 3/30'"),
         ("skorch-1.4.0", "a table of epochs"),
         ("xgboost-3.2.0", "boosting rounds"),
     ],

@@ -139,7 +139,7 @@ def test_talk_about_epochs():
         (6, "loaded the model of epoch 1"),
     )
     assert places(positions) == [(1, 0), (3, 1), (5, 2)]
-    assert tracker.source == "'Epoch 3/30' lines"
+    assert tracker.source == "lines like 'Epoch 3/30'"
     assert tracker.restarts == 0
 
 
@@ -177,7 +177,7 @@ def test_a_printed_total_outranks_an_earlier_guess():
         *((10 + k, f"Epoch {k}/30 loss 0.1") for k in range(1, 4)),
     )
     assert positions[-1] == Position(3, 30, 13)
-    assert tracker.source == "'Epoch 3/30' lines"
+    assert tracker.source == "lines like 'Epoch 3/30'"
 
 
 # --- steps within epochs ----------------------------------------------------------------------
@@ -224,7 +224,7 @@ def test_steps_of_the_whole_run():
     assert [(p.done, p.planned) for p in positions] == [(0.1, 1), (0.2, 1), (1, 1)]
     positions, _ = run(*((s, f"step {s}/1000: loss 2.0") for s in (100, 200, 1000)), planned=10)
     assert [(p.done, p.planned) for p in positions] == [(1, 10), (2, 10), (10, 10)]
-    assert tracker.source == "'step 100/5000' lines"
+    assert tracker.source == "lines like 'step 100/5000'"
 
 
 def test_percentages():

@@ -64,7 +64,7 @@ def test_invalid_text_is_an_error_of_one_line(text):
 
 def test_milli_and_mega_are_never_taken_for_each_other():
     with pytest.raises(UsageError):
-        parse_energy("5 mWH")  # mWh or MWh? nobody knows
+        parse_energy("5 mWH")  # may be mWh or MWh
 
 
 @pytest.mark.parametrize("text", ["1Ms", "1M", "1 H"])

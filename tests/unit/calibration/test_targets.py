@@ -21,7 +21,7 @@ A100, V100 = "NVIDIA A100-SXM4-80GB", "Tesla V100-SXM2-16GB"
 
 @dataclass
 class Seen:
-    """What torch says of a device."""
+    """Properties of a device as torch has them."""
 
     name: str
     uuid: str

@@ -17,8 +17,8 @@ from joulecast.ledger.stored_json import dumps, loads
 from joulecast.recording.model import Header, Recording, Status
 
 
-def exported(made: Recording) -> Any:
-    return json.loads("".join(export_text(made)))
+def exported(original: Recording) -> Any:
+    return json.loads("".join(export_text(original)))
 
 
 def empty_columns() -> dict[str, list[float]]:
@@ -36,19 +36,19 @@ def test_a_recording_without_samples_comes_back() -> None:
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity"])
 def test_the_text_holds_no_constant_that_is_not_json(text: str) -> None:
-    made = recording(environment={"watts": float(text)})
-    json.loads("".join(export_text(made)), parse_constant=pytest.fail)
+    original = recording(environment={"watts": float(text)})
+    json.loads("".join(export_text(original)), parse_constant=pytest.fail)
 
 
 def test_one_that_has_not_ended() -> None:
-    made = recording()
-    made.footer, made.status = None, Status.INTERRUPTED
-    assert_same(import_json(exported(made)), made, within=0)
+    original = recording()
+    original.footer, original.status = None, Status.INTERRUPTED
+    assert_same(import_json(exported(original)), original, within=0)
 
 
 def test_values_that_json_cannot_write_are_none() -> None:
-    made = recording(environment={"cpu": {"watts": math.nan}, "gpus": [math.inf, 1.5]})
-    text = "".join(export_text(made))
+    original = recording(environment={"cpu": {"watts": math.nan}, "gpus": [math.inf, 1.5]})
+    text = "".join(export_text(original))
     environment = json.loads(text)["header"]["environment"]
     assert environment == {"cpu": {"watts": None}, "gpus": [None, 1.5]}
 
@@ -225,10 +225,10 @@ def test_a_file_that_is_no_json(tmp_path: Path, content: bytes, names: str) -> N
 
 
 def test_a_packed_file(tmp_path: Path) -> None:
-    made = recording()
+    original = recording()
     path = tmp_path / "run.json.gz"
-    path.write_bytes(gzip.compress("".join(export_text(made)).encode()))
-    assert_same(read_json(path), made, within=0)
+    path.write_bytes(gzip.compress("".join(export_text(original)).encode()))
+    assert_same(read_json(path), original, within=0)
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(BadInputError, match=r"run\.json\.gz"):
         read_json(path)

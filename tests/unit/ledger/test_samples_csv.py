@@ -23,12 +23,12 @@ def write(tmp_path: Path, text: str, name: str = "trace.csv") -> Path:
 
 
 def test_the_samples_come_back_exactly(tmp_path: Path) -> None:
-    made = recording()
-    path = write(tmp_path, "".join(export_csv(made)))
+    original = recording()
+    path = write(tmp_path, "".join(export_csv(original)))
     back = import_csv(path, ASSUMED)
     assert set(back.samples) == {"gpu:0", "cpu:0"}  # a table keeps no gauges
     for domain in back.samples:
-        samples = made.samples[domain]
+        samples = original.samples[domain]
         for name in COLUMNS:
             assert np.array_equal(getattr(back.samples[domain], name), getattr(samples, name))
     gpu, cpu = back.header.sources
@@ -147,22 +147,22 @@ def ragged(gaps: list[Gap]) -> Recording:
 
 
 def test_a_table_begins_and_ends_with_its_run(tmp_path: Path) -> None:
-    made = ragged([])
-    assert made.samples["gpu:0"].t_s[-1] > made.duration_s
-    back = import_csv(write(tmp_path, "".join(export_csv(made))), ASSUMED)
-    assert back.duration_s == made.duration_s
-    for one, other in zip(summarize(made).domains, summarize(back).domains, strict=True):
+    original = ragged([])
+    assert original.samples["gpu:0"].t_s[-1] > original.duration_s
+    back = import_csv(write(tmp_path, "".join(export_csv(original))), ASSUMED)
+    assert back.duration_s == original.duration_s
+    for one, other in zip(summarize(original).domains, summarize(back).domains, strict=True):
         assert one.energy.value == pytest.approx(other.energy.value, rel=1e-9)
     for series in back.samples.values():
-        assert (series.t_s[0], series.t_s[-1]) == (0, made.duration_s)
+        assert (series.t_s[0], series.t_s[-1]) == (0, original.duration_s)
 
 
 def test_no_sample_is_made_up_within_a_gap(tmp_path: Path) -> None:
     last_s = float(ragged([]).samples["cpu:0"].t_s[53])
-    made = ragged([Gap("cpu:0", last_s, None, "gone")])
-    back = import_csv(write(tmp_path, "".join(export_csv(made))), ASSUMED)
-    assert back.samples["cpu:0"].t_s[-1] == last_s < made.duration_s
-    mine, other = (summarize(r).domains[1].energy.value for r in (made, back))
+    original = ragged([Gap("cpu:0", last_s, None, "gone")])
+    back = import_csv(write(tmp_path, "".join(export_csv(original))), ASSUMED)
+    assert back.samples["cpu:0"].t_s[-1] == last_s < original.duration_s
+    mine, other = (summarize(r).domains[1].energy.value for r in (original, back))
     assert mine == pytest.approx(other, rel=1e-9)
 
 

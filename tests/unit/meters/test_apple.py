@@ -7,7 +7,7 @@ from joulecast.meters.apple import find_apple
 
 
 class Monitor:
-    """Answers as zeus_apple_silicon.AppleEnergyMonitor does; None is what a chip cannot tell."""
+    """Answers as zeus_apple_silicon.AppleEnergyMonitor does; None is what a chip does not count."""
 
     def __init__(self):
         self.mj = {"cpu_total_mj": 5000, "gpu_mj": 100, "dram_mj": None, "ane_mj": 0}

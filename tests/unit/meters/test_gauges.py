@@ -17,7 +17,7 @@ MIB = 2**20
 
 
 class Tree:
-    """A process tree as `CpuTime` tells of it."""
+    """A process tree as `CpuTime` reports it."""
 
     def __init__(self, clock, pids=()):
         self.clock, self.pids, self.used_s, self.rss = clock, pids, 5.0, 0
@@ -234,6 +234,6 @@ def test_the_members_of_a_tree(clock):
     own = CpuTime(clock, os.getpid())
     own.sample()
     assert os.getpid() in own.members()
-    nobody = CpuTime(clock, NOT_STARTED)
-    nobody.sample()
-    assert not nobody.members()
+    absent = CpuTime(clock, NOT_STARTED)
+    absent.sample()
+    assert not absent.members()

@@ -45,7 +45,7 @@ def test_each_increment_is_split_by_its_own_window():
     values = [meter.read() for _ in range(3)]
     assert [v.value for v in values] == pytest.approx([0, 10, 110])
     assert values[-1].held_s == pytest.approx(1.5)
-    tick = 100 * TICK_S / 4  # of the second window's four busy seconds, the dearer ones
+    tick = 100 * TICK_S / 4  # one of the second window's four busy seconds
     assert values[-1].low == pytest.approx(0.97 * (20 * 0.5 * 0.85 + 100 - tick))
     assert values[-1].high == pytest.approx(1.03 * (20 * 0.5 * 1.15 + 100 + tick))
 
@@ -79,7 +79,7 @@ def test_a_tick_may_have_been_counted_too_many_or_too_few():
         seen.append([meter.read() for _ in times][-1])
     none, one = seen
     assert none.value == none.low == one.low == 0
-    assert one.value == pytest.approx(2 / 3)  # a third of what the package used meanwhile
+    assert one.value == pytest.approx(2 / 3)  # a third of the package's energy in that time
     assert none.high >= one.value
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong with meters, threads and those who are told must not end a recording."""
+"""Errors of meters, threads and callbacks must not end a recording."""
 
 import threading
 

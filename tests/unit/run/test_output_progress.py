@@ -12,7 +12,7 @@ from joulecast.run.output_progress import OutputProgress
 
 
 class Run:
-    """A command that draws 100 W and prints when told to."""
+    """A command that draws 100 W and prints on request."""
 
     def __init__(self, clock, planned=None, pattern=None):
         self.clock, self.sink, self.places = clock, MemorySink(), []
@@ -66,7 +66,7 @@ def test_lines_that_come_at_once_are_one_place(clock):
     run.prints("".join(f"Epoch {n}/8 loss: 0.5\n" for n in range(1, 5)))
     run.wait(8)
     run.prints("".join(f"Epoch {n}/8 loss: 0.5\n" for n in range(5, 9)))
-    assert run.ends().epochs == []  # where each began cannot be told
+    assert run.ends().epochs == []  # their starts are unknown
     assert [(p.done, p.t_s) for p in run.places] == [(4, pytest.approx(8)), (8, pytest.approx(16))]
 
 

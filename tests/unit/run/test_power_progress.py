@@ -6,7 +6,7 @@ from joulecast.units import Estimate
 
 
 def fed(power_at, until_s, step_s=0.1, planned=50):
-    """Every place told on the way, from a run that draws `power_at(t)`."""
+    """Every position during a run that draws `power_at(t)`."""
     pulse, energy, places = PowerProgress(planned), 0.0, []
     for t in np.arange(0.0, until_s, step_s):
         energy += power_at(t) * step_s

@@ -1,4 +1,4 @@
-"""What is said while a run goes on: of its epochs, its budget, its early stopping."""
+"""Messages during a run: its epochs, its budget, its early stopping."""
 
 import re
 
@@ -16,7 +16,7 @@ from joulecast.run.run_options import RunOptions
 
 
 class Run:
-    """A training that draws 100 W, and what is said of it."""
+    """A training that draws 100 W, and its messages."""
 
     def __init__(self, clock, **options):
         self.clock, self.lines, self.shown, self.stops = clock, [], [], 0
@@ -80,7 +80,7 @@ def test_early_stopping_by_a_metric_never_logged_is_one_warning(clock):
 def test_early_stopping_is_foreseen_until_the_last_epoch(clock):
     run = Run(clock, live=True, early_stopping=EarlyStopping("val_loss", 2))
     run.epochs(4, {"val_loss": 1.0})
-    assert ["may stop at epoch" in line for line in run.lines] == [True, True, True, False]
+    assert ["may stop" in line for line in run.lines] == [True, True, True, False]
 
 
 def test_a_budget_exceeded_shortly_before_the_end_is_reported_at_the_end(clock):

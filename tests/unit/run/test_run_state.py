@@ -96,20 +96,20 @@ def test_no_forecast_is_below_the_energy_so_far():
 
 
 @pytest.mark.parametrize(
-    ("places", "planned", "reason"),
+    ("places", "planned", "key"),
     [
-        ([], 10, "no progress reported yet"),
-        ([place(0, 1, 1), place(1, 2, 2, None)], None, "the number of epochs is not known"),
-        ([place(0, 1, 1)], 10, "too little of the run is done"),
+        ([], 10, "progress"),
+        ([place(0, 1, 1), place(1, 2, 2, None)], None, "epochs"),
+        ([place(0, 1, 1)], 10, "little"),
     ],
 )
-def test_unknown_figures_are_none_with_their_reason(places, planned, reason):
+def test_unknown_figures_are_none_with_their_reason(places, planned, key):
     estimator, _ = estimator_of(planned)
     for each in places:
         estimator.update(each)
     state = estimator.state(3, joules(3))
     assert state.total_energy is None and state.total_duration is None and state.remaining_s is None
-    assert state.reason == reason
+    assert key in state.reason.split()
     assert state.energy == joules(3)
 
 

@@ -218,7 +218,7 @@ class TestTrouble:
             plug(f"shelly://{host}").power_w()
 
     def test_a_silent_host_is_a_timeout(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as silent:  # it listens and says nothing
+        with socket.create_server(("127.0.0.1", 0)) as silent:  # it accepts and never answers
             one = Plug(parse_plug(f"tasmota://127.0.0.1:{silent.getsockname()[1]}"), timeout_s=0.2)
             with pytest.raises(PlugError):
                 one.power_w()

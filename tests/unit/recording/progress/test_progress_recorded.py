@@ -41,7 +41,10 @@ class Replay:
         return times
 
     def assert_every_epoch(self, last_within: float = TOLERANCE) -> None:
-        """`last_within`: some tools print nothing at the last one's end; then the exit tells."""
+        """Assert when each epoch ended, the last within `last_within` epochs.
+
+        Some tools print nothing at the end of the last epoch: there the exit of the process counts.
+        """
         epoch_s = (self.ends[-1] - self.ends[0]) / (len(self.ends) - 1)
         times = self.times()
         assert sorted(times) == list(range(1, len(self.ends) + 1))
@@ -68,7 +71,8 @@ def rises(positions: list[Position[float]]) -> bool:
     return all(a.done < b.done and a.stamp <= b.stamp for a, b in pairwise(positions))
 
 
-EPOCHS = {  # the epochs printed, what they are read from, how late the end of the last is known
+# The epochs printed, their source, and the delay until the end of the last is printed.
+EPOCHS = {
     "tqdm-4.70.1-nested": (6, "tqdm's bar"),
     "tqdm-4.70.1-described": (5, "tqdm's bar"),
     "tqdm-4.70.1-lines": (5, "tqdm's bar"),
@@ -86,12 +90,12 @@ EPOCHS = {  # the epochs printed, what they are read from, how late the end of t
 @pytest.mark.parametrize("given", [False, True])
 def test_epochs_with_their_total(name, how, given):
     epochs, source = EPOCHS[name]
-    seen = replay(f"{name}-{how}", epochs if given else None)
-    seen.assert_every_epoch()
-    assert rises(seen.positions)
-    assert seen.positions[-1].planned == epochs
-    assert seen.tracker.source == source
-    assert seen.tracker.restarts == 0
+    replayed = replay(f"{name}-{how}", epochs if given else None)
+    replayed.assert_every_epoch()
+    assert rises(replayed.positions)
+    assert replayed.positions[-1].planned == epochs
+    assert replayed.tracker.source == source
+    assert replayed.tracker.restarts == 0
 
 
 @pytest.mark.parametrize("how", ["pty", "pipe"])
@@ -107,47 +111,47 @@ def test_epochs_with_their_total(name, how, given):
     ],
 )
 def test_epochs_without_a_total(name, source, how):
-    seen = replay(f"{name}-{how}")
-    seen.assert_every_epoch()
-    assert rises(seen.positions)
-    assert seen.positions[-1].planned is None
-    assert seen.tracker.source == source
-    given = replay(f"{name}-{how}", len(seen.ends))
+    replayed = replay(f"{name}-{how}")
+    replayed.assert_every_epoch()
+    assert rises(replayed.positions)
+    assert replayed.positions[-1].planned is None
+    assert replayed.tracker.source == source
+    given = replay(f"{name}-{how}", len(replayed.ends))
     given.assert_every_epoch()
-    assert {p.planned for p in given.positions} == {len(seen.ends)}
+    assert {p.planned for p in given.positions} == {len(replayed.ends)}
 
 
 @pytest.mark.parametrize("name", ["lightning-2.6.6-tqdm-pty", "lightning-2.6.6-tqdm-pipe"])
 def test_lightning_with_tqdm(name):
-    seen = replay(name, 4)
-    seen.assert_every_epoch(last_within=math.inf)  # known when the run ends
-    assert seen.tracker.source == "Lightning's bar"
-    assert seen.positions[0].done < 0.05  # not first at some later line
-    assert seen.positions[-1] == Position(4.0, 4, seen.run_end_s)
+    replayed = replay(name, 4)
+    replayed.assert_every_epoch(last_within=math.inf)  # printed when the run ends
+    assert replayed.tracker.source == "Lightning's bar"
+    assert replayed.positions[0].done < 0.05  # not first at some later line
+    assert replayed.positions[-1] == Position(4.0, 4, replayed.run_end_s)
 
 
 def test_lightning_with_rich_prints_the_last_number_as_the_total():
-    seen = replay("lightning-2.6.6-rich-pty")
-    seen.assert_every_epoch(last_within=math.inf)
-    assert seen.tracker.source == "Lightning's bar"
-    assert {p.planned for p in seen.positions} == {4}
+    replayed = replay("lightning-2.6.6-rich-pty")
+    replayed.assert_every_epoch(last_within=math.inf)
+    assert replayed.tracker.source == "Lightning's bar"
+    assert {p.planned for p in replayed.positions} == {4}
 
 
 @pytest.mark.parametrize("how", ["pty", "pipe"])
 def test_ultralytics(how):
-    seen = replay(f"ultralytics-8.4.190-{how}")
-    seen.assert_every_epoch(last_within=math.inf)
-    assert seen.tracker.source == "Ultralytics's table"
-    assert {p.planned for p in seen.positions} == {3}
+    replayed = replay(f"ultralytics-8.4.190-{how}")
+    replayed.assert_every_epoch(last_within=math.inf)
+    assert replayed.tracker.source == "Ultralytics's table"
+    assert {p.planned for p in replayed.positions} == {3}
 
 
 @pytest.mark.parametrize("how", ["pty", "pipe"])
 def test_the_trainers_bar_is_of_the_whole_run(how):
-    seen = replay(f"transformers-5.23.0-{how}")
-    assert rises(seen.positions)
-    assert {p.planned for p in seen.positions} == {1}
-    assert seen.positions[-1].done == 1
-    assert seen.tracker.source == "the Hugging Face Trainer's progress"
+    replayed = replay(f"transformers-5.23.0-{how}")
+    assert rises(replayed.positions)
+    assert {p.planned for p in replayed.positions} == {1}
+    assert replayed.positions[-1].done == 1
+    assert replayed.tracker.source == "the Hugging Face Trainer's progress"
     given = replay(f"transformers-5.23.0-{how}", 4)
     given.assert_every_epoch()
     assert {p.planned for p in given.positions} == {4}
@@ -161,65 +165,71 @@ def test_the_trainers_bar_is_of_the_whole_run(how):
 
 @pytest.mark.parametrize("how", ["pty", "pipe"])
 def test_the_trainers_bar_alone(how):
-    seen = replay(f"transformers-5.23.0-silent-{how}", 4)
-    seen.assert_every_epoch()
+    replayed = replay(f"transformers-5.23.0-silent-{how}", 4)
+    replayed.assert_every_epoch()
 
 
 @pytest.mark.parametrize("how", ["pty", "pipe"])
 @pytest.mark.parametrize("planned", [4, 5, 30])
 def test_a_bar_for_each_epoch_shows_it_by_beginning_again(how, planned):
-    seen = replay(f"tqdm-4.70.1-per-epoch-{how}", planned)
+    replayed = replay(f"tqdm-4.70.1-per-epoch-{how}", planned)
     if planned == 4:  # of five
-        seen.ends = seen.ends[:4]
-    seen.assert_every_epoch()
-    assert rises(seen.positions)
-    assert seen.tracker.restarts == 0
-    assert len(seen.positions) > 20  # steps within the epochs, the first one's too
+        replayed.ends = replayed.ends[:4]
+    replayed.assert_every_epoch()
+    assert rises(replayed.positions)
+    assert replayed.tracker.restarts == 0
+    assert len(replayed.positions) > 20  # steps within the epochs, the first one's too
 
 
 def test_a_bar_for_each_epoch_without_a_plan_first_looks_like_the_run():
-    seen = replay("tqdm-4.70.1-per-epoch-pty")
-    assert seen.tracker.restarts == 1
-    again = next(n for n, p in enumerate(seen.positions) if p.planned is None)
-    assert {p.planned for p in seen.positions[:again]} == {1}
-    seen.positions = seen.positions[again:]
-    seen.assert_every_epoch()
+    replayed = replay("tqdm-4.70.1-per-epoch-pty")
+    assert replayed.tracker.restarts == 1
+    again = next(n for n, p in enumerate(replayed.positions) if p.planned is None)
+    assert {p.planned for p in replayed.positions[:again]} == {1}
+    replayed.positions = replayed.positions[again:]
+    replayed.assert_every_epoch()
 
 
 def test_rich_bars_show_percents():
-    seen = replay("rich-15.0.0-pty", 5)
-    seen.assert_every_epoch()
-    assert seen.tracker.source == "a rich bar"
+    replayed = replay("rich-15.0.0-pty", 5)
+    replayed.assert_every_epoch()
+    assert replayed.tracker.source == "a rich bar"
 
 
-def test_lines_flushed_at_the_end_have_the_time_of_the_end():
-    for name in ("rich-15.0.0-pipe", "lightgbm-4.7.0-pipe", "lightning-2.6.6-rich-pipe"):
-        seen = replay(name)
-        assert all(p.stamp > 0.9 * max(seen.ends) for p in seen.positions), name
+@pytest.mark.parametrize(
+    ("name", "positions"),
+    [("rich-15.0.0-pipe", 1), ("lightgbm-4.7.0-pipe", 20), ("lightning-2.6.6-rich-pipe", 0)],
+)
+def test_lines_flushed_at_the_end_have_the_time_of_the_end(name, positions):
+    replayed = replay(name)
+    assert len(replayed.positions) == positions
+    assert all(p.stamp > 0.9 * max(replayed.ends) for p in replayed.positions)
 
 
 @pytest.mark.parametrize("planned", [None, 4])
 def test_each_fold_counts_from_zero(planned):
-    seen = replay("hand-folds-pty", planned)
-    assert seen.tracker.restarts == 2
-    assert [p.done for p in seen.positions] == [1, 2, 3, 4] * 3
-    assert [p.stamp for p in seen.positions] == pytest.approx(seen.ends, abs=0.05)
-    assert {p.planned for p in seen.positions} == {4}
+    replayed = replay("hand-folds-pty", planned)
+    assert replayed.tracker.restarts == 2
+    assert [p.done for p in replayed.positions] == [1, 2, 3, 4] * 3
+    assert [p.stamp for p in replayed.positions] == pytest.approx(replayed.ends, abs=0.05)
+    assert {p.planned for p in replayed.positions} == {4}
 
 
 def test_folds_add_up_where_their_sum_is_planned():
-    seen = replay("hand-folds-pty", 12)
-    assert seen.tracker.restarts == 0
-    seen.assert_every_epoch()
+    replayed = replay("hand-folds-pty", 12)
+    assert replayed.tracker.restarts == 0
+    replayed.assert_every_epoch()
 
 
 def test_learning_curves():
-    seen = replay("keras-3.15.1-pty")
-    curve = [(epoch, value) for epoch, name, value in seen.tracker.metrics if name == "val_loss"]
+    replayed = replay("keras-3.15.1-pty")
+    curve = [
+        (epoch, value) for epoch, name, value in replayed.tracker.metrics if name == "val_loss"
+    ]
     assert [epoch for epoch, _ in curve] == [1, 2, 3, 4, 5]
     assert all(0.6 < value < 0.75 for _, value in curve)
-    seen = replay("hand-logging-pty")
-    assert seen.tracker.metrics == [
+    replayed = replay("hand-logging-pty")
+    assert replayed.tracker.metrics == [
         (k, "train_loss", pytest.approx(1 / k, abs=1e-4)) for k in range(1, 6)
     ]
 

@@ -301,7 +301,8 @@ def test_the_end_of_a_run_ends_its_last_epoch():
     _, tracker = run((1, "Epoch 1/3 loss 0.3"))
     assert tracker.finish(3) == []
     _, tracker = run((1, "step 400/1000"))
-    assert tracker.finish(3) == []  # of the whole run nothing is known but that it is over
+    # Nothing but the end of the whole run was printed.
+    assert tracker.finish(3) == []
     _, tracker = run((1, "step 990/1000"))
     assert tracker.finish(3) == [Position(1, 1, 3)]
 

@@ -15,6 +15,7 @@ def test_the_area_under_the_power_is_the_energy():
     summary = summarize(recording)
     series = power_series(traces(recording), summary.duration_s)
     width = np.diff(series.edges_s)
+    assert summary.domains
     for d in summary.domains:
         drawn = np.nansum(series.power_w[d.source.domain] * width)
         assert drawn == pytest.approx(d.energy.value, rel=0.005)

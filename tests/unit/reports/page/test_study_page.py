@@ -96,6 +96,7 @@ def test_control_characters_are_replaced():
 def test_the_tables_hold_the_figures():
     findings = derive_findings(results())
     text = render_study(findings)
+    assert findings.configurations
     for group in findings.configurations:
         assert f'<data value="{group.medians["energy_j"].value}">' in text
     assert f'<data id="total" value="{findings.energy.value}">' in text

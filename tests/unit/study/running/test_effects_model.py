@@ -1,4 +1,4 @@
-"""The forecast of a whole study: wide at first, narrow later, and right as often as it says."""
+"""The forecast of a whole study: wide at first, narrow later, and right as often as stated."""
 
 import csv
 from collections.abc import Sequence

@@ -113,7 +113,7 @@ def test_kills_by_the_kernel_are_counted_from_its_files(tmp_path: Path) -> None:
 def test_a_kill_elsewhere_on_the_machine_is_not_ours() -> None:
     assert not killed(OomKills(2, 7), OomKills(2, 8))
     assert killed(OomKills(2, 7), OomKills(3, 8))
-    assert killed(OomKills(None, 7), OomKills(None, 8))  # all that is known
+    assert killed(OomKills(None, 7), OomKills(None, 8))  # the machine's count alone
     assert not killed(OomKills(None, None), OomKills(None, None))
 
 

@@ -1,4 +1,4 @@
-"""joulecast: what training and serving neural networks costs in energy, and how sure that is.
+"""The energy of training and serving neural networks: measured and forecast, with intervals.
 
     import joulecast
 
@@ -6,6 +6,10 @@
         for epoch in run.epochs():
             ...
             run.log(accuracy=0.9)
+
+Measure: `record`, `doctor`. Inspect: `runs`, `show`, `report`, `carbon`. Forecast: `forecast`,
+`analyze`, `calibrate`, `evaluate`. Compare: `compare`, `tradeoff`, `run_study`, `findings`.
+Results print as the verb of that name does, and have `to_json()`.
 
 All names are loaded when first used, so that importing joulecast costs a training nothing.
 """

@@ -39,11 +39,11 @@ def readings(draw: st.DrawFn) -> Samples:
 
 def assert_close(decoded: Samples, samples: Samples) -> None:
     for name in NAMES:
-        given, back = getattr(samples, name), getattr(decoded, name)
-        assert back.shape == given.shape
+        original, back = getattr(samples, name), getattr(decoded, name)
+        assert back.shape == original.shape
         # Beyond 2**53 ticks neighboring floats are further apart than ticks.
-        room = QUANTUM + 4 * np.spacing(np.abs(given)) + 1e-12 * np.abs(given)
-        assert (np.abs(back - given) <= room).all(), name
+        room = QUANTUM + 4 * np.spacing(np.abs(original)) + 1e-12 * np.abs(given)
+        assert (np.abs(back - original) <= room).all(), name
 
 
 @given(any_samples())

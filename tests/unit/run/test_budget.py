@@ -25,7 +25,7 @@ def joules(value, low=None, high=None, provenance=Provenance.MEASURED):
 
 
 @pytest.mark.parametrize(
-    ("given", "limit_j", "text"),
+    ("amount", "limit_j", "text"),
     [
         ("50kJ", 50e3, "50 kJ"),
         ("0.3 kWh", 1.08e6, "0.3 kWh"),
@@ -37,8 +37,8 @@ def joules(value, low=None, high=None, provenance=Provenance.MEASURED):
         (np.float32(1200), 1200, "1.20 kJ"),
     ],
 )
-def test_energy(given, limit_j, text):
-    budget = Budget(given)
+def test_energy(amount, limit_j, text):
+    budget = Budget(amount)
     assert budget.limit_j == pytest.approx(limit_j)
     assert str(budget) == text
     assert (budget.unit, budget.notes) == ("J", ())
@@ -111,7 +111,7 @@ def test_the_sites_overhead_takes_its_part_of_co2_and_money(text, more):
 
 
 @pytest.mark.parametrize(
-    "given",
+    "amount",
     [
         *("0", "0J", "0 kWh", 0, 0.0, "0 EUR", "0gCO2", "-5kJ", -5, "inf", "nan", "1e999 J"),
         *(
@@ -129,9 +129,9 @@ def test_the_sites_overhead_takes_its_part_of_co2_and_money(text, more):
         *(True, None, [], "1,200", 10**400),
     ],
 )
-def test_invalid_budgets_are_usage_errors(given):
+def test_invalid_budgets_are_usage_errors(amount):
     with pytest.raises(UsageError):
-        Budget(given, tariff=0.3)
+        Budget(amount, tariff=0.3)
 
 
 @pytest.mark.parametrize(

@@ -52,9 +52,9 @@ def test_the_second_result_is_like_the_first(name):
     operator, *args = CALLS[name]
     calls = []
 
-    def counted(*given):
-        calls.append(given)
-        return operator(*given)
+    def counted(*arguments):
+        calls.append(arguments)
+        return operator(*arguments)
 
     counted.is_view = False
     results = MetaResults()

@@ -165,10 +165,10 @@ def test_inputs_of_every_form():
             return self.left(a) + self.right(b)
 
     shapes = analyze(Two(), ((3,), (5,)), batch=2)
-    given = analyze(Two(), (torch.zeros(2, 3), torch.zeros(2, 5)))
+    tensors = analyze(Two(), (torch.zeros(2, 3), torch.zeros(2, 5)))
     named = analyze(Two(), {"b": torch.zeros(2, 5), "a": torch.zeros(2, 3)})
-    assert shapes.flops() == given.flops() == named.flops()
-    assert given.batch == 2
+    assert shapes.flops() == tensors.flops() == named.flops()
+    assert tensors.batch == 2
     words = nn.Sequential(nn.Embedding(50, 8), nn.Linear(8, 2))
     assert analyze(words, 7, batch=3).flops(kind=OperatorKind.MATMUL) == analyze(
         words, torch.ones(3, 7, dtype=torch.long)

@@ -12,7 +12,7 @@ KWH = 3.6e6
 
 
 @pytest.mark.parametrize(
-    ("given", "per_kwh", "currency"),
+    ("text", "per_kwh", "currency"),
     [
         (0.32, 0.32, None),
         ("0.32", 0.32, None),
@@ -22,18 +22,18 @@ KWH = 3.6e6
         ("1e-1", 0.1, None),
     ],
 )
-def test_parse_tariff(given, per_kwh, currency):
-    tariff = parse_tariff(given)
+def test_parse_tariff(text, per_kwh, currency):
+    tariff = parse_tariff(text)
     assert (tariff.per_kwh, tariff.currency) == (pytest.approx(per_kwh), currency)
 
 
 @pytest.mark.parametrize(
-    "given",
+    "text",
     [0, -1, "0 EUR/kWh", "-0.3", "free", "", "nan", math.nan, math.inf, "0.3/kW", "0.3 XQZ/kWh"],
 )
-def test_invalid_price(given):
+def test_invalid_price(text):
     with pytest.raises(UsageError, match="--tariff"):
-        parse_tariff(given)
+        parse_tariff(text)
 
 
 def test_cost_is_energy_times_pue_times_price():

@@ -41,11 +41,11 @@ def test_computing_and_moving_add_up():
 
 def test_a_power_limit_slows_computing_only():
     free = run(at_work(compute=1.0), DRAW, 4.0, 250.0, 1000.0, 60.0)
-    held = run(at_work(compute=1.0), DRAW, 4.0, 250.0, 150.0, 60.0)
-    assert float(held.power_w) == pytest.approx(150.0, rel=1e-3)
+    limited = run(at_work(compute=1.0), DRAW, 4.0, 250.0, 150.0, 60.0)
+    assert float(limited.power_w) == pytest.approx(150.0, rel=1e-3)
     # 60 + 200 f^2 = 150
-    assert float(held.clock) == pytest.approx(np.sqrt(90 / 200), rel=1e-3)
-    assert float(held.step_s) == pytest.approx(float(free.step_s) / np.sqrt(90 / 200), rel=1e-3)
+    assert float(limited.clock) == pytest.approx(np.sqrt(90 / 200), rel=1e-3)
+    assert float(limited.step_s) == pytest.approx(float(free.step_s) / np.sqrt(90 / 200), rel=1e-3)
     moving = run(at_work(memory=1.0), DRAW, 4.0, 250.0, 100.0, 60.0)
     assert float(moving.step_s) == pytest.approx(1.0, rel=1e-3)
 
@@ -86,7 +86,7 @@ def test_a_limited_board_is_limited_in_a_forecast():
 
     work = workload(*[matmul(8192, 8192, 8192)] * 5, elementwise(1e8))
     free = Physical().step(work, GPU)
-    held = Physical().step(work, replace(GPU, power_limit_w=120.0))
-    assert held.duration.value > free.duration.value
-    assert held.power.value < 120.0
-    assert any("power limit" in note for note in held.notes)
+    limited = Physical().step(work, replace(GPU, power_limit_w=120.0))
+    assert limited.duration.value > free.duration.value
+    assert limited.power.value < 120.0
+    assert any("power limit" in note for note in limited.notes)

@@ -123,7 +123,7 @@ def test_years_follow_each_other_up_to_the_latest(code):
 
 
 @pytest.mark.parametrize(
-    ("name", "asked", "given"),
+    ("name", "year", "nearest"),
     [
         ("Germany", 2020, 2020),
         ("Germany", 2023, 2023),
@@ -134,9 +134,9 @@ def test_years_follow_each_other_up_to_the_latest(code):
         ("Germany", None, 2023),
     ],
 )
-def test_a_year_is_itself_or_the_nearest(name, asked, given):
-    grid = find_grid(name, asked)
-    assert grid.year == given
+def test_a_year_is_itself_or_the_nearest(name, year, nearest):
+    grid = find_grid(name, year)
+    assert grid.year == nearest
     assert grid.name == find_grid(name).name
 
 

@@ -41,7 +41,7 @@ def test_missing_fields_of_an_old_card_are_noted(nvml_here):
     nvml_here.write_state(OLD)
     report, notes = nvidia()
     assert report.gpus[0].power_limit_w is None
-    assert [note for note in notes if note.startswith("gpu:0: its power limit is unknown")]
+    assert [note for note in notes if note.startswith("gpu:0: ") and "power limit" in note]
 
 
 def test_a_lost_gpu_leaves_the_other_one(nvml_here):
@@ -120,7 +120,8 @@ def test_a_gpu_without_a_driver_is_noted(tmp_path):
 
 def test_a_container_that_was_given_no_gpu(tmp_path):
     _, notes = nvidia({"NVIDIA_VISIBLE_DEVICES": "void"}, tmp_path)
-    assert notes == ["gpu (nvidia): none here, although NVIDIA_VISIBLE_DEVICES=void"]
+    (note,) = notes
+    assert note.startswith("gpu (nvidia): ") and "NVIDIA_VISIBLE_DEVICES=void" in note
 
 
 PCI_IDS = """\

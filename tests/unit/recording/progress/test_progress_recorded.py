@@ -87,10 +87,10 @@ EPOCHS = {
 
 @pytest.mark.parametrize("how", ["pty", "pipe"])
 @pytest.mark.parametrize("name", EPOCHS)
-@pytest.mark.parametrize("given", [False, True])
-def test_epochs_with_their_total(name, how, given):
+@pytest.mark.parametrize("with_plan", [False, True])
+def test_epochs_with_their_total(name, how, with_plan):
     epochs, source = EPOCHS[name]
-    replayed = replay(f"{name}-{how}", epochs if given else None)
+    replayed = replay(f"{name}-{how}", epochs if with_plan else None)
     replayed.assert_every_epoch()
     assert rises(replayed.positions)
     assert replayed.positions[-1].planned == epochs
@@ -116,9 +116,9 @@ def test_epochs_without_a_total(name, source, how):
     assert rises(replayed.positions)
     assert replayed.positions[-1].planned is None
     assert replayed.tracker.source == source
-    given = replay(f"{name}-{how}", len(replayed.ends))
-    given.assert_every_epoch()
-    assert {p.planned for p in given.positions} == {len(replayed.ends)}
+    planned_run = replay(f"{name}-{how}", len(replayed.ends))
+    planned_run.assert_every_epoch()
+    assert {p.planned for p in planned_run.positions} == {len(replayed.ends)}
 
 
 @pytest.mark.parametrize("name", ["lightning-2.6.6-tqdm-pty", "lightning-2.6.6-tqdm-pipe"])
@@ -152,10 +152,10 @@ def test_the_trainers_bar_is_of_the_whole_run(how):
     assert {p.planned for p in replayed.positions} == {1}
     assert replayed.positions[-1].done == 1
     assert replayed.tracker.source == "the Hugging Face Trainer's progress"
-    given = replay(f"transformers-5.23.0-{how}", 4)
-    given.assert_every_epoch()
-    assert {p.planned for p in given.positions} == {4}
-    assert {epoch for epoch, name, _ in given.tracker.metrics if name == "eval_loss"} == {
+    planned_run = replay(f"transformers-5.23.0-{how}", 4)
+    planned_run.assert_every_epoch()
+    assert {p.planned for p in planned_run.positions} == {4}
+    assert {epoch for epoch, name, _ in planned_run.tracker.metrics if name == "eval_loss"} == {
         1,
         2,
         3,

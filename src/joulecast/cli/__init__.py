@@ -27,13 +27,16 @@ SECTIONS = {
     },
     "Forecast": {
         "forecast": ("forecast", "Forecast the energy of a training or of inference."),
-        "calibrate": ("calibrate", "Measure constants of this machine, for its forecasts."),
-        "evaluate": ("evaluate", "Score the forecasters on past runs."),
+        "calibrate": (
+            "calibrate",
+            "Measure this machine's constants, for more accurate forecasts.",
+        ),
+        "evaluate": ("evaluate", "Score the forecasters on finished runs."),
     },
     "Compare": {
-        "study": ("study.group", "Many trainings over factors: plan, run, resume, report."),
+        "study": ("study.group", "Run many trainings over factors, and report their results."),
         "compare": ("compare", "Show whether groups of runs differ, and by how much."),
-        "tradeoff": ("tradeoff", "Weigh models by energy and quality, or by training and use."),
+        "tradeoff": ("tradeoff", "Weigh models by energy and quality, or training and inference."),
     },
 }
 

@@ -93,7 +93,7 @@ def command(
 
     modes = {"--wall": wall is not None, "--plug": plug is not None}
     modes |= {"--show": show, "--forget": forget}
-    chosen = [name for name, given in modes.items() if given]
+    chosen = [name for name, is_set in modes.items() if is_set]
     if len(chosen) > 1:
         raise UsageError(f"{' and '.join(chosen)}: use one of them")
     if shift_s and wall is None:

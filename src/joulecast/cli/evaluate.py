@@ -97,7 +97,7 @@ def command(tags: Mapping[str, str], **arguments: object) -> Result:
 
         joulecast evaluate epochs.csv --at 1,5
 
-    FILE is a CSV table of yours with a row for each epoch: run_id,epoch,duration_s,energy_j and,
+    FILE is a CSV table with a row for each epoch: run_id,epoch,duration_s,energy_j and,
     where known, planned_epochs and tdp_w. RUN is an id, a name or a pattern of recorded runs;
     without both, all finished runs of the ledger are used.
 

@@ -73,7 +73,7 @@ def parse_shape(text: str) -> tuple[int, ...]:
     help="Forecast training, or inference. [default: training]",
 )
 @click.option(
-    "--gpu", metavar="NAME[,NAME]", help="GPU of the catalog; several are compared: A100,RTX 3090."
+    "--gpu", metavar="NAME[,NAME]", help="GPU of the catalog, or several to compare: A100,RTX 3090."
 )
 @click.option(
     "--cpu",
@@ -85,7 +85,8 @@ def parse_shape(text: str) -> tuple[int, ...]:
 @click.option(
     "--here",
     is_flag=True,
-    help="This machine's GPU, or its CPU if it has none. [default without --gpu and --cpu]",
+    help="Forecast for this machine's GPU, or its CPU if it has none. [default without --gpu and "
+    "--cpu]",
 )
 @click.option(
     "--precision",
@@ -104,7 +105,7 @@ def parse_shape(text: str) -> tuple[int, ...]:
 @click.option(
     "--probe",
     is_flag=True,
-    help="Run real steps on this machine for 8 seconds: the most accurate forecast.",
+    help="Run real steps on this machine for 8 seconds, for the most accurate forecast.",
 )
 @options.grid
 @options.ledger

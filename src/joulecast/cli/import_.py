@@ -20,7 +20,7 @@ from .verb import show
     "--domain",
     default="gpu:0",
     show_default=True,
-    help="What a power trace measures, where it does not name it: gpu:0, cpu:0, node.",
+    help="Domain that a power trace measures, if the file does not name it: gpu:0, cpu:0, node.",
 )
 @click.option(
     "--uncertainty",

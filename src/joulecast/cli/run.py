@@ -45,7 +45,7 @@ _READS_OUTPUT = ("epochs", "pattern", "budget", "early_stopping", "live")
     "--json-file",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Write the figures to this file as JSON.",
+    help="Write the run's figures to this file as JSON. [default: no file]",
 )
 @click.option(
     "--interval",
@@ -60,7 +60,7 @@ _READS_OUTPUT = ("epochs", "pattern", "budget", "early_stopping", "live")
     type=click.Choice(["process", "machine"]),
     default="process",
     show_default=True,
-    help="Record the command's GPUs and share of the CPU, or the whole machine.",
+    help="Count the command's GPUs and share of the CPU, or the whole machine.",
 )
 @click.option(
     "--idle",
@@ -68,7 +68,7 @@ _READS_OUTPUT = ("epochs", "pattern", "budget", "early_stopping", "live")
     default="0s",
     show_default=True,
     callback=options.parsed(parse_duration),
-    help="Measure the idle machine for so long before the command, for its energy above idle.",
+    help="Time to measure the idle machine before the command, for energy above idle: 30s.",
 )
 @click.option(
     "--idle-power",
@@ -116,7 +116,7 @@ _READS_OUTPUT = ("epochs", "pattern", "budget", "early_stopping", "live")
     help="Show progress and forecast during the run: a status line on a terminal, else one line "
     "per epoch. [default: on a terminal, with any of --epochs, --budget, --progress-pattern]",
 )
-@click.option("--quiet", "-q", is_flag=True, help="Print no summary.")
+@click.option("--quiet", "-q", is_flag=True, help="Do not print the summary at the end.")
 @options.ledger
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
 def command(command: tuple[str, ...], json_file: Path | None, quiet: bool, **options_: Any) -> None:

@@ -19,14 +19,19 @@ _WHEN = "2026-01-31, 2026-01-31T14:30 (local time), or 7d or 12h (ago)"
 @verb("runs")
 @click.argument("patterns", nargs=-1, metavar="[RUN...]")
 @options.tags
-@click.option("--since", metavar="WHEN", help=f"Only runs started at or after {_WHEN}.")
+@click.option("--since", metavar="WHEN", help=f"List only runs started at or after {_WHEN}.")
 @click.option(
     "--until",
     metavar="WHEN",
-    help="Only runs started before, as --since. A date includes its day.",
+    help="List only runs started before this time, as for --since; a date includes its day.",
 )
-@click.option("--status", type=click.Choice(_STATUSES), help="Only runs with this status.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the newest N runs.")
+@click.option("--status", type=click.Choice(_STATUSES), help="List only runs with this status.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="List only the newest N runs. [default: all]",
+)
 @options.ledger
 def command(patterns: tuple[str, ...], **filters: Any) -> RunList:
     """List the recorded runs with their energy, newest first.

@@ -43,18 +43,22 @@ def parse_tolerance(text: str) -> float:
     help="Column of quality, such as a metric of the runs.",
 )
 @options.by
-@click.option("--minimize", is_flag=True, help="Less quality is better, as for a loss.")
+@click.option(
+    "--minimize", is_flag=True, help="Treat lower values of --quality as better, as for a loss."
+)
 @click.option(
     "--tolerance",
     default="2%",
     show_default=True,
     callback=options.parsed(parse_tolerance),
     metavar="FRACTION",
-    help="How much of the best quality the recommended configuration may lack: 2%, 0.02.",
+    help="How far below the best quality the recommended configuration may be: 2% or 0.02.",
 )
 @options.baseline
 @click.option(
-    "--within", metavar="COLUMN", help="Column for each of whose values there is a trade-off."
+    "--within",
+    metavar="COLUMN",
+    help="Column whose values get a trade-off each. [default: one for all rows]",
 )
 @click.option(
     "--requests",
@@ -65,7 +69,7 @@ def parse_tolerance(text: str) -> float:
 @click.option(
     "--service-life",
     metavar="TIME",
-    help="How long a model is in service, with --requests: 365d, 2 years.",
+    help="Time a model is in service, for --requests as a rate: 365d, 2 years.",
 )
 @click.option(
     "--training-column",

@@ -28,7 +28,11 @@ from ..verb import show
     metavar="FOLDER",
     help="Write tables as CSV and LaTeX and figures as SVG and PDF into FOLDER, instead of a page.",
 )
-@click.option("--force", is_flag=True, help="Overwrite files in the --paper folder in any case.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Overwrite files in the --paper folder that were changed, or are not by joulecast.",
+)
 @click.option("--text", "as_text", is_flag=True, help="Print a summary instead of a page.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a page.")
 @click.option(
@@ -42,7 +46,9 @@ from ..verb import show
     metavar="COLUMN",
     help="Metric of correctness. [default: that of the study, else accuracy, f1 or val_accuracy]",
 )
-@click.option("--minimize", is_flag=True, help="Less of the --quality metric is better: a loss.")
+@click.option(
+    "--minimize", is_flag=True, help="Treat lower values of --quality as better, as for a loss."
+)
 @click.option(
     "--tolerance",
     default="2%",

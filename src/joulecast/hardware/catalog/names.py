@@ -93,11 +93,11 @@ def match(name: str, candidates: Mapping[str, T], kind: str) -> T:
     """
     tokens = normalize(name)
     vendors = _vendors(name)
-    possible = [known for known in candidates if _same_vendor(vendors, _vendors(known))]
+    possible = [other for other in candidates if _same_vendor(vendors, _vendors(other))]
     rows: dict[int, T] = {}
     for same in (_same_string, _same_tokens, _same_but_family):
-        fitting = [known for known in possible if tokens and same(tokens, normalize(known))]
-        rows = {id(candidates[known]): candidates[known] for known in fitting}
+        fitting = [other for other in possible if tokens and same(tokens, normalize(other))]
+        rows = {id(candidates[other]): candidates[other] for other in fitting}
         if rows:
             break
     if len(rows) == 1:

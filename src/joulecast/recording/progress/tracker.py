@@ -78,7 +78,7 @@ class ProgressTracker(Generic[T]):
     @property
     def metrics(self) -> list[tuple[int, str, float]]:
         """(epoch from 1, name, value), the last value of each epoch, as stamped."""
-        return [(n, *metric) for n, found in self._metrics.items() for metric in found.items()]
+        return [(n, *metric) for n, metrics in self._metrics.items() for metric in metrics.items()]
 
     def metrics_of(self, epoch: int) -> dict[str, float]:
         """Those of one epoch, from 1."""

@@ -139,18 +139,18 @@ class StatusLine:
         before = len(self._unfinished)
         text = self._unfinished + data
         pieces, done = [], 0
-        for found in _SEQUENCE.finditer(text):
-            repair = self._follow(found, now_s)
+        for match in _SEQUENCE.finditer(text):
+            repair = self._follow(match, now_s)
             if repair:
-                at = found.end() - before
+                at = match.end() - before
                 pieces += [data[done:at], repair]
                 done = at
         self._unfinished = unfinished(text)
         return b"".join([*pieces, data[done:]])
 
-    def _follow(self, found: re.Match[bytes], now_s: float) -> bytes:
+    def _follow(self, match: re.Match[bytes], now_s: float) -> bytes:
         """Follow one escape sequence of the command. Returns the bytes that repair the line."""
-        single, final, args = found["single"], found["final"], found["args"]
+        single, final, args = match["single"], match["final"], match["args"]
         if single == b"c":
             self._drawn, self._aside, self._foreign, self._saved_s = None, False, False, None
             return self._region_again()
@@ -160,7 +160,7 @@ class StatusLine:
             self._saved_s = None
         elif final == b"J":
             self._drawn = None
-        elif final == b"p" and found["middle"] == b"!":
+        elif final == b"p" and match["middle"] == b"!":
             return self._region_again()
         elif final == b"r" and args[:1] != b"?":
             self._foreign = not self._whole(args)

@@ -53,7 +53,7 @@ def lanes(summary: Summary) -> list[Lane]:
         ends[row] = s.span.start_s + s.duration_s
         members[row].append(s)
         lane_of[s.span.id] = home[top, s.span.kind] = row
-    return [_lane(row, found) for row, found in enumerate(members[:MAX_LANES]) if found]
+    return [_lane(row, spans) for row, spans in enumerate(members[:MAX_LANES]) if spans]
 
 
 def _lane(row: int, found: list[SpanEnergy]) -> Lane:

@@ -159,8 +159,8 @@ def _provenance_sentence(findings: Findings, energy: Estimate) -> str | None:
         return None
     what = "Part of the energy" if Provenance.MEASURED in shares else "Energy"
     return (
-        f"{what} is {' or '.join(other)}, not measured: differences between configurations are as "
-        "accurate as the model that it comes from."
+        f"{what} is {' or '.join(other)}, not measured: differences between configurations are "
+        "only as accurate as the model behind it."
     )
 
 

@@ -42,7 +42,7 @@ def assert_close(decoded: Samples, samples: Samples) -> None:
         original, back = getattr(samples, name), getattr(decoded, name)
         assert back.shape == original.shape
         # Beyond 2**53 ticks neighboring floats are further apart than ticks.
-        room = QUANTUM + 4 * np.spacing(np.abs(original)) + 1e-12 * np.abs(given)
+        room = QUANTUM + 4 * np.spacing(np.abs(original)) + 1e-12 * np.abs(original)
         assert (np.abs(back - original) <= room).all(), name
 
 

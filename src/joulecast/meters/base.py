@@ -87,13 +87,15 @@ class DeviceFigure:
         unit: "%", "B" or "°C".
         source: what gives the figure and what it covers, for people.
         ask: returns it, or None where there is no answer now. Raises anything where the device does
-            not have it, or is gone. Valid until the meter is closed.
+            not have it, or is gone.
+        close: releases what `ask` needs, which may outlive the meter. Called once.
     """
 
     name: str
     unit: str
     source: str
     ask: Callable[[], float | None]
+    close: Callable[[], None] = lambda: None
 
 
 class Meter(ABC):

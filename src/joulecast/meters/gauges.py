@@ -39,9 +39,16 @@ class Gauges:
 class FigureGauge(Gauge):
     """Calls a function, which raises anything where the figure is gone for good."""
 
-    def __init__(self, source: GaugeSource, clock: Clock, ask: Callable[[], float | None]) -> None:
+    def __init__(
+        self,
+        source: GaugeSource,
+        clock: Clock,
+        ask: Callable[[], float | None],
+        close: Callable[[], None] = lambda: None,
+    ) -> None:
         self.source = source
         self._clock, self._ask = clock, ask
+        self._close: Callable[[], None] | None = close
 
     def read(self) -> Reading | None:
         """See `Gauge.read`."""
@@ -53,6 +60,12 @@ class FigureGauge(Gauge):
         if value is None:
             return None
         return Reading(self._clock(), value, value, value, 0.0)
+
+    def close(self) -> None:
+        """See `Gauge.close`."""
+        close, self._close = self._close, None
+        if close is not None:
+            close()
 
 
 def _reason(error: Exception) -> str:
@@ -101,11 +114,12 @@ def find_gauges(scope: str, clock: Clock, cpu_time: CpuTime, meters: list[Meter]
     gauges = Gauges()
     for meter in meters:
         for figure in meter.figures(scope, cpu_time.members):
-            gauge = FigureGauge(_source(meter.source, figure), clock, figure.ask)
+            gauge = FigureGauge(_source(meter.source, figure), clock, figure.ask, figure.close)
             try:
                 figure.ask()
             except Exception as error:
                 # Drivers raise exceptions of their own families.
+                gauge.close()
                 gauges.missing.append(replace(gauge.source, reason=_reason(error)))
             else:
                 gauges.open.append(gauge)

@@ -139,15 +139,22 @@ class NvmlMeter(SensorMeter):
                 # A half-installed driver raises more than NVMLError.
                 raise MeterLostError(explain(error)[0]) from error
 
-        return DeviceFigure(name, unit, text, explained)
+        # A reference of its own: the thread of the gauges may still read when the meters close.
+        # Where it fails, so does `ask`.
+        with contextlib.suppress(self._nvml.NVMLError):
+            self._nvml.nvmlInit()
+        return DeviceFigure(name, unit, text, explained, self._release)
 
     def close(self) -> None:
         """Release the reference to NVML."""
         if self._open:
             self._open = False
-            # Somebody else may have shut NVML down: nothing is left to release then.
-            with contextlib.suppress(self._nvml.NVMLError):
-                self._nvml.nvmlShutdown()
+            self._release()
+
+    def _release(self) -> None:
+        # Somebody else may have shut NVML down: nothing is left to release then.
+        with contextlib.suppress(self._nvml.NVMLError):
+            self._nvml.nvmlShutdown()
 
 
 def _utilization(pynvml: Any, handle: Any) -> float:

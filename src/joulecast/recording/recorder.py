@@ -341,7 +341,6 @@ class Recorder:
                 return
             self._end_s = duration = self.now()
         self._stop.set()
-        # Before the meters, because some gauges use a session that their GPU's meter owns.
         if self._gauges is not None and not self._gauges.stop(duration):
             self.warn("a gauge does not answer: the last readings of gauges are missing")
         if self._sampling is None:

@@ -30,7 +30,7 @@ def one(**options):
 def test_its_example_runs():
     names = {"joulecast": joulecast, "torch": torch}
     (example,) = doctest.DocTestFinder().find(joulecast.forecast, "forecast", module, names)
-    assert len(example.examples) == 2
+    assert example.examples
     assert doctest.DocTestRunner().run(example).failed == 0
 
 

@@ -59,24 +59,25 @@ def main() -> int:
     }
     passed = 0
     for name, value in figures.items():
-        limit, least = LIMITS.get(name), AT_LEAST.get(name)
-        bad = (limit is not None and value > limit) or (least is not None and value < least)
+        limit, minimum = LIMITS.get(name), AT_LEAST.get(name)
+        bad = (limit is not None and value > limit) or (minimum is not None and value < minimum)
         passed += bad
-        aim = f"at most {limit:g}" if limit is not None else f"at least {least:g}" if least else ""
+        aim = f"at most {limit:g}" if limit is not None else ""
+        aim = f"at least {minimum:g}" if minimum is not None else aim
         shown = f"{value:,.0f}" if float(value).is_integer() else f"{value:.2f}"
         print(f"{name:40} {shown:>10}  {aim:18} {'NO' if bad else ''}".rstrip())
-    for title, found in (("classes", classes), ("files", names)):
-        if found:
-            print(f"{title} that stand twice: {', '.join(found)}")
+    for title, repeated in (("classes", classes), ("files", names)):
+        if repeated:
+            print(f"{title} that stand twice: {', '.join(repeated)}")
     return int(passed > 0)
 
 
 def functions(text: str) -> list:
     """Every function and method, with its cyclomatic complexity."""
-    found = []
+    blocks = []
     for block in cc_visit(text):
-        found += block.methods if hasattr(block, "methods") else [block]
-    return found
+        blocks += block.methods if hasattr(block, "methods") else [block]
+    return blocks
 
 
 def own_line_comments(text: str) -> int:

@@ -1,4 +1,4 @@
-"""Fits the CPU families of the catalog to SPECpower_ssj2008, and foretells families left out.
+"""Fits the CPU families of the catalog to SPECpower_ssj2008, and predicts families left out.
 
     python benchmarks/fit_cpu_families.py [../shared/data/hardware/specpower.csv]
 
@@ -12,13 +12,13 @@ SPECpower gives wall power of whole servers at full load and at active idle. Wha
   CPUs a third of a server's power). The lowest quartile: what else a box holds only adds.
 * **The curve between.** The overall result of a run is the operations of all eleven levels over
   the power of all eleven, and those of a level follow from those at full load. So the mean power
-  of the nine middle levels is known, and with it the exponent of
+  of the nine middle levels follows, and with it the exponent of
   `power = idle + wake + (full - idle - wake) * load**k`.
 
 Left out: results that do not comply ("NC"), more than one node, and the very models on which the
-curve is checked against RAPL (`CHECKED`). Prints the constants of `cpu_families.toml` beside the
-catalog's, and how well families left out are foretold, whence the intervals of
-`meters/cpu_curve.py`. The catalog's rows with `results = 0` say in `source` where they come from.
+curve is checked against RAPL (`CHECKED`). Prints the fitted constants next to those of
+`cpu_families.toml`, and the errors on families left out, from which the intervals of
+`meters/cpu_curve.py` come. In the catalog, rows with `results = 0` name their `source`.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Result:
 
 def results(path: Path) -> list[Result]:
     """The results that can be used."""
-    found = []
+    usable = []
     with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             try:
@@ -70,8 +70,8 @@ def results(path: Path) -> list[Result]:
             package_idle = IDLE_TO_PACKAGE * idle / chips
             package_full = package_idle + DYNAMIC_TO_PACKAGE * (full - idle) / chips
             middle = (middle_w - idle) / (full - idle)
-            found.append(Result(cpu, package_full, package_idle, middle))
-    return found
+            usable.append(Result(cpu, package_full, package_idle, middle))
+    return usable
 
 
 def awake_middle(result: Result, wake_w: float) -> float:
@@ -88,7 +88,7 @@ def exponent(middle: float) -> float:
 
 
 def main() -> None:
-    """Prints the fit beside the catalog, then the families left out."""
+    """Print the fit next to the catalog, then the errors on families left out."""
     default = ROOT.parent / "shared/data/hardware/specpower.csv"
     rows = results(Path(sys.argv[1]) if len(sys.argv) > 1 else default)
     by_family: dict[str, list[Result]] = defaultdict(list)
@@ -100,22 +100,27 @@ def main() -> None:
         f"{'family':24}{'n':>4} {'idle W/core':>15} {'full W/core':>15} {'full/TDP':>13} {'k':>13}"
     )
     for name, of in by_family.items():
-        known = catalog[name]
+        listed = catalog[name]
         cores = np.array([r.cpu.cores for r in of], float)
         fitted = (
-            max(0.02, np.quantile([(r.idle_w - known.uncore_w) / r.cpu.cores for r in of], 0.25)),
-            np.median(([r.full_w - known.uncore_w - known.wake_w for r in of]) / cores),
+            max(0.02, np.quantile([(r.idle_w - listed.uncore_w) / r.cpu.cores for r in of], 0.25)),
+            np.median(([r.full_w - listed.uncore_w - listed.wake_w for r in of]) / cores),
             np.median([r.full_w / r.cpu.tdp_w for r in of]),
-            exponent(float(np.median([awake_middle(r, known.wake_w) for r in of]))),
+            exponent(float(np.median([awake_middle(r, listed.wake_w) for r in of]))),
         )
-        stated = known.idle_w_per_core, known.full_w_per_core, known.full_of_tdp, known.exponent
-        pairs = "".join(f"{f:>8.2f} ({s:.2f})" for f, s in zip(fitted, stated, strict=True))
+        shipped = (
+            listed.idle_w_per_core,
+            listed.full_w_per_core,
+            listed.full_of_tdp,
+            listed.exponent,
+        )
+        pairs = "".join(f"{f:>8.2f} ({s:.2f})" for f, s in zip(fitted, shipped, strict=True))
         print(f"{name:24}{len(of):>4}{pairs}")
     left_out(by_family)
 
 
 def left_out(by_family: dict[str, list[Result]]) -> None:
-    """How far each family lies from the median of the others (each family weighs the same)."""
+    """Print how far each family is from the median of the others, all with the same weight."""
     means = {
         name: (
             np.mean([np.log(r.full_w / r.cpu.tdp_w) for r in of]),

@@ -1,9 +1,9 @@
-"""What the constants of `online` rest on: chosen on some runs, judged on others.
+"""Cross-validation of the constants of `online`: chosen on some runs, tested on others.
 
-Of whole epochs (`rates.Habits`): the choice is made again with each MLPerf workload left out, on
-the other workloads, made-up runs, and power traces cut into epochs, and judged on the one left out.
-Each of these groups weighs alike. Of the power within a run
-(`segments.PEAK`, `SEEN`): chosen on the traces of one machine, judged on those of the other.
+Constants for whole epochs (`rates.Habits`): each MLPerf workload in turn is left out; the constants
+are chosen on the other workloads, made-up runs and power traces cut into epochs, and tested on the
+workload left out. Each of these groups has the same weight. Constants for the power within a run
+(`segments.PEAK`, `SEEN`): chosen on the traces of one machine, tested on those of the other.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ ENOUGH = (0.05, 0.1, 0.15, 0.2, 0.3)
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """Of one run after so many epochs, relative to the truth."""
+    """The forecast for one run after `seen` epochs, relative to the truth."""
 
     seen: int
     value: float
@@ -55,7 +55,7 @@ class Predicted:
 
     @property
     def interval_score(self) -> float:
-        """Width, and 2 / 10 % times by how much the truth was missed (Gneiting, Raftery 2007)."""
+        """Width plus 2 / 10 % times the distance of the truth (Gneiting and Raftery 2007)."""
         return self.high - self.low + 20 * (max(0.0, self.low - 1) + max(0.0, 1 - self.high))
 
 
@@ -66,11 +66,11 @@ def predictions(history: History, habits: Habits) -> Iterable[Predicted]:
     truth, count = energy.sum(), len(energy)
     for k in AT:
         if k < count:
-            seconds, left = float(np.median(duration[1:k])), float(count - k)
-            rate = later_epochs(float(energy[0]), energy[1:k], seconds, k, left, habits)
+            seconds, remaining = float(np.median(duration[1:k])), float(count - k)
+            rate = later_epochs(float(energy[0]), energy[1:k], seconds, k, remaining, habits)
             so_far = energy[:k].sum()
             yield Predicted(
-                k, *((so_far + left * r) / truth for r in (rate.value, rate.low, rate.high))
+                k, *((so_far + remaining * r) / truth for r in (rate.value, rate.low, rate.high))
             )
 
 
@@ -82,20 +82,20 @@ class Losses:
 
     def __init__(self, groups: Groups) -> None:
         self._groups = groups
-        self._known: dict[tuple[str, Habits], tuple[float, float]] = {}
+        self._losses: dict[tuple[str, Habits], tuple[float, float]] = {}
 
     def of(self, group: str, habits: Habits) -> tuple[float, float]:
         """Mean absolute error and interval score."""
-        if (group, habits) not in self._known:
+        if (group, habits) not in self._losses:
             rows = [s for history in self._groups[group] for s in predictions(history, habits)]
-            self._known[group, habits] = (
+            self._losses[group, habits] = (
                 float(np.mean([abs(s.value - 1) for s in rows])),
                 float(np.mean([s.interval_score for s in rows])),
             )
-        return self._known[group, habits]
+        return self._losses[group, habits]
 
     def choose(self, groups: Sequence[str]) -> Habits:
-        """The best on these groups, which weigh alike: first for the value, then the interval."""
+        """The best habits on these groups, equally weighted: first by value, then by interval."""
 
         def total(which: int) -> Callable[[Habits], float]:
             return lambda habits: sum(self.of(g, habits)[which] for g in groups)
@@ -110,7 +110,7 @@ class Losses:
 
 
 def mlperf_groups(every: int, made_up_runs: int) -> Groups:
-    """MLPerf's workloads, and the others."""
+    """MLPerf's workloads, made-up runs, and traces if there are any."""
     groups: Groups = {}
     for subject in mlperf(every):
         groups.setdefault(str(subject.group), []).append(subject.history)
@@ -122,7 +122,7 @@ def mlperf_groups(every: int, made_up_runs: int) -> Groups:
 
 
 def by_workload(quick: bool) -> list[Figure]:
-    """Each workload with the constants chosen without it; all of them together last."""
+    """Errors on each workload with the constants chosen without it; then on all of them."""
     if not EPOCHS.exists():
         return [Figure("epochs, constants chosen without it", None, "%", note=EPOCHS_MISSING)]
     groups = mlperf_groups(5 if quick else 1, 20 if quick else 150)
@@ -153,12 +153,12 @@ def by_workload(quick: bool) -> list[Figure]:
 
 
 def described(habits: Habits) -> str:
-    """For people."""
+    """The constants as text."""
     return f"lift {habits.lift:g}, alike {habits.alike:g}, up {habits.up:g}, down {habits.down:g}"
 
 
 def judged(rows: Sequence[Predicted]) -> str:
-    """Coverage and width."""
+    """90th percentile of the errors, coverage and width of the intervals, as text."""
     inside = 100 * float(np.mean([s.low <= 1 <= s.high for s in rows]))
     width = 100 * float(np.mean([s.high - s.low for s in rows]))
     p90 = 100 * float(np.percentile([abs(s.value - 1) for s in rows], 90))
@@ -177,13 +177,13 @@ class Glimpse:
     truth: float
 
     def error(self, peak: float, enough: float) -> float:
-        """Of the forecast with these constants, absolute and relative."""
+        """The absolute error of the forecast with these constants, relative to the truth."""
         watts = later_power(self.duration, self.energy, self.fraction, peak, enough)
         return abs((self.so_far + self.seconds_left * watts) / self.truth - 1)
 
 
 def glimpses(trace: Trace) -> Iterable[Glimpse]:
-    """One at each fraction."""
+    """The state of the trace at each of `FRACTIONS`."""
     power = trace.power
     count = len(power)
     marks = {max(1, math.ceil(count * f)): f for f in FRACTIONS}
@@ -193,14 +193,19 @@ def glimpses(trace: Trace) -> Iterable[Glimpse]:
         if i + 1 in marks:
             _, t, e = segments.arrays()
             half = len(t) // 2
-            so_far, left = float(power[: i + 1].sum()), count - i - 1
+            so_far, remaining = float(power[: i + 1].sum()), count - i - 1
             yield Glimpse(
-                marks[i + 1], so_far, left, t[half:].copy(), e[half:].copy(), float(power.sum())
+                marks[i + 1],
+                so_far,
+                remaining,
+                t[half:].copy(),
+                e[half:].copy(),
+                float(power.sum()),
             )
 
 
 def by_machine(quick: bool) -> list[Figure]:
-    """Each machine with the constants chosen on the other."""
+    """Errors on each machine with the constants chosen on the other."""
     if not TRACES.exists():
         return [Figure("traces, constants chosen on the other", None, "%", note=TRACES_MISSING)]
     seen: dict[str, list[Glimpse]] = {}
@@ -208,7 +213,7 @@ def by_machine(quick: bool) -> list[Figure]:
         seen.setdefault(trace.environment, []).extend(glimpses(trace))
     figures = []
     for left_out in seen:
-        train = [g for name, found in seen.items() if name != left_out for g in found]
+        train = [g for name, of in seen.items() if name != left_out for g in of]
         peak, enough = min(
             itertools.product(PEAKS, ENOUGH), key=lambda c: sum(g.error(*c) for g in train)
         )
@@ -223,7 +228,7 @@ def by_machine(quick: bool) -> list[Figure]:
 
 
 def benchmark(quick: bool) -> list[Figure]:
-    """Both."""
+    """The figures by workload and by machine."""
     return [*by_workload(quick), *by_machine(quick)]
 
 

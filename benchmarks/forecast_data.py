@@ -1,4 +1,4 @@
-"""Runs to forecast: MLPerf's epochs, power traces of one second, and made-up ones."""
+"""Runs to forecast: MLPerf's epochs, power traces at 1 Hz, and made-up runs."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from fakes.training_runs import MIXED, STEADY, Kind, in_steps, training_run  # n
 EPOCHS = SHARED_DATA / "mlperf_training" / "epochs.csv"
 CELLS = SHARED_DATA / "ecnas" / "ecnas_results.csv"
 TRACES = SHARED_DATA / "seaa" / "power_1hz.csv.gz"
-EPOCHS_MISSING = "skipped: ../shared/data/mlperf_training is not here"
-CELLS_MISSING = "skipped: ../shared/data/ecnas is not here"
-TRACES_MISSING = "skipped: ../shared/data/seaa is not here"
+EPOCHS_MISSING = "skipped: ../shared/data/mlperf_training is absent"
+CELLS_MISSING = "skipped: ../shared/data/ecnas is absent"
+TRACES_MISSING = "skipped: ../shared/data/seaa is absent"
 FRACTIONS = (0.01, 0.02, 0.05, 0.1, 0.2)
 
 
@@ -45,16 +45,16 @@ class MedianOfLater(OnlineForecaster):
         self._epochs: list[Work] = []
 
     def add(self, work: Work) -> None:
-        """Of one epoch."""
+        """Add the work of one epoch."""
         self._epochs.append(work)
 
     def forecast(self, planned: float, pending: Work = NOTHING) -> Forecast | None:
-        """From the second epoch on."""
+        """The forecast of the whole run; None before the second epoch."""
         if len(self._epochs) < 2:
             return None
-        left = planned - len(self._epochs)
+        remaining = planned - len(self._epochs)
         rows = np.array([(w.energy_j, w.duration_s) for w in self._epochs])
-        energy, duration = rows.sum(axis=0) + left * np.median(rows[1:], axis=0)
+        energy, duration = rows.sum(axis=0) + remaining * np.median(rows[1:], axis=0)
         return Forecast(Prediction(float(energy)), Prediction(float(duration)))
 
 
@@ -76,8 +76,8 @@ def traces(every: int = 1) -> list[Trace]:
     with gzip.open(TRACES, "rt", newline="") as file:
         rows = csv.DictReader(file)
         runs = groupby(rows, key=lambda r: (r["env"], r["arch"], r["run_ts"]))
-        found = [Trace(k[0], np.array([float(r["power_W"]) for r in g])) for k, g in runs]
-    return found[::every]
+        logged = [Trace(k[0], np.array([float(r["power_W"]) for r in g])) for k, g in runs]
+    return logged[::every]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +91,12 @@ class Attempt:
 
     @property
     def error(self) -> float:
-        """Absolute and relative."""
+        """Absolute error relative to the truth."""
         return abs(self.predicted.value / self.truth - 1)
 
     @property
     def error_of_mean(self) -> float:
-        """The same, of mean power so far times the duration."""
+        """The same for the mean power so far times the duration."""
         return abs(self.mean_so_far / self.truth - 1)
 
     @property
@@ -106,12 +106,12 @@ class Attempt:
 
     @property
     def width(self) -> float:
-        """Of the interval, relative to the truth."""
+        """Width of the interval, relative to the truth."""
         return ((self.predicted.high or math.inf) - (self.predicted.low or 0)) / self.truth
 
 
 def watched(trace: Trace) -> Iterator[Attempt]:
-    """Forecasts of a trace, second by second, of which only the fraction done is known."""
+    """Forecasts of a trace, second by second; the forecaster is given only the fraction done."""
     power = trace.power
     count, truth = len(power), float(power.sum())
     marks = {max(1, round(count * f)): f for f in FRACTIONS}
@@ -131,7 +131,7 @@ def made_up(kind: Kind, count: int) -> list[History]:
 
 
 def in_epochs(trace: Trace, count: int) -> History:
-    """A trace cut into epochs of the same length (it has no marks of its own)."""
+    """A trace cut into epochs of equal length, because it has no epoch marks."""
     at = np.linspace(0, len(trace.power), count + 1).astype(int)
     joules = np.diff(np.concatenate([[0.0], np.cumsum(trace.power)])[at])
     works = (Work(1.0, float(t), float(e)) for t, e in zip(np.diff(at), joules, strict=True))
@@ -143,17 +143,17 @@ def cells() -> list[History]:
 
     As one run with the first epoch and the sum of the three later ones.
     """
-    found: dict[tuple[str, str], dict[float, Work]] = {}
+    trainings: dict[tuple[str, str], dict[float, Work]] = {}
     with CELLS.open(newline="") as file:
         for row in csv.DictReader(file):
             if row["space"] == "4V9E" and float(row["epochs"]) > 0:
                 joules = 3.6e6 * float(row["energy_kWh"])
                 work = Work(float(row["epochs"]), float(row["training_time_s"]), joules)
-                found.setdefault((row["arch_hash"], row["repeat"]), {})[work.progress] = work
+                trainings.setdefault((row["arch_hash"], row["repeat"]), {})[work.progress] = work
     runs = []
-    for (name, _), seen in found.items():
-        if 1.0 in seen and 4.0 in seen:
-            one, four = seen[1.0], seen[4.0]
+    for (name, _), by_epochs in trainings.items():
+        if 1.0 in by_epochs and 4.0 in by_epochs:
+            one, four = by_epochs[1.0], by_epochs[4.0]
             later = Work(3.0, four.duration_s - one.duration_s, four.energy_j - one.energy_j)
             runs.append(History(name, (one, later), 4))
     return runs

@@ -1,4 +1,4 @@
-"""How much `pip install joulecast` (no extras) puts on the disk, and the peers beside it.
+"""Disk space that `pip install joulecast` (no extras) needs, compared with the peers.
 
 Each goes into a fresh virtual environment; counted are the bytes of its site-packages less those of
 an empty environment (bytecode included, as pip writes it). 1 MB is 1,000,000 bytes.

@@ -1,8 +1,8 @@
-"""Real learning curves: small networks trained here, on data that come with what is installed.
+"""Real learning curves: small networks trained here, on data of scikit-learn and of Python itself.
 
-Five sets of data; networks of several widths and depths, rates over two orders of magnitude, with
-and without dropout, schedules and wrong labels, on all or part of the data: some over-fit within
-ten epochs, some still learn after a hundred.
+Five data sets; networks of several widths and depths, learning rates over two orders of magnitude,
+with and without dropout, schedules and wrong labels, on all or part of the data. Some overfit
+within ten epochs, some still improve after a hundred.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-CONTEXT = 8  # bytes from which the next one is guessed
+# The number of bytes from which the next byte is predicted.
+CONTEXT = 8
 ACCURACY, LOSS = "val_accuracy", "val_loss"
 
 
@@ -66,7 +67,7 @@ def train(setting: Setting) -> dict[str, list[float]]:
 
     torch.set_num_threads(1)
     torch.manual_seed(setting.seed)
-    x, y, held_x, held_y = (torch.from_numpy(a) for a in _data(setting))
+    x, y, validation_x, validation_y = (torch.from_numpy(a) for a in _data(setting))
     regression = y.is_floating_point()
     network = _network(setting, x, 1 if regression else 256 if setting.data == "text" else 10)
     optimizer: torch.optim.Optimizer
@@ -96,11 +97,13 @@ def train(setting: Setting) -> dict[str, list[float]]:
             schedule.step()
         network.eval()
         with torch.no_grad():
-            out = network(held_x)
-            error = float(loss(out, held_y))
-            right = (out.argmax(1) == held_y).float().mean()
+            out = network(validation_x)
+            error = float(loss(out, validation_y))
+            right = (out.argmax(1) == validation_y).float().mean()
         curves[LOSS].append(error)
-        curves[ACCURACY].append(1 - error / float(held_y.var()) if regression else float(right))
+        curves[ACCURACY].append(
+            1 - error / float(validation_y.var()) if regression else float(right)
+        )
     return curves
 
 
@@ -118,7 +121,7 @@ def _network(setting: Setting, x: Any, classes: int) -> Any:
 
 
 def _data(setting: Setting) -> tuple[np.ndarray, ...]:
-    """Training inputs and labels, then those held out."""
+    """Inputs and labels to train on, then those to validate on."""
     draw = np.random.default_rng(setting.seed)
     if setting.data == "text":
         modules = (first_text, second_text, third_text)
@@ -126,20 +129,22 @@ def _data(setting: Setting) -> tuple[np.ndarray, ...]:
         windows = np.lib.stride_tricks.sliding_window_view(np.frombuffer(source, np.uint8), 9)
         cut = len(windows) * 4 // 5
         seen = windows[draw.permutation(cut)[: int(6000 * setting.part)]].astype(np.int64)
-        held = windows[cut + 9 :][draw.permutation(len(windows) - cut - 9)[:1500]].astype(np.int64)
-        return seen[:, :-1], seen[:, -1].copy(), held[:, :-1], held[:, -1].copy()
+        unseen = windows[cut + 9 :][draw.permutation(len(windows) - cut - 9)[:1500]].astype(
+            np.int64
+        )
+        return seen[:, :-1], seen[:, -1].copy(), unseen[:, :-1], unseen[:, -1].copy()
     from sklearn import datasets
 
     bunch = getattr(datasets, f"load_{setting.data}")()
     order = draw.permutation(len(bunch.data))
     x, y = bunch.data[order].astype(np.float32), bunch.target[order]
-    held = len(x) // 4
-    rest = slice(held, held + int((len(x) - held) * setting.part))
+    count = len(x) // 4
+    rest = slice(count, count + int((len(x) - count) * setting.part))
     x = (x - x[rest].mean(axis=0)) / (x[rest].std(axis=0) + 1e-6)
     if setting.data == "diabetes":
         y = ((y - y[rest].mean()) / y[rest].std()).astype(np.float32)
     else:
         y = y.astype(np.int64)
-        wrong = held + np.flatnonzero(draw.random(len(x[rest])) < setting.wrong)
+        wrong = count + np.flatnonzero(draw.random(len(x[rest])) < setting.wrong)
         y[wrong] = draw.permutation(y[wrong])
-    return x[rest], y[rest], x[:held], y[:held]
+    return x[rest], y[rest], x[:count], y[:count]

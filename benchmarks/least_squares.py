@@ -29,8 +29,7 @@ def fit(
     """
 
     def weighed(at: Array) -> tuple[Array, float]:
-        found = residuals(at)
-        size = np.abs(found)
+        size = np.abs(residuals(at))
         weight = np.sqrt(np.where(size <= outlying, 1.0, outlying / np.maximum(size, outlying)))
         cost = np.where(size <= outlying, size**2, 2 * outlying * size - outlying**2).sum()
         return weight, float(cost + (((at - prior) / deviation) ** 2).sum())

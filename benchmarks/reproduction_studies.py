@@ -1,4 +1,4 @@
-"""RQ1 of del Rey et al. (arXiv 2307.05520) from the SEAA runs alone, beside the published figures.
+"""RQ1 of del Rey et al. (arXiv 2307.05520) from the SEAA runs alone, with the published figures.
 
 Prints the tables of `docs/reproductions/reproduction-studies.md`; `--write` puts them there.
 """
@@ -25,9 +25,14 @@ MEDIANS = SHARED_DATA / "delrey" / "figure_bar_medians.csv"
 PAGE = ROOT / "docs" / "reproductions" / "reproduction-studies.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 BASELINE = "vgg16"
-ENVIRONMENTS = {"Cloud": "Cloud", "Local ML Engineer/Gamer": "Local ML"}  # the paper's names
-EPOCHS_TOO_HIGH = 9  # "trained epochs" of the table counts so many that were not trained
-IMAGES = 33_952  # seen in an epoch: training and validation, whole batches
+ENVIRONMENTS = {
+    "Cloud": "Cloud",
+    "Local ML Engineer/Gamer": "Local ML",
+}  # our names of the paper's environments
+# The column "trained epochs" counts this many epochs that were not trained.
+EPOCHS_TOO_HIGH = 9
+# Images of an epoch: training and validation, whole batches.
+IMAGES = 33_952
 RAM_W = 4.8
 """Of the Cloud server, W: what the authors' full data set gives for its first runs (0.375 W/GB of
 the 12.5 to 12.9 GB in use). The table at hand has no such column."""
@@ -70,7 +75,7 @@ def runs() -> dict[str, Table]:
     """The runs of each environment, with energies of a run and of an image, J."""
     with RUNS.open(newline="") as file:
         rows = [r for r in csv.DictReader(file) if r["training environment"] in ENVIRONMENTS]
-    found = {}
+    tables = {}
     for long, short in ENVIRONMENTS.items():
         here = [r for r in rows if r["training environment"] == long]
         images = np.array([(float(r["trained epochs"]) - EPOCHS_TOO_HIGH) * IMAGES for r in here])
@@ -86,8 +91,8 @@ def runs() -> dict[str, Table]:
             WITH_RAM: ((energy + RAM_W * seconds) / images).tolist(),
             TIMED: (1e3 * seconds / images).tolist(),
         }
-        found[short] = Table(short, columns | {"architecture": [r["architecture"] for r in here]})
-    return found
+        tables[short] = Table(short, columns | {"architecture": [r["architecture"] for r in here]})
+    return tables
 
 
 def energy(table: Table, value: str = PER_IMAGE) -> Comparison:
@@ -96,9 +101,9 @@ def energy(table: Table, value: str = PER_IMAGE) -> Comparison:
 
 
 def reductions(tables: dict[str, Table]) -> list[Reduction]:
-    """Of every architecture in both environments."""
+    """The reduction of every architecture in both environments."""
     drawn = figure_medians()
-    found = []
+    rows = []
     for environment, table in tables.items():
         by = {
             value: {p.b: -(p.median_change_pct or 0.0) for p in energy(table, value).pairs
@@ -110,8 +115,8 @@ def reductions(tables: dict[str, Table]) -> list[Reduction]:
             figure = None if None in seen else 100 * (1 - seen[0] / seen[1])
             published = PUBLISHED.get((environment, name))
             others = by[WITH_RAM][name], by[PER_RUN][name]
-            found.append(Reduction(environment, name, published, here, *others, figure))
-    return found
+            rows.append(Reduction(environment, name, published, here, *others, figure))
+    return rows
 
 
 def figure_medians() -> dict[tuple[str, str], float]:
@@ -140,9 +145,9 @@ def without_outliers(table: Table, columns: Sequence[str]) -> Table:
     return table.rows(keep)
 
 
-def significant(found: Comparison) -> dict[frozenset[str], bool]:
-    """Whether each pair differs."""
-    return {frozenset((p.a, p.b)): bool(p.significant) for p in found.pairs}
+def significant(comparison: Comparison) -> dict[frozenset[str], bool]:
+    """Whether each pair differs significantly."""
+    return {frozenset((p.a, p.b)): bool(p.significant) for p in comparison.pairs}
 
 
 def markdown(rows: Sequence[Sequence[str]]) -> str:
@@ -157,7 +162,7 @@ def _percent(value: float | None) -> str:
 
 
 def reduction_table(tables: dict[str, Table]) -> str:
-    """Published and ours."""
+    """The reductions as published and as computed here."""
     head = ("environment", "architecture", "published", "here", "off by", "with RAM at 4.8 W")
     rows = [(*head, "off the paper's figure", "of whole runs")]
     for r in reductions(tables):
@@ -181,15 +186,17 @@ def test_table(tables: dict[str, Table]) -> str:
     rows = [(*head, "pairs that differ")]
     for environment, table in tables.items():
         for kind, columns in kinds.items():
-            found = energy(without_outliers(table, columns) if columns else table)
-            assert found.test.effect is not None and found.test.name == "kruskal-wallis"
-            failed = [n.group for n in found.normality if n.normal is False]
-            pairs = significant(found)
-            figures = (f"{found.test.statistic:.2f}", f"{found.test.effect.value:.3f}")
-            count = str(sum(group.n for group in found.groups))
+            comparison = energy(without_outliers(table, columns) if columns else table)
+            test = comparison.test
+            assert test.effect is not None and test.name == "kruskal-wallis"
+            failed = [n.group for n in comparison.normality if n.normal is False]
+            pairs = significant(comparison)
+            figures = (f"{test.statistic:.2f}", f"{test.effect.value:.3f}")
+            count = str(sum(group.n for group in comparison.groups))
             differ = f"{sum(pairs.values())} of {len(pairs)}"
             names = ", ".join(failed) or "none"
-            rows.append((environment, kind, count, names, p_text(found.spread.p), *figures, differ))
+            levene = p_text(comparison.spread.p)
+            rows.append((environment, kind, count, names, levene, *figures, differ))
     rows.append(("Cloud", "published", "128 (by the formula)", "", "",
                  f"{PUBLISHED_H}", f"{PUBLISHED_ETA}", ""))  # fmt: skip
     return markdown(rows)
@@ -224,14 +231,14 @@ def correlation_table(tables: dict[str, Table]) -> str:
     )
     rows = [("of", "and", "published", *tables, "both together")]
     for x, y, published in pairs:
-        found = [correlate(t, x, y).overall for t in (*tables.values(), both)]
-        texts = [f"{c.rho:.2f} ({c.low:.2f} to {c.high:.2f})" for c in found]
+        overall = [correlate(t, x, y).overall for t in (*tables.values(), both)]
+        texts = [f"{c.rho:.2f} ({c.low:.2f} to {c.high:.2f})" for c in overall]
         rows.append((x, y, published, *texts))
     return markdown(rows)
 
 
 def page() -> str:
-    """All tables, with the day and the versions they were made with."""
+    """All tables, with the date and the versions of the libraries that computed them."""
     tables = runs()
     where = machine()
     versions = ", ".join(f"{n} {metadata.version(n)}" for n in ("numpy", "scipy"))
@@ -259,7 +266,7 @@ def main() -> None:
                         help=f"put the tables there [default: docs/{PAGE.name}]")  # fmt: skip
     args = parser.parse_args()
     if not RUNS.is_file():
-        print("skipped: ../shared/data/seaa is not here")
+        print("skipped: ../shared/data/seaa is absent")
         return
     tables = page()
     print(tables)

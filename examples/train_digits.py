@@ -1,7 +1,7 @@
 """Trains a small convolutional network on scikit-learn's handwritten digits.
 
-Run it as it is (`python examples/train_digits.py`): it records itself. Under `joulecast run` it
-joins that recording instead.
+Run it alone (`python examples/train_digits.py`) and it records itself; under `joulecast run` it
+joins that recording.
 """
 
 import argparse
@@ -57,14 +57,14 @@ def train_one_epoch(model: nn.Module, data: DataLoader, optimizer: torch.optim.O
 
 @torch.inference_mode()
 def accuracy(model: nn.Module, data: DataLoader) -> float:
-    """Share of the images told right."""
+    """Share of the images that are classified correctly."""
     model.eval()
     right = sum((model(images).argmax(1) == labels).sum().item() for images, labels in data)
     return right / len(data.dataset)
 
 
 def main() -> None:
-    """Train, and say how it goes."""
+    """Train, and print loss and accuracy of each epoch."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--batch-size", type=int, default=16)

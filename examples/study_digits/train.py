@@ -1,6 +1,6 @@
-"""What the study calls: one of six small networks, trained on scikit-learn's handwritten digits.
+"""The study's training function: one of six small networks on scikit-learn's handwritten digits.
 
-It knows nothing of joulecast. Each `yield` ends an epoch and hands over its metrics.
+It does not use joulecast. Each `yield` ends an epoch and returns its metrics.
 """
 
 from collections.abc import Iterator
@@ -16,8 +16,9 @@ from torch.nn.functional import cross_entropy
 def train(
     architecture: str, batch: int, seed: int, epochs: int, learning_rate: float = 2e-3
 ) -> Iterator[dict[str, float]]:
-    """Trains, and yields the loss and the correctness on held-out images after each epoch."""
-    torch.set_num_threads(1)  # networks this small gain nothing from a second
+    """Train, and yield the loss and the quality on the test images after each epoch."""
+    # Networks this small are no faster with a second thread.
+    torch.set_num_threads(1)
     torch.manual_seed(seed)
     images, labels, test_images, test_labels = load()
     model = ARCHITECTURES[architecture]()
@@ -47,13 +48,13 @@ def evaluate(model: nn.Module, images: Tensor, labels: Tensor) -> dict[str, floa
     """Loss, accuracy, and precision, recall and F1 averaged over the ten digits."""
     model.eval()
     outputs = model(images)
-    told = outputs.argmax(1)
+    predicted = outputs.argmax(1)
     precision, recall, f1, _ = precision_recall_fscore_support(
-        labels, told, average="macro", zero_division=0
+        labels, predicted, average="macro", zero_division=0
     )
     return {
         "val_loss": cross_entropy(outputs, labels).item(),
-        "accuracy": float(accuracy_score(labels, told)),
+        "accuracy": float(accuracy_score(labels, predicted)),
         "precision": float(precision),
         "recall": float(recall),
         "f1": float(f1),
@@ -61,7 +62,7 @@ def evaluate(model: nn.Module, images: Tensor, labels: Tensor) -> dict[str, floa
 
 
 def mlp() -> nn.Module:
-    """Two layers, blind to where a pixel is."""
+    """Two layers that ignore the positions of the pixels."""
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 10))
 
 

@@ -1,4 +1,4 @@
-"""Gauges that say what a function of time says, and gauges put into a recording made by hand."""
+"""Gauges whose readings are a function of time, and gauges added to a made-up recording."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def gauge_samples(t_s: Array, value: Array) -> Samples:
 
 
 def gauge_source(name: str = "gpu:0/temperature_c", **changes: Any) -> GaugeSource:
-    """A source as a gauge of that name would state it."""
+    """The source of a gauge of that name."""
     unit = UNITS.get(name.rpartition("/")[2], "B")
     kind = ReadingKind.COUNTER if name == "cpu/utilization_pct" else ReadingKind.GAUGE
     device = "NVIDIA A100-SXM4-80GB" if name.startswith("gpu") else ""
@@ -32,7 +32,7 @@ def gauge_source(name: str = "gpu:0/temperature_c", **changes: Any) -> GaugeSour
 
 @dataclass
 class FunctionGauge(Gauge):
-    """Says what a function of the time since its making says; None is no word."""
+    """Reads a function of the seconds since it was made; None is no reading."""
 
     clock: Callable[[], float]
     value: Callable[[float], float | None]
@@ -55,7 +55,7 @@ class FunctionGauge(Gauge):
 
 
 def put(recording: Recording, name: str, t_s: Any, value: Any, **changes: Any) -> None:
-    """Readings of one more gauge of a recording."""
+    """Add the readings of a gauge to a recording."""
     recording.header.gauges.append(gauge_source(name, **changes))
     recording.samples[name] = gauge_samples(np.asarray(t_s, float), np.asarray(value, float))
 

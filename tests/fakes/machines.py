@@ -1,4 +1,4 @@
-"""File trees of machines as their kernels show them, to look at from a root of one's own."""
+"""File trees of machines as their kernels show them, written under any folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A meter that says what a function of time says, and the header of a recording made with it."""
+"""A meter whose readings are a function of time, and the header of a recording made with it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def source(
 
 @dataclass
 class FunctionMeter(Meter):
-    """Says what a function of the time since its making says."""
+    """Reads a function of the seconds since it was made."""
 
     clock: Callable[[], float]
     value: Callable[[float], float]
@@ -50,7 +50,7 @@ class FunctionMeter(Meter):
 
 
 def header(meters: list[Meter], **more: object) -> Header:
-    given = {
+    fields = {
         "run_id": "0123456789abcdef",
         "name": "test",
         "started_at": 0.0,
@@ -60,4 +60,4 @@ def header(meters: list[Meter], **more: object) -> Header:
         "environment": {},
         "sources": [m.source for m in meters],
     }
-    return Header(**(given | more))
+    return Header(**(fields | more))

@@ -1,4 +1,4 @@
-"""Recordings made by hand, with readings as real meters give them (counters that tick, noise)."""
+"""Made-up recordings, with readings like those of real meters (counters that tick, noise)."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ ENVIRONMENT: dict[str, Any] = {
 
 
 def source(domain: str, **changes: Any) -> Source:
-    """A source as the meter of that family would state it."""
+    """The source of a meter of that family."""
     family = domain.partition(":")[0]
     facts: dict[str, Any] = {
         "gpu": {
@@ -88,7 +88,7 @@ def source(domain: str, **changes: Any) -> Source:
 
 
 def readings(src: Source, power_w: Callable[[np.ndarray], np.ndarray], t_s: np.ndarray) -> Samples:
-    """What a meter of this source says at each instant of a true power curve."""
+    """The readings of a meter of this source at each instant of a true power curve."""
     low, high = 1 - src.uncertainty.low, 1 + src.uncertainty.high
     if src.kind is ReadingKind.POWER:
         value = power_w(t_s)
@@ -109,7 +109,7 @@ def training(
     status: Status = Status.FINISHED,
     **header: Any,
 ) -> Recording:
-    """A training as it looks: load, then epochs of training and validation, each a span."""
+    """A training: loading of data, then epochs of training and validation, each a span."""
     rng = np.random.default_rng(7)
     setup, pause = 4.0, 0.25
     duration = setup + epochs * epoch_s + 1.0

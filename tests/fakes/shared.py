@@ -1,4 +1,4 @@
-"""The published measurements that lie beside the project on the developers' machines and in CI."""
+"""The published measurements in `../shared`, which only developers' machines and CI have."""
 
 from pathlib import Path
 

@@ -36,7 +36,7 @@ def elementwise(elements, dtype="fp32"):
 
 
 def workload(*ops, batch=32, **kwargs):
-    known = {
+    fields = {
         "name": "made by hand",
         "batch": batch,
         "input_shape": (3, 32, 32),
@@ -51,4 +51,4 @@ def workload(*ops, batch=32, **kwargs):
         "optimizer_bytes": 8e9,
         "activation_bytes": 2e9,
     }
-    return Workload(**(known | kwargs))
+    return Workload(**(fields | kwargs))

@@ -1,6 +1,6 @@
 /* A driver library that speaks NVML, for the real nvidia-ml-py to load.
  *
- * Its whole state is the text file named by FAKE_NVML_STATE, read anew at each call, so that a test
+ * Its whole state is the text file named by FAKE_NVML_STATE, read at each call, so that a test
  * changes the machine in mid-run. Lines are "key value"; a line "gpu" starts the next card:
  *
  *   driver 550.54.15        cuda 12040        init_error 9

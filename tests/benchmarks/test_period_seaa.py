@@ -1,4 +1,4 @@
-"""The period found in recorded power traces against the epochs that were trained.
+"""The period of recorded power traces, compared with the epochs that were trained.
 
 Each training there has two parts: ten epochs with a frozen backbone, then fine-tuning, whose epochs
 take longer. The "trained epochs" of the table are nine too high. The traces hold no boundaries, so
@@ -22,10 +22,10 @@ FROZEN = 10  # epochs
 
 
 @pytest.fixture(scope="module")
-def found() -> list[tuple[Period | None, float]]:
+def periods() -> list[tuple[Period | None, float]]:
     """For each run the period of its second half, or None, and the true one."""
     if not (DATA / "power_1hz.csv.gz").exists():
-        pytest.skip("the recorded traces are not beside the project (../shared/data/seaa)")
+        pytest.skip("../shared/data/seaa is absent")
     traces = defaultdict(list)
     with gzip.open(DATA / "power_1hz.csv.gz", "rt", newline="") as file:
         for row in csv.DictReader(file):
@@ -63,17 +63,17 @@ def found() -> list[tuple[Period | None, float]]:
     ]
 
 
-def test_the_period_is_that_of_the_epochs(found):
-    ratios = np.array([p.period_s / truth if p else np.nan for p, truth in found])
+def test_the_period_is_that_of_the_epochs(periods):
+    ratios = np.array([p.period_s / truth if p else np.nan for p, truth in periods])
     none = np.isnan(ratios)
     right = np.abs(ratios - 1) < 0.06
     multiples = [*range(2, 7), *(1 / k for k in range(2, 7))]
     harmonic = np.min([np.abs(ratios / m - 1) for m in multiples], axis=0) < 0.06
     other = ~(none | right | harmonic)
     print(
-        f"\n{len(found)} runs: right {right.mean():.1%}, a multiple or a part"
-        f" {harmonic.mean():.1%}, another {other.mean():.1%}, none found {none.mean():.1%}"
+        f"\n{len(periods)} runs: right {right.mean():.1%}, a multiple or a part"
+        f" {harmonic.mean():.1%}, another {other.mean():.1%}, none {none.mean():.1%}"
     )
-    assert len(found) > 300
+    assert len(periods) > 300
     assert right.mean() > 0.8
     assert right.sum() / (~none).sum() > 0.9

@@ -19,7 +19,7 @@ TICK_S = 0.37  # of the sampler: never in step with the trace's own 1.001 s
 @pytest.fixture(scope="module")
 def traces() -> dict[tuple[str, str, str], np.ndarray]:
     if not DATA.exists():
-        pytest.skip("the recorded traces are not beside the project (../shared/data/seaa)")
+        pytest.skip("../shared/data/seaa is absent")
     runs: dict[tuple[str, str, str], list[tuple[float, float]]] = defaultdict(list)
     with gzip.open(DATA, "rt", newline="") as file:
         for row in csv.DictReader(file):

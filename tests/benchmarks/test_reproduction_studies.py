@@ -23,12 +23,13 @@ def script(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @needs_data
 def test_reductions_against_vgg16_are_those_published(script: ModuleType) -> None:
-    found = {(r.environment, r.architecture): r for r in script.reductions(script.runs())}
-    assert len(script.PUBLISHED) == 7 and set(script.PUBLISHED) <= set(found)
+    reductions = {(r.environment, r.architecture): r for r in script.reductions(script.runs())}
+    assert len(script.PUBLISHED) == 7 and set(script.PUBLISHED) <= set(reductions)
     for key, published in script.PUBLISHED.items():
-        assert found[key].here == pytest.approx(published, abs=1.5), key
-        if key[0] == "Cloud":  # whose memory's power is known
-            assert found[key].with_ram == pytest.approx(published, abs=0.3), key
+        assert reductions[key].here == pytest.approx(published, abs=1.5), key
+        # Only the memory power of the cloud server was published.
+        if key[0] == "Cloud":
+            assert reductions[key].with_ram == pytest.approx(published, abs=0.3), key
 
 
 @needs_data
@@ -46,7 +47,9 @@ def test_the_published_test_is_that_of_the_cloud_without_outliers(script: Module
 
 @needs_data
 def test_the_same_pairs_differ_with_and_without_outliers(script: ModuleType) -> None:
-    for environment, table in script.runs().items():
+    tables = script.runs()
+    assert len(tables) == 2
+    for environment, table in tables.items():
         pairs = script.significant(script.energy(table))
         trimmed = script.without_outliers(table, (script.PER_IMAGE, script.USAGE))
         assert pairs == script.significant(script.energy(trimmed))
@@ -62,20 +65,20 @@ def test_power_follows_utilization_within_a_machine(script: ModuleType) -> None:
     from joulecast.analysis.statistics.correlation import correlate
 
     for table in script.runs().values():
-        found = correlate(table, script.POWER, script.USAGE).overall
-        assert found.rho == pytest.approx(script.PUBLISHED_RHO, abs=0.01)
-        assert found.p < 1e-20
+        overall = correlate(table, script.POWER, script.USAGE).overall
+        assert overall.rho == pytest.approx(script.PUBLISHED_RHO, abs=0.01)
+        assert overall.p < 1e-20
 
 
 @needs_data
-def test_the_page_holds_what_the_script_prints(script: ModuleType) -> None:
+def test_the_page_has_the_tables_of_the_script(script: ModuleType) -> None:
     text = (ROOT / "docs" / "reproductions" / "reproduction-studies.md").read_text()
     inside = text.split(script.BEGIN)[1].split(script.END)[0]
     printed = script.page().split("\n\n", 1)[1]  # without the day and the versions
     assert inside.split("\n\n", 2)[2].strip() == printed.strip()
 
 
-def test_without_the_data_it_says_so(tmp_path: Path) -> None:
+def test_without_the_data_the_script_is_skipped(tmp_path: Path) -> None:
     for name in ("reproduction_studies.py", "harness.py"):
         folder = tmp_path / "main" / "benchmarks"
         folder.mkdir(parents=True, exist_ok=True)

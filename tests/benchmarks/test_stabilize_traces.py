@@ -1,4 +1,4 @@
-"""Where power becomes stable, by stumpy itself: on made traces and on measured ones."""
+"""The time at which power becomes stable, by stumpy's FLUSS, on made-up and measured traces."""
 
 import csv
 import gzip
@@ -17,7 +17,7 @@ TRACES = Path(__file__).parents[2].parent / "shared" / "data" / "seaa" / "power_
 
 
 def trace(change: int, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Loading of data up to `change`, then training: another level and another rhythm."""
+    """Loading of data until `change`, then training with another level and another period."""
     rng = np.random.default_rng(seed)
     t = np.arange(count, dtype=float)
     slow = 100 + 8 * np.sin(2 * np.pi * t / 23)
@@ -26,12 +26,12 @@ def trace(change: int, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarra
 
 
 @pytest.mark.parametrize("change", [60, 150, 300])
-def test_the_change_of_regime_is_found(change: int) -> None:
+def test_the_stabilizing_time_is_the_change_of_regime(change: int) -> None:
     stable_s = stabilizing_time(*trace(change, 600))
     assert stable_s == pytest.approx(change, abs=25)
 
 
-def test_a_forecast_from_the_point_that_was_found() -> None:
+def test_a_forecast_from_the_stabilizing_time() -> None:
     _, power_w = trace(100, 400)
     forecaster = StepEnergyFluss()
     for watts in power_w:  # an epoch takes 20 s
@@ -41,8 +41,8 @@ def test_a_forecast_from_the_point_that_was_found() -> None:
     assert forecast.energy.value == pytest.approx(power_w.sum() + 80 * 20 * 300, rel=0.02)
 
 
-@pytest.mark.skipif(not TRACES.is_file(), reason=f"the traces are not here: {TRACES.name}")
-def test_on_measured_traces_power_is_that_of_the_rest_from_there_on() -> None:
+@pytest.mark.skipif(not TRACES.is_file(), reason="../shared/data/seaa is absent")
+def test_power_of_measured_traces_is_stable_after_the_stabilizing_time() -> None:
     """MobileNetV2 on an RTX 3090: the first epochs draw a fifth less than all that follow."""
     runs: dict[str, list[tuple[float, float]]] = {}
     with gzip.open(TRACES, "rt", encoding="utf-8") as file:
@@ -50,6 +50,7 @@ def test_on_measured_traces_power_is_that_of_the_rest_from_there_on() -> None:
             if (row["env"], row["arch"]) != ("cloud", "mobilenet_v2") or len(runs) > 5:
                 break
             runs.setdefault(row["run_ts"], []).append((float(row["t_s"]), float(row["power_W"])))
+    assert len(runs) >= 5
     for rows in list(runs.values())[:5]:
         t, power_w = np.array(rows).T
         stable_s = stabilizing_time(t, power_w)

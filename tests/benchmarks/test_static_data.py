@@ -33,16 +33,16 @@ def test_cells_are_built_as_they_were_trained():
 
     graphs = json.loads((DATA / "ecnas" / "generated_graphs_5V9E.json").read_text())
     with (DATA / "ecnas" / "ecnas_results.csv").open(newline="") as file:
-        known = {r["arch_hash"]: int(r["trainable_params"]) for r in csv.DictReader(file)}
-    chosen = sorted(set(graphs) & set(known))[::60]
+        parameters = {r["arch_hash"]: int(r["trainable_params"]) for r in csv.DictReader(file)}
+    chosen = sorted(set(graphs) & set(parameters))[::60]
     assert len(chosen) > 20
     for name in chosen:
         with torch.device("meta"):
             network = nas_network(*graphs[name])
-        assert sum(p.numel() for p in network.parameters()) == known[name]
+        assert sum(p.numel() for p in network.parameters()) == parameters[name]
 
 
-def test_cells_trained_on_a_gpu_known_by_its_catalog_row_alone():
+def test_forecasts_of_cells_from_the_catalog_alone():
     import static_data
     from flops_tdp import FlopsTdp
     from joulecast.forecasting.physical.forecaster import Physical
@@ -53,7 +53,7 @@ def test_cells_trained_on_a_gpu_known_by_its_catalog_row_alone():
         return np.log(sum(s.duration.value * c for s, c in steps) / run.duration_s)
 
     runs = list(static_data.ecnas(12))
-    assert all(r.needs for r in map(row, runs))
+    assert runs and all(r.needs for r in map(row, runs))
     ours, rated = (np.abs([error(f, r) for r in runs]) for f in (Physical(), FlopsTdp()))
     assert np.median(ours) < np.median(rated)
     steps = [Physical().step(r.parts[0][0], r.device) for r in runs]
@@ -61,7 +61,7 @@ def test_cells_trained_on_a_gpu_known_by_its_catalog_row_alone():
     assert np.mean(ours <= half) >= 0.85
 
 
-def test_a_fit_recovers_what_made_its_rows():
+def test_a_fit_recovers_the_constants_of_its_rows():
     from dataclasses import replace
 
     import static_data

@@ -54,17 +54,17 @@ def open_page(browser: Any) -> Iterator[Callable[[Path], Opened]]:
     """Opens a page from the disk and waits until its charts are drawn."""
     pages = []
 
-    def opened(path: Path) -> Opened:
-        found = Opened(browser.new_page(), path.as_uri())
-        pages.append(found.page)
-        found.page.on("request", lambda r: found.requests.append(r.url))
-        found.page.on("console", lambda m: found.complaints.append(f"{m.type}: {m.text}"))
-        found.page.on("pageerror", lambda e: found.complaints.append(str(e)))
-        found.page.goto(found.url)
-        found.page.wait_for_selector("body[data-drawn]", state="attached", timeout=30_000)
-        return found
+    def load(path: Path) -> Opened:
+        opened = Opened(browser.new_page(), path.as_uri())
+        pages.append(opened.page)
+        opened.page.on("request", lambda r: opened.requests.append(r.url))
+        opened.page.on("console", lambda m: opened.complaints.append(f"{m.type}: {m.text}"))
+        opened.page.on("pageerror", lambda e: opened.complaints.append(str(e)))
+        opened.page.goto(opened.url)
+        opened.page.wait_for_selector("body[data-drawn]", state="attached", timeout=30_000)
+        return opened
 
-    yield opened
+    yield load
     for page in pages:
         page.close()
 
@@ -72,13 +72,13 @@ def open_page(browser: Any) -> Iterator[Callable[[Path], Opened]]:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """URL of a server's database: `JOULECAST_TEST_POSTGRES`, or a private cluster of our own."""
-    given = os.environ.get("JOULECAST_TEST_POSTGRES")
-    if given:
-        yield given
+    url = os.environ.get("JOULECAST_TEST_POSTGRES")
+    if url:
+        yield url
         return
     pytest.importorskip("psycopg")
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    initdb = str(found[-1]) if found else shutil.which("initdb")
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    initdb = str(installed[-1]) if installed else shutil.which("initdb")
     if initdb is None:
         pytest.skip("no PostgreSQL here: install postgresql, or set JOULECAST_TEST_POSTGRES")
     user = None

@@ -2,10 +2,10 @@
 
     relay_driver.py OPTIONS-AS-JSON COMMAND...
 
-Options: `copy` (a file for the bytes read), `reads` (one for what is read at all), `line` (text of
-the status line; {n} counts its updates), `slow_s` (how long each piece of output is thought over),
-`raises`, `say` (text said once the command prints), `words` (the last line on stderr), `pid` (a
-file for the process ids).
+Options: `copy` (a file for the bytes read), `reads` (a file for the names of the streams read),
+`line` (text of the status line; {n} counts its updates), `slow_s` (seconds that each piece of
+output takes to process), `raises`, `say` (a message once the command has printed something),
+`words` (the last line on stderr), `pid` (a file for the process ids).
 """
 
 import json
@@ -22,11 +22,11 @@ from joulecast.recording.wrap.signals import hold_signals
 
 def main():
     options, command = json.loads(sys.argv[1]), sys.argv[2:]
-    held = hold_signals()
+    signals = hold_signals()
     relay = relays.start(status_line="line" in options, env=os.environ)
     check_command(command[0])
     copy = os.open(options.get("copy", os.devnull), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    said = []
+    notified = []
 
     def on_output(stream, data, t_s):
         assert stream in (1, 2) and abs(time.monotonic() - t_s) < 60
@@ -34,8 +34,8 @@ def main():
             raise ValueError("a fault of ours")
         time.sleep(options.get("slow_s", 0))
         os.write(copy, data)
-        if "say" in options and not said:
-            said.append(relay.notify(options["say"]))
+        if "say" in options and not notified:
+            notified.append(relay.notify(options["say"]))
 
     def keep_line():
         for n in range(1, 1_000_000):
@@ -48,8 +48,8 @@ def main():
     if "line" in options:
         threading.Thread(target=keep_line, daemon=True).start()
     if "reads" in options:
-        found = {"reads": sorted(relay.reads), "line": relay.has_line}
-        Path(options["reads"]).write_text(json.dumps(found))
+        streams = {"reads": sorted(relay.reads), "line": relay.has_line}
+        Path(options["reads"]).write_text(json.dumps(streams))
 
     def on_start(pid):
         if "pid" in options:
@@ -63,7 +63,7 @@ def main():
             words = options["words"].format(lost=relay.lost, fault=relay.fault, copied=copied)
             os.write(2, (words + "\n").encode())
 
-    run_command(command, relay.environment(os.environ), held, on_start, on_end, relay).leave()
+    run_command(command, relay.environment(os.environ), signals, on_start, on_end, relay).leave()
 
 
 main()

@@ -124,7 +124,9 @@ def test_one_clear_line_names_the_row(joulecast: Joulecast, tmp_path: Path) -> N
     bad.write_text(f"{HEAD}\nr,0,10,100\nr,1,10,-3\n")
     done = joulecast("bad.csv", code=2)
     assert done.stdout == ""
-    assert done.stderr.startswith("joulecast: bad.csv, line 3: run 'r', epoch 1: energy_j is -3")
+    assert all(
+        part in done.stderr for part in ("bad.csv, line 3", "'r'", "epoch 1", "energy_j", "-3")
+    )
     assert len(done.stderr.splitlines()) == 1
     assert len(joulecast("none.csv", code=2).stderr.splitlines()) == 1
 
@@ -230,7 +232,8 @@ def test_recorded_runs(joulecast: Joulecast, tmp_path: Path) -> None:
     assert errors["mlco2"] == pytest.approx(100 * (400 / 300 - 1), abs=2)
     with_ram = 400 + 64 * 0.3725
     assert errors["green-algorithms"] == pytest.approx(100 * (with_ram / 300 - 1), abs=2)
-    assert document["left_out"] == [{"run_id": f"{9:016x}", "reason": "it has one epoch only"}]
+    assert [entry["run_id"] for entry in document["left_out"]] == [f"{9:016x}"]
+    assert "one epoch" in document["left_out"][0]["reason"]
     few = json.loads(joulecast("--ledger", where, "--limit", "3", "--at", "1", "--json").stdout)
     assert few["runs"] == 2
     one = json.loads(joulecast("0" * 15 + "1", "--ledger", where, "--json").stdout)

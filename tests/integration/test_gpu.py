@@ -16,7 +16,7 @@ pytestmark = pytest.mark.gpu
 
 
 def multiply(seconds):
-    """Keeps the GPU busy; mean watts that NVML's power reading shows meanwhile."""
+    """Keep the GPU busy; the mean of NVML's power readings during that time, W."""
     import pynvml
     import torch
 
@@ -33,7 +33,7 @@ def multiply(seconds):
     return sum(watts) / len(watts)
 
 
-def test_the_gpu_is_found_and_known():
+def test_the_gpu_is_detected_and_in_the_catalog():
     environment = joulecast.Environment.detect()
     gpu = environment.gpus[0]
     assert gpu.name
@@ -48,17 +48,18 @@ def test_the_counter_agrees_with_the_power_reading(tmp_path):
         with run.span("multiply"):
             watts = multiply(6)
     spans = {s.span.name: s for s in run.summary.spans}
-    found = spans["multiply"]
-    mean_w = found.domains["gpu:0"].value / found.duration_s
+    span = spans["multiply"]
+    mean_w = span.domains["gpu:0"].value / span.duration_s
     assert mean_w == pytest.approx(watts, rel=0.15)
-    assert found.domains["gpu:0"].provenance is joulecast.Provenance.MEASURED
+    assert span.domains["gpu:0"].provenance is joulecast.Provenance.MEASURED
 
 
 def test_a_hidden_gpu_is_not_counted():
     env = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
-    found = discover(
+    discovered = discover(
         "process", time.monotonic, env=env, cpu_time=CpuTime(time.monotonic, os.getpid())
     )
-    for meter in found.meters:
+    assert discovered.meters
+    for meter in discovered.meters:
         assert not meter.source.domain.startswith("gpu")
         meter.close()

@@ -347,7 +347,7 @@ def test_uk_by_postcode_sends_its_first_half_alone(server, ask):
     zone = uk.zone("rg10 4pq", None)
     assert uk.latest(zone).intervals[0].carbon_g_per_kwh == 191
     uk.between(zone, hour - 3600, hour)
-    assert all("4PQ" not in path.upper() for path, _ in server.asked)
+    assert server.asked and all("4PQ" not in path.upper() for path, _ in server.asked)
 
 
 def test_uk_is_great_britain_alone(ask):
@@ -597,7 +597,7 @@ def test_repeated_request_is_cached(server, ask, tmp_path):
     first = ask("electricitymaps").latest("DE")
     assert ask("electricitymaps", now=NOW + 200).latest("DE") == first
     assert len(server.asked) == 1
-    ask("electricitymaps", now=NOW + 400).latest("DE")  # it has grown old
+    ask("electricitymaps", now=NOW + 400).latest("DE")  # older than the cache's limit
     ask("electricitymaps", now=NOW - 90).latest("DE")  # the clock was set back
     assert len(server.asked) == 3
 
@@ -607,13 +607,13 @@ def test_cache_is_private_and_has_no_key(server, ask, tmp_path):
     watttime(server)
     ask("electricitymaps").latest("DE")
     ask("watttime").latest("CAISO_NORTH")
-    found = files(tmp_path / "cache")
-    assert len(found) == 2
-    for path in found:
+    cached = files(tmp_path / "cache")
+    assert len(cached) == 2
+    for path in cached:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         text = path.read_text()
         assert not any(secret in text for secret in (KEY, PASSWORD, TOKEN, "me:"))
-    assert stat.S_IMODE(found[0].parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(cached[0].parent.stat().st_mode) == 0o700
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"question": 1}', b"\xff\xff", b"NaN"])

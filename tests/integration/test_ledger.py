@@ -70,27 +70,28 @@ def test_add_stores_the_same(ledger: Ledger) -> None:
 
 def test_a_run_is_not_added_twice_unless_asked(ledger: Ledger) -> None:
     ledger.add(recording(name="first"))
-    with pytest.raises(LedgerError, match=r"run 0123456789abcdef \(first\) is in it already"):
+    with pytest.raises(LedgerError, match=r"0123456789abcdef.*first"):
         ledger.add(recording(name="second"))
-    with pytest.raises(LedgerError, match="already"):
-        ledger.add(recording(name="second"), join=True)  # it has ended: nothing to join
+    # The stored run has ended, so there is nothing to join.
+    with pytest.raises(LedgerError, match="0123456789abcdef"):
+        ledger.add(recording(name="second"), join=True)
     assert ledger.load("last").header.name == "first"
     ledger.add(recording(name="second"), replace=True)
     assert [run.name for run in ledger.runs()] == ["second"]
     sink = ledger.sink()
-    with pytest.raises(LedgerError, match="already"):
+    with pytest.raises(LedgerError, match="0123456789abcdef"):
         sink.open(header())
 
 
 def test_chunks_are_joined_each_minute_and_nothing_is_lost(ledger: Ledger) -> None:
     sink = ledger.sink()
     sink.open(header())
-    most = 0
+    largest = 0
     for second in range(1000):
         sink.flush({"gpu:0": samples(1, start=second)}, [], [], [])
         if second % 50 == 0:
-            most = max(most, sql(ledger, "SELECT count(*) FROM joulecast_chunks")[0][0])
-    assert most <= 61
+            largest = max(largest, sql(ledger, "SELECT count(*) FROM joulecast_chunks")[0][0])
+    assert 0 < largest <= 61
     whole = samples(1000)
     loaded = ledger.load("last")
     np.testing.assert_allclose(loaded.samples["gpu:0"].value, whole.value, atol=1e-6)
@@ -104,7 +105,7 @@ def test_chunks_are_joined_each_minute_and_nothing_is_lost(ledger: Ledger) -> No
 
 
 def test_a_large_flush_is_split(ledger: Ledger) -> None:
-    """A rescue hands over all at once."""
+    """A rescued recording is flushed all at once."""
     sink = ledger.sink()
     sink.open(header())
     sink.flush({"gpu:0": samples(2000)}, [], [], [])
@@ -124,13 +125,13 @@ class TestInterrupted:
             {"gpu:0": samples(2)}, [Span(1, None, "epoch", "epoch", 0.0, None, 0, 1)], [], []
         )
 
-    def test_it_runs_while_its_recorder_is_heard(self, ledger: Ledger, clock: Clock) -> None:
+    def test_a_run_with_a_recent_heartbeat_is_running(self, ledger: Ledger, clock: Clock) -> None:
         self.start(ledger)
         clock.now += 14
         assert ledger.runs()[0].status is Status.RUNNING
         assert ledger.load("last").status is Status.RUNNING
 
-    def test_silence(self, ledger: Ledger, clock: Clock) -> None:
+    def test_a_run_without_a_heartbeat_is_interrupted(self, ledger: Ledger, clock: Clock) -> None:
         self.start(ledger)
         clock.now += 16
         loaded = ledger.load("last")
@@ -140,23 +141,23 @@ class TestInterrupted:
         assert len(loaded.samples["gpu:0"]) == 20
         assert [r.status for r in ledger.runs(status=Status.INTERRUPTED)] == [Status.INTERRUPTED]
         assert not ledger.runs(status=Status.RUNNING)
-        # It was only asleep.
+        # The next flush renews the heartbeat.
         self.sink.flush({}, [], [], [])
         assert ledger.runs()[0].status is Status.RUNNING
 
-    def test_the_process_is_gone(self, ledger: Ledger) -> None:
+    def test_a_run_whose_process_ended_is_interrupted(self, ledger: Ledger) -> None:
         self.start(ledger)
         gone = subprocess.Popen([sys.executable, "-c", ""])
         gone.wait()
         self.set_recorder(ledger, "pid", gone.pid)
         assert ledger.runs()[0].status is Status.INTERRUPTED
 
-    def test_its_process_id_was_given_to_another(self, ledger: Ledger) -> None:
+    def test_a_reused_process_id_is_another_process(self, ledger: Ledger) -> None:
         self.start(ledger)
         self.set_recorder(ledger, "started", "1")
         assert ledger.runs()[0].status is Status.INTERRUPTED
 
-    def test_a_process_on_another_machine_cannot_be_looked_up(self, ledger: Ledger) -> None:
+    def test_a_process_on_another_machine_is_not_checked(self, ledger: Ledger) -> None:
         self.start(ledger)
         self.set_recorder(ledger, "pid", 2**22 + 1)
         self.set_recorder(ledger, "host", "elsewhere")
@@ -169,14 +170,14 @@ class TestInterrupted:
         changed = json.dumps(recorder | {key: value})
         sql(ledger, "UPDATE joulecast_runs SET recorder = :r", r=changed)
 
-    def test_an_imported_one_has_nobody_to_end_it(self, ledger: Ledger) -> None:
+    def test_an_imported_run_without_an_end_is_interrupted(self, ledger: Ledger) -> None:
         half = recording()
         half.footer, half.status = None, Status.RUNNING
         ledger.add(half)
         assert ledger.load("last").status is Status.INTERRUPTED
         assert ledger.runs()[0].duration_s == pytest.approx(half.duration_s)
 
-    def test_a_rescued_recording_comes_home(self, ledger: Ledger, clock: Clock) -> None:
+    def test_a_rescued_recording_joins_its_run(self, ledger: Ledger, clock: Clock) -> None:
         self.start(ledger)
         clock.now += 60
         rescued = recording()
@@ -244,7 +245,7 @@ class TestFinding:
         assert half.energy.value == pytest.approx(9.9 * 300, rel=0.02)
 
     @pytest.mark.parametrize(
-        ("ref", "found"),
+        ("ref", "run_id"),
         [
             ("aaaa1111", "aaaa1111"),
             ("aaaa1", "aaaa1111"),
@@ -254,17 +255,17 @@ class TestFinding:
             ("c_", "c_%d"),
         ],
     )
-    def test_references(self, ledger: Ledger, ref: str, found: str) -> None:
-        assert ledger.find(ref).run_id == found
+    def test_references(self, ledger: Ledger, ref: str, run_id: str) -> None:
+        assert ledger.find(ref).run_id == run_id
 
-    def test_an_ambiguous_one_lists_what_fits(self, ledger: Ledger) -> None:
+    def test_an_ambiguous_reference_lists_the_matching_runs(self, ledger: Ledger) -> None:
         with pytest.raises(RunNotFoundError, match=r"aaaa2222 \(wine\), aaaa1111 \(digits\)"):
             ledger.load("aaaa")
 
     @pytest.mark.parametrize("ref", ["digit", "digitz", "aaaa1112"])
-    def test_an_unknown_one_names_the_nearest(self, ledger: Ledger, ref: str) -> None:
+    def test_an_unknown_reference_names_the_nearest(self, ledger: Ledger, ref: str) -> None:
         near = "aaaa1111" if ref.startswith("a") else "digits"
-        with pytest.raises(RunNotFoundError, match=f"no run '{ref}' .*{near}"):
+        with pytest.raises(RunNotFoundError, match=f"'{ref}'.*{near}"):
             ledger.load(ref)
 
     @pytest.mark.parametrize("ref", ["%", "_aaa1111", ""])
@@ -276,8 +277,8 @@ class TestFinding:
         assert ledger.delete("aaaa1").name == "digits"
         assert len(ledger.runs()) == 3
         for part in ("chunks", "spans", "metrics", "gaps"):
-            left = sql(ledger, f"SELECT DISTINCT run_id FROM joulecast_{part}")
-            assert len(left) == 3
+            remaining = sql(ledger, f"SELECT DISTINCT run_id FROM joulecast_{part}")
+            assert len(remaining) == 3
         assert_same(
             ledger.load("wine"),
             recording(
@@ -290,13 +291,13 @@ class TestFinding:
         )
 
 
-def test_an_empty_ledger_says_how_to_fill_it(ledger: Ledger) -> None:
+def test_an_empty_ledger_has_no_last_run(ledger: Ledger) -> None:
     assert not ledger.runs()
-    with pytest.raises(RunNotFoundError, match="no runs yet: record one with joulecast run"):
+    with pytest.raises(RunNotFoundError, match="joulecast run"):
         ledger.load("last")
 
 
-def test_text_that_databases_do_not_take(ledger: Ledger) -> None:
+def test_text_that_databases_do_not_store(ledger: Ledger) -> None:
     made = recording(name="caf\udce9 \0 é", tags={"k\0": "v\udce9"})
     ledger.add(made)
     loaded = ledger.load("last")
@@ -307,7 +308,7 @@ def test_text_that_databases_do_not_take(ledger: Ledger) -> None:
 def test_a_damaged_chunk_names_run_and_domain(ledger: Ledger) -> None:
     ledger.add(recording())
     sql(ledger, "UPDATE joulecast_chunks SET data = :d WHERE domain = 'gpu:0'", d=b"\x01\x00junk")
-    with pytest.raises(LedgerError, match="run 0123456789abcdef is damaged: chunk 0 of gpu:0"):
+    with pytest.raises(LedgerError, match=r"0123456789abcdef.*chunk 0.*gpu:0"):
         ledger.load("last")
     assert len(ledger.runs()) == 1
 
@@ -315,16 +316,16 @@ def test_a_damaged_chunk_names_run_and_domain(ledger: Ledger) -> None:
 def test_a_damaged_header(ledger: Ledger) -> None:
     ledger.add(recording())
     sql(ledger, "UPDATE joulecast_runs SET header = '{\"run_id\": 3}'")
-    with pytest.raises(LedgerError, match="run 0123456789abcdef is damaged: its description"):
+    with pytest.raises(LedgerError, match="0123456789abcdef"):
         ledger.load("last")
 
 
-def test_what_is_not_finite_is_refused_and_the_run_goes_on(ledger: Ledger) -> None:
+def test_samples_that_are_not_finite_are_refused_and_the_run_continues(ledger: Ledger) -> None:
     sink = ledger.sink()
     sink.open(header())
     bad = samples(1)
     bad.value[3] = np.nan
-    with pytest.raises(LedgerError, match="gpu:0: samples cannot be stored"):
+    with pytest.raises(LedgerError, match="gpu:0"):
         sink.flush({"gpu:0": bad}, [], [Metric(0.1, "loss", 1.0)], [])
     sink.flush({"gpu:0": samples(1)}, [], [], [])
     sink.close(DONE)
@@ -363,7 +364,7 @@ def test_a_forked_process_neither_writes_nor_disturbs(ledger: Ledger) -> None:
 
 def test_a_newer_schema_is_left_alone(ledger: Ledger, where: str) -> None:
     sql(ledger, "UPDATE joulecast_version SET version_num = '9999'")
-    with pytest.raises(LedgerError, match=r"schema 9999, this one knows .*: pip install --upgrade"):
+    with pytest.raises(LedgerError, match=r"9999.*pip install --upgrade"):
         open_ledger(where)
     assert sql(ledger, "SELECT version_num FROM joulecast_version") == [("9999",)]
 

@@ -83,7 +83,7 @@ def test_a_machine_without_a_name_is_refused(ledger: Ledger) -> None:
         calibrations.save(ledger, {"cpu": {"name": None}}, "cpu", VALUES, 1000.0)
 
 
-def test_a_damaged_one_is_said(ledger: Ledger) -> None:
+def test_a_damaged_calibration_names_its_device(ledger: Ledger) -> None:
     calibrations.save(ledger, HERE, "cpu", VALUES, 1000.0)
     with ledger._engine.begin() as connection:
         connection.execute(text("UPDATE joulecast_calibrations SET document = '[1'"))

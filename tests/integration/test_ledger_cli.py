@@ -63,7 +63,8 @@ def test_before_the_first_run(joulecast: Joulecast) -> None:
 def test_the_list(joulecast: Joulecast, filled: str) -> None:
     shown = joulecast("runs", "--ledger", filled).stdout
     lines = {line.split()[0]: line for line in shown.splitlines() if line.strip()}
-    first = lines["aaaa000000000001"]  # as long as it takes to tell them apart
+    # Ids are as long as needed to distinguish the runs.
+    first = lines["aaaa000000000001"]
     for part in ("digits", "10.5 s", "2.99 kJ (2.84 to 3.14)", "measured", "failed", "model=cnn"):
         assert part in first
     assert "wine [red]" in shown
@@ -99,21 +100,23 @@ def test_misuse(joulecast: Joulecast, arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "named"),
     [
-        (["runs", "--foo"], "No such option '--foo' (see: joulecast runs --help)"),
-        (["export"], "Missing argument 'RUN' (see: joulecast export --help)"),
-        (["watts"], "No such command 'watts' (see: joulecast --help)"),
-        (["--foo"], "No such option '--foo' (see: joulecast --help)"),
-        (["runs", "--since", "yesterday"], "write 2026-01-31, 2026-01-31T12:00, or 7d or 12h"),
+        (["runs", "--foo"], ("--foo", "joulecast runs --help")),
+        (["export"], ("RUN", "joulecast export --help")),
+        (["watts"], ("watts", "joulecast --help")),
+        (["--foo"], ("--foo", "joulecast --help")),
+        (["runs", "--since", "yesterday"], ("2026-01-31", "7d")),
     ],
 )
-def test_misuse_is_told_in_one_line(joulecast: Joulecast, arguments: list[str], said: str) -> None:
+def test_misuse_is_one_line(
+    joulecast: Joulecast, arguments: list[str], named: tuple[str, ...]
+) -> None:
     done = joulecast(*arguments, check=False)
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith("joulecast: ")
-    assert said in done.stderr
+    assert all(name in done.stderr for name in named)
     assert done.stderr.count("\n") == 1
 
 
@@ -167,11 +170,11 @@ def test_debug_shows_the_traceback(tmp_path: Path, arguments: list[str]) -> None
     assert "Traceback" in done.stderr
 
 
-def test_a_ledger_that_is_not_there(joulecast: Joulecast, tmp_path: Path) -> None:
+def test_a_missing_ledger_is_not_created_by_reading(joulecast: Joulecast, tmp_path: Path) -> None:
     for verb in (["runs"], ["export", "last"]):
         done = joulecast(*verb, "--ledger", "typo.sqlite", check=False)
         assert done.returncode == 2
-        assert "there is no such file" in done.stderr
+        assert "typo.sqlite" in done.stderr
     assert not (tmp_path / "typo.sqlite").exists()
 
 
@@ -215,13 +218,13 @@ def test_a_run_is_imported_once_unless_asked(joulecast: Joulecast, filled: str) 
     joulecast("export", "digits", "-o", "run.json", "--ledger", filled)
     done = joulecast("import", "run.json", "--ledger", filled, check=False)
     assert done.returncode == 1
-    assert "is in it already" in done.stderr
-    joulecast("import", "run.json", "--ledger", filled, "--replace", "--name", "anew")
+    assert "aaaa000000000001" in done.stderr
+    joulecast("import", "run.json", "--ledger", filled, "--replace", "--name", "second")
     with open_ledger(filled) as ledger:
-        assert ledger.load("aaaa000000000001").header.name == "anew"
+        assert ledger.load("aaaa000000000001").header.name == "second"
 
 
-def test_a_rescued_ledger_comes_home(joulecast: Joulecast, filled: str, tmp_path: Path) -> None:
+def test_a_rescued_ledger_is_merged(joulecast: Joulecast, filled: str, tmp_path: Path) -> None:
     rescue = tmp_path / "joulecast-rescue.sqlite"
     with open_ledger(rescue) as ledger:
         whole = recording("bbbb000000000003", "half")
@@ -270,9 +273,9 @@ def test_export_where_nothing_can_be_written(joulecast: Joulecast, filled: str) 
     done = joulecast(
         "export", "digits", "-o", "no/such/folder.json", "--ledger", filled, check=False
     )
-    assert "cannot be written" in done.stderr
+    assert done.returncode != 0 and "no/such/folder.json" in done.stderr
     done = joulecast("export", "digitz", "--ledger", filled, check=False)
-    assert "the nearest are digits" in done.stderr
+    assert done.returncode == 2 and "digits" in done.stderr
 
 
 def test_instants() -> None:

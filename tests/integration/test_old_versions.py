@@ -22,12 +22,14 @@ def test_an_old_ledger_migrates(tmp_path: Path) -> None:
         assert {gauge.domain for gauge in recording.header.gauges} >= GAUGES
         summary = summarize(recording)
         assert round(summary.total.value, 2) == 6.46
-        assert all(gauge.mean is not None for gauge in summary.gauges if gauge.name in GAUGES)
+        means = {gauge.name: gauge.mean for gauge in summary.gauges}
+        assert all(means[name] is not None for name in GAUGES)
         study = load_results(ledger, "old")
         assert study.plan.order == "randomized"
         assert study.plan.maximize is False
         assert len(study.trials) == 4
-        assert all(0 < x <= 100 for x in study.table.numbers("cpu_utilization_pct"))
+        utilization = study.table.numbers("cpu_utilization_pct")
+        assert len(utilization) == 4 and all(0 < x <= 100 for x in utilization)
 
 
 def test_an_old_export_is_read() -> None:

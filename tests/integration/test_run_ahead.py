@@ -77,24 +77,24 @@ def test_epochs_of_an_unchanged_script_are_read_forecast_and_kept(env, tmp_path)
     lines = [line for line in done.stderr.splitlines() if line.startswith("joulecast: epoch ")]
     assert len(lines) == 6
     assert all("; forecast " in line and " remaining" in line for line in lines[:-1])
-    assert "6 epochs: " in done.stderr and "read from lines like 'Epoch 3/30'" in done.stderr
-    found = last(env)
-    assert [e["index"] for e in found["epochs"]] == list(range(6))
-    for epoch in found["epochs"]:
+    assert "6 epochs" in done.stderr and "'Epoch 3/30'" in done.stderr
+    figures = last(env)
+    assert [e["index"] for e in figures["epochs"]] == list(range(6))
+    for epoch in figures["epochs"]:
         assert epoch["energy"]["value"] == pytest.approx(40, rel=0.35)
         assert epoch["metrics"]["loss"] == pytest.approx(1 / (epoch["index"] + 1), abs=0.001)
-    assert any("read from" in warning for warning in found["warnings"])
+    assert any("'Epoch 3/30'" in warning for warning in figures["warnings"])
 
 
-def test_without_a_terminal_it_keeps_quiet_until_the_end(env, tmp_path):
+def test_without_a_terminal_only_the_summary_is_printed(env, tmp_path):
     train = script(tmp_path, EPOCHS)
     done = run(PYTHON, train, "3", "0.3", env=env, options=("--epochs", "3"))
-    assert done.stderr.startswith("joulecast: ") and "finished after" in done.stderr.splitlines()[0]
+    assert done.stderr.startswith("joulecast: ") and "finished" in done.stderr.splitlines()[0]
 
 
 def test_a_tqdm_bar_is_read(env, tmp_path):
     done = run(PYTHON, script(tmp_path, BAR), env=env, options=("--epochs", "5"))
-    assert "5 epochs: " in done.stderr and "read from tqdm's bar" in done.stderr
+    assert "5 epochs" in done.stderr and "tqdm" in done.stderr
 
 
 def test_a_pattern_of_the_users_own(env, tmp_path):
@@ -105,16 +105,17 @@ def test_a_pattern_of_the_users_own(env, tmp_path):
     pattern = r"lap (?P<epoch>\d+)"
     options = ("--epochs", "4", "--progress-pattern", pattern)
     done = run(PYTHON, train, env=env, options=options)
-    assert "read from the progress pattern" in done.stderr
+    assert "progress pattern" in done.stderr
+    assert len(last(env)["epochs"]) == 4
 
 
-def test_a_pattern_that_is_none_is_misuse(env):
+def test_an_invalid_pattern_is_misuse(env):
     done = run("true", env=env, options=("--progress-pattern", "lap ("))
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1 and "lap (" in done.stderr
 
 
-def test_a_script_that_tells_its_epochs_itself_is_believed_before_its_prints(env, tmp_path):
+def test_epochs_that_a_script_reports_count_before_printed_ones(env, tmp_path):
     train = script(
         tmp_path,
         "import joulecast, time\n"
@@ -124,31 +125,31 @@ def test_a_script_that_tells_its_epochs_itself_is_believed_before_its_prints(env
         "        time.sleep(0.5)\n",
     )
     done = run(PYTHON, train, env=env, options=("--epochs", "3"))
-    assert "read from" not in done.stderr
+    assert "'Epoch 3/30'" not in done.stderr
     assert [e["index"] for e in last(env)["epochs"]] == [0, 1, 2]
 
 
-def test_no_progress_names_the_cure(env):
+def test_without_progress_the_option_for_a_pattern_is_named(env):
     done = run("echo", "the epoch of Augustus", env=env, options=("--epochs", "3"))
     assert done.returncode == 0
     assert "--progress-pattern" in done.stderr
     assert last(env)["epochs"] == []
 
 
-def test_a_rhythm_of_the_power_stands_in_for_what_is_not_printed(env, tmp_path):
+def test_the_rhythm_of_the_power_replaces_missing_progress(env, tmp_path):
     trace = tmp_path / "rhythm.csv"
     rows = "".join(f"{t / 10},{200 if t % 20 < 15 else 60}\n" for t in range(6000))
     trace.write_text("t_s,power_w\n" + rows)
     replay = env | {"JOULECAST_REPLAY": f"{trace}:gpu:0"}
     done = run("sleep", "22", env=replay, options=("--epochs", "11"))
     assert "--progress-pattern" not in done.stderr
-    assert any("the rhythm of its power" in w for w in last(env)["warnings"])
+    assert any("rhythm" in warning for warning in last(env)["warnings"])
 
 
 # --- budgets -------------------------------------------------------------------------------------
 
 
-def test_a_spent_budget_stops_the_command_and_all_it_started(env, tmp_path):
+def test_an_exceeded_budget_stops_the_command_and_all_it_started(env, tmp_path):
     pids = tmp_path / "pids"
     train = script(
         tmp_path,
@@ -162,40 +163,39 @@ def test_a_spent_budget_stops_the_command_and_all_it_started(env, tmp_path):
     options = ("--epochs", "100", "--budget", "150 J", "--grace", "1s")
     done = run(PYTHON, train, "100", "0.3", env=env, options=options)
     assert done.returncode == 3
-    assert "joulecast: the budget of 150 J is exceeded: " in done.stderr
-    assert "stopped at its budget after " in done.stderr
+    assert "budget of 150 J" in done.stderr
     for pid in pids.read_text().split():
         assert not Path(f"/proc/{pid}").exists()
-    found = last(env)
-    assert found["status"] == "stopped"
-    assert found["duration_s"] >= 1.5
-    assert found["energy"]["total"]["value"] >= 150
-    assert len(found["epochs"]) >= 3
-    assert done.stdout.count("Epoch ") >= 4  # all that it printed has come through
+    figures = last(env)
+    assert figures["status"] == "stopped"
+    assert figures["duration_s"] >= 1.5
+    assert figures["energy"]["total"]["value"] >= 150
+    assert len(figures["epochs"]) >= 3
+    # All output of the command is passed on.
+    assert done.stdout.count("Epoch ") >= 4
 
 
-def test_it_warns_when_the_whole_run_is_forecast_over_the_budget(env, tmp_path):
+def test_a_forecast_over_the_budget_warns_before_the_budget_is_exceeded(env, tmp_path):
     options = ("--epochs", "8", "--budget", "200J", "--on-budget", "warn")
     done = run(PYTHON, script(tmp_path, EPOCHS), "8", "0.5", env=env, options=options)
     assert done.returncode == 0
-    said = [line for line in done.stderr.splitlines() if "budget of 200 J" in line]
-    assert "the whole run is forecast at" in said[0] and "is exceeded" in said[1]
-    assert done.stderr.index(said[0]) < done.stderr.index(said[1])
+    warnings = [line for line in done.stderr.splitlines() if "budget of 200 J" in line]
+    assert "forecast" in warnings[0] and "exceeded" in warnings[1]
     assert last(env)["status"] == "finished"
 
 
-def test_budgets_in_co2_and_money_say_by_which_figure(env):
+def test_budgets_in_co2_and_money_name_their_factor(env):
     options = ("--budget", "0.001 gCO2", "--region", "DE", "--grace", "1s")
     done = run("sleep", "30", env=env, options=options)
     assert done.returncode == 3
-    assert "g CO2e/kWh (Germany" in done.stderr
+    assert "g CO2e/kWh" in done.stderr and "Germany" in done.stderr
     options = ("--budget", "0.00001EUR", "--tariff", "0.30EUR/kWh", "--grace", "1s")
     done = run("sleep", "30", env=env, options=options)
     assert done.returncode == 3 and "EUR" in done.stderr
 
 
 @pytest.mark.parametrize(
-    ("options", "cure"),
+    ("options", "remedy"),
     [
         (("--budget", "5EUR"), "--tariff"),
         (("--budget", "lots"), "50kJ"),
@@ -204,11 +204,11 @@ def test_budgets_in_co2_and_money_say_by_which_figure(env):
         (("--early-stopping", "val_loss:pace=3"), "patience"),
     ],
 )
-def test_misuse_is_one_line_with_its_cure_before_anything_runs(env, tmp_path, options, cure):
+def test_misuse_is_one_line_with_the_remedy_before_anything_runs(env, tmp_path, options, remedy):
     ran = tmp_path / "ran"
     done = run("touch", str(ran), env=env, options=options)
     assert done.returncode == 2
-    assert done.stderr.count("\n") == 1 and cure in done.stderr
+    assert done.stderr.count("\n") == 1 and remedy in done.stderr
     assert not ran.exists()
 
 
@@ -222,12 +222,11 @@ def test_a_budget_from_python_ends_the_training_after_an_epoch(env, tmp_path):
         "            time.sleep(0.3)\n"
         "            done = epoch\n"
         "except joulecast.BudgetExceeded as error:\n"
-        "    print(done, error.exit_code, error.energy.value > 100, error)\n",
+        "    print(done, error.exit_code, error.energy.value)\n",
     )
     done = subprocess.run([PYTHON, train], env=env, capture_output=True, text=True, timeout=60)
-    epoch, code, spent, *text = done.stdout.split()
-    assert 2 <= int(epoch) <= 8 and code == "3" and spent == "True"
-    assert " ".join(text).startswith("the budget of 100 J is exceeded")
+    epoch, code, energy_j = done.stdout.split()
+    assert 2 <= int(epoch) <= 8 and code == "3" and float(energy_j) > 100
     assert last(env)["status"] == "stopped"
 
 
@@ -270,7 +269,7 @@ def test_an_inner_loop_keeps_the_budget_of_the_run_around_it(env, tmp_path):
 
 def test_the_exit_code_and_the_status_agree_where_the_end_and_the_stop_meet(env):
     done = run("sleep", "0.3", env=env, options=("--budget", "5J"))
-    assert "the budget of 5 J is exceeded" in done.stderr
+    assert "budget of 5 J" in done.stderr
     assert (done.returncode, last(env)["status"]) in {(0, "finished"), (3, "stopped")}
 
 
@@ -313,13 +312,13 @@ def test_the_live_line_stands_below_the_output_and_leaves_nothing_behind(env, tm
     end = [line for line in states[-1] if line]
     bars = [line for line in end if line.startswith("Epoch 4: 100%")]
     assert len(bars) == 1
-    assert end.index(bars[0]) < next(i for i, line in enumerate(end) if "finished after" in line)
+    assert end.index(bars[0]) < next(i for i, line in enumerate(end) if "finished" in line)
     assert not any(" remaining | " in line for line in end)
 
 
-def test_no_live_line_where_none_is_wanted(env, tmp_path):
+def test_no_live_line_with_the_option_no_live(env, tmp_path):
     command = [*JOULECAST, "run", "--epochs", "5", "--no-live", "--", PYTHON]
     states, code = on_terminal([*command, script(tmp_path, BAR)], env)
     assert code == 0
     assert not any(" remaining | " in line for state in states for line in state)
-    assert any("read from tqdm's bar" in line for line in states[-1])
+    assert any("tqdm" in line for line in states[-1])

@@ -1,4 +1,4 @@
-"""`joulecast run` beside the bare command: the same in every respect a user can see."""
+"""`joulecast run` compared with the bare command: equal in every respect a user can see."""
 
 from __future__ import annotations
 
@@ -42,32 +42,32 @@ def figures(tmp_path, *command, env, options=(), **more):
 
 
 def test_exit_code_and_figures(env, tmp_path):
-    done, found = figures(
+    done, recording = figures(
         tmp_path, "sh", "-c", "echo out; echo err >&2; sleep 0.5; exit 7", env=env
     )
     assert done.returncode == 7
     assert done.stdout == "out\n"
     assert done.stderr.startswith("err\n")
-    assert found["schema"] == "joulecast/recording/1"
-    assert next(iter(found)) == "schema"
-    assert found["exit_code"] == 7
-    assert found["status"] == "failed"
-    assert found["duration_s"] >= 0.5
-    total = found["energy"]["total"]
+    assert recording["schema"] == "joulecast/recording/1"
+    assert next(iter(recording)) == "schema"
+    assert recording["exit_code"] == 7
+    assert recording["status"] == "failed"
+    assert recording["duration_s"] >= 0.5
+    total = recording["energy"]["total"]
     assert total["unit"] == "J"
     assert total["low"] <= total["value"] <= total["high"]
-    assert found["energy"]["above_idle"] is None
-    assert found["energy"]["domains"]
-    for domain in found["energy"]["domains"]:
+    assert recording["energy"]["above_idle"] is None
+    assert recording["energy"]["domains"]
+    for domain in recording["energy"]["domains"]:
         assert {"domain", "energy", "mean_power_w", "source"} <= set(domain)
 
 
 def test_death_by_a_signal_is_seen_as_such(env, tmp_path):
     code = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
     bare = subprocess.run([PYTHON, "-c", code])
-    done, found = figures(tmp_path, PYTHON, "-c", code, env=env)
+    done, recording = figures(tmp_path, PYTHON, "-c", code, env=env)
     assert done.returncode == bare.returncode == -signal.SIGSEGV
-    assert found["exit_code"] == 139
+    assert recording["exit_code"] == 139
 
 
 def test_stdin_is_the_commands_own(env):
@@ -102,10 +102,10 @@ def test_multiprocessing_counts_and_behaves(env, tmp_path):
         "        with mp.get_context(method).Pool(2) as pool:\n"
         "            print(method, pool.map(work, range(2)))\n"
     )
-    done, found = figures(tmp_path, PYTHON, str(script), env=env)
+    done, recording = figures(tmp_path, PYTHON, str(script), env=env)
     assert done.stdout == "fork [0, 1]\nspawn [0, 1]\n"
     assert done.returncode == 0
-    assert found["energy"]["total"]["value"] > 0
+    assert recording["energy"]["total"]["value"] > 0
 
 
 def in_terminal(command, env, keys=(), timeout=60):
@@ -261,13 +261,13 @@ def test_a_script_that_records_itself_joins(env, tmp_path):
         "            run.log(accuracy=epoch / 10)\n"
         "        run.log(loss=1.0)\n"
     )
-    done, found = figures(tmp_path, PYTHON, str(script), env=env, options=("--live",))
+    done, recording = figures(tmp_path, PYTHON, str(script), env=env, options=("--live",))
     assert done.returncode == 0, done.stderr
-    assert [e["index"] for e in found["epochs"]] == [0, 1, 2]
-    assert found["epochs"][0]["metrics"] == {"loss": 1.0, "accuracy": 0.0}
-    assert all(e["energy"]["value"] >= 0 for e in found["epochs"])
-    assert [s["name"] for s in found["spans"]] == ["inner", *["validate"] * 3]
-    assert found["metrics"]["accuracy"] == 0.2
+    assert [e["index"] for e in recording["epochs"]] == [0, 1, 2]
+    assert recording["epochs"][0]["metrics"] == {"loss": 1.0, "accuracy": 0.0}
+    assert all(e["energy"]["value"] >= 0 for e in recording["epochs"])
+    assert [s["name"] for s in recording["spans"]] == ["inner", *["validate"] * 3]
+    assert recording["metrics"]["accuracy"] == 0.2
     assert done.stderr.count("joulecast: epoch ") == 3
     runs = json.loads(subprocess.check_output([*JOULECAST, "runs", "--json"], env=env))
     assert len(runs["runs"]) == 1
@@ -317,16 +317,16 @@ def test_a_kill_of_the_recorder_shows_the_run_as_interrupted(env, tmp_path):
     process.wait()
     for pid in child:
         os.kill(int(pid), signal.SIGKILL)
-    found = json.loads(subprocess.check_output([*JOULECAST, "runs", "--json"], env=env))["runs"]
-    assert [(r["name"], r["status"]) for r in found] == [("victim", "interrupted")]
+    runs = json.loads(subprocess.check_output([*JOULECAST, "runs", "--json"], env=env))["runs"]
+    assert [(r["name"], r["status"]) for r in runs] == [("victim", "interrupted")]
     shown = json.loads(subprocess.check_output([*JOULECAST, "show", "victim", "--json"], env=env))
     assert shown["duration_s"] > 2.5
     assert shown["energy"]["total"]["value"] > 0
 
 
 def recorded(env):
-    found = json.loads(subprocess.check_output([*JOULECAST, "runs", "--json"], env=env))
-    return found["runs"]
+    document = json.loads(subprocess.check_output([*JOULECAST, "runs", "--json"], env=env))
+    return document["runs"]
 
 
 def started(*command, env, options=(), **more):
@@ -416,7 +416,7 @@ def test_the_exit_code_survives_a_terminal_that_is_gone(env, tmp_path):
 
 
 def test_a_window_that_is_closed_hangs_up_the_command(env, tmp_path):
-    """The kernel tells only the leader of the session, which is joulecast itself."""
+    """The kernel signals only the leader of the session, which is joulecast itself."""
     target = tmp_path / "figures.json"
     command = [
         *JOULECAST,
@@ -449,7 +449,7 @@ def test_a_signal_while_idling_ends_joulecast_and_starts_nothing(env, tmp_path, 
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert "measuring the idle machine" in process.stderr.readline()
+    assert "idle" in process.stderr.readline()
     process.send_signal(number)
     assert within(5, process) == -number
     assert not target.exists()
@@ -614,8 +614,7 @@ def test_one_inside_another_is_part_of_it(env, tmp_path):
     inner = [*JOULECAST, "run", "--json-file", str(target), "--", "sh", "-c", "exit 4"]
     done = wrapped(*inner, env=env)
     assert done.returncode == 4
-    assert "part of the run already being recorded" in done.stderr
-    assert f"{target} is not written" in done.stderr
+    assert str(target) in done.stderr and not target.exists()
     assert len(recorded(env)) == 1
 
 

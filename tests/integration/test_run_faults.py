@@ -30,9 +30,9 @@ def joulecast(*arguments, env=None, cwd=None):
 
 
 def listed(ledger):
-    found = joulecast("runs", "--json", "--ledger", str(ledger))
-    assert found.returncode == 0, found.stderr
-    return json.loads(found.stdout)["runs"]
+    done = joulecast("runs", "--json", "--ledger", str(ledger))
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["runs"]
 
 
 def corrupt(folder):
@@ -58,8 +58,7 @@ def test_a_ledger_that_cannot_be_opened(tmp_path, broken):
     )
     assert done.returncode == 7
     assert done.stdout == "out\n"
-    said = [line for line in done.stderr.splitlines() if "move it with: joulecast import" in line]
-    assert len(said) == 1
+    assert done.stderr.count("joulecast import") == 1
     assert "secret" not in done.stderr
     (rescued,) = tmp_path.rglob("joulecast-rescue-*.sqlite")
     assert rescued.stat().st_mode & 0o077 == 0
@@ -84,12 +83,12 @@ def test_a_ledger_that_is_read_only(tmp_path):
             "run", "--ledger", str(ledger), "--", "sh", "-c", "sleep 1; exit 7", cwd=tmp_path
         )
     assert done.returncode == 7
-    assert done.stderr.count("move it with: joulecast import") == 1
+    assert done.stderr.count("joulecast import") == 1
     (rescued,) = tmp_path.glob("joulecast-rescue-*.sqlite")
     assert [r["exit_code"] for r in listed(rescued)] == [7]
 
 
-def test_a_disk_that_fills_in_mid_run(tmp_path):
+def test_a_disk_that_fills_during_the_run(tmp_path):
     disk, filler = tmp_path / "disk", tmp_path / "disk" / "filler"
     disk.mkdir()
     with mounted("tmpfs", disk, "tmpfs", 0, "size=2m"):
@@ -105,10 +104,10 @@ def test_a_disk_that_fills_in_mid_run(tmp_path):
             while True:
                 file.write(b"x" * 4096)
                 file.flush()
-        _, said = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=60)
         assert process.returncode == 7
-        assert said.count("move it with: joulecast import") == 1, said
-        assert "no space" in said.lower() or "full" in said.lower()
+        assert stderr.count("joulecast import") == 1, stderr
+        assert str(ledger) in stderr
         (rescued,) = tmp_path.glob("joulecast-rescue-*.sqlite")
         (run,) = listed(rescued)
         assert run["duration_s"] > 7, "what came before the disk was full is there too"
@@ -121,7 +120,7 @@ def test_a_disk_that_fills_in_mid_run(tmp_path):
 
 
 def test_no_place_to_write_at_all(tmp_path):
-    """The figures are still told, and go to --json."""
+    """The figures are still printed and written to the file of --json-file."""
     disk = tmp_path / "disk"
     disk.mkdir()
     env = os.environ | {"TMPDIR": str(disk)}
@@ -132,7 +131,8 @@ def test_no_place_to_write_at_all(tmp_path):
             while True:
                 file.write(b"x" * 1024)
                 file.flush()
-        (disk / "filler").open("r+b").truncate(40_000)  # room for the join file, no ledger's
+        # Leaves space for the join file, not for a ledger.
+        (disk / "filler").open("r+b").truncate(40_000)
         done = joulecast(
             *("run", "--ledger", str(disk / "ledger.sqlite"), "--json-file", str(figures)),
             *("--", "sh", "-c", "sleep 1.5; exit 7"),
@@ -155,9 +155,9 @@ def test_fifty_runs_at_once_into_one_new_ledger(tmp_path, where):
         )
         for i in range(50)
     ]
-    said = [process.communicate(timeout=150)[1] for process in processes]
+    messages = [process.communicate(timeout=150)[1] for process in processes]
     assert [process.returncode for process in processes] == [0] * 50
-    assert not [text for text in said if "rescue" in text or "memory" in text]
+    assert not [text for text in messages if "rescue" in text or "memory" in text]
     runs = listed(ledger)
     assert sorted(r["name"] for r in runs) == sorted(f"run {i}" for i in range(50))
     assert {r["status"] for r in runs} == {"finished"}
@@ -179,11 +179,11 @@ class TestGpus:
         )
 
     def figures(self, process, tmp_path):
-        _, said = process.communicate(timeout=60)
-        assert process.returncode == 0, said
-        found = json.loads((tmp_path / "figures.json").read_text())
-        gpus = {d["domain"]: d for d in found["energy"]["domains"] if d["domain"].startswith("gpu")}
-        return found, gpus
+        _, stderr = process.communicate(timeout=60)
+        assert process.returncode == 0, stderr
+        figures = json.loads((tmp_path / "figures.json").read_text())
+        domains = figures["energy"]["domains"]
+        return figures, {d["domain"]: d for d in domains if d["domain"].startswith("gpu")}
 
     def cards(self, fake_nvml):
         since = time.clock_gettime(time.CLOCK_MONOTONIC)
@@ -195,27 +195,27 @@ class TestGpus:
 
     def test_known_watts_give_known_joules(self, fake_nvml, tmp_path):
         self.cards(fake_nvml)
-        found, gpus = self.figures(self.start(fake_nvml, tmp_path, 2), tmp_path)
-        seconds = found["duration_s"]
+        figures, gpus = self.figures(self.start(fake_nvml, tmp_path, 2), tmp_path)
+        seconds = figures["duration_s"]
         truth = {"gpu:0": 250 * seconds, "gpu:1": 100 * seconds, "gpu:2": 60 * seconds}
         for domain, joules in truth.items():
             assert gpus[domain]["energy"]["value"] == pytest.approx(joules, rel=0.02)
             assert gpus[domain]["energy"]["provenance"] == "measured"
         assert "integrated" in gpus["gpu:2"]["source"]
         assert "integrated" not in gpus["gpu:0"]["source"]
-        assert found["environment"]["gpus"][0]["name"] == A100["name"]
+        assert figures["environment"]["gpus"][0]["name"] == A100["name"]
 
     def test_a_gpu_lost_in_mid_run(self, fake_nvml, tmp_path):
         self.cards(fake_nvml)
         process = self.start(fake_nvml, tmp_path, 6)
         time.sleep(4)
         fake_nvml.update(0, error=15)  # NVML_ERROR_GPU_IS_LOST
-        found, gpus = self.figures(process, tmp_path)
-        assert 0 < gpus["gpu:0"]["measured_s"] < found["duration_s"] - 1
+        figures, gpus = self.figures(process, tmp_path)
+        assert 0 < gpus["gpu:0"]["measured_s"] < figures["duration_s"] - 1
         assert gpus["gpu:1"]["energy"]["value"] == pytest.approx(
-            100 * found["duration_s"], rel=0.02
+            100 * figures["duration_s"], rel=0.02
         )
-        assert any("gpu:0" in w and "not measured" in w for w in found["warnings"])
+        assert any("gpu:0" in w and "not measured" in w for w in figures["warnings"])
 
     @pytest.mark.parametrize(
         ("visible", "domains"),

@@ -38,12 +38,14 @@ def test_a_server_in_mid_run(powercap, clock):
         elif step < 50:
             powercap.advance("intel-rapl:1:1", 1.0)
         sampler.tick(everything=True)
-    found = energies(sampler, meters, 10.0)
-    assert found == pytest.approx({"cpu:0": 900.0, "cpu:1": 600.0, "dram:0": 200.0, "dram:1": 49.0})
+    joules = energies(sampler, meters, 10.0)
+    assert joules == pytest.approx(
+        {"cpu:0": 900.0, "cpu:1": 600.0, "dram:0": 200.0, "dram:1": 49.0}
+    )
     (gap,) = sampler.gaps
     assert (gap.domain, gap.end_s) == ("dram:1", None)
     assert gap.start_s == pytest.approx(4.9)
-    assert "intel-rapl:1:1/energy_uj cannot be read any more" in gap.reason
+    assert "intel-rapl:1:1/energy_uj" in gap.reason
 
 
 def test_three_gpus_in_mid_run(nvml_here, clock):
@@ -60,10 +62,11 @@ def test_three_gpus_in_mid_run(nvml_here, clock):
         nvml_here.update(1, energy_mj=counters[1], error=15 if step > 80 else 0)
         nvml_here.update(2, power_mw=40_000 if step <= 50 else 20_000)
         sampler.tick(everything=True)
-    found = energies(sampler, meters, 10.0)
-    assert found["gpu:0"] == pytest.approx(99 * 25.0)  # the step of the reset is unknown
-    assert found["gpu:1"] == pytest.approx(80 * 30.0)
-    assert found["gpu:2"] == pytest.approx(5.0 * 40 + 5.0 * 20 + 0.1 * 10, rel=1e-6)
+    joules = energies(sampler, meters, 10.0)
+    # The energy of the step with the reset is unknown.
+    assert joules["gpu:0"] == pytest.approx(99 * 25.0)
+    assert joules["gpu:1"] == pytest.approx(80 * 30.0)
+    assert joules["gpu:2"] == pytest.approx(5.0 * 40 + 5.0 * 20 + 0.1 * 10, rel=1e-6)
     reset, lost = sampler.gaps
     assert (reset.domain, reset.start_s, reset.end_s) == pytest.approx(("gpu:0", 5.9, 6.0))
     assert "reset" in reset.reason

@@ -76,7 +76,7 @@ sys.stdout.write(json.dumps(result))
 
 def alive(mark):
     """Live processes of a tree, from /proc: all of them inherit its mark."""
-    found = []
+    commands = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
@@ -85,8 +85,10 @@ def alive(mark):
             except OSError:
                 continue
             if f"{MARK}={mark}".encode() in inherited and state != "Z":
-                found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()[:100])
-    return found
+                commands.append(
+                    (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()[:100]
+                )
+    return commands
 
 
 @pytest.fixture
@@ -113,10 +115,10 @@ def tree(tmp_path):
             timeout=120,
         )
         assert done.returncode == 0, done.stderr
-        found = json.loads(done.stdout)
-        assert "late" not in found, (found["late"], done.stderr)
-        found["alive"] = alive(mark)
-        return found
+        outcome = json.loads(done.stdout)
+        assert "late" not in outcome, (outcome["late"], done.stderr)
+        outcome["alive"] = alive(mark)
+        return outcome
 
     yield run
     for folder in Path("/proc").iterdir():  # whatever a failed test has left
@@ -137,7 +139,7 @@ def script(folder, name, text):
 READY = "Path(os.environ['FOLDER'], f'ready-{os.getpid()}').touch()\n"
 STUBBORN = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + READY + "time.sleep(60)\n"
 
-# Saves a checkpoint when it is told to end; takes its time.
+# Saves a checkpoint on SIGTERM, slowly.
 TRAINER = f"""
 def save(number, frame):
     path = Path(os.environ["FOLDER"], "checkpoint")
@@ -156,16 +158,16 @@ while True:
 
 
 def test_a_command_alone(tree):
-    found = tree("sh", "-c", "touch $FOLDER/ready; exec sleep 60")
-    assert found["alive"] == []
-    assert (found["terminated"], found["killed"], found["left"]) == (1, 0, [])
-    assert (found["code"], found["signal"]) == (None, signal.SIGTERM)
+    outcome = tree("sh", "-c", "touch $FOLDER/ready; exec sleep 60")
+    assert outcome["alive"] == []
+    assert (outcome["terminated"], outcome["killed"], outcome["left"]) == (1, 0, [])
+    assert (outcome["code"], outcome["signal"]) == (None, signal.SIGTERM)
 
 
 def test_a_trainer_saves_its_checkpoint_within_the_grace_period(tree, tmp_path):
-    found = tree(sys.executable, script(tmp_path, "train.py", TRAINER))
+    outcome = tree(sys.executable, script(tmp_path, "train.py", TRAINER))
     assert (tmp_path / "checkpoint").read_text() == "01234"
-    assert (found["alive"], found["killed"], found["code"]) == ([], 0, 0)
+    assert (outcome["alive"], outcome["killed"], outcome["code"]) == ([], 0, 0)
 
 
 def test_a_trainer_still_has_its_workers_while_it_saves(tree, tmp_path):
@@ -202,10 +204,10 @@ if __name__ == "__main__":
         time.sleep(0.01)
 """,
     )
-    found = tree(sys.executable, train, ready=3)
+    outcome = tree(sys.executable, train, ready=3)
     assert (tmp_path / "checkpoint").read_text() == "42"
-    assert (found["alive"], found["code"], found["killed"]) == ([], 0, 0)
-    assert found["terminated"] == 3
+    assert (outcome["alive"], outcome["code"], outcome["killed"]) == ([], 0, 0)
+    assert outcome["terminated"] == 3
 
 
 def test_workers_that_ignore_sigterm_and_a_daemon_are_gone_too(tree, tmp_path):
@@ -229,37 +231,37 @@ if __name__ == "__main__":
     time.sleep(60)
 """,
     )
-    found = tree(sys.executable, train, ready=5, grace=0.5)
-    assert found["alive"] == []
-    assert found["killed"] >= 4  # the interpreter's own helpers ignore it as well
-    assert (found["left"], found["signal"]) == ([], signal.SIGTERM)
+    outcome = tree(sys.executable, train, ready=5, grace=0.5)
+    assert outcome["alive"] == []
+    assert outcome["killed"] >= 4  # the interpreter's own helpers ignore it as well
+    assert (outcome["left"], outcome["signal"]) == ([], signal.SIGTERM)
 
 
 def test_a_shell_leaves_its_trainer_which_saves_nonetheless(tree, tmp_path):
     train = script(tmp_path, "train.py", TRAINER)
-    found = tree("sh", "-c", f"{sys.executable} {train}; touch $FOLDER/went_on")
+    outcome = tree("sh", "-c", f"{sys.executable} {train}; touch $FOLDER/went_on")
     assert (tmp_path / "checkpoint").read_text() == "01234"
     assert not (tmp_path / "went_on").exists()
-    assert (found["alive"], found["killed"], found["signal"]) == ([], 0, signal.SIGTERM)
+    assert (outcome["alive"], outcome["killed"], outcome["signal"]) == ([], 0, signal.SIGTERM)
 
 
 def test_a_shell_whose_trap_waits_for_the_trainer_lets_both_clean_up(tree, tmp_path):
     train = script(tmp_path, "train.py", TRAINER)
     text = f"trap 'touch $FOLDER/trapped; exit 9' TERM; {sys.executable} {train}; :"
-    found = tree("sh", "-c", text, grace=2.0)
+    outcome = tree("sh", "-c", text, grace=2.0)
     assert (tmp_path / "checkpoint").read_text() == "01234"
     assert (tmp_path / "trapped").exists()
-    assert (found["alive"], found["killed"], found["code"]) == ([], 0, 9)
+    assert (outcome["alive"], outcome["killed"], outcome["code"]) == ([], 0, 9)
 
 
 def test_a_pipeline(tree):
-    found = tree(
+    outcome = tree(
         "sh", "-c", "yes | cat | while read line; do touch $FOLDER/ready; sleep 0.01; done"
     )
-    assert (found["alive"], found["left"]) == ([], [])
+    assert (outcome["alive"], outcome["left"]) == ([], [])
 
 
-def test_who_forks_when_told_to_end_is_followed(tree, tmp_path):
+def test_a_child_forked_on_sigterm_is_stopped_too(tree, tmp_path):
     child = script(tmp_path, "child.py", STUBBORN)
     parent = script(
         tmp_path,
@@ -278,13 +280,13 @@ while True:
     time.sleep(0.01)
 """,
     )
-    found = tree(sys.executable, parent, grace=1.5)
+    outcome = tree(sys.executable, parent, grace=1.5)
     assert len(list(tmp_path.glob("ready-*"))) == 2
-    assert (found["alive"], found["killed"], found["code"]) == ([], 1, 4)
+    assert (outcome["alive"], outcome["killed"], outcome["code"]) == ([], 1, 4)
 
 
-def test_who_always_leaves_a_successor_is_caught(tree, tmp_path):
-    """Each dies at SIGTERM and leaves another, so that there is always one to tell."""
+def test_a_process_that_always_forks_a_successor_is_killed(tree, tmp_path):
+    """Each process ends on SIGTERM after it has forked another one."""
     heir = script(
         tmp_path,
         "heir.py",
@@ -299,42 +301,43 @@ while True:
     time.sleep(0.01)
 """,
     )
-    found = tree(sys.executable, heir, grace=0.5)
-    assert (found["alive"], found["left"]) == ([], [])
-    assert found["killed"] >= 1
+    outcome = tree(sys.executable, heir, grace=0.5)
+    assert (outcome["alive"], outcome["left"]) == ([], [])
+    assert outcome["killed"] >= 1
 
 
-def test_a_stopped_process_acts_on_its_end(tree, tmp_path):
+def test_a_suspended_process_handles_sigterm(tree, tmp_path):
     train = script(tmp_path, "train.py", TRAINER)
     text = f"{sys.executable} {train} & pid=$!; while [ ! -e $FOLDER/ready-$pid ]; do sleep 0.05; "
     text += "done; kill -STOP $pid; touch $FOLDER/ready; wait"
-    found = tree("sh", "-c", text, ready=2)
+    outcome = tree("sh", "-c", text, ready=2)
     assert (tmp_path / "checkpoint").read_text() == "01234"
-    assert (found["alive"], found["killed"]) == ([], 0)
+    assert (outcome["alive"], outcome["killed"]) == ([], 0)
 
 
-def test_no_grace_at_all(tree, tmp_path):
-    found = tree(sys.executable, script(tmp_path, "stubborn.py", STUBBORN), grace=0.0)
-    assert (found["alive"], found["killed"], found["signal"]) == ([], 1, signal.SIGKILL)
-    assert found["text"] == "1 process had to be killed"
+def test_a_grace_of_zero_kills_at_once(tree, tmp_path):
+    outcome = tree(sys.executable, script(tmp_path, "stubborn.py", STUBBORN), grace=0.0)
+    assert (outcome["alive"], outcome["killed"], outcome["signal"]) == ([], 1, signal.SIGKILL)
+    assert outcome["text"] == "1 process had to be killed"
 
 
-def test_a_command_that_ended_by_itself_leaves_its_daemons_to_be_ended(tree):
+def test_daemons_of_an_ended_command_are_stopped(tree):
     command = "(setsid sleep 60 >/dev/null 2>&1 &); trap '' TERM; touch $FOLDER/ready; exit 7"
-    found = tree("sh", "-c", command)
-    assert (found["alive"], found["code"], found["killed"]) == ([], 7, 0)
-    assert found["terminated"] in (1, 2)  # the shell may be told before it has quite gone
+    outcome = tree("sh", "-c", command)
+    assert (outcome["alive"], outcome["code"], outcome["killed"]) == ([], 7, 0)
+    # The shell may get a signal too, if it has not quite ended.
+    assert outcome["terminated"] in (1, 2)
 
 
-def test_a_command_that_ended_with_all_it_had(tree):
-    found = tree("sh", "-c", "trap '' TERM; touch $FOLDER/ready; exit 7", grace=60.0)
-    assert (found["alive"], found["code"], found["killed"]) == ([], 7, 0)
-    assert found["seconds"] < 30
+def test_nothing_is_stopped_after_the_whole_tree_ended(tree):
+    outcome = tree("sh", "-c", "trap '' TERM; touch $FOLDER/ready; exit 7", grace=60.0)
+    assert (outcome["alive"], outcome["code"], outcome["killed"]) == ([], 7, 0)
+    assert outcome["seconds"] < 30
 
 
-def test_orphans_that_die_meanwhile_are_buried_and_the_exit_code_stays(tree, tmp_path):
-    """Each inner shell ends before its child: fifty that nobody else would wait for."""
-    found = tree(
+def test_orphans_are_collected_and_the_exit_code_stays(tree, tmp_path):
+    """Each inner shell ends before its child, so that fifty processes have no parent to wait."""
+    outcome = tree(
         "sh",
         "-c",
         "children() { cat /proc/$PPID/task/*/children | wc -w; }; "
@@ -343,39 +346,39 @@ def test_orphans_that_die_meanwhile_are_buried_and_the_exit_code_stays(tree, tmp
         "trap 'exit 7' TERM; touch $FOLDER/ready; while :; do sleep 0.1; done",
     )
     assert int((tmp_path / "most").read_text()) > 1
-    assert (found["alive"], found["code"], found["children"]) == ([], 7, [])
+    assert (outcome["alive"], outcome["code"], outcome["children"]) == ([], 7, [])
 
 
 @pytest.mark.parametrize(("spare", "adopt"), [("before", True), ("named", False)])
 def test_what_was_there_before_or_is_named_is_spared(tree, spare, adopt):
-    found = tree("sh", "-c", "sleep 60 & touch $FOLDER/ready; wait", spare=spare, adopt=adopt)
-    assert (found["alive"], found["terminated"]) == ([], 2)
-    assert found["spared"] is True
+    outcome = tree("sh", "-c", "sleep 60 & touch $FOLDER/ready; wait", spare=spare, adopt=adopt)
+    assert (outcome["alive"], outcome["terminated"]) == ([], 2)
+    assert outcome["spared"] is True
 
 
 def test_without_adoption_those_who_were_seen_are_ended(tree, tmp_path):
     """As on macOS: an orphan is known because it was seen while its parent lived."""
     orphan = script(tmp_path, "orphan.py", READY + "time.sleep(60)")
-    found = tree(
+    outcome = tree(
         "sh",
         "-c",
         f"sh -c 'setsid {sys.executable} {orphan} & sleep 0.5; touch $FOLDER/ready'; sleep 60",
         ready=2,
         adopt=False,
     )
-    assert found["alive"] == []
-    assert (found["left"], found["killed"]) == ([], 0)
+    assert outcome["alive"] == []
+    assert (outcome["left"], outcome["killed"]) == ([], 0)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become someone without the right")
 def test_what_belongs_to_another_user_is_named_and_left(tree):
-    found = tree("sleep", "2", ready=0, drop=True, grace=60.0)
-    assert [[name, reason] for _, name, reason in found["left"]] == [
+    outcome = tree("sleep", "2", ready=0, drop=True, grace=60.0)
+    assert [[name, reason] for _, name, reason in outcome["left"]] == [
         ["sleep", "it belongs to root"]
     ]
-    assert found["text"] == f"sleep (pid {found['pid']}) still runs: it belongs to root"
-    assert found["seconds"] < 30
-    assert (found["code"], found["alive"]) == (0, [])  # it has ended by itself since
+    assert outcome["text"] == f"sleep (pid {outcome['pid']}) still runs: it belongs to root"
+    assert outcome["seconds"] < 30
+    assert (outcome["code"], outcome["alive"]) == (0, [])  # it has ended by itself since
 
 
 def test_in_words():
@@ -395,6 +398,6 @@ def test_time_in_which_we_were_stopped_ourselves_is_no_grace(clock):
     assert watch.read() == 1.5
 
 
-def test_time_goes_on_by_the_clock_alone():
+def test_the_deadline_follows_the_clock_alone():
     watch = _StopWatch(time.monotonic)
     assert watch.read() < PATIENCE_S

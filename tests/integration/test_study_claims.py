@@ -134,7 +134,7 @@ def test_a_living_process_keeps_its_trial_without_heartbeats(where: str) -> None
         assert claims.reclaim(ledger, "s") == []
 
 
-def test_one_on_another_machine_loses_it_after_a_minute_of_silence(tmp_path) -> None:
+def test_a_claim_of_another_machine_expires_after_a_minute(tmp_path) -> None:
     clock = Clock()
     elsewhere = replace(ME, host="another")
     with open_ledger(tmp_path / "ledger.sqlite", clock=clock) as ledger:
@@ -230,5 +230,5 @@ def test_concurrent_planners_plan_one_study(where: str) -> None:
 def test_a_damaged_plan_names_its_study(ledger: Ledger) -> None:
     with ledger._engine.begin() as connection:
         connection.execute(text("UPDATE joulecast_studies SET document = '{\"name\": 1}'"))
-    with pytest.raises(LedgerError, match="study s is damaged"):
+    with pytest.raises(LedgerError, match=r"study s\b"):
         studies.load(ledger, "s")

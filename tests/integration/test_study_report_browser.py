@@ -20,9 +20,9 @@ NAMES = (HOSTILE, r"\input{x} $a_b$", "quotes \"'` & 🔥", "y" * 300)
 def show(open_page, tmp_path: Path):
     """Writes the page of a study and opens it from the disk."""
 
-    def opened(found: Findings):
+    def opened(findings: Findings):
         path = tmp_path / "study.html"
-        path.write_text(render_study(found), encoding="utf-8")
+        path.write_text(render_study(findings), encoding="utf-8")
         return open_page(path)
 
     return opened
@@ -41,8 +41,8 @@ def hostile() -> Findings:
 
 
 def test_it_draws_every_run_and_fetches_nothing(show):
-    found = derive_findings(results(), load=lambda run: training(epochs=4))
-    opened = show(found)
+    findings = derive_findings(results(), load=lambda run: training(epochs=4))
+    opened = show(findings)
     page = opened.page
     assert opened.requests == [opened.url]
     assert opened.complaints == []
@@ -53,11 +53,11 @@ def test_it_draws_every_run_and_fetches_nothing(show):
     assert page.locator('[data-figure="box:energy_j"] .boxlayer path.box').count() == 6
     assert page.locator('[data-figure="act:0"] .errorbar').count() == 6
     letters = page.locator('[data-figure="tradeoff"] .textpoint').all_text_contents()
-    assert sorted(letters) == sorted(c.label for c in found.tradeoff.configurations)
+    assert sorted(letters) == sorted(c.label for c in findings.tradeoff.configurations)
     rows = page.locator("#configurations tbody tr")
     assert rows.count() == 6
     first = rows.nth(0).locator("data").nth(0).get_attribute("value")
-    assert float(first) == found.tradeoff.configurations[0].cost.value
+    assert float(first) == findings.tradeoff.configurations[0].cost.value
 
 
 def test_a_script_in_a_name_does_not_run(show):
@@ -81,8 +81,8 @@ def test_a_script_in_a_name_does_not_run(show):
 @pytest.mark.parametrize("width", [360, 390, 1200])
 @pytest.mark.parametrize("which", ["hostile", "plain"])
 def test_nothing_sticks_out_of_a_phone(show, which, width):
-    found = hostile() if which == "hostile" else derive_findings(results())
-    page = show(found).page
+    findings = hostile() if which == "hostile" else derive_findings(results())
+    page = show(findings).page
     page.set_viewport_size({"width": width, "height": 740})
     page.wait_for_timeout(600)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -112,7 +112,7 @@ def test_dark_and_light_have_their_own_colors(show):
 
 
 @pytest.mark.parametrize(
-    "found",
+    "findings",
     [
         lambda: derive_findings(results(study(repetitions=1))),
         lambda: derive_findings(results(ONE_RUN)),
@@ -122,8 +122,8 @@ def test_dark_and_light_have_their_own_colors(show):
     ],
     ids=["one repetition", "one run", "constant", "all failed", "no metric"],
 )
-def test_little_data_are_drawn_without_a_complaint(show, found):
-    opened = show(found())
+def test_little_data_are_drawn_without_a_complaint(show, findings):
+    opened = show(findings())
     assert opened.complaints == []
     assert opened.requests == [opened.url]
     drawn = int(opened.page.get_attribute("body", "data-drawn"))

@@ -122,7 +122,7 @@ def test_written_again_it_is_the_same_to_the_byte(runs: Path, tmp_path: Path):
     assert contents[0] == contents[1]
     assert b"CreationDate" not in contents[0]["tradeoff.pdf"]
     assert b"<dc:date>" not in contents[0]["tradeoff.svg"]
-    # Letters stay letters, so that they can be searched, copied and set anew.
+    # Letters are text, not outlines, so that they can be searched and copied.
     assert (
         b"/FontFile2" in contents[0]["tradeoff.pdf"]
         and b"/Type3" not in contents[0]["tradeoff.pdf"]
@@ -130,7 +130,7 @@ def test_written_again_it_is_the_same_to_the_byte(runs: Path, tmp_path: Path):
     assert b"<text" in contents[0]["tradeoff.svg"]
 
 
-def test_what_others_wrote_is_left_alone(runs: Path, tmp_path: Path):
+def test_files_of_others_are_not_overwritten(runs: Path, tmp_path: Path):
     folder = tmp_path / "paper"
     folder.mkdir()
     (folder / "tests.tex").write_text("mine")
@@ -157,13 +157,13 @@ def test_own_files_are_replaced_and_edited_ones_are_not(runs: Path, tmp_path: Pa
 
 def test_a_folder_that_cannot_be_made_is_an_error(runs: Path, tmp_path: Path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(JoulecastError, match="cannot write"):
+    with pytest.raises(JoulecastError, match="file/paper"):
         report(runs, *BY, "--paper", tmp_path / "file" / "paper")
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 @pytest.mark.parametrize("options", ["", "[twocolumn]"], ids=["one column", "two"])
-def test_latex_takes_the_whole_folder(runs: Path, tmp_path: Path, options: str):
+def test_latex_compiles_the_whole_folder(runs: Path, tmp_path: Path, options: str):
     if subprocess.run(["kpsewhich", "booktabs.sty"], capture_output=True).returncode:
         pytest.skip("booktabs is not installed")
     folder = tmp_path / "paper"
@@ -226,7 +226,7 @@ metric = "accuracy"
 """
 
 
-def test_a_study_that_really_ran(tmp_path: Path):
+def test_a_study_run_by_the_command(tmp_path: Path):
     (tmp_path / "train.py").write_text(TRAIN)
     (tmp_path / "study.toml").write_text(PLAN)
     where = ("--ledger", tmp_path / "ledger.db")
@@ -237,7 +237,7 @@ def test_a_study_that_really_ran(tmp_path: Path):
     assert document["counts"]["finished"] == 4 and document["counts"]["failed"] == 2
     assert {f["configuration"] for f in document["failures"]} == {"broken"}
     assert len(document["failures"]) == 2
-    assert all("no such layer: <b>" in f["error"] for f in document["failures"])
+    assert all("<b>" in f["error"] for f in document["failures"])
     assert [(c["name"], len(c["rows"]), c["failed"]) for c in document["configurations"]] == [
         ("small", 2, 0),
         ("large", 2, 0),
@@ -245,6 +245,6 @@ def test_a_study_that_really_ran(tmp_path: Path):
     ]
     page = joulecast("study", "report", "tiny", *where, cwd=tmp_path)
     assert page.stdout.strip() == "tiny-study.html"
-    assert "no such layer: &lt;b&gt;" in (tmp_path / "tiny-study.html").read_text()
+    assert "layer: &lt;b&gt;" in (tmp_path / "tiny-study.html").read_text()
     wrong = joulecast("study", "report", "tinny", *where, cwd=tmp_path)
     assert wrong.returncode == 2 and "tiny" in wrong.stderr

@@ -11,8 +11,8 @@ from joulecast.errors import UsageError
 from joulecast.workload import OperatorKind, Phase, analyze
 from joulecast.workload.model import MULTIPLYING
 
-# They are looked for and not imported: beside a CPU build of torch, torchvision imports only once
-# it is mended.
+# Only searched for, not imported: with a CPU build of torch, torchvision cannot be imported before
+# joulecast registers the operators that it needs.
 for package in ("torch", "torchvision", "timm", "transformers"):
     if find_spec(package) is None:
         pytest.skip(f"{package} is not installed", allow_module_level=True)
@@ -81,7 +81,7 @@ def test_vision_models_as_published(name):
 def test_language_models_have_their_parameters(name):
     work = analyze(f"transformers:{name}", training=False, precision="bf16")
     assert work.parameters / 1e6 == pytest.approx(LANGUAGE[name], rel=0.01)
-    assert not any("run on the CPU" in note or "moved bytes" in note for note in work.notes)
+    assert work.ops and not any("CPU" in note or "bytes" in note for note in work.notes)
 
 
 @pytest.mark.parametrize("name", ["gpt2", "llama-7b"])
@@ -111,7 +111,7 @@ def test_an_encoder_attends_to_all():
     assert work.flops(kind=OperatorKind.ATTENTION) == layers * 4 * tokens**2 * width
 
 
-def test_configurations_written_out_and_heads_named():
+def test_written_configurations_and_named_heads():
     small = "LlamaConfig(hidden_size=64, num_hidden_layers=2, intermediate_size=128, vocab_size=99)"
     work = analyze(f"transformers:{small}", 16)
     assert work.parameters == 2 * 99 * 64 + 2 * (4 * 64**2 + 3 * 64 * 128 + 2 * 64) + 64
@@ -136,14 +136,14 @@ def test_unknown_names_give_the_nearest(name, near):
         analyze(name)
 
 
-def test_a_bare_name_is_found_in_the_library_that_has_it():
+def test_a_bare_name_is_searched_in_every_library():
     assert analyze("resnet18").name == "torchvision:resnet18"
     assert analyze("gpt2", 8).name == "transformers:gpt2"
     assert analyze("resnet18d").name == "timm:resnet18d"
 
 
-def test_detectors_are_refused_and_films_have_frames():
-    with pytest.raises(UsageError, match="detects"):
+def test_detectors_are_refused_and_videos_have_frames():
+    with pytest.raises(UsageError, match="fasterrcnn_resnet50_fpn"):
         analyze("torchvision:fasterrcnn_resnet50_fpn")
     assert analyze("torchvision:r3d_18", training=False).input_shape == (3, 16, 224, 224)
 

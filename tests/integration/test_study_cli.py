@@ -499,7 +499,6 @@ print(outcome.ended, len(outcome.trials), sorted(table.numbers("size")), set(tab
         [sys.executable, "-c", script, place.folder],
         cwd=place.folder,
         env=place.env,
-        cwd=place.folder,
         capture_output=True,
         text=True,
         timeout=150,

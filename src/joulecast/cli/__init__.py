@@ -60,38 +60,34 @@ def main() -> NoReturn:
     """Entry point. Exit codes: 0 done, 1 failed, 2 misuse; a wrapped command's own otherwise."""
     try:
         group.main(prog_name="joulecast", standalone_mode=False)
-        _leave(0)
+        sys.exit(0)
     except click.exceptions.Exit as error:
-        _leave(error.exit_code)
+        sys.exit(error.exit_code)
     except click.ClickException as error:
         if _debugged():
             raise
         # This error exists from click 8.2 on.
         if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
             error.show()
-            _leave(error.exit_code)
+            sys.exit(error.exit_code)
         message = former_names.replaced(error) or error.format_message()
         text = " ".join(message.split()).removesuffix(".")
         context = getattr(error, "ctx", None)
         see = f" (see: {context.command_path} --help)" if context else ""
         click.echo(f"joulecast: {text}{see}", err=True)
-        _leave(error.exit_code)
+        sys.exit(error.exit_code)
     except click.Abort:
-        _leave(130)
+        sys.exit(130)
     except JoulecastError as error:
         if _debugged():
             raise
         click.echo(f"joulecast: {error}", err=True)
-        _leave(error.exit_code)
+        sys.exit(error.exit_code)
     except BrokenPipeError:
         # The reader of the output has ended: `joulecast runs | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        _leave(1)
+        sys.exit(1)
 
 
 def _debugged() -> bool:
     return "--debug" in sys.argv[1:2]
-
-
-def _leave(code: int) -> NoReturn:
-    sys.exit(code)

@@ -52,7 +52,7 @@ class Lines:
             if line_break is None or data[line_break.start() :] == b"\r":
                 break
             if line_break.end() > at + 1 and hit - at <= MAX_LINE:
-                is_line = data[line_break.start()] == 0x0A or _ends_line(data, line_break)
+                is_line = data.startswith((b"\n", b"\r\n"), line_break.start())
                 text = _text(data[at : min(line_break.start(), at + MAX_LINE)])
                 yield text, "\n" if is_line else "\r"
             at = line_break.end()
@@ -73,10 +73,6 @@ def _line_start(data: bytes, low: int, at: int) -> int:
     for move in _BREAK.finditer(data, max(start, at - MAX_LINE), at):
         start = move.end()
     return start
-
-
-def _ends_line(data: bytes, found: re.Match[bytes]) -> bool:
-    return data[found.start() : found.start() + 2] == b"\r\n"
 
 
 def _text(line: bytes) -> str:

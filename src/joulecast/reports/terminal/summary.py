@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from ...recording.summary import DomainEnergy, Summary
 from ...units import add_independent, format_duration, format_quantity, one_line
-from ..words.common import epoch_estimate, provenance_text, status_text
+from ..words.common import counted, epoch_estimate, provenance_text, status_text
 
 MAX_DOMAINS = 3
 
@@ -37,7 +37,7 @@ def summary_lines(
     each = epoch_estimate(summary.epochs)
     if each:
         source = f", read from {epochs_from}" if epochs_from else ""
-        lines.append(f"  {_count(len(summary.epochs), 'epoch')}: {each}{source}")
+        lines.append(f"  {counted(len(summary.epochs), 'epoch')}: {each}{source}")
     if summary.above_idle is not None:
         lines.append(f"  above idle: {summary.above_idle}")
     if summary.wall is not None:
@@ -49,10 +49,6 @@ def summary_lines(
     where = f" --ledger {shlex.quote(ledger)}" if ledger else ""
     lines.append(f"  more: joulecast show {header.run_id[:8]}{where}")
     return lines
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _domains(summary: Summary) -> list[str]:

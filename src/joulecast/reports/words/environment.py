@@ -8,6 +8,7 @@ from ...errors import BadInputError
 from ...hardware.detect.gpu import DetectedGpu
 from ...hardware.environment import Environment
 from ...units import format_quantity
+from .common import counted
 
 Rows = list[tuple[str, str]]
 
@@ -72,8 +73,8 @@ def _cpu(environment: Environment) -> str:
         cpu.name,
         cpu.microarchitecture and _joined(cpu.microarchitecture, cpu.codename),
         cpu.sockets and cpu.sockets > 1 and f"{cpu.sockets} sockets",
-        cpu.cores and _count(cpu.cores, "core"),
-        cpu.threads and _count(cpu.threads, "thread"),
+        cpu.cores and counted(cpu.cores, "core"),
+        cpu.threads and counted(cpu.threads, "thread"),
         fewer and f"{cpu.usable_threads} of them usable",
         environment.limits.cpus and f"limited to {environment.limits.cpus:g} CPUs",
     )
@@ -121,10 +122,6 @@ def _software(environment: Environment) -> str:
 
 def _bytes(count: float | None) -> str:
     return "" if count is None else format_quantity(float(count), "B")
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _list(*parts: str | float | bool | None) -> str:

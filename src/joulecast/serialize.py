@@ -24,7 +24,7 @@ def to_builtins(value: Any) -> Any:
     Enumerations become texts, tuples and arrays become lists, and what is not a finite number
     becomes None, because JSON has no other word for it.
 
-    Example:
+    Examples:
         >>> to_builtins({"energy_j": (1.0, float("nan"))})
         {'energy_j': [1.0, None]}
     """

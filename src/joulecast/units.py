@@ -59,7 +59,7 @@ class Estimate:
         own_high: upper bound likewise.
         reason: what limits the value, None where nothing does.
 
-    Example:
+    Examples:
         >>> print(joulecast.Estimate(12_300, 11_900, 12_700))
         12.3 kJ (11.9 to 12.7)
     """

@@ -88,7 +88,7 @@ def calibrate(
         WallFitError: power at the wall could not be fitted; the constants are kept.
         LedgerError: the ledger cannot be written.
 
-    Example:
+    Examples:
         >>> calibration = joulecast.calibrate("cpu", duration_s=5)
         >>> calibration.devices[0].values["launch_s"] > 0
         True
@@ -134,7 +134,7 @@ def calibrate_wall(
         BadInputError: the file cannot be read, or wall power cannot be fitted (`WallFitError`).
         LedgerError: the ledger cannot be read or written.
 
-    Example:
+    Examples:
         >>> joulecast.calibrate_wall("readings.csv")  # doctest: +SKIP
     """
     environment = Environment.detect().to_json()
@@ -154,7 +154,7 @@ def stored_calibration(ledger: str | Path | None = None) -> MachineCalibration:
     Raises:
         LedgerError: the ledger cannot be read, or what it keeps is damaged.
 
-    Example:
+    Examples:
         >>> joulecast.stored_calibration(ledger="empty.sqlite").devices
         []
     """
@@ -183,7 +183,7 @@ def forget_calibration(
     Returns:
         How many were dropped, in `forgotten`.
 
-    Example:
+    Examples:
         >>> joulecast.forget_calibration("gpu:0").forgotten
         0
     """

@@ -53,7 +53,7 @@ class Environment:
             root: the root folder; another one than "/" is for tests.
             env: environment variables that hide GPUs; those of this process by default.
 
-        Example:
+        Examples:
             >>> environment = joulecast.Environment.detect()
             >>> environment.effective_cpus > 0
             True

@@ -64,7 +64,7 @@ def open_ledger(
         MissingExtraError: PostgreSQL without its driver.
         UsageError: a URL of another kind.
 
-    Example:
+    Examples:
         >>> with joulecast.open_ledger("ledger.sqlite") as ledger:
         ...     recording = ledger.load("last")
     """
@@ -139,7 +139,7 @@ class Ledger:
         Raises:
             RunNotFoundError: a name or id matches no run.
 
-        Example:
+        Examples:
             >>> with joulecast.open_ledger() as ledger:
             ...     [run.name for run in ledger.runs("digits", limit=2)]
             ['digits']
@@ -175,7 +175,7 @@ class Ledger:
         Raises:
             RunNotFoundError: no run matches, or several do; the text names the nearest.
 
-        Example:
+        Examples:
             >>> with joulecast.open_ledger() as ledger:
             ...     ledger.find("digits").energy.unit
             'J'
@@ -194,7 +194,7 @@ class Ledger:
         Raises:
             RunNotFoundError: no run matches, or several do.
 
-        Example:
+        Examples:
             >>> with joulecast.open_ledger() as ledger:
             ...     len(joulecast.summarize(ledger.load("digits")).epochs)
             2

@@ -39,7 +39,7 @@ def export_run(
         UsageError: the file cannot be written.
         LedgerError: the ledger cannot be read.
 
-    Example:
+    Examples:
         >>> joulecast.export_run("digits", "run.json")
     """
     path = Path(output) if isinstance(output, str | Path) else None
@@ -89,7 +89,7 @@ def import_runs(
         BadInputError: a file cannot be read, or has no run; those before it are added.
         LedgerError: a run is in the ledger already, or the ledger cannot be written.
 
-    Example:
+    Examples:
         >>> joulecast.export_run("digits", "digits.json")
         >>> joulecast.import_runs("digits.json", ledger="team.sqlite")[0].name
         'digits'

@@ -136,7 +136,7 @@ def summarize(recording: Recording) -> Summary:
     Args:
         recording: as `Ledger.load` returns it.
 
-    Example:
+    Examples:
         >>> with joulecast.open_ledger() as ledger:
         ...     joulecast.summarize(ledger.load("digits")).metrics
         {'accuracy': 0.9}

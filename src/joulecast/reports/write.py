@@ -36,7 +36,7 @@ def report(
         UsageError: the file cannot be written, or the run has no figures.
         MissingExtraError: plotly or jinja2 is not installed.
 
-    Example:
+    Examples:
         >>> joulecast.report("digits", "run.html")
         PosixPath('run.html')
     """

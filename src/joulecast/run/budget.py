@@ -57,7 +57,7 @@ class Budget:
     Raises:
         UsageError: the amount is no budget or is zero, a price is missing, the country is unknown.
 
-    Example:
+    Examples:
         >>> joulecast.Budget("30gCO2", carbon_intensity=360).limit_j
         300000.0
     """

@@ -30,7 +30,7 @@ def doctor(scope: str = "machine") -> Checkup:
     Returns:
         Power by domain (W, with 90 % intervals), the meters that cannot be read, the environment.
 
-    Example:
+    Examples:
         >>> checkup = joulecast.doctor()
         >>> checkup.power.unit
         'W'

@@ -76,7 +76,7 @@ def forecast(
         MissingExtraError: torch or the model's library is not installed.
         ProbeError: the job cannot be run here.
 
-    Example:
+    Examples:
         >>> import torch
         >>> forecasts = joulecast.forecast(
         ...     torch.nn.Linear(512, 10), (512,), gpu="A100 SXM4 80GB", steps=1000

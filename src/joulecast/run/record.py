@@ -86,7 +86,7 @@ def record(
         UsageError: an argument makes no sense. Trouble with meters or the ledger never raises: it
             is reported on stderr and among the recording's warnings, and the training goes on.
 
-    Example:
+    Examples:
         >>> with joulecast.record("example", epochs=2, quiet=True) as run:
         ...     for epoch in run.epochs():
         ...         run.log(accuracy=0.9)

@@ -42,7 +42,7 @@ def runs(
         RunNotFoundError: a name or id matches no run.
         UsageError: an instant or the status is not valid.
 
-    Example:
+    Examples:
         >>> [run.name for run in joulecast.runs("digits", since="7d", limit=1)]
         ['digits']
     """

@@ -56,7 +56,7 @@ def show(run: str, *, ledger: str | Path | None = None, stabilization: str = "cu
         LedgerError: the ledger cannot be read.
         MissingExtraError: `"fluss"` is asked for and stumpy is not installed.
 
-    Example:
+    Examples:
         >>> joulecast.show("digits").summary.total.unit
         'J'
     """

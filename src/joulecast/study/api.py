@@ -49,7 +49,7 @@ def run_study(
         KeyboardInterrupt: Ctrl-C; the trial under way becomes pending again, and a later call
             continues the study.
 
-    Example:
+    Examples:
         >>> study = joulecast.read_study("study.toml")
         >>> joulecast.run_study(study).counts["finished"]
         4
@@ -98,7 +98,7 @@ def study_status(name: str, *, ledger: str | Path | None = None) -> StudyStatus:
     Raises:
         StudyNotFoundError: there is no such study; the error lists the nearest names.
 
-    Example:
+    Examples:
         >>> joulecast.study_status("digits").energy.used_j > 0
         True
     """
@@ -112,7 +112,7 @@ def list_studies(*, ledger: str | Path | None = None) -> StudyList:
     Args:
         ledger: a file or PostgreSQL URL; `JOULECAST_LEDGER`, or the user's data folder by default.
 
-    Example:
+    Examples:
         >>> [study.name for study in joulecast.list_studies().studies]
         ['digits']
     """
@@ -161,7 +161,7 @@ def study_results(
     Raises:
         StudyNotFoundError: there is no such study; the error lists the nearest names.
 
-    Example:
+    Examples:
         >>> results = joulecast.study_results("digits")
         >>> len(results.table.columns["energy_j"])
         4
@@ -207,7 +207,7 @@ def findings(
         StudyNotFoundError: there is no such study; the error lists the nearest names.
         UsageError: a table without factors, or an option makes no sense.
 
-    Example:
+    Examples:
         >>> digits = joulecast.findings("digits")
         >>> digits.tradeoff.pick.name
         'cnn'

@@ -67,7 +67,7 @@ def read_study(path: str | Path) -> Study:
     Raises:
         BadPlanError: the file cannot be read, or a key in it is wrong; the error names the key.
 
-    Example:
+    Examples:
         >>> study = joulecast.read_study("study.toml")
         >>> study.factors
         {'architecture': ('mlp', 'cnn')}

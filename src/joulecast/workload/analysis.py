@@ -52,7 +52,7 @@ def analyze(
         MissingExtraError: torch, or the library that the model comes from, is not installed.
         BadInputError: the file or function that builds the model fails.
 
-    Example:
+    Examples:
         >>> from torch import nn
         >>> model = nn.Sequential(nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10))
         >>> work = joulecast.analyze(model, (784,), batch=32)

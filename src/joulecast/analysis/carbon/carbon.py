@@ -102,7 +102,7 @@ def carbon(
         RunNotFoundError: a run is not in the ledger.
         UsageError: a value is impossible, or two options exclude each other.
 
-    Example:
+    Examples:
         >>> report = joulecast.carbon("50kWh", region="France", year=2021)
         >>> round(report.sum.operational.value)
         2990

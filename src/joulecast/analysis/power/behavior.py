@@ -104,7 +104,7 @@ def power_behavior(summary: Summary, stabilization: str = "cusum") -> PowerBehav
         MissingExtraError: `fluss` is asked for and stumpy is not installed.
         UsageError: the method is unknown.
 
-    Example:
+    Examples:
         >>> with joulecast.open_ledger() as ledger:  # doctest: +SKIP
         ...     power_behavior(joulecast.summarize(ledger.load("last"))).stabilizing.t_s
         42.0

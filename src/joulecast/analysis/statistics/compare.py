@@ -55,7 +55,7 @@ def compare(
         RunNotFoundError: no recorded run matches.
         UsageError: the options do not fit together.
 
-    Example:
+    Examples:
         >>> runs = {"model": ["a"] * 3 + ["b"] * 3, "energy_j": [9.0, 9.2, 9.1, 7.0, 7.1, 7.3]}
         >>> round(joulecast.compare(runs).pairs[0].median_change_pct)
         -22

@@ -85,7 +85,7 @@ def correlate(
         MissingExtraError: scipy is not installed.
         UsageError: the two columns are the same.
 
-    Example:
+    Examples:
         >>> runs = {"batch": [8, 16, 32, 64], "energy_j": [9.0, 7.0, 6.0, 5.5]}
         >>> joulecast.correlate(runs, "batch", "energy_j").overall.rho
         -1.0

@@ -56,7 +56,7 @@ def load_table(
         RunNotFoundError: `source` names an unknown run, or no run has the tags.
         UsageError: nothing is asked for, or a file and recorded runs at once.
 
-    Example:
+    Examples:
         >>> table = load_table({"model": ["a", "a", "b"], "energy_j": [1.0, 2.0, 3.0]})
         >>> load_table(table, where={"model": "a"}).numbers("energy_j").tolist()
         [1.0, 2.0]

@@ -84,7 +84,7 @@ def tradeoff(
         RunNotFoundError: a run is not in the ledger.
         UsageError: an option is impossible, or two exclude each other.
 
-    Example:
+    Examples:
         >>> data = {"architecture": ["small", "large"], "energy_j": [1e5, 3e5],
         ...         "accuracy": [0.93, 0.94]}
         >>> joulecast.tradeoff(data).pick.name

@@ -71,7 +71,7 @@ def evaluate(
         RunNotFoundError: there is no such recorded run.
         UsageError: an unknown method, a file and recorded runs at once, or `by` without a file.
 
-    Example:
+    Examples:
         >>> rows = ["run_id,epoch,duration_s,energy_j", "a,0,10,300", "a,1,8,100", "a,2,8,100"]
         >>> _ = Path("epochs.csv").write_text("\\n".join(rows))
         >>> evaluation = joulecast.evaluate("epochs.csv", methods=["carbontracker"])

@@ -108,7 +108,7 @@ def find_cpu(name: str) -> CpuModel:
     Raises:
         UnknownHardwareError: no model fits; the text lists the nearest names.
 
-    Example:
+    Examples:
         >>> find_cpu("Intel(R) Xeon(R) Gold 6248 CPU @ 2.50GHz").tdp_w
         150.0
     """

@@ -123,7 +123,7 @@ def find_gpu(name: str) -> GpuModel:
         UnknownHardwareError: no board fits, or several do ("A100" is four boards of 250 to 400 W;
             a vGPU or MIG slice is not its board). The text lists the nearest names.
 
-    Example:
+    Examples:
         >>> find_gpu("RTX 3090").tdp_w
         350
     """

@@ -54,7 +54,7 @@ def _fold(name: str) -> str:
 def normalize(name: str) -> tuple[str, ...]:
     """The tokens that identify a product, in the order written; () where none remain.
 
-    Example:
+    Examples:
         >>> normalize("NVIDIA GeForce RTX 3090")
         ('rtx', '3090')
         >>> normalize("Intel(R) Xeon(R) CPU E5-2680 v3 @ 2.50GHz")

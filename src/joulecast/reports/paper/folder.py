@@ -63,7 +63,7 @@ def write_paper(findings: Findings, folder: str | Path, *, force: bool = False) 
         MissingExtraError: matplotlib is not installed.
         UsageError: a file was not written by joulecast, or was changed; `force` overwrites it.
 
-    Example:
+    Examples:
         >>> files = joulecast.write_paper(joulecast.findings("digits"), "paper")
         >>> [path.name for path in files if path.suffix == ".tex"]
         ['configurations.tex', 'front.tex', 'pairs.tex', 'tests.tex']

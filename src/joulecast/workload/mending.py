@@ -1,11 +1,10 @@
-"""Imports torchvision next to a torch that it was not built for, and without torch's compiler."""
+"""Imports torchvision next to a torch that it was not built for."""
 
 import importlib.util
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .compiler import without_compiler
 from .recipe import package
 
 _schemas: list[Any] = []
@@ -41,5 +40,4 @@ def mend_torchvision() -> None:
 def import_torchvision(feature: str) -> ModuleType:
     """torchvision, usable with this torch; raises `MissingExtraError` for `feature` without it."""
     mend_torchvision()
-    with without_compiler():
-        return package("torchvision", feature, "forecast")
+    return package("torchvision", feature, "forecast")

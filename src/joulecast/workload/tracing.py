@@ -15,7 +15,6 @@ from ..errors import JoulecastError, UsageError
 from . import inputs as tensors
 from .building import for_real, on_meta
 from .calls import Calls
-from .compiler import without_compiler
 from .layers import LOSS, LayerTracker
 from .losses import loss_of
 from .model import Layer, Op, Phase, Workload
@@ -83,7 +82,7 @@ class _Trace:
 def trace(recipe: Recipe, value: Any, batch: int, settings: Settings) -> Workload:
     """The workload of a recipe with an input; see `analyze` for the errors it raises."""
     notes: list[str] = []
-    with warnings.catch_warnings(), without_compiler():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = on_meta(recipe, notes)
         inputs, note = tensors.read(value, batch, recipe, model)

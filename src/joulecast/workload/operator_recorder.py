@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from .kernels import Kernel
 from .layers import LayerTracker
-from .meta_results import MetaResults
+from .meta_results import Shortcut, shortcut_of
 from .model import MULTIPLYING, Op, Phase
 from .operator_rules import Rule, rule_of, unknown
 
@@ -36,7 +36,7 @@ class OperatorRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._tf32 = tf32
         self._kernels: Counter[tuple[str, Phase, Kernel]] = Counter()
         self._rules: dict[Any, Rule | None] = {}
-        self._results = MetaResults()
+        self._shortcuts: dict[Any, Shortcut | None] = {}
         self._silent = False
         self._live_bytes = 0.0
         self._living: dict[int, weakref.ref[Any]] = {}
@@ -47,6 +47,13 @@ class OperatorRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _should_skip_dynamo(cls) -> bool:
         # Skipping torch's compiler would import it.
         return False
+
+    def _result(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if func not in self._shortcuts:
+            self._shortcuts[func] = shortcut_of(func)
+        shortcut = self._shortcuts[func]
+        result = NotImplemented if shortcut is None else shortcut(args, kwargs)
+        return func(*args, **kwargs) if result is NotImplemented else result
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -60,7 +67,7 @@ class OperatorRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             # A composite operator: its parts are counted.
             with self:
                 return func.decompose(*args, **kwargs)
-        out = self._results.call(func, args, kwargs)
+        out = self._result(func, args, kwargs)
         if not self._silent:
             if rule is None:
                 self.uncounted[func._schema.name.replace("::", ".")] += 1

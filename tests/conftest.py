@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # the fakes, whatever the import mode
+# pytest-xdist sets it, and commands would be as wide as that instead of as wide as a pipe.
+os.environ.pop("COLUMNS", None)
 
 from fakes.nvml import FakeNvml, build
 from fakes.powercap import Powercap

@@ -243,7 +243,7 @@ def test_recorded_runs(joulecast: Joulecast, tmp_path: Path) -> None:
 
 def test_a_ledger_without_runs(joulecast: Joulecast, tmp_path: Path) -> None:
     assert len(joulecast("--json", code=2).stderr.splitlines()) == 1
-    missing = joulecast("--ledger", tmp_path / "none.sqlite", code=1)
+    missing = joulecast("--ledger", tmp_path / "none.sqlite", code=2)
     assert len(missing.stderr.splitlines()) == 1
 
 

@@ -103,7 +103,7 @@ def test_the_constants_of_this_machine(
         other = environment | {"cpu": {"name": "another"}}
         assert calibration_of(ledger, other, "cpu") is None
     assert kept is not None and kept.compute == values["compute"]
-    assert (kept.samples_per_s, kept.outdated) == (None, False)
+    assert not kept.outdated
     shown = json.loads(joulecast("calibrate", "--show", "--json").stdout)
     assert [d["values"] for d in shown["devices"]] == [values]
     assert shown["devices"][0]["made_at"] > 0

@@ -14,7 +14,7 @@ from ..hardware.environment import Environment
 from ..ledger import Ledger, calibrations, open_ledger
 from ..result import Result
 from ..wall.csv_file import read_readings
-from ..wall.plug import Address, Plug, parse_plug
+from ..wall.plug import Plug, parse_plug
 from ..wall.regression import WallFitError, fit_recordings, fit_wall
 from ..wall.side_by_side import SideBySide
 from ..wall.wall_energy import WallFit, read_fit, save_fit
@@ -53,17 +53,13 @@ class MachineCalibration(Result):
     forgotten: int | None = None
 
 
-def _no_progress(what: str) -> None:
-    pass
-
-
 def calibrate(
     device: str | None = None,
     *,
     duration_s: float | None = None,
     plug: str | None = None,
     ledger: str | Path | None = None,
-    progress: Callable[[str], None] = _no_progress,
+    progress: Callable[[str], None] = lambda test: None,
 ) -> MachineCalibration:
     """Measure this machine's constants with small tests, and keep them in the ledger.
 
@@ -105,7 +101,8 @@ def calibrate(
         opened = stack.enter_context(open_ledger(ledger))
         plugged = None
         if plug_address is not None:
-            plugged = stack.enter_context(_plugged(plug_address, environment))
+            plug_meter = SideBySide(Plug(plug_address), f"plug {plug_address}", environment)
+            plugged = stack.enter_context(plug_meter)
             progress("the idle machine, at the wall")
             time.sleep(_PLUG_IDLE_SHARE * duration_s)
             duration_s *= 1 - _PLUG_IDLE_SHARE
@@ -246,10 +243,6 @@ def _checked_duration(duration_s: float | None, with_plug: bool) -> float:
             f"--duration {duration_s:g}s: calibrating{condition} takes {min_s:g} s or more"
         )
     return duration_s
-
-
-def _plugged(address: Address, environment: Environment) -> SideBySide:
-    return SideBySide(Plug(address), f"plug {address}", environment)
 
 
 def _fit_plug(plugged: SideBySide) -> list[WallFit]:

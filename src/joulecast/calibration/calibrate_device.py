@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -35,10 +35,7 @@ def calibrate_device(
     input_s: tuple[float, float] | None,
     *,
     duration_s: float,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
-    env: Mapping[str, str] | None = None,
-    progress: Callable[[str], None] = lambda test: None,
+    progress: Callable[[str], None],
 ) -> DeviceCalibration:
     """Run a device's tests for about `duration_s` seconds, and fit its constants.
 
@@ -47,27 +44,23 @@ def calibrate_device(
         environment: of the machine.
         input_s: seconds of the host's input pipeline for one sample, and for each of its bytes.
         duration_s: for idle power and all tests.
-        clock: monotonic time, s.
-        sleep: as `time.sleep`.
-        env: environment variables.
         progress: is called with the name of each test.
 
     Raises:
         MissingExtraError: torch is not installed.
     """
-    env = os.environ if env is None else env
     torch = microbench.framework()
     device = torch.device(target.torch)
-    begun = clock()
+    begun = time.monotonic()
     if device.type == "cuda":
         # Allocates the device, so that its idle power is that of a job's.
         torch.ones(1, device=device)
     progress("idle")
     idle_s = min(_MAX_IDLE_S, _IDLE_SHARE * duration_s)
-    idle = idle_power(target.domains, idle_s, environment, clock, sleep, env)
-    load = _Load(clock)
-    left_s = max(1.0, duration_s - (clock() - begun))
-    measurements, summary = _run_tests(torch, device, left_s, clock, env, progress)
+    idle = idle_power(target.domains, idle_s, environment)
+    load = _Load()
+    left_s = max(1.0, duration_s - (time.monotonic() - begun))
+    measurements, summary = _run_tests(torch, device, left_s, progress)
     others = load.others()
     measurements = [
         each.with_power(power_of(summary, {each.test.name}, target.domains))
@@ -87,7 +80,7 @@ def calibrate_device(
         tests=timings,
         notes=_notes(target, others, bool(metered), timings),
         others=others,
-        seconds=clock() - begun,
+        seconds=time.monotonic() - begun,
         versions={"joulecast": __version__, "torch": str(torch.__version__)},
     )
 
@@ -104,12 +97,7 @@ def _notes(
 
 
 def _run_tests(
-    torch: Any,
-    device: Any,
-    seconds: float,
-    clock: Callable[[], float],
-    env: Mapping[str, str],
-    progress: Callable[[str], None],
+    torch: Any, device: Any, seconds: float, progress: Callable[[str], None]
 ) -> tuple[list[Measurement], Summary]:
     """The tests' measurements, and what was metered in the span of each."""
     tests = device_tests(torch, device)
@@ -119,28 +107,22 @@ def _run_tests(
     def act(tracker: Any) -> None:
         span: Callable[[str], AbstractContextManager[object]] = tracker.span
         measurements.extend(
-            microbench.measure_all(tests, wait, seconds, clock=clock, span=span, progress=progress)
+            microbench.measure_all(
+                tests, wait, seconds, clock=time.monotonic, span=span, progress=progress
+            )
         )
 
-    return measurements, measure(act, clock, env)
+    return measurements, measure(act)
 
 
-def idle_power(
-    domains: str,
-    seconds: float,
-    environment: Environment,
-    clock: Callable[[], float],
-    sleep: Callable[[float], None],
-    env: Mapping[str, str],
-) -> Constant:
+def idle_power(domains: str, seconds: float, environment: Environment) -> Constant:
     """Power of the domains while this process does nothing, W: the lowest of three means."""
-    machine = discover(
-        "machine", clock, env=env, cpu_time=CpuTime(clock, None), environment=environment
-    )
+    clock = time.monotonic
+    machine = discover("machine", clock, cpu_time=CpuTime(clock, None), environment=environment)
     meters = [m for m in machine.meters if _belongs(m.source.domain, domains)]
-    load = _Load(clock)
+    load = _Load()
     try:
-        watts = _idle_means(meters, seconds / _IDLE_PARTS, clock, sleep)
+        watts = _idle_means(meters, seconds / _IDLE_PARTS)
     finally:
         for meter in machine.meters:
             meter.close()
@@ -154,16 +136,11 @@ def idle_power(
     return Constant(min(watts), (max(watts) - min(watts)) / 2 / min(watts))
 
 
-def _idle_means(
-    meters: Sequence[Meter],
-    part_s: float,
-    clock: Callable[[], float],
-    sleep: Callable[[float], None],
-) -> list[float]:
+def _idle_means(meters: Sequence[Meter], part_s: float) -> list[float]:
     """Mean power of all meters together in each part of the time in which all gave readings, W."""
     if not meters:
         return []
-    parts = [measure_idle(meters, part_s, clock, sleep) for _ in range(_IDLE_PARTS)]
+    parts = [measure_idle(meters, part_s, time.monotonic, time.sleep) for _ in range(_IDLE_PARTS)]
     return [sum(part.values()) for part in parts if len(part) == len(meters)]
 
 
@@ -195,8 +172,8 @@ def _belongs(domain: str, domains: str) -> bool:
 class _Load:
     """The share of the processors' time that other programs took since this was created."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._times = CpuTime(clock, os.getpid())
+    def __init__(self) -> None:
+        self._times = CpuTime(time.monotonic, os.getpid())
         self._before = self._times.sample()
 
     def others(self) -> float | None:

@@ -63,7 +63,6 @@ def probe(
     step: Callable[[], None],
     *,
     seconds: float = SECONDS,
-    clock: Callable[[], float] = time.monotonic,
     env: Mapping[str, str] | None = None,
 ) -> StepForecast:
     """What a step takes, from running it: first until its time has settled, then measured.
@@ -73,7 +72,7 @@ def probe(
     system allocates new memory in each step, which another process may avoid, they also include a
     step without the system's time. Raises `ProbeError` where nothing is metered.
     """
-    each_s, count = _warmed(step, seconds * _WARM_UP, clock)
+    each_s, count = _warmed(step, seconds * _WARM_UP)
     size = max(1, round(seconds * (1 - _WARM_UP) / _PARTS / max(each_s, 1e-9)))
     usage: list[_MemoryUsage] = []
 
@@ -85,7 +84,7 @@ def probe(
                     step()
         usage.append(_MemoryUsage.now())
 
-    spans = [s for s in measure(parts, clock, env).spans if s.span.name == "probe"]
+    spans = [s for s in measure(parts, env).spans if s.span.name == "probe"]
     energies = [s.energy for s in spans if s.energy is not None]
     total_j = sum(e.value for e in energies)
     if len(energies) < len(spans) or total_j <= 0:
@@ -139,14 +138,10 @@ class _MemoryUsage:
         return new_bytes, system_s / total_s if total_s > 0 else 0.0
 
 
-def measure(
-    act: Callable[[EventTracker], None],
-    clock: Callable[[], float] = time.monotonic,
-    env: Mapping[str, str] | None = None,
-) -> Summary:
+def measure(act: Callable[[EventTracker], None], env: Mapping[str, str] | None = None) -> Summary:
     """The figures of what this process does in `act`; nothing is stored."""
     env = os.environ if env is None else env
-    environment = Environment.detect(env=env)
+    clock, environment = time.monotonic, Environment.detect(env=env)
     discovery = discover(
         "process", clock, env=env, cpu_time=CpuTime(clock, os.getpid()), environment=environment
     )
@@ -170,10 +165,9 @@ def measure(
     return summarize(sink.recording())
 
 
-def _warmed(
-    step: Callable[[], None], seconds: float, clock: Callable[[], float]
-) -> tuple[float, int]:
+def _warmed(step: Callable[[], None], seconds: float) -> tuple[float, int]:
     """Step until its time has settled, or `seconds` are over: that time, and how often."""
+    clock = time.monotonic
     begun, times = clock(), []
     while True:
         start = clock()

@@ -130,35 +130,20 @@ def read_stored(stored: calibrations.Stored) -> DeviceCalibration:
     return calibration
 
 
-def for_forecast(calibration: DeviceCalibration, sample_bytes: float | None = None) -> Calibration:
-    """The constants as a forecast uses them; numbers that are not positive are left out.
-
-    Args:
-        calibration: of the device.
-        sample_bytes: size of one sample in memory, for the rate of a loader in the training's own
-            process; None where the data is in memory already.
-    """
+def for_forecast(calibration: DeviceCalibration) -> Calibration:
+    """The constants as a forecast uses them; numbers that are not positive are left out."""
     names = {f.name for f in fields(Calibration)} & set(CONSTANTS)
     values = {name: _positive(calibration.values.get(name)) for name in names}
-    rate = None
-    if sample_bytes is not None and calibration.input_s is not None:
-        each_s, byte_s = calibration.input_s
-        seconds = each_s + byte_s * sample_bytes
-        rate = 1 / seconds if seconds > 0 else None
     others = calibration.others or 0.0
     return Calibration(
         **values,
-        samples_per_s=rate,
         disturbed=min(others, 1.0) if others >= BUSY_SHARE else 0.0,
         outdated=calibration.outdated,
     )
 
 
 def calibration_of(
-    ledger: Ledger,
-    environment: Mapping[str, Any],
-    device: str,
-    sample_bytes: float | None = None,
+    ledger: Ledger, environment: Mapping[str, Any], device: str
 ) -> Calibration | None:
     """The latest calibration of a device ("cpu", "gpu:0") of this machine, None without one.
 
@@ -166,7 +151,7 @@ def calibration_of(
         LedgerError: the ledger cannot be read, or the calibration is damaged.
     """
     stored = calibrations.load(ledger, environment, device)
-    return None if stored is None else for_forecast(read_stored(stored), sample_bytes)
+    return None if stored is None else for_forecast(read_stored(stored))
 
 
 def _positive(value: float | None) -> float | None:

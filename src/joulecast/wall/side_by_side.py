@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
@@ -37,14 +37,9 @@ class PowerPlug(Protocol):
 class _Meters:
     """The meters of one scope, and their samples."""
 
-    def __init__(
-        self,
-        scope: str,
-        clock: Callable[[], float],
-        env: Mapping[str, str],
-        environment: Environment,
-    ) -> None:
+    def __init__(self, scope: str, env: Mapping[str, str], environment: Environment) -> None:
         self.scope = scope
+        clock = time.monotonic
         follows = None if scope == "machine" else os.getpid()
         times = CpuTime(clock, follows)
         discovery = discover(scope, clock, env=env, cpu_time=times, environment=environment)
@@ -77,14 +72,13 @@ class SideBySide:
         name: str,
         environment: Environment,
         *,
-        clock: Callable[[], float] = time.monotonic,
         env: Mapping[str, str] | None = None,
         plug_s: float = PLUG_S,
     ) -> None:
         env = os.environ if env is None else env
-        self._plug, self._name, self._clock, self._plug_s = plug, name, clock, plug_s
+        self._plug, self._name, self._plug_s = plug, name, plug_s
         self._stop = threading.Event()
-        self._meters = [_Meters(scope, clock, env, environment) for scope in SCOPES]
+        self._meters = [_Meters(scope, env, environment) for scope in SCOPES]
         self._times: list[float] = []
         self._watts: list[float] = []
         self._lost: JoulecastError | None = None
@@ -116,7 +110,7 @@ class SideBySide:
     def _read_plug(self) -> None:
         failures = 0
         while not self._stop.wait(self._plug_s):
-            before_s = self._clock()
+            before_s = time.monotonic()
             try:
                 watts = self._plug.power_w()
             except JoulecastError as error:
@@ -126,7 +120,7 @@ class SideBySide:
                     return
                 continue
             failures = 0
-            self._times.append((before_s + self._clock()) / 2)
+            self._times.append((before_s + time.monotonic()) / 2)
             self._watts.append(watts)
 
     def readings(self) -> Readings:

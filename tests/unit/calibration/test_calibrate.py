@@ -331,10 +331,6 @@ class TestStored:
         for little in (0.14, None, -1.0):
             assert for_forecast(self.read(self.DOCUMENT | {"others": little})).disturbed == 0.0
 
-    def test_the_input_pipeline_counts_where_samples_have_a_size(self) -> None:
-        rate = for_forecast(self.read(self.DOCUMENT), sample_bytes=1e5).samples_per_s
-        assert rate == pytest.approx(1 / (1e-4 + 2e-4))
-
     @pytest.mark.parametrize(
         "document",
         [
@@ -344,7 +340,7 @@ class TestStored:
         ],
     )
     def test_numbers_that_are_not_positive_are_left_out(self, document: dict[str, object]) -> None:
-        assert for_forecast(self.read(document), sample_bytes=100.0) == Calibration()
+        assert for_forecast(self.read(document)) == Calibration()
 
     @pytest.mark.parametrize(
         "document", [{"values": {"compute": "fast"}}, {"values": [1]}, {"input_s": ["a", "b"]}]

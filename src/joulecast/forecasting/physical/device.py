@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 # Compute capabilities of NVIDIA's chips with stacked memory (HBM). AMD's are Vega and CDNA.
 _STACKED = ("6.0", "7.0", "8.0", "9.0", "10.0", "10.3")
 ASSUMED = "rate and bandwidth of the CPU are assumed by its family"
-RUNGS = ("catalog", "calibrated", "probed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,6 @@ class Calibration:
         step_s: what a step takes in addition to its operators.
         idle_w: power without work.
         busy_w: power at work, where it is the same for all work (a CPU).
-        samples_per_s: rate of the input pipeline.
         disturbed: share of the processors' time that other programs took during the measurement;
             0 where that was little.
         outdated: an older version made it, whose constants mean other things in part.
@@ -49,7 +47,6 @@ class Calibration:
     step_s: float | None = None
     idle_w: float | None = None
     busy_w: float | None = None
-    samples_per_s: float | None = None
     disturbed: float = 0.0
     outdated: bool = False
 
@@ -73,7 +70,6 @@ class Device:
         year: of its release.
         idle_w: None where unknown.
         power_limit_w: as set in the driver, where below the TDP.
-        devices: how many of them share the batch.
         calibration: what was measured on it.
         source: of the figures.
         notes: what was assumed, for people.
@@ -93,7 +89,6 @@ class Device:
     year: int | None = None
     idle_w: float | None = None
     power_limit_w: float | None = None
-    devices: int = 1
     calibration: Calibration | None = None
     source: str = ""
     notes: tuple[str, ...] = ()
@@ -119,7 +114,7 @@ class Device:
         return None
 
     @classmethod
-    def of_gpu(cls, gpu: GpuModel, devices: int = 1) -> Device:
+    def of_gpu(cls, gpu: GpuModel) -> Device:
         """A GPU of the catalog, as the driver lists it."""
         one = gpu.per_device()
         # Multiprocessors are not published for a few boards: they are rated at about 1 TFLOP/s in
@@ -139,7 +134,6 @@ class Device:
             vendor=gpu.vendor,
             architecture=gpu.architecture,
             year=gpu.year,
-            devices=devices,
             source=gpu.source,
         )
 
@@ -180,7 +174,10 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Shares of a step's time, which add up to 1."""
+    """Shares of a step's time, which add up to 1.
+
+    `input`, the time that the device waits for its data, is in no forecast so far.
+    """
 
     compute: float
     memory: float
@@ -189,9 +186,8 @@ class Shares:
 
     @property
     def dominant(self) -> str:
-        """The largest: "compute", "memory", "launch" or "input"."""
-        named = {"compute": self.compute, "memory": self.memory}
-        named |= {"launch": self.launch, "input": self.input}
+        """The largest: "compute", "memory" or "launch"."""
+        named = {"compute": self.compute, "memory": self.memory, "launch": self.launch}
         return max(named, key=lambda name: named[name])
 
 
@@ -199,7 +195,8 @@ class Shares:
 class StepForecast:
     """One step of the whole batch: duration (s), energy (J) and mean power (W) of the device.
 
-    `shares` is None where the method does not report them; `rung` is one of `RUNGS`.
+    `shares` is None where the method does not report them; `rung` is what the forecast knows:
+    `"catalog"`, `"calibrated"` or `"probed"`.
     """
 
     duration: Prediction

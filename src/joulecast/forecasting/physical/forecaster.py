@@ -32,12 +32,12 @@ _FULL_CLOCK = 0.97
 
 
 class Physical(StaticForecaster):
-    """The physical model, with the shipped constants unless others are given."""
+    """The physical model, with the shipped constants."""
 
     name: ClassVar[str] = "physical"
 
-    def __init__(self, constants: Constants | None = None) -> None:
-        self._constants = constants or Constants.of(shipped()["constants"])
+    def __init__(self) -> None:
+        self._constants = Constants.of(shipped()["constants"])
 
     def step(self, workload: Workload, device: Device) -> StepForecast | None:
         """One step on the device; None of a workload without operators."""
@@ -48,7 +48,6 @@ class Physical(StaticForecaster):
         running = self._run(at_work, device, calibration)
         seconds, clock = float(running.step_s), float(running.clock)
         watts = float(running.power_w) if calibration.busy_w is None else calibration.busy_w
-        watts *= device.devices
         shares = _shares(at_work, clock)
         wider, why = novelty(workload, device, shares, shipped()["known"])
         wider *= 1 + calibration.disturbed
@@ -97,29 +96,24 @@ class Physical(StaticForecaster):
             efficiency = replace(efficiency, memory=efficiency.memory * calibration.memory)
         if calibration.step_s is not None:
             efficiency = replace(efficiency, step_s=calibration.step_s)
-        input_s = 0.0
-        if calibration.samples_per_s:
-            input_s = workload.batch / calibration.samples_per_s
         need = demand(workload, device)
         if device.kind == "cpu":
-            return _on_cpu(need, efficiency, calibration, input_s)
+            return _on_cpu(need, efficiency, calibration)
         if calibration.launch_s is not None:
             # The forward pass's is what was measured.
             by_phase = efficiency.launch_s / efficiency.launch_s[0]
             efficiency = replace(efficiency, launch_s=calibration.launch_s * by_phase)
-        return busy(need, efficiency, input_s)
+        return busy(need, efficiency)
 
 
-def _on_cpu(
-    need: ResourceDemand, efficiency: Efficiency, calibration: Calibration, input_s: float
-) -> Busy:
+def _on_cpu(need: ResourceDemand, efficiency: Efficiency, calibration: Calibration) -> Busy:
     """A CPU starts its operators itself: where that was measured, it adds to their work."""
     efficiency = replace(efficiency, launch_s=0.0 * efficiency.launch_s)
     if calibration.launch_s is None:
-        return busy(need, efficiency, input_s)
+        return busy(need, efficiency)
     start_s = np.full(len(CLASSES), calibration.launch_s)
     start_s[COLUMN[OperatorKind.OPTIMIZER]] *= _CPU_OPTIMIZER_START
-    at_work = busy(need, replace(efficiency, latency_s=start_s), input_s)
+    at_work = busy(need, replace(efficiency, latency_s=start_s))
     return replace(at_work, latency=at_work.latency + at_work.host, host=0.0 * at_work.host)
 
 
@@ -143,20 +137,15 @@ def _within(power: Prediction, device: Device) -> Prediction:
     """The driver enforces a GPU's limit; of a CPU the limit is itself an estimate."""
     if device.kind != "gpu" or power.high is None:
         return power
-    limit_w = max(power.value, device.limit_w * device.devices)
-    return replace(power, high=min(power.high, limit_w))
+    return replace(power, high=min(power.high, max(power.value, device.limit_w)))
 
 
 def _shares(at_work: Busy, clock: float) -> Shares:
-    """Shares of a step's time; of host and input, the time that the device waits for them."""
+    """Shares of a step's time; of the host, the time that the device waits for it."""
     compute, memory = float(at_work.compute) / clock, float(at_work.memory)
-    latency, host, fed = float(at_work.latency), float(at_work.host), float(at_work.input)
-    device = compute + memory + latency
-    longest = max(device, host, fed)
-    waits = longest - device
-    parts = np.array([compute, memory, latency, 0.0])
-    parts[2 if host >= fed else 3] += waits
-    return Shares(*(float(p) for p in parts / parts.sum()))
+    launch = max(float(at_work.latency), float(at_work.host) - compute - memory)
+    whole = compute + memory + launch
+    return Shares(compute / whole, memory / whole, launch / whole)
 
 
 def _lacking(workload: Workload, device: Device) -> tuple[str, ...]:
@@ -173,6 +162,4 @@ def _notes(device: Device, clock: float, calibration: Calibration) -> tuple[str,
     notes = [note for note in device.notes if not (measured and note == ASSUMED)]
     if clock < _FULL_CLOCK:
         notes.append(f"the power limit holds the clock at {100 * clock:.0f} %")
-    if device.devices > 1:
-        notes.append("exchange of gradients between devices is not counted")
     return tuple(notes)

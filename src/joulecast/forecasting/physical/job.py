@@ -81,7 +81,7 @@ class JobForecast:
 
     Attributes:
         device: its name.
-        device_count: how many of it share the batch.
+        device_count: always 1: the batch is not shared between devices.
         method: that made the forecast of a step.
         rung: what it knows: `"catalog"`, `"calibrated"` or `"probed"`.
         energy: of the whole job, J.
@@ -156,7 +156,7 @@ def forecast_job(
     energy = _estimate(whole.energy, "J")
     return JobForecast(
         device=device.name,
-        device_count=device.devices,
+        device_count=1,
         method=step.method,
         rung=step.rung,
         energy=energy,

@@ -70,8 +70,7 @@ class MemoryNeed:
 
 
 def memory_needed(workload: Workload, device: Device) -> MemoryNeed:
-    """What one step needs on each device that shares its batch."""
-    n = max(1, device.devices)
+    """What one step needs on a device."""
     fixed = workload.weight_bytes + workload.optimizer_bytes + workload.gradient_bytes
     by_batch = max(0.0, workload.memory_bytes - fixed)
     context = CONTEXT_BYTES if device.kind == "gpu" else 0.0
@@ -80,8 +79,8 @@ def memory_needed(workload: Workload, device: Device) -> MemoryNeed:
         return bytes_ * FRAGMENTED + context
 
     return MemoryNeed(
-        needed_bytes=allocated(fixed + by_batch / n),
+        needed_bytes=allocated(fixed + by_batch),
         available_bytes=None if device.memory_gb is None else device.memory_gb * 1e9,
-        min_bytes=allocated(fixed + by_batch / max(n, workload.batch)),
+        min_bytes=allocated(fixed + by_batch / max(1, workload.batch)),
         fixed_bytes=allocated(fixed),
     )

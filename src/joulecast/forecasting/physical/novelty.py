@@ -28,7 +28,7 @@ def novelty(
     rare = _rare_kinds(workload, covered)
     if rare:
         reasons["kind"] = f"{', '.join(rare)} operators were hardly measured"
-    if shares.launch + shares.input > 0.5 and device.calibration is None:
+    if shares.launch > 0.5 and device.calibration is None:
         reasons["host"] = "the host limits the speed, and is not calibrated"
     return 1.0 + sum(widen[name] for name in reasons), tuple(reasons.values())
 

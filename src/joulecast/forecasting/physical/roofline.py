@@ -83,23 +83,22 @@ def depth(op: Op) -> float:
 
 
 def demand(workload: Workload, device: Device) -> ResourceDemand:
-    """The work of one step of the workload on one device (its share of the batch)."""
+    """The work of one step of the workload on one device."""
     shape = len(ENGINES), len(CLASSES)
     compute, narrow, shallow, hidden_compute = (np.zeros(shape) for _ in range(4))
     memory, hidden_memory, kernels = (np.zeros(len(CLASSES)) for _ in range(3))
     launches = np.zeros(len(PHASES))
-    parts = max(1, device.devices)
-    bandwidth = device.memory_bandwidth_gb_s * 1e9 * parts
+    bandwidth = device.memory_bandwidth_gb_s * 1e9
     rates = {dtype: _rate(device, dtype) for dtype in {op.dtype for op in workload.ops}}
     ordinary = _rate(device, "fp32")[1]
     for op in workload.ops:
         engine, peak = rates[op.dtype] if op.kind in _ON_TENSOR else (0, ordinary)
         column = COLUMN[WINOGRAD if engine == 0 and _winograd(op) else op.kind]
-        seconds = op.flops * op.count / (peak * parts)
+        seconds = op.flops * op.count / peak
         moving = op.bytes * op.count / bandwidth
         if seconds / USUAL_COMPUTE >= moving / USUAL_MEMORY:
             compute[engine, column] += seconds
-            narrow[engine, column] += seconds * parts * device.processors / tiles(op)
+            narrow[engine, column] += seconds * device.processors / tiles(op)
             shallow[engine, column] += seconds * TILE / depth(op)
             hidden_memory[column] += moving
         else:

@@ -69,14 +69,6 @@ def test_tensor_cores_serve_the_precisions_they_know():
     assert demand(half, plain).compute[0].sum() == pytest.approx(2 * 8192**3 / 10e12)
 
 
-def test_devices_share_a_batch():
-    work = workload(matmul(8192, 8192, 8192), elementwise(1e8))
-    one, two = demand(work, GPU), demand(work, replace(GPU, devices=2))
-    assert two.compute.sum() == pytest.approx(one.compute.sum() / 2)
-    assert two.memory.sum() == pytest.approx(one.memory.sum() / 2)
-    assert two.narrow.sum() == pytest.approx(one.narrow.sum())
-
-
 def test_the_slowest_of_device_host_and_input_sets_the_rate():
     base = {"tensor": 0.0, "memory": 0.0, "latency": 0.0}
     parts = {k: np.array(v) for k, v in base.items()}

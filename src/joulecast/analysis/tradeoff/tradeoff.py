@@ -17,6 +17,8 @@ from .lifetime import LifetimeEnergy, ModelEnergy, lifetime_energy
 from .models import models_of, parse_model
 from .weigh import Tradeoff, weigh
 
+_COST, _QUALITY, _TOLERANCE = "energy_j", "accuracy", 0.02
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class TradeoffGroups(Result):
@@ -36,11 +38,11 @@ class TradeoffGroups(Result):
 def tradeoff(
     source: Source = (),
     *,
-    cost: str = "energy_j",
-    quality: str = "accuracy",
+    cost: str = _COST,
+    quality: str = _QUALITY,
     by: str | Sequence[str] = (),
     minimize: bool = False,
-    tolerance: float = 0.02,
+    tolerance: float = _TOLERANCE,
     baseline: str | None = None,
     within: str | None = None,
     requests: str | float | None = None,
@@ -94,8 +96,15 @@ def tradeoff(
         2000000.0
     """
     if requests is not None:
-        for option, value in (("--within", within), ("--baseline", baseline)):
-            if value is not None:
+        for option, is_given in (
+            ("--within", within is not None),
+            ("--baseline", baseline is not None),
+            ("--minimize", minimize),
+            ("--cost", cost != _COST),
+            ("--quality", quality != _QUALITY),
+            ("--tolerance", tolerance != _TOLERANCE),
+        ):
+            if is_given:
                 raise UsageError(f"--requests and {option}: give only one of the two")
         demand = parse_demand(requests, service_life)
         columns = (training_column, inference_column, requests_column)

@@ -46,6 +46,10 @@ def test_requests_compare_training_and_inference():
     [
         ({"requests": 5, "within": "gpu"}, "--within"),
         ({"requests": 5, "baseline": "a"}, "--baseline"),
+        ({"requests": 5, "minimize": True}, "--minimize"),
+        ({"requests": 5, "cost": "duration_s"}, "--cost"),
+        ({"requests": 5, "quality": "f1"}, "--quality"),
+        ({"requests": 5, "tolerance": 0.1}, "--tolerance"),
         ({"service_life": "1y"}, "--requests"),
         ({"baseline": "c"}, "--baseline"),
         ({"tolerance": 2.0}, "tolerance"),

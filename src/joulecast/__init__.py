@@ -22,7 +22,9 @@ from .result import Medium, Result, render_with
 if TYPE_CHECKING:
     from .analysis.carbon.carbon import CarbonReport, carbon
     from .analysis.statistics.compare import compare
-    from .analysis.statistics.correlation import correlate
+    from .analysis.statistics.correlation import Correlations, correlate
+    from .analysis.statistics.group_comparison import Comparison
+    from .analysis.statistics.interaction import Interaction
     from .analysis.tradeoff.lifetime import LifetimeEnergy
     from .analysis.tradeoff.tradeoff import TradeoffGroups, tradeoff
     from .analysis.tradeoff.weigh import Tradeoff
@@ -55,7 +57,9 @@ if TYPE_CHECKING:
     from .run.show import RunReport, show
     from .run.training import Run
     from .study.api import findings, list_studies, run_study, study_results, study_status
+    from .study.findings.findings import Findings
     from .study.plan import read_study
+    from .study.results import StudyResults
     from .units import Estimate, Provenance
     from .workload.analysis import analyze
     from .workload.model import Workload
@@ -66,9 +70,13 @@ _HOMES = {
     "BudgetStatus": ".run.budget",
     "CarbonReport": ".analysis.carbon.carbon",
     "Checkup": ".run.checkup",
+    "Comparison": ".analysis.statistics.group_comparison",
     "Conditions": ".ledger.study_model",
+    "Correlations": ".analysis.statistics.correlation",
     "Environment": ".hardware.environment",
     "Estimate": ".units",
+    "Findings": ".study.findings.findings",
+    "Interaction": ".analysis.statistics.interaction",
     "JobForecast": ".forecasting.physical.job",
     "JobForecasts": ".forecasting.physical.job",
     "JoulecastError": ".errors",
@@ -85,6 +93,7 @@ _HOMES = {
     "RunState": ".run.run_state",
     "StaticEvaluation": ".forecasting.scoring.accuracy",
     "Study": ".ledger.study_model",
+    "StudyResults": ".study.results",
     "Summary": ".recording.summary",
     "Tradeoff": ".analysis.tradeoff.weigh",
     "TradeoffGroups": ".analysis.tradeoff.tradeoff",
@@ -114,8 +123,8 @@ _HOMES = {
     "study_results": ".study.api",
     "study_status": ".study.api",
     "summarize": ".recording.summary",
-    "write_paper": ".reports.paper.folder",
     "tradeoff": ".analysis.tradeoff.tradeoff",
+    "write_paper": ".reports.paper.folder",
 }
 
 __all__ = [
@@ -124,9 +133,13 @@ __all__ = [
     "BudgetStatus",
     "CarbonReport",
     "Checkup",
+    "Comparison",
     "Conditions",
+    "Correlations",
     "Environment",
     "Estimate",
+    "Findings",
+    "Interaction",
     "JobForecast",
     "JobForecasts",
     "JoulecastError",
@@ -143,6 +156,7 @@ __all__ = [
     "RunState",
     "StaticEvaluation",
     "Study",
+    "StudyResults",
     "Summary",
     "Tradeoff",
     "TradeoffGroups",
@@ -196,4 +210,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return __all__

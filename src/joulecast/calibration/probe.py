@@ -156,7 +156,7 @@ def measure(act: Callable[[EventTracker], None], env: Mapping[str, str] | None =
         sources=[meter.source for meter in discovery.meters],
     )
     sink = MemorySink()
-    recorder = Recorder(header, discovery.meters, sink, clock)
+    recorder = Recorder(header, discovery.meters, sink, clock, lacking=discovery.lacking)
     recorder.start()
     try:
         act(EventTracker(recorder))

@@ -199,7 +199,8 @@ def _from_amdsmi(
             )
         except MeterLostError as error:
             session.give_back()
-            found.unavailable.append(Unavailable(domain, "amdsmi", str(error), "rocm-smi"))
+            reason = str(error)
+            found.unavailable.append(Unavailable(domain, "amdsmi", reason, "rocm-smi", True))
     session.give_back()
 
 
@@ -322,7 +323,8 @@ def _from_hwmon(
             watts = partial(_scaled, sensor, 1e-6)
             found.meters.append(AmdMeter(source, clock, watts, _sysfs_figures(device, sensor)))
         except MeterLostError as error:
-            found.unavailable.append(Unavailable(domain, "hwmon", str(error), ""))
+            reason = str(error)
+            found.unavailable.append(Unavailable(domain, "hwmon", reason, "", is_lacking=True))
 
 
 def _sysfs_figures(device: Path, sensor: Path) -> list[DeviceFigure]:

@@ -189,9 +189,12 @@ class Unavailable:
         source: what would have measured.
         reason: why it does not.
         remedy: the exact command, empty where nothing can be done.
+        is_lacking: the run may use this hardware, and nothing else counts its energy: the total of
+            a run lacks it.
     """
 
     domain: str
     source: str
     reason: str
     remedy: str
+    is_lacking: bool = False

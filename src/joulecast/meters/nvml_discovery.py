@@ -5,7 +5,7 @@ NVML counts whole cards: with MIG the energy is that of all instances together.
 
 import contextlib
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +56,15 @@ def find_nvml(
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError_LibraryNotFound:
-        discovery.unavailable.append(_no_library(root))
+        discovery.unavailable.append(_no_library(root, scope))
+        return discovery
+    except pynvml.NVMLError_DriverNotLoaded as error:
+        lacking = replace(_lacking(FAMILY, error), is_lacking=_is_on_pci_bus(root))
+        discovery.unavailable.append(lacking)
         return discovery
     except Exception as error:
         # A half-installed driver raises more than NVMLError.
-        reason, remedy = explain(error)
-        discovery.unavailable.append(Unavailable(FAMILY, "NVML", reason, remedy))
+        discovery.unavailable.append(_lacking(FAMILY, error))
         return discovery
     try:
         cards = _list_cards(pynvml, own_pids)
@@ -69,8 +72,7 @@ def find_nvml(
         for index in indices:
             _open(index, cards, clock, discovery)
     except Exception as error:
-        reason, remedy = explain(error)
-        discovery.unavailable.append(Unavailable(FAMILY, "NVML", reason, remedy))
+        discovery.unavailable.append(_lacking(FAMILY, error))
     finally:
         with contextlib.suppress(pynvml.NVMLError):
             pynvml.nvmlShutdown()
@@ -104,8 +106,7 @@ def _open(index: int, cards: _Cards, clock: Clock, discovery: Discovery) -> None
         except Exception as failure:
             error = failure
     if error is not None:
-        reason, remedy = explain(error)
-        discovery.unavailable.append(Unavailable(f"gpu:{index}", "NVML", reason, remedy))
+        discovery.unavailable.append(_lacking(f"gpu:{index}", error))
         return
     if index in cards.split:
         discovery.warnings.append(
@@ -116,6 +117,11 @@ def _open(index: int, cards: _Cards, clock: Clock, discovery: Discovery) -> None
         discovery.warnings.append(
             f"gpu:{index} is also used by {_processes(others)}: its energy includes theirs"
         )
+
+
+def _lacking(domain: str, error: Exception) -> Unavailable:
+    reason, remedy = explain(error)
+    return Unavailable(domain, "NVML", reason, remedy, is_lacking=True)
 
 
 def _list_cards(pynvml: Any, own_pids: Callable[[], Collection[int]]) -> _Cards:
@@ -173,9 +179,12 @@ def _processes(pids: list[int]) -> str:
     return f"{count} ({shown})"
 
 
-def _no_library(root: Path) -> Unavailable:
-    vendors = root.glob("sys/bus/pci/devices/*/vendor")
-    if not any(_text(vendor) == "0x10de" for vendor in vendors):
+def _is_on_pci_bus(root: Path) -> bool:
+    return any(_text(p) == "0x10de" for p in root.glob("sys/bus/pci/devices/*/vendor"))
+
+
+def _no_library(root: Path, scope: str) -> Unavailable:
+    if not _is_on_pci_bus(root):
         return Unavailable(FAMILY, "NVML", "no NVIDIA GPU and no NVIDIA driver", "")
     return Unavailable(
         FAMILY,
@@ -183,6 +192,8 @@ def _no_library(root: Path) -> Unavailable:
         "there is an NVIDIA device, but no driver library (libnvidia-ml.so.1)",
         "install the NVIDIA driver (Debian: sudo apt install nvidia-driver; Ubuntu: sudo"
         " ubuntu-drivers install); in a container: start it with --gpus all",
+        # A container sees the bus of its host. Its own cards have a device file.
+        is_lacking=scope == "machine" or (root / "dev/nvidiactl").exists(),
     )
 
 

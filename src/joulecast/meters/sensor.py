@@ -56,6 +56,18 @@ class Discovery:
     unavailable: list[Unavailable] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
+    @property
+    def lacking(self) -> dict[str, str]:
+        """Why each domain that a total lacks cannot be read, and what to do.
+
+        Of a whole family the key is `gpu`.
+        """
+        return {
+            u.domain.partition(" ")[0]: f"{u.reason}; try: {u.remedy}" if u.remedy else u.reason
+            for u in self.unavailable
+            if u.is_lacking
+        }
+
     def add(self, other: Discovery) -> None:
         """Add what another source has."""
         self.meters += other.meters

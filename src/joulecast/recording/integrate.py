@@ -6,13 +6,13 @@ integrated by the trapezoid rule, exactly also at edges that fall between two re
 contributes nothing.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..meters.base import ReadingKind, Source
-from ..units import Estimate
+from ..units import Estimate, Provenance, add_independent
 from .model import Array, Gap, Samples
 
 UPDATES_TO_RESOLVE = 5
@@ -111,6 +111,18 @@ def widened(
     edge = EDGE_FACTOR * source.update_period_s * np.maximum(value / duration_s, around_w)
     below, above = np.hypot(value - low, edge), np.hypot(high - value, edge)
     return np.stack([value, np.minimum(value, np.maximum(0.0, value - below)), value + above])
+
+
+def total_of(parts: Iterable[Estimate], lacking: Sequence[str]) -> Estimate | None:
+    """Sum of the domains of a run, or None without any.
+
+    It is never "measured" where domains are `lacking`: their energy is assumed to be 0.
+    """
+    total = add_independent(parts)
+    if total is None or not lacking:
+        return total
+    reason = f"without {', '.join(lacking)}"
+    return replace(total, provenance=Provenance.ASSUMED, reason=reason)
 
 
 def is_resolved(duration_s: float, source: Source) -> bool:

@@ -1,14 +1,14 @@
 """Energy of a run while it goes on: recent readings by domain, and the energy before them."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..meters.base import Reading, Source
-from ..units import Estimate, add_independent
-from .integrate import curve, with_edges
+from ..units import Estimate
+from .integrate import curve, total_of, with_edges
 from .model import Array, Gap
 from .sampler import to_samples
 
@@ -61,8 +61,9 @@ class _Domain:
 class LiveEnergy:
     """Computes the energy between any two recent instants from the readings it is given."""
 
-    def __init__(self, sources: Sequence[Source]) -> None:
+    def __init__(self, sources: Sequence[Source], lacking: Collection[str] = ()) -> None:
         self._domains = {source.domain: _Domain(source) for source in sources}
+        self._lacking = lacking
 
     def push(self, readings: dict[str, Reading], gaps: Sequence[Gap] = ()) -> None:
         """One round: its readings and gaps, times in seconds since the start of the run."""
@@ -83,13 +84,15 @@ class LiveEnergy:
 
     def between(self, start: Mark, end: Mark, duration_s: float) -> Estimate | None:
         """Energy of all domains between two marks, or None where nothing was read."""
-        parts = []
+        parts = {}
         for name, domain in self._domains.items():
             # Energy needs two readings.
             if len(domain.window) > 1:
                 value, low, high = (float(x) for x in end[name] - start[name])
-                parts.append(with_edges((value, low, high), duration_s, domain.source))
-        return add_independent(p for p in parts if p is not None)
+                if part := with_edges((value, low, high), duration_s, domain.source):
+                    parts[name] = part
+        unread = [name for name in self._domains if name not in parts]
+        return total_of(parts.values(), [*self._lacking, *unread])
 
     def total(self, t_s: float) -> Estimate | None:
         """Energy of all domains from the start up to a recent instant."""

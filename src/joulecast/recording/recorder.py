@@ -34,6 +34,7 @@ class Recorder:
         sink: where the recording goes.
         clock: monotonic seconds.
         gauges: to sample.
+        lacking: why domains that the total lacks cannot be read.
         on_position: is called from the sampling thread where an epoch begins or ends, and at steps
             in between, once the energy up to there is known.
         on_tick: is called once a round, before the meters are read; `ending` is set in the last.
@@ -47,6 +48,7 @@ class Recorder:
         clock: Callable[[], float],
         *,
         gauges: Sequence[Gauge] = (),
+        lacking: Mapping[str, str] | None = None,
         on_position: Callable[[RunPosition], None] | None = None,
         on_tick: Callable[[], None] | None = None,
     ) -> None:
@@ -56,7 +58,8 @@ class Recorder:
         self._on_tick = on_tick
         self._sampler = Sampler(meters, clock, header.interval_s)
         self._gauges = GaugeReader(gauges, clock, self._keep) if gauges else None
-        self._live = LiveEnergy([meter.source for meter in meters])
+        lacking = lacking or {}
+        self._live = LiveEnergy([meter.source for meter in meters], list(lacking))
         self._epochs = Epochs(header.planned_epochs, self._live, on_position)
         # Never locked while a meter or the sink is at work.
         self._lock = threading.RLock()
@@ -68,7 +71,7 @@ class Recorder:
         # Callbacks that wait until all meters have passed an instant.
         self._waiting: list[tuple[float, AtMark]] = []
         # Gaps that are not flushed yet.
-        self._gaps: list[Gap] = []
+        self._gaps = [Gap(domain, 0.0, None, reason) for domain, reason in lacking.items()]
         self._warnings: list[str] = []
         self._stop = threading.Event()
         self._sampling: threading.Thread | None = None

@@ -11,7 +11,15 @@ from ..result import Result
 from ..serialize import document
 from ..units import Estimate, add_independent, format_duration
 from .gauge_summary import GaugeSummary, Track, mean_of, summarize_gauges, tracks
-from .integrate import UPDATES_TO_RESOLVE, EnergyCurve, curve, is_resolved, widened, with_edges
+from .integrate import (
+    UPDATES_TO_RESOLVE,
+    EnergyCurve,
+    curve,
+    is_resolved,
+    total_of,
+    widened,
+    with_edges,
+)
 from .model import Gap, Recording, Span
 from .run_document import SCHEMA, DomainItem, EnergyItem, EpochItem, RunDocument, SpanItem
 
@@ -144,27 +152,20 @@ def summarize(recording: Recording) -> Summary:
     curves = _curves(recording)
     duration = recording.duration_s
     warnings = list(recording.warnings)
-    domains = []
-    for name, (source, c) in list(curves.items()):
-        domain = _domain(source, c, recording, duration) if duration > 0 else None
-        if domain is None or (domain.energy.high == 0 and not is_resolved(duration, source)):
-            # The meter cannot resolve so little energy: 0 would be wrong.
-            del curves[name]
-        else:
-            domains.append(domain)
+    domains = _domains(recording, curves, duration)
     warnings += [_gap_text(gap, duration) for gap in recording.energy_gaps]
-    total = add_independent(d.energy for d in domains)
+    lacking = [name for name in _all_domains(recording) if name not in curves]
+    warnings += _why_lacking(recording, lacking) if domains else [_why_unknown(recording)]
+    total = total_of((d.energy for d in domains), lacking)
     above, why = _above_idle(domains, recording, total)
     if why:
         warnings.append(why)
     read = tracks(recording)
-    spans = _spans(recording, curves, read, duration)
+    spans = _spans(recording, curves, lacking, read, duration)
     epochs = [s for s in spans if s.span.kind == "epoch"]
     # All ranks of a job report the same epochs: those of the first count, the others stay spans.
     first = epochs[0].span.origin if epochs else None
     warnings += _unresolved(epochs, curves, duration)
-    if not domains:
-        warnings.append(_why_unknown(recording))
     last = {m.name: m.value for m in sorted(recording.metrics, key=lambda m: m.t_s)}
     return Summary(
         recording=recording,
@@ -178,6 +179,19 @@ def summarize(recording: Recording) -> Summary:
         warnings=warnings,
         gauges=summarize_gauges(recording, read),
     )
+
+
+def _all_domains(recording: Recording) -> list[str]:
+    """Those with a meter, and those that were lacking from the start: they have only a gap."""
+    gaps = (gap.domain for gap in recording.energy_gaps)
+    return list(dict.fromkeys([*(s.domain for s in recording.header.sources), *gaps]))
+
+
+def _why_lacking(recording: Recording, lacking: list[str]) -> list[str]:
+    """A warning for each domain that no gap explains."""
+    explained = {gap.domain for gap in recording.gaps}
+    length = format_duration(recording.duration_s)
+    return [f"{name}: no energy was read in {length}" for name in lacking if name not in explained]
 
 
 def _why_unknown(recording: Recording) -> str:
@@ -198,6 +212,21 @@ def _curves(recording: Recording) -> Curves:
         if samples is not None and len(samples) > 1:
             by_domain[source.domain] = (source, curve(samples, source.kind, gaps[source.domain]))
     return by_domain
+
+
+def _domains(recording: Recording, curves: Curves, duration: float) -> list[DomainEnergy]:
+    """Of each curve; one that shows nothing is taken out of `curves`.
+
+    The meter cannot resolve so little, or stands still: hardware that is on draws power.
+    """
+    domains = []
+    for name, (source, c) in list(curves.items()):
+        domain = _domain(source, c, recording, duration) if duration > 0 else None
+        if domain is None or domain.energy.high == 0:
+            del curves[name]
+        else:
+            domains.append(domain)
+    return domains
 
 
 def _domain(source: Source, c: EnergyCurve, recording: Recording, duration: float) -> DomainEnergy:
@@ -274,7 +303,7 @@ def _metrics_by_span(recording: Recording) -> dict[int | None, dict[str, float]]
 
 
 def _spans(
-    recording: Recording, curves: Curves, read: list[Track], duration: float
+    recording: Recording, curves: Curves, lacking: list[str], read: list[Track], duration: float
 ) -> list[SpanEnergy]:
     """The energies of all spans, computed for all of them at once in each domain."""
     metrics = _metrics_by_span(recording)
@@ -293,7 +322,7 @@ def _spans(
         SpanEnergy(
             span,
             max(0.0, length),
-            add_independent(p.values()),
+            total_of(p.values(), [*lacking, *(name for name in curves if name not in p)]),
             p,
             metrics.get(span.id, {}),
             mean_of(read, span.start_s, span.start_s + length) if span.kind == "epoch" else {},

@@ -112,6 +112,7 @@ class Session:
             self._sink,
             clock,
             gauges=gauges.open,
+            lacking=discovered.lacking,
             on_position=self._on_position,
             on_tick=self._tick,
         )

@@ -93,7 +93,7 @@ def test_a_card_without_either_is_listed_and_nothing_kept_open(tmp_path, clock):
     smi = Smi({})
     discovery = find_amd(clock, {}, root=tmp_path, amdsmi=smi)
     assert not discovery.meters
-    assert [u.domain for u in discovery.unavailable] == ["gpu:0"]
+    assert list(discovery.lacking) == ["gpu:0"]
     assert not smi.is_open
 
 
@@ -139,6 +139,7 @@ def test_an_apu_is_not_counted_twice(tmp_path, clock):
     discovery = find_amd(clock, {}, root=tmp_path)
     assert not discovery.meters
     assert "APU" in discovery.unavailable[0].reason
+    assert not discovery.lacking
 
 
 def test_no_amd_gpu_is_not_worth_a_word(tmp_path, clock):

@@ -122,6 +122,7 @@ def test_only_the_visible_gpus_in_process_scope(nvml_here, clock, value, expecte
     assert [u.reason for u in discovery.unavailable] == (
         [] if expected else [f"hidden from the run by CUDA_VISIBLE_DEVICES={value}"]
     )
+    assert not discovery.lacking
     close(discovery)
     machine = find_nvml(clock, env, scope="machine")
     assert domains(machine) == ["gpu:0", "gpu:1"]
@@ -171,13 +172,23 @@ def test_a_driver_that_does_not_start_is_listed_with_its_remedy(
     (unavailable,) = discovery.unavailable
     assert reason in unavailable.reason
     assert remedy in unavailable.remedy
+    # Without a device on the bus, a driver that is not loaded has nothing to measure.
+    assert bool(discovery.lacking) == (error != DRIVER_NOT_LOADED)
+
+
+def test_a_driver_that_is_not_loaded_leaves_out_a_card_on_the_bus(nvml_here, clock, tmp_path):
+    vendor = tmp_path / "sys/bus/pci/devices/0000:01:00.0/vendor"
+    vendor.parent.mkdir(parents=True)
+    vendor.write_text("0x10de\n")
+    nvml_here.write_state(A100, init_error=DRIVER_NOT_LOADED)
+    assert "modprobe" in find_nvml(clock, {}, root=tmp_path).lacking["gpu"]
 
 
 def test_a_card_lost_before_the_run_is_listed_and_the_other_read(nvml_here, clock):
     nvml_here.write_state(A100 | {"error": LOST}, SECOND)
     discovery = find_nvml(clock, {})
     assert domains(discovery) == ["gpu:1"]
-    assert [u.domain for u in discovery.unavailable] == ["gpu:0"]
+    assert list(discovery.lacking) == ["gpu:0"]
     close(discovery)
 
 
@@ -185,7 +196,7 @@ def test_a_card_that_knows_neither_energy_nor_power(nvml_here, clock):
     nvml_here.write_state({"uuid": "GPU-1", "name": "NVIDIA GeForce GT 630"})
     discovery = find_nvml(clock, {})
     assert not discovery.meters
-    assert [u.domain for u in discovery.unavailable] == ["gpu:0"]
+    assert list(discovery.lacking) == ["gpu:0"]
 
 
 def test_a_driver_without_cards(nvml_here, clock):
@@ -206,6 +217,12 @@ def test_without_a_driver_a_card_on_the_pci_bus_is_unavailable(
     (missing,) = find_nvml(clock, {}, root=tmp_path).unavailable
     assert "libnvidia-ml.so.1" in missing.reason
     assert "nvidia-driver" in missing.remedy
+    # A container sees the bus of its host, and the device file of its own cards.
+    assert not missing.is_lacking
+    assert find_nvml(clock, {}, "machine", root=tmp_path).lacking
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev/nvidiactl").touch()
+    assert find_nvml(clock, {}, root=tmp_path).lacking
 
 
 def test_nvml_is_shut_down_as_often_as_it_was_initialized(nvml_here, clock):

@@ -6,9 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from joulecast.meters.base import ReadingKind, Source, Uncertainty
-from joulecast.recording.integrate import curve, energy_between, is_resolved, with_edges
+from joulecast.recording.integrate import (
+    curve,
+    energy_between,
+    is_resolved,
+    total_of,
+    with_edges,
+)
 from joulecast.recording.model import Gap, Samples
-from joulecast.units import Provenance
+from joulecast.units import Estimate, Provenance
 
 
 def source(kind: ReadingKind, period_s: float = 0.0) -> Source:
@@ -104,3 +110,13 @@ def test_parts_add_up_to_the_whole(steps, kind, cuts):
     assert sum(parts) == pytest.approx(c.between(t[0], t[-1])[0], rel=1e-9, abs=1e-6)
     if kind is ReadingKind.POWER:
         assert sum(parts) == pytest.approx(np.trapezoid(v, t), rel=1e-9, abs=1e-6)
+
+
+def test_a_total_that_lacks_a_domain_is_not_measured():
+    parts = [Estimate(100, 90, 110), Estimate(50, 50, 60)]
+    whole, partial = total_of(parts, []), total_of(parts, ["gpu:0", "cpu:1"])
+    assert (whole.provenance, whole.reason) == (Provenance.MEASURED, None)
+    assert (partial.value, partial.low, partial.high) == (whole.value, whole.low, whole.high)
+    assert partial.provenance is Provenance.ASSUMED
+    assert partial.reason == "without gpu:0, cpu:1"
+    assert total_of([], ["gpu:0"]) is None

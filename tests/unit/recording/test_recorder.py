@@ -10,6 +10,7 @@ from joulecast.recording.model import Status
 from joulecast.recording.recorder import Recorder
 from joulecast.recording.sampler import Sampler
 from joulecast.recording.summary import summarize
+from joulecast.units import Provenance
 
 
 def advance(recorder, clock, seconds, step=0.1):
@@ -420,3 +421,36 @@ def test_epochs_beyond_those_planned_raise_the_plan(clock):
         recorder.end(recorder.begin("epoch", "", index))
         planned.append(recorder.planned_epochs)
     assert planned == [1, 2, 3]
+
+
+def test_a_domain_that_cannot_be_read_is_a_gap_and_the_total_lacks_it(clock):
+    meter = FunctionMeter(clock, lambda t: 100 * t)
+    sink = MemorySink()
+    lacking = {"gpu:1": "no permission"}
+    recorder = Recorder(header([meter]), [meter], sink, clock, lacking=lacking)
+    recorder.start(threads=False)
+    epoch = recorder.begin("epoch", "epoch 0", 0)
+    advance(recorder, clock, 10)
+    recorder.end(epoch)
+    recorder.stop(Status.FINISHED, 0)
+    recording = sink.recording()
+    (gap,) = recording.gaps
+    assert (gap.domain, gap.start_s, gap.end_s, gap.reason) == ("gpu:1", 0.0, None, "no permission")
+    summary = summarize(recording)
+    for energy in (summary.total, summary.epochs[0].energy, recording.footer.total):
+        assert energy.value == pytest.approx(1000)
+        assert energy.provenance is Provenance.ASSUMED
+        assert energy.reason == "without gpu:1"
+    assert summary.domains[0].energy.provenance is Provenance.MEASURED
+
+
+def test_a_counter_that_stood_still_is_unknown_not_0(clock):
+    still = FunctionMeter(clock, lambda t: 0.0)
+    moving = FunctionMeter(clock, lambda t: 50 * t, source("cpu:0"))
+    recorder, sink, _ = record(clock, [still, moving])
+    advance(recorder, clock, 10)
+    recorder.stop(Status.FINISHED, 0)
+    summary = summarize(sink.recording())
+    assert [d.source.domain for d in summary.domains] == ["cpu:0"]
+    assert summary.total.reason == "without gpu:0"
+    assert any(text.startswith("gpu:0: ") for text in summary.warnings)

@@ -118,7 +118,7 @@ def _energy(summary: Summary) -> list[Block]:
         return [Styled("Energy unknown", "warning")]
     power = mean_power(summary)
     average = f", {format_quantity(power.value, 'W')} on average" if power else ""
-    mix = f"{mix_text(total)}; " if total.mix else ""
+    mix = f"{text}; " if (text := mix_text(total)) else ""
     lines: list[Block] = [
         (
             Styled(f"{lead(total)} ", "strong"),

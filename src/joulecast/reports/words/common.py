@@ -69,14 +69,18 @@ def share(domain: DomainEnergy, summary: Summary) -> float:
 
 
 def mix_text(estimate: Estimate) -> str:
-    """The shares of provenances in a sum: `62 % measured, 38 % modelled`; empty for one."""
-    return ", ".join(f"{percent(share)} {kind}" for kind, share in estimate.mix.items())
+    """The shares of provenances in a sum, and what it lacks: `62 % measured, 38 % modelled`.
+
+    Empty for one provenance.
+    """
+    shares = [f"{percent(share)} {kind}" for kind, share in estimate.mix.items()]
+    return ", ".join([*shares, *filter(None, [estimate.reason])])
 
 
 def provenance_text(estimate: Estimate) -> str:
     """A sum's provenance with its mix: `measured (93 % measured, 7 % assumed)`."""
-    mix = f" ({mix_text(estimate)})" if estimate.mix else ""
-    return f"{estimate.provenance}{mix}"
+    mix = mix_text(estimate)
+    return f"{estimate.provenance} ({mix})" if mix else str(estimate.provenance)
 
 
 def lead(estimate: Estimate) -> str:
@@ -162,15 +166,9 @@ def missing(summary: Summary) -> list[str]:
         notes.append(
             "Energy above idle is unknown: no idle baseline was measured or given for this run."
         )
-    without_readings = [
-        s.domain
-        for s in recording.header.sources
-        if s.domain not in {d.source.domain for d in summary.domains}
-    ]
-    if summary.total is not None and without_readings:
+    if summary.total is not None and summary.total.reason:
         notes.append(
-            f"Not in the total: {', '.join(without_readings)} (fewer than two readings came from "
-            f"{'it' if len(without_readings) == 1 else 'them'})."
+            f"The total is {summary.total.reason}, which could not be read: it is not measured."
         )
     if not summary.epochs:
         notes.append("No epochs were marked, so there is no energy by epoch.")

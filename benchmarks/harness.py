@@ -132,7 +132,7 @@ def machine() -> dict[str, Any]:
         if any("hypervisor" in x.split() for x in lines if x.startswith("flags")):
             cpu += " (virtual machine)"
     versions = {}
-    for name in ("joulecast", "torch", "numpy", "SQLAlchemy"):
+    for name in ("joulecast", "torch", "numpy"):
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

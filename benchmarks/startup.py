@@ -23,8 +23,8 @@ from harness import (
     wall_s,
 )
 
-HEAVY = ("torch", "rich", "sqlalchemy", "alembic", "numpy", "pynvml", "psutil", "plotly", "click")
-MUST_STAY_OUT = {"torch", "rich", "sqlalchemy"}
+HEAVY = ("torch", "rich", "numpy", "sqlite3", "pynvml", "psutil", "plotly", "click")
+MUST_STAY_OUT = {"torch", "rich", "numpy"}
 WRAPPERS = {
     "codecarbon monitor": "codecarbon monitor --offline --country-iso-code DEU --no-api --",
     "carbontracker": "carbontracker --log_dir logs",
@@ -87,7 +87,7 @@ def import_figures(rounds: int) -> list[Figure]:
             "  by python -X importtime", [import_time_ms() for _ in range(rounds)], "ms", below=40
         ),
         Figure(
-            "torch, rich or SQLAlchemy imported with it",
+            "torch, rich or numpy imported with it",
             len(unwanted),
             "",
             below=1,

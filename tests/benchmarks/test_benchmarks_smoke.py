@@ -105,7 +105,7 @@ def test_training_loop(tool: str, tmp_path: Path) -> None:
 
 def test_startup(tmp_path: Path) -> None:
     figures = figures_of("startup.py", tmp_path)
-    assert figures["torch, rich or SQLAlchemy imported with it"]["reached"] == 0
+    assert figures["torch, rich or numpy imported with it"]["reached"] == 0
     wrapped = figures["joulecast run true, beyond true"]
     assert "exit code" in wrapped["note"]
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
 from fakes.recordings import ENVIRONMENT, training, without_samples
 from joulecast.errors import BadInputError
@@ -78,8 +77,8 @@ def test_runs_that_cannot_be_used_are_left_out_with_the_reason(ledger: Ledger) -
     ledger.add(without_samples(run_id="day3"))
     ledger.add(run(4, status=Status.FAILED))
     ledger.add(run(5))
-    with ledger._engine.begin() as connection:
-        connection.execute(text("UPDATE joulecast_chunks SET data = x'00' WHERE run_id = 'day5'"))
+    with ledger._database.writing() as connection:
+        connection.execute("UPDATE joulecast_chunks SET data = x'00' WHERE run_id = 'day5'")
     reasons = Reasons()
     assert [h.run_id for h in histories(ledger, left_out=reasons)] == ["day0"]
     assert reasons["day1"] == "it has one epoch only"

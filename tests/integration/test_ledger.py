@@ -4,16 +4,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import text
 
 from fakes.stored_runs import assert_same, header, recording, samples
 from joulecast.errors import LedgerError, RunNotFoundError
 from joulecast.ledger import Ledger, open_ledger
-from joulecast.ledger.schema import REVISION
 from joulecast.recording.model import Footer, Gap, Metric, Recording, Samples, Span, Status
 from joulecast.units import Estimate
 
@@ -39,9 +36,11 @@ def ledger(where: str, clock: Clock) -> Iterator[Ledger]:
 
 
 def sql(ledger: Ledger, statement: str, **values: object) -> list[tuple]:
-    with ledger._engine.begin() as connection:
-        result = connection.execute(text(statement), values)
-        return [tuple(row) for row in result] if result.returns_rows else []
+    with ledger._database.writing() as connection:
+        if statement.startswith("SELECT"):
+            return [tuple(row.values()) for row in connection.rows(statement, values)]
+        connection.execute(statement, values)
+        return []
 
 
 def test_a_recording_comes_back_as_it_was_made(ledger: Ledger) -> None:
@@ -367,26 +366,3 @@ def test_a_newer_schema_is_left_alone(ledger: Ledger, where: str) -> None:
     with pytest.raises(LedgerError, match=r"9999.*pip install --upgrade"):
         open_ledger(where)
     assert sql(ledger, "SELECT version_num FROM joulecast_version") == [("9999",)]
-
-
-def test_the_migrations_make_the_tables_the_program_uses(ledger: Ledger) -> None:
-    from alembic.autogenerate import compare_metadata
-    from alembic.migration import MigrationContext
-
-    from joulecast.ledger.schema import VERSION_TABLE, metadata
-
-    assert sql(ledger, f"SELECT version_num FROM {VERSION_TABLE}") == [(REVISION,)]
-    with ledger._engine.connect() as connection:
-        options = {"version_table": VERSION_TABLE, "compare_type": True}
-        context = MigrationContext.configure(connection, opts=options)
-        assert compare_metadata(context, metadata) == []
-
-
-def test_a_new_ledger_needs_no_alembic(tmp_path: Path) -> None:
-    code = (
-        "import sys; from joulecast.ledger import open_ledger; open_ledger(sys.argv[1]);"
-        "print([m for m in ('sqlalchemy', 'alembic') if m in sys.modules])"
-    )
-    new = str(tmp_path / "new.sqlite")
-    loaded = subprocess.check_output([sys.executable, "-c", code, new], text=True, timeout=60)
-    assert loaded == "['sqlalchemy']\n"

@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
 from fakes.stored_runs import assert_same, recording
 from joulecast.errors import LedgerError
-from joulecast.ledger import Ledger, calibrations, open_ledger, schema
+from joulecast.ledger import Ledger, calibrations, open_ledger
 from joulecast.ledger.migrations import migrate
-from joulecast.ledger.schema import REVISION
+from joulecast.ledger.revision import REVISION
 
 HERE = {"cpu": {"name": "AMD EPYC 7763", "threads": 4}, "gpus": [{"name": "NVIDIA A100"}]}
 VALUES = {"values": {"compute": 0.7, "idle_w": None}, "torch": "2.13.0"}
@@ -85,29 +84,25 @@ def test_a_machine_without_a_name_is_refused(ledger: Ledger) -> None:
 
 def test_a_damaged_calibration_names_its_device(ledger: Ledger) -> None:
     calibrations.save(ledger, HERE, "cpu", VALUES, 1000.0)
-    with ledger._engine.begin() as connection:
-        connection.execute(text("UPDATE joulecast_calibrations SET document = '[1'"))
+    with ledger._database.writing() as connection:
+        connection.execute("UPDATE joulecast_calibrations SET document = '[1'")
     with pytest.raises(LedgerError, match="cpu"):
         calibrations.load(ledger, HERE, "cpu")
     assert calibrations.forget(ledger, HERE) == 1
 
 
 def test_a_ledger_of_the_first_version_is_brought_up_to_date(where: str) -> None:
-    with open_ledger(where) as ledger, ledger._engine.begin() as connection:
-        for table in reversed(schema.metadata.sorted_tables):
-            table.drop(connection)
+    with open_ledger(where) as ledger, ledger._database.writing() as connection:
+        for table in ("chunks", "spans", "metrics", "gaps", "runs", "calibrations", "trials"):
+            connection.execute(f"DROP TABLE joulecast_{table}")
+        connection.execute("DROP TABLE joulecast_studies")
         migrate(connection, None, target="0001")
-        assert "joulecast_calibrations" not in _tables(ledger, connection)
+    with pytest.raises(LedgerError):
+        calibrations.listed(ledger)
     with open_ledger(where) as ledger:
         ledger.add(recording())
         assert_same(ledger.load("last"), recording())
         calibrations.save(ledger, HERE, "cpu", VALUES, 1000.0)
-        with ledger._engine.connect() as connection:
-            found = connection.execute(text("SELECT version_num FROM joulecast_version")).scalar()
-        assert found == REVISION
-
-
-def _tables(ledger: Ledger, connection: Any) -> list[str]:
-    from sqlalchemy import inspect
-
-    return inspect(connection).get_table_names()
+        with ledger._database.reading() as connection:
+            versions = list(connection.rows("SELECT version_num FROM joulecast_version"))
+        assert versions == [{"version_num": REVISION}]

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event
 
 from fakes.stored_runs import header, recording, samples
 from joulecast.errors import LedgerError, MissingExtraError, UsageError
 from joulecast.ledger import open_ledger
+from joulecast.ledger.database import Connection
 from joulecast.ledger.database_errors import POSTGRES, SQLITE
 from joulecast.recording.model import Footer, Status
 
@@ -101,7 +101,7 @@ from joulecast.ledger.store import open_ledger
 limit, user = int(sys.argv[3]), int(sys.argv[4])
 if user:
     with tempfile.TemporaryDirectory() as folder:  # imports every module while still root
-        open_ledger(folder + "/other.sqlite").close()
+        open_ledger(folder + "/other.sqlite").sink().open(header("fresh"))
     os.setgroups([])
     os.setgid(user)
     os.setuid(user)
@@ -184,15 +184,18 @@ def test_a_folder_that_others_may_not_enter(open_folder: Path, stranger: int) ->
         path.parent.chmod(0o700)
 
 
-def test_a_database_that_may_not_grow(path: Path) -> None:
+def test_a_database_that_may_not_grow(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite reports the same error as on a full disk."""
     with open_ledger(path) as ledger:
         pages = path.stat().st_size // 4096 + 2
-        event.listen(
-            ledger._engine,
-            "connect",
-            lambda connection, _: connection.execute(f"PRAGMA max_page_count={pages}"),
-        )
+        connect = ledger._database.connect
+
+        def connect_to_small() -> Connection:
+            connection = connect()
+            connection.execute(f"PRAGMA max_page_count={pages}")
+            return connection
+
+        monkeypatch.setattr(ledger._database, "connect", connect_to_small)
         sink = ledger.sink()
         sink.open(header("fresh"))
 

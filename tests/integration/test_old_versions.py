@@ -32,6 +32,27 @@ def test_an_old_ledger_migrates(tmp_path: Path) -> None:
         assert len(utilization) == 4 and all(0 < x <= 100 for x in utilization)
 
 
+def test_a_new_ledger_has_the_tables_of_an_old_one(tmp_path: Path) -> None:
+    (tmp_path / "old.sqlite").write_bytes(gzip.decompress((OLD / "ledger.sqlite.gz").read_bytes()))
+    shapes = []
+    for name in ("old", "new"):
+        with (
+            open_ledger(tmp_path / f"{name}.sqlite") as ledger,
+            ledger._database.reading() as connection,
+        ):
+            query = "SELECT type, name FROM sqlite_master WHERE name LIKE 'joulecast%'"
+            parts = {(row["type"], row["name"]) for row in connection.rows(query)}
+            columns = {
+                (table, row["name"], row["notnull"], row["pk"])
+                for kind, table in parts
+                if kind == "table"
+                for row in connection.rows(f"PRAGMA table_info({table})")
+            }
+        shapes.append((parts, columns))
+    assert shapes[0] == shapes[1]
+    assert len(shapes[1][1]) > 60
+
+
 def test_an_old_export_is_read() -> None:
     recording = read_json(OLD / "run.json.gz")
     assert set(recording.samples) >= GAUGES

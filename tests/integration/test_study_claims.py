@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import text
 
 from joulecast.errors import LedgerError
 from joulecast.ledger import Ledger, claims, open_ledger, studies
@@ -169,8 +168,8 @@ def test_nobody_is_silent_while_the_server_is_down(postgres: str) -> None:
     with open_ledger(postgres) as ledger:
         studies.plan(ledger, *plan_of(1), agreed)
         claims.claim(ledger, "s", replace(ME, host="another"))
-        with ledger._engine.begin() as connection:
-            connection.execute(text("UPDATE joulecast_trials SET heartbeat = 0"))
+        with ledger._database.writing() as connection:
+            connection.execute("UPDATE joulecast_trials SET heartbeat = 0")
         assert claims.reclaim(ledger, "s", lost_s=1e9) == []  # of 1970: before its start
 
 
@@ -228,7 +227,7 @@ def test_concurrent_planners_plan_one_study(where: str) -> None:
 
 
 def test_a_damaged_plan_names_its_study(ledger: Ledger) -> None:
-    with ledger._engine.begin() as connection:
-        connection.execute(text("UPDATE joulecast_studies SET document = '{\"name\": 1}'"))
+    with ledger._database.writing() as connection:
+        connection.execute("UPDATE joulecast_studies SET document = '{\"name\": 1}'")
     with pytest.raises(LedgerError, match=r"study s\b"):
         studies.load(ledger, "s")

@@ -1,4 +1,4 @@
-"""The database of recordings. Names are loaded when first used, because SQLAlchemy is large."""
+"""The database of recordings. Names are loaded when first used, because numpy is large."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -10,12 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping, and_, delete, insert, select
-
 from ..errors import LedgerError
-from . import schema
-from .database_errors import explained
-from .engine import reading
+from .database import Row
 from .store import Ledger
 from .stored_json import dumps
 
@@ -59,11 +55,8 @@ def save(
         "identity": dumps(identity),
         "document": dumps(dict(document)),
     }
-    table = schema.calibrations
-    same = and_(*(table.c[name] == row[name] for name in ("machine", "device", "made_at")))
-    with explained(ledger.location), ledger._engine.begin() as connection:
-        connection.execute(delete(table).where(same))
-        connection.execute(insert(table), row)
+    with ledger._database.writing() as connection:
+        connection.replace("joulecast_calibrations", ("machine", "device", "made_at"), [row])
 
 
 def load(ledger: Ledger, environment: Mapping[str, Any], device: str) -> Stored | None:
@@ -74,15 +67,15 @@ def load(ledger: Ledger, environment: Mapping[str, Any], device: str) -> Stored 
 
 def listed(ledger: Ledger, environment: Mapping[str, Any] | None = None) -> list[Stored]:
     """All calibrations, newest first; those of one machine if its environment is given."""
-    table = schema.calibrations
-    query = select(table).order_by(table.c.made_at.desc(), table.c.device)
+    where, values = "", {}
     if environment is not None:
         identity = machine_of(environment)
         if identity is None:
             return []
-        query = query.where(table.c.machine == _key(identity))
-    with explained(ledger.location), reading(ledger._engine) as connection:
-        return [_stored(row, ledger) for row in connection.execute(query).mappings()]
+        where, values = "WHERE machine = :machine", {"machine": _key(identity)}
+    query = f"SELECT * FROM joulecast_calibrations {where} ORDER BY made_at DESC, device"
+    with ledger._database.reading() as connection:
+        return [_stored(row, ledger) for row in connection.rows(query, values)]
 
 
 def forget(ledger: Ledger, environment: Mapping[str, Any], device: str | None = None) -> int:
@@ -90,12 +83,10 @@ def forget(ledger: Ledger, environment: Mapping[str, Any], device: str | None = 
     identity = machine_of(environment)
     if identity is None:
         return 0
-    table = schema.calibrations
-    query = delete(table).where(table.c.machine == _key(identity))
-    if device is not None:
-        query = query.where(table.c.device == device)
-    with explained(ledger.location), ledger._engine.begin() as connection:
-        return int(connection.execute(query).rowcount)
+    values = {"machine": _key(identity)} | ({} if device is None else {"device": device})
+    where = " AND ".join(f"{name} = :{name}" for name in values)
+    with ledger._database.writing() as connection:
+        return connection.execute(f"DELETE FROM joulecast_calibrations WHERE {where}", values)
 
 
 def machine_of(environment: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -130,7 +121,7 @@ def _key(identity: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
-def _stored(row: RowMapping, ledger: Ledger) -> Stored:
+def _stored(row: Row, ledger: Ledger) -> Stored:
     try:
         identity, document = json.loads(row["identity"]), json.loads(row["document"])
         return Stored(row["device"], row["made_at"], machine_text(identity), dict(document))

@@ -11,17 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, extract, func, select, update
-
 from ..errors import BadInputError
 from ..units import Estimate
-from . import schema
-from .database_errors import explained
-from .engine import reading
+from .database import Connection, Row
 from .liveness import ProcessIdentity, lives
 from .store import Ledger
 from .stored_json import dumps, loads
-from .studies import short, trial_of
+from .studies import add_other, short, trial_of
 from .study_model import Trial, TrialStatus
 
 # Between two heartbeats of a runner.
@@ -31,21 +27,21 @@ LOST_S = 60.0
 # Characters that are stored.
 LONGEST_ERROR, LONGEST_LOG = 500, 16_384
 
-_trials = schema.trials
+_RUNNING = "SELECT * FROM joulecast_trials WHERE study = :study AND status = 'running'"
+_ENDED = (
+    "SELECT trial_id, energy_j, duration_s FROM joulecast_trials "
+    "WHERE study = :study AND status = :status"
+)
+_PENDING = (
+    "SELECT * FROM joulecast_trials WHERE study = :study AND status = 'pending' "
+    "ORDER BY position LIMIT 1"
+)
 
 
 def claim(ledger: Ledger, study: str, me: ProcessIdentity) -> Trial | None:
     """Claim the next pending trial for `me`; None where there is none."""
-    with explained(ledger.location), ledger._engine.begin() as connection:
-        query = (
-            select(_trials)
-            .where(_trials.c.study == study, _trials.c.status == TrialStatus.PENDING)
-            .order_by(_trials.c.position)
-            .limit(1)
-            # SQLite needs no lock, and SQLAlchemy leaves it out there.
-            .with_for_update(skip_locked=True)
-        )
-        row = connection.execute(query).mappings().first()
+    with ledger._database.writing() as connection:
+        row = next(connection.rows(_PENDING + connection.free_rows, {"study": study}), None)
         if row is None:
             return None
         started_at = ledger._clock()
@@ -66,13 +62,8 @@ def reclaim(ledger: Ledger, study: str, lost_s: float = LOST_S) -> list[Trial]:
 
     A runner on this machine is gone when its process is, one on another after `lost_s` of silence.
     """
-    with explained(ledger.location), ledger._engine.begin() as connection:
-        query = (
-            select(_trials)
-            .where(_trials.c.study == study, _trials.c.status == TrialStatus.RUNNING)
-            .with_for_update(skip_locked=True)
-        )
-        rows = connection.execute(query).mappings().all()
+    with ledger._database.writing() as connection:
+        rows = list(connection.rows(_RUNNING + connection.free_rows, {"study": study}))
         gone = _gone(connection, ledger, rows, lost_s)
         for row in gone:
             _change(connection, study, row["trial_id"], _EMPTY)
@@ -81,9 +72,8 @@ def reclaim(ledger: Ledger, study: str, lost_s: float = LOST_S) -> list[Trial]:
 
 def runners(ledger: Ledger, study: str) -> dict[str, bool]:
     """Whether the runner of each running trial is alive (as `reclaim` decides), by trial id."""
-    query = select(_trials).where(_trials.c.study == study, _trials.c.status == TrialStatus.RUNNING)
-    with explained(ledger.location), reading(ledger._engine) as connection:
-        rows = connection.execute(query).mappings().all()
+    with ledger._database.reading() as connection:
+        rows = list(connection.rows(_RUNNING, {"study": study}))
         gone = {row["trial_id"] for row in _gone(connection, ledger, rows, LOST_S)}
         return {row["trial_id"]: row["trial_id"] not in gone for row in rows}
 
@@ -92,7 +82,7 @@ def beat(
     ledger: Ledger, study: str, trial_id: str, me: ProcessIdentity, run_id: str | None = None
 ) -> bool:
     """Record that `me` still works on a trial, by this run; False where it lost its claim."""
-    with explained(ledger.location), ledger._engine.begin() as connection:
+    with ledger._database.writing() as connection:
         values = {"heartbeat": _now(connection, ledger)} | ({"run_id": run_id} if run_id else {})
         return _change(connection, study, trial_id, values, me)
 
@@ -130,18 +120,20 @@ def end(
         "runner": None,
         "heartbeat": None,
     }
-    with explained(ledger.location), ledger._engine.begin() as connection:
+    with ledger._database.writing() as connection:
         if _change(connection, study, trial_id, values, me):
             return True
-        kept = select(_trials.c.run_id).where(
-            _trials.c.study == study, _trials.c.trial_id == trial_id, _trials.c.status == status
+        kept = (
+            "SELECT run_id FROM joulecast_trials "
+            "WHERE study = :study AND trial_id = :trial_id AND status = :status"
         )
-        return run_id is not None and connection.execute(kept).scalar() == run_id
+        key = {"study": study, "trial_id": trial_id, "status": str(status)}
+        return run_id is not None and {"run_id": run_id} in connection.rows(kept, key)
 
 
 def release(ledger: Ledger, study: str, trial_id: str, me: ProcessIdentity) -> bool:
     """Make a trial pending again, as if it had never been started."""
-    with explained(ledger.location), ledger._engine.begin() as connection:
+    with ledger._database.writing() as connection:
         return _change(connection, study, trial_id, _EMPTY, me)
 
 
@@ -150,18 +142,16 @@ def again(ledger: Ledger, study: str, *statuses: str) -> int:
 
     Their energy and duration still count for the study's limits.
     """
-    theirs = (_trials.c.study == study, _trials.c.status.in_(statuses))
-    sums = select(func.sum(_trials.c.energy_j), func.sum(_trials.c.duration_s)).where(*theirs)
-    of = schema.studies
-    with explained(ledger.location), ledger._engine.begin() as connection:
-        energy, duration = connection.execute(sums).one()
-        used = {
-            "other_energy_j": of.c.other_energy_j + (energy or 0.0),
-            "other_duration_s": of.c.other_duration_s + (duration or 0.0),
-        }
-        connection.execute(update(of).where(of.c.name == study).values(**used))
-        changed = connection.execute(update(_trials).where(*theirs).values(**_EMPTY))
-        return int(changed.rowcount)
+    changed = 0
+    with ledger._database.writing() as connection:
+        for status in statuses:
+            key = {"study": study, "status": str(status)}
+            rows = list(connection.rows(_ENDED, key))
+            energy_j = sum(row["energy_j"] or 0.0 for row in rows)
+            add_other(connection, study, energy_j, sum(row["duration_s"] or 0.0 for row in rows))
+            for row in rows:
+                changed += _change(connection, study, row["trial_id"], _EMPTY)
+    return changed
 
 
 _EMPTY: dict[str, Any] = {"status": TrialStatus.PENDING} | dict.fromkeys(
@@ -179,17 +169,15 @@ def _change(
     values: Mapping[str, Any],
     owner: ProcessIdentity | None = None,
 ) -> bool:
-    query = update(_trials).where(_trials.c.study == study, _trials.c.trial_id == trial_id)
+    changes = ", ".join(f"{name} = :{name}" for name in values)
+    sql = f"UPDATE joulecast_trials SET {changes} WHERE study = :study AND trial_id = :trial_id"
     if owner is not None:
-        query = query.where(
-            _trials.c.status == TrialStatus.RUNNING, _trials.c.runner == dumps(owner)
-        )
-    return bool(connection.execute(query.values(**values)).rowcount)
+        sql += " AND status = 'running' AND runner = :owner"
+    key = {"study": study, "trial_id": trial_id, "owner": owner and dumps(owner)}
+    return bool(connection.execute(sql, {**values, **key}))
 
 
-def _gone(
-    connection: Connection, ledger: Ledger, rows: Sequence[RowMapping], lost_s: float
-) -> list[RowMapping]:
+def _gone(connection: Connection, ledger: Ledger, rows: Sequence[Row], lost_s: float) -> list[Row]:
     """Those of the running trials whose runner is gone."""
     if not rows:
         return []
@@ -207,14 +195,16 @@ def _gone(
 
 
 def _now(connection: Connection, ledger: Ledger) -> float:
-    if connection.dialect.name != "postgresql":
+    if not connection.postgresql:
         return ledger._clock()
-    return float(connection.execute(select(extract("epoch", func.clock_timestamp()))).scalar_one())
+    return _server_s(connection, "clock_timestamp()")
 
 
 def _listening_since(connection: Connection) -> float:
     """When the server was started: no heartbeat could arrive before. 0 of a file."""
-    if connection.dialect.name != "postgresql":
-        return 0.0
-    started = select(extract("epoch", func.pg_postmaster_start_time()))
-    return float(connection.execute(started).scalar_one())
+    return _server_s(connection, "pg_postmaster_start_time()") if connection.postgresql else 0.0
+
+
+def _server_s(connection: Connection, time: str) -> float:
+    row = next(connection.rows(f"SELECT extract(epoch FROM {time}) AS seconds"))
+    return float(row["seconds"])

@@ -4,8 +4,6 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-
 from ..errors import LedgerError, NotALedgerError
 from .location import VARIABLE, Location
 
@@ -48,8 +46,7 @@ POSTGRES = {
 
 def explain(error: Exception, location: Location) -> LedgerError:
     """The `LedgerError` for what went wrong at `location`."""
-    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    message = str(cause).strip() or type(cause).__name__
+    message = str(error).strip() or type(error).__name__
     meanings = POSTGRES if location.path is None else SQLITE
     if isinstance(error, OSError) and location.path is not None:
         return LedgerError(
@@ -67,5 +64,9 @@ def explained(location: Location) -> Iterator[None]:
     """Raises errors of the database or the file system as `LedgerError`."""
     try:
         yield
-    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
-        raise explain(error, location) from error
+    except Exception as error:
+        # The other driver may not be loaded, nor installed.
+        packages = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
+        if isinstance(error, sqlite3.Error | OSError) or "psycopg" in packages:
+            raise explain(error, location) from error
+        raise

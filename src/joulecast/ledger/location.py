@@ -1,5 +1,6 @@
 """Where a ledger is: a path or URL, `JOULECAST_LEDGER`, or the user's data folder."""
 
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,12 +9,14 @@ from pathlib import Path
 from ..errors import LedgerError, UsageError
 
 VARIABLE = "JOULECAST_LEDGER"
+# One that holds an @ itself is hidden, too.
+_PASSWORD = re.compile(r"(//[^/:@?]*):.*@")
 _POSTGRES = ("postgresql", "postgres", "postgresql+psycopg")
 
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A file, or the URL of a PostgreSQL database (`postgresql+psycopg://...`); one is None."""
+    """A file, or the URL of a PostgreSQL database (`postgresql://...`); one is None."""
 
     path: Path | None = None
     url: str | None = None
@@ -22,9 +25,7 @@ class Location:
         """The path or URL, without the password."""
         if self.url is None:
             return str(self.path)
-        from sqlalchemy import make_url
-
-        return make_url(self.url).set(drivername="postgresql").render_as_string(hide_password=True)
+        return _PASSWORD.sub(r"\1:***@", self.url)
 
 
 def locate(
@@ -47,22 +48,19 @@ def locate(
             f"a ledger cannot be at a {scheme}:// URL: "
             "use a file, or postgresql://user@host/database"
         )
-    url = f"postgresql+psycopg://{rest}"
-    _check(url)
-    return Location(url=url)
+    # Late, because most ledgers are files.
+    from urllib.parse import urlsplit
 
-
-def _check(url: str) -> None:
-    from sqlalchemy import make_url
-    from sqlalchemy.exc import ArgumentError
-
+    url = f"postgresql://{rest}"
     try:
-        make_url(url)
-    except (ArgumentError, ValueError) as error:
+        # Raises for what is no number.
+        _ = urlsplit(url).port
+    except ValueError as error:
         raise UsageError(
             "the URL of the ledger cannot be read: write it as "
             "postgresql://user:password@host:5432/database"
         ) from error
+    return Location(url=url)
 
 
 def _own(env: Mapping[str, str], platform: str) -> Path:

@@ -2,21 +2,18 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any
-
-from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, insert
 
 from ..errors import LedgerError
 from ..recording.model import Footer, Gap, Header, Metric, Samples, Span
-from . import schema
 from .codec import encode
+from .database import Connection, Row
 from .liveness import ProcessIdentity
 from .stored_json import dumps, plain_text
 
 CHUNK = 8192
 """Samples in a chunk; larger ones compress little better."""
-
-Row = dict[str, Any]
+RUN = "SELECT * FROM joulecast_runs WHERE run_id = :run_id"
+"""The row of one run."""
 
 
 def run_row(header: Header, recorder: ProcessIdentity | None, now: float) -> Row:
@@ -68,10 +65,8 @@ def part_of(samples: Samples, start: int, stop: int) -> Samples:
 def write_spans(connection: Connection, run_id: str, spans: Iterable[Span]) -> None:
     """Store spans; one that is stored already is replaced."""
     last = {span.id: span for span in spans}
-    table = schema.spans
-    _replace(
-        connection,
-        table,
+    connection.replace(
+        "joulecast_spans",
         ("run_id", "id"),
         [
             {
@@ -93,9 +88,8 @@ def write_spans(connection: Connection, run_id: str, spans: Iterable[Span]) -> N
 def write_gaps(connection: Connection, run_id: str, gaps: Iterable[Gap]) -> None:
     """Store gaps; one that is stored already is replaced: it has its end now."""
     last = {(gap.domain, gap.start_s, gap.reason): gap for gap in gaps}
-    _replace(
-        connection,
-        schema.gaps,
+    connection.replace(
+        "joulecast_gaps",
         ("run_id", "domain", "start_s", "reason"),
         [
             {
@@ -125,11 +119,10 @@ def write_metrics(
         }
         for i, m in enumerate(metrics)
     ]
-    if rows:
-        connection.execute(insert(schema.metrics), rows)
+    connection.insert("joulecast_metrics", rows)
 
 
-def span_of(row: RowMapping) -> Span:
+def span_of(row: Row) -> Span:
     """Inverse of what `write_spans` stores."""
     return Span(
         row["id"],
@@ -143,22 +136,12 @@ def span_of(row: RowMapping) -> Span:
     )
 
 
-def metric_of(row: RowMapping) -> Metric:
+def metric_of(row: Row) -> Metric:
     """Inverse of what `write_metrics` stores."""
     value = math.nan if row["value"] is None else row["value"]
     return Metric(row["t_s"], row["name"], value, row["span"])
 
 
-def gap_of(row: RowMapping) -> Gap:
+def gap_of(row: Row) -> Gap:
     """Inverse of what `write_gaps` stores."""
     return Gap(row["domain"], row["start_s"], row["end_s"], row["reason"])
-
-
-def _replace(connection: Connection, table: Any, key: tuple[str, ...], rows: list[Row]) -> None:
-    if not rows:
-        return
-    # Databases differ in "insert or update"; all of them can delete and insert.
-    fits = and_(*(table.c[name] == bindparam(f"old_{name}") for name in key))
-    old = [{f"old_{name}": row[name] for name in key} for row in rows]
-    connection.execute(delete(table).where(fits), old)
-    connection.execute(insert(table), rows)

@@ -5,15 +5,12 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, delete, insert, update
-from sqlalchemy.exc import IntegrityError
-
 from ..errors import LedgerError
 from ..recording.model import Footer, Gap, Header, Metric, Samples, Span
-from . import rows, schema
+from . import rows
+from .database import Connection, Database, Row
 from .database_errors import explained
 from .liveness import this_process
-from .location import Location
 
 TIDY_EVERY = 60
 """Flushes, about a minute, after which small chunks become one."""
@@ -38,9 +35,9 @@ class LedgerSink:
     a chunk of `rows.CHUNK` samples stays as it is.
     """
 
-    def __init__(self, engine: Engine, location: Location, clock: Callable[[], float]) -> None:
-        self._engine = engine
-        self._location = location
+    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._location = database.location
         self._clock = clock
         self._run_id = ""
         self._connection: Connection | None = None
@@ -54,15 +51,14 @@ class LedgerSink:
         row = rows.run_row(header, this_process(), self._clock())
         with explained(self._location):
             # It stays open: SQLite checkpoints the whole log each time the last one closes.
-            self._connection = self._engine.connect()
+            self._connection = self._database.connect()
             try:
-                with self._connection.begin():
-                    self._connection.execute(insert(schema.runs), row)
-            except IntegrityError as error:
-                self._leave()
-                raise LedgerError(
-                    f"ledger {self._location}: run {header.run_id} is in it already"
-                ) from error
+                with self._connection.transaction():
+                    if any(self._connection.rows(rows.RUN, row)):
+                        raise LedgerError(
+                            f"ledger {self._location}: run {header.run_id} is in it already"
+                        )
+                    self._connection.insert("joulecast_runs", [row])
             except BaseException:
                 self._leave()
                 raise
@@ -78,7 +74,7 @@ class LedgerSink:
         """Store what is new, all of it or nothing. Raises `LedgerError`."""
         connection = self._open_connection()
         tails = {}
-        with explained(self._location), connection.begin():
+        with explained(self._location), connection.transaction():
             for domain, part in samples.items():
                 if len(part):
                     tails[domain] = self._store(connection, domain, part)
@@ -93,7 +89,7 @@ class LedgerSink:
         """Store that the run has ended. Raises `LedgerError`; its connection is closed anyway."""
         try:
             connection = self._open_connection()
-            with explained(self._location), connection.begin():
+            with explained(self._location), connection.transaction():
                 for domain, tail in self._tails.items():
                     if tail.chunks > 1:
                         self._join(connection, domain, tail.seq, tail.parts)
@@ -108,26 +104,27 @@ class LedgerSink:
         if tail.chunks + 1 >= TIDY_EVERY or len(part) > rows.CHUNK:
             return self._join(connection, domain, tail.seq, parts)
         chunk = rows.chunk_rows(self._run_id, domain, part, tail.seq + tail.chunks)
-        connection.execute(insert(schema.chunks), list(chunk))
+        connection.insert("joulecast_chunks", list(chunk))
         return _Tail(tail.seq, tail.chunks + 1, parts)
 
     def _join(
         self, connection: Connection, domain: str, seq: int, parts: tuple[Samples, ...]
     ) -> _Tail:
         """Replace the chunks from `seq` on, with the samples `parts`, by as few as possible."""
-        table = schema.chunks
-        mine = (table.c.run_id == self._run_id) & (table.c.domain == domain) & (table.c.seq >= seq)
-        connection.execute(delete(table).where(mine))
+        mine = "run_id = :run_id AND domain = :domain AND seq >= :seq"
+        values = {"run_id": self._run_id, "domain": domain, "seq": seq}
+        connection.execute(f"DELETE FROM joulecast_chunks WHERE {mine}", values)
         joined = Samples.concat(list(parts))
-        connection.execute(insert(table), list(rows.chunk_rows(self._run_id, domain, joined, seq)))
+        chunks = list(rows.chunk_rows(self._run_id, domain, joined, seq))
+        connection.insert("joulecast_chunks", chunks)
         full, rest = divmod(len(joined), rows.CHUNK)
         left = (rows.part_of(joined, full * rows.CHUNK, len(joined)),) if rest else ()
         return _Tail(seq + full, len(left), left)
 
-    def _update(self, connection: Connection, values: rows.Row) -> None:
-        mine = schema.runs.c.run_id == self._run_id
-        changed = connection.execute(update(schema.runs).where(mine).values(values))
-        if changed.rowcount != 1:
+    def _update(self, connection: Connection, values: Row) -> None:
+        columns = ", ".join(f"{name} = :{name}" for name in values)
+        sql = f"UPDATE joulecast_runs SET {columns} WHERE run_id = :run_id"
+        if connection.execute(sql, values | {"run_id": self._run_id}) != 1:
             raise LedgerError(
                 f"ledger {self._location}: run {self._run_id} was deleted while it was recorded"
             )
@@ -138,6 +135,9 @@ class LedgerSink:
         elif self._connection is None:
             problem = "this run is not being recorded: it was not opened, or it has ended"
         else:
+            if self._connection.lost:
+                with explained(self._location):
+                    self._connection = self._database.connect()
             return self._connection
         raise LedgerError(f"ledger {self._location}: {problem}")
 

@@ -5,38 +5,33 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
-from typing import Any
-
-from sqlalchemy import Connection, Engine, RowMapping, Select, delete, insert, select
 
 from ..errors import BadInputError, LedgerError, RunNotFoundError
 from ..recording.model import Footer, Header, Recording, RecordingSink, Samples, Status
 from ..recording.summary import summarize
-from . import rows, schema
+from . import rows
 from .codec import CodecError, decode
-from .database_errors import explained
-from .engine import connect, reading
+from .database import Connection, Database, Row
 from .liveness import ProcessIdentity, is_interrupted
-from .location import Location, locate
+from .location import locate
 from .merge import merged
+from .opening import open_database
 from .run_list import RunList, RunRow
 from .sink import LedgerSink
 from .stored_json import loads
 
-# Without the header, which is large. Newest first.
-_NEWEST = select(*(c for c in schema.runs.c if c.name != "header")).order_by(
-    schema.runs.c.started_at.desc(), schema.runs.c.run_id
-)
+# Without the header, which is large.
+_COLUMNS = "run_id, name, started_at, job, status, tags, duration_s, footer, heartbeat, recorder"
 _WILDCARD = re.compile(r"[*?\[]")
 # Runs, in a notebook.
 _SHOWN = 20
-_PARTS = (schema.chunks, schema.spans, schema.metrics, schema.gaps)
+_TABLES = tuple(f"joulecast_{part}" for part in ("chunks", "spans", "metrics", "gaps", "runs"))
 
 
 def open_ledger(
@@ -69,11 +64,11 @@ def open_ledger(
         ...     recording = ledger.load("last")
     """
     location = locate(where, os.environ if env is None else env)
-    return Ledger(connect(location, create), location, clock)
+    return Ledger(open_database(location, create), clock)
 
 
 class Ledger:
-    """The database of recordings, as `open_ledger` opens it; a context manager that closes it.
+    """The database of recordings, as `open_ledger` opens it; a context manager.
 
     Every method raises `LedgerError` when the database fails.
 
@@ -81,10 +76,10 @@ class Ledger:
         location: the file or URL; its text never has the password.
     """
 
-    def __init__(self, engine: Engine, location: Location, clock: Callable[[], float]) -> None:
-        self._engine = engine
+    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+        self._database = database
         self._clock = clock
-        self.location = location
+        self.location = database.location
 
     def __enter__(self) -> Ledger:
         return self
@@ -93,8 +88,7 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
-        """Close the connections, except those of its sinks."""
-        self._engine.dispose()
+        """Does nothing: each method opens a connection and closes it, and a sink has its own."""
 
     def __repr__(self) -> str:
         try:
@@ -109,7 +103,7 @@ class Ledger:
 
     def sink(self) -> RecordingSink:
         """A writer for one new run."""
-        return LedgerSink(self._engine, self.location, self._clock)
+        return LedgerSink(self._database, self._clock)
 
     def runs(
         self,
@@ -144,12 +138,11 @@ class Ledger:
             ...     [run.name for run in ledger.runs("digits", limit=2)]
             ['digits']
         """
-        with explained(self.location), reading(self._engine) as connection:
+        with self._database.reading() as connection:
             ids = {self._find(connection, r)["run_id"] for r in refs if not _WILDCARD.search(r)}
-            rows = connection.execute(_list_query(since, until, group)).mappings()
             fitting = (
                 run
-                for run in map(self._run_row, rows)
+                for run in map(self._run_row, _newest(connection, *_limits(since, until, group)))
                 if (not refs or run.run_id in ids or _has_name(run, refs))
                 and (status is None or run.status is status)
                 and (tags or {}).items() <= run.tags.items()
@@ -180,7 +173,7 @@ class Ledger:
             ...     ledger.find("digits").energy.unit
             'J'
         """
-        with explained(self.location), reading(self._engine) as connection:
+        with self._database.reading() as connection:
             return self._run_row(self._find(connection, ref))
 
     def load(self, ref: str) -> Recording:
@@ -199,7 +192,7 @@ class Ledger:
             ...     len(joulecast.summarize(ledger.load("digits")).epochs)
             2
         """
-        with explained(self.location), reading(self._engine) as connection:
+        with self._database.reading() as connection:
             return self._load(connection, self._find(connection, ref)["run_id"])
 
     def add(self, recording: Recording, *, replace: bool = False, join: bool = False) -> None:
@@ -215,8 +208,8 @@ class Ledger:
             LedgerError: a run with this id is in the ledger, and is kept as it is.
         """
         run_id = recording.header.run_id
-        with explained(self.location), self._engine.begin() as connection:
-            row = connection.execute(_of(schema.runs, run_id)).mappings().first()
+        with self._database.writing() as connection:
+            row = next(connection.rows(rows.RUN, {"run_id": run_id}), None)
             if row is not None and not replace:
                 if not join or self._status(row) is not Status.INTERRUPTED:
                     raise LedgerError(
@@ -232,53 +225,44 @@ class Ledger:
 
         `ref` is as in `find`. Raises `RunNotFoundError`.
         """
-        with explained(self.location), self._engine.begin() as connection:
+        with self._database.writing() as connection:
             run = self._run_row(self._find(connection, ref))
             _delete(connection, run.run_id)
         return run
 
-    def _find(self, connection: Connection, ref: str) -> RowMapping:
-        table = schema.runs
-        if ref == "last":
-            exact = [_NEWEST]
-        else:
-            exact = [_NEWEST.where(table.c.run_id == ref), _NEWEST.where(table.c.name == ref)]
-        for query in exact:
-            row = connection.execute(query.limit(1)).mappings().first()
+    def _find(self, connection: Connection, ref: str) -> Row:
+        exact = ["", "WHERE run_id = :ref", "WHERE name = :ref"]
+        for where in exact[:1] if ref == "last" else exact[1:]:
+            row = next(_newest(connection, where, {"ref": ref}, 1), None)
             if row is not None:
                 return row
         if ref in ("", "last"):
             raise self._not_found(connection, ref)
-        begins = _NEWEST.where(table.c.run_id.startswith(ref, autoescape=True))
-        rows = connection.execute(begins).mappings().all()
-        if not rows:
+        begins = "WHERE substr(run_id, 1, length(:ref)) = :ref"
+        beginning = list(_newest(connection, begins, {"ref": ref}))
+        if not beginning:
             raise self._not_found(connection, ref)
-        if len(rows) > 1:
-            shown = ", ".join(f"{row['run_id']} ({row['name']})" for row in rows[:5])
-            more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
+        if len(beginning) > 1:
+            shown = ", ".join(f"{row['run_id']} ({row['name']})" for row in beginning[:5])
+            more = f" and {len(beginning) - 5} more" if len(beginning) > 5 else ""
             raise RunNotFoundError(
-                f"{ref!r} matches {len(rows)} runs: {shown}{more}: write more of the id"
+                f"{ref!r} matches {len(beginning)} runs: {shown}{more}: write more of the id"
             )
-        return rows[0]
+        return beginning[0]
 
     def _not_found(self, connection: Connection, ref: str) -> RunNotFoundError:
-        table = schema.runs
-        query = select(table.c.name, table.c.run_id).order_by(table.c.started_at.desc())
-        latest = connection.execute(query.limit(1000)).all()
+        latest = list(_newest(connection, limit=1000))
         if not latest:
             return RunNotFoundError(
                 f"ledger {self.location} has no runs yet: record one with joulecast run -- COMMAND"
             )
-        names = list(dict.fromkeys([*(r.name for r in latest), *(r.run_id for r in latest)]))
-        near = get_close_matches(ref, names, n=3, cutoff=0.5)
-        hint = f"the nearest are {', '.join(near)}" if near else f"the latest is {latest[0].name}"
+        names = [*(run["name"] for run in latest), *(run["run_id"] for run in latest)]
+        near = get_close_matches(ref, list(dict.fromkeys(names)), n=3, cutoff=0.5)
+        hint = f"the nearest are {', '.join(near)}" if near else f"the latest is {names[0]}"
         return RunNotFoundError(f"no run {ref!r} in ledger {self.location}: {hint}")
 
     def _load(self, connection: Connection, run_id: str) -> Recording:
-        row = connection.execute(_of(schema.runs, run_id)).mappings().one()
-        spans = connection.execute(_of(schema.spans, run_id, "start_s", "id")).mappings()
-        metrics = connection.execute(_of(schema.metrics, run_id, "seq")).mappings()
-        gaps = connection.execute(_of(schema.gaps, run_id, "start_s", "domain")).mappings()
+        row = next(connection.rows(rows.RUN, {"run_id": run_id}))
         try:
             header = loads(row["header"], Header)
             footer = row["footer"] and loads(row["footer"], Footer)
@@ -286,9 +270,9 @@ class Ledger:
             raise self._damaged(run_id, f"its description cannot be read: {error}") from error
         return Recording(
             header=header,
-            spans=[rows.span_of(span) for span in spans],
-            metrics=[rows.metric_of(metric) for metric in metrics],
-            gaps=[rows.gap_of(gap) for gap in gaps],
+            spans=list(map(rows.span_of, _part(connection, "spans", run_id, "start_s, id"))),
+            metrics=list(map(rows.metric_of, _part(connection, "metrics", run_id, "seq"))),
+            gaps=list(map(rows.gap_of, _part(connection, "gaps", run_id, "start_s, domain"))),
             samples=self._samples(connection, run_id),
             footer=footer,
             status=self._status(row),
@@ -296,7 +280,7 @@ class Ledger:
 
     def _samples(self, connection: Connection, run_id: str) -> dict[str, Samples]:
         parts: dict[str, list[Samples]] = {}
-        for row in connection.execute(_of(schema.chunks, run_id, "domain", "seq")).mappings():
+        for row in _part(connection, "chunks", run_id, "domain, seq"):
             try:
                 part = decode(bytes(row["data"]))
             except CodecError as error:
@@ -311,14 +295,14 @@ class Ledger:
     def _damaged(self, run_id: str, problem: str) -> LedgerError:
         return LedgerError(f"ledger {self.location}: run {run_id} is damaged: {problem}")
 
-    def _status(self, row: RowMapping) -> Status:
+    def _status(self, row: Row) -> Status:
         if row["status"] != Status.RUNNING:
             return Status(row["status"])
         recorder = row["recorder"] and loads(row["recorder"], ProcessIdentity)
         lost = is_interrupted(recorder, row["heartbeat"], self._clock())
         return Status.INTERRUPTED if lost else Status.RUNNING
 
-    def _run_row(self, row: RowMapping) -> RunRow:
+    def _run_row(self, row: Row) -> RunRow:
         try:
             footer = row["footer"] and loads(row["footer"], Footer)
             duration = row["duration_s"]
@@ -337,24 +321,39 @@ class Ledger:
             raise self._damaged(row["run_id"], f"its row cannot be read: {error}") from error
 
 
-def _list_query(since: float | None, until: float | None, group: str | None) -> Select[Any]:
-    table, query = schema.runs, _NEWEST
-    if since is not None:
-        query = query.where(table.c.started_at >= since)
-    if until is not None:
-        query = query.where(table.c.started_at < until)
-    return query if group is None else query.where(table.c.job == group)
+def _newest(
+    connection: Connection,
+    where: str = "",
+    values: Mapping[str, float | str] | None = None,
+    limit: int | None = None,
+) -> Iterator[Row]:
+    """Rows of runs, newest first."""
+    query = f"SELECT {_COLUMNS} FROM joulecast_runs {where} ORDER BY started_at DESC, run_id"
+    return connection.rows(query if limit is None else f"{query} LIMIT {limit}", values)
+
+
+def _limits(
+    since: float | None, until: float | None, group: str | None
+) -> tuple[str, dict[str, float | str]]:
+    """The condition of a list of runs, and its values."""
+    limits = {
+        "started_at >= :since": since,
+        "started_at < :until": until,
+        "job = :job": group,
+    }
+    given = {text: value for text, value in limits.items() if value is not None}
+    values = {text.rpartition(":")[2]: value for text, value in given.items()}
+    return f"WHERE {' AND '.join(given)}" if given else "", values
 
 
 def _has_name(run: RunRow, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(run.name, pattern) for pattern in patterns)
 
 
-def _of(table: Any, run_id: str, *order: str) -> Select[Any]:
-    """All rows of one run, in order."""
-    return (
-        select(table).where(table.c.run_id == run_id).order_by(*(table.c[name] for name in order))
-    )
+def _part(connection: Connection, part: str, run_id: str, order: str) -> Iterator[Row]:
+    """Rows of one run in another table, in order."""
+    query = f"SELECT * FROM joulecast_{part} WHERE run_id = :run_id ORDER BY {order}"
+    return connection.rows(query, {"run_id": run_id})
 
 
 def _insert(connection: Connection, recording: Recording) -> None:
@@ -362,15 +361,15 @@ def _insert(connection: Connection, recording: Recording) -> None:
     row = rows.run_row(header, None, header.started_at + recording.duration_s)
     if recording.footer is not None:
         row |= rows.end_row(recording.footer)
-    connection.execute(insert(schema.runs), row)
+    connection.insert("joulecast_runs", [row])
     for domain, samples in recording.samples.items():
         chunks = list(rows.chunk_rows(run_id, domain, samples, 0))
-        connection.execute(insert(schema.chunks), chunks)
+        connection.insert("joulecast_chunks", chunks)
     rows.write_spans(connection, run_id, recording.spans)
     rows.write_metrics(connection, run_id, recording.metrics, 0)
     rows.write_gaps(connection, run_id, recording.gaps)
 
 
 def _delete(connection: Connection, run_id: str) -> None:
-    for table in (*_PARTS, schema.runs):
-        connection.execute(delete(table).where(table.c.run_id == run_id))
+    for table in _TABLES:
+        connection.execute(f"DELETE FROM {table} WHERE run_id = :run_id", {"run_id": run_id})

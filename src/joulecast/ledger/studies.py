@@ -5,21 +5,21 @@ from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, text, update
-
 from ..errors import BadInputError, LedgerError, StudyNotFoundError
 from ..units import Estimate, Provenance
-from . import schema
-from .database_errors import explained
-from .engine import reading
+from .database import Connection, Row
 from .store import Ledger
 from .stored_json import dumps, loads, plain_text
 from .study_model import PlannedStudy, Study, Trial, TrialStatus
 
 # Key of a PostgreSQL advisory lock: "study" in ASCII.
 _PLAN_LOCK = 0x7374756479
-# Columns with long texts, which lists do not need.
-_LONG = ("log", "figures")
+# Those of a trial, without long texts, which lists do not need.
+_COLUMNS = (
+    "study, trial_id, position, factors, repetition, seed, status, run_id, error, host, "
+    "started_at, ended_at, energy_j, energy_low_j, energy_high_j, provenance, duration_s"
+)
+_OF_STUDY = "FROM joulecast_trials WHERE study = :study"
 
 
 def plan(
@@ -33,25 +33,22 @@ def plan(
     `agree` is called with the plan of this name that is stored already, and raises where the new
     one does not continue it. Trials that are added are started after the others.
     """
-    with explained(ledger.location), ledger._engine.begin() as connection:
-        # On SQLite a writer is alone.
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _PLAN_LOCK})
-        name = study.plan.name
+    name = study.plan.name
+    with ledger._database.writing() as connection:
+        connection.lock(_PLAN_LOCK)
         stored = _find(connection, name)
         if stored is None:
-            connection.execute(insert(schema.studies), _study_row(study, ledger))
+            connection.insert("joulecast_studies", [_study_row(study, ledger)])
         else:
             agree(_study(stored, ledger).plan)
-            changed = {"document": dumps(study.plan)}
-            connection.execute(_of(update(schema.studies), name).values(**changed))
-        ids = select(schema.trials.c.trial_id, schema.trials.c.position)
-        there = {i: int(p) for i, p in connection.execute(_trials_of(ids, name))}
+            sql = "UPDATE joulecast_studies SET document = :document WHERE name = :name"
+            connection.execute(sql, {"document": dumps(study.plan), "name": name})
+        ids = connection.rows(f"SELECT trial_id, position {_OF_STUDY}", {"study": name})
+        there = {row["trial_id"]: int(row["position"]) for row in ids}
         new = [trial for trial in trials if trial.trial_id not in there]
         first = max(there.values(), default=-1) + 1
-        if new:
-            rows = [_trial_row(name, t, first + i) for i, t in enumerate(new)]
-            connection.execute(insert(schema.trials), rows)
+        rows = [_trial_row(name, t, first + i) for i, t in enumerate(new)]
+        connection.insert("joulecast_trials", rows)
         return len(new)
 
 
@@ -60,11 +57,11 @@ def load(ledger: Ledger, name: str) -> PlannedStudy:
 
     Raises `StudyNotFoundError`, with the nearest names, if there is none.
     """
-    with explained(ledger.location), reading(ledger._engine) as connection:
+    with ledger._database.reading() as connection:
         row = _find(connection, name)
         if row is not None:
             return _study(row, ledger)
-        names = list(connection.execute(select(schema.studies.c.name)).scalars())
+        names = [row["name"] for row in connection.rows("SELECT name FROM joulecast_studies")]
     near = get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f"the nearest are {', '.join(near)}" if near else f"it has {', '.join(names[:5])}"
     hint = hint if names else "it holds no studies yet: start one with joulecast study run FILE"
@@ -73,34 +70,30 @@ def load(ledger: Ledger, name: str) -> PlannedStudy:
 
 def listed(ledger: Ledger) -> list[tuple[PlannedStudy, dict[str, int]]]:
     """All studies, newest first, each with the number of its trials by status."""
-    table, trials = schema.studies, schema.trials
     counts: dict[str, dict[str, int]] = {}
-    by = select(trials.c.study, trials.c.status, func.count()).group_by(
-        trials.c.study, trials.c.status
-    )
-    query = select(table).order_by(table.c.created_at.desc(), table.c.name)
-    with explained(ledger.location), reading(ledger._engine) as connection:
-        for study, status, count in connection.execute(by):
-            counts.setdefault(study, {})[status] = count
-        planned = [_study(row, ledger) for row in connection.execute(query).mappings()]
+    by = "SELECT study, status, count(*) AS n FROM joulecast_trials GROUP BY study, status"
+    query = "SELECT * FROM joulecast_studies ORDER BY created_at DESC, name"
+    with ledger._database.reading() as connection:
+        for row in connection.rows(by):
+            counts.setdefault(row["study"], {})[row["status"]] = row["n"]
+        planned = [_study(row, ledger) for row in connection.rows(query)]
     return [(study, counts.get(study.plan.name, {})) for study in planned]
 
 
 def trials(ledger: Ledger, name: str) -> list[Trial]:
     """The trials of a study in their order."""
-    query = _trials_of(select(*_columns()), name).order_by(schema.trials.c.position)
-    with explained(ledger.location), reading(ledger._engine) as connection:
-        return [trial_of(row, ledger) for row in connection.execute(query).mappings()]
+    query = f"SELECT {_COLUMNS} {_OF_STUDY} ORDER BY position"
+    with ledger._database.reading() as connection:
+        return [trial_of(row, ledger) for row in connection.rows(query, {"study": name})]
 
 
 def figures(ledger: Ledger, name: str) -> dict[str, dict[str, Any]]:
     """The figures stored with each trial that ended, by the trial's id."""
-    table = schema.trials
-    query = _trials_of(select(table.c.trial_id, table.c.figures), name)
-    with explained(ledger.location), reading(ledger._engine) as connection:
-        rows = connection.execute(query.where(table.c.figures.is_not(None))).all()
+    query = f"SELECT trial_id, figures {_OF_STUDY} AND figures IS NOT NULL"
+    with ledger._database.reading() as connection:
+        rows = list(connection.rows(query, {"study": name}))
     try:
-        return {trial_id: json.loads(text_) for trial_id, text_ in rows}
+        return {row["trial_id"]: json.loads(row["figures"]) for row in rows}
     except ValueError as error:
         raise LedgerError(
             f"ledger {ledger.location}: figures of study {name} are damaged"
@@ -112,12 +105,10 @@ def trial(ledger: Ledger, name: str, trial_id: str) -> tuple[Trial, str]:
 
     Raises `StudyNotFoundError` if none, or more than one, matches.
     """
-    table = schema.trials
-    query = _trials_of(select(*_columns(), table.c.log), name).where(
-        table.c.trial_id.startswith(trial_id, autoescape=True)
-    )
-    with explained(ledger.location), reading(ledger._engine) as connection:
-        rows = connection.execute(query.limit(2)).mappings().all()
+    begins = "substr(trial_id, 1, length(:id)) = :id"
+    query = f"SELECT {_COLUMNS}, log {_OF_STUDY} AND {begins} LIMIT 2"
+    with ledger._database.reading() as connection:
+        rows = list(connection.rows(query, {"study": name, "id": trial_id}))
     if len(rows) != 1:
         how = "several trials begin" if rows else "no trial begins"
         raise StudyNotFoundError(
@@ -128,27 +119,32 @@ def trial(ledger: Ledger, name: str, trial_id: str) -> tuple[Trial, str]:
 
 def used(ledger: Ledger, name: str) -> tuple[float, float]:
     """Energy (J) and duration (s) of all runs of a study, with warm-ups and interrupted trials."""
-    table, of = schema.trials, schema.studies
-    sums = _trials_of(select(func.sum(table.c.energy_j), func.sum(table.c.duration_s)), name)
-    other = _of(select(of.c.other_energy_j, of.c.other_duration_s), name)
-    with explained(ledger.location), reading(ledger._engine) as connection:
-        energy, duration = connection.execute(sums).one()
-        more = connection.execute(other).one_or_none() or (0.0, 0.0)
-    return (energy or 0.0) + more[0], (duration or 0.0) + more[1]
+    query = f"SELECT sum(energy_j) AS energy_j, sum(duration_s) AS duration_s {_OF_STUDY}"
+    with ledger._database.reading() as connection:
+        sums = next(connection.rows(query, {"study": name}))
+        study = _find(connection, name) or {"other_energy_j": 0.0, "other_duration_s": 0.0}
+    return (
+        (sums["energy_j"] or 0.0) + study["other_energy_j"],
+        (sums["duration_s"] or 0.0) + study["other_duration_s"],
+    )
 
 
 def add_used(ledger: Ledger, name: str, energy_j: float, duration_s: float) -> None:
     """Add energy (J) and duration (s) of work that is in no result."""
-    table = schema.studies
-    values = {
-        "other_energy_j": table.c.other_energy_j + energy_j,
-        "other_duration_s": table.c.other_duration_s + duration_s,
-    }
-    with explained(ledger.location), ledger._engine.begin() as connection:
-        connection.execute(_of(update(table), name).values(**values))
+    with ledger._database.writing() as connection:
+        add_other(connection, name, energy_j, duration_s)
 
 
-def trial_of(row: RowMapping, ledger: Ledger) -> Trial:
+def add_other(connection: Connection, name: str, energy_j: float, duration_s: float) -> None:
+    """As `add_used`, within a transaction."""
+    connection.execute(
+        "UPDATE joulecast_studies SET other_energy_j = other_energy_j + :energy_j, "
+        "other_duration_s = other_duration_s + :duration_s WHERE name = :name",
+        {"name": name, "energy_j": energy_j, "duration_s": duration_s},
+    )
+
+
+def trial_of(row: Row, ledger: Ledger) -> Trial:
     """A row of the table of trials."""
     try:
         factors = json.loads(row["factors"])
@@ -173,7 +169,7 @@ def trial_of(row: RowMapping, ledger: Ledger) -> Trial:
     )
 
 
-def _energy(row: RowMapping) -> Estimate | None:
+def _energy(row: Row) -> Estimate | None:
     value = row["energy_j"]
     if value is None:
         return None
@@ -191,20 +187,9 @@ def short(text_: str | None, longest: int) -> str | None:
     return clean if len(clean) <= longest else f"...{clean[3 - longest :]}"
 
 
-def _find(connection: Connection, name: str) -> RowMapping | None:
-    return connection.execute(_of(select(schema.studies), name)).mappings().first()
-
-
-def _of(query: Any, name: str) -> Any:
-    return query.where(schema.studies.c.name == name)
-
-
-def _trials_of(query: Any, name: str) -> Any:
-    return query.where(schema.trials.c.study == name)
-
-
-def _columns() -> list[Any]:
-    return [column for column in schema.trials.c if column.name not in _LONG]
+def _find(connection: Connection, name: str) -> Row | None:
+    query = "SELECT * FROM joulecast_studies WHERE name = :name"
+    return next(connection.rows(query, {"name": name}), None)
 
 
 def _study_row(study: PlannedStudy, ledger: Ledger) -> dict[str, Any]:
@@ -232,7 +217,7 @@ def _trial_row(study: str, trial: Trial, position: int) -> dict[str, Any]:
     }
 
 
-def _study(row: RowMapping, ledger: Ledger) -> PlannedStudy:
+def _study(row: Row, ledger: Ledger) -> PlannedStudy:
     columns = dict(row)
     name, document = columns.pop("name"), columns.pop("document")
     try:

@@ -4,7 +4,6 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from sqlalchemy.exc import OperationalError
 
 from fakes.golden import golden
 from joulecast.errors import LedgerError
@@ -12,11 +11,11 @@ from joulecast.ledger.database_errors import POSTGRES, SQLITE, explain, explaine
 from joulecast.ledger.location import Location
 
 FILE = Location(path=Path("/data/ledger.sqlite"))
-SERVER = Location(url="postgresql+psycopg://joule:s3cret@db/joule")
+SERVER = Location(url="postgresql://joule:s3cret@db/joule")
 
 
-def failure(message: str) -> OperationalError:
-    return OperationalError("SELECT 1", {}, sqlite3.OperationalError(message))
+def failure(message: str) -> sqlite3.OperationalError:
+    return sqlite3.OperationalError(message)
 
 
 def test_the_wording_of_all_messages() -> None:

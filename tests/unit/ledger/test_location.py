@@ -41,7 +41,7 @@ def test_a_relative_file_is_pinned_to_where_we_are_now() -> None:
 def test_postgres_by_any_of_its_names(scheme: str) -> None:
     location = locate(f"{scheme}://ada:s3cret@db.example/joule?sslmode=require", HOME)
     assert location.path is None
-    assert location.url == "postgresql+psycopg://ada:s3cret@db.example/joule?sslmode=require"
+    assert location.url == "postgresql://ada:s3cret@db.example/joule?sslmode=require"
 
 
 def test_a_location_never_shows_its_password() -> None:

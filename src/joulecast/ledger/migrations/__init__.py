@@ -1,13 +1,13 @@
-"""Changes of the ledger's schema, one file each, and how they are applied to a database.
+"""Changes of the ledger's tables, one file each, and how they are applied to a database.
 
-A file `versions/vNNNN_NAME.py`, listed in `VERSIONS`, has a function `upgrade(connection)`. It
-declares its own tables and never uses `schema.py`, which describes the newest version only.
-Versions migrate forward.
+A file `versions/vNNNN_NAME.py`, listed in `VERSIONS`, has a function `upgrade(connection)`. Every
+table carries the program's name, so that a ledger may share a PostgreSQL database with others.
+Documents are JSON text, which reads the same on both databases. Versions migrate forward; whatever
+changes needs a new file, and a new `revision.REVISION`.
 """
 
-from sqlalchemy import Column, Connection, MetaData, String, Table, delete, insert
-
-from ..schema import REVISION, VERSION_TABLE
+from ..database import Connection
+from ..revision import REVISION, VERSION_TABLE
 from .versions import v0001_recordings, v0002_calibrations, v0003_studies, v0004_spelling
 
 VERSIONS = {
@@ -18,7 +18,9 @@ VERSIONS = {
 }
 
 # The name and shape of the table in which version 0.1.0 kept the revision, through Alembic.
-_version = Table(VERSION_TABLE, MetaData(), Column("version_num", String(32), primary_key=True))
+_VERSION = f"""CREATE TABLE IF NOT EXISTS {VERSION_TABLE} (
+    version_num VARCHAR(32) NOT NULL PRIMARY KEY
+)"""
 
 
 def migrate(connection: Connection, current: str | None, target: str = REVISION) -> None:
@@ -32,6 +34,6 @@ def migrate(connection: Connection, current: str | None, target: str = REVISION)
     for revision, version in VERSIONS.items():
         if (current or "") < revision <= target:
             version.upgrade(connection)
-    _version.create(connection, checkfirst=True)
-    connection.execute(delete(_version))
-    connection.execute(insert(_version), {"version_num": target})
+    connection.execute(_VERSION)
+    connection.execute(f"DELETE FROM {VERSION_TABLE}")
+    connection.insert(VERSION_TABLE, [{"version_num": target}])

@@ -1,76 +1,72 @@
 """Runs, their samples, spans, metrics and gaps."""
 
-import sqlalchemy as sa
+from ...database import Connection
 
-metadata = sa.MetaData()
-
-
-def _run_id() -> "sa.Column[str]":
-    key = sa.ForeignKey("joulecast_runs.run_id", ondelete="CASCADE")
-    return sa.Column("run_id", sa.String(64), key, primary_key=True)
-
-
-sa.Table(
-    "joulecast_runs",
-    metadata,
-    sa.Column("run_id", sa.String(64), primary_key=True),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("started_at", sa.Double, nullable=False),
-    sa.Column("job", sa.Text),
-    sa.Column("status", sa.String(16), nullable=False),
-    sa.Column("tags", sa.Text, nullable=False),
-    sa.Column("header", sa.Text, nullable=False),
-    sa.Column("duration_s", sa.Double),
-    sa.Column("footer", sa.Text),
-    sa.Column("heartbeat", sa.Double, nullable=False),
-    sa.Column("recorder", sa.Text),
-    sa.Index("joulecast_runs_started_at", "started_at"),
-    sa.Index("joulecast_runs_name", "name"),
-    sa.Index("joulecast_runs_job", "job"),
-)
-sa.Table(
-    "joulecast_chunks",
-    metadata,
-    _run_id(),
-    sa.Column("domain", sa.String(64), primary_key=True),
-    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("count", sa.Integer, nullable=False),
-    sa.Column("data", sa.LargeBinary, nullable=False),
-)
-sa.Table(
-    "joulecast_spans",
-    metadata,
-    _run_id(),
-    sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("parent", sa.BigInteger),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("start_s", sa.Double, nullable=False),
-    sa.Column("end_s", sa.Double),
-    sa.Column("index", sa.BigInteger),
-    sa.Column("origin", sa.BigInteger, nullable=False),
-)
-sa.Table(
-    "joulecast_metrics",
-    metadata,
-    _run_id(),
-    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("t_s", sa.Double, nullable=False),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("value", sa.Double),
-    sa.Column("span", sa.BigInteger),
-)
-sa.Table(
-    "joulecast_gaps",
-    metadata,
-    _run_id(),
-    sa.Column("domain", sa.String(64), primary_key=True),
-    sa.Column("start_s", sa.Double, primary_key=True),
-    sa.Column("reason", sa.Text, primary_key=True),
-    sa.Column("end_s", sa.Double),
+_RUN_ID = "run_id VARCHAR(64) NOT NULL REFERENCES joulecast_runs (run_id) ON DELETE CASCADE"
+_STATEMENTS = (
+    # `started_at` and `heartbeat` (when the recorder last wrote) are seconds since 1970, UTC;
+    # `job` is the group of a distributed job's runs; `tags`, `header`, `footer` and `recorder`
+    # (the process that records; null for imported runs) are JSON. `duration_s` and `footer` are
+    # null until the run has ended.
+    """CREATE TABLE joulecast_runs (
+        run_id VARCHAR(64) NOT NULL PRIMARY KEY,
+        name TEXT NOT NULL,
+        started_at DOUBLE PRECISION NOT NULL,
+        job TEXT,
+        status VARCHAR(16) NOT NULL,
+        tags TEXT NOT NULL,
+        header TEXT NOT NULL,
+        duration_s DOUBLE PRECISION,
+        footer TEXT,
+        heartbeat DOUBLE PRECISION NOT NULL,
+        recorder TEXT
+    )""",
+    "CREATE INDEX joulecast_runs_started_at ON joulecast_runs (started_at)",
+    "CREATE INDEX joulecast_runs_name ON joulecast_runs (name)",
+    "CREATE INDEX joulecast_runs_job ON joulecast_runs (job)",
+    # `count` is the number of samples in `data`, see codec.py.
+    f"""CREATE TABLE joulecast_chunks (
+        {_RUN_ID},
+        domain VARCHAR(64) NOT NULL,
+        seq INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        data BYTES NOT NULL,
+        PRIMARY KEY (run_id, domain, seq)
+    )""",
+    f"""CREATE TABLE joulecast_spans (
+        {_RUN_ID},
+        id BIGINT NOT NULL,
+        parent BIGINT,
+        kind TEXT NOT NULL,
+        name TEXT NOT NULL,
+        start_s DOUBLE PRECISION NOT NULL,
+        end_s DOUBLE PRECISION,
+        "index" BIGINT,
+        origin BIGINT NOT NULL,
+        PRIMARY KEY (run_id, id)
+    )""",
+    # A null `value` stands for not-a-number, which SQLite cannot store.
+    f"""CREATE TABLE joulecast_metrics (
+        {_RUN_ID},
+        seq INTEGER NOT NULL,
+        t_s DOUBLE PRECISION NOT NULL,
+        name TEXT NOT NULL,
+        value DOUBLE PRECISION,
+        span BIGINT,
+        PRIMARY KEY (run_id, seq)
+    )""",
+    f"""CREATE TABLE joulecast_gaps (
+        {_RUN_ID},
+        domain VARCHAR(64) NOT NULL,
+        start_s DOUBLE PRECISION NOT NULL,
+        reason TEXT NOT NULL,
+        end_s DOUBLE PRECISION,
+        PRIMARY KEY (run_id, domain, start_s, reason)
+    )""",
 )
 
 
-def upgrade(connection: sa.Connection) -> None:
+def upgrade(connection: Connection) -> None:
     """Create the tables."""
-    metadata.create_all(connection)
+    for statement in _STATEMENTS:
+        connection.execute(statement.replace("BYTES", "BYTEA" if connection.postgresql else "BLOB"))

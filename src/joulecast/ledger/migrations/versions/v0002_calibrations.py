@@ -1,19 +1,19 @@
 """Calibrations of machines: constants of their devices, fits of wall power."""
 
-import sqlalchemy as sa
+from ...database import Connection
 
-metadata = sa.MetaData()
-sa.Table(
-    "joulecast_calibrations",
-    metadata,
-    sa.Column("machine", sa.String(64), primary_key=True),
-    sa.Column("device", sa.String(64), primary_key=True),
-    sa.Column("made_at", sa.Double, primary_key=True),
-    sa.Column("identity", sa.Text, nullable=False),
-    sa.Column("document", sa.Text, nullable=False),
-)
+# `machine` is the SHA-256 of `identity` (JSON: processor, threads, GPUs), `device` is "cpu",
+# "gpu:0" or "wall", `made_at` is in seconds since 1970, UTC, and `document` is JSON.
+_TABLE = """CREATE TABLE joulecast_calibrations (
+    machine VARCHAR(64) NOT NULL,
+    device VARCHAR(64) NOT NULL,
+    made_at DOUBLE PRECISION NOT NULL,
+    identity TEXT NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (machine, device, made_at)
+)"""
 
 
-def upgrade(connection: sa.Connection) -> None:
+def upgrade(connection: Connection) -> None:
     """Create the table."""
-    metadata.create_all(connection)
+    connection.execute(_TABLE)

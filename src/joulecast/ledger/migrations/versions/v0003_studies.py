@@ -1,50 +1,54 @@
 """Studies: their plans, and their trials with who works on them."""
 
-import sqlalchemy as sa
+from ...database import Connection
 
-metadata = sa.MetaData()
-_study = sa.ForeignKey("joulecast_studies.name", ondelete="CASCADE")
-
-sa.Table(
-    "joulecast_studies",
-    metadata,
-    sa.Column("name", sa.String(200), primary_key=True),
-    sa.Column("created_at", sa.Double, nullable=False),
-    sa.Column("document", sa.Text, nullable=False),
-    sa.Column("folder", sa.Text, nullable=False),
-    sa.Column("host", sa.Text, nullable=False),
-    sa.Column("code", sa.String(64), nullable=False),
-    sa.Column("other_energy_j", sa.Double, nullable=False),
-    sa.Column("other_duration_s", sa.Double, nullable=False),
+_STATEMENTS = (
+    # `document` is the plan, as JSON; `folder` is that of the entry on the host that planned it;
+    # `code` is the SHA-256 of the entry's file. `other_energy_j` and `other_duration_s` are of
+    # what is in no result: warm-ups, trials that were interrupted.
+    """CREATE TABLE joulecast_studies (
+        name VARCHAR(200) NOT NULL PRIMARY KEY,
+        created_at DOUBLE PRECISION NOT NULL,
+        document TEXT NOT NULL,
+        folder TEXT NOT NULL,
+        host TEXT NOT NULL,
+        code VARCHAR(64) NOT NULL,
+        other_energy_j DOUBLE PRECISION NOT NULL,
+        other_duration_s DOUBLE PRECISION NOT NULL
+    )""",
+    # `position` is the order in which trials are started, from 0; `log` the end of what a trial
+    # printed; `runner` (JSON) the process that runs it, null while it is not claimed, and
+    # `heartbeat` when it last updated the trial, by the database's clock. `figures` (JSON) are
+    # stored so that results need not read all samples again.
+    """CREATE TABLE joulecast_trials (
+        study VARCHAR(200) NOT NULL REFERENCES joulecast_studies (name) ON DELETE CASCADE,
+        trial_id VARCHAR(64) NOT NULL,
+        position INTEGER NOT NULL,
+        factors TEXT NOT NULL,
+        repetition INTEGER NOT NULL,
+        seed BIGINT NOT NULL,
+        status VARCHAR(16) NOT NULL,
+        run_id VARCHAR(64),
+        error TEXT,
+        log TEXT,
+        started_at DOUBLE PRECISION,
+        ended_at DOUBLE PRECISION,
+        host TEXT,
+        runner TEXT,
+        heartbeat DOUBLE PRECISION,
+        energy_j DOUBLE PRECISION,
+        energy_low_j DOUBLE PRECISION,
+        energy_high_j DOUBLE PRECISION,
+        provenance VARCHAR(16),
+        duration_s DOUBLE PRECISION,
+        figures TEXT,
+        PRIMARY KEY (study, trial_id)
+    )""",
+    "CREATE INDEX joulecast_trials_position ON joulecast_trials (study, status, position)",
 )
-sa.Table(
-    "joulecast_trials",
-    metadata,
-    sa.Column("study", sa.String(200), _study, primary_key=True),
-    sa.Column("trial_id", sa.String(64), primary_key=True),
-    sa.Column("position", sa.Integer, nullable=False),
-    sa.Column("factors", sa.Text, nullable=False),
-    sa.Column("repetition", sa.Integer, nullable=False),
-    sa.Column("seed", sa.BigInteger, nullable=False),
-    sa.Column("status", sa.String(16), nullable=False),
-    sa.Column("run_id", sa.String(64)),
-    sa.Column("error", sa.Text),
-    sa.Column("log", sa.Text),
-    sa.Column("started_at", sa.Double),
-    sa.Column("ended_at", sa.Double),
-    sa.Column("host", sa.Text),
-    sa.Column("runner", sa.Text),
-    sa.Column("heartbeat", sa.Double),
-    sa.Column("energy_j", sa.Double),
-    sa.Column("energy_low_j", sa.Double),
-    sa.Column("energy_high_j", sa.Double),
-    sa.Column("provenance", sa.String(16)),
-    sa.Column("duration_s", sa.Double),
-    sa.Column("figures", sa.Text),
-    sa.Index("joulecast_trials_position", "study", "status", "position"),
-)
 
 
-def upgrade(connection: sa.Connection) -> None:
+def upgrade(connection: Connection) -> None:
     """Create the tables."""
-    metadata.create_all(connection)
+    for statement in _STATEMENTS:
+        connection.execute(statement)

@@ -1,6 +1,6 @@
 """American spelling in stored names: `utilization_pct`, `randomized`, `maximize`."""
 
-import sqlalchemy as sa
+from ...database import Connection
 
 # Table, column, and the text there before and after. The quotes and the slash keep what users
 # wrote (names, tags, metrics) as it is.
@@ -16,10 +16,10 @@ _RENAMED = (
 )
 
 
-def upgrade(connection: sa.Connection) -> None:
+def upgrade(connection: Connection) -> None:
     """Rename."""
     for table, column, before, after in _RENAMED:
-        rename = sa.text(
+        rename = (
             f"UPDATE {table} SET {column} = REPLACE({column}, :before, :after) "
             f"WHERE {column} LIKE :pattern"
         )

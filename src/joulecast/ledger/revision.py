@@ -1,0 +1,5 @@
+"""The version of the tables, and where a ledger keeps it."""
+
+REVISION = "0004"
+"""The newest migration."""
+VERSION_TABLE = "joulecast_version"

@@ -18,6 +18,11 @@ from .revision import REVISION, VERSION_TABLE
 _MIGRATION_LOCK = 0x6A6F756C65
 _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
 
+# Not `to_regclass`, which may answer from before the lock was taken.
+_TABLES_OF_POSTGRESQL = (
+    "SELECT tablename AS name FROM pg_tables WHERE schemaname = ANY (current_schemas(false))"
+)
+
 
 def open_database(location: Location, create: bool) -> Database:
     """The database at `location`, its tables in place.
@@ -89,11 +94,8 @@ def _use_wal(connection: Connection) -> None:
 
 def _revision(connection: Connection, location: Location) -> str | None:
     """The schema's version, None where there is none yet."""
-    if location.path is None:
-        query = f"SELECT to_regclass('{VERSION_TABLE}') AS name"
-        tables = [row["name"] for row in connection.rows(query)]
-    else:
-        tables = [row["name"] for row in connection.rows(_TABLES)]
+    query = _TABLES_OF_POSTGRESQL if connection.postgresql else _TABLES
+    tables = [row["name"] for row in connection.rows(query)]
     if VERSION_TABLE not in tables:
         if tables and location.path is not None:
             raise NotALedgerError(

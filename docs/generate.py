@@ -88,7 +88,7 @@ def verbs() -> Generated:
 
 def options_of(name: str, command: click.Command) -> str:
     """The usage and the options of a command, and of those below it."""
-    context = click.Context(command, info_name=f"joulecast {name}")
+    context = click.Context(command, info_name=f"joulecast {name}", show_default=True)
     if isinstance(command, click.Group):
         below = [(sub, command.get_command(context, sub)) for sub in command.list_commands(context)]
         return "\n".join(

@@ -46,7 +46,7 @@ SECTIONS = {
     sections=SECTIONS,
     package=__name__,
     former=former_names.VERBS,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
 )
 @click.version_option(__version__, prog_name="joulecast")
 @click.option("--debug", is_flag=True, help="Show the whole traceback of an error.")

@@ -37,11 +37,9 @@ def parse_shift(text: str) -> float:
     metavar="NAME",
     help="Calibrate (or forget) only this device: cpu, gpu:0. [default: each GPU and the CPU]",
 )
-@click.option(
+@options.duration(
     "--duration",
     "duration_s",
-    metavar="TIME",
-    callback=options.parsed(parse_duration),
     help="Time for the tests of all devices together: 20s, 2min. [default: 40s, with --plug 120s]",
 )
 @click.option(
@@ -56,7 +54,6 @@ def parse_shift(text: str) -> float:
     "shift_s",
     metavar="TIME",
     default="0s",
-    show_default=True,
     callback=options.parsed(parse_shift),
     help="Time added to the times in the file of --wall, if its clock is wrong: -37s.",
 )
@@ -66,10 +63,8 @@ def parse_shift(text: str) -> float:
     help="Also fit power at the wall on a smart plug, read during the tests: "
     "shelly://192.168.1.20, tasmota://192.168.1.21.",
 )
-@click.option("--show", is_flag=True, help="Show the stored calibration of this machine.")
-@click.option(
-    "--forget", is_flag=True, help="Delete the stored calibration; with --device, of that device."
-)
+@options.flag("--show", help="Show the stored calibration of this machine.")
+@options.flag("--forget", help="Delete the stored calibration; with --device, of that device.")
 @options.ledger
 def command(
     device: str | None,

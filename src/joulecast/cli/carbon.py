@@ -51,7 +51,6 @@ LIVE = ("electricitymaps", "watttime", "uk")
     "--share",
     type=float,
     default=1.0,
-    show_default=True,
     metavar="FRACTION",
     help="Fraction of the hardware that was occupied.",
 )

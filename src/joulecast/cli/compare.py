@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,19 +16,16 @@ if TYPE_CHECKING:
 
 @verb("compare")
 @options.table
-@click.option(
+@options.column(
     "--value",
     default="energy_j",
-    show_default=True,
-    metavar="COLUMN",
     help="Column to compare. A unit in its name, such as energy (kWh), is converted to SI.",
 )
 @options.by
 @options.baseline
-@click.option(
+@options.column(
     "--with",
     "other",
-    metavar="COLUMN",
     help="Instead of comparing groups, correlate --value with this column (Spearman's rho), over "
     "all rows and in each group of --by.",
 )
@@ -36,7 +33,6 @@ if TYPE_CHECKING:
     "--test",
     type=click.Choice(("auto", "welch", "kruskal", "anova", "art")),
     default="auto",
-    show_default=True,
     help="One factor: welch (Welch's ANOVA, Games-Howell) or kruskal (Kruskal-Wallis, Dunn). Two: "
     "anova (two-way analysis of variance) or art (aligned rank transform). auto: as normality and "
     "equal variances allow.",
@@ -45,20 +41,16 @@ if TYPE_CHECKING:
     "--alpha",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=0.05,
-    show_default=True,
     help="Significance level of every test, between 0 and 1.",
 )
 def command(
-    source: tuple[str, ...],
-    tags: dict[str, str],
-    where: dict[str, set[str]],
-    ledger: str | None,
     value: str,
     by: tuple[str, ...],
     baseline: str | None,
     other: str | None,
     test: str,
     alpha: float,
+    **table: Any,
 ) -> Result:
     """Show whether groups of runs differ, and by how much: tests, effect sizes, each pair.
 
@@ -75,20 +67,10 @@ def command(
 
     if other is None:
         return joulecast.compare(
-            source,
-            value,
-            by,
-            test=test,
-            alpha=alpha,
-            baseline=baseline,
-            tags=tags,
-            where=where,
-            ledger=ledger,
+            value=value, by=by, test=test, alpha=alpha, baseline=baseline, **table
         )
     if baseline is not None or test != "auto":
         raise UsageError("--with shows a correlation: leave out --baseline and --test")
     if len(by) > 1:
         raise UsageError("--with correlates in the groups of one column: give --by once")
-    return joulecast.correlate(
-        source, value, other, by[0] if by else None, tags=tags, where=where, ledger=ledger
-    )
+    return joulecast.correlate(x=value, y=other, by=by[0] if by else None, **table)

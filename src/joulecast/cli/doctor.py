@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     "--scope",
     type=click.Choice(["process", "machine"]),
     default="machine",
-    show_default=True,
     help="Check the whole machine, or only what `joulecast run` would count of its command.",
 )
 def command(scope: str) -> Checkup:

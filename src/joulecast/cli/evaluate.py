@@ -30,16 +30,14 @@ def parse_counts(text: str) -> list[int]:
 
 @verb("evaluate")
 @click.argument("source", nargs=-1, metavar="[FILE|RUN...]")
-@click.option(
+@options.flag(
     "--static",
-    is_flag=True,
     help="Score forecasts made before the runs. [default: those made during the runs]",
 )
 @click.option(
     "--at",
     metavar="N,N,...",
     default="1,2,3,5,10,15",
-    show_default=True,
     callback=options.parsed(parse_counts),
     help="Numbers of finished epochs after which the whole run is forecast.",
 )
@@ -79,17 +77,9 @@ def parse_counts(text: str) -> list[int]:
     "--usage-factor",
     type=click.FloatRange(0, 1),
     default=1.0,
-    show_default=True,
     help="Mean load of the devices, 0 to 1, for green-algorithms.",
 )
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=50,
-    show_default=True,
-    metavar="N",
-    help="Use only the newest N recorded runs.",
-)
+@options.count("--limit", default=50, metavar="N", help="Use only the newest N recorded runs.")
 @options.tags
 @options.ledger
 def command(tags: Mapping[str, str], **arguments: object) -> Result:

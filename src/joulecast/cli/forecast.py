@@ -38,40 +38,17 @@ def parse_shape(text: str) -> tuple[int, ...]:
     help="Shape of one sample without the batch: 3x224x224, or 512 tokens; repeat it for each "
     "input. [default: what the model's library uses]",
 )
-@click.option(
-    "--batch",
-    type=click.IntRange(min=1),
-    default=32,
-    show_default=True,
-    help="Samples in one step.",
-)
-@click.option(
-    "--samples",
-    type=click.IntRange(min=1),
-    help="Training samples in an epoch. This or --steps is needed.",
-)
-@click.option(
+@options.count("--batch", default=32, help="Samples in one step.")
+@options.count("--samples", help="Training samples in an epoch. This or --steps is needed.")
+@options.count(
     "--val-samples",
     type=click.IntRange(min=0),
     default=0,
-    show_default=True,
     help="Validation samples after each epoch.",
 )
-@click.option(
-    "--epochs",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Planned epochs of --samples.",
-)
-@click.option(
-    "--steps", type=click.IntRange(min=1), help="Total number of steps, instead of --samples."
-)
-@click.option(
-    "--training/--inference",
-    default=True,
-    help="Forecast training, or inference. [default: training]",
-)
+@options.count("--epochs", default=1, help="Planned epochs of --samples.")
+@options.count("--steps", help="Total number of steps, instead of --samples.")
+@click.option("--training/--inference", default=True, help="Forecast training, or inference.")
 @click.option(
     "--gpu", metavar="NAME[,NAME]", help="GPU of the catalog, or several to compare: A100,RTX 3090."
 )
@@ -82,9 +59,8 @@ def parse_shape(text: str) -> tuple[int, ...]:
     metavar="[NAME]",
     help="CPU of the catalog by its name; without a name, this machine's CPU.",
 )
-@click.option(
+@options.flag(
     "--here",
-    is_flag=True,
     help="Forecast for this machine's GPU, or its CPU if it has none. [default without --gpu and "
     "--cpu]",
 )
@@ -92,19 +68,16 @@ def parse_shape(text: str) -> tuple[int, ...]:
     "--precision",
     type=click.Choice(PRECISIONS),
     default="fp32",
-    show_default=True,
     help="Number format of the computation.",
 )
 @click.option(
     "--optimizer",
     type=click.Choice(OPTIMIZERS),
     default="adamw",
-    show_default=True,
     help="Optimizer of the training.",
 )
-@click.option(
+@options.flag(
     "--probe",
-    is_flag=True,
     help="Run real steps on this machine for 8 seconds, for the most accurate forecast.",
 )
 @options.grid

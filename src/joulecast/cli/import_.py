@@ -1,11 +1,12 @@
 """`joulecast import FILE...`: runs exported elsewhere, rescued ones, and power traces."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from . import options
-from .verb import show
+from .verb import json_option, show
 
 
 @click.command("import")
@@ -19,7 +20,6 @@ from .verb import show
 @click.option(
     "--domain",
     default="gpu:0",
-    show_default=True,
     help="Domain that a power trace measures, if the file does not name it: gpu:0, cpu:0, node.",
 )
 @click.option(
@@ -28,19 +28,10 @@ from .verb import show
     metavar="FRACTION",
     help="Uncertainty of a power trace: 0.05 is ±5 %. [default: 0.05]",
 )
-@click.option("--replace", is_flag=True, help="Replace runs that are in the ledger already.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+@options.flag("--replace", help="Replace runs that are in the ledger already.")
+@json_option
 @options.ledger
-def command(
-    files: tuple[Path, ...],
-    name: str | None,
-    tags: dict[str, str],
-    domain: str,
-    uncertainty: float | None,
-    replace: bool,
-    as_json: bool,
-    ledger: str | None,
-) -> None:
+def command(files: tuple[Path, ...], as_json: bool, **given: Any) -> None:
     """Add runs from files to the ledger, and print their ids.
 
     FILE is what `joulecast export` wrote (JSON, CSV), a ledger that was written because another one
@@ -50,15 +41,7 @@ def command(
     """
     from ..ledger.transfer import import_runs
 
-    runs = import_runs(
-        files,
-        name=name,
-        tags=tags,
-        domain=domain,
-        uncertainty=uncertainty,
-        replace=replace,
-        ledger=ledger,
-    )
+    runs = import_runs(files, **given)
     if as_json:
         show(runs, as_json)
     else:

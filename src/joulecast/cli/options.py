@@ -1,11 +1,13 @@
 """Options that several verbs share, and how their text is read."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import click
 
 from ..errors import UsageError
+from ..units import parse_duration
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -41,6 +43,15 @@ def parse_where(texts: tuple[str, ...]) -> dict[str, set[str]]:
 def parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
     """A click callback that reads an option by a function of its text (None stays None)."""
     return lambda _context, _parameter, text: None if text is None else parse(text)
+
+
+# Kinds of options; each takes the option's names, its help, and what else differs.
+flag = partial(click.option, is_flag=True)
+count = partial(click.option, type=click.IntRange(min=1))
+column = partial(click.option, metavar="COLUMN")
+duration = partial(click.option, metavar="TIME", callback=parsed(parse_duration))
+as_text = flag("--text", "as_text", help="Print the report instead of writing a page.")
+as_json = flag("--json", "as_json", help="Print one JSON document instead of writing a page.")
 
 
 tags = click.option(
@@ -86,11 +97,32 @@ def table(command: F) -> F:
     return command
 
 
+minimize = flag("--minimize", help="Treat lower values of --quality as better, as for a loss.")
+
+
+def parse_tolerance(text: str) -> float:
+    """`2%`, `2 %` or `0.02` as 0.02. Raises `UsageError`."""
+    bare = text.strip().removesuffix("%").strip()
+    try:
+        value = float(bare) / (100 if "%" in text else 1)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1:
+        raise UsageError(f"--tolerance {text}: write 2% or 0.02")
+    return value
+
+
+tolerance = click.option(
+    "--tolerance",
+    default="2%",
+    metavar="FRACTION",
+    callback=parsed(parse_tolerance),
+    help="How far below the best quality the recommended configuration may be: 2% or 0.02.",
+)
 stabilization = click.option(
     "--stabilization",
     type=click.Choice(["cusum", "fluss"]),
     default="cusum",
-    show_default=True,
     help="How the point from which power is stable is determined: a change of its mean (cusum), "
     "or of its shape (fluss; slower, needs joulecast[analysis]).",
 )
@@ -117,7 +149,6 @@ _GRID = (
         "--pue",
         type=float,
         default=1.0,
-        show_default=True,
         help="Power usage effectiveness: facility energy / IT energy.",
     ),
 )

@@ -16,10 +16,8 @@ from . import options, verb
     type=click.Path(path_type=Path, dir_okay=False),
     help="HTML file to write, overwritten if it exists. [default: NAME-ID.html in this folder]",
 )
-@click.option("--text", "as_text", is_flag=True, help="Print the report instead of writing a page.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON document instead of writing a page."
-)
+@options.as_text
+@options.as_json
 @options.stabilization
 @options.ledger
 def command(

@@ -16,7 +16,7 @@ from .. import serialize
 from ..errors import UsageError
 from ..recording.wrap.command import CommandNotFoundError, Exit, become_command, check_command
 from ..recording.wrap.signals import HeldSignals, hold_signals
-from ..units import parse_duration, parse_power
+from ..units import parse_power
 from . import options
 
 if TYPE_CHECKING:
@@ -35,9 +35,8 @@ _READS_OUTPUT = ("epochs", "pattern", "budget", "early_stopping", "live")
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.option("--name", metavar="TEXT", help="Name of the run. [default: the command]")
 @options.tags
-@click.option(
+@options.count(
     "--epochs",
-    type=click.IntRange(min=1),
     metavar="N",
     help="Planned epochs of the command; its progress is read and the whole run is forecast.",
 )
@@ -47,27 +46,18 @@ _READS_OUTPUT = ("epochs", "pattern", "budget", "early_stopping", "live")
     type=click.Path(path_type=Path),
     help="Write the run's figures to this file as JSON. [default: no file]",
 )
-@click.option(
-    "--interval",
-    default="100ms",
-    show_default=True,
-    metavar="DURATION",
-    callback=options.parsed(parse_duration),
-    help="Time between readings of the meters, 10ms to 1s.",
+@options.duration(
+    "--interval", default="100ms", help="Time between readings of the meters, 10ms to 1s."
 )
 @click.option(
     "--scope",
     type=click.Choice(["process", "machine"]),
     default="process",
-    show_default=True,
     help="Count the command's GPUs and share of the CPU, or the whole machine.",
 )
-@click.option(
+@options.duration(
     "--idle",
-    metavar="DURATION",
     default="0s",
-    show_default=True,
-    callback=options.parsed(parse_duration),
     help="Time to measure the idle machine before the command, for energy above idle: 30s.",
 )
 @click.option(
@@ -92,16 +82,12 @@ _READS_OUTPUT = ("epochs", "pattern", "budget", "early_stopping", "live")
     "--on-budget",
     type=click.Choice(["stop", "warn"]),
     default="stop",
-    show_default=True,
     help="When the budget is exceeded, stop the command (exit code 3), or only warn.",
 )
-@click.option(
+@options.duration(
     "--grace",
     "grace_s",
-    metavar="DURATION",
     default="10s",
-    show_default=True,
-    callback=options.parsed(parse_duration),
     help="Time between SIGTERM and SIGKILL when the budget stops the command.",
 )
 @options.site
@@ -116,7 +102,7 @@ _READS_OUTPUT = ("epochs", "pattern", "budget", "early_stopping", "live")
     help="Show progress and forecast during the run: a status line on a terminal, else one line "
     "per epoch. [default: on a terminal, with any of --epochs, --budget, --progress-pattern]",
 )
-@click.option("--quiet", "-q", is_flag=True, help="Do not print the summary at the end.")
+@options.flag("--quiet", "-q", help="Do not print the summary at the end.")
 @options.ledger
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
 def command(command: tuple[str, ...], json_file: Path | None, quiet: bool, **options_: Any) -> None:

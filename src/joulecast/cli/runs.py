@@ -26,12 +26,7 @@ _WHEN = "2026-01-31, 2026-01-31T14:30 (local time), or 7d or 12h (ago)"
     help="List only runs started before this time, as for --since; a date includes its day.",
 )
 @click.option("--status", type=click.Choice(_STATUSES), help="List only runs with this status.")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="List only the newest N runs. [default: all]",
-)
+@options.count("--limit", metavar="N", help="List only the newest N runs. [default: all]")
 @options.ledger
 def command(patterns: tuple[str, ...], **filters: Any) -> RunList:
     """List the recorded runs with their energy, newest first.

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import UsageError
 from . import options
 from .verb import verb
 
@@ -14,51 +13,22 @@ if TYPE_CHECKING:
     from ..result import Result
 
 
-def parse_tolerance(text: str) -> float:
-    """`2%`, `2 %` or `0.02` as 0.02. Raises `UsageError`."""
-    bare = text.strip().removesuffix("%").strip()
-    try:
-        value = float(bare) / (100 if "%" in text else 1)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < 1:
-        raise UsageError(f"--tolerance {text}: write 2% or 0.02")
-    return value
-
-
 @verb("tradeoff")
 @options.table
-@click.option(
+@options.column(
     "--cost",
     default="energy_j",
-    show_default=True,
-    metavar="COLUMN",
     help="Column to minimize. Its unit is read from its name: energy_j, energy (MJ).",
 )
-@click.option(
-    "--quality",
-    default="accuracy",
-    show_default=True,
-    metavar="COLUMN",
-    help="Column of quality, such as a metric of the runs.",
+@options.column(
+    "--quality", default="accuracy", help="Column of quality, such as a metric of the runs."
 )
 @options.by
-@click.option(
-    "--minimize", is_flag=True, help="Treat lower values of --quality as better, as for a loss."
-)
-@click.option(
-    "--tolerance",
-    default="2%",
-    show_default=True,
-    callback=options.parsed(parse_tolerance),
-    metavar="FRACTION",
-    help="How far below the best quality the recommended configuration may be: 2% or 0.02.",
-)
+@options.minimize
+@options.tolerance
 @options.baseline
-@click.option(
-    "--within",
-    metavar="COLUMN",
-    help="Column whose values get a trade-off each. [default: one for all rows]",
+@options.column(
+    "--within", help="Column whose values get a trade-off each. [default: one for all rows]"
 )
 @click.option(
     "--requests",
@@ -71,25 +41,19 @@ def parse_tolerance(text: str) -> float:
     metavar="TIME",
     help="Time a model is in service, for --requests as a rate: 365d, 2 years.",
 )
-@click.option(
+@options.column(
     "--training-column",
     default="training_j",
-    show_default=True,
-    metavar="COLUMN",
     help="Column of the energy of a training, with --requests.",
 )
-@click.option(
+@options.column(
     "--inference-column",
     default="inference_j",
-    show_default=True,
-    metavar="COLUMN",
     help="Column of the energy of one inference, with --requests.",
 )
-@click.option(
+@options.column(
     "--requests-column",
     default="requests",
-    show_default=True,
-    metavar="COLUMN",
     help="Column of the number of requests that a recorded run served, with --requests; a run "
     "without it is a training.",
 )

@@ -8,10 +8,9 @@ import click
 
 from .. import serialize
 from ..result import Result
+from . import options
 
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON document instead of text."
-)
+json_option = options.flag("--json", "as_json", help="Print one JSON document instead of text.")
 
 
 def verb(name: str) -> Callable[[Callable[..., Result]], click.Command]:

@@ -43,9 +43,7 @@ def command() -> None:
     """
 
 
-_VERBOSE = click.option(
-    "--verbose", "-v", is_flag=True, help="Show on stderr what the trials print."
-)
+_VERBOSE = options.flag("--verbose", "-v", help="Show on stderr what the trials print.")
 
 
 @click.command("run")
@@ -68,7 +66,7 @@ def run(file: Path, verbose: bool, as_json: bool, ledger: str | None) -> None:
 
 @click.command("resume")
 @click.argument("which", metavar="NAME|FILE")
-@click.option("--retry-failed", is_flag=True, help="Run failed trials again, too.")
+@options.flag("--retry-failed", help="Run failed trials again, too.")
 @_VERBOSE
 @json_option
 @options.ledger

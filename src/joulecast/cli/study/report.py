@@ -8,7 +8,6 @@ import click
 from ...errors import UsageError
 from ...late_bar import LateBar
 from .. import options
-from ..tradeoff import parse_tolerance
 from ..verb import show
 
 
@@ -28,38 +27,26 @@ from ..verb import show
     metavar="FOLDER",
     help="Write tables as CSV and LaTeX and figures as SVG and PDF into FOLDER, instead of a page.",
 )
-@click.option(
+@options.flag(
     "--force",
-    is_flag=True,
     help="Overwrite files in the --paper folder that were changed, or are not by joulecast.",
 )
-@click.option("--text", "as_text", is_flag=True, help="Print a summary instead of a page.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a page.")
+@options.as_text
+@options.as_json
 @click.option(
     "--by",
     multiple=True,
     metavar="COLUMN[,COLUMN]",
     help="Columns that are the factors; a table needs them. [default: the factors of the study]",
 )
-@click.option(
+@options.column(
     "--quality",
-    metavar="COLUMN",
     help="Metric of correctness. [default: that of the study, else accuracy, f1 or val_accuracy]",
 )
-@click.option(
-    "--minimize", is_flag=True, help="Treat lower values of --quality as better, as for a loss."
-)
-@click.option(
-    "--tolerance",
-    default="2%",
-    show_default=True,
-    metavar="SHARE",
-    callback=options.parsed(parse_tolerance),
-    help="How far below the best quality the recommended configuration may be: 2% or 0.02.",
-)
-@click.option(
+@options.minimize
+@options.tolerance
+@options.column(
     "--cost",
-    metavar="COLUMN",
     help="Column of energy, with its unit in the name. [default: energy_j, or the only energy]",
 )
 @options.where

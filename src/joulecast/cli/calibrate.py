@@ -1,26 +1,19 @@
 """`joulecast calibrate`: this machine's own constants, and its power at the wall."""
 
-from __future__ import annotations
-
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from ..errors import UsageError
+from ..result import Result
 from ..units import parse_duration
 from . import options
 from .verb import verb
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ..calibration.calibrate import MachineCalibration
 
 _BAR_STEP_S = 0.5
 
@@ -75,7 +68,7 @@ def command(
     show: bool,
     forget: bool,
     ledger: str | None,
-) -> MachineCalibration:
+) -> Result:
     """Measure this machine's own constants, so that forecasts on it are more accurate.
 
         joulecast calibrate

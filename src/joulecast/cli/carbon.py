@@ -1,16 +1,12 @@
 """`joulecast carbon RUN...|50kWh`: emissions and cost of runs."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from ..result import Result
 from . import options
 from .verb import verb
-
-if TYPE_CHECKING:
-    from ..analysis.carbon.carbon import CarbonReport
 
 LIVE = ("electricitymaps", "watttime", "uk")
 
@@ -60,7 +56,7 @@ LIVE = ("electricitymaps", "watttime", "uk")
     help="How long the hardware was occupied, for an energy: 12h. [default: unknown]",
 )
 @options.ledger
-def command(source: tuple[str, ...], **given: Any) -> CarbonReport:
+def command(source: tuple[str, ...], **given: Any) -> Result:
     """Show the emissions and the cost of recorded runs, or of an energy.
 
         joulecast carbon last --region DE --pue 1.3 --tariff 0.32EUR/kWh

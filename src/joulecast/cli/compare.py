@@ -1,17 +1,13 @@
 """`joulecast compare`: whether groups of runs differ, and by how much."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from ..errors import UsageError
+from ..result import Result
 from . import options
 from .verb import verb
-
-if TYPE_CHECKING:
-    from ..result import Result
 
 
 @verb("compare")

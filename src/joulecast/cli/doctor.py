@@ -1,15 +1,9 @@
 """`joulecast doctor`: what can be measured here, what cannot and why, and how sure it will be."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import click
 
+from ..result import Result
 from .verb import verb
-
-if TYPE_CHECKING:
-    from ..run.checkup import Checkup
 
 
 @verb("doctor")
@@ -19,7 +13,7 @@ if TYPE_CHECKING:
     default="machine",
     help="Check the whole machine, or only what `joulecast run` would count of its command.",
 )
-def command(scope: str) -> Checkup:
+def command(scope: str) -> Result:
     """Show what can be measured on this machine, what cannot, and how to fix it.
 
         joulecast doctor

@@ -1,20 +1,16 @@
 """`joulecast evaluate`: how accurate forecasts are, on finished runs."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
 from ..errors import UsageError
 from ..forecasting.scoring.names import ONLINE, STATIC
+from ..result import Result
 from ..units import parse_power
 from . import options
 from .verb import verb
-
-if TYPE_CHECKING:
-    from ..result import Result
 
 
 def parse_counts(text: str) -> list[int]:
@@ -82,7 +78,7 @@ def parse_counts(text: str) -> list[int]:
 @options.count("--limit", default=50, metavar="N", help="Use only the newest N recorded runs.")
 @options.tags
 @options.ledger
-def command(tags: Mapping[str, str], **arguments: object) -> Result:
+def command(tags: Mapping[str, str], **arguments: Any) -> Result:
     """Score forecasters on finished runs: mean errors, and how well their intervals hold.
 
         joulecast evaluate epochs.csv --at 1,5
@@ -97,5 +93,4 @@ def command(tags: Mapping[str, str], **arguments: object) -> Result:
     """
     from ..forecasting.scoring.api import evaluate
 
-    result: Result = evaluate(tags=tags, **arguments)  # type: ignore[arg-type]
-    return result
+    return evaluate(tags=tags, **arguments)

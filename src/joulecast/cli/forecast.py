@@ -1,17 +1,13 @@
 """`joulecast forecast MODEL`: what a training or inference will cost, before it runs."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from ..errors import UsageError
+from ..result import Result
 from . import options
 from .verb import verb
-
-if TYPE_CHECKING:
-    from ..forecasting.physical.job import JobForecasts
 
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
 OPTIMIZERS = ("sgd", "momentum", "adam", "adamw", "none")
@@ -82,7 +78,7 @@ def parse_shape(text: str) -> tuple[int, ...]:
 )
 @options.grid
 @options.ledger
-def command(model: str, inputs: tuple[str, ...], **options_: Any) -> JobForecasts:
+def command(model: str, inputs: tuple[str, ...], **options_: Any) -> Result:
     """Forecast energy, duration and carbon of MODEL before it runs.
 
         joulecast forecast torchvision:resnet50 --steps 1000 --gpu "RTX 3090"

@@ -1,16 +1,12 @@
 """`joulecast runs`: the list of recorded runs."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from ..result import Result
 from . import options
 from .verb import verb
-
-if TYPE_CHECKING:
-    from ..ledger import RunList
 
 _STATUSES = ("running", "finished", "failed", "stopped", "interrupted")
 _WHEN = "2026-01-31, 2026-01-31T14:30 (local time), or 7d or 12h (ago)"
@@ -28,7 +24,7 @@ _WHEN = "2026-01-31, 2026-01-31T14:30 (local time), or 7d or 12h (ago)"
 @click.option("--status", type=click.Choice(_STATUSES), help="List only runs with this status.")
 @options.count("--limit", metavar="N", help="List only the newest N runs. [default: all]")
 @options.ledger
-def command(patterns: tuple[str, ...], **filters: Any) -> RunList:
+def command(patterns: tuple[str, ...], **filters: Any) -> Result:
     """List the recorded runs with their energy, newest first.
 
     RUN is an id or a name; *, ? and [..] match as in a shell. Default: all runs.

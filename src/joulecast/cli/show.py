@@ -1,23 +1,17 @@
 """`joulecast show RUN`: one run in the terminal."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import click
 
+from ..result import Result
 from . import options
 from .verb import verb
-
-if TYPE_CHECKING:
-    from ..run.show import RunReport
 
 
 @verb("show")
 @click.argument("run")
 @options.stabilization
 @options.ledger
-def command(run: str, stabilization: str, ledger: str | None) -> RunReport:
+def command(run: str, stabilization: str, ledger: str | None) -> Result:
     """Show one run in the terminal: energy by domain, epoch and span, power, environment.
 
     RUN is the id of a recorded run, the beginning of one, its name, or "last".

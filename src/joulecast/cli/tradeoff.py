@@ -1,16 +1,12 @@
 """`joulecast tradeoff`: cost against quality, and training against inference."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from ..result import Result
 from . import options
 from .verb import verb
-
-if TYPE_CHECKING:
-    from ..result import Result
 
 
 @verb("tradeoff")

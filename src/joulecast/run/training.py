@@ -13,7 +13,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ContextDecorator
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeVar, cast
 
 from ..errors import BudgetExceeded, UsageError
@@ -175,10 +174,7 @@ class Run(ContextDecorator, AbstractContextManager["Run"]):
         return self._begin()
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, *_: object
     ) -> None:
         if kind is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
             self._stop(Status.FINISHED)

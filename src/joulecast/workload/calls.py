@@ -14,14 +14,10 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from . import fused
+from .operator_names import words
 from .operator_recorder import OperatorRecorder
 
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_LOWER = _words(
+_LOWER = words(
     """
     __matmul__ __rmatmul__ addbmm addmm addmv addr baddbmm bmm chain_matmul multi_dot conv1d
     conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution gru_cell
@@ -29,7 +25,7 @@ _LOWER = _words(
     rnn_tanh  rnn_relu scaled_dot_product_attention
     """
 )
-_WIDEN = _words(
+_WIDEN = words(
     """
     __pow__ __rdiv__ __rpow__ __rtruediv__ acos asin binary_cross_entropy_with_logits cosh
     cosine_embedding_loss cdist cosine_similarity cross_entropy cumprod cumsum dist erfinv exp
@@ -39,7 +35,7 @@ _WIDEN = _words(
     soft_margin_loss softmax softmin softplus sum renorm tan triplet_margin_loss rms_norm
     """
 )
-_WIDEST = _words(
+_WIDEST = words(
     """
     addcdiv addcmul atan2 bilinear cross dot grid_sample index_put scatter_add tensordot  cat
     stack

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from bisect import bisect_right
-from types import TracebackType
 from typing import Any
 
 import torch
@@ -54,12 +53,7 @@ class LayerTracker:
         ]
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for hook in self._hooks:
             hook.remove()
 

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .operator_names import words
+
 _empty_like = torch.ops.aten.empty_like.default
 _new_empty = torch.ops.aten.new_empty.default
 
 Args = tuple[Any, ...]
-
-
 Shortcut = Callable[[Args, dict[str, Any]], Any]
 
 
@@ -33,35 +33,14 @@ def shortcut_of(operator: Any) -> Shortcut | None:
 
 
 # The result is like the first argument where all tensors are alike.
-_ALIKE = frozenset(
-    [
-        "relu",
-        "threshold_backward",
-        "add",
-        "sub",
-        "mul",
-        "div",
-        "neg",
-        "gelu",
-        "gelu_backward",
-        "silu",
-        "silu_backward",
-        "sigmoid",
-        "sigmoid_backward",
-        "tanh",
-        "tanh_backward",
-        "hardswish",
-        "hardswish_backward",
-        "hardsigmoid",
-        "hardsigmoid_backward",
-        "hardtanh",
-        "hardtanh_backward",
-        "exp",
-    ]
+_ALIKE = words(
+    """
+    relu threshold_backward add sub mul div neg gelu gelu_backward silu silu_backward sigmoid
+    sigmoid_backward tanh tanh_backward hardswish hardswish_backward hardsigmoid
+    hardsigmoid_backward hardtanh hardtanh_backward exp
+    """
 )
-_IN_PLACE = frozenset(
-    ["relu_", "add_", "sub_", "mul_", "div_", "silu_", "sigmoid_", "hardswish_", "hardtanh_"]
-)
+_IN_PLACE = words("relu_ add_ sub_ mul_ div_ silu_ sigmoid_ hardswish_ hardtanh_")
 
 
 def _all_alike(args: Args, kwargs: dict[str, Any]) -> bool:
@@ -233,7 +212,7 @@ def _nll_backward(args: Args, kwargs: dict[str, Any]) -> Any:
     return _empty_like(x) if x.is_meta and _dense(x) else NotImplemented
 
 
-_OTHERS: dict[str, Callable[[Args, dict[str, Any]], Any]] = {
+_OTHERS: dict[str, Shortcut] = {
     "mean": _mean,
     "nll_loss_forward": _nll,
     "nll_loss_backward": _nll_backward,

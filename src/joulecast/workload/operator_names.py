@@ -1,12 +1,13 @@
 """Names of ATen operators, by how they are counted."""
 
 
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
+def words(text: str) -> frozenset[str]:
+    """The names in a text."""
+    return frozenset(text.split())
 
 
 # They launch no kernel: they describe memory in another way, or reserve it.
-FREE = _words(
+FREE = words(
     """
     detach detach_ alias lift lift_fresh _unsafe_view _reshape_alias empty empty_like
     empty_strided empty_permuted new_empty new_empty_strided resize_ set_ view_as_real
@@ -18,7 +19,7 @@ FREE = _words(
 )
 
 # Copies and changes of order: they read and write, but compute nothing.
-MOVES = _words(
+MOVES = words(
     """
     clone copy _to_copy contiguous cat stack roll flip constant_pad_nd reflection_pad1d
     reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d replication_pad3d
@@ -34,7 +35,7 @@ MOVES = _words(
 )
 
 # They only write.
-FILLS = _words(
+FILLS = words(
     """
     zeros ones full zeros_like ones_like full_like new_zeros new_ones new_full zero_ fill_
     arange linspace eye scalar_tensor zero tril_indices triu_indices range fill logspace
@@ -42,7 +43,7 @@ FILLS = _words(
 )
 
 # In place, only at the indices.
-SCATTERS = _words(
+SCATTERS = words(
     """
     index_put_ _index_put_impl_ _unsafe_index_put scatter_ scatter_add_ index_add_
     scatter_reduce_ index_copy_ index_fill_ masked_scatter_
@@ -50,7 +51,7 @@ SCATTERS = _words(
 )
 
 # One FLOP per element of the output, like those that torch tags as pointwise.
-ELEMENTWISE = _words(
+ELEMENTWISE = words(
     """
     floor_divide threshold_backward gelu_backward silu_backward hardswish hardswish_backward
     native_dropout
@@ -76,7 +77,7 @@ ELEMENTWISE = _words(
 )
 
 # One FLOP per element of the first argument.
-REDUCTIONS = _words(
+REDUCTIONS = words(
     """
     histc sum mean var std var_mean std_mean amax amin max min argmax argmin prod norm
     linalg_vector_norm logsumexp any all nansum count_nonzero cummax cummin _linalg_det trace
@@ -85,14 +86,14 @@ REDUCTIONS = _words(
 )
 
 # Normalization.
-NORMS = _words(
+NORMS = words(
     """
     native_layer_norm native_group_norm _fused_rms_norm local_response_norm
     _weight_norm_interface
     """
 )
 
-NORM_BACKWARDS = _words(
+NORM_BACKWARDS = words(
     """
     native_layer_norm_backward native_group_norm_backward _fused_rms_norm_backward
     _weight_norm_interface_backward
@@ -100,7 +101,7 @@ NORM_BACKWARDS = _words(
 )
 
 # Normalization over the batch.
-BATCH_NORMS = _words(
+BATCH_NORMS = words(
     """
     native_batch_norm cudnn_batch_norm _native_batch_norm_legit batch_norm_with_update
     _native_batch_norm_legit_no_training _native_batch_norm_legit_functional
@@ -109,18 +110,18 @@ BATCH_NORMS = _words(
 )
 
 # grad, x, ...
-BATCH_NORM_BACKWARDS = _words("native_batch_norm_backward batch_norm_backward")
+BATCH_NORM_BACKWARDS = words("native_batch_norm_backward batch_norm_backward")
 
-SOFTMAX = _words("_softmax _log_softmax _safe_softmax")
-SOFTMAX_BACKWARDS = _words("_softmax_backward_data _log_softmax_backward_data")
-ADAPTIVE_POOLS = _words(
+SOFTMAX = words("_softmax _log_softmax _safe_softmax")
+SOFTMAX_BACKWARDS = words("_softmax_backward_data _log_softmax_backward_data")
+ADAPTIVE_POOLS = words(
     "_adaptive_avg_pool2d _adaptive_avg_pool3d adaptive_max_pool2d adaptive_max_pool3d"
 )
-EMBEDDING_BACKWARDS = _words(
+EMBEDDING_BACKWARDS = words(
     "embedding_dense_backward _embedding_bag_backward _embedding_bag_dense_backward"
 )
-GATHERS = _words("index_select index _unsafe_index gather take")
-POOL_BACKWARDS = _words(
+GATHERS = words("index_select index _unsafe_index gather take")
+POOL_BACKWARDS = words(
     """
     max_pool2d_with_indices_backward max_pool3d_with_indices_backward avg_pool2d_backward
     avg_pool3d_backward _adaptive_avg_pool2d_backward _adaptive_avg_pool3d_backward

@@ -1,7 +1,5 @@
 """Medians over repetitions, with their intervals."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,12 +26,6 @@ class Median:
     high: float | None
     n: int
     reason: str | None = None
-
-    def scaled(self, factor: float) -> Median:
-        """The same in another unit; `factor` is positive."""
-        low = None if self.low is None else self.low * factor
-        high = None if self.high is None else self.high * factor
-        return Median(self.value * factor, low, high, self.n, self.reason)
 
 
 def median(values: npt.NDArray[np.float64]) -> Median:

@@ -14,16 +14,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from ...errors import BadInputError, MissingExtraError
+from ...workload.model import Layer, Workload
 from ..physical.device import Device
-
-if TYPE_CHECKING:
-    from ...workload.model import Layer, Workload
 
 # Of a layer: multiply-adds, bytes of activations, bytes of parameters, a constant.
 TERMS = 4

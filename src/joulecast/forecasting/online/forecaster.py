@@ -173,7 +173,7 @@ class Online(OnlineForecaster):
             ratio = self._experience.ratio(start, seconds, energy, self._first is not None)
             # The first steps may all be warm-up, which makes them much longer than later ones.
             low = ratio.low if self._first else ratio.low * SMALLEST_RATIO
-            rates.append(Rate(value * ratio.middle, value * low, value * ratio.high))
+            rates.append(Rate(value * ratio.value, value * low, value * ratio.high))
         note = "from the first epoch, by how later ones usually relate to it"
         if self._experience.runs:
             note = (

@@ -12,11 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..base import History, Work
-
-Array = NDArray[np.float64]
+from .rates import Array, Rate
 
 # Seconds of a first epoch for what is done once; equally likely.
 START_UP_S = (0.0, 0.3, 0.6, 1.0, 2.0, 5.0, 20.0, 60.0)
@@ -32,15 +30,6 @@ SHIPPED_WEIGHT = 2.0
 LIKENESS = 0.15
 # The weight of a past run of another job on this machine.
 UNLIKE_WEIGHT = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class Ratio:
-    """Later epochs over the first: middle and 90 % interval."""
-
-    middle: float
-    low: float
-    high: float
 
 
 def weighted_quantiles(values: Array, weights: Array, at: Sequence[float]) -> list[float]:
@@ -96,7 +85,7 @@ class Experience:
         self._firsts = np.array([(r.first.duration_s, r.first.energy_j) for r in runs])
         self._ratios = np.array([(r.later_duration, r.later_energy) for r in runs])
 
-    def ratio(self, first: Work, seconds: float, energy: bool, whole: bool = True) -> Ratio:
+    def ratio(self, first: Work, seconds: float, energy: bool, whole: bool = True) -> Rate:
         """Later epochs over a first epoch like this one (its rates per unit of progress).
 
         `seconds` of it are done: less than its duration while it is not `whole`.
@@ -110,4 +99,4 @@ class Experience:
             values = np.concatenate([values, self._ratios[:, int(energy)]])
             weights = np.concatenate([weights, np.maximum(alike, UNLIKE_WEIGHT)])
         low, middle, high = weighted_quantiles(values, weights, (0.05, 0.5, 0.95))
-        return Ratio(middle, low, high)
+        return Rate(middle, low, high)

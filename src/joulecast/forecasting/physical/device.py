@@ -9,14 +9,13 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
+from ...hardware.catalog.cpus import CpuModel
+from ...hardware.catalog.gpus import GpuModel
+from ...workload.model import Workload
 from ..base import Forecast, Prediction
-
-if TYPE_CHECKING:
-    from ...hardware.catalog.cpus import CpuModel
-    from ...hardware.catalog.gpus import GpuModel
-    from ...workload.model import Workload
+from .device_cpu import cpu_facts
 
 # Compute capabilities of NVIDIA's chips with stacked memory (HBM). AMD's are Vega and CDNA.
 _STACKED = ("6.0", "7.0", "8.0", "9.0", "10.0", "10.3")
@@ -146,9 +145,6 @@ class Device:
         The catalog has no rate of floating-point operations and no bandwidth: they are assumed from
         the vector units and the memory channels usual in its family (`device_cpu`).
         """
-        # Imported here: it reads the catalog of CPUs.
-        from .device_cpu import cpu_facts
-
         facts = cpu_facts(cpu)
         used = cpu.cores if cores is None else min(cores, cpu.cores)
         share = used / cpu.cores

@@ -6,14 +6,10 @@ Optimization Reference Manual; AMD Software Optimization Guides of families 15h 
 is that of the memory channels usual in the segment (datasheets: channels x MT/s x 8 byte).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ...hardware.catalog.cpus import CpuModel
+from ...hardware.catalog.cpus import CpuModel, find_family
 
 # Families by the start of their name; a later row overrides an earlier one.
 FLOPS_PER_CYCLE: tuple[tuple[float, tuple[str, ...]], ...] = (
@@ -52,8 +48,6 @@ class CpuFacts:
 
 def cpu_facts(cpu: CpuModel) -> CpuFacts:
     """The peaks of a model of the catalog, by its family and clock."""
-    from ...hardware.catalog.cpus import find_family
-
     family = find_family(cpu.family)
     ghz = cpu.base_ghz or DEFAULT_GHZ
     cycle = 8.0

@@ -5,15 +5,13 @@ Time is a roofline per operator (`roofline`), power follows from what the device
 those fitted on many.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from ...workload.model import OperatorKind
+from ...workload.model import OperatorKind, Workload
 from ..base import Prediction
 from ..conformal import Spread
 from .constants import Constants, is_geforce, shipped
@@ -21,9 +19,6 @@ from .device import ASSUMED, Calibration, Device, Shares, StaticForecaster, Step
 from .novelty import novelty
 from .power_model import Running, awake_w, run
 from .roofline import CLASSES, COLUMN, Busy, Efficiency, ResourceDemand, busy, demand
-
-if TYPE_CHECKING:
-    from ...workload.model import Workload
 
 # On a CPU, of the time to start another operator: an optimizer's run without autograd.
 _CPU_OPTIMIZER_START = 0.25

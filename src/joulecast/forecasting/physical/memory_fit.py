@@ -1,14 +1,9 @@
 """Whether a step fits a device: the memory it needs, and the memory there is."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from ...workload.model import Workload
 from .device import Device
-
-if TYPE_CHECKING:
-    from ...workload.model import Workload
 
 # The CUDA context, kernels and library workspaces of PyTorch on a GPU: 0.3 to 0.6 GB in its own
 # memory reports ("Understanding CUDA Memory Usage", PyTorch documentation).

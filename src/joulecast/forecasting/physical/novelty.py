@@ -1,14 +1,10 @@
 """How much a forecast differs from the fitted data; its interval grows with that."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ...workload.model import Workload
 from .device import Device, Shares
-
-if TYPE_CHECKING:
-    from ...workload.model import Workload
 
 # Share of a step's memory traffic from which a class of operators without measurements matters.
 RARE = 0.2

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from ...errors import BadInputError, JoulecastError, UnknownHardwareError
 from ...hardware.catalog.gpus import find_gpu
+from ...workload.model import Workload
 from ..base import Forecast, Prediction
 from ..conformal import Spread
 from ..literature.layerwise import Layerwise, Measured, Part
@@ -16,10 +16,7 @@ from ..past_run import Facts, StaticRun
 from ..physical.device import Device, StaticForecaster, total
 from .static_methods import StaticMethod
 
-if TYPE_CHECKING:
-    from ...workload.model import Workload
-
-Build = Callable[[Facts, bool], "Workload"]
+Build = Callable[[Facts, bool], Workload]
 """The workload of a batch, of a training step or (False) of inference; raises `JoulecastError`."""
 
 LIBRARIES = ("torchvision:", "timm:", "transformers:")

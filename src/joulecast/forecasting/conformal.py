@@ -18,13 +18,13 @@ from .base import Prediction
 LEVEL = 0.9
 
 
-def grouped_half_width(groups: Sequence[Sequence[float]], level: float = LEVEL) -> float:
-    """The quantile of the sizes of errors that covers a new one with probability `level`.
+def grouped_half_width(groups: Sequence[Sequence[float]]) -> float:
+    """The quantile of the sizes of errors that covers a new one with probability `LEVEL`.
 
     Errors come in groups that share their cause (of one each, where they do not): of n groups of
-    one it is the `ceil((n + 1) * level)`-th smallest. Each group has the same weight, so that one
+    one it is the `ceil((n + 1) * LEVEL)`-th smallest. Each group has the same weight, so that one
     machine's thousand runs count no more than another's ten. The new group has the weight of each
-    other: that covers `level` of the errors of a new group (Lee, Barber and
+    other: that covers `LEVEL` of the errors of a new group (Lee, Barber and
     Willett, arXiv 2306.06342). With fewer groups than that needs (nine, for nine tenths) there is
     no such bound; it is the quantile of those there are, which covers somewhat less.
     Raises `ValueError` without any.
@@ -33,9 +33,9 @@ def grouped_half_width(groups: Sequence[Sequence[float]], level: float = LEVEL) 
     if not kept:
         raise ValueError("no held-out errors")
     weighed = sorted((abs(s), 1 / len(group)) for group in kept for s in group)
-    wanted, seen = level * (len(kept) + 1), 0.0
+    wanted, seen = LEVEL * (len(kept) + 1), 0.0
     if wanted > len(kept) + 1e-9:
-        wanted = level * len(kept)
+        wanted = LEVEL * len(kept)
     for score, weight in weighed:
         seen += weight
         if seen >= wanted - 1e-9:

@@ -3,7 +3,7 @@
 import math
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
@@ -35,24 +35,8 @@ _TABLES = {
     "early_stopping": ("metric", "patience", "min_delta", "mode"),
 }
 """The keys of the tables in a plan's file."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlanFile:
-    """A plan as it is written in TOML, with `_TABLES` for what belongs together."""
-
-    name: str
-    entry: str
-    factors: dict[str, Any]
-    repetitions: int = 1
-    epochs: int | None = None
-    order: str = ORDERS[0]
-    seed: int = 0
-    early_stopping: str | dict[str, Any] | None = None
-    exclude: list[dict[str, Any]] = field(default_factory=list)
-    conditions: dict[str, Any] = field(default_factory=dict)
-    limits: dict[str, Any] = field(default_factory=dict)
-    quality: dict[str, Any] = field(default_factory=dict)
+_PLAIN = ("name", "entry", "repetitions", "epochs", "order", "seed", "exclude")
+"""The keys that are those of `Study` as well."""
 
 
 def read_study(path: str | Path) -> Study:
@@ -180,7 +164,7 @@ class _Checker:
             self._refuse(key, "the name of a parameter is expected: letters, digits and _")
         if name in RESERVED:
             self._refuse(key, f"{name} means something else in a study: give it another name")
-        if isinstance(levels, str) or not isinstance(levels, Iterable):
+        if isinstance(levels, str | Mapping) or not isinstance(levels, Iterable):
             levels = (levels,)
         checked: tuple[Level, ...] = tuple(levels)
         if not checked:
@@ -209,41 +193,39 @@ class _FileReader(_Checker):
 
     def study(self, document: Mapping[str, Any]) -> Study:
         """The plan in a document."""
-        self._check_keys(document, [f.name for f in fields(PlanFile)])
+        self._check_keys(document, (*_PLAIN, "factors", *_TABLES))
         for table, keys in _TABLES.items():
-            if isinstance(document.get(table), Mapping):
-                self._check_keys(document[table], keys, f"{table}.")
+            value = document.get(table, {})
+            if isinstance(value, Mapping):
+                self._check_keys(value, keys, f"{table}.")
+            elif table != "early_stopping":
+                self._refuse(table, f"a table is expected: [{table}]")
         for key, example in _REQUIRED.items():
             if key not in document:
                 self._refuse(key, f"it is missing: write {example}")
+        if not isinstance(document["factors"], Mapping):
+            self._refuse("factors", "a table is expected: [factors]")
+        plain = {key: document[key] for key in _PLAIN if key in document}
+        rule = _rule_text(document.get("early_stopping"))
         try:
-            file = serialize.read(document, PlanFile, "")
+            study = serialize.read(plain | {"factors": {}, "early_stopping": rule}, Study, "")
         except BadInputError as error:
             raise BadPlanError(f"{self._place}: {str(error).removeprefix('.')}") from None
-        metric, maximize = file.quality.get("metric"), file.quality.get("maximize", True)
+        limits, quality = document.get("limits", {}), document.get("quality", {})
+        metric, maximize = quality.get("metric"), quality.get("maximize", True)
         if not isinstance(metric, str | None) or metric == "":
             self._refuse("quality.metric", f"{metric!r}: a text is expected")
         if not isinstance(maximize, bool):
             self._refuse("quality.maximize", f"{maximize!r}: true or false is expected")
         return self.checked(
-            Study(
-                name=file.name,
-                entry=file.entry,
-                factors={
-                    name: tuple(levels) if isinstance(levels, list) else (levels,)
-                    for name, levels in file.factors.items()
-                },
-                repetitions=file.repetitions,
-                seed=file.seed,
-                order=file.order,
-                epochs=file.epochs,
-                early_stopping=_rule_text(file.early_stopping),
-                conditions=self._conditions(file.conditions),
-                max_energy_j=self._amount("limits.energy", file.limits, parse_energy),
-                max_duration_s=self._amount("limits.duration", file.limits, parse_duration),
+            replace(
+                study,
+                factors=document["factors"],
+                conditions=self._conditions(document.get("conditions", {})),
+                max_energy_j=self._amount("limits.energy", limits, parse_energy),
+                max_duration_s=self._amount("limits.duration", limits, parse_duration),
                 quality=metric,
                 maximize=maximize,
-                exclude=tuple(file.exclude),
             )
         )
 

@@ -66,17 +66,9 @@ def dtype_of(*tensors: Any) -> str:
     return "fp32"
 
 
-def matmul(
-    b: int,
-    m: int,
-    n: int,
-    k: int,
-    moved: float,
-    dtype: str,
-    kind: OperatorKind = OperatorKind.MATMUL,
-) -> Kernel:
+def matmul(b: int, m: int, n: int, k: int, moved: float, dtype: str) -> Kernel:
     """b products of (m, k) by (k, n): 2 b m n k FLOPs."""
-    return Kernel(kind, 2.0 * b * m * n * k, moved, dtype, (b, m, n, k))
+    return Kernel(OperatorKind.MATMUL, 2.0 * b * m * n * k, moved, dtype, (b, m, n, k))
 
 
 def convolution(

@@ -24,7 +24,7 @@ from ..table.columns import Array
 from .demand import Demand
 from .pairs import MAX_PAIRED
 
-_DRAWS = 4000
+_DRAWS, _SEED = 4000, 0
 # Percentiles of the draws that bound a 90 % interval.
 _PERCENTILES = (5.0, 95.0)
 
@@ -147,7 +147,6 @@ def lifetime_energy(
     rows: int | None = None,
     left_out: dict[str, int] | None = None,
     notes: Sequence[str] = (),
-    seed: int = 0,
 ) -> LifetimeEnergy:
     """The energy of models under a demand, and where each two break even.
 
@@ -158,12 +157,11 @@ def lifetime_energy(
         rows: number of rows of the table.
         left_out: number of rows that were not used, by reason.
         notes: of the table.
-        seed: of the draws within the intervals.
 
     Raises `UsageError` for no model, or two of one name.
     """
     _check_names([m.name for m in models])
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(_SEED)
     drawn = [_Drawn(m, _draws(m.training, rng), _draws(m.per_inference, rng)) for m in models]
     lifetimes = {d.model.name: _lifetime(d, demand) for d in drawn}
     drawn.sort(key=lambda d: (lifetimes[d.model.name].total.value, d.model.name))

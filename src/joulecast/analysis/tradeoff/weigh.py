@@ -163,28 +163,12 @@ def weigh(
     tolerance: float = 0.02,
     baseline: str | None = None,
     group: str | None = None,
-    seed: int = 0,
 ) -> Tradeoff:
     """Weigh configurations by the medians of their repetitions.
 
     Rows without a cost, a quality or a factor are left out and counted, as are those whose
-    `status` is not that of a finished run.
-
-    Args:
-        table: a row for each run.
-        cost: the column to minimize; its unit is read from its name (`energy_j`, `energy (MJ)`).
-        quality: the column of quality.
-        by: the columns whose values make a configuration.
-        maximize: whether more quality is better; False for a loss.
-        tolerance: fraction of the best quality that the pick may lack: 0.02 for 2 %.
-        baseline: the configuration that every other is compared with. Default: the best one.
-        group: the value of the column that splits the table.
-        seed: of the bootstrap.
-
-    Raises:
-        BadInputError: a column is missing, a cell is not a number, a cost is not positive (with
-            its row), or no row remains.
-        UsageError: `baseline` is no configuration, or the tolerance is not a fraction.
+    `status` is not that of a finished run. Arguments and errors are those of `joulecast.tradeoff`;
+    `group` is the value of the column that splits the table.
     """
     if not 0 <= tolerance < 1:
         raise UsageError(f"tolerance {tolerance:g}: give a fraction, 0.02 for 2 %")
@@ -193,7 +177,7 @@ def weigh(
     # Of several best ones, that of lowest cost.
     best = int(np.argmax(runs.worth))
     base = best if baseline is None else _index(names, baseline)
-    bootstrap = _bootstrap(runs, seed)
+    bootstrap = _bootstrap(runs)
     front = on_front(runs.median_costs, runs.worth)
     labels = label_ranges(runs.median_costs.tolist())
 
@@ -291,7 +275,7 @@ class _Bootstrap:
     medians: tuple[Array, Array] | None
 
 
-def _bootstrap(runs: _Runs, seed: int) -> _Bootstrap | None:
+def _bootstrap(runs: _Runs) -> _Bootstrap | None:
     """None where no configuration has two repetitions."""
     members = [g.rows for g in runs.groups]
     if max(map(len, members)) < 2:
@@ -300,7 +284,7 @@ def _bootstrap(runs: _Runs, seed: int) -> _Bootstrap | None:
     keep = draws * len(members) <= _MAX_KEPT
     counts = np.zeros(len(members))
     kept: list[tuple[Array, Array]] = []
-    for block in medians_drawn(runs.costs, runs.qualities, members, draws, seed):
+    for block in medians_drawn(runs.costs, runs.qualities, members, draws):
         for c, q in zip(*block, strict=True):
             counts += on_front(c, q, runs.quality_column.maximize)
         if keep:

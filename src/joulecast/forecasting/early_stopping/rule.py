@@ -6,7 +6,7 @@ last one is the distribution of the stopping epoch.
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -28,6 +28,8 @@ SURPRISE = 0.07
 _LARGEST = 1e100
 _GROUPS = 500
 _LEVELS = 21
+# Of the draws, so that the same curve gives the same distribution.
+_SEED = 0
 _NORMAL = np.array([NormalDist().inv_cdf((i + 0.5) / _LEVELS) for i in range(_LEVELS)])
 # Relative to the half-width of a 90 % interval.
 _NORMAL /= NormalDist().inv_cdf(0.95)
@@ -112,6 +114,27 @@ def parse(text: str) -> EarlyStopping:
     return EarlyStopping(metric.strip(), patience, options["mode"] or "auto", min_delta)
 
 
+class EarlyStop:
+    """A rule applied value by value: the best value so far, and for how many it was not improved.
+
+    As Keras' callback: the training ends after `patience` epochs in a row that are not better than
+    the best by more than `min_delta`. Not-a-number is no improvement.
+    """
+
+    def __init__(self, rule: EarlyStopping) -> None:
+        self.rule = rule
+        self.best, self.wait = math.inf, 0
+
+    def ends_after(self, value: float) -> bool:
+        """Whether the training ends after an epoch with this value of the metric."""
+        cost = -value if self.rule.rising else value
+        if cost < self.best - self.rule.min_delta:
+            self.best, self.wait = cost, 0
+            return False
+        self.wait += 1
+        return self.wait >= self.rule.patience
+
+
 @dataclass(frozen=True, slots=True)
 class Stopping:
     """The probability of each epoch to be the last one of the run.
@@ -151,9 +174,7 @@ class Stopping:
         return self.finished + low, self.finished + min(high, len(self.p) - 1)
 
 
-def stopping(
-    curve: Sequence[float | None], rule: EarlyStopping, planned: int, seed: int = 0
-) -> Stopping:
+def stopping(curve: Sequence[float | None], rule: EarlyStopping, planned: int) -> Stopping:
     """The distribution of the stopping epoch after the epochs of `curve`.
 
     With fewer than three values it is that of "as long again as so far", the widest there is.
@@ -163,25 +184,22 @@ def stopping(
             ignores. NaN was logged, and is no improvement.
         rule: that may end the run.
         planned: epochs of the run if the rule does not end it.
-        seed: of the draws; the same curve and seed give the same distribution.
     """
     finished = len(curve)
     planned = max(planned, finished)
     at = np.array([i for i, v in enumerate(curve, 1) if v is not None], dtype=np.float64)
     sign = -1.0 if rule.rising else 1.0
-    values = np.array([sign * v for v in curve if v is not None], dtype=np.float64)
-    state = _state(values, rule)
+    logged = [v for v in curve if v is not None]
+    values = sign * np.array(logged, dtype=np.float64)
+    state = EarlyStop(rule)
+    met = next((i for i, value in enumerate(logged) if state.ends_after(value)), None)
     p = np.zeros(planned - finished + 1)
-    if state.met is not None and at[state.met] == finished:
+    if met is not None and at[met] == finished:
         p[0] = 1.0
         return Stopping(rule, finished, planned, p, "it has been met")
-    if state.met is not None or finished == planned:
+    if met is not None or finished == planned:
         p[-1] = 1.0
-        late = (
-            f"it was met at epoch {at[state.met]:g}, and the run went on"
-            if state.met is not None
-            else ""
-        )
+        late = "" if met is None else f"it was met at epoch {at[met]:g}, and the run went on"
         return Stopping(rule, finished, planned, p, late)
     checks, stride = _checks(at, finished, planned)
     missing = max(rule.patience, 1) - state.wait
@@ -191,7 +209,7 @@ def stopping(
     good = np.abs(values) < _LARGEST
     if np.count_nonzero(good) < MIN_POINTS or not len(checks):
         return Stopping(rule, finished, planned, p, "too few values yet: as long again as so far")
-    paths = continuations(at[good], values[good], checks, DRAWS, np.random.default_rng(seed))
+    paths = continuations(at[good], values[good], checks, DRAWS, np.random.default_rng(_SEED))
     ends = _ends(_as_fine(paths, values[good]), state.best, state.wait, rule)
     shares = np.bincount(ends, minlength=len(checks) + 1) / DRAWS
     prior = max(SURPRISE, 1 / np.count_nonzero(good))
@@ -255,27 +273,6 @@ def describe(stopping: Stopping, energy: Prediction) -> str:
         f"({low} to {high}), {format_estimate(joules)}"
     )
     return f"{text}; {stopping.note}" if stopping.note else text
-
-
-@dataclass(frozen=True, slots=True)
-class _State:
-    """The best value, how many values ago it was, and the position at which the rule was met."""
-
-    best: float
-    wait: int
-    met: int | None = None
-
-
-def _state(values: Iterable[float], rule: EarlyStopping) -> _State:
-    best, wait = math.inf, 0
-    for i, value in enumerate(values):
-        if value < best - rule.min_delta:
-            best, wait = value, 0
-        else:
-            wait += 1
-            if wait >= rule.patience:
-                return _State(best, wait, i)
-    return _State(best, wait)
 
 
 def _as_fine(paths: Array, values: Array) -> Array:

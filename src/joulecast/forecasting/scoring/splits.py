@@ -49,14 +49,14 @@ def folds(runs: Sequence[StaticRun], split: Split, seed: int = 0) -> list[Fold]:
     return [_fold(count, rng.permutation(count)[:tested].tolist()) for _ in range(draws)]
 
 
-def inner(runs: Sequence[StaticRun], split: Split, seed: int = 0) -> list[Fold]:
+def inner(runs: Sequence[StaticRun], split: Split) -> list[Fold]:
     """Folds of the runs to learn from, each tested once, to see the errors on what is left out."""
     if split is not Split.RANDOM:
         return _left_out(labels(runs, split))
     count = min(_FOLDS, len(runs))
     if count < 2:
         return []
-    order = np.random.default_rng(seed).permutation(len(runs))
+    order = np.random.default_rng(0).permutation(len(runs))
     return [_fold(len(runs), order[i::count].tolist()) for i in range(count)]
 
 

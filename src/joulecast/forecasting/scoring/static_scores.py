@@ -36,7 +36,6 @@ def score_static(
     *,
     source: str = "",
     left_out: Sequence[LeftOut] = (),
-    seed: int = 0,
     done: Callable[[int], object] = lambda count: None,
 ) -> StaticEvaluation:
     """Score methods by name under each split; `done` is called with 1 after each fold."""
@@ -44,7 +43,7 @@ def score_static(
     attempts: list[_Attempt] = []
     for split in splits:
         for name, part in usable.items():
-            made, why = _attempts(name, methods[name], part, split, seed, done)
+            made, why = _attempts(name, methods[name], part, split, done)
             attempts += made
             if why is not None:
                 unscored.append(Unscored(name, f"{split}: {why}"))
@@ -62,19 +61,13 @@ def score_static(
     )
 
 
-def count_folds(
-    runs: Sequence[StaticRun],
-    methods: Mapping[str, StaticMethod],
-    splits: Sequence[Split] = tuple(Split),
-) -> int:
+def count_folds(runs: Sequence[StaticRun], methods: Mapping[str, StaticMethod]) -> int:
     """How many folds `score_static` works through."""
     usable, _ = _usable(runs, methods)
-    return sum(len(folds(part, split)) for part in usable.values() for split in splits)
+    return sum(len(folds(part, split)) for part in usable.values() for split in Split)
 
 
-def with_interval(
-    learner: Learner, runs: Sequence[StaticRun], split: Split, seed: int = 0
-) -> Learner:
+def with_interval(learner: Learner, runs: Sequence[StaticRun], split: Split) -> Learner:
     """The learner with a 90 % interval for runs that are as new to it as the split makes them.
 
     Each run is forecast by the method fitted to the others: to four fifths of them, or to those of
@@ -82,7 +75,7 @@ def with_interval(
     """
     names = labels(runs, split)
     errors: dict[str, list[float]] = {}
-    for fold in inner(runs, split, seed):
+    for fold in inner(runs, split):
         fitted = learner.again([runs[i] for i in fold.train])
         for i in fold.test:
             error = fitted.error(runs[i])
@@ -114,18 +107,17 @@ def _attempts(
     method: StaticMethod,
     runs: Sequence[StaticRun],
     split: Split,
-    seed: int,
     done: Callable[[int], object],
 ) -> tuple[list[_Attempt], str | None]:
     """The forecasts of a method under a split, and why some runs have none."""
-    parts = folds(runs, split, seed)
+    parts = folds(runs, split)
     if not parts:
         return [], f"there is {_ONE.get(split, 'too small a number of runs')}"
     attempts: list[_Attempt] = []
     failure: str | None = None
     for fold in parts:
         try:
-            attempts += _fold_attempts(name, method, runs, fold, split, seed)
+            attempts += _fold_attempts(name, method, runs, fold, split)
         except JoulecastError as error:
             failure = str(error)
         done(1)
@@ -136,17 +128,12 @@ def _attempts(
 
 
 def _fold_attempts(
-    name: str,
-    method: StaticMethod,
-    runs: Sequence[StaticRun],
-    fold: Fold,
-    split: Split,
-    seed: int,
+    name: str, method: StaticMethod, runs: Sequence[StaticRun], fold: Fold, split: Split
 ) -> list[_Attempt]:
     train = [runs[i] for i in fold.train]
     fitted = method.fit(train)
     if isinstance(fitted, Learner):
-        fitted = with_interval(fitted, train, split, seed)
+        fitted = with_interval(fitted, train, split)
     attempts = []
     for run in (runs[i] for i in fold.test):
         energy = fitted.predict(run.facts, run.duration_s)

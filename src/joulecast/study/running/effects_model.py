@@ -48,16 +48,16 @@ class Observation:
 
 
 def draws_of_rest(
-    done: Sequence[Observation], pending: Sequence[Mapping[str, Level]], seed: int = 0
+    done: Sequence[Observation], pending: Sequence[Mapping[str, Level]]
 ) -> Array | None:
     """Draws of the sum over pending trials, shape (DRAWS,); None before a trial has ended.
 
     Args:
         done: trials that are over.
         pending: the factors of each pending trial.
-        seed: of the draws; the same input gives the same result.
     """
-    rng = np.random.default_rng(seed)
+    # The same input gives the same result.
+    rng = np.random.default_rng(0)
     if not pending:
         return np.zeros(DRAWS)
     observed = _by_configuration(done)
@@ -87,20 +87,18 @@ def draws_of_rest(
     return result
 
 
-def estimate(
-    rest: Array, so_far: float, unit: str, running: Estimate | None = None, seed: int = 0
-) -> Estimate:
+def estimate(rest: Array, so_far: float, unit: str, running: Estimate | None = None) -> Estimate:
     """The sum of what was used so far, the running trial (by its forecast), and the rest."""
     total = rest + so_far
     if running is not None:
-        total = total + _draws_of(running, len(rest), seed)
+        total = total + _draws_of(running, len(rest))
     low, value, high = (float(x) for x in np.quantile(total, (0.05, 0.5, 0.95)))
     return Estimate(value, low, high, unit, Provenance.MODELLED)
 
 
-def _draws_of(running: Estimate, n: int, seed: int) -> Array:
+def _draws_of(running: Estimate, n: int) -> Array:
     """Draws of a forecast: normal on each side of the value, never below zero."""
-    z = np.random.default_rng(seed + 1).standard_normal(n) / Z90
+    z = np.random.default_rng(1).standard_normal(n) / Z90
     below, above = running.value - running.low, running.high - running.value
     drawn: Array = np.maximum(0.0, running.value + np.where(z < 0, z * below, z * above))
     return drawn

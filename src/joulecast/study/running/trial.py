@@ -25,12 +25,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from ... import serialize
+from ...forecasting.early_stopping.rule import EarlyStop
 from ...recording import join
 from ...run.run_options import RunOptions
 from ...run.training import Run
 from ..entry import load, signature_of
 from .delayed_epochs import DelayedEpochs
-from .early_stop import EarlyStop
 from .trial_spec import TrialSpec
 
 # From linux/prctl.h.
@@ -78,7 +78,8 @@ class TrialRun(Run):
 
     def stops(self) -> bool:
         """Whether the rule applies after the current epoch; to be called once an epoch."""
-        return self._rule is not None and self._rule(self._logged)
+        value = None if self._rule is None else self._logged.get(self._rule.rule.metric)
+        return self._rule is not None and value is not None and self._rule.ends_after(value)
 
     def consume(self, epochs: Iterator[Any], planned: int | None) -> Any:
         """Run a generator of metrics, each `yield` of which ends an epoch; returns its value."""

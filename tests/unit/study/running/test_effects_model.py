@@ -24,7 +24,7 @@ def covered(rows: Rows, done_trials: int, times: int) -> tuple[float, float]:
     for seed in range(times):
         order = rng.permutation(len(rows))
         done = [Observation(*rows[i]) for i in order[:done_trials]]
-        rest = draws_of_rest(done, [rows[i][0] for i in order[done_trials:]], seed)
+        rest = draws_of_rest(done, [rows[i][0] for i in order[done_trials:]])
         assert rest is not None
         whole = estimate(rest, sum(d.value for d in done), "J")
         hits += whole.low <= truth <= whole.high

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
-from ....errors import JoulecastError, UsageError
+from ....errors import JoulecastError, UnknownHardwareError, UsageError
+from ....hardware.catalog.grids import find_grid
 from ....http_client import HttpClient, HttpError
 from ....units import one_line
 from ..intensity import IntensityPeriod, IntensitySeries, ordered
@@ -134,6 +135,14 @@ def _requests(start_s: float, end_s: float, longest_s: float) -> Iterator[tuple[
         b = min(a + longest_s, last)
         yield a, b
         a = b
+
+
+def country_code(region: str) -> str | None:
+    """`DE` of a country; None of the world. Raises `UsageError`."""
+    try:
+        return find_grid(region).code2
+    except UnknownHardwareError as error:
+        raise UsageError(f"--region {region}: {error}") from None
 
 
 def nearest(zone: str, zones: Iterable[str]) -> str:

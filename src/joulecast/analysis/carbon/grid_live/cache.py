@@ -13,10 +13,10 @@ from pathlib import Path
 from ..intensity import IntensityPeriod
 
 
-def cache_folder(env: Mapping[str, str], platform: str = sys.platform) -> Path | None:
+def cache_folder(env: Mapping[str, str]) -> Path | None:
     """The user's cache folder (XDG Base Directory Specification); None without a home."""
     home = env.get("HOME")
-    if platform == "darwin":
+    if sys.platform == "darwin":
         return Path(home, "Library", "Caches", "joulecast") if home else None
     xdg = Path(env.get("XDG_CACHE_HOME", ""))
     if xdg.is_absolute():

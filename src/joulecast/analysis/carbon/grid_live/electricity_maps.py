@@ -8,8 +8,7 @@ ones.
 from typing import Any
 from urllib.parse import urlencode
 
-from ....errors import UnknownHardwareError, UsageError
-from ....hardware.catalog.grids import find_grid
+from ....errors import UsageError
 from ....http_client import HttpError
 from ..intensity import IntensityPeriod
 from .base import (
@@ -18,6 +17,7 @@ from .base import (
     LiveGrid,
     LiveGridError,
     UnknownZoneError,
+    country_code,
     format_time,
     grams,
     nearest,
@@ -44,10 +44,7 @@ class ElectricityMaps(LiveGrid):
             return zone.strip().upper()
         if region is None:
             raise UsageError("--live-grid electricitymaps: add the zone, such as --zone DE")
-        try:
-            code = find_grid(region).code2
-        except UnknownHardwareError as error:
-            raise UsageError(f"--region {region}: {error}") from None
+        code = country_code(region)
         if not code:
             raise UsageError("--live-grid electricitymaps: the world is not a zone: add --zone DE")
         return code

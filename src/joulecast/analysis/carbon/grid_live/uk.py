@@ -9,10 +9,18 @@ import re
 from typing import Any
 from urllib.parse import quote
 
-from ....errors import UnknownHardwareError, UsageError
-from ....hardware.catalog.grids import find_grid
+from ....errors import UsageError
 from ..intensity import IntensityPeriod
-from .base import DAY_S, MALFORMED, LiveGrid, UnknownZoneError, format_time, grams, parse_time
+from .base import (
+    DAY_S,
+    MALFORMED,
+    LiveGrid,
+    UnknownZoneError,
+    country_code,
+    format_time,
+    grams,
+    parse_time,
+)
 
 COUNTRY = "GB"
 _OUTWARD = re.compile(r"([A-Z]{1,2}\d[A-Z\d]?)(?:\s*\d[A-Z]{2})?")
@@ -30,11 +38,8 @@ class UnitedKingdom(LiveGrid):
 
     def zone(self, zone: str | None, region: str | None) -> str:
         """Great Britain, or the outward half of a postcode; the other half is never sent."""
-        try:
-            if region is not None and find_grid(region).code2 != COUNTRY:
-                raise UsageError(f"--live-grid uk: only Great Britain is available, not {region}")
-        except UnknownHardwareError as error:
-            raise UsageError(f"--region {region}: {error}") from None
+        if region is not None and country_code(region) != COUNTRY:
+            raise UsageError(f"--live-grid uk: only Great Britain is available, not {region}")
         if zone is None or zone.strip().upper() in (COUNTRY, "UK"):
             return COUNTRY
         match = _OUTWARD.fullmatch(zone.strip().upper())

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from .. import serialize
 from ..errors import UsageError
@@ -18,6 +18,7 @@ from ..wall.plug import Plug, parse_plug
 from ..wall.regression import WallFitError, fit_recordings, fit_wall
 from ..wall.side_by_side import SideBySide
 from ..wall.wall_energy import WallFit, read_fit, save_fit
+from ..workload.recipe import package
 from . import microbench
 from .calibrate_device import calibrate_device
 from .constants_fit import input_constants
@@ -91,7 +92,7 @@ def calibrate(
     """
     plug_address = None if plug is None else parse_plug(plug)
     duration_s = _checked_duration(duration_s, plug is not None)
-    torch = microbench.framework()
+    torch = package("torch", "joulecast calibrate", "forecast")
     environment = Environment.detect()
     warnings: list[str] = []
     chosen = targets(torch, environment, device, warnings.append)
@@ -106,7 +107,7 @@ def calibrate(
             progress("the idle machine, at the wall")
             time.sleep(_PLUG_IDLE_SHARE * duration_s)
             duration_s *= 1 - _PLUG_IDLE_SHARE
-        measured = _calibrate_devices(chosen, environment, duration_s, opened, progress)
+        measured = _calibrate_devices(torch, chosen, environment, duration_s, opened, progress)
         if plugged is not None:
             wall = _fit_plug(plugged)
             for each in wall:
@@ -193,6 +194,7 @@ def forget_calibration(
 
 
 def _calibrate_devices(
+    torch: Any,
     chosen: list[Target],
     environment: Environment,
     duration_s: float,
@@ -200,7 +202,6 @@ def _calibrate_devices(
     progress: Callable[[str], None],
 ) -> list[DeviceCalibration]:
     """Calibrate each target and keep it at once."""
-    torch = microbench.framework()
     input_duration_s = _INPUT_SHARE * duration_s
     tests = input_tests(torch)
     input_s = input_constants(
@@ -211,7 +212,7 @@ def _calibrate_devices(
     for target in chosen:
         named = partial(_prefixed, progress, target.device) if len(chosen) > 1 else progress
         calibration = calibrate_device(
-            target, environment, input_s, duration_s=each_s, progress=named
+            torch, target, environment, input_s, duration_s=each_s, progress=named
         )
         made_at = time.time()
         calibrations.save(

@@ -30,6 +30,7 @@ _IDLE_PARTS = 3
 
 
 def calibrate_device(
+    torch: Any,
     target: Target,
     environment: Environment,
     input_s: tuple[float, float] | None,
@@ -40,16 +41,13 @@ def calibrate_device(
     """Run a device's tests for about `duration_s` seconds, and fit its constants.
 
     Args:
+        torch: the package.
         target: the device.
         environment: of the machine.
         input_s: seconds of the host's input pipeline for one sample, and for each of its bytes.
         duration_s: for idle power and all tests.
         progress: is called with the name of each test.
-
-    Raises:
-        MissingExtraError: torch is not installed.
     """
-    torch = microbench.framework()
     device = torch.device(target.torch)
     begun = time.monotonic()
     if device.type == "cuda":

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import MissingExtraError
 from ..workload.model import Workload
 from .stored_constants import MicroTiming
 
@@ -70,15 +69,6 @@ class Measurement:
     def with_power(self, power_w: float | None) -> Measurement:
         """The same with the power that was metered during the test."""
         return replace(self, timing=replace(self.timing, power_w=power_w))
-
-
-def framework() -> Any:
-    """torch. Raises `MissingExtraError`."""
-    try:
-        import torch
-    except ImportError:
-        raise MissingExtraError("joulecast calibrate", "forecast") from None
-    return torch
 
 
 def waiter(torch: Any, device: torch.device) -> Callable[[], None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..errors import MissingExtraError
+from ..workload.recipe import package
 
 if TYPE_CHECKING:
     import torch
@@ -29,7 +29,7 @@ def steps_of(
 
     Raises `MissingExtraError` without torch, and what resolving the model raises.
     """
-    torch = _torch()
+    torch = package("torch", "running a model", "forecast")
     from ..workload import inputs
     from ..workload.resolve import resolve
 
@@ -50,7 +50,7 @@ def training_step(
     The loss is cross-entropy where the output has classes, else the output's mean. Raises
     `MissingExtraError` without torch.
     """
-    torch = _torch()
+    torch = package("torch", "running a model", "forecast")
     optimizers = {
         "sgd": lambda p: torch.optim.SGD(p, 1e-6),
         "momentum": lambda p: torch.optim.SGD(p, 1e-6, momentum=0.9),
@@ -92,7 +92,7 @@ def _loss(torch: Any, output: Any) -> Any:
 
 def inference_step(module: torch.nn.Module, given: Arguments, precision: str) -> Callable[[], None]:
     """A step of inference. Raises `MissingExtraError` without torch."""
-    torch = _torch()
+    torch = package("torch", "running a model", "forecast")
     module.eval()
     args, named = given
     device = _device(module)
@@ -103,14 +103,6 @@ def inference_step(module: torch.nn.Module, given: Arguments, precision: str) ->
         _wait(torch, device)
 
     return step
-
-
-def _torch() -> Any:
-    try:
-        import torch
-    except ImportError:
-        raise MissingExtraError("running a model", "forecast") from None
-    return torch
 
 
 def _device(module: torch.nn.Module) -> str:

@@ -20,7 +20,6 @@ from .losses import loss_of
 from .model import Layer, Op, Phase, Workload
 from .operator_recorder import OperatorRecorder, persistent_tensors
 from .optimizers import step
-from .precision import Precision
 from .recipe import Recipe, first_line
 
 # A model runs on the CPU only if its weights are at most this many bytes.
@@ -39,15 +38,14 @@ class Settings:
 
     training: bool
     optimizer: str | None
-    precision: Precision
+    precision: str
     loss: str | Callable[[Any], Any] | None
     on_cpu: bool = False
 
     @property
     def half(self) -> torch.dtype | None:
         """The 16-bit type used, if any."""
-        dtype: torch.dtype | None = getattr(torch, self.precision.half or "", None)
-        return dtype
+        return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.precision)
 
     @property
     def input_dtype(self) -> torch.dtype:
@@ -114,7 +112,9 @@ def _traced(run: _Trace) -> Workload:
                 # Lazy modules take their sizes in a forward pass that is not counted.
                 with torch.no_grad(), tracker:
                     model(*args, **kwargs)
-            recorder = OperatorRecorder(tracker, persistent_tensors(model), settings.precision.tf32)
+            recorder = OperatorRecorder(
+                tracker, persistent_tensors(model), settings.precision == "tf32"
+            )
             calls = Calls(recorder, autocast, _is_of_transformers(model), settings.on_cpu)
             _step(run, recorder, calls, args, kwargs)
     except JoulecastError:
@@ -204,7 +204,7 @@ def _workload(run: _Trace, recorder: OperatorRecorder) -> Workload:
         optimizer,
         [p.numel() for p in trained],
         trained[0].element_size() if trained else 4,
-        unscale=settings.precision.name == "fp16",
+        unscale=settings.precision == "fp16",
         one_by_one=settings.on_cpu,
     )
     gradient_bytes = sum(map(_bytes, trained))
@@ -215,7 +215,7 @@ def _workload(run: _Trace, recorder: OperatorRecorder) -> Workload:
         name=run.name,
         batch=run.inputs.batch,
         input_shape=run.inputs.shapes[0],
-        precision=settings.precision.name,
+        precision=settings.precision,
         training=settings.training,
         optimizer=optimizer,
         parameters=sum(p.numel() for p in parameters),

@@ -5,12 +5,10 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
-from ...recording.model import Recording
+from ...recording.model import Array, Recording
 from ..power.trace import energy_curves
 
-Array = npt.NDArray[np.float64]
 EnergyAt = Callable[[Array], Array]
 """Joules used up to each instant (seconds since 1970), monotonic."""
 

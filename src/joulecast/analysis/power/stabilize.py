@@ -9,17 +9,15 @@ al. 2023, arXiv 2307.05520, at one sample a second).
 import warnings
 
 import numpy as np
-import numpy.typing as npt
 
 from ...errors import MissingExtraError
+from ..table.columns import Array
 
 WINDOW = 10
 """Samples of a segment, as in the paper."""
 
 MIN_SAMPLES = 4 * WINDOW
 """FLUSS excludes the first and last `WINDOW` segments; as many must remain between."""
-
-Array = npt.NDArray[np.float64]
 
 
 def stabilizing_time(t_s: Array, power_w: Array, window: int = WINDOW) -> float | None:

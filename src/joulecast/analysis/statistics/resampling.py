@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from ..table.columns import Array
 
 # Values drawn in total, which takes about two seconds, and at most so many of them in memory.
 _MAX_VALUES = 20_000_000

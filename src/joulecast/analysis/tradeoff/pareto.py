@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from ..table.columns import Array
 
 
 def on_front(cost: Array, quality: Array, maximize: bool = True) -> npt.NDArray[np.bool_]:

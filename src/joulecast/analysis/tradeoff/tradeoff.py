@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -112,39 +113,34 @@ def tradeoff(
         if models and not rest and not tags:
             return lifetime_energy(models, demand)
         table = load_table(rest, tags=tags, where=where, ledger=ledger)
-        return _lifetime(table, _is_recorded(rest), models, by, demand, columns)
+        recorded = isinstance(rest, list) and not any(is_file(str(name)) for name in rest)
+        return _lifetime(table, recorded, models, by, demand, columns)
     if service_life is not None:
         raise UsageError("--service-life: it needs --requests, such as 1e6/day")
     table = load_table(source, tags=tags, where=where, ledger=ledger)
-    by = by_columns(by, table)
-
-    def weighed(part: Table, group: str | None = None) -> Tradeoff:
-        return weigh(
-            part,
-            cost,
-            quality,
-            by,
-            maximize=not minimize,
-            tolerance=tolerance,
-            baseline=baseline,
-            group=group,
-        )
-
+    weighed = partial(
+        weigh,
+        cost=cost,
+        quality=quality,
+        by=by_columns(by, table),
+        maximize=not minimize,
+        tolerance=tolerance,
+        baseline=baseline,
+    )
     if within is None:
         return weighed(table)
-    return TradeoffGroups(within, [weighed(*part) for part in _parts(table, within)])
+    groups = [weighed(part, group=value) for value, part in _parts(table, within).items()]
+    return TradeoffGroups(within, groups)
 
 
-def _parts(table: Table, column: str) -> list[tuple[Table, str]]:
-    labels = table.labels(column)
+def _parts(table: Table, column: str) -> dict[str, Table]:
+    """The rows of each value of a column, by the value."""
+    labels = np.array(table.labels(column), dtype=object)
     values = list(dict.fromkeys(label for label in labels if label is not None))
     if not values:
         raise UsageError(f"--within {column}: the column has no values")
-    parts = []
-    for value in values:
-        rows = table.rows(np.array([label == value for label in labels]))
-        parts.append((replace(rows, name=f"{table.name}, {column} {value}"), value))
-    return parts
+    names = {value: f"{table.name}, {column} {value}" for value in values}
+    return {v: replace(table.rows(labels == v), name=name) for v, name in names.items()}
 
 
 def _split_models(source: Source) -> tuple[list[ModelEnergy], Source]:
@@ -155,10 +151,6 @@ def _split_models(source: Source) -> tuple[list[ModelEnergy], Source]:
     texts = [str(name) for name in names]
     models = [text for text in texts if "=" in text and not is_file(text)]
     return [parse_model(text) for text in models], [text for text in texts if text not in models]
-
-
-def _is_recorded(source: Source) -> bool:
-    return isinstance(source, list) and not any(is_file(str(name)) for name in source)
 
 
 def _lifetime(

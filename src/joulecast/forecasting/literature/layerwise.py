@@ -16,9 +16,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from ...errors import BadInputError, MissingExtraError
+from ...recording.model import Array
 from ...workload.model import Layer, Workload
 from ..physical.device import Device
 
@@ -29,8 +29,6 @@ ANY = ""
 _BYTES = {"fp64": 8, "fp32": 4, "tf32": 4, "fp16": 2, "bf16": 2, "fp8": 1, "int8": 1}
 # Seconds that any device takes to start a kernel.
 _START_S = 1e-5
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

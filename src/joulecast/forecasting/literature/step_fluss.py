@@ -9,13 +9,14 @@ from collections.abc import Callable
 import numpy as np
 
 from ...analysis.power import stabilize
+from ...recording.model import Array
 from ..base import Work
 from .step import WINDOW, StepEnergy, StepForecaster, StepPower
 
 # The time of a search grows with the square of the trace, so that not every work starts one.
 _GROWTH = 1.1
 
-Search = Callable[[stabilize.Array, stabilize.Array], float | None]
+Search = Callable[[Array, Array], float | None]
 
 
 class _OnTrace(StepForecaster):

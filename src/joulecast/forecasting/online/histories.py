@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ...errors import BadInputError, LedgerError
@@ -26,7 +27,6 @@ def histories(
     first: str | None = None,
     machine: Mapping[str, Any] | None = None,
     max_read_s: float = MAX_READ_S,
-    left_out: Callable[[str, str], None] = lambda run_id, reason: None,
 ) -> list[History]:
     """The finished runs of a ledger that have epochs, newest first.
 
@@ -39,7 +39,6 @@ def histories(
         first: runs of exactly this name come before all others.
         machine: an environment as in a header; only runs on such a machine (`same_machine`).
         max_read_s: maximum recorded time to read, s.
-        left_out: called with the id of each run that was read and not used, and the reason.
 
     Raises:
         LedgerError: the ledger itself cannot be read.
@@ -51,17 +50,13 @@ def histories(
     for row in rows[: max(0, limit)]:
         read_s += row.duration_s
         if read_s > max_read_s:
-            left_out(row.run_id, "the runs before it are long enough to learn from")
             continue
-        # One damaged run does not hide the others.
-        try:
+        # One damaged run, or one without epochs, does not hide the others.
+        with suppress(LedgerError, BadInputError):
             summary = summarize(ledger.load(row.run_id))
             environment = summary.recording.header.environment
-            if machine is not None and not same_machine(environment, machine):
-                raise BadInputError("it ran on another machine")
-            usable.append(history_of(summary))
-        except (LedgerError, BadInputError) as error:
-            left_out(row.run_id, str(error))
+            if machine is None or same_machine(environment, machine):
+                usable.append(history_of(summary))
     return usable
 
 

@@ -10,9 +10,8 @@ drifting or noisy trace has none.
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from ...recording.model import Array
 
 # After decimation: 10 minutes at 7 Hz, 10 hours at one reading in 9 s.
 _MAX_POINTS = 4096

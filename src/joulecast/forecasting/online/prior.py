@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...recording.model import Array
 from ..base import History, Work
-from .rates import Array, Rate
+from .rates import Rate
 
 # Seconds of a first epoch for what is done once; equally likely.
 START_UP_S = (0.0, 0.3, 0.6, 1.0, 2.0, 5.0, 20.0, 60.0)

@@ -7,8 +7,9 @@ import math
 
 import numpy as np
 
+from ...recording.model import Array
 from ..base import Work
-from .rates import Array, Rate
+from .rates import Rate
 
 CAPACITY = 128
 # Early in a run the device is not yet as busy as it will be, but the peaks of its power show what

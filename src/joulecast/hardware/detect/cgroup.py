@@ -13,6 +13,8 @@ from .files import Tree
 
 # v1 writes "no limit" as the largest page-aligned number.
 _UNLIMITED = 1 << 60
+V2 = ""
+"""The controller of the single hierarchy of version 2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,36 +30,36 @@ class Limits:
 
 def detect_limits(tree: Tree, notes: list[str]) -> Limits:
     """The lowest limits of the process's control group and the visible groups above it."""
-    membership = tree.text("proc/self/cgroup")
-    if membership is None:
-        if tree.live:
-            notes.append("limits: /proc/self/cgroup cannot be read, so none are known")
-        return Limits()
-    mounts = _mounts(tree.text("proc/self/mountinfo") or "", tree)
+    if tree.text("proc/self/cgroup") is None and tree.live:
+        notes.append("limits: /proc/self/cgroup cannot be read, so none are known")
     cpus: list[float] = []
     memory: list[int] = []
-    for controllers, path in _groups(membership):
-        # Without controllers it is the single hierarchy of v2.
-        if not controllers:
-            for folder in _folders(mounts.get(""), path):
-                cpus += _cpu_v2(tree, folder)
-                memory += _memory(tree, folder, "memory.max")
-        if "cpu" in controllers:
-            for folder in _folders(mounts.get("cpu"), path):
-                cpus += _cpu_v1(tree, folder)
-        if "memory" in controllers:
-            for folder in _folders(mounts.get("memory"), path):
-                memory += _memory(tree, folder, "memory.limit_in_bytes")
-                memory += _inherited_memory(tree, folder)
+    for controller, folder in group_folders(tree):
+        if controller == V2:
+            cpus += _cpu_v2(tree, folder)
+            memory += _memory(tree, folder, "memory.max")
+        elif controller == "cpu":
+            cpus += _cpu_v1(tree, folder)
+        elif controller == "memory":
+            memory += _memory(tree, folder, "memory.limit_in_bytes")
+            memory += _inherited_memory(tree, folder)
     return Limits(min(cpus, default=None), min(memory, default=None))
 
 
-def _groups(membership: str) -> Iterator[tuple[set[str], str]]:
-    """(controllers, path) of each line `4:cpu,cpuacct:/docker/1f2e`; no controllers: v2."""
-    for line in membership.splitlines():
-        parts = line.split(":", 2)
-        if len(parts) == 3:
-            yield set(filter(None, parts[1].split(","))), parts[2]
+def group_folders(tree: Tree) -> Iterator[tuple[str, str]]:
+    """(controller, folder) of the process's groups and of the visible groups above each.
+
+    The controller is "" (`V2`) in the single hierarchy of version 2.
+    """
+    mounts = _mounts(tree.text("proc/self/mountinfo") or "", tree)
+    for line in (tree.text("proc/self/cgroup") or "").splitlines():
+        # `4:cpu,cpuacct:/docker/1f2e`; without controllers it is version 2.
+        number, _, rest = line.partition(":")
+        controllers, colon, path = rest.partition(":")
+        if number and colon:
+            for controller in controllers.split(","):
+                for folder in _folders(mounts.get(controller), path):
+                    yield controller, folder
 
 
 def _mounts(mountinfo: str, tree: Tree) -> dict[str, tuple[str, str]]:

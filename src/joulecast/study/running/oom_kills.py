@@ -1,7 +1,11 @@
 """Whether the kernel has killed a process because memory ran out, by counts before and after."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
+
+from ...hardware.detect.cgroup import V2, group_folders
+from ...hardware.detect.files import Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +25,15 @@ def kills(root: Path = Path("/")) -> OomKills:
     Control group version 2: `oom_kill` of memory.events (the kernel's cgroup-v2.rst); version 1:
     that of memory.oom_control. Machine: `oom_kill` of /proc/vmstat, Linux 4.13 on.
     """
-    return OomKills(_group(root), _count(root / "proc/vmstat"))
+    tree = Tree(root)
+    files = {V2: "memory.events", "memory": "memory.oom_control"}
+    ours = (
+        _count(tree, f"{folder}/{files[controller]}")
+        for controller, folder in group_folders(tree)
+        if controller in files
+    )
+    first = next((count for count in ours if count is not None), None)
+    return OomKills(first, _count(tree, "proc/vmstat"))
 
 
 def killed(before: OomKills, after: OomKills) -> bool:
@@ -32,35 +44,6 @@ def killed(before: OomKills, after: OomKills) -> bool:
     return False
 
 
-def _group(root: Path) -> int | None:
-    try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return None
-    mount = root / "sys/fs/cgroup"
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        inside = path.lstrip("/")
-        if not controllers:
-            places = [mount / inside / "memory.events", mount / "memory.events"]
-        elif "memory" in controllers.split(","):
-            folder = mount / "memory"
-            places = [folder / inside / "memory.oom_control", folder / "memory.oom_control"]
-        else:
-            continue
-        for place in places:
-            if (count := _count(place)) is not None:
-                return count
-    return None
-
-
-def _count(path: Path) -> int | None:
-    try:
-        lines = path.read_text().splitlines()
-    except OSError:
-        return None
-    for line in lines:
-        name, _, value = line.partition(" ")
-        if name == "oom_kill" and value.strip().isdigit():
-            return int(value)
-    return None
+def _count(tree: Tree, path: str) -> int | None:
+    match = re.search(r"^oom_kill (\d+)$", tree.text(path) or "", re.MULTILINE)
+    return int(match[1]) if match else None

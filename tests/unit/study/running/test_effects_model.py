@@ -21,7 +21,7 @@ def covered(rows: Rows, done_trials: int, times: int) -> tuple[float, float]:
     rng = np.random.default_rng(3)
     truth = sum(value for _, value in rows)
     hits, ratios = 0, []
-    for seed in range(times):
+    for _ in range(times):
         order = rng.permutation(len(rows))
         done = [Observation(*rows[i]) for i in order[:done_trials]]
         rest = draws_of_rest(done, [rows[i][0] for i in order[done_trials:]])

@@ -42,7 +42,7 @@ class PowerProgress:
         times = np.array([t for t, _ in self._readings])
         joules = np.array([e.value for _, e in self._readings])
         period = find_period(times[1:], np.diff(joules) / np.diff(times))
-        return self._positions(period, t_s, energy) if isinstance(period, Period) else []
+        return [] if period is None else self._positions(period, t_s, energy)
 
     def _positions(self, period: Period, t_s: float, energy: Estimate) -> list[RunPosition]:
         positions = []

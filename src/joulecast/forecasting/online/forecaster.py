@@ -43,7 +43,7 @@ class Online(OnlineForecaster):
         self._experience = Experience(past)
         self._done = 0.0
         # Of all work: duration, energy.
-        self._so_far = (_Sum(), _Sum())
+        self._so_far = [0.0, 0.0]
         # Of the current epoch: progress, duration, energy.
         self._open = [0.0, 0.0, 0.0]
         self._first: Work | None = None
@@ -63,8 +63,8 @@ class Online(OnlineForecaster):
         """
         progress, duration, energy = map(_sane, (work.progress, work.duration_s, work.energy_j))
         self._done = min(HUGE, self._done + progress)
-        self._so_far[0].add(_sane(work.duration_s, LARGEST))
-        self._so_far[1].add(_sane(work.energy_j, LARGEST))
+        for i, value in enumerate((work.duration_s, work.energy_j)):
+            self._so_far[i] = min(LARGEST, self._so_far[i] + _sane(value, LARGEST))
         if self._done == 0:
             return
         if self._finished < 2:
@@ -82,7 +82,7 @@ class Online(OnlineForecaster):
             return None
         remaining = max(0.0, planned - self._done)
         waiting = (_sane(pending.duration_s, LARGEST), _sane(pending.energy_j, LARGEST))
-        so_far = tuple(total.value for total in self._so_far)
+        so_far = self._so_far
         if remaining <= 1e-9 * max(1.0, abs(planned)):
             totals = [min(LARGEST, s + w) for s, w in zip(so_far, waiting, strict=True)]
             return Forecast(_certain(totals[1]), _certain(totals[0]), ("the plan is fulfilled",))
@@ -181,29 +181,6 @@ class Online(OnlineForecaster):
                 f"{self._experience.runs} past runs"
             )
         return rates[0], rates[1], (note,)
-
-
-class _Sum:
-    """A running sum with compensated rounding errors (Neumaier 1974)."""
-
-    def __init__(self) -> None:
-        self._total = 0.0
-        self._lost = 0.0
-
-    def add(self, value: float) -> None:
-        total = self._total + value
-        if math.isinf(total):
-            self._total, self._lost = LARGEST, 0.0
-            return
-        if abs(self._total) >= abs(value):
-            self._lost += (self._total - total) + value
-        else:
-            self._lost += (value - total) + self._total
-        self._total = total
-
-    @property
-    def value(self) -> float:
-        return min(LARGEST, self._total + self._lost)
 
 
 def _sane(value: float, largest: float = HUGE) -> float:

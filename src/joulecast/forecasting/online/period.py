@@ -55,18 +55,8 @@ class Period:
     periods: int
 
 
-@dataclass(frozen=True, slots=True)
-class NoPeriod:
-    """Why there is no period, in words."""
-
-    reason: str
-
-    def __bool__(self) -> bool:
-        return False
-
-
-def find_period(t_s: Array, power_w: Array) -> Period | NoPeriod:
-    """The period of a trace; takes a few milliseconds at any length.
+def find_period(t_s: Array, power_w: Array) -> Period | None:
+    """The period of a trace, None where it has none; takes a few milliseconds at any length.
 
     Args:
         t_s: rising times, s, shape (n,).
@@ -80,24 +70,23 @@ def find_period(t_s: Array, power_w: Array) -> Period | NoPeriod:
     finite = np.isfinite(t_s) & np.isfinite(power_w)
     t_s, power_w = t_s[finite], power_w[finite]
     if len(t_s) < _MIN_POINTS or t_s[-1] <= t_s[0]:
-        return NoPeriod("too few readings")
+        return None
     begin = _activity(power_w)
     t_s, power_w = t_s[begin:], power_w[begin:]
     if len(t_s) < _MIN_POINTS or t_s[-1] <= t_s[0]:
-        return NoPeriod("too few readings since the work began")
+        return None
     power, step_s = _evenly(t_s, power_w)
-    best, flat = _latest_repetition(power)
+    best = _latest_repetition(power)
     if best is None:
-        return NoPeriod("the power is flat" if flat else "the power does not repeat")
+        return None
     points, strength = best
     period_s = points * step_s
     return Period(period_s, float(t_s[0]), strength, int((t_s[-1] - t_s[0]) / period_s + 1e-9))
 
 
-def _latest_repetition(power: Array) -> tuple[tuple[float, float] | None, bool]:
-    """The best lag and its strength over all windows, or None; and whether all are flat."""
+def _latest_repetition(power: Array) -> tuple[float, float] | None:
+    """The best lag and its strength over all windows, or None."""
     best: tuple[float, float] | None = None
-    flat = True
     for part in _WINDOWS:
         window = power[len(power) - int(len(power) * part) :]
         if len(window) < _MIN_POINTS:
@@ -105,11 +94,10 @@ def _latest_repetition(power: Array) -> tuple[tuple[float, float] | None, bool]:
         window = _without_drift(window)
         if np.std(window) <= _FLAT * max(float(np.mean(np.abs(power))), 1e-9):
             continue
-        flat = False
         lag = _best_lag(_autocorrelation(window), len(window))
         if lag is not None and lag[1] > (best[1] if best else 0.0) * _BETTER:
             best = lag
-    return best, flat
+    return best
 
 
 class PeriodCount:

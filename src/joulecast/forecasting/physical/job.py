@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ...analysis.carbon.footprint import Site
 from ...result import Result
@@ -183,15 +183,9 @@ def widest(chosen: JobForecast, others: list[JobForecast]) -> JobForecast:
         every: list[Estimate] = [getattr(job, name) for job in (chosen, *others)]
         return replace(every[0], low=min(e.low for e in every), high=max(e.high for e in every))
 
-    return replace(
-        chosen,
-        step_energy=union("step_energy"),
-        step_duration=union("step_duration"),
-        energy=union("energy"),
-        duration=union("duration"),
-        power=union("power"),
-        carbon=union("carbon"),
-    )
+    names = ("step_energy", "step_duration", "energy", "duration", "power", "carbon")
+    wider: dict[str, Any] = {name: union(name) for name in names}
+    return replace(chosen, **wider)
 
 
 def _estimate(p: Prediction, unit: str) -> Estimate:

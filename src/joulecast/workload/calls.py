@@ -14,33 +14,12 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from . import fused
-from .operator_names import words
+from .operator_names import operators
 from .operator_recorder import OperatorRecorder
 
-_LOWER = words(
-    """
-    __matmul__ __rmatmul__ addbmm addmm addmv addr baddbmm bmm chain_matmul multi_dot conv1d
-    conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution gru_cell
-    linear  lstm_cell matmul mm mv prelu rnn_tanh_cell rnn_relu_cell einsum bilinear lstm gru
-    rnn_tanh  rnn_relu scaled_dot_product_attention
-    """
-)
-_WIDEN = words(
-    """
-    __pow__ __rdiv__ __rpow__ __rtruediv__ acos asin binary_cross_entropy_with_logits cosh
-    cosine_embedding_loss cdist cosine_similarity cross_entropy cumprod cumsum dist erfinv exp
-    expm1 group_norm hinge_embedding_loss kl_div l1_loss layer_norm log log10 log_softmax
-    log1p  log2 margin_ranking_loss mse_loss multilabel_margin_loss multi_margin_loss nll_loss
-    norm  normalize pdist poisson_nll_loss pow prod reciprocal rsqrt sinh smooth_l1_loss
-    soft_margin_loss softmax softmin softplus sum renorm tan triplet_margin_loss rms_norm
-    """
-)
-_WIDEST = words(
-    """
-    addcdiv addcmul atan2 bilinear cross dot grid_sample index_put scatter_add tensordot  cat
-    stack
-    """
-)
+_LOWER = operators("cast_down")
+_WIDEN = operators("cast_to_fp32")
+_WIDEST = operators("cast_to_widest")
 _SIXTEEN = (torch.float16, torch.bfloat16)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .operator_names import words
+from .operator_names import operators
 
 _empty_like = torch.ops.aten.empty_like.default
 _new_empty = torch.ops.aten.new_empty.default
@@ -33,14 +33,8 @@ def shortcut_of(operator: Any) -> Shortcut | None:
 
 
 # The result is like the first argument where all tensors are alike.
-_ALIKE = words(
-    """
-    relu threshold_backward add sub mul div neg gelu gelu_backward silu silu_backward sigmoid
-    sigmoid_backward tanh tanh_backward hardswish hardswish_backward hardsigmoid
-    hardsigmoid_backward hardtanh hardtanh_backward exp
-    """
-)
-_IN_PLACE = words("relu_ add_ sub_ mul_ div_ silu_ sigmoid_ hardswish_ hardtanh_")
+_ALIKE = operators("result_like_first")
+_IN_PLACE = operators("result_is_first")
 
 
 def _all_alike(args: Args, kwargs: dict[str, Any]) -> bool:

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import flop_registry
 
-from . import operator_names as names
 from .kernels import Kernel, attention, convolution, dtype_of, matmul, size_of
 from .model import OperatorKind
+from .operator_names import operators
 
 # FLOPs per element: mean, variance, subtract, scale, shift; and of their gradients.
 NORM_FLOPS, NORM_BACKWARD_FLOPS = 5, 10
@@ -259,33 +259,35 @@ _RULES: dict[str, Rule] = {
     "convolution_backward": _conv_backward,
     "_scaled_dot_product_flash_attention_for_cpu": _cpu_attention,
     "_scaled_dot_product_flash_attention_for_cpu_backward": _cpu_attention_backward,
-    **dict.fromkeys(names.SOFTMAX, _per_element(OperatorKind.SOFTMAX, SOFTMAX_FLOPS)),
+    **dict.fromkeys(operators("softmax"), _per_element(OperatorKind.SOFTMAX, SOFTMAX_FLOPS)),
     **dict.fromkeys(
-        names.SOFTMAX_BACKWARDS, _per_element(OperatorKind.SOFTMAX, SOFTMAX_BACKWARD_FLOPS)
+        operators("softmax_backwards"), _per_element(OperatorKind.SOFTMAX, SOFTMAX_BACKWARD_FLOPS)
     ),
-    **dict.fromkeys(names.ADAPTIVE_POOLS, _per_element(OperatorKind.POOL, 1, source=0)),
+    **dict.fromkeys(operators("adaptive_pools"), _per_element(OperatorKind.POOL, 1, source=0)),
     "embedding": _gather(OperatorKind.EMBEDDING),
     **dict.fromkeys(("_embedding_bag", "_embedding_bag_forward_only"), _embedding_bag),
-    **dict.fromkeys(names.EMBEDDING_BACKWARDS, _embedding_backward),
-    **dict.fromkeys(names.GATHERS, _gather(OperatorKind.MOVE)),
+    **dict.fromkeys(operators("embedding_backwards"), _embedding_backward),
+    **dict.fromkeys(operators("gathers"), _gather(OperatorKind.MOVE)),
     "copy_": _copy,
     **dict.fromkeys(("nll_loss_forward", "nll_loss2d_forward"), _nll),
     **dict.fromkeys(("nll_loss_backward", "nll_loss2d_backward"), _nll_backward),
-    **dict.fromkeys(names.MOVES, _move),
-    **dict.fromkeys(names.FILLS, _fill),
-    **dict.fromkeys(names.SCATTERS, _scatter),
-    **dict.fromkeys(names.ELEMENTWISE, _per_element(OperatorKind.ELEMENTWISE, 1)),
-    **dict.fromkeys(names.REDUCTIONS, _per_element(OperatorKind.ELEMENTWISE, 1, source=0)),
-    **dict.fromkeys(names.NORMS, _per_element(OperatorKind.NORM, NORM_FLOPS)),
-    **dict.fromkeys(names.NORM_BACKWARDS, _per_element(OperatorKind.NORM, NORM_BACKWARD_FLOPS)),
-    **dict.fromkeys(names.BATCH_NORMS, _batch_norm),
-    **dict.fromkeys(names.BATCH_NORM_BACKWARDS, _batch_norm_backward),
+    **dict.fromkeys(operators("moves"), _move),
+    **dict.fromkeys(operators("fills"), _fill),
+    **dict.fromkeys(operators("scatters"), _scatter),
+    **dict.fromkeys(operators("elementwise"), _per_element(OperatorKind.ELEMENTWISE, 1)),
+    **dict.fromkeys(operators("reductions"), _per_element(OperatorKind.ELEMENTWISE, 1, source=0)),
+    **dict.fromkeys(operators("norms"), _per_element(OperatorKind.NORM, NORM_FLOPS)),
+    **dict.fromkeys(
+        operators("norm_backwards"), _per_element(OperatorKind.NORM, NORM_BACKWARD_FLOPS)
+    ),
+    **dict.fromkeys(operators("batch_norms"), _batch_norm),
+    **dict.fromkeys(operators("batch_norm_backwards"), _batch_norm_backward),
     **{
         f"{name}{d}": _window
         for name in ("max_pool", "avg_pool")
         for d in ("1d", "2d", "3d", "2d_with_indices", "3d_with_indices")
     },
-    **dict.fromkeys(names.POOL_BACKWARDS, _pool_backward),
+    **dict.fromkeys(operators("pool_backwards"), _pool_backward),
 }
 
 _POINTWISE = _per_element(OperatorKind.ELEMENTWISE, 1)
@@ -307,7 +309,7 @@ def rule_of(operator: Any) -> Rule | None:
     The rule of an operator that launches no kernel returns an empty list.
     """
     namespace, name = operator._schema.name.split("::")
-    if operator.is_view or (namespace in ("aten", "prim") and name in names.FREE):
+    if operator.is_view or (namespace in ("aten", "prim") and name in operators("free")):
         return lambda args, kwargs, out: []
     if namespace == "aten":
         # An operator in place costs the same.

@@ -1,6 +1,7 @@
 """Finished runs, which static forecasters learn from and are scored on."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ..errors import UnknownHardwareError
 from ..hardware.catalog.gpus import find_gpu
@@ -88,14 +89,10 @@ def completed(facts: Facts) -> Facts:
     except UnknownHardwareError:
         return facts
     one = gpu.per_device()
-    cores, memory_gb = facts.gpu_cores, facts.gpu_memory_gb
-    peak_tflops = facts.peak_tflops
-    if peak_tflops is None:
-        peak_tflops = Device.of_gpu(gpu).peak_tflops(facts.precision)
-    return replace(
-        facts,
-        gpu_cores=one.cores if cores is None else cores,
-        gpu_memory_gb=one.memory_gb if memory_gb is None else memory_gb,
-        tdp_w=one.tdp_w if facts.tdp_w is None else facts.tdp_w,
-        peak_tflops=peak_tflops,
-    )
+    in_catalog: dict[str, Any] = {
+        "gpu_cores": one.cores,
+        "gpu_memory_gb": one.memory_gb,
+        "tdp_w": one.tdp_w,
+        "peak_tflops": Device.of_gpu(gpu).peak_tflops(facts.precision),
+    }
+    return replace(facts, **{n: v for n, v in in_catalog.items() if getattr(facts, n) is None})

@@ -1,7 +1,8 @@
 """The Python interface: `joulecast.forecast`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -88,54 +89,22 @@ def forecast(
     if probe and (names or cpu):
         raise UsageError("--probe runs the job on this machine: leave out --gpu and --cpu NAME")
     plan = _plan(steps, samples, val_samples, epochs, batch)
-    job = _Job(model, input, batch, training, optimizer if training else "none", precision)
+    optimizer = optimizer if training else "none"
     site = Site.of(region, carbon_intensity, pue)
     groups = _devices(names, cpu, here, ledger)
+    count = partial(analyze, model, input, batch=batch, optimizer=optimizer, precision=precision)
+    # One step of the job, and one of its validation where the plan has any.
+    modes = (training, False) if plan.validation_steps else (training,)
     workloads = {
-        kind: job.workloads(kind, plan)
+        kind: [count(training=mode, device=kind) for mode in modes]
         for kind in {each.kind for group in groups for each in group}
     }
     if probe:
         device = groups[0][0]
-        return JobForecasts((_probed(job, workloads[device.kind], device, plan, site),))
+        return JobForecasts((_probed(model, input, workloads[device.kind], device, plan, site),))
     return JobForecasts(
         tuple(_forecast(group, workloads[group[0].kind], plan, site) for group in groups)
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Workloads:
-    """One step of the job, and one of its validation where the plan has any."""
-
-    step: Workload
-    validation: Workload | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    model: Any
-    input: Any
-    batch: int
-    training: bool
-    optimizer: str
-    precision: str
-
-    def workloads(self, kind: str, plan: Plan) -> _Workloads:
-        """Counted as they run on a kind of device."""
-        step = self._workload(kind, self.training)
-        validation = self._workload(kind, False) if plan.validation_steps else None
-        return _Workloads(step, validation)
-
-    def _workload(self, kind: str, training: bool) -> Workload:
-        return analyze(
-            self.model,
-            self.input,
-            batch=self.batch,
-            training=training,
-            optimizer=self.optimizer,
-            precision=self.precision,
-            device=kind,
-        )
 
 
 def _names(gpu: str | Sequence[str] | None) -> list[str]:
@@ -191,7 +160,7 @@ def _device_here(ledger: str | Path | None, cpu_only: bool) -> Device:
 
 
 def _forecast(
-    group: tuple[Device, ...], workloads: _Workloads, plan: Plan, site: Site
+    group: tuple[Device, ...], workloads: list[Workload], plan: Plan, site: Site
 ) -> JobForecast:
     """On the first device of a group, with intervals that include the others."""
     method = Physical()
@@ -203,9 +172,8 @@ def _forecast(
         return forecast
 
     def on(device: Device) -> JobForecast:
-        validation = workloads.validation
-        after = None if validation is None else step(validation, device)
-        return forecast_job(step(workloads.step, device), workloads.step, device, plan, site, after)
+        first, *after = [step(workload, device) for workload in workloads]
+        return forecast_job(first, workloads[0], device, plan, site, *after)
 
     first, *others = [on(device) for device in group]
     if not others:
@@ -216,23 +184,22 @@ def _forecast(
 
 
 def _probed(
-    job: _Job, workloads: _Workloads, device: Device, plan: Plan, site: Site
+    model: Any, input: Any, workloads: list[Workload], device: Device, plan: Plan, site: Site
 ) -> JobForecast:
     """From real steps, run here: of the job, and of its validation."""
-    every = [work for work in (workloads.step, workloads.validation) if work is not None]
-    check_memory(memory_needed(work, device) for work in every)
-
-    def run(workload: Workload) -> StepForecast:
-        step = steps_of(
-            job.model,
-            job.input,
+    check_memory(memory_needed(workload, device) for workload in workloads)
+    # One after the other, so that only one of them is in memory.
+    steps = (
+        steps_of(
+            model,
+            input,
             batch=workload.batch,
             training=workload.training,
             optimizer=workload.optimizer,
             precision=workload.precision,
             device="cuda" if device.kind == "gpu" else "cpu",
         )
-        return probe(step)
-
-    after = None if workloads.validation is None else run(workloads.validation)
-    return forecast_job(run(workloads.step), workloads.step, device, plan, site, after)
+        for workload in workloads
+    )
+    first, *after = map(probe, steps)
+    return forecast_job(first, workloads[0], device, plan, site, *after)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from html import unescape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ...errors import MissingExtraError
@@ -28,34 +29,6 @@ MAX_INTERACTIONS = 6
 _MAX_TITLE = 48
 # The size of a marker in points, for one of a pixel on the page.
 _POINTS = 0.5
-_STYLE: dict[Any, Any] = {
-    "font.family": "sans-serif",
-    # Comes with matplotlib, and so is the same on every machine.
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 7,
-    "axes.titlesize": 7,
-    "axes.labelsize": 7,
-    "xtick.labelsize": 6.5,
-    "ytick.labelsize": 6.5,
-    "legend.fontsize": 6,
-    "axes.linewidth": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.linewidth": 0.3,
-    "grid.color": "#d5d8dc",
-    "axes.axisbelow": True,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    # Letters stay letters: text can be searched and edited.
-    "pdf.fonttype": 42,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "joulecast",
-    "text.usetex": False,
-    # A $ in a user's name is a dollar.
-    "text.parse_math": False,
-    "figure.constrained_layout.use": True,
-}
 
 
 def paper_plots(findings: Findings) -> dict[str, bytes]:
@@ -73,7 +46,7 @@ def paper_plots(findings: Findings) -> dict[str, bytes]:
     with mpl.rc_context():
         # A user's own matplotlibrc has no effect.
         mpl.rcdefaults()
-        mpl.rcParams.update(_STYLE)
+        mpl.rc_file(Path(__file__).with_name("paper.mplstyle"), use_default_template=False)
         for name, page_figure in _figures(findings).items():
             figure = _draw(page_figure, PAGE_IN if name == "curves" else COLUMN_IN)
             FigureCanvasAgg(figure)

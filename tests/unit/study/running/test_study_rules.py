@@ -105,6 +105,7 @@ def test_kills_by_the_kernel_are_counted_from_its_files(tmp_path: Path) -> None:
     events = tmp_path / "sys/fs/cgroup/user/run/memory.events"
     events.parent.mkdir(parents=True)
     events.write_text("low 0\noom 1\noom_kill 2\n")
+    (tmp_path / "sys/fs/cgroup/cgroup.controllers").write_text("cpu memory\n")
     assert kills(tmp_path) == OomKills(2, 7)
 
 

@@ -11,7 +11,8 @@ from ..table.columns import Array
 MIN_FOR_INTERVAL = 5
 """Values of each group below which the interval of Cliff's delta is not reliable."""
 
-_CLIFF = ((0.147, "negligible"), (0.33, "small"), (0.474, "medium"))
+CLIFF = ((0.147, "negligible"), (0.33, "small"), (0.474, "medium"))
+"""Words of sizes of Cliff's delta, and the value below which each holds."""
 _VARIANCE = ((0.01, "negligible"), (0.06, "small"), (0.14, "medium"))
 
 
@@ -55,7 +56,7 @@ def cliffs_delta(a: Array, b: Array) -> EffectSize:
     delta = int(wins.sum()) / (m * n)
     untied = int(a_below_b.sum()) + int((m - a_up_to_b).sum())
     low, high = _interval(delta, wins / m, losses / n, untied)
-    return EffectSize("cliffs-delta", delta, word(abs(delta), _CLIFF), low, high)
+    return EffectSize("cliffs-delta", delta, word(abs(delta), CLIFF), low, high)
 
 
 def _interval(

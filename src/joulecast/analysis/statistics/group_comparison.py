@@ -11,13 +11,13 @@ import numpy as np
 from ...errors import BadInputError, UsageError
 from ...result import Result
 from ..table.column_units import quantities
-from ..table.columns import Table
+from ..table.columns import Array, Table
 from .assumptions import EqualSpread, Normality, levene, shapiro
 from .effect_sizes import EffectSize, cliffs_delta
 from .groups import Group, GroupSummary, split, summarize_group
 from .omnibus import KRUSKAL, WELCH, Omnibus, kruskal_wallis, welch_anova
 from .posthoc import PairPs, dunn, games_howell, holm
-from .scipy_stats import finite
+from .scipy_stats import finite, quiet
 from .wording import some
 
 # Below so many values of a group the chi-squared and normal approximations are rough.
@@ -70,6 +70,7 @@ class Comparison(Result):
         posthoc: the name of the test of the pairs.
         pairs: each group that has values with each that comes after it.
         notes: what limits the conclusions, and runs that were left out.
+        blocks: the columns that compared runs have in common; empty: all runs are compared.
     """
 
     SCHEMA: ClassVar[str] = "joulecast/compare/1"
@@ -89,6 +90,7 @@ class Comparison(Result):
     posthoc: str
     pairs: tuple[GroupPair, ...]
     notes: tuple[str, ...]
+    blocks: tuple[str, ...] = ()
 
 
 def compare_groups(
@@ -187,24 +189,44 @@ def _pairs(groups: Sequence[Group], name: str, alpha: float) -> list[GroupPair]:
     elif len(groups) > 1 and any(g.n > 1 for g in groups):
         unadjusted = dunn(groups)
         adjusted = holm(unadjusted)
+    medians = [float(np.median(g.values)) for g in groups]
     return [
-        _pair(groups[i], groups[j], unadjusted.get((i, j)), adjusted.get((i, j)), alpha)
+        pair_of(
+            (groups[i].name, groups[j].name),
+            np.array([[medians[i], medians[j]]]),
+            cliffs_delta(groups[i].values, groups[j].values),
+            (unadjusted.get((i, j)), adjusted.get((i, j))),
+            alpha,
+        )
         for i, j in combinations(range(len(groups)), 2)
     ]
 
 
-def _pair(a: Group, b: Group, p: float | None, adjusted: float | None, alpha: float) -> GroupPair:
-    median_a, median_b = (float(np.median(g.values)) for g in (a, b))
-    positive = median_a > 0 and median_b >= 0
+def pair_of(
+    names: tuple[str, str],
+    medians: Array,
+    effect: EffectSize,
+    p_values: tuple[float | None, float | None],
+    alpha: float,
+) -> GroupPair:
+    """Two groups by their medians in one block or more, shape (blocks, 2).
+
+    Over blocks, the change is the geometric mean of ratios, the difference the mean of differences.
+    `p_values` are those before and after adjustment.
+    """
+    p, adjusted = p_values
+    positive = bool((medians[:, 0] > 0).all() and (medians[:, 1] >= 0).all())
+    with quiet():
+        ratio = np.exp(np.log(medians[:, 1] / medians[:, 0]).mean()) if positive else 0.0
     return GroupPair(
-        a=a.name,
-        b=b.name,
+        a=names[0],
+        b=names[1],
         p=p,
         p_adjusted=adjusted,
         significant=None if adjusted is None else adjusted < alpha,
-        effect=cliffs_delta(a.values, b.values),
-        median_change_pct=finite(100 * (median_b / median_a - 1)) if positive else None,
-        median_difference=median_b - median_a,
+        effect=effect,
+        median_change_pct=finite(100 * (ratio - 1)) if positive else None,
+        median_difference=float((medians[:, 1] - medians[:, 0]).mean()),
         reason=None if positive else "a median is not above 0, so there is no change in per cent",
     )
 

@@ -1,7 +1,7 @@
 """Whether the effect of one factor depends on another, such as architecture and environment."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -104,9 +104,19 @@ class Interaction(Result):
 
 
 def interaction(
-    table: Table, value: str, a: str, b: str, *, method: str = "auto", alpha: float = 0.05
+    table: Table,
+    value: str,
+    a: str,
+    b: str,
+    *,
+    method: str = "auto",
+    alpha: float = 0.05,
+    blocks: Sequence[str] = (),
 ) -> Interaction:
     """Whether the effect of `a` on a value depends on `b`.
+
+    What rows that have all `blocks` in common differ by from others is taken from the values that
+    are tested, so that it does not count as variation of repetitions; medians are as measured.
 
     A two-way analysis of variance where its assumptions hold (Shapiro-Wilk on the residuals and
     Levene over the cells, both at `alpha`), else the aligned rank transform. Arguments and errors
@@ -120,13 +130,18 @@ def interaction(
     groups = [groups[k] for k in order]
     sizes = [len(g.rows) for g in groups]
     i, j = np.repeat([at[k] for k in order], sizes, axis=0).T
-    values = values[np.concatenate([g.rows for g in groups])]
-    by_cell = [
-        Group(f"{g.factors[a]}, {g.factors[b]}", part)
-        for g, part in zip(groups, np.split(values, np.cumsum(sizes)[:-1]), strict=True)
-    ]
+    rows = np.concatenate([g.rows for g in groups])
+    values = values[rows]
     scaled = values / (float(np.abs(values).max()) or 1.0)
-    counted = cells_of(scaled, i, j)
+    scaled, removed = _without_blocks(scaled, table, blocks, rows)
+    measured, by_cell = (
+        [
+            Group(f"{g.factors[a]}, {g.factors[b]}", part)
+            for g, part in zip(groups, np.split(of_rows, np.cumsum(sizes)[:-1]), strict=True)
+        ]
+        for of_rows in (values, scaled)
+    )
+    counted = cells_of(scaled, i, j, removed)
     normality = shapiro(Group("residuals", scaled - counted.means[i, j]), alpha)
     spread = levene(by_cell, alpha)
     chosen, why, warnings = _choose(method, counted, normality, spread)
@@ -134,7 +149,7 @@ def interaction(
     missing = [(levels_a[x], levels_b[y]) for x, y in np.argwhere(counted.counts == 0).tolist()]
     cells = tuple(
         Cell(g.factors[a], g.factors[b], float(c.values.mean()), median(c.values))
-        for g, c in zip(groups, by_cell, strict=True)
+        for g, c in zip(groups, measured, strict=True)
     )
     return Interaction(
         table=table.name,
@@ -159,6 +174,27 @@ def interaction(
         finding=_finding(effects[2], value, a, b, alpha),
         notes=(*table.notes, *warnings, *_remarks(counted, missing, kind)),
     )
+
+
+def _without_blocks(
+    values: Array, table: Table, blocks: Sequence[str], rows: npt.NDArray[np.intp]
+) -> tuple[Array, int]:
+    """Values less the mean of their block, plus that of all; and the degrees of freedom it takes.
+
+    Args:
+        values: of some rows of the table, shape (n,).
+        table: the whole.
+        blocks: its columns; rows without a value of one are a block of their own.
+        rows: their places in the table, shape (n,).
+    """
+    if not blocks:
+        return values, 0
+    of_row = np.zeros(len(table), dtype=np.intp)
+    for k, members in enumerate(grouped(table, blocks, {})[0], 1):
+        of_row[members.rows] = k
+    _, at, counts = np.unique(of_row[rows], return_inverse=True, return_counts=True)
+    means = np.bincount(at, values) / counts
+    return values - means[at] + values.mean(), len(counts) - 1
 
 
 def _levels(table: Table, groups: list[Members], column: str) -> tuple[str, ...]:
@@ -233,7 +269,9 @@ def _effects(
         parts: list[tuple[Sums, Cells]] = [(sums, cells)] * 3
         tiny = _ROUNDING * float((values**2).sum())
     else:
-        ranked = [cells_of(ranks, i, j) for ranks in aligned_ranks(values, i, j, cells)]
+        ranked = [
+            cells_of(ranks, i, j, cells.df_removed) for ranks in aligned_ranks(values, i, j, cells)
+        ]
         parts = [(sums_of_squares(c), c) for c in ranked]
         tiny = math.inf if float(np.ptp(values)) == 0 else 0.0
     effects = []

@@ -21,11 +21,13 @@ class Cells:
         counts: shape (a, b); 0 where a combination was not run.
         means: shape (a, b); NaN there.
         within: sum of squares around the cells' means.
+        df_removed: degrees of freedom that were taken from the values before.
     """
 
     counts: Counts
     means: Array
     within: float
+    df_removed: int = 0
 
     @property
     def complete(self) -> bool:
@@ -35,7 +37,7 @@ class Cells:
     @property
     def df_within(self) -> int:
         """Degrees of freedom around the cells' means."""
-        return int(self.counts.sum() - (self.counts > 0).sum())
+        return int(self.counts.sum() - (self.counts > 0).sum()) - self.df_removed
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,9 @@ class Sums:
     kind: str
 
 
-def cells_of(values: Array, i: npt.NDArray[np.intp], j: npt.NDArray[np.intp]) -> Cells:
+def cells_of(
+    values: Array, i: npt.NDArray[np.intp], j: npt.NDArray[np.intp], df_removed: int = 0
+) -> Cells:
     """The cells of finite values, shape (n,), at levels `i` and `j` from 0, of the same shape."""
     shape = (int(i.max()) + 1, int(j.max()) + 1)
     at = i * shape[1] + j
@@ -61,7 +65,7 @@ def cells_of(values: Array, i: npt.NDArray[np.intp], j: npt.NDArray[np.intp]) ->
     with np.errstate(invalid="ignore"):
         means = np.bincount(at, values, size) / counts
     within = float(((values - means[at]) ** 2).sum())
-    return Cells(counts.reshape(shape), means.reshape(shape), within)
+    return Cells(counts.reshape(shape), means.reshape(shape), within, df_removed)
 
 
 def sums_of_squares(cells: Cells) -> Sums:

@@ -7,6 +7,8 @@ from ...units import one_line
 _NAMES = {
     "kruskal-wallis": "Kruskal-Wallis",
     "welch-anova": "Welch's ANOVA",
+    "van-elteren": "van Elteren's test",
+    "van-elteren-holm": "van Elteren with Holm",
     "dunn-holm": "Dunn with Holm",
     "games-howell": "Games-Howell",
     "cliffs-delta": "Cliff's delta",

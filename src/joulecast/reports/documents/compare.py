@@ -9,7 +9,13 @@ from ...analysis.statistics.effect_sizes import EffectSize
 from ...analysis.statistics.group_comparison import Comparison, GroupPair
 from ...analysis.statistics.interaction import FactorEffect, Interaction
 from ...analysis.statistics.omnibus import Omnibus
-from ...analysis.statistics.wording import count_of_values, effect_text, p_text, statistic_name
+from ...analysis.statistics.wording import (
+    count_of_values,
+    effect_text,
+    p_text,
+    some,
+    statistic_name,
+)
 from ...analysis.table.column_units import Unit
 from ...units import format_number, one_line
 from .model import Block, Column, Document, Line, ReportTable, Section, Styled, figures, notes
@@ -28,7 +34,8 @@ _NORMALITY = {True: "no evidence against it in", False: "not normal:", None: "no
 def comparison_document(comparison: Comparison) -> Document:
     """The groups, what may be assumed of them, the test, and the pairs in words."""
     count = sum(group.n for group in comparison.groups)
-    title = f"{one_line(comparison.value)} by {one_line(comparison.by)}  "
+    equal = f" at equal {some(comparison.blocks)}" if comparison.blocks else ""
+    title = f"{one_line(comparison.value)} by {one_line(comparison.by)}{equal}  "
     head = (Styled(title, "strong"), f"{count_of_values(count)}, {one_line(comparison.table, 200)}")
     groups: list[Block] = [_groups(comparison)]
     if comparison.unlabeled:
@@ -100,7 +107,7 @@ def test_sentence(comparison: Comparison) -> str:
 
 
 def _statistic(test: Omnibus) -> str:
-    symbol = "H" if test.name == "kruskal-wallis" else "F"
+    symbol = {"kruskal-wallis": "H", "welch-anova": "F"}.get(test.name, "chi squared ")
     freedom = ", ".join(f"{df:.4g}" for df in test.df)
     statistic = "unknown" if test.statistic is None else format_number(test.statistic, 4)
     return f"{symbol}({freedom}) = {statistic}"

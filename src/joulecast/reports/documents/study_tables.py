@@ -12,7 +12,7 @@ from ...study.findings.measures import measure
 from ...units import format_number, format_quantity, one_line
 from ..words.common import percent
 from ..words.spans import Elided, ends
-from ..words.study import level_name, within_text
+from ..words.study import among_text, level_name
 from .model import Column, Exact, Line, ReportTable, Style, Styled
 
 MAX_MEASURES = 4
@@ -136,7 +136,7 @@ def _tests(findings: Findings) -> ReportTable:
             [
                 TableCell("value", c.value, "of", measure(c.value).label),
                 TableCell("by", c.by, "by"),
-                TableCell("among", within_text(test.within), "among", _among(test)),
+                TableCell("among", among_text(test), "among", _among(test)),
                 TableCell("test", t.name, "test", statistic_name(t.name)),
                 TableCell("statistic", t.statistic, "statistic", statistic),
                 TableCell("p", t.p, "p", _p(t.p)),
@@ -146,7 +146,7 @@ def _tests(findings: Findings) -> ReportTable:
                 TableCell("reason", t.reason),
             ]
         )
-    note = "Effects: eta squared of Kruskal-Wallis, omega squared of Welch's ANOVA."
+    note = "Effects: omega squared of Welch's ANOVA, else eta squared (of ranks)."
     return _table("tests", f"Tests of the factors of {findings.name}.", rows, note)
 
 
@@ -160,7 +160,7 @@ def _pairs(findings: Findings) -> ReportTable:
             [
                 TableCell("value", c.value, "of", measure(c.value).label),
                 TableCell("by", c.by),
-                TableCell("among", within_text(test.within), "among", _among(test)),
+                TableCell("among", among_text(test), "among", _among(test)),
                 TableCell("a", p.a, "pair", f"{p.b} against {p.a}"),
                 TableCell("b", p.b),
                 TableCell("test", c.posthoc),
@@ -260,7 +260,7 @@ def _column(cells: Sequence[TableCell]) -> Column:
 
 def _among(test: FactorTest) -> str:
     """The levels alone: a column of paper is narrow."""
-    return ", ".join(level_name(f, v) for f, v in test.within.items()) or "all runs"
+    return ", ".join(level_name(f, v) for f, v in test.within.items()) or among_text(test)
 
 
 def _p(p: float | None) -> str:

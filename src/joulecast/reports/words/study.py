@@ -1,7 +1,5 @@
 """The findings of a study in sentences: the same on the page, in the terminal and on paper."""
 
-from collections.abc import Mapping
-
 from ...analysis.carbon.cost import format_money
 from ...analysis.statistics.correlation import Correlations
 from ...analysis.statistics.group_comparison import Comparison
@@ -10,7 +8,7 @@ from ...analysis.table.columns import UNKNOWN
 from ...analysis.tradeoff.weigh import Configuration
 from ...csv_table import number
 from ...ledger.study_model import Conditions, Study, TrialStatus
-from ...study.findings.findings import Findings
+from ...study.findings.findings import FactorTest, Findings
 from ...study.findings.measures import measure
 from ...units import Estimate, Provenance, format_duration, format_quantity, one_line
 from .common import lead, mix_text, percent
@@ -84,8 +82,9 @@ def _factors(findings: Findings) -> list[str]:
 
 
 def test_sentence(c: Comparison) -> str:
-    """`architecture makes a large difference to energy (Kruskal-Wallis, p < 0.001, ..)`."""
+    """`arch makes a large difference to energy at equal width (van Elteren's test, p = 0.005)`."""
     what, of = measure(c.value).label, one_line(c.by, MAX_NAME)
+    at = f" at equal {_and([one_line(f, MAX_NAME) for f in c.blocks])}" if c.blocks else ""
     t = c.test
     if t.p is None or t.effect is None:
         return f"Whether {of} makes a difference to {what} is unknown: {t.reason}."
@@ -93,9 +92,10 @@ def test_sentence(c: Comparison) -> str:
         (statistic_name(t.name), p_text(t.p), effect_text(t.effect.name, t.effect.value))
     )
     if t.p >= c.alpha:
-        return f"No difference of {what} between the levels of {of} is shown ({figures})."
+        of_what = f"{'consistent ' if c.blocks else ''}difference of {what}"
+        return f"No {of_what} between the levels of {of} is shown{at} ({figures})."
     word = t.effect.word or "clear"
-    return f"{of} makes a {word} difference to {what} ({figures})."
+    return f"{of} makes a {word} difference to {what}{at} ({figures})."
 
 
 def _dependence(findings: Findings) -> list[str]:
@@ -164,11 +164,12 @@ def _provenance_sentence(findings: Findings, energy: Estimate) -> str | None:
     )
 
 
-def within_text(within: Mapping[str, str]) -> str:
-    """`environment = Cloud`, or `all runs`."""
-    if not within:
-        return "all runs"
-    return ", ".join(f"{one_line(f, 30)} = {one_line(v, 40)}" for f, v in within.items())
+def among_text(test: FactorTest) -> str:
+    """`environment = Cloud`, `equal width`, or `all runs`."""
+    if test.within:
+        return ", ".join(f"{one_line(f, 30)} = {one_line(v, 40)}" for f, v in test.within.items())
+    blocks = [one_line(f, 30) for f in test.comparison.blocks]
+    return f"equal {_and(blocks)}" if blocks else "all runs"
 
 
 def utilization_sentence(correlations: Correlations | None) -> str:

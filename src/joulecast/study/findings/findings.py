@@ -4,17 +4,19 @@ No statistics of its own: medians, tests and fronts come from `analysis`, figure
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import combinations
+from itertools import combinations, product
 from typing import ClassVar, TypeVar
 
 import numpy as np
 
 from ...analysis.carbon.footprint import Site as Grid
+from ...analysis.statistics.blocked import compare_within_blocks
 from ...analysis.statistics.correlation import Correlations, correlate
 from ...analysis.statistics.group_comparison import Comparison, compare_groups
 from ...analysis.statistics.interaction import Interaction, interaction
+from ...analysis.statistics.wording import some
 from ...analysis.table.column_units import quantities
 from ...analysis.table.columns import Array, Table
 from ...analysis.table.configurations import grouped
@@ -54,7 +56,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class FactorTest:
-    """A factor compared, among the runs of some levels of the others or (empty) among all."""
+    """A factor compared, among the runs of some levels of the others or (empty) among all.
+
+    Among all, runs are compared at equal levels of the others (`comparison.blocks`), except where
+    no two levels were run at equal others.
+    """
 
     comparison: Comparison
     within: Mapping[str, str]
@@ -272,11 +278,25 @@ class _Analyses:
         tests = []
         for column in self.columns:
             for rows, factor, within in jobs:
-                work = partial(compare_groups, rows, column, factor)
+                work = partial(self._compared, rows, column, factor, within)
                 comparison = self._attempt(work, f"{factor} is not compared")
                 if comparison is not None:
                     tests.append(FactorTest(comparison, within))
         return tuple(tests)
+
+    def _compared(
+        self, rows: Table, column: str, factor: str, within: Mapping[str, str]
+    ) -> Comparison:
+        """At equal other factors where runs have them in common; pairs of single runs left out."""
+        others = [] if within else [f for f in self._factors if f != factor]
+        compared = compare_within_blocks(rows, column, factor, others) if others else None
+        if others and compared is None:
+            equal = f"no two of its levels were run at equal {some(others)}"
+            self._missing.append(f"{factor} is compared over all runs: {equal}.")
+        compared = compared or compare_groups(rows, column, factor)
+        repeated = {group.name for group in compared.groups if group.n > 1}
+        pairs = tuple(pair for pair in compared.pairs if {pair.a, pair.b} <= repeated)
+        return replace(compared, pairs=pairs)
 
     def _within(self, first: str, *others: str) -> list[tuple[Table, str, Mapping[str, str]]]:
         groups = grouped(self._runs, others, {})[0]
@@ -288,13 +308,11 @@ class _Analyses:
     def interactions(self) -> tuple[Interaction, ...]:
         """Every pair of the first factors."""
         pairs = list(combinations(self._factors[:MAX_FACTORS], 2))
-        results = [
-            self._attempt(
-                partial(interaction, self._runs, column, a, b), f"No interaction of {a} and {b}"
-            )
-            for column in self.columns
-            for a, b in pairs
-        ]
+        results = []
+        for column, (a, b) in product(self.columns, pairs):
+            others = [f for f in self._factors if f not in (a, b)]
+            work = partial(interaction, self._runs, column, a, b, blocks=others)
+            results.append(self._attempt(work, f"No interaction of {a} and {b}"))
         return tuple(result for result in results if result is not None)
 
     def _attempt(self, work: Callable[[], T], what: str) -> T | None:

@@ -177,3 +177,29 @@ def test_a_hundred_thousand_rows():
     result = analyzed(i, j, np.exp(y / 10))
     assert result.method == "art"
     assert result.effects[2].df_error == 100_000 - 80
+
+
+def test_a_third_factor_is_no_variation_of_repetitions():
+    rng = np.random.default_rng(1)
+    rows = [
+        (a, b, c, (1 + a) * (1 + b) + 50.0 * c + 0.1 * rng.standard_normal())
+        for a in (0, 1)
+        for b in (0, 1)
+        for c in (0, 1, 2)
+        for _ in range(3)
+    ]
+    table = Table("t", dict(zip("abcv", map(list, zip(*rows, strict=True)), strict=True)))
+    pooled = interaction(table, "v", "a", "b", method="anova")
+    blocked = interaction(table, "v", "a", "b", method="anova", blocks=["c"])
+    assert pooled.effects[2].p > 0.5 and blocked.effects[2].p < 1e-6
+    # 36 runs less 4 cells less 2 of the three blocks.
+    assert blocked.effects[2].df_error == 30
+    assert blocked.cells == pooled.cells
+    # Least squares with the third factor added.
+    a, b, c, v = (np.array(table.columns[name], float) for name in "abcv")
+    full = np.column_stack([np.ones(36), a, b, a * b, c == 1, c == 2])
+    residual = v - full @ np.linalg.lstsq(full, v, rcond=None)[0]
+    less = np.delete(full, 3, axis=1)
+    other = v - less @ np.linalg.lstsq(less, v, rcond=None)[0]
+    f = (other @ other - residual @ residual) / (residual @ residual / 30)
+    assert blocked.effects[2].f == pytest.approx(f, rel=1e-6)

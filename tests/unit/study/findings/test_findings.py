@@ -296,3 +296,47 @@ def test_many_rows_are_summed_up():
         by=["model", "batch"],
     )
     assert sum(len(g.rows) for g in findings.configurations) == n
+
+
+def test_a_factor_is_compared_at_equal_other_factors():
+    # Every cnn uses 1.7 to 1.8 times its mlp; pooled over width, the two overlap.
+    rows = [
+        (arch, width, watts * joules)
+        for arch, joules in (("mlp", 1.0), ("cnn", 1.75))
+        for width, watts in (("1", 5.9), ("2", 10.5))
+        for joules in (0.98 * joules, joules, 1.02 * joules)
+    ]
+    arch, width, energy = map(list, zip(*rows, strict=True))
+    findings = derive_findings(table(arch=arch, width=width, energy_j=energy), ["arch", "width"])
+    overall = [t.comparison for t in findings.tests if not t.within]
+    assert [(c.by, c.blocks) for c in overall] == [("arch", ("width",)), ("width", ("arch",))]
+    assert all(c.test.p < 0.01 and c.pairs[0].significant for c in overall)
+    assert overall[0].pairs[0].median_change_pct == pytest.approx(100 / 1.75 - 100)
+    assert [t.comparison.blocks for t in findings.tests if t.within] == [(), ()]
+
+
+def test_groups_of_one_run_are_no_pairs():
+    document = plain(derive_findings(results(study(repetitions=1))))
+    by_within = [(bool(t["within"]), len(t["comparison"]["pairs"])) for t in document["tests"]]
+    # Over both batch sizes each architecture has two runs; within one of them it has one.
+    assert by_within == 2 * [(False, 3), (False, 1), (True, 0), (True, 0)]
+
+
+def test_levels_that_share_no_combination_are_compared_over_all_runs_with_a_reason():
+    rows = table(a=["x", "x", "y", "y"], b=["1", "1", "2", "2"], energy_j=["1", "2", "3", "4"])
+    findings = derive_findings(rows, ["a", "b"])
+    assert all(not t.comparison.blocks for t in findings.tests)
+    assert sum("equal" in text for text in findings.missing) == 2
+
+
+def test_an_interaction_is_tested_at_equal_third_factors():
+    rows = [
+        (a, b, c, (1 + a) * (1 + b) + 50.0 * c + 0.01 * i)
+        for a in (0, 1)
+        for b in (0, 1)
+        for c in (0, 1)
+        for i in (0, 1, 2)
+    ]
+    a, b, c, energy = ([str(x) for x in column] for column in zip(*rows, strict=True))
+    findings = derive_findings(table(a=a, b=b, c=c, energy_j=energy), ["a", "b", "c"])
+    assert findings.interactions[0].effects[2].p < 1e-6

@@ -219,11 +219,11 @@ def _fitted(
         cells = list(Segment.apply_style(cells, base))
     if Segment.get_line_length(cells) <= size:
         return [cells]
-    text = Text.assemble(*((s.text, s.style or "") for s in cells))
     if column.fit == "fold":
+        text = Text.assemble(*((s.text, s.style or "") for s in cells))
         return [list(line.render(console)) for line in text.wrap(console, size, overflow="fold")]
-    text.truncate(size, overflow="ellipsis")
-    return [list(text.render(console))]
+    line = Segment.adjust_line_length(cells, size - 1, pad=False)
+    return [[*line, Segment("…", line[-1].style if line else None)]]
 
 
 def _sizes(columns: Sequence[Column], longest: Sequence[int], width: int, space: int) -> list[int]:

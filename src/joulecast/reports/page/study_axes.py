@@ -20,7 +20,6 @@ MAX_POINTS = 3000
 MAX_NAME = 26
 """Letters of a name in a chart."""
 MARGIN = {"t": 12, "b": 48, "l": 62, "r": 18}
-LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"}
 
 
 def short(text: str, limit: int = MAX_NAME) -> str:

@@ -15,8 +15,8 @@ from ...study.findings.grouping import Box, ConfigurationGroup
 from ...study.findings.measures import Measure, measure
 from ..words.study import level_name
 from .downsample import thin
-from .figures import Figure, rounded, unit_of
-from .study_axes import LEGEND, MARGIN, MAX_POINTS, axis, legend_entries, run_points, short
+from .figures import LEGEND, Figure, rounded, unit_of
+from .study_axes import MARGIN, MAX_POINTS, axis, legend_entries, run_points, short
 from .study_scales import AxisScale, amount_scale, quality_scale
 from .study_styles import GroupStyle, jitter, level_colors, study_styles
 

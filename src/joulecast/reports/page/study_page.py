@@ -1,12 +1,10 @@
 """The report of a study as one HTML page that needs nothing else: no network, no second file."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from ..._version import __version__
-from ...analysis.carbon.footprint import Carbon
-from ...analysis.power.behavior import PowerBehavior
 from ...analysis.statistics.group_comparison import GroupPair
 from ...analysis.statistics.interaction import Interaction
 from ...analysis.tradeoff.pairs import ConfigurationPair as Saving
@@ -56,7 +54,6 @@ def render_study(findings: Findings) -> str:
         "quantity": format_quantity,
         "measure": measure,
         "money": study_words.money,
-        "power_note": _power_note,
     }
     page.filters |= {
         "lead": lambda estimate: str(estimate).partition(" (")[0],
@@ -81,10 +78,7 @@ def render_study(findings: Findings) -> str:
         most_tests=MAX_TESTS,
         acts=acts,
         spearman=study_words.utilization_sentence(findings.power_against_utilization),
-        power_columns=_POWER,
-        prices=[
-            _price(item) for item in ends(list(findings.carbon.configurations.items()), MAX_ROWS)
-        ],
+        prices=ends(list(findings.carbon.configurations.items()), MAX_ROWS),
         plan=study_words.plan_rows(findings),
         environments=[
             (h, environment_rows(e)) for h, e in findings.recordings.environments.items()
@@ -147,36 +141,3 @@ def _axis_note(findings: Findings) -> str:
 
 def _strongest(pairs: Sequence[GroupPair], limit: int) -> list[GroupPair | Elided]:
     return ends(sorted(pairs, key=lambda p: (not p.significant, p.p_adjusted or 0.0)), limit)
-
-
-def _price(item: tuple[str, Carbon] | Elided) -> tuple[str | None, Carbon | Elided]:
-    return (None, item) if isinstance(item, Elided) else item
-
-
-# --- power ---------------------------------------------------------------------------------------
-
-
-def _stable_from(power: PowerBehavior) -> str:
-    at = power.stabilizing.t_s
-    if at is None:
-        return "unknown"
-    return "the start" if at == 0 else format_duration(at)
-
-
-def _known(value: float | None, text: Callable[[float], str]) -> str:
-    return "unknown" if value is None else text(value)
-
-
-_POWER: tuple[tuple[str, Callable[[PowerBehavior], str]], ...] = (
-    ("stable from", _stable_from),
-    ("mean from there", lambda p: _known(p.power.mean, lambda w: format_quantity(w, "W"))),
-    ("power varies by", lambda p: _known(p.power.cv, words.percent)),
-    ("epoch time varies by", lambda p: _known(p.epoch_duration.cv, words.percent)),
-    ("power is", lambda p: str(p.provenance or "unknown")),
-)
-
-
-def _power_note(power: PowerBehavior) -> str:
-    if power.stabilizing.reason:
-        return power.stabilizing.reason
-    return power.notes[0] if power.notes else ""

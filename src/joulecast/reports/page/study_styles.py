@@ -14,18 +14,8 @@ from ...study.findings.findings import Findings
 from ..words.study import level_name
 from .palette import translucent
 
-COLORS = (
-    "#0072b2",
-    "#d55e00",
-    "#009e73",
-    "#cc79a7",
-    "#e69f00",
-    "#56b4e9",
-    "#8a8f98",
-    "#a6761d",
-)
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a8f98", "#a6761d")
 """Okabe and Ito's without yellow and black, which are invisible on one of the backgrounds."""
-SHAPES = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "star", "hexagon")
 MARKERS = {
     "circle": "o",
     "square": "s",
@@ -36,7 +26,8 @@ MARKERS = {
     "star": "*",
     "hexagon": "h",
 }
-"""Names of the same shapes in matplotlib."""
+"""Shapes of plotly, and their names in matplotlib."""
+SHAPES = tuple(MARKERS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from ...analysis.statistics.medians import Median
 from ...study.findings.findings import Findings
 from ...study.findings.measures import Measure
 from ..words.common import percent
-from .figures import Figure
-from .study_axes import LEGEND, MARGIN, axis, legend_entries, run_points, short
+from .figures import LEGEND, Figure
+from .study_axes import MARGIN, axis, legend_entries, run_points, short
 from .study_scales import AxisScale, ScaleKind, amount_scale, quality_scale
 from .study_styles import GroupStyle, StudyStyles, study_styles
 

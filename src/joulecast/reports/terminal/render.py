@@ -69,7 +69,6 @@ def _print_blocks(blocks: Sequence[Block], console: Console) -> None:
             for i, part in enumerate(parts):
                 if i:
                     console.print()
-                # A line that is too wide is wrapped by the terminal; a figure is not cut.
                 console.print(_renderable(part, console), crop=False)
 
 
@@ -234,4 +233,7 @@ def _sizes(columns: Sequence[Column], longest: Sequence[int], width: int, space:
         if excess > 0 and columns[i].fit != "keep":
             sizes[i] = max(min(_MIN_CUT, longest[i]), longest[i] - excess)
             excess -= longest[i] - sizes[i]
-    return sizes
+    # On a terminal that is narrower than the figures, the widest are cut: with an ellipsis.
+    for _ in range(excess):
+        sizes[sizes.index(max(sizes))] -= 1
+    return [max(1, size) for size in sizes]

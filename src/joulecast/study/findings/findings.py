@@ -288,11 +288,12 @@ class _Analyses:
         self, rows: Table, column: str, factor: str, within: Mapping[str, str]
     ) -> Comparison:
         """At equal other factors where runs have them in common; pairs of single runs left out."""
-        others = [] if within else [f for f in self._factors if f != factor]
-        compared = compare_within_blocks(rows, column, factor, others) if others else None
-        if others and compared is None:
+        compared = None
+        others = [f for f in self._factors if f != factor]
+        if others and not within:
+            compared = compare_within_blocks(rows, column, factor, others)
             equal = f"no two of its levels were run at equal {some(others)}"
-            self._missing.append(f"{factor} is compared over all runs: {equal}.")
+            self._missing += [] if compared else [f"{factor} is compared over all runs: {equal}."]
         compared = compared or compare_groups(rows, column, factor)
         repeated = {group.name for group in compared.groups if group.n > 1}
         pairs = tuple(pair for pair in compared.pairs if {pair.a, pair.b} <= repeated)

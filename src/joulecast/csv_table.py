@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from .column_units import matching_columns, unit_of
 from .errors import BadInputError
 
 # Above any number that a run can have; sums and squares of numbers below it are finite.
@@ -49,8 +50,8 @@ class CsvTable:
                 raise RowError(f"columns must be separated by commas, not {name}")
 
     def has(self, column: str) -> bool:
-        """Whether there is such a column, in any case of letters."""
-        return column.lower() in (name.lower() for name in self.header)
+        """Whether there is such a column, in any case of letters, or in another unit."""
+        return bool(matching_columns(self.header, column))
 
     def rows(
         self, required: Sequence[str], optional: Sequence[str] = (), *, complete: bool = False
@@ -67,6 +68,9 @@ class CsvTable:
                 is no row.
         """
         at = self._places(required, optional)
+        # A column in another unit is read in the one that is asked for.
+        ratios = {c: unit_of(self.header[i]).factor / unit_of(c).factor for c, i in at.items()}
+        factors = {c: ratio for c, ratio in ratios.items() if ratio != 1}
         width, empty = len(self.header), True
         for cells in self._reader:
             self.line = self._reader.line_num
@@ -75,7 +79,8 @@ class CsvTable:
             empty = False
             if any(cell.strip() for cell in cells[width:]) or (complete and len(cells) < width):
                 raise RowError(f"{len(cells)} cells where the header has {width}")
-            yield {c: cells[i].strip() if i < len(cells) else "" for c, i in at.items()}
+            texts = {c: cells[i].strip() if i < len(cells) else "" for c, i in at.items()}
+            yield texts | {c: _times(texts[c], factor) for c, factor in factors.items()}
         if empty:
             raise RowError("a header without rows")
 
@@ -89,12 +94,10 @@ class CsvTable:
         return {column: self._index(column) for column in wanted}
 
     def _index(self, column: str) -> int:
-        same = [i for i, name in enumerate(self.header) if name == column] or [
-            i for i, name in enumerate(self.header) if name.lower() == column.lower()
-        ]
+        same = matching_columns(self.header, column)
         if len(same) > 1:
-            raise RowError(f"the column {column} is there {len(same)} times")
-        return same[0]
+            raise RowError(f"the column {column} is there {len(same)} times: {', '.join(same)}")
+        return self.header.index(same[0])
 
 
 @contextmanager
@@ -165,6 +168,11 @@ def amount(text: str, what: str, low: float = 0.0, remedy: str = REMEDY) -> floa
     else:
         return value
     raise RowError(f"{what} {problem}: {remedy}")
+
+
+def _times(text: str, factor: float) -> str:
+    value = number(text)
+    return text if value is None else repr(value * factor)
 
 
 def number(text: str) -> float | None:

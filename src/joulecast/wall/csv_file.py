@@ -10,8 +10,7 @@ from ..csv_table import CsvTable, RowError, amount, number, open_table
 from .join import Readings
 
 TIMES = ("t", "t_s", "time", "timestamp", "date", "datetime")
-FACTORS = {"energy_wh": 3600.0, "energy_kwh": 3.6e6, "energy_j": 1.0}
-POWER = "power_w"
+ENERGY, POWER = "energy_j", "power_w"
 # Larger numbers are milliseconds: as seconds, this is the year 5138.
 _MIN_MILLISECONDS = 1e11
 # Smaller numbers are not seconds since 1970: this is the year 2001.
@@ -41,14 +40,13 @@ def read_readings(path: Path) -> Readings:
             values.append(value)
         if not times:
             raise RowError(f"no row has a figure of {figure}")
-    joules_or_watts = np.array(values) * FACTORS.get(figure, 1.0)
-    return Readings(np.array(times), joules_or_watts, counts=figure != POWER, origin=path.name)
+    return Readings(np.array(times), np.array(values), counts=figure == ENERGY, origin=path.name)
 
 
 def _columns(table: CsvTable) -> tuple[str, str]:
     """The columns of time and figure. Raises `RowError`."""
     time = next((name for name in TIMES if table.has(name)), None)
-    figure = next((name for name in (POWER, *FACTORS) if table.has(name)), None)
+    figure = next((name for name in (POWER, ENERGY) if table.has(name)), None)
     if time is None or figure is None:
         raise RowError(
             "it needs a column t (ISO time, or seconds since 1970) and one of power_w, "

@@ -11,9 +11,9 @@ from itertools import combinations
 
 import numpy as np
 
-from ..table.column_units import quantities
 from ..table.columns import Array, Table
 from ..table.configurations import grouped
+from ..table.quantities import quantities
 from .assumptions import EqualSpread
 from .effect_sizes import CLIFF, EffectSize, eta_squared, word
 from .group_comparison import Comparison, GroupPair, pair_of

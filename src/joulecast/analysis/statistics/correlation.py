@@ -14,6 +14,7 @@ from ...result import Result
 from ...units import Z90
 from ..table.columns import Array
 from ..table.load import Source, Where, load_table
+from ..table.quantities import quantities
 from .groups import split
 from .scipy_stats import finite, scipy_stats
 from .wording import count_of_values
@@ -93,7 +94,7 @@ def correlate(
     if x == y:
         raise UsageError(f"{x} with itself: name two columns")
     table = load_table(source, tags=tags, where=where, ledger=ledger)
-    xs, ys = table.numbers(x), table.numbers(y)
+    xs, ys = quantities(table, x)[0], quantities(table, y)[0]
     overall = _correlation(None, xs, ys)
     groups: list[Correlation] = []
     unlabeled = 0

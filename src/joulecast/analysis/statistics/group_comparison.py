@@ -10,8 +10,8 @@ import numpy as np
 
 from ...errors import BadInputError, UsageError
 from ...result import Result
-from ..table.column_units import quantities
 from ..table.columns import Array, Table
+from ..table.quantities import quantities
 from .assumptions import EqualSpread, Normality, levene, shapiro
 from .effect_sizes import EffectSize, cliffs_delta
 from .groups import Group, GroupSummary, split, summarize_group

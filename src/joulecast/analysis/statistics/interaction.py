@@ -8,12 +8,13 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from ...column_units import plain_name
 from ...errors import BadInputError, UsageError
 from ...result import Result
 from ...units import format_number, one_line
-from ..table.column_units import plain_name, quantities
 from ..table.columns import Array, Table, sort_levels
 from ..table.configurations import Members, grouped
+from ..table.quantities import quantities
 from .aligned_ranks import aligned_ranks
 from .assumptions import EqualSpread, Normality, levene, shapiro
 from .groups import Group

@@ -9,8 +9,8 @@ import numpy as np
 
 from ...errors import BadInputError
 from ...recording.summary import Summary
-from .column_units import bounds_of
 from .columns import Cell, Table
+from .quantities import bounds_of
 
 FIXED = (
     "run_id",

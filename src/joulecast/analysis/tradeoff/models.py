@@ -10,9 +10,9 @@ from ...errors import BadInputError, UsageError
 from ...units import parse_energy
 from ..statistics.medians import median
 from ..statistics.wording import some
-from ..table.column_units import bounds_of, quantities, where
 from ..table.columns import Array, Table
 from ..table.configurations import Members, grouped
+from ..table.quantities import bounds_of, in_range, quantities
 from .lifetime import EnergyRange, ModelEnergy
 
 _MARGIN = re.compile(r"\s*(?:±|\+-|\+/-)\s*(\d+\.?\d*|\.\d+)\s*%\s*$")
@@ -82,14 +82,7 @@ def _energies(table: Table, column: str) -> Array:
     values, unit = quantities(table, column)
     if unit.name not in ("J", None):
         raise BadInputError(f"{table.name}: {column} is not an energy: its unit is {unit.name}")
-    negative = np.flatnonzero(values < 0)
-    if len(negative):
-        row = int(negative[0])
-        raise BadInputError(
-            f"{where(table, row)}: {column} is {table.cells(column)[row]}: an energy cannot be "
-            "negative; correct it, or leave it empty where it is unknown"
-        )
-    return values
+    return in_range(table, column, values, 0.0)
 
 
 def _of_rows(

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...column_units import unit_of
 from ...units import one_line
 from ..statistics.medians import Median
-from ..table.column_units import unit_of
 from ..table.columns import Array
 
 MAX_PAIRED = 40

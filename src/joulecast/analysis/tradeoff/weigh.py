@@ -9,13 +9,14 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from ...column_units import Unit
 from ...errors import BadInputError, UsageError
 from ...result import Result
 from ..statistics.medians import Median, median
 from ..statistics.resampling import draws_for, medians_drawn
-from ..table.column_units import Unit, quantities, sane, where
 from ..table.columns import Array, Table
 from ..table.configurations import Members, grouped
+from ..table.quantities import in_range, quantities
 from .labels import LabelRange, label, label_ranges, why_no_labels
 from .pairs import MAX_PAIRED, ConfigurationPair, QualityColumn, Side, pair_of
 from .pareto import on_front
@@ -236,14 +237,9 @@ class _Runs:
 
 def _read(table: Table, cost: str, quality: str, by: Sequence[str], maximize: bool) -> _Runs:
     costs, unit = quantities(table, cost)
-    too_small = np.flatnonzero(costs < _MIN_COST)
-    if len(too_small):
-        row = int(too_small[0])
-        raise BadInputError(
-            f"{where(table, row)}: {cost} is {table.cells(cost)[row]}: a cost must be more than "
-            "zero; correct it, or leave it empty where it is unknown"
-        )
-    qualities = sane(table, quality, table.numbers(quality))
+    # A cost of zero would be divided by.
+    in_range(table, cost, costs, _MIN_COST)
+    qualities = in_range(table, quality, table.numbers(quality))
     groups, left_out = grouped(table, by, {cost: costs, quality: qualities})
     if not groups:
         why = ", ".join(f"{reason} ({n:,})" for reason, n in left_out.items())

@@ -16,7 +16,7 @@ from ...analysis.statistics.wording import (
     some,
     statistic_name,
 )
-from ...analysis.table.column_units import Unit
+from ...column_units import Unit
 from ...units import format_number, one_line
 from .model import Block, Column, Document, Line, ReportTable, Section, Styled, figures, notes
 

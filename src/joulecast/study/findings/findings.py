@@ -17,9 +17,9 @@ from ...analysis.statistics.correlation import Correlations, correlate
 from ...analysis.statistics.group_comparison import Comparison, compare_groups
 from ...analysis.statistics.interaction import Interaction, interaction
 from ...analysis.statistics.wording import some
-from ...analysis.table.column_units import quantities
 from ...analysis.table.columns import Array, Table
 from ...analysis.table.configurations import grouped
+from ...analysis.table.quantities import quantities
 from ...analysis.tradeoff.weigh import Tradeoff, weigh
 from ...errors import BadInputError, UsageError
 from ...ledger.study_model import Study

@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ...analysis.statistics.medians import Median, median
-from ...analysis.table.column_units import quantities
 from ...analysis.table.columns import Array, Table, by_size
 from ...analysis.table.configurations import Members, grouped
+from ...analysis.table.quantities import find_column, quantities
 from ...errors import BadInputError, UsageError
 from ...ledger.study_model import Study, TrialStatus, level_text
 from ...units import Estimate, Provenance, one_line, provenance_of_sum
 from ..results import StudyResults
-from .measures import ENERGY, Measure, find_energy
+from .measures import ENERGY, Measure
 
 PROVENANCE = "provenance"
 """The column with the provenance of the energy of a row."""
@@ -90,10 +90,10 @@ def with_energy(table: Table, column: str | None) -> Table:
     """
     if not len(table):
         return table
-    column = column or find_energy(table)
-    if column is None:
+    column = find_column(table, column or ENERGY)
+    if column not in table.columns:
         raise BadInputError(
-            f"{table.name}: no column {ENERGY}: name the column of energy with --cost, with its "
+            f"{table.name}: no column {column}: name the column of energy with --cost, with its "
             "unit in the name (energy_kwh, 'energy (MJ)')"
         )
     values, _ = quantities(table, column)

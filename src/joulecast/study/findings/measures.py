@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...analysis.table.column_units import Unit, unit_of
 from ...analysis.table.columns import Table
+from ...column_units import Unit, unit_of
 
 ENERGY = "energy_j"
 
@@ -86,16 +86,6 @@ def measures(
         if c in first or (c not in factors and table.is_numeric(c))
     ]
     return tuple(measure(c) for c in columns)
-
-
-def find_energy(table: Table) -> str | None:
-    """The column of energy: `energy_j`, else the only one named energy with a unit of energy."""
-    if ENERGY in table.columns:
-        return ENERGY
-    energies = [
-        c for c in table.columns if c.lower().startswith("energy") and unit_of(c).name == "J"
-    ]
-    return energies[0] if len(energies) == 1 else None
 
 
 def _called_like_a_metric(column: str) -> bool:

@@ -82,12 +82,13 @@ def matching_columns(columns: Iterable[str], wanted: str) -> list[str]:
     [kWh]`. A name that is there twice is returned twice.
     """
     columns = list(columns)
-    lower, unit = wanted.lower(), unit_of(wanted).name
-    same = [c for c in columns if c == wanted] or [c for c in columns if c.lower() == lower]
+    unit, name = unit_of(wanted).name, plain_name(wanted).lower()
+    same = [c for c in columns if c == wanted] or [
+        c for c in columns if c.lower() == wanted.lower()
+    ]
     if same or unit is None:
         return same
     alike = [c for c in columns if unit_of(c).name == unit]
-    name = plain_name(wanted).lower()
-    same = [c for c in alike if plain_name(c).lower() == name]
-    others = [c for c in alike if name == "energy" and name in c.lower()]
-    return same or (others if len(others) == 1 else [])
+    energies = [c for c in alike if "energy" in c.lower()] if name == "energy" else []
+    only = energies if len(energies) == 1 else []
+    return [c for c in alike if plain_name(c).lower() == name] or only

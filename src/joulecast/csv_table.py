@@ -12,7 +12,7 @@ import gzip
 import io
 import math
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -68,9 +68,6 @@ class CsvTable:
                 is no row.
         """
         at = self._places(required, optional)
-        # A column in another unit is read in the one that is asked for.
-        ratios = {c: unit_of(self.header[i]).factor / unit_of(c).factor for c, i in at.items()}
-        factors = {c: ratio for c, ratio in ratios.items() if ratio != 1}
         width, empty = len(self.header), True
         for cells in self._reader:
             self.line = self._reader.line_num
@@ -79,25 +76,34 @@ class CsvTable:
             empty = False
             if any(cell.strip() for cell in cells[width:]) or (complete and len(cells) < width):
                 raise RowError(f"{len(cells)} cells where the header has {width}")
-            texts = {c: cells[i].strip() if i < len(cells) else "" for c, i in at.items()}
-            yield texts | {c: _times(texts[c], factor) for c, factor in factors.items()}
+            yield self._row(cells, at)
         if empty:
             raise RowError("a header without rows")
 
-    def _places(self, required: Sequence[str], optional: Sequence[str]) -> dict[str, int]:
-        """The position in a row of each column that is asked for and there."""
+    def _row(self, cells: Sequence[str], at: Mapping[str, tuple[int, float]]) -> Row:
+        row = {}
+        for column, (i, factor) in at.items():
+            text = cells[i].strip() if i < len(cells) else ""
+            value = number(text) if factor != 1 else None
+            row[column] = text if value is None else repr(value * factor)
+        return row
+
+    def _places(
+        self, required: Sequence[str], optional: Sequence[str]
+    ) -> dict[str, tuple[int, float]]:
+        """Of each column that is asked for and there: its place, and the factor to its unit."""
         missing = [column for column in required if not self.has(column)]
         if missing:
             there = ", ".join(name for name in self.header if name)[:200]
             raise RowError(f"no column {', '.join(missing)} (the columns are: {there})")
         wanted = dict.fromkeys((*required, *(c for c in optional if self.has(c))))
-        return {column: self._index(column) for column in wanted}
+        return {column: self._place(column) for column in wanted}
 
-    def _index(self, column: str) -> int:
+    def _place(self, column: str) -> tuple[int, float]:
         same = matching_columns(self.header, column)
         if len(same) > 1:
             raise RowError(f"the column {column} is there {len(same)} times: {', '.join(same)}")
-        return self.header.index(same[0])
+        return self.header.index(same[0]), unit_of(same[0]).factor / unit_of(column).factor
 
 
 @contextmanager
@@ -168,11 +174,6 @@ def amount(text: str, what: str, low: float = 0.0, remedy: str = REMEDY) -> floa
     else:
         return value
     raise RowError(f"{what} {problem}: {remedy}")
-
-
-def _times(text: str, factor: float) -> str:
-    value = number(text)
-    return text if value is None else repr(value * factor)
 
 
 def number(text: str) -> float | None:

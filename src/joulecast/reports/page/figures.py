@@ -32,6 +32,7 @@ _GAP = "rgba(204,51,51,0.20)"
 # They alternate, so that neighbors differ.
 _SPANS = ("rgba(127,127,127,0.24)", "rgba(127,127,127,0.38)")
 _LANE_PX = 22
+MARGIN = {"t": 36, "b": 44, "l": 60, "r": 16}
 LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"}
 
 
@@ -58,6 +59,17 @@ def unit_of(largest: float, unit: str) -> tuple[float, str]:
         if largest >= scale:
             return scale, prefix + unit
     return 1e-3, f"m{unit}"
+
+
+def scatter(x: Any, y: Any, mode: str = "markers", **more: Any) -> dict[str, Any]:
+    """A trace of marks, lines or both."""
+    return {"type": "scatter", "mode": mode, "x": x, "y": y} | more
+
+
+def chart(data: Sequence[Any], height: int, xaxis: Any, yaxis: Any, **more: Any) -> Figure:
+    """A figure with a legend above it; `more` is of the layout."""
+    layout = {"height": height, "margin": MARGIN, "hovermode": "closest", "legend": LEGEND}
+    return {"data": list(data), "layout": layout | {"xaxis": xaxis, "yaxis": yaxis} | more}
 
 
 def time_axis(unit: str, end: float, anchor: str) -> dict[str, Any]:
@@ -89,17 +101,13 @@ def power_figure(summary: Summary, series: PowerSeries) -> Figure:
     line = 1 if len(stacked) <= 500 else 0
     for domain, power in series.power_w.items():
         y = rounded(power / watts)
+        # A step line needs the last edge, too.
+        trace = scatter(x, [*y, y[-1]], "lines", name=escape(domain), stackgroup="power")
         data.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "name": escape(domain),
-                "x": x,
-                # A step line needs the last edge, too.
-                "y": [*y, y[-1]],
+            trace
+            | {
                 "line": {"shape": "hv", "width": line, "color": colors[domain]},
                 "fillcolor": translucent(colors[domain], 0.6),
-                "stackgroup": "power",
                 "hovertemplate": f"%{{y:.3r}} {watt}<extra>{escape(domain)}</extra>",
             }
         )
@@ -108,20 +116,18 @@ def power_figure(summary: Summary, series: PowerSeries) -> Figure:
     below = _LANE_PX * len(span_lanes)
     height = 340 + below + (24 if span_lanes else 0)
     split = (below + 24) / (height - 80) if span_lanes else 0.0
-    layout: dict[str, Any] = {
-        "height": height,
-        "margin": {"t": 36, "b": 44, "l": 60, "r": 16},
-        "hovermode": "x unified" if len(series.power_w) <= 12 else "closest",
-        "legend": LEGEND,
-        "xaxis": time_axis(unit, edges[-1], "y2" if span_lanes else "y"),
-        "yaxis": _axis("power", watt, domain=[split, 1], fixedrange=True),
-        "shapes": [*_bands(summary.epochs, scale), *_gap_shapes(summary, scale)],
-        "annotations": _gap_labels(summary, scale),
-    }
+    figure = chart(
+        data,
+        height,
+        time_axis(unit, edges[-1], "y2" if span_lanes else "y"),
+        _axis("power", watt, domain=[split, 1], fixedrange=True),
+        hovermode="x unified" if len(series.power_w) <= 12 else "closest",
+        shapes=[*_bands(summary.epochs, scale), *_gap_shapes(summary, scale)],
+        annotations=_gap_labels(summary, scale),
+    )
     if span_lanes:
-        layout["barmode"] = "overlay"
-        layout["uniformtext"] = {"mode": "hide", "minsize": 9}
-        layout["yaxis2"] = {
+        figure["layout"] |= {"barmode": "overlay", "uniformtext": {"mode": "hide", "minsize": 9}}
+        figure["layout"]["yaxis2"] = {
             "domain": [0, max(0.0, split - 0.03)],
             "range": [len(span_lanes) - 0.5, -0.5],
             "tickmode": "array",
@@ -131,7 +137,7 @@ def power_figure(summary: Summary, series: PowerSeries) -> Figure:
             "zeroline": False,
             "fixedrange": True,
         }
-    return {"data": data, "layout": layout}
+    return figure
 
 
 def _short(text: str, limit: int) -> str:
@@ -255,22 +261,18 @@ def domain_figure(summary: Summary) -> Figure:
         }
         for d in summary.domains
     ]
-    layout = {
-        "height": 90 + (34 if len(data) <= 6 else 24) * len(data),
-        "margin": {"t": 8, "b": 44, "l": 70, "r": 16},
-        "barmode": "overlay",
-        "bargap": 0.35,
-        "showlegend": False,
-        "xaxis": _axis("energy, with 90 % interval", unit),
-        "yaxis": {
-            "type": "category",
-            # Plotly draws categories from the bottom up.
-            "categoryarray": [escape(d) for d in domains[::-1]],
-            "fixedrange": True,
-            "showgrid": False,
-        },
-    }
-    return {"data": data, "layout": layout}
+    # Plotly draws categories from the bottom up.
+    yaxis = {"type": "category", "categoryarray": [escape(d) for d in domains[::-1]]}
+    return chart(
+        data,
+        90 + (34 if len(data) <= 6 else 24) * len(data),
+        _axis("energy, with 90 % interval", unit),
+        yaxis | {"fixedrange": True, "showgrid": False},
+        margin=MARGIN | {"t": 8, "l": 70},
+        barmode="overlay",
+        bargap=0.35,
+        showlegend=False,
+    )
 
 
 def _fill(color: str, provenance: Provenance) -> dict[str, Any]:
@@ -298,26 +300,15 @@ def epoch_figure(summary: Summary) -> Figure:
         f"epoch {n}: {e.energy}<br>{format_duration(e.duration_s)}"
         for n, (_, e) in zip(x, measured, strict=True)
     ]
-    layout = {
-        "height": 320,
-        "margin": {"t": 36, "b": 44, "l": 60, "r": 16},
-        "barmode": "stack",
-        "bargap": 0.25,
-        "legend": LEGEND,
-        "xaxis": {"title": {"text": "epoch"}, "tickformat": "d", "showgrid": False}
-        | ({"dtick": 1} if len(x) <= 20 else {}),
-        "yaxis": _axis("energy", unit, fixedrange=True),
-    }
-    total = {
-        "type": "scatter",
-        "x": x,
-        "y": [e.value / scale for e in energies],
-        "name": "total, 90 % interval",
-        "hovertext": about,
-        "hovertemplate": "%{hovertext}<extra></extra>",
-    }
+    xaxis = {"title": {"text": "epoch"}, "tickformat": "d", "showgrid": False}
+    xaxis |= {"dtick": 1} if len(x) <= 20 else {}
+    bars_below: dict[str, Any] = {"barmode": "stack", "bargap": 0.25}
+    axes = (320, xaxis, _axis("energy", unit, fixedrange=True))
+    total = scatter(x, [e.value / scale for e in energies], "lines", hovertext=about)
+    total |= {"name": "total, 90 % interval", "hovertemplate": "%{hovertext}<extra></extra>"}
     if len(x) > MAX_BARS:
-        return {"data": [*_ribbon(x, energies, scale), total | _LINE], "layout": layout}
+        line = total | {"line": {"width": 1.5}, "meta": "line"}
+        return chart([*_ribbon(x, energies, scale), line], *axes, **bars_below)
     domains = [d.source.domain for d in summary.domains]
     colors = domain_colors(domains)
     provenance = {d.source.domain: d.energy.provenance for d in summary.domains}
@@ -336,16 +327,13 @@ def epoch_figure(summary: Summary) -> Figure:
         for domain in domains
     ]
     marks = {"mode": "markers", "error_y": _error_bars(energies, scale), "meta": "marks"}
-    return {"data": [*bars, total | marks | {"marker": {"size": 5}}], "layout": layout}
-
-
-_LINE = {"mode": "lines", "line": {"width": 1.5}, "meta": "line"}
+    return chart([*bars, total | marks | {"marker": {"size": 5}}], *axes, **bars_below)
 
 
 def _ribbon(x: list[int], energies: Sequence[Estimate], scale: float) -> list[dict[str, Any]]:
-    edge = {"type": "scatter", "mode": "lines", "x": x, "line": {"width": 0}, "hoverinfo": "skip"}
-    low = edge | {"y": [e.low / scale for e in energies], "showlegend": False, "name": "low"}
-    high = edge | {"y": [e.high / scale for e in energies], "showlegend": False, "name": "high"}
+    edge = {"line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
+    low = scatter(x, [e.low / scale for e in energies], "lines", name="low") | edge
+    high = scatter(x, [e.high / scale for e in energies], "lines", name="high") | edge
     return [low, high | {"fill": "tonexty", "fillcolor": "rgba(0,114,178,0.22)"}]
 
 
@@ -357,26 +345,20 @@ def metric_figure(name: str, points: Sequence[Metric], energy_j: Array) -> Figur
     keep = thin(len(points), MAX_METRIC_POINTS)
     chosen = [points[i] for i in keep]
     scale, unit = unit_of(float(energy_j.max(initial=0.0)), "J")
-    trace = {
-        "type": "scatter",
-        "mode": "lines+markers" if len(keep) <= 100 else "lines",
-        "name": escape(name),
-        "x": rounded(energy_j[keep] / scale, 6),
-        "y": [m.value if math.isfinite(m.value) else None for m in chosen],
-        "line": {"width": 1.5},
-        "marker": {"size": 5},
-        "meta": "line",
-        "hovertext": [
+    trace = scatter(
+        rounded(energy_j[keep] / scale, 6),
+        [m.value if math.isfinite(m.value) else None for m in chosen],
+        "lines+markers" if len(keep) <= 100 else "lines",
+        name=escape(name),
+        line={"width": 1.5},
+        marker={"size": 5},
+        meta="line",
+        hovertext=[
             f"{escape(name)} {m.value:.4g}<br>after {format_quantity(float(e), 'J')}"
             for m, e in zip(chosen, energy_j[keep], strict=True)
         ],
-        "hovertemplate": "%{hovertext}<extra></extra>",
-    }
-    layout = {
-        "height": 260,
-        "margin": {"t": 8, "b": 44, "l": 56, "r": 16},
-        "showlegend": False,
-        "xaxis": _axis("energy since the start", unit),
-        "yaxis": {"title": {"text": escape(_short(name, 40))}, "fixedrange": True},
-    }
-    return {"data": [trace], "layout": layout}
+        hovertemplate="%{hovertext}<extra></extra>",
+    )
+    title = {"title": {"text": escape(_short(name, 40))}, "fixedrange": True}
+    xaxis = _axis("energy since the start", unit)
+    return chart([trace], 260, xaxis, title, margin=MARGIN | {"t": 8, "l": 56}, showlegend=False)

@@ -12,7 +12,7 @@ import numpy as np
 from ...recording.gauge_summary import MIN_WINDOW_S, Track, tracks
 from ...recording.model import Array, Recording
 from .downsample import MAX_POINTS
-from .figures import LEGEND, Figure, escape, rounded, time_axis, time_unit, unit_of
+from .figures import Figure, chart, escape, rounded, scatter, time_axis, time_unit, unit_of
 from .palette import domain_colors
 
 _PANELS = (("%", "utilization"), ("°C", "temperature"), ("B", "memory"))
@@ -47,13 +47,9 @@ def gauge_figure(recording: Recording, duration_s: float) -> Figure | None:
         return None
     scale, unit = time_unit(duration_s)
     height = 80 + _PANEL_PX * len(panels)
-    layout: dict[str, Any] = {
-        "height": height,
-        "margin": {"t": 36, "b": 44, "l": 60, "r": 16},
-        "hovermode": "x unified" if len(lines) <= 12 else "closest",
-        "legend": LEGEND,
-        "xaxis": time_axis(unit, duration_s / scale, f"y{_number(len(panels) - 1)}"),
-    }
+    xaxis = time_axis(unit, duration_s / scale, f"y{_number(len(panels) - 1)}")
+    hovermode = "x unified" if len(lines) <= 12 else "closest"
+    layout: dict[str, Any] = {}
     data: list[dict[str, Any]] = []
     colors = _colors(lines)
     for i, (unit, title) in enumerate(panels):
@@ -74,7 +70,7 @@ def gauge_figure(recording: Recording, duration_s: float) -> Figure | None:
                 trace | {"yaxis": f"y{_number(i)}", "line": _style(line, colors[line.owner])}
             )
     _name_once(data)
-    return {"data": data, "layout": layout}
+    return chart(data, height, xaxis, hovermode=hovermode, **layout)
 
 
 def _number(panel: int) -> str:
@@ -106,15 +102,14 @@ def _style(line: _Line, color: str) -> dict[str, Any]:
 
 def _trace(line: _Line, scale: float, factor: float, text: str) -> dict[str, Any]:
     all_of_it = ", all processes" if _is_whole_device(line) else ""
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "name": escape(line.owner),
-        "legendgroup": line.owner,
-        "x": rounded(line.t_s / scale, 7),
-        "y": rounded(line.values / factor),
-        "hovertemplate": f"{text}<extra>{escape(line.owner)}{all_of_it}</extra>",
-    }
+    return scatter(
+        rounded(line.t_s / scale, 7),
+        rounded(line.values / factor),
+        "lines",
+        name=escape(line.owner),
+        legendgroup=line.owner,
+        hovertemplate=f"{text}<extra>{escape(line.owner)}{all_of_it}</extra>",
+    )
 
 
 def _name_once(data: Sequence[dict[str, Any]]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from ...analysis.table.columns import Array
 from ...study.findings.findings import Findings
 from .downsample import thin
-from .figures import escape, rounded
+from .figures import escape, rounded, scatter
 from .study_scales import AxisScale, ScaleKind
 from .study_styles import StudyStyles
 
@@ -19,7 +19,6 @@ MAX_POINTS = 3000
 """Runs drawn one by one; of more, evenly chosen ones."""
 MAX_NAME = 26
 """Letters of a name in a chart."""
-MARGIN = {"t": 12, "b": 48, "l": 62, "r": 18}
 
 
 def short(text: str, limit: int = MAX_NAME) -> str:
@@ -63,24 +62,15 @@ def run_points(
         if len(rows) < 2:
             continue
         mark = style.by_group[group.name]
-        data.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": escape(group.name),
-                "showlegend": False,
-                "x": rounded(x[rows]),
-                "y": rounded(y[rows]),
-                "marker": {"size": size, "color": mark.pale, "symbol": mark.shape},
-                "hoverinfo": "skip",
-            }
-        )
+        marker = {"size": size, "color": mark.pale, "symbol": mark.shape}
+        runs = scatter(rounded(x[rows]), rounded(y[rows]), marker=marker, hoverinfo="skip")
+        data.append(runs | {"name": escape(group.name), "showlegend": False})
     return data
 
 
 def legend_entries(style: StudyStyles) -> list[dict[str, Any]]:
     """Entries of the legend that explain levels, without points."""
-    nowhere = {"type": "scatter", "mode": "markers", "x": [None], "y": [None], "hoverinfo": "skip"}
+    nowhere = scatter([None], [None], hoverinfo="skip")
     entries = [
         nowhere | {"name": short(level, 18), "marker": {"color": color, "size": 10}}
         for level, color in list(style.colors.items())[:12]

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 
 from ...analysis.statistics.interaction import Interaction
-from ...analysis.statistics.medians import Median
 from ...study.findings.findings import Findings
 from ...study.findings.grouping import Box, ConfigurationGroup
 from ...study.findings.measures import Measure, measure
 from ..words.study import level_name
 from .downsample import thin
-from .figures import LEGEND, Figure, rounded, unit_of
-from .study_axes import MARGIN, MAX_POINTS, axis, legend_entries, run_points, short
+from .figures import MARGIN, Figure, chart, rounded, scatter, unit_of
+from .study_axes import MAX_POINTS, axis, legend_entries, run_points, short
 from .study_scales import AxisScale, amount_scale, quality_scale
 from .study_styles import GroupStyle, jitter, level_colors, study_styles
 
@@ -64,34 +63,22 @@ def box_figure(findings: Findings, m: Measure) -> Figure | None:
         if len(values) > 1:
             data.append(_box(place, scale, group.boxes[m.column], group_style, group.name))
         points = values[thin(len(values), limit)] if len(values) > limit else values
-        data.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": rounded(points),
-                "y": [round(float(v), 3) for v in place + jitter(len(points))],
-                "marker": {"size": 4, "color": group_style.pale},
-                "hoverinfo": "skip",
-            }
-        )
-    layout = {
-        "height": 74 + max(2, len(groups)) * (26 if len(groups) <= 20 else 19),
-        "margin": MARGIN | {"l": 20},
-        "showlegend": False,
-        "hovermode": "closest",
-        "xaxis": axis(scale),
-        "yaxis": {
-            "tickmode": "array",
-            "tickvals": list(range(len(groups))),
-            "ticktext": [short(g.name, 22) for g in groups],
-            "range": [len(groups) - 0.4, -0.6],
-            "showgrid": False,
-            "zeroline": False,
-            "fixedrange": True,
-            "tickfont": {"size": 11},
-        },
+        ys = [round(float(v), 3) for v in place + jitter(len(points))]
+        marker = {"size": 4, "color": group_style.pale}
+        data.append(scatter(rounded(points), ys, marker=marker, hoverinfo="skip"))
+    yaxis = {
+        "tickmode": "array",
+        "tickvals": list(range(len(groups))),
+        "ticktext": [short(g.name, 22) for g in groups],
+        "range": [len(groups) - 0.4, -0.6],
+        "showgrid": False,
+        "zeroline": False,
+        "fixedrange": True,
+        "tickfont": {"size": 11},
     }
-    return {"data": data, "layout": layout}
+    height = 74 + max(2, len(groups)) * (26 if len(groups) <= 20 else 19)
+    margin = MARGIN | {"t": 12, "l": 20}
+    return chart(data, height, axis(scale), yaxis, margin=margin, showlegend=False)
 
 
 def _box(place: int, scale: AxisScale, box: Box, style: GroupStyle, name: str) -> dict[str, Any]:
@@ -131,18 +118,20 @@ def interaction_figure(findings: Findings, act: Interaction) -> Figure:
     for i, level in enumerate(lines):
         there = [(x, cells.get((x, level))) for x in columns]
         points = [(x, c) for x, c in there if c is not None]
+        bounds = [(c.value if c.low is None else c.low, c.high or c.value) for _, c in points]
+        places = [scale.at(c.value) for _, c in points]
+        trace = scatter([columns.index(x) for x, _ in points], places, "lines+markers")
         data.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers",
+            trace
+            | {
                 "name": short(level_name(act.b, level), 18),
-                "x": [columns.index(x) for x, _ in points],
-                "y": [scale.at(c.value) for _, c in points],
                 "error_y": {
                     "type": "data",
                     "symmetric": False,
-                    "array": [_above(c) / scale.factor for _, c in points],
-                    "arrayminus": [_below(c) / scale.factor for _, c in points],
+                    "array": [b[1] / scale.factor - y for y, b in zip(places, bounds, strict=True)],
+                    "arrayminus": [
+                        y - b[0] / scale.factor for y, b in zip(places, bounds, strict=True)
+                    ],
                     "color": colors[level],
                     "thickness": 1.2,
                     "width": 3,
@@ -153,31 +142,16 @@ def interaction_figure(findings: Findings, act: Interaction) -> Figure:
                 "hovertemplate": "%{hovertext}<extra></extra>",
             }
         )
-    layout = {
-        "height": 340,
-        "margin": MARGIN | {"t": 56},
-        "hovermode": "closest",
-        "legend": LEGEND,
-        "xaxis": {
-            "title": {"text": short(act.a, 40)},
-            "tickmode": "array",
-            "tickvals": list(range(len(columns))),
-            "ticktext": [short(x, 16) for x in columns],
-            "range": [-0.35, len(columns) - 0.65],
-            "showgrid": False,
-            "zeroline": False,
-        },
-        "yaxis": axis(scale, fixedrange=True),
+    xaxis = {
+        "title": {"text": short(act.a, 40)},
+        "tickmode": "array",
+        "tickvals": list(range(len(columns))),
+        "ticktext": [short(x, 16) for x in columns],
+        "range": [-0.35, len(columns) - 0.65],
+        "showgrid": False,
+        "zeroline": False,
     }
-    return {"data": data, "layout": layout}
-
-
-def _above(m: Median) -> float:
-    return 0.0 if m.high is None else m.high - m.value
-
-
-def _below(m: Median) -> float:
-    return 0.0 if m.low is None else m.value - m.low
+    return chart(data, 340, xaxis, axis(scale, fixedrange=True))
 
 
 def curve_figure(findings: Findings) -> Figure | None:
@@ -193,28 +167,20 @@ def curve_figure(findings: Findings) -> Figure | None:
         keep = thin(len(curve.value), MAX_CURVE_POINTS)
         group_style = style.by_group[name]
         data.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers",
-                "name": short(name),
-                "showlegend": len(drawn) <= MAX_NAMES,
-                "x": rounded(scale.place(np.array(curve.energy_j)[keep])),
-                "y": rounded(np.array(curve.value)[keep]),
-                "line": {"width": 1.3, "color": group_style.color},
-                "marker": {"size": 5, "color": group_style.color, "symbol": group_style.shape},
-                "hovertemplate": f"<b>{short(name, 60)}</b><br>%{{y:.4g}} after %{{x:.4g}}"
+            scatter(
+                rounded(scale.place(np.array(curve.energy_j)[keep])),
+                rounded(np.array(curve.value)[keep]),
+                "lines+markers",
+                name=short(name),
+                showlegend=len(drawn) <= MAX_NAMES,
+                line={"width": 1.3, "color": group_style.color},
+                marker={"size": 5, "color": group_style.color, "symbol": group_style.shape},
+                hovertemplate=f"<b>{short(name, 60)}</b><br>%{{y:.4g}} after %{{x:.4g}}"
                 "<extra></extra>",
-            }
+            )
         )
-    layout = {
-        "height": 360,
-        "margin": MARGIN | {"t": 56},
-        "hovermode": "closest",
-        "legend": LEGEND,
-        "xaxis": axis(scale),
-        "yaxis": {"title": {"text": short(findings.quality.label, 40)}, "fixedrange": True},
-    }
-    return {"data": data, "layout": layout}
+    yaxis = {"title": {"text": short(findings.quality.label, 40)}, "fixedrange": True}
+    return chart(data, 360, axis(scale), yaxis)
 
 
 def utilization_figure(findings: Findings) -> Figure | None:
@@ -228,13 +194,7 @@ def utilization_figure(findings: Findings) -> Figure | None:
     )
     watts, unit = unit_of(float(np.nanmax(y)), "W")
     busy = measure(findings.power_against_utilization.x)
-    layout = {
-        "height": 340,
-        "margin": MARGIN | {"t": 56},
-        "hovermode": "closest",
-        "legend": LEGEND,
-        "xaxis": {"title": {"text": f"{busy.label} (%)"}},
-        "yaxis": {"title": {"text": f"mean power ({unit})"}, "rangemode": "tozero"},
-    }
+    xaxis = {"title": {"text": f"{busy.label} (%)"}}
+    yaxis = {"title": {"text": f"mean power ({unit})"}, "rangemode": "tozero"}
     runs = run_points(findings, style, x, y / watts, size=6)
-    return {"data": [*runs, *legend_entries(style)], "layout": layout} if runs else None
+    return chart([*runs, *legend_entries(style)], 340, xaxis, yaxis) if runs else None

@@ -4,11 +4,12 @@ import math
 from typing import Any
 
 from ...analysis.statistics.medians import Median
+from ...analysis.tradeoff.weigh import Configuration
 from ...study.findings.findings import Findings
 from ...study.findings.measures import Measure
-from ..words.common import percent
-from .figures import LEGEND, Figure
-from .study_axes import MARGIN, axis, legend_entries, run_points, short
+from ..words.common import counted, percent
+from .figures import Figure, chart, scatter
+from .study_axes import axis, legend_entries, run_points, short
 from .study_scales import AxisScale, ScaleKind, amount_scale, quality_scale
 from .study_styles import GroupStyle, StudyStyles, study_styles
 
@@ -39,29 +40,13 @@ def tradeoff_figure(findings: Findings) -> Figure | None:
     )
     front = findings.tradeoff.front
     data = run_points(findings, style, *places)
+    line = {"width": 1.5, "dash": "dot", "shape": "hv"}
+    along = [x.at(c.cost.value) for c in front], [y.at(c.quality.value) for c in front]
     data.append(
-        {
-            "type": "scatter",
-            "mode": "lines",
-            "name": "Pareto front",
-            "meta": "ink",
-            "x": [x.at(c.cost.value) for c in front],
-            "y": [y.at(c.quality.value) for c in front],
-            "line": {"width": 1.5, "dash": "dot", "shape": "hv"},
-            "hoverinfo": "skip",
-        }
+        scatter(*along, "lines", name="Pareto front", meta="ink", line=line, hoverinfo="skip")
     )
     data += [_medians(findings, style, x, y), *legend_entries(style)]
-    layout: dict[str, Any] = {
-        "height": 480,
-        "margin": MARGIN | {"t": 60},
-        "hovermode": "closest",
-        "legend": LEGEND,
-        "xaxis": axis(x),
-        "yaxis": axis(y),
-        "annotations": _names(findings, x, y),
-    }
-    return {"data": data, "layout": layout}
+    return chart(data, 480, axis(x), axis(y), annotations=_names(findings, x, y))
 
 
 def _medians(findings: Findings, style: StudyStyles, x: AxisScale, y: AxisScale) -> dict[str, Any]:
@@ -71,13 +56,12 @@ def _medians(findings: Findings, style: StudyStyles, x: AxisScale, y: AxisScale)
     energy, quality = findings.energy_measure, findings.quality
     of = weighed.configurations
     styles = [style.by_group.get(c.name, GroupStyle("#8a8f98", "circle")) for c in of]
-    return {
-        "type": "scatter",
-        "mode": "markers+text",
+    marks = scatter(
+        [x.at(c.cost.value) for c in of], [y.at(c.quality.value) for c in of], "markers+text"
+    )
+    return marks | {
         "name": "configurations",
         "showlegend": False,
-        "x": [x.at(c.cost.value) for c in of],
-        "y": [y.at(c.quality.value) for c in of],
         "text": [c.label or "" for c in of],
         "textfont": {"size": 10, "color": [ink_on(s.color) for s in styles]},
         "marker": {
@@ -87,17 +71,20 @@ def _medians(findings: Findings, style: StudyStyles, x: AxisScale, y: AxisScale)
             "line": {"width": [2 if c.on_front else 0.5 for c in of]},
         },
         "meta": "outlined",
-        "hovertext": [
-            f"<b>{short(c.name, 60)}</b>"
-            f"<br>{energy.text(c.cost.value)}{_bounds(c.cost, energy)}"
-            f"<br>{short(quality.label, 40)} {quality.text(c.quality.value)}"
-            f"<br>{c.n} runs"
-            + (f", label {c.label}" if c.label else "")
-            + (", on the front" if c.on_front else "")
-            for c in of
-        ],
+        "hovertext": [_about(c, energy, quality) for c in of],
         "hovertemplate": "%{hovertext}<extra></extra>",
     }
+
+
+def _about(c: Configuration, energy: Measure, quality: Measure) -> str:
+    runs = counted(c.n, "run")
+    return (
+        f"<b>{short(c.name, 60)}</b>"
+        f"<br>{energy.text(c.cost.value)}{_bounds(c.cost, energy)}"
+        f"<br>{short(quality.label, 40)} {quality.text(c.quality.value)}"
+        f"<br>{runs}{f', label {c.label}' if c.label else ''}"
+        f"{', on the front' if c.on_front else ''}"
+    )
 
 
 def ink_on(color: str) -> str:

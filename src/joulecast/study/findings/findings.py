@@ -288,16 +288,20 @@ class _Analyses:
         self, rows: Table, column: str, factor: str, within: Mapping[str, str]
     ) -> Comparison:
         """At equal other factors where runs have them in common; pairs of single runs left out."""
-        compared = None
-        others = [f for f in self._factors if f != factor]
-        if others and not within:
-            compared = compare_within_blocks(rows, column, factor, others)
-            equal = f"no two of its levels were run at equal {some(others)}"
-            self._missing += [] if compared else [f"{factor} is compared over all runs: {equal}."]
+        compared = None if within else self._at_equal_others(rows, column, factor)
         compared = compared or compare_groups(rows, column, factor)
         repeated = {group.name for group in compared.groups if group.n > 1}
         pairs = tuple(pair for pair in compared.pairs if {pair.a, pair.b} <= repeated)
         return replace(compared, pairs=pairs)
+
+    def _at_equal_others(self, rows: Table, column: str, factor: str) -> Comparison | None:
+        """None where there are no other factors, or no two levels were run at equal others."""
+        others = [f for f in self._factors if f != factor]
+        compared = compare_within_blocks(rows, column, factor, others) if others else None
+        if others and compared is None:
+            equal = f"no two of its levels were run at equal {some(others)}"
+            self._missing.append(f"{factor} is compared over all runs: {equal}.")
+        return compared
 
     def _within(self, first: str, *others: str) -> list[tuple[Table, str, Mapping[str, str]]]:
         groups = grouped(self._runs, others, {})[0]

@@ -59,6 +59,10 @@ class NotALedgerError(LedgerError):
     exit_code = 2
 
 
+class ServerAwayError(LedgerError):
+    """The ledger's server does not answer now, and may again soon: it is being restarted."""
+
+
 class RunNotFoundError(LedgerError):
     """No run in the ledger matches the name or id given (exit code 2)."""
 

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..errors import LedgerError, NotALedgerError
+from ..errors import LedgerError, NotALedgerError, ServerAwayError
 from .location import VARIABLE, Location
 
 _OTHER = f"or name another ledger with --ledger or {VARIABLE}"
@@ -38,10 +38,19 @@ POSTGRES = {
     "permission denied": "this user may not write there: GRANT CREATE, USAGE ON SCHEMA public",
     "no space left": "the server's disk is full",
     "server closed the connection": "the server ended the connection: is it being restarted?",
+    "starting up": "the server is being started",
+    "shutting down": "the server is being stopped",
     "terminating connection": "the server ended the connection: is it being restarted?",
     "does not exist": "it does not exist: create it with createdb, or correct the URL",
     "connection failed": "no server answers: start PostgreSQL, or correct the URL",
 }
+_KINDS = {"not a database": NotALedgerError} | dict.fromkeys(
+    (
+        *("connection refused", "starting up", "shutting down"),
+        *("server closed the connection", "terminating connection"),
+    ),
+    ServerAwayError,
+)
 
 
 def explain(error: Exception, location: Location) -> LedgerError:
@@ -54,8 +63,7 @@ def explain(error: Exception, location: Location) -> LedgerError:
         )
     for part, meaning in meanings.items():
         if part in message.lower():
-            kind = NotALedgerError if part == "not a database" else LedgerError
-            return kind(f"ledger {location}: {meaning}")
+            return _KINDS.get(part, LedgerError)(f"ledger {location}: {meaning}")
     return LedgerError(f"ledger {location}: {message.splitlines()[0]}")
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from ..errors import LedgerError, RunNotFoundError
+from ..errors import LedgerError, RunNotFoundError, ServerAwayError
 from ..recording.memory import MemorySink
 from ..recording.model import Footer, Gap, Header, Metric, Recording, RecordingSink, Samples, Span
 from ..recording.summary import summarize
@@ -20,6 +22,11 @@ from .location import Location, locate
 # The database library is loaded by the thread that writes.
 if TYPE_CHECKING:
     from .store import Ledger
+
+T = TypeVar("T")
+RETRY_S = 10.0
+"""How long to wait for a server that is being restarted."""
+_PAUSE_S = 0.25
 
 
 class RescueSink:
@@ -54,9 +61,9 @@ class RescueSink:
         try:
             if self._nowhere is not None:
                 raise self._nowhere
-            self._ledger = _open(self._location.url or self._location.path)
+            self._ledger = _patiently(lambda: _open(self._location.url or self._location.path))
             self._sink = self._ledger.sink()
-            self._sink.open(header)
+            _patiently(partial(self._sink.open, header))
         except Exception as error:
             # Database drivers raise exceptions of their own families, or are missing.
             self._move(error, Recording(header))
@@ -69,14 +76,20 @@ class RescueSink:
         gaps: list[Gap],
     ) -> None:
         """See `RecordingSink`. Never raises `LedgerError`."""
-        self._do(lambda sink: sink.flush(samples, spans, metrics, gaps))
+        try:
+            self._do(lambda sink: sink.flush(samples, spans, metrics, gaps))
+        except (ArithmeticError, TypeError, ValueError) as error:
+            # No database can store such a value.
+            self._on_trouble(f"spans and metrics of this second are not stored: {error}")
+            self._do(lambda sink: sink.flush(samples, [], [], gaps))
 
     def close(self, footer: Footer) -> None:
         """See `RecordingSink`. Never raises `LedgerError`. The total is stored as reported."""
         if isinstance(self._sink, MemorySink):
-            # Places that could not be written before may be writable again.
-            self._tried.clear()
-            self._rescue(self._sink.recording(), "the recording was in memory until its end")
+            # Places that could not be written before may be writable again. A file that is there
+            # has the run up to an earlier failure, and is kept.
+            recording = self._sink.recording()
+            self._rescue(recording, "the recording was in memory until its end", "-all")
         ended = self._read_back()
         ended.footer, ended.status = footer, footer.status
         footer = replace(footer, total=summarize(ended).total)
@@ -104,19 +117,14 @@ class RescueSink:
             self._ledger.close()
 
     def _do(self, action: Callable[[RecordingSink], None]) -> None:
-        tried_again = False
         while True:
             try:
-                action(self._sink)
+                _patiently(partial(action, self._sink))
                 return
-            except Exception as error:
-                # Database drivers raise exceptions of their own families.
+            except LedgerError as error:
                 if isinstance(self._sink, MemorySink):
                     raise
-                if tried_again:
-                    self._move(error, self._read_back())
-                # The second attempt succeeds if a server was restarted.
-                tried_again = True
+                self._move(error, self._read_back())
 
     def _read_back(self) -> Recording:
         if isinstance(self._sink, MemorySink):
@@ -131,14 +139,28 @@ class RescueSink:
             return Recording(self._header)
 
     def _move(self, error: Exception, so_far: Recording) -> None:
-        self.release()
-        if not self._rescue(so_far, str(error)):
+        failed = self._ledger
+        if self._rescue(so_far, str(error)):
+            self._leave(failed, so_far)
+        else:
             self._sink, self._ledger = MemorySink(), None
             _copy(so_far, self._sink)
             self._on_trouble(f"{error}; the recording is in memory for now")
 
-    def _rescue(self, so_far: Recording, why: str) -> bool:
-        for path in self._places(so_far.header.run_id):
+    def _leave(self, failed: Ledger | None, so_far: Recording) -> None:
+        """Remove what would be a second, shorter recording of this run."""
+        if failed is None:
+            return
+        path = failed.location.path
+        if path in self._tried:
+            _remove(path)
+        elif not so_far.samples:
+            # What failed may fail again.
+            with suppress(LedgerError):
+                failed.delete(so_far.header.run_id)
+
+    def _rescue(self, so_far: Recording, why: str, suffix: str = "") -> bool:
+        for path in self._places(so_far.header.run_id + suffix):
             if path in self._tried:
                 continue
             self._tried.add(path)
@@ -148,9 +170,7 @@ class RescueSink:
                 _copy(so_far, sink)
             except Exception:
                 # This folder cannot be written either: the next one is tried.
-                # SQLite's side files end in -wal and -shm.
-                for leftover in path.parent.glob(path.name + "*"):
-                    leftover.unlink(missing_ok=True)
+                _remove(path)
                 continue
             self._ledger, self._sink = ledger, sink
             self._on_trouble(
@@ -159,8 +179,8 @@ class RescueSink:
             return True
         return False
 
-    def _places(self, run_id: str) -> list[Path]:
-        name = f"joulecast-rescue-{run_id}.sqlite"
+    def _places(self, run: str) -> list[Path]:
+        name = f"joulecast-rescue-{run}.sqlite"
         folders = [] if self._location.path is None else [self._location.path.parent]
         # The working folder was removed.
         with suppress(OSError):
@@ -169,6 +189,24 @@ class RescueSink:
         with suppress(OSError):
             folders.append(Path(tempfile.gettempdir()))
         return [folder / name for folder in folders]
+
+
+def _patiently(action: Callable[[], T]) -> T:
+    """What an action returns, tried again while the server is away."""
+    deadline = time.monotonic() + RETRY_S
+    while True:
+        try:
+            return action()
+        except ServerAwayError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_PAUSE_S)
+
+
+def _remove(path: Path) -> None:
+    # SQLite's side files end in -wal and -shm.
+    for part in path.parent.glob(path.name + "*"):
+        part.unlink(missing_ok=True)
 
 
 def _open(where: str | Path | None) -> Ledger:

@@ -86,16 +86,14 @@ class LedgerSink:
         self._metrics += len(metrics)
 
     def close(self, footer: Footer) -> None:
-        """Store that the run has ended. Raises `LedgerError`; its connection is closed anyway."""
-        try:
-            connection = self._open_connection()
-            with explained(self._location), connection.transaction():
-                for domain, tail in self._tails.items():
-                    if tail.chunks > 1:
-                        self._join(connection, domain, tail.seq, tail.parts)
-                self._update(connection, {"heartbeat": self._clock(), **rows.end_row(footer)})
-        finally:
-            self._leave()
+        """Store that the run has ended, and close the connection. Raises `LedgerError`."""
+        connection = self._open_connection()
+        with explained(self._location), connection.transaction():
+            for domain, tail in self._tails.items():
+                if tail.chunks > 1:
+                    self._join(connection, domain, tail.seq, tail.parts)
+            self._update(connection, {"heartbeat": self._clock(), **rows.end_row(footer)})
+        self._leave()
 
     def _store(self, connection: Connection, domain: str, part: Samples) -> _Tail:
         """Store samples of one domain; returns the tail, valid once this is committed."""

@@ -7,6 +7,7 @@ death of either side, and costs the training a few microseconds per event. Times
 """
 
 import ctypes
+import fcntl
 import itertools
 import json
 import math
@@ -15,12 +16,16 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from .recorder import Recorder
 
 VARIABLE = "JOULECAST_JOIN"
+_PREFIX, _EVENTS = "joulecast-run-", "events.jsonl"
+# A folder that is newer may not be locked yet, s.
+_NEW_S = 60.0
 # Enough for the longest text with every character escaped.
 _MAX_LINE = 8000
 _MAX_NAME, _MAX_TEXT = 200, 500
@@ -118,7 +123,7 @@ class EventTail:
             recorder.warn("the script's own events were damaged: some spans are missing")
 
     def _apply(self, event: dict[str, Any], recorder: Recorder) -> None:
-        pid, now = int(event["pid"]), recorder.now()
+        pid, now = _integer(event["pid"]), recorder.now()
         t_s = now - (self._clock() - float(event["t"]))
         # The other process has another clock (a container's time namespace): use the arrival.
         if not 0 <= t_s <= now:
@@ -131,7 +136,7 @@ class EventTail:
                 self._spans[pid, int(event["id"])] = recorder.begin(
                     str(event["kind"]),
                     str(event["name"]),
-                    None if index is None else int(index),
+                    None if index is None else _integer(index),
                     None if parent is None else self._spans.get((pid, int(parent))),
                     t_s=t_s,
                     origin=pid,
@@ -144,13 +149,20 @@ class EventTail:
                 if math.isfinite(value):
                     recorder.metric(str(event["name"]), value, mine, t_s=t_s)
             case "plan":
-                recorder.plan(int(event["epochs"]), origin=pid)
+                recorder.plan(_integer(event["epochs"]), origin=pid)
             case "step":
                 part = float(event["part"])
                 if 0 <= part <= 1:
                     recorder.step(part, t_s=t_s, origin=pid)
             case "warn":
                 recorder.warn(str(event["text"])[:_MAX_TEXT])
+
+
+def _integer(value: Any) -> int:
+    """Of 64 bits, as ledgers store them. Raises `OverflowError`."""
+    number = int(value)
+    number.to_bytes(8, "big", signed=True)
+    return number
 
 
 def outer_file(env: Mapping[str, str]) -> Path | None:
@@ -173,8 +185,13 @@ class JoinFile:
     def __init__(self) -> None:
         # Not a TemporaryDirectory: that of a forked child would remove the parent's folder.
         self._owner = os.getpid()
-        self.path = Path(tempfile.mkdtemp(prefix="joulecast-")) / "events.jsonl"
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        _remove_abandoned(folder.parent)
+        self.path = folder / _EVENTS
         self.path.touch(mode=0o600)
+        # Locked until this process ends, however it does.
+        self._lock = self.path.open("rb")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
         self.tail = EventTail(self.path)
 
     @property
@@ -186,6 +203,19 @@ class JoinFile:
         """Remove it, except in a forked child."""
         if os.getpid() == self._owner:
             shutil.rmtree(self.path.parent, ignore_errors=True)
+            self._lock.close()
+
+
+def _remove_abandoned(temporary: Path) -> None:
+    """Remove the folders of recorders that were killed: nobody locks their file."""
+    oldest = time.time() - _NEW_S
+    for path in temporary.glob(f"{_PREFIX}*/{_EVENTS}"):
+        # Others' folders cannot be entered; one may be removed by another process now.
+        with suppress(OSError):
+            if path.parent.stat().st_mtime < oldest:
+                with path.open("rb") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(path.parent, ignore_errors=True)
 
 
 def _free_space(path: str, end: int) -> None:

@@ -17,6 +17,8 @@ from .sampler import Sampler
 from .summary import SpanEnergy
 
 FLUSH_S = 1.0
+OPEN_S = 5.0
+"""How long the run waits for the sink to open: a recorder that is killed later leaves a trace."""
 # How often `stop` checks whether a driver blocks.
 _CHECK_S = 0.1
 
@@ -74,6 +76,7 @@ class Recorder:
         self._gaps = [Gap(domain, 0.0, None, reason) for domain, reason in lacking.items()]
         self._warnings: list[str] = []
         self._stop = threading.Event()
+        self._opened = threading.Event()
         self._sampling: threading.Thread | None = None
         self._writing: threading.Thread | None = None
         self._end_s: float | None = None  # set once the run ends
@@ -211,14 +214,18 @@ class Recorder:
         return self._end_s is not None
 
     def start(self, *, threads: bool = True) -> None:
-        """Take the first reading and begin. Without threads the caller calls `tick` and `flush`."""
+        """Take the first reading and store it. Without threads the caller calls `tick`, `flush`.
+
+        Waits no longer than `OPEN_S` for the sink.
+        """
         self.tick(everything=True)
         if threads:
             self._sampling = self._thread(self._sample)
             self._writing = self._thread(self._write)
             self._start_gauges()
         if self._writing is None:
-            self._to_sink(lambda sink: sink.open(self.header))
+            self._open_sink()
+        self._opened.wait(OPEN_S)
 
     def _thread(self, target: Callable[[], None]) -> threading.Thread | None:
         thread = threading.Thread(target=target, name=f"joulecast-{target.__name__}")
@@ -252,8 +259,13 @@ class Recorder:
             self._guarded(self.tick)
         self._guarded(self._last_round)
 
-    def _write(self) -> None:
+    def _open_sink(self) -> None:
         self._to_sink(lambda sink: sink.open(self.header))
+        self._guarded(self.flush)
+        self._opened.set()
+
+    def _write(self) -> None:
+        self._open_sink()
         while not self._stop.wait(FLUSH_S):
             self._guarded(self.flush)
 

@@ -270,10 +270,18 @@ class Outputs:
         self.channels.append(channel)
         self.ends.append((theirs, channel.streams))
 
+    def close_source(self, stream: int) -> None:
+        """Close it in this process: nothing comes from it any more, or it is not to be read."""
+        for channel in self.channels:
+            if channel.stream == stream:
+                os.close(channel.source)
+        self.channels = [channel for channel in self.channels if channel.stream != stream]
+
     def close_sources(self) -> None:
-        """Close them in this process: the relay has them."""
+        """Close all of them in this process: only the relay has them from now on."""
         for channel in self.channels:
             os.close(channel.source)
+        self.channels = []
 
     def close_ends(self) -> None:
         """Close them in this process: the command has them, or is never started."""

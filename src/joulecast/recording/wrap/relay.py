@@ -2,8 +2,9 @@
 
 stdout and stderr are each replaced by their own kind: a terminal by one of our own, a pipe by
 another pipe, and their bytes are copied by a small process (`relay_process`) that goes on if
-joulecast is killed. A file stays the command's, and is read separately (`tail`). Other devices, and
-closed streams, are left alone and not read.
+joulecast is killed. If that process is killed, joulecast, which has its pipes open, too, does its
+work: the command would end by SIGPIPE otherwise. A file stays the command's, and is read separately
+(`tail`). Other devices, and closed streams, are left alone and not read.
 
 Differences that the command can notice: its terminal has another name and, with a status line, one
 row less; it is no source of keys (those come from stdin or /dev/tty) and belongs to no job (`stty
@@ -79,7 +80,6 @@ def _fork(outputs: Outputs) -> _Process:
         process.serve(outputs.channels, control, reports, job)
     os.close(control)
     os.close(reports)
-    outputs.close_sources()
     return _Process(pid, orders, report)
 
 
@@ -100,10 +100,13 @@ class Relay:
         self._reading = threading.Lock()
         self._ordering = threading.Lock()
         self._answered = threading.Event()
+        # An answer is awaited.
+        self._asked = False
         # An answer can come.
         self._listening = False
         self._ended = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._passes_stderr = any(2 in channel.streams for channel in outputs.channels)
         self.reads = frozenset(outputs.reads)
         """The streams that are read."""
         self.has_line = outputs.has_line and relay is not None
@@ -175,7 +178,7 @@ class Relay:
 
         Returns False where stderr is not relayed, and the caller must write the line.
         """
-        if self._process is None or not any(2 in c.streams for c in self._outputs.channels):
+        if self._process is None or not self._passes_stderr:
             return False
         return self._insist(process.MESSAGE + _one_line(text))
 
@@ -222,6 +225,7 @@ class Relay:
         for thread in self._threads:
             thread.join()
         self._threads = []
+        self._outputs.close_sources()
         for _, tail in self._outputs.tails:
             tail.close()
         self._outputs.tails = []
@@ -234,8 +238,12 @@ class Relay:
 
     def _still(self, patience_s: float | None) -> None:
         self._answered.clear()
-        if self._listening and self._insist(process.STILL):
+        self._asked = True
+        if self._listening:
+            # Where the relay was killed, the order is sent again to what replaces it.
+            self._insist(process.STILL)
             self._answered.wait(patience_s)
+        self._asked = False
 
     def _insist(self, order: bytes) -> bool:
         """Send an order that must arrive; False where there is no relay any more."""
@@ -256,11 +264,39 @@ class Relay:
         return False
 
     def _read_reports(self) -> None:
-        relay, data = self._process, b""
-        while relay is not None and (more := os.read(relay.report, _PIPE_BYTES)):
-            data = self._take_in(data + more)
+        relay = self._process
+        while relay is not None:
+            data = b""
+            while more := os.read(relay.report, _PIPE_BYTES):
+                data = self._take_in(data + more)
+            relay = self._replace(relay)
         self._listening = False
         self._answered.set()
+
+    def _replace(self, relay: _Process) -> _Process | None:
+        """Do the work of a relay that was killed, in a thread; None where it was not."""
+        while self._outputs.channels and not _has_ended(relay.pid):
+            # After a fault the relay goes on without reports.
+            if self._ended.wait(_TAIL_S):
+                break
+        if not self._outputs.channels or self._ended.is_set():
+            return None
+        for channel in self._outputs.channels:
+            # The loop closes it at its end, which our own stdout and stderr must survive.
+            channel.sink.fd = fcntl.fcntl(channel.sink.fd, fcntl.F_DUPFD_CLOEXEC, 3)
+        (orders, control), (report, reports) = os.pipe(), os.pipe()
+        os.set_blocking(control, False)
+        os.set_blocking(reports, False)
+        loop = process.RelayLoop(self._outputs.channels, orders, reports, os.getpgrp())
+        self._outputs.channels = []
+        threading.Thread(target=loop.run_on, name="joulecast-relay", daemon=True).start()
+        with self._ordering:
+            if self._process is not None:
+                os.close(relay.control)
+                os.close(relay.report)
+                self._process = _Process(relay.pid, control, report)
+        self._insist(process.STILL if self._asked else process.GO_ON)
+        return self._process
 
     def _take_in(self, data: bytes) -> bytes:
         """Handle all complete frames in `data`. Returns the rest."""
@@ -272,6 +308,8 @@ class Relay:
                 break
             if kind == process.DONE:
                 self._answered.set()
+            elif kind == process.CLOSED:
+                self._outputs.close_source(data[end - 1])
             elif kind == process.LOST:
                 self.lost += 1
                 self._pass_to_reader(1, b"\n", t_s)
@@ -302,6 +340,13 @@ class Relay:
             except Exception as error:
                 # The command's output must be passed on all the same.
                 self.fault = f"{type(error).__name__}: {error}"
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
 
 
 def _one_line(text: str) -> bytes:

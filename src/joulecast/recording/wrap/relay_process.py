@@ -20,8 +20,8 @@ from .outputs import Channel, OutputSink
 
 FRAME = struct.Struct("=BHd")
 """Header of a message to joulecast: kind (1 or 2: bytes of that stream), length, monotonic time."""
-LOST, DONE = 0, 3
-"""Other kinds: bytes were dropped here; the order `STILL` was carried out."""
+LOST, DONE, CLOSED = 0, 3, 4
+"""Other kinds: bytes were dropped here; the order `STILL` was carried out; a stream was closed."""
 STATUS, NO_STATUS, STILL, GO_ON, MESSAGE = b"S", b"N", b"P", b"R", b"M"
 """First bytes of the orders from joulecast, one a line.
 
@@ -59,6 +59,8 @@ class RelayLoop:
         # Messages of joulecast that are not written yet.
         self._messages: list[bytes] = []
         self._lost = False
+        # Streams that were closed, which joulecast is not informed of yet.
+        self._closed: list[int] = []
         # Bytes that each channel must still pass on before the answer.
         self._waiting: dict[Channel, int] | None = None
         # Not sent yet.
@@ -79,7 +81,14 @@ class RelayLoop:
         finally:
             self._leave_stderr()
 
-    def copy_only(self) -> None:
+    def run_on(self) -> None:
+        """As `run`; after a fault the command's output is still passed on."""
+        try:
+            self.run()
+        except Exception:
+            self._copy_only()
+
+    def _copy_only(self) -> None:
         """Only copy the output: after a fault in any other part of this process."""
         self._disconnect()
         self._stderr = None
@@ -116,6 +125,8 @@ class RelayLoop:
         if self._control in ready:
             self._read_orders()
         self._write_messages()
+        while self._closed and self._send(CLOSED, bytes(self._closed[:1]), time.monotonic()):
+            del self._closed[0]
         self._answer()
         if self._stderr is not None and time.monotonic() >= self._draw_s:
             self._draw(self._stderr)
@@ -126,7 +137,8 @@ class RelayLoop:
         reads += [sink.fd for sink in sinks if sink.reports_its_end and not sink.broken]
         reads += [self._control] if self._control >= 0 else []
         writes = [sink.fd for sink in sinks if sink.busy]
-        writes += [self._report] if self._answers and self._report >= 0 else []
+        owes = self._answers or self._closed
+        writes += [self._report] if owes and self._report >= 0 else []
         ready, room, _ = select.select(reads, writes, [], self._timeout_s())
         return ready, room
 
@@ -158,6 +170,7 @@ class RelayLoop:
     def _close(self, channel: Channel) -> None:
         os.close(channel.source)
         self._channels.remove(channel)
+        self._closed.append(channel.stream)
         # Its readers may be waiting for the end of the output.
         if channel.sink not in self._sinks():
             channel.sink.write_out()
@@ -339,12 +352,7 @@ def serve(channels: Sequence[Channel], control: int, report: int, job: int) -> N
             os.chdir("/")
         own = {control, report, *(c.source for c in channels), *(c.sink.fd for c in channels)}
         _close_all_but(own)
-        relay = RelayLoop(channels, control, report, job)
-        try:
-            relay.run()
-        except Exception:
-            # After a fault the command's output must still be passed on.
-            relay.copy_only()
+        RelayLoop(channels, control, report, job).run_on()
     finally:
         os._exit(0)
 

@@ -27,6 +27,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ DATA = ROOT / "tests" / "data" / "progress"
 TRAINERS = ROOT / "benchmarks" / "trainers"
 COLUMNS = 100
 MAX_BYTES = 30_000
+MAX_WAIT_S = 2.0
 TIMEOUT_S = 300.0
 
 
@@ -155,7 +157,12 @@ def record(recording: Recording, python: str, terminal: bool, folder: Path) -> P
     with tempfile.TemporaryDirectory() as scratch:
         truth = Path(scratch) / "truth.jsonl"
         env = dict(os.environ, PROGRESS_TRUTH=str(truth), PYTHONDONTWRITEBYTECODE="1")
-        env |= {"TERM": "xterm-256color", "HOME": scratch, "OMP_NUM_THREADS": "1"}
+        env |= {
+            "TERM": "xterm-256color",
+            "HOME": scratch,
+            "MPLCONFIGDIR": tempfile.gettempdir(),
+            "OMP_NUM_THREADS": "1",
+        }
         if not terminal:
             # As `joulecast run` does.
             env["PYTHONUNBUFFERED"] = "1"
@@ -188,6 +195,7 @@ def record(recording: Recording, python: str, terminal: bool, folder: Path) -> P
     }
     private = {scratch: "/tmp/run", str(Path(python).parent.parent): "/venv", str(ROOT): "/src"}
     rows = [[round(t - started, 3), stream, _without(text, private)] for t, stream, text in chunks]
+    header, rows = shortened(header, rows)
     path = folder / file_name(recording, version, terminal)
     lines = [json.dumps(row, ensure_ascii=False) for row in _thinned(rows)]
     path.write_text("\n".join([json.dumps(header, ensure_ascii=False), *lines]) + "\n")
@@ -282,6 +290,35 @@ def _phases(events: Iterable[dict[str, Any]], started: float) -> list[list[Any]]
             else:
                 phases.append([event["name"], begin, end])
     return phases
+
+
+def shortened(
+    header: dict[str, Any], rows: list[list[Any]]
+) -> tuple[dict[str, Any], list[list[Any]]]:
+    """Without the long waits before and after the training, in which a busy machine imports.
+
+    Of a wait of more than `MAX_WAIT_S` without output, step or phase so much is left.
+    """
+    epochs, phases = header["epochs"], header["phases"]
+    steps = header["steps_s"] or [epochs[0]["begin_s"], epochs[-1]["last_step_s"]]
+    times = [0.0, header["run_end_s"], steps[0], steps[-1], *(row[0] for row in rows)]
+    times = sorted({*times, *(t for _, begin, end in phases for t in (begin, end))})
+    waits = [
+        (later, later - t - MAX_WAIT_S)
+        for t, later in pairwise(times)
+        if later - t > MAX_WAIT_S and (later <= steps[0] or t >= steps[-1])
+    ]
+
+    def moved(t: float) -> float:
+        return round(t - sum(wait for end, wait in waits if t >= end), 3)
+
+    moments = ("begin_s", "first_step_s", "last_step_s")
+    return header | {
+        "epochs": [epoch | {name: moved(epoch[name]) for name in moments} for epoch in epochs],
+        "steps_s": header["steps_s"] and [moved(t) for t in header["steps_s"]],
+        "phases": [[name, moved(begin), moved(end)] for name, begin, end in phases],
+        "run_end_s": moved(header["run_end_s"]),
+    }, [[moved(t), stream, text] for t, stream, text in rows]
 
 
 def _thinned(rows: list[list[Any]]) -> list[list[Any]]:

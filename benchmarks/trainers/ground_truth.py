@@ -79,6 +79,10 @@ class Truth:
         began = time.monotonic()
         time.sleep(seconds)
         yield
+        self.past_phase(name, began)
+
+    def past_phase(self, name: str, began: float) -> None:
+        """A phase that began at this instant of the monotonic clock ends now."""
         self._write(event="phase", name=name, begin=began, end=time.monotonic())
 
 

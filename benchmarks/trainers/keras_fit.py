@@ -16,6 +16,10 @@ from ground_truth import EPOCHS, STEPS, truth
 class Times(keras.callbacks.Callback):  # type: ignore[misc]
     """Takes the time of the steps and writes the true epochs down."""
 
+    def __init__(self, evaluation: str = "validation") -> None:
+        super().__init__()
+        self.evaluation = evaluation
+
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """An epoch begins."""
         truth.begin(epoch + 1)
@@ -28,7 +32,7 @@ class Times(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
         """A step of the validation, or of the final test."""
-        with truth.phase("validation", 0.04):
+        with truth.phase(self.evaluation, 0.04):
             pass
 
 
@@ -48,7 +52,7 @@ def main(variant: str) -> None:
         validation_data=(x[:40], y[:40]),
         callbacks=[Times()],
     )
-    model.evaluate(x[:80], y[:80], batch_size=8, callbacks=[Times()])
+    model.evaluate(x[:80], y[:80], batch_size=8, callbacks=[Times("test")])
 
 
 if __name__ == "__main__":

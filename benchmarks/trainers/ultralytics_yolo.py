@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,16 @@ def epoch_ends(_: Any) -> None:
     truth.end()
 
 
+def validation_begins(validator: Any) -> None:
+    """A validation, of an epoch or the final one."""
+    validator.began = time.monotonic()
+
+
+def validation_ends(validator: Any) -> None:
+    """It is over."""
+    truth.past_phase("validation" if validator.training else "test", validator.began)
+
+
 def main(variant: str) -> None:
     """Train."""
     truth.plan(EPOCHS, IMAGES // 4)
@@ -58,6 +69,8 @@ def main(variant: str) -> None:
     model.add_callback("on_train_epoch_start", epoch_begins)
     model.add_callback("on_train_batch_end", batch_ends)
     model.add_callback("on_train_epoch_end", epoch_ends)
+    model.add_callback("on_val_start", validation_begins)
+    model.add_callback("on_val_end", validation_ends)
     folder = Path(tempfile.mkdtemp())
     model.train(
         data=str(dataset(folder)),

@@ -14,7 +14,7 @@ from bisect import bisect_left
 from ..base import NOTHING, Forecast, OnlineForecaster, Work
 from .tally import Tally
 
-# Epochs, as in the paper.
+# Epochs, as in the paper: from which on power is stable, and how many represent the rest.
 STABLE_FROM = 10
 WINDOW = 5
 # Rounding of progress that is a sum of steps.
@@ -22,19 +22,9 @@ _ROUNDING = 1e-9
 
 
 class StepForecaster(OnlineForecaster):
-    """What both forms share: finished work, and the window in it.
+    """What both forms share: finished work, and the window in it."""
 
-    Args:
-        stable_from: progress (epochs) from which power is stable.
-        window: progress (epochs) from there on that represents the rest.
-    """
-
-    def __init__(self, stable_from: float = STABLE_FROM, window: float = WINDOW) -> None:
-        if not (stable_from >= 0 and window > 0):
-            raise ValueError(
-                f"stable_from={stable_from}, window={window}: must be 0 or more, and above 0"
-            )
-        self._stable_from, self._window = stable_from, window
+    def __init__(self) -> None:
         self._so_far = Tally()
         # Progress at the end of each work.
         self._edges = [0.0]
@@ -60,7 +50,7 @@ class StepForecaster(OnlineForecaster):
 
     def stable(self) -> float | None:
         """Progress from which power is stable; None while that is unknown."""
-        return self._stable_from
+        return STABLE_FROM
 
     @abstractmethod
     def _energy(self, window: Tally, remaining: float, duration_s: float) -> float:
@@ -72,7 +62,7 @@ class StepForecaster(OnlineForecaster):
         if stable is None:
             return None
         first = bisect_left(self._edges, stable - _ROUNDING)
-        last = bisect_left(self._edges, stable + self._window - _ROUNDING)
+        last = bisect_left(self._edges, stable + WINDOW - _ROUNDING)
         if first == last or last == len(self._edges):
             return None
         window = Tally()

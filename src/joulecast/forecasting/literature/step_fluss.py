@@ -11,7 +11,7 @@ import numpy as np
 from ...analysis.power import stabilize
 from ...recording.model import Array
 from ..base import Work
-from .step import WINDOW, StepEnergy, StepForecaster, StepPower
+from .step import StepEnergy, StepForecaster, StepPower
 
 # The time of a search grows with the square of the trace, so that not every work starts one.
 _GROWTH = 1.1
@@ -22,8 +22,8 @@ Search = Callable[[Array, Array], float | None]
 class _OnTrace(StepForecaster):
     """The stabilizing point is that of the trace: `search` returns its time (s)."""
 
-    def __init__(self, window: float = WINDOW, search: Search = stabilize.stabilizing_time) -> None:
-        super().__init__(window=window)
+    def __init__(self, search: Search = stabilize.stabilizing_time) -> None:
+        super().__init__()
         self._find = search
         # Time, mean power, and progress at the start of each segment.
         self._times: list[float] = []

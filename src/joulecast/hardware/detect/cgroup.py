@@ -13,6 +13,8 @@ from .files import Tree
 
 # v1 writes "no limit" as the largest page-aligned number.
 _UNLIMITED = 1 << 60
+# A blank in a path of mountinfo is written as \040.
+_OCTAL = re.compile(r"\\([0-7]{3})")
 V2 = ""
 """The controller of the single hierarchy of version 2."""
 
@@ -70,7 +72,7 @@ def _mounts(mountinfo: str, tree: Tree) -> dict[str, tuple[str, str]]:
         places, kinds = before.split(), after.split()
         if len(places) < 5 or len(kinds) < 3:
             continue
-        where = places[3], _unescape(places[4])
+        where = places[3], _OCTAL.sub(lambda m: chr(int(m[1], 8)), places[4])
         if kinds[0] == "cgroup2":
             mounts.setdefault("", where)
         elif kinds[0] == "cgroup":
@@ -84,10 +86,6 @@ def _mounts(mountinfo: str, tree: Tree) -> dict[str, tuple[str, str]]:
             if tree.exists(f"sys/fs/cgroup/{controller}"):
                 mounts[controller] = ("/", f"/sys/fs/cgroup/{controller}")
     return mounts
-
-
-def _unescape(path: str) -> str:
-    return re.sub(r"\\([0-7]{3})", lambda m: chr(int(m[1], 8)), path)
 
 
 def _folders(mount: tuple[str, str] | None, path: str) -> list[str]:

@@ -7,6 +7,7 @@ are those of systemd-detect-virt (systemd, src/basic/virt.c) and cloud-init (too
 import re
 from dataclasses import dataclass
 
+from ..catalog.data_file import data_file
 from .files import Tree
 
 
@@ -33,61 +34,7 @@ class Machine:
     instance_type: str | None = None
 
 
-# (hypervisor, pattern of any of the fields below)
-_HYPERVISORS = (
-    ("KVM", r"^(QEMU|KVM|OpenStack|Nutanix AHV|KubeVirt|Alibaba Cloud|Amazon EC2|DigitalOcean)"),
-    ("KVM", r"^(Google Compute Engine|Droplet|Hetzner|Vultr|Linode|Akamai|Scaleway|UpCloud)"),
-    ("KVM", r"^(Exoscale|Tencent Cloud|Huawei Cloud|oVirt|Red Hat|Cloud Hypervisor)"),
-    ("VMware", r"^VMware"),
-    ("VirtualBox", r"^(innotek GmbH|VirtualBox)"),
-    ("Xen", r"^Xen|\.amazon$"),
-    ("Parallels", r"^Parallels"),
-    ("bhyve", r"^BHYVE"),
-    ("Apple Virtualization", r"^Apple Virtualization"),
-    ("Bochs", r"^Bochs"),
-)
 _HYPERVISOR_FIELDS = ("product_name", "sys_vendor", "board_vendor", "bios_vendor", "bios_version")
-
-# ds-identify, dscheck_Azure.
-_AZURE_ASSET_TAG = "7783-7084-3265-9085-8269-3286-77"
-# (cloud, DMI fields, pattern); the second pattern of AWS is that of instances on Xen.
-_CLOUDS = (
-    ("AWS", ("sys_vendor", "bios_vendor"), r"^Amazon EC2"),
-    ("AWS", ("bios_version",), r"\.amazon$"),
-    ("Google Cloud", ("product_name",), r"^Google Compute Engine"),
-    ("Azure", ("chassis_asset_tag",), rf"^{_AZURE_ASSET_TAG}$"),
-    ("Oracle Cloud", ("chassis_asset_tag",), r"^OracleCloud"),
-    ("Alibaba Cloud", ("sys_vendor", "product_name"), r"^Alibaba Cloud"),
-    ("DigitalOcean", ("sys_vendor",), r"^DigitalOcean"),
-    ("Hetzner", ("sys_vendor",), r"^Hetzner"),
-    ("Tencent Cloud", ("sys_vendor",), r"^Tencent Cloud"),
-    ("Huawei Cloud", ("sys_vendor", "chassis_asset_tag"), r"^(Huawei Cloud|HUAWEICLOUD)"),
-    ("IBM Cloud", ("chassis_asset_tag",), r"^ibmcloud"),
-    ("Vultr", ("sys_vendor",), r"^Vultr"),
-    ("Akamai (Linode)", ("sys_vendor",), r"^(Akamai|Linode)"),
-    ("Scaleway", ("sys_vendor",), r"^Scaleway"),
-    ("UpCloud", ("sys_vendor",), r"^UpCloud"),
-    ("Exoscale", ("sys_vendor",), r"^Exoscale"),
-    ("OpenStack", ("product_name", "chassis_asset_tag"), r"^OpenStack"),
-)
-
-# SMBIOS reference specification (DMTF DSP0134), table "System Enclosure or Chassis Types"
-_CHASSIS = {
-    **dict.fromkeys((3, 4, 5, 6, 7, 13, 15, 16, 24, 35, 36), "desktop"),
-    **dict.fromkeys((8, 9, 10, 14, 30, 31, 32), "laptop"),
-    **dict.fromkeys((17, 23, 25, 28, 29), "server"),
-}
-
-# CLOUDH is Cloud Hypervisor.
-_ACPI_OEMS = {
-    "BOCHS": "KVM",
-    "CLOUDH": "KVM",
-    "FIRECK": "Firecracker",
-    "VBOX": "VirtualBox",
-    "VMWARE": "VMware",
-    "VRTUAL": "Hyper-V",
-    "XEN": "Xen",
-}
 # gVisor, pkg/sentry/syscalls/linux/linux64.go.
 _GVISOR_BUILD = "Sun Jan 10 15:06:54 PST 2016"
 _PLACEHOLDERS = (
@@ -112,7 +59,7 @@ def detect_machine(tree: Tree, notes: list[str]) -> Machine:
     return Machine(
         vendor=dmi.get("sys_vendor"),
         product=product or tree.text("proc/device-tree/model"),
-        chassis=None if virtual else _CHASSIS.get(_number(dmi.get("chassis_type"))),
+        chassis=None if virtual else _chassis(dmi.get("chassis_type")),
         virtual=virtual,
         hypervisor=hypervisor,
         cloud=cloud,
@@ -130,8 +77,10 @@ def _read_dmi(tree: Tree) -> dict[str, str]:
     }
 
 
-def _number(text: str | None) -> int:
-    return int(text) if text and text.isdecimal() else 0
+def _chassis(number: str | None) -> str | None:
+    kinds = data_file("machines")["chassis"].items()
+    known = number is not None and number.isdecimal()
+    return next((kind for kind, numbers in kinds if known and int(number or 0) in numbers), None)
 
 
 def _hypervisor_flag(tree: Tree) -> bool | None:
@@ -165,7 +114,8 @@ def _named_hypervisor(tree: Tree, dmi: dict[str, str]) -> str | None:
     if tree.text("sys/hypervisor/type") == "xen":
         return "Xen"
     acpi = (tree.raw("sys/firmware/acpi/tables/FACP", 16) or b"")[10:16]
-    oem = _ACPI_OEMS.get(acpi.decode("ascii", "replace").strip(" \0"))
+    oems: dict[str, str] = data_file("machines")["acpi_oems"]
+    oem = oems.get(acpi.decode("ascii", "replace").strip(" \0"))
     if oem == "Firecracker":
         return oem
     return _hypervisor_of_dmi(dmi) or oem or _hypervisor_of_kernel(tree)
@@ -175,10 +125,7 @@ def _hypervisor_of_dmi(dmi: dict[str, str]) -> str | None:
     product = dmi.get("sys_vendor"), dmi.get("product_name")
     if product == ("Microsoft Corporation", "Virtual Machine"):
         return "Hyper-V"
-    for name, pattern in _HYPERVISORS:
-        if any(re.search(pattern, dmi.get(key, "")) for key in _HYPERVISOR_FIELDS):
-            return name
-    return None
+    return _matching("hypervisors", dmi)
 
 
 def _hypervisor_of_kernel(tree: Tree) -> str | None:
@@ -197,8 +144,15 @@ def _hypervisor_of_kernel(tree: Tree) -> str | None:
 
 
 def _cloud(tree: Tree, dmi: dict[str, str]) -> str | None:
-    for cloud, keys, pattern in _CLOUDS:
-        if any(re.search(pattern, dmi.get(key, "")) for key in keys):
-            return cloud
     # Instances on Xen without DMI.
-    return "AWS" if (tree.text("sys/hypervisor/uuid") or "").startswith("ec2") else None
+    on_xen = (tree.text("sys/hypervisor/uuid") or "").startswith("ec2")
+    return _matching("clouds", dmi) or ("AWS" if on_xen else None)
+
+
+def _matching(table: str, dmi: dict[str, str]) -> str | None:
+    """The name of the first row of a table of which a field of DMI has the pattern."""
+    for row in data_file("machines")[table]:
+        fields = row.get("fields", _HYPERVISOR_FIELDS)
+        if any(re.search(row["pattern"], dmi.get(field, "")) for field in fields):
+            return str(row["name"])
+    return None

@@ -2,50 +2,16 @@ r"""Tables as LaTeX that needs `booktabs` and `graphicx`: every text escaped, ev
 pdflatex can set, or `?`.
 """
 
+import tomllib
 import unicodedata
 from collections.abc import Sequence
+from pathlib import Path
 
 from ..documents.model import ReportTable, text_of
 
-_ESCAPES = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "#": r"\#",
-    "_": r"\_",
-    "%": r"\%",
-    "^": r"\textasciicircum{}",
-    "~": r"\textasciitilde{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
-    "'": r"\textquotesingle{}",
-    "`": r"\textasciigrave{}",
-    # So that two of them stay two.
-    "-": "-{}",
-    "…": r"\ldots{}",
-    "·": r"\textperiodcentered{}",
-    "\u00d7": r"$\times$",
-    "±": r"$\pm$",
-    "°": r"$^\circ$",
-    "µ": r"$\mu$",
-    "μ": r"$\mu$",
-    "²": r"$^2$",
-    "₂": r"$_2$",
-    "≈": r"$\approx$",
-    "≤": r"$\le$",
-    "≥": r"$\ge$",
-    "δ": r"$\delta$",
-    "η": r"$\eta$",
-    "\u03c1": r"$\rho$",
-    "ω": r"$\omega$",
-    "\u2013": "--",
-    "—": "---",
-    "€": "EUR ",
-}
+_ESCAPES: dict[str, str] = tomllib.loads(
+    Path(__file__).with_name("latex.toml").read_text(encoding="utf-8")
+)
 _STAND_IN = "?"
 # Scaled down to the width of the text where it is wider.
 _FITTING = r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"

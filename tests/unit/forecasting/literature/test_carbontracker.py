@@ -20,13 +20,6 @@ def test_mean_of_the_first_epochs_times_the_number_of_them():
     assert (forecast.energy.low, forecast.energy.high) == (None, None)
 
 
-def test_the_published_tool_uses_one_epoch():
-    forecast = after(CarbonTracker(epochs=1), WORKS).forecast(10)
-    assert (forecast.energy.value, forecast.duration.value) == (9000, 300)
-    steps = after(CarbonTracker(epochs=1), [Work(0.1, 3, 90)] * 10 + WORKS[1:])
-    assert steps.forecast(10).energy.value == pytest.approx(9000)
-
-
 def test_nothing_seen_or_nothing_to_forecast():
     assert CarbonTracker().forecast(10) is None
     assert after(CarbonTracker(), [Work(0, 5, 5)]).forecast(10) is None
@@ -41,8 +34,3 @@ def test_never_below_the_energy_so_far():
     assert forecaster.forecast(1).energy.value == 1000
     assert forecaster.forecast(2, Work(0, 50, 500)).energy.value == 1500
     assert forecaster.forecast(2, Work(0, 50, 500)).duration.value == 70
-
-
-def test_a_mean_of_no_epochs_is_refused():
-    with pytest.raises(ValueError, match="epochs=0"):
-        CarbonTracker(epochs=0)

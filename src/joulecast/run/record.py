@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -103,7 +104,7 @@ def record(
             tags={str(key): str(value) for key, value in dict(tags or {}).items()},
             interval_s=_number(interval, parse_duration),
             scope=scope,
-            ledger=None if ledger is None else Path(ledger) if not _is_url(ledger) else str(ledger),
+            ledger=None if ledger is None else os.fspath(ledger),
             idle_s=_number(idle, parse_duration),
             idle_power_w=_watts(idle_power),
             live=bool(live),
@@ -133,10 +134,6 @@ def _rule(rule: str | EarlyStopping | None) -> EarlyStopping | None:
     from ..forecasting.early_stopping import rule as early_stopping
 
     return early_stopping.parse(rule)
-
-
-def _is_url(ledger: str | Path) -> bool:
-    return isinstance(ledger, str) and "://" in ledger
 
 
 def _script_name() -> str:

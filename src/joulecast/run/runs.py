@@ -49,8 +49,8 @@ def runs(
     now = time.time()
     if status is not None and status not in list(Status):
         raise UsageError(f"status {status!r}: use one of {', '.join(Status)}")
-    first = None if since is None else _instant(since, now)
-    end = None if until is None else _instant(until, now, end_of_day=True)
+    first = None if since is None else parse_instant(since, now)
+    end = None if until is None else parse_instant(until, now, end_of_day=True)
     with open_ledger(ledger, create=ledger is None) as opened:
         return opened.runs(
             *patterns,
@@ -63,15 +63,13 @@ def runs(
         )
 
 
-def _instant(value: str | float, now: float, end_of_day: bool = False) -> float:
-    return value if isinstance(value, float | int) else parse_instant(value, now, end_of_day)
-
-
-def parse_instant(text: str, now: float, end_of_day: bool = False) -> float:
+def parse_instant(text: str | float, now: float, end_of_day: bool = False) -> float:
     """Seconds since 1970 from `2026-01-31`, `2026-01-31T14:30` (local time), or `7d` (ago).
 
-    Raises `UsageError`.
+    A number is already that. Raises `UsageError`.
     """
+    if not isinstance(text, str):
+        return text
     try:
         if not _DAY.match(text):
             return now - parse_duration(text)

@@ -80,7 +80,7 @@ class Plug:
             self._read = self._shelly() if self.address.scheme == "shelly" else self._tasmota
         watts = self._read()
         if not (math.isfinite(watts) and watts >= 0):
-            raise PlugError(f"plug {self.address}: {watts:g} W cannot be the power of a machine")
+            raise self._error(f"{watts:g} W cannot be the power of a machine")
         return watts
 
     def _shelly(self) -> Callable[[], float]:
@@ -97,17 +97,15 @@ class Plug:
                 continue
             if "apower" in status:
                 return lambda: self._number(self._get(path), "apower")
-        raise PlugError(f"plug {self.address}: it has no channel {channel} that measures power")
+        raise self._no_channel()
 
     def _gen1(self, channel: int) -> float:
         try:
             status = self._get(f"/meter/{channel}")
         except _NotThereError:
-            raise PlugError(
-                f"plug {self.address}: it has no channel {channel} that measures power"
-            ) from None
+            raise self._no_channel() from None
         if status.get("is_valid") is False:
-            raise PlugError(f"plug {self.address}: it reports that its reading is not valid")
+            raise self._error("it reports that its reading is not valid")
         return self._number(status, "power")
 
     def _tasmota(self) -> float:
@@ -121,20 +119,18 @@ class Plug:
         sensors = answer.get("StatusSNS")
         energy = sensors.get("ENERGY") if isinstance(sensors, dict) else None
         if not isinstance(energy, dict):
-            raise PlugError(f"plug {self.address}: it measures no power (no StatusSNS.ENERGY)")
+            raise self._error("it measures no power (no StatusSNS.ENERGY)")
         power = energy.get("Power")
         if isinstance(power, list):
             if self.address.channel >= len(power):
-                raise PlugError(
-                    f"plug {self.address}: it has {len(power)} channels, numbered from 0"
-                )
+                raise self._error(f"it has {len(power)} channels, numbered from 0")
             return self._number({"Power": power[self.address.channel]}, "Power")
         return self._number(energy, "Power")
 
     def _number(self, answer: dict[str, Any], key: str) -> float:
         value = answer.get(key)
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise PlugError(f"plug {self.address}: its answer has no number {key!r}")
+            raise self._error(f"its answer has no number {key!r}")
         return float(value)
 
     def _get(self, path: str) -> dict[str, Any]:
@@ -164,6 +160,12 @@ class Plug:
             f"plug {self.address} {error.problem}: check its address, and that this machine is in "
             "its network"
         )
+
+    def _no_channel(self) -> PlugError:
+        return self._error(f"it has no channel {self.address.channel} that measures power")
+
+    def _error(self, problem: str) -> PlugError:
+        return PlugError(f"plug {self.address}: {problem}")
 
     def _refused(self) -> PlugError:
         if self.address.password is not None:

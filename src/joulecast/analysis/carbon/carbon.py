@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -122,41 +122,27 @@ def carbon(
         _seconds("--held-for", held_for),
         None if tariff is None else parse_tariff(tariff),
     )
+    from ...ledger import open_ledger
+    from ...wall.wall_energy import summary_of
+
     # An impossible site raises an error before anything is read.
     pricing.site(None)
-    named = [s for s, energy in zip(sources, energies, strict=True) if energy is None]
     runs = []
-    with _ledger_of(named, ledger) as opened, LateBar("runs", len(sources)) as bar:
+    with ExitStack() as stack, LateBar("runs", len(sources)) as bar:
+        opened: Ledger | None = None
         for each, energy in zip(sources, energies, strict=True):
-            if energy is None:
-                runs.append(pricing.of_run(_summary(each, opened)))
-            else:
+            if energy is not None:
                 name = each if isinstance(each, str) else str(each).partition(" (")[0]
                 runs.append(pricing.of_energy(name, energy))
+            elif isinstance(each, Summary):
+                runs.append(pricing.of_run(each))
+            else:
+                opened = opened or stack.enter_context(open_ledger(ledger, create=False))
+                runs.append(pricing.of_run(summary_of(opened.load(str(each)), opened)))
             bar.advance(1)
     live = pricing.live
     answer = None if live is None else LiveAnswer(live.provider.name, live.zone, live.error)
     return CarbonReport(answer, runs, add(runs))
-
-
-def _ledger_of(
-    runs: Sequence[Source], ledger: str | Path | None
-) -> AbstractContextManager[Ledger | None]:
-    """The opened ledger, where a run is given by its name."""
-    if not any(isinstance(run, str) for run in runs):
-        return nullcontext()
-    from ...ledger import open_ledger
-
-    return open_ledger(ledger, create=False)
-
-
-def _summary(run: Source, ledger: Ledger | None) -> Summary:
-    if isinstance(run, Summary):
-        return run
-    assert isinstance(run, str) and ledger is not None
-    from ...wall.wall_energy import summary_of
-
-    return summary_of(ledger.load(run), ledger)
 
 
 def _energy(source: Source) -> Estimate | None:

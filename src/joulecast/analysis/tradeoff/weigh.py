@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ...column_units import Unit
 from ...errors import BadInputError, UsageError
 from ...result import Result
+from ..carbon.cost import KWH_J
 from ..statistics.medians import Median, median
 from ..statistics.resampling import draws_for, medians_drawn
 from ..table.columns import Array, Table
@@ -23,8 +24,6 @@ from .pareto import on_front
 
 Compare = Callable[[int, int], ConfigurationPair]
 """Two configurations by their positions compared, that of lower cost first."""
-
-J_PER_KWH = 3.6e6
 
 # A smaller cost counts as zero.
 _MIN_COST = 1e-18
@@ -314,7 +313,7 @@ def _configuration(
 
 
 def _per_kwh(per_cost: float | None, cost: CostColumn) -> float | None:
-    return None if per_cost is None or not cost.is_energy else per_cost * J_PER_KWH
+    return None if per_cost is None or not cost.is_energy else per_cost * KWH_J
 
 
 def _index(names: Sequence[str], name: str) -> int:

@@ -69,7 +69,9 @@ def score_online(
     scored: list[ScoredForecast] = []
     by_group: dict[str, list[ScoredForecast]] = {s.group: [] for s in usable if s.group is not None}
     for subject in usable:
-        made = forecasts(subject.history, at, _forecasters(methods, subject.context))
+        able = {n: m for n, m in methods.items() if m.missing(subject.context) is None}
+        forecasters = {name: method.build(subject.context) for name, method in able.items()}
+        made = forecasts(subject.history, at, forecasters)
         scored += made
         if subject.group is not None:
             by_group[subject.group] += made
@@ -161,14 +163,6 @@ def _score(name: str, seen: int, group: Sequence[ScoredForecast]) -> OnlineScore
         else None,
         duration_reason=None if timed else "a run has no duration",
     )
-
-
-def _forecasters(
-    methods: Mapping[str, OnlineMethod], context: RunContext
-) -> dict[str, OnlineForecaster]:
-    """A new forecaster of each method that can be built for a run."""
-    able = {name: method for name, method in methods.items() if method.missing(context) is None}
-    return {name: method.build(context) for name, method in able.items()}
 
 
 def _unscored(

@@ -82,21 +82,23 @@ baseline = click.option(
     help="Group that the others are compared with. [default: compare shows every pair; tradeoff "
     "takes the group of best quality]",
 )
-_TABLE = (
-    click.argument("source", nargs=-1, metavar="[DATA.csv|RUN...]"),
-    tags,
-    where,
-    ledger,
+
+
+def together(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Several arguments and options as one decorator, in this order in the help."""
+
+    def decorate(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+# What `load_table` takes.
+table = together(
+    click.argument("source", nargs=-1, metavar="[DATA.csv|RUN...]"), tags, where, ledger
 )
-
-
-def table(command: F) -> F:
-    """What `load_table` takes: DATA.csv or RUN..., `--tag`, `--where`, `--ledger`."""
-    for option in reversed(_TABLE):
-        command = option(command)
-    return command
-
-
 minimize = flag("--minimize", help="Treat lower values of --quality as better, as for a loss.")
 
 
@@ -127,12 +129,8 @@ stabilization = click.option(
     "or of its shape (fluss; slower, needs joulecast[analysis]).",
 )
 
-_TARIFF = click.option(
-    "--tariff",
-    metavar="PRICE",
-    help="Price of electricity per kWh: 0.32, or 0.32EUR/kWh. [default: no cost is shown]",
-)
-_GRID = (
+# What turns energy into CO2.
+grid = together(
     click.option(
         "--region",
         metavar="COUNTRY",
@@ -152,15 +150,12 @@ _GRID = (
         help="Power usage effectiveness: facility energy / IT energy.",
     ),
 )
-
-
-def grid(command: F) -> F:
-    """Options that turn energy into CO2: `--region`, `--carbon-intensity` and `--pue`."""
-    for option in reversed(_GRID):
-        command = option(command)
-    return command
-
-
-def site(command: F) -> F:
-    """The same, and `--tariff` for money."""
-    return _TARIFF(grid(command))
+# And into money.
+site = together(
+    click.option(
+        "--tariff",
+        metavar="PRICE",
+        help="Price of electricity per kWh: 0.32, or 0.32EUR/kWh. [default: no cost is shown]",
+    ),
+    grid,
+)

@@ -104,6 +104,36 @@ class Estimate:
             own_high=None if self.own_high is None else self.own_high * factor,
         )
 
+    def minus(self, other: Estimate) -> Estimate:
+        """The difference to an estimate by the same meters, in the same unit; it may be negative.
+
+        The error that all readings of a meter share applies to the difference. Their own errors are
+        independent and add in quadrature; where the two are not kept apart, all error is own.
+        """
+        value = self.value - other.value
+        below, above = self._own_sides
+        less_below, less_above = other._own_sides
+        # The lower bound of a difference has the upper bound of what is taken away.
+        own_below, own_above = math.hypot(below, less_above), math.hypot(above, less_below)
+        ratio = abs(value / self.value) if self.value else 0.0
+        shared_below = math.sqrt(max(0.0, (self.value - self.low) ** 2 - below**2)) * ratio
+        shared_above = math.sqrt(max(0.0, (self.high - self.value) ** 2 - above**2)) * ratio
+        return replace(
+            self,
+            value=value,
+            low=value - math.hypot(own_below, shared_below),
+            high=value + math.hypot(own_above, shared_above),
+            own_low=None if self.own_low is None else value - own_below,
+            own_high=None if self.own_high is None else value + own_above,
+        )
+
+    @property
+    def _own_sides(self) -> tuple[float, float]:
+        """Half-widths below and above of its own error; of all of it where it is not kept apart."""
+        low = self.low if self.own_low is None else self.own_low
+        high = self.high if self.own_high is None else self.own_high
+        return self.value - low, high - self.value
+
     def to_json(self) -> dict[str, Any]:
         """The form every JSON document of joulecast uses for an estimate."""
         return asdict(self) | {"provenance": str(self.provenance), "mix": dict(self.mix)}
@@ -146,7 +176,15 @@ def add_independent(parts: Iterable[Estimate]) -> Estimate | None:
     value = math.fsum(p.value for p in parts)
     below = math.hypot(*(p.value - p.low for p in parts))
     above = math.hypot(*(p.high - p.value for p in parts))
-    return Estimate(value, value - below, value + above, units.pop(), *provenance_of_sum(parts))
+    own: dict[str, float] = {}
+    if any(p.own_low is not None for p in parts):
+        own_below, own_above = zip(*(p._own_sides for p in parts), strict=True)
+        own["own_low"] = value - math.hypot(*own_below)
+        own["own_high"] = value + math.hypot(*own_above)
+    provenance, mix = provenance_of_sum(parts)
+    return Estimate(
+        value, value - below, value + above, units.pop(), provenance, mix, **own, reason=None
+    )
 
 
 # --- reading what people write -------------------------------------------------------------------

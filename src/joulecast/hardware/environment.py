@@ -20,7 +20,7 @@ from .detect.gpu_nvidia import detect_nvidia
 from .detect.host import Host, detect_host
 from .detect.interpreter import interpreter_of
 from .detect.machine import Machine, detect_machine
-from .detect.microarchitecture import arm_product
+from .detect.microarchitecture import arm_name
 from .detect.software import Software, detect_software
 
 T = TypeVar("T")
@@ -157,11 +157,12 @@ def _name_arm_product(cpu: DetectedCpu, machine: Machine, notes: list[str]) -> D
     """Add the model name where one seller has one product with this core: ARM kernels show none."""
     if cpu.name or not cpu.microarchitecture:
         return cpu
-    name = arm_product(machine.cloud or machine.vendor, cpu.microarchitecture)
+    seller = machine.cloud or machine.vendor
+    name = arm_name("arm_product", seller=seller, core=cpu.microarchitecture)
     if name is None:
         notes.append(f"CPU: its name is unknown; its cores are {cpu.microarchitecture}")
         return cpu
-    return replace(cpu, name=name)
+    return replace(cpu, name=name, codename=name)
 
 
 def _detect_mac(notes: list[str]) -> Environment:

@@ -26,12 +26,15 @@ class ReadingKind(StrEnum):
 class Uncertainty:
     """A 90 % interval as fractions of the reading: `[value * (1 - low), value * (1 + high)]`.
 
-    `origin` is where these figures come from, for people to read.
+    `origin` is where these figures come from, for people to read. `own` is the part of it (a
+    fraction of the reading, either way) that differs from one reading of the meter to another,
+    between idle and load too; the rest all its readings share. None: nothing is known to be shared.
     """
 
     low: float
     high: float
     origin: str
+    own: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

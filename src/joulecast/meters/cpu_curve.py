@@ -1,35 +1,14 @@
 """CPU package power from load, for machines whose counter cannot be read. Pure functions.
 
-`package_power` gives watts and a 90 % interval for a load from 0 to 1. No constant was fitted to
-the two machines on which it is checked (`tests/integration/test_cpu_model_data.py`); its form and
-the choice among published figures were made with their errors in view, so expect more elsewhere.
+`package_power` gives watts and a 90 % interval for a load from 0 to 1. The constants are not fitted
+to the machines on which it is checked; docs/methods/cpu-model.md derives them, with their sources.
 
-**Idle and full power.** Two views of each, averaged in the log: by thermal design power (TDP) and
-by cores.
-
-* Idle: 0.12 TDP (Davy, "Estimating AWS EC2 Instances Power Consumption", Teads 2021: RAPL of
-  bare-metal Xeons; half of that for desktops and laptops), and the family's watts (SPECpower).
-* Full: TDP times the family's ratio, halfway in the log between SPECpower's Java load and a stress
-  load (1.02 TDP, Davy 2021), and the family's watts per core. So a server part with few cores
-  stays far below its TDP and a boosted desktop part goes beyond it.
-
-**Between.** The package wakes (`wake_w`) as soon as anything runs. The rest is the cores', and
-depends on what load means: few cores at full clock, or all at a low one.
-
-* *managed*: `load ** exponent`, fitted to SPECpower, where firmware and system save power.
-* *race*: full clock at any load: `ln(1 + 5 u) / ln 6`, 22 % at 10 % load and 70 % at 50 %, as
-  measured with RAPL (Davy 2021; the CPU profiles of Boavizta's API have the same form).
-* *spread*: as race, threads on idle cores first (the scheduler's way with two threads on a core).
-* *crawl*: the kernel's `ondemand` governor: `f = f_min + u (f_max - f_min)`, the top from 80 % on.
-* *linger*: `schedutil` (`f = 1.25 f_max util`, util scaled by the clock): the lowest clock until
-  80 % load. Both: Linux, Documentation/admin-guide/pm/cpufreq.rst and scheduler/schedutil.rst;
-  voltage falls with the clock and power is `u f V**2`.
-
-The middle is the mean in the log of two: managed and race where the clock stays at the top
-(servers), race and crawl where the hardware sets it, managed and crawl where the kernel does.
-The interval reaches from crawl (linger, where the kernel sets the clock) to race and spread. The
-errors of idle and full power, whose spreads are those of SPECpower families left out of the fit
-(`benchmarks/fit_cpu_families.py`), add to these in quadrature of logs.
+* Idle and full power are means in the log of views by thermal design power (TDP), by cores, and,
+  of idle power, by what reviewers measured. The interval covers the views; of full power, the TDP.
+* Between them the package wakes (`wake_w`) as soon as anything runs, and its cores draw power by
+  what load means: few cores at full clock, or all at a low one (`race`, `spread`, `crawl`,
+  `linger`, `load ** exponent`). The middle is the mean in the log of the two likely ones.
+* The errors of the level and of the curve add in quadrature of logs.
 """
 
 from __future__ import annotations
@@ -75,6 +54,8 @@ _SIGMA = {
     Knowledge.FAMILY: (0.33, 0.6),
     Knowledge.NOTHING: (0.45, 0.75),
 }
+# Of idle power, where its spread with firmware is known from measurements: SPECpower's 0.28.
+_SIGMA_IDLE_KNOWN = 0.28
 # Added in a virtual machine, assumed: neighbors share clock, fabric and idle.
 _SIGMA_GUEST = 0.25
 # Part of the log ratio of the two views of full power, assumed.
@@ -101,6 +82,7 @@ class PowerSpec:
     sigma_idle: float
     knowledge: Knowledge
     family: str
+    sigma_full_high: float = 0.0  # the same as `sigma_full`, for the upper bound, where larger
     tdp_w: float | None = None  # of all packages together
     threads_per_core: float = 1.0  # of hybrid processors the mean
     # What sets the clock: "top", "hardware" or "load" (see `CpuFamily`).
@@ -115,6 +97,7 @@ class PowerSpec:
             full_w=self.full_w * allocated,
             wake_w=self.wake_w * allocated,
             sigma_full=float(np.hypot(self.sigma_full, _SIGMA_GUEST)),
+            sigma_full_high=float(np.hypot(self.sigma_full_high, _SIGMA_GUEST)),
             sigma_idle=float(np.hypot(self.sigma_idle, _SIGMA_GUEST)),
             tdp_w=None if self.tdp_w is None else self.tdp_w * allocated,
             allocated=allocated,
@@ -152,14 +135,23 @@ def power_spec(
         full = float(np.sqrt(sustained * full))
         idle_of_tdp = IDLE_OF_TDP if family.segment in _BIG else CLIENT_IDLE_OF_TDP
         idle = float(np.sqrt(idle_of_tdp * tdp * idle))
-    idle = min(idle, 0.8 * full)
     sigma_full, sigma_idle = _SIGMA[knowledge]
+    sigma_full = float(np.hypot(sigma_full, disagreement))
+    if family.idle_default_w is not None:
+        # Between tuned systems and those with default firmware.
+        half = 0.5 * float(np.log(family.idle_default_w / idle))
+        idle = float(np.sqrt(idle * family.idle_default_w))
+        sigma_idle = max(sigma_idle, float(np.hypot(_SIGMA_IDLE_KNOWN, half / SPREAD)))
+    idle = min(idle, 0.8 * full)
+    # A heavy load takes a package to its TDP, at which servers hold it.
+    ceiling = float(np.log(max(1.0, STRESS_OF_TDP * (tdp or 0.0) / full)))
     return PowerSpec(
         idle_w=idle * sockets,
         full_w=full * sockets,
         wake_w=min(wake, 0.5 * (full - idle)) * sockets,
         exponent=exponent,
-        sigma_full=float(np.hypot(sigma_full, disagreement)),
+        sigma_full=sigma_full,
+        sigma_full_high=ceiling / (SPREAD * (1 - idle / full)),
         sigma_idle=sigma_idle,
         knowledge=knowledge,
         family=family.name,
@@ -214,9 +206,13 @@ def package_power(spec: PowerSpec, load: npt.ArrayLike) -> tuple[Any, Any, Any]:
     fastest = np.maximum(fast, spread(u, spec.threads_per_core))
     highest, lowest = awake + cores * fastest, awake + cores * slowest
     idle_part = spec.idle_w / middle
-    level = SPREAD * np.hypot(spec.sigma_idle * idle_part, spec.sigma_full * (1 - idle_part))
-    low = middle * np.exp(-np.hypot(np.log(middle / lowest), level))
-    high = middle * np.exp(np.hypot(np.log(highest / middle), level))
+    sigma_high = max(spec.sigma_full, spec.sigma_full_high)
+    below, above = (
+        SPREAD * np.hypot(spec.sigma_idle * idle_part, sigma * (1 - idle_part))
+        for sigma in (spec.sigma_full, sigma_high)
+    )
+    low = middle * np.exp(-np.hypot(np.log(middle / lowest), below))
+    high = middle * np.exp(np.hypot(np.log(highest / middle), above))
     if u.ndim == 0:
         return float(middle), float(low), float(high)
     return middle, low, high

@@ -4,6 +4,7 @@ The curve's errors are systematic (the wrong full power stays wrong), so low and
 linearly, as the bounds of power do.
 """
 
+from math import hypot
 from typing import Literal
 
 import numpy as np
@@ -22,7 +23,7 @@ from ..hardware.detect.cpu import DetectedCpu
 from ..units import Provenance
 from .base import Meter, Reading, ReadingKind, Source, Uncertainty
 from .cpu_curve import Knowledge, PowerSpec, package_power, power_spec
-from .cpu_time import CpuSample, CpuTime
+from .cpu_time import UPDATE_PERIOD_S, CpuSample, CpuTime
 from .share import SPLIT_UNCERTAINTY, ShareSum
 
 Scope = Literal["process", "machine"]
@@ -30,7 +31,7 @@ Scope = Literal["process", "machine"]
 # A machine with as many is taken to be a server, assumed.
 _SERVER_THREADS = 32
 
-# The curve is read from a table five times a second; it bends most near load 0.
+# The curve is read from a table; it bends most near load 0.
 _LOADS = np.linspace(0.0, 1.0, 1001) ** 2
 
 
@@ -42,21 +43,27 @@ class CpuModelMeter(Meter):
     """
 
     def __init__(
-        self, spec: PowerSpec, cpu_time: CpuTime, scope: Scope, source: str, device: str = ""
+        self,
+        spec: PowerSpec,
+        cpu_time: CpuTime,
+        scope: Scope,
+        source: str,
+        device: str = "",
+        domain: str = "cpu:0",
     ) -> None:
         self._spec, self._cpu_time = spec, cpu_time
         self._power = package_power(spec, _LOADS)
         watts, low, high = package_power(spec, 0.5)
         split = SPLIT_UNCERTAINTY if scope == "process" else 0.0
         self.source = Source(
-            domain="cpu:0",
+            domain=domain,
             source=source,
             kind=ReadingKind.COUNTER,
             provenance=Provenance.MODELLED,
-            update_period_s=0.2,
+            update_period_s=UPDATE_PERIOD_S,
             uncertainty=Uncertainty(
-                low=min(1.0, 1 - low / watts + split),
-                high=high / watts - 1 + split,
+                low=min(1.0, hypot(1 - low / watts, split)),
+                high=hypot(high / watts - 1, split),
                 origin="power curve at half load, from SPECpower families left out of the fit and "
                 "the range of clock governors; each reading carries its own interval"
                 + ("; split by CPU time, up to 30 % assumed" if split else ""),
@@ -86,7 +93,12 @@ class CpuModelMeter(Meter):
 
 
 def cpu_model_meter(
-    cpu_time: CpuTime, cpu: DetectedCpu, *, is_virtual: bool = False, scope: Scope = "process"
+    cpu_time: CpuTime,
+    cpu: DetectedCpu,
+    *,
+    is_virtual: bool = False,
+    scope: Scope = "process",
+    domain: str = "cpu:0",
 ) -> CpuModelMeter:
     """The best model that is possible with what is known of the CPU; never raises.
 
@@ -96,7 +108,7 @@ def cpu_model_meter(
     spec, source = choose_spec(cpu, is_virtual=is_virtual)
     if scope == "process":
         source += "; share by CPU time of the process tree"
-    return CpuModelMeter(spec, cpu_time, scope, source, device=cpu.name or "")
+    return CpuModelMeter(spec, cpu_time, scope, source, cpu.name or "", domain)
 
 
 def choose_spec(cpu: DetectedCpu, *, is_virtual: bool = False) -> tuple[PowerSpec, str]:

@@ -11,6 +11,9 @@ from .process_tree import ProcTreeReader, PsutilTreeReader, TreeAccount, TreeRea
 NOT_STARTED = 0
 """For `root_pid`: a process that will start and be given to `follow`; it has used nothing yet."""
 
+UPDATE_PERIOD_S = 0.05
+"""CPU time is counted in ticks of 10 ms: within fewer than five, load is mostly rounding."""
+
 # Meters read within one tick of the sampler share a sample.
 _MAX_AGE_S = 0.02
 

@@ -7,6 +7,8 @@ instead of all sensors (`JOULECAST_REPLAY=a100.csv:gpu:0:10`): for demonstration
 import os
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -67,10 +69,14 @@ def discover(
         ("cpu", "sensors", lambda: _sensors(scope, clock, root, cpu_time, machine)),
     ):
         _attempt(domain, source, find, discovery)
-    if not _has(discovery, "cpu:"):
-        _attempt("cpu:0", "CPU model", lambda: _cpu_model(scope, cpu_time, machine), discovery)
-    if not _has(discovery, "dram:"):
-        _attempt("dram:0", "RAM model", lambda: _ram_model(scope, cpu_time, machine), discovery)
+    whose: Scope = "process" if scope == "process" else "machine"
+    for family, source, model in (
+        ("cpu:", "CPU model", _cpu_model),
+        ("dram:", "RAM model", _ram_model),
+    ):
+        for domain, part in _unread(discovery, family):
+            build = partial(model, domain, part, whose, cpu_time, machine)
+            _attempt(domain, source, build, discovery)
     return discovery
 
 
@@ -81,6 +87,16 @@ def _attempt(domain: str, source: str, find: Callable[[], Discovery], found: Dis
     except Exception as error:
         reason = f"it failed: {type(error).__name__}: {error}"
         found.unavailable.append(Unavailable(domain, source, reason, ""))
+
+
+def _unread(found: Discovery, family: str) -> list[tuple[str, float]]:
+    """The domains of a family to be modelled, and the part of the machine that each one is."""
+    reasons = {u.domain: u.reason for u in found.unavailable if u.domain.startswith(family)}
+    read = sum(meter.source.domain.startswith(family) for meter in found.meters)
+    if read:
+        found.warnings += [f"{domain} is modelled: {reason}" for domain, reason in reasons.items()]
+    domains = list(reasons) or ([] if read else [f"{family}0"])
+    return [(domain, 1 / (read + len(domains))) for domain in domains]
 
 
 def _has(found: Discovery, family: str) -> bool:
@@ -121,22 +137,28 @@ def _shared(meter: Meter, cpu_time: CpuTime) -> Meter:
     return ShareMeter(meter, cpu_time) if is_split else meter
 
 
-def _cpu_model(scope: str, cpu_time: CpuTime, environment: Environment) -> Discovery:
-    is_virtual = environment.is_virtual is True
-    meter = cpu_model_meter(cpu_time, environment.cpu, is_virtual=is_virtual, scope=_checked(scope))
-    return Discovery([meter])
+def _cpu_model(
+    domain: str, part: float, scope: Scope, cpu_time: CpuTime, environment: Environment
+) -> Discovery:
+    cpu, is_virtual = environment.cpu, environment.is_virtual is True
+    if part < 1:
+        cores, threads = (n and round(n * part) for n in (cpu.cores, cpu.threads))
+        cpu = replace(cpu, sockets=1, cores=cores, threads=threads)
+    return Discovery(
+        [cpu_model_meter(cpu_time, cpu, is_virtual=is_virtual, scope=scope, domain=domain)]
+    )
 
 
-def _ram_model(scope: str, cpu_time: CpuTime, environment: Environment) -> Discovery:
-    total = environment.host.ram_bytes
-    if total is None:
+def _ram_model(
+    domain: str, part: float, scope: Scope, cpu_time: CpuTime, environment: Environment
+) -> Discovery:
+    memory = environment.host.ram_bytes
+    if memory is None:
         reason = "the size of the memory is unknown"
-        return Discovery(unavailable=[Unavailable("dram:0", "RAM model", reason, "")])
-    return Discovery([RamModelMeter(total, cpu_time, _checked(scope))])
-
-
-def _checked(scope: str) -> Scope:
-    return "process" if scope == "process" else "machine"
+        return Discovery(unavailable=[Unavailable(domain, "RAM model", reason, "", True)])
+    # A guest's modules are made up.
+    modules = None if environment.is_virtual else environment.host.memory_modules
+    return Discovery([RamModelMeter(memory, cpu_time, scope, domain, part, modules)])
 
 
 def _replayed(text: str, clock: Clock) -> Discovery:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import MeterLostError
+from ..hardware.detect.files import Tree
 from ..units import Provenance
 from .base import Meter, ReadingKind, Source, Unavailable, Uncertainty
 from .counter import Unwrap
@@ -58,16 +57,8 @@ PERMISSION_REMEDY = f"until the next boot: {READABLE_NOW}; permanently: {READABL
 MODULE_REMEDY = "sudo modprobe intel_rapl_msr"
 
 _PACKAGE = re.compile(r"package-(\d+)(?:-die-\d+)?")
-# The second repeats the packages of the first.
+# The second repeats domains of the first, and is read where the first cannot be.
 _CONTROLS = ("intel-rapl", "intel-rapl-mmio")
-
-
-@dataclass(frozen=True, slots=True)
-class Zone:
-    """One powercap zone that belongs to a domain."""
-
-    domain: str  # "cpu:0", "dram:0"
-    path: Path
 
 
 class RaplMeter(SensorMeter):
@@ -108,7 +99,8 @@ class _ZoneCounter:
         self._path = zone / "energy_uj"
         self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         self._file = os.fstat(self._fd)
-        self.unwrap = Unwrap(1e-6, UPDATE_PERIOD_S, wraps_at=_int(zone / "max_energy_range_uj"))
+        wraps_at = Tree(zone).number("max_energy_range_uj") or None
+        self.unwrap = Unwrap(1e-6, UPDATE_PERIOD_S, wraps_at)
 
     def joules(self, t_s: float) -> float:
         try:
@@ -142,19 +134,27 @@ def find_rapl(clock: Clock, root: Path = POWERCAP, cpu: str = "", is_vm: bool = 
         is_vm: whether this is a virtual machine, where loading a module does not help.
     """
     discovery = Discovery()
-    zones: dict[str, list[Path]] = defaultdict(list)
-    for zone in _zones(root):
-        zones[zone.domain].append(zone.path)
-    if not any(domain.startswith("cpu:") for domain in zones):
+    zones = [_zones_of(root, control) for control in _CONTROLS]
+    domains = dict.fromkeys(domain for of in zones for domain in of)
+    if not any(domain.startswith("cpu:") for domain in domains):
         reason, remedy = _why_absent(root, is_vm)
         discovery.unavailable.append(Unavailable("cpu:0", "RAPL", reason, remedy))
-    for domain, paths in zones.items():
-        opened = _open(domain, paths, clock, cpu)
+    for domain in domains:
+        opened = _open_any(domain, [of[domain] for of in zones if domain in of], clock, cpu)
         if isinstance(opened, Meter):
             discovery.meters.append(opened)
         else:
             discovery.unavailable.append(opened)
     return discovery
+
+
+def _open_any(domain: str, names: list[list[Path]], clock: Clock, cpu: str) -> Meter | Unavailable:
+    """The domain under the first of its names that can be read, or why the first cannot be."""
+    first = _open(domain, names[0], clock, cpu)
+    if isinstance(first, Unavailable) and len(names) > 1:
+        second = _open_any(domain, names[1:], clock, cpu)
+        return second if isinstance(second, Meter) else first
+    return first
 
 
 def _open(domain: str, zones: list[Path], clock: Clock, cpu: str) -> Meter | Unavailable:
@@ -179,28 +179,22 @@ def _open(domain: str, zones: list[Path], clock: Clock, cpu: str) -> Meter | Una
         return Unavailable(domain, "RAPL", f"its counter cannot be read: {reason}", "")
 
 
-def _zones(root: Path) -> Iterator[Zone]:
-    """Zones that belong to a sum: each package once, and its DRAM once."""
-    taken: set[str] = set()
-    for control in _CONTROLS:
-        zones = list(_zones_of(root, control))
-        yield from (zone for zone in zones if zone.domain not in taken)
-        taken |= {zone.domain for zone in zones}
-
-
-def _zones_of(root: Path, control: str) -> Iterator[Zone]:
+def _zones_of(root: Path, control: str) -> dict[str, list[Path]]:
+    """The zones of each domain: the dies of a package, and its DRAM; the packages first."""
     packages: dict[str, str] = {}  # zone name -> package number
+    zones: dict[str, list[Path]] = defaultdict(list)
     drams: list[Path] = []
     for path in sorted(root.glob(f"{control}:*"), key=_numbers):
-        name = _text(path / "name")
+        name = Tree(path).text("name") or ""
         if match := _PACKAGE.fullmatch(name):
             packages[path.name] = match[1]
-            yield Zone(f"cpu:{match[1]}", path)
+            zones[f"cpu:{match[1]}"].append(path)
         elif name == "dram":
             drams.append(path)
     for path in drams:
         parent = path.name.rpartition(":")[0]
-        yield Zone(f"dram:{packages.get(parent, '0')}", path)
+        zones[f"dram:{packages.get(parent, '0')}"].append(path)
+    return zones
 
 
 def _why_absent(root: Path, is_vm: bool) -> tuple[str, str]:
@@ -213,15 +207,3 @@ def _why_absent(root: Path, is_vm: bool) -> tuple[str, str]:
 
 def _numbers(path: Path) -> list[int]:
     return [int(n) for n in re.findall(r"\d+", path.name)]
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""
-
-
-def _int(path: Path) -> int | None:
-    text = _text(path)
-    return int(text) if text.isdigit() and int(text) > 0 else None

@@ -8,6 +8,7 @@ CPU seconds do not cost equal joules (vector units, memory traffic, two threads 
 """
 
 from dataclasses import replace
+from math import hypot
 
 from ..units import Provenance
 from .base import Meter, Reading, ReadingKind, Uncertainty
@@ -68,11 +69,15 @@ class ShareSum:
             share = tree_share(before, after)
             low, high = share_interval(share)
             self._count_ticks(before, after, window)
-        self._low_j += window.low * low
-        self._high_j += window.high * high
+        # The meter's error and the split's are independent: half-widths in quadrature.
+        value = window.value * share
+        below = hypot(share * (window.value - window.low), window.value * (share - low))
+        above = hypot(share * (window.high - window.value), window.value * (high - share))
+        self._low_j += max(0.0, value - below)
+        self._high_j += value + above
         self.reading = Reading(
             t_s=window.t_s,
-            value=self.reading.value + window.value * share,
+            value=self.reading.value + value,
             low=max(0.0, self._low_j - self._added_j),
             high=self._high_j + self._hidden_j,
             held_s=self.reading.held_s + window.held_s * share,
@@ -104,8 +109,8 @@ class ShareMeter(Meter):
             source=f"{inner.source.source}, share by CPU time of the process tree",
             provenance=Provenance.MODELLED,
             uncertainty=Uncertainty(
-                low=min(1.0, whole.low + SPLIT_UNCERTAINTY),
-                high=whole.high + SPLIT_UNCERTAINTY,
+                low=min(1.0, hypot(whole.low, SPLIT_UNCERTAINTY)),
+                high=hypot(whole.high, SPLIT_UNCERTAINTY),
                 origin=f"{whole.origin}; split by CPU time: up to 30 % assumed, "
                 "less where more of the load is the run's own",
             ),

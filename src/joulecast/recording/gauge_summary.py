@@ -65,21 +65,11 @@ class Track:
 
     def mean(self, start_s: float, end_s: float) -> float | None:
         """Time-weighted mean between two times, over what was read; None where nothing was."""
-        first, last = float(self.integral.t_s[0]), float(self.integral.t_s[-1])
-        start, end = max(start_s, first), min(end_s, last)
-        read = end - start - self._silent(start, end)
-        if read <= 0:
+        read_s = self.integral.read_seconds(start_s, end_s)
+        if read_s <= 0:
             return None
-        integral, _, _ = self.integral.between(start, end)
-        return integral / float(read)
-
-    def _silent(self, start_s: float, end_s: float) -> float:
-        # A counter goes on counting while it is not read.
-        if self.counts:
-            return 0.0
-        t, closed = self.integral.t_s, self.integral.open == 0
-        lengths = np.clip(t[1:], start_s, end_s) - np.clip(t[:-1], start_s, end_s)
-        return float(lengths[closed].sum())
+        integral, _, _ = self.integral.between(start_s, end_s)
+        return integral / read_s
 
     def series(self, end_s: float) -> tuple[Array, Array]:
         """Times and values up to the end of the run; of one that counts, ends of its windows."""
@@ -104,11 +94,12 @@ def window_ends(t_s: Array, end_s: float) -> Array:
 
 def tracks(recording: Recording) -> list[Track]:
     """The gauges that were read, in the order of the header."""
+    gaps_of = recording.gaps_of
     tracks_read = []
     for source in recording.header.gauges:
         samples = recording.samples.get(source.domain)
         if samples is not None and len(samples):
-            gaps = [gap for gap in recording.gaps if gap.domain == source.domain]
+            gaps = gaps_of[source.domain]
             kind = ReadingKind.COUNTER if source.kind is ReadingKind.COUNTER else ReadingKind.POWER
             tracks_read.append(Track(source, curve(samples, kind, gaps), gaps))
     return tracks_read
@@ -120,6 +111,7 @@ def summarize_gauges(recording: Recording, read: list[Track]) -> list[GaugeSumma
     GPU memory is that of the run's own processes where the driver reports it, else of the whole
     device: its source names which.
     """
+    gaps_of = recording.gaps_of
     by_name = {track.source.domain: track for track in read}
     summaries = []
     for source in recording.header.gauges:
@@ -130,13 +122,14 @@ def summarize_gauges(recording: Recording, read: list[Track]) -> list[GaugeSumma
         track = by_name.get(source.domain)
         if track is None and what == _OF_THE_RUN:
             track = by_name.get(f"{device}/{_WHOLE_DEVICE}")
-        summaries.append(_summary(source, track, recording))
+        reasons = [gap.reason for gap in gaps_of[source.domain]]
+        summaries.append(_summary(source, track, reasons, recording.duration_s))
     return summaries
 
 
-def _summary(source: GaugeSource, track: Track | None, recording: Recording) -> GaugeSummary:
-    reasons = [gap.reason for gap in recording.gaps if gap.domain == source.domain]
-    end_s = recording.duration_s
+def _summary(
+    source: GaugeSource, track: Track | None, reasons: list[str], end_s: float
+) -> GaugeSummary:
     if track is None:
         reason = source.reason or (reasons[-1] if reasons else _no_reading(source, end_s))
         return _unknown(source, reason)

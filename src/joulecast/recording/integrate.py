@@ -10,10 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from ..meters.base import ReadingKind, Source
 from ..units import Estimate, Provenance, add_independent
-from .model import Array, Gap, Samples
+from .model import Array, Gap, Recording, Samples
 
 UPDATES_TO_RESOLVE = 5
 """A meter does not resolve windows shorter than this many of its updates (arXiv 2312.02741)."""
@@ -33,13 +34,15 @@ class EnergyCurve:
     """Cumulative energy of one domain at the instants of its readings; arrays of shape (n,).
 
     `power_w` is set for domains that are integrated from watts; rows are value, low, high.
+    `read_s` counts the seconds that were measured, `own_s` the part of them that was the run's.
     """
 
     t_s: Array
     energy_j: Array  # shape (3, n): value, low, high
-    held_s: Array
+    read_s: Array
+    own_s: Array
     power_w: Array | None  # shape (3, n)
-    open: Array  # shape (n - 1,): 1.0 where the segment was measured, 0.0 in a gap
+    open: Array  # shape (n - 1,): 1.0, 0.0 where a gap touches the segment
 
     def at(self, t_s: float | Array) -> Array:
         """Joules up to each time, rows value, low, high; constant beyond the ends."""
@@ -59,30 +62,62 @@ class EnergyCurve:
         value, low, high = (float(x) for x in self.at(end_s) - self.at(start_s))
         return value, low, high
 
+    def read_seconds(self, start_s: float, end_s: float) -> float:
+        """Seconds between two times in which the domain was measured."""
+        a, b = np.interp([start_s, end_s], self.t_s, self.read_s)
+        return float(b - a)
+
     def own_seconds(self, start_s: float, end_s: float) -> float:
-        """Seconds of the domain that belonged to the run between two times."""
-        a, b = np.interp([start_s, end_s], self.t_s, self.held_s)
+        """Of these, the seconds of the domain that belonged to the run."""
+        a, b = np.interp([start_s, end_s], self.t_s, self.own_s)
         return float(b - a)
 
 
 def curve(samples: Samples, kind: ReadingKind, gaps: Iterable[Gap] = ()) -> EnergyCurve:
     """The energy curve of one domain's samples, of which there is at least one.
 
-    Segments that touch a gap contribute nothing. A counter ignores gaps, because it goes on
-    counting while it is not read.
+    Segments that touch a gap contribute nothing. A counter goes on counting while it is not read:
+    what it counted in a gap stays, and a gap in which it counted nothing (a reset) is not measured.
     """
     bounds = np.stack([samples.value, samples.low, samples.high])
     step = np.diff(samples.t_s)
-    measured = np.ones(len(step))
-    if kind is ReadingKind.COUNTER:
-        return EnergyCurve(samples.t_s, bounds - bounds[:, :1], samples.held_s, None, measured)
-    for gap in gaps:
-        end = np.inf if gap.end_s is None else gap.end_s
-        touched = (samples.t_s[:-1] < end - SLACK_S) & (samples.t_s[1:] > gap.start_s + SLACK_S)
-        measured[touched] = 0.0
-    area = step * measured * (bounds[:, :-1] + bounds[:, 1:]) / 2
-    energy = np.concatenate([np.zeros((3, 1)), np.cumsum(area, axis=1)], axis=1)
-    return EnergyCurve(samples.t_s, energy, samples.held_s, bounds, measured)
+    measured = is_open = ~_touched(samples.t_s, list(gaps))
+    power = None if kind is ReadingKind.COUNTER else bounds
+    if power is None:
+        measured = is_open | (np.diff(samples.value) > 0)
+        energy = bounds - bounds[:, :1]
+    else:
+        energy = _cumulative(step * measured * (bounds[:, :-1] + bounds[:, 1:]) / 2)
+    read_s, own_s = _cumulative(np.stack([step, np.diff(samples.held_s)]) * measured)
+    return EnergyCurve(samples.t_s, energy, read_s, own_s, power, is_open.astype(float))
+
+
+def _cumulative(parts: Array) -> Array:
+    """Sums up to each instant, of rows of parts between the instants."""
+    return np.concatenate([np.zeros((len(parts), 1)), np.cumsum(parts, axis=1)], axis=1)
+
+
+def _touched(t_s: Array, gaps: list[Gap]) -> npt.NDArray[np.bool_]:
+    """Which segments between readings any gap touches."""
+    starts = np.array([gap.start_s for gap in gaps])
+    ends = np.array([np.inf if gap.end_s is None else gap.end_s for gap in gaps])
+    first = np.searchsorted(t_s[1:], starts + SLACK_S, side="right")
+    behind = np.searchsorted(t_s[:-1], ends - SLACK_S, side="left")
+    # Each gap opens at its first segment and closes behind its last.
+    depth = np.zeros(len(t_s), dtype=int)
+    np.add.at(depth, first[first < behind], 1)
+    np.add.at(depth, behind[first < behind], -1)
+    return np.cumsum(depth)[:-1] > 0
+
+
+def energy_curves(recording: Recording) -> dict[str, tuple[Source, EnergyCurve]]:
+    """The energy curve of each domain that has two readings or more."""
+    gaps = recording.gaps_of
+    return {
+        source.domain: (source, curve(samples, source.kind, gaps[source.domain]))
+        for source in recording.header.sources
+        if len(samples := recording.samples.get(source.domain, Samples.empty())) > 1
+    }
 
 
 def with_edges(
@@ -95,8 +130,20 @@ def with_edges(
     """
     if duration_s <= 0:
         return None
-    value, low, high = (float(x) for x in widened(np.array(joules), duration_s, source))
-    return Estimate(value, low, high, "J", source.provenance)
+    return estimate(*widened(np.array(joules), duration_s, source).tolist(), source=source)
+
+
+def estimate(
+    value: float,
+    low: float,
+    high: float,
+    own_low: float | None = None,
+    own_high: float | None = None,
+    *,
+    source: Source,
+) -> Estimate:
+    """Energy of a source, from a column of `widened`."""
+    return Estimate(value, low, high, "J", source.provenance, {}, own_low, own_high)
 
 
 def widened(
@@ -104,13 +151,19 @@ def widened(
 ) -> Array:
     """The same for windows of positive length, many at once: rows value, low, high.
 
-    `around_w` is the mean power around the windows: the energy of a window that seems to have used
-    nothing may have been counted in its neighbors.
+    Two more are the bounds without the error that all readings of the meter share, where the
+    source states its own. `around_w` is the mean power around the windows: the energy of a window
+    that seems to have used nothing may have been counted in its neighbors.
     """
     value, low, high = joules
     edge = EDGE_FACTOR * source.update_period_s * np.maximum(value / duration_s, around_w)
-    below, above = np.hypot(value - low, edge), np.hypot(high - value, edge)
-    return np.stack([value, np.minimum(value, np.maximum(0.0, value - below)), value + above])
+    sides = [(value - low, high - value)]
+    if source.uncertainty.own is not None:
+        sides.append((source.uncertainty.own * value,) * 2)
+    rows = [value]
+    for below, above in sides:
+        rows += [np.clip(value - np.hypot(below, edge), 0.0, value), value + np.hypot(above, edge)]
+    return np.stack(rows)
 
 
 def total_of(parts: Iterable[Estimate], lacking: Sequence[str]) -> Estimate | None:

@@ -5,6 +5,7 @@ Times inside a recording are seconds since its start; `started_at` anchors them 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -157,6 +158,14 @@ class Recording:
         if self.footer is not None:
             return self.footer.duration_s
         return max((float(s.t_s[-1]) for s in self.samples.values() if len(s)), default=0.0)
+
+    @property
+    def gaps_of(self) -> defaultdict[str, list[Gap]]:
+        """The gaps of each domain and gauge; none of one that has none."""
+        by_domain: defaultdict[str, list[Gap]] = defaultdict(list)
+        for gap in self.gaps:
+            by_domain[gap.domain].append(gap)
+        return by_domain
 
     @property
     def energy_gaps(self) -> list[Gap]:

@@ -1,12 +1,13 @@
 """A recording's figures: the energy of the run, of each domain, of each span. Pure functions."""
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ..meters.base import ReadingKind, Source
+from ..meters.base import Source
 from ..result import Result
 from ..serialize import document
 from ..units import Estimate, add_independent, format_duration
@@ -14,7 +15,8 @@ from .gauge_summary import GaugeSummary, Track, mean_of, summarize_gauges, track
 from .integrate import (
     UPDATES_TO_RESOLVE,
     EnergyCurve,
-    curve,
+    energy_curves,
+    estimate,
     is_resolved,
     total_of,
     widened,
@@ -24,6 +26,9 @@ from .model import Gap, Recording, Span
 from .run_document import SCHEMA, DomainItem, EnergyItem, EpochItem, RunDocument, SpanItem
 
 Curves = dict[str, tuple[Source, EnergyCurve]]
+
+# A domain with more has one warning for all of its gaps.
+MANY_GAPS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,8 @@ class DomainEnergy:
     mean_power_w: float
     # Duration of the run without its gaps.
     measured_s: float
+    # The part of that in which the domain was the run's.
+    own_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +156,11 @@ def summarize(recording: Recording) -> Summary:
         ...     joulecast.summarize(ledger.load("digits")).metrics
         {'accuracy': 0.9}
     """
-    curves = _curves(recording)
     duration = recording.duration_s
-    warnings = list(recording.warnings)
-    domains = _domains(recording, curves, duration)
-    warnings += [_gap_text(gap, duration) for gap in recording.energy_gaps]
+    curves = energy_curves(recording) if duration > 0 else {}
+    domains = _domains(curves, recording)
     lacking = [name for name in _all_domains(recording) if name not in curves]
+    warnings = [*recording.warnings, *_gap_texts(recording)]
     warnings += _why_lacking(recording, lacking) if domains else [_why_unknown(recording)]
     total = total_of((d.energy for d in domains), lacking)
     above, why = _above_idle(domains, recording, total)
@@ -202,66 +208,52 @@ def _why_unknown(recording: Recording) -> str:
     return "energy unknown: no meter gave a reading; see `joulecast doctor`"
 
 
-def _curves(recording: Recording) -> Curves:
-    gaps: dict[str, list[Gap]] = defaultdict(list)
-    for gap in recording.gaps:
-        gaps[gap.domain].append(gap)
-    by_domain: Curves = {}
-    for source in recording.header.sources:
-        samples = recording.samples.get(source.domain)
-        if samples is not None and len(samples) > 1:
-            by_domain[source.domain] = (source, curve(samples, source.kind, gaps[source.domain]))
-    return by_domain
-
-
-def _domains(recording: Recording, curves: Curves, duration: float) -> list[DomainEnergy]:
+def _domains(curves: Curves, recording: Recording) -> list[DomainEnergy]:
     """Of each curve; one that shows nothing is taken out of `curves`.
 
     The meter cannot resolve so little, or stands still: hardware that is on draws power.
     """
-    domains = []
+    gaps, duration, domains = recording.gaps_of, recording.duration_s, []
     for name, (source, c) in list(curves.items()):
-        domain = _domain(source, c, recording, duration) if duration > 0 else None
-        if domain is None or domain.energy.high == 0:
+        domain = _domain(source, c, gaps[name], recording, duration)
+        if domain.energy.high == 0:
             del curves[name]
         else:
             domains.append(domain)
     return domains
 
 
-def _domain(source: Source, c: EnergyCurve, recording: Recording, duration: float) -> DomainEnergy:
-    in_gaps = not_counted = 0.0
-    for gap in recording.gaps:
-        if gap.domain == source.domain:
-            end = duration if gap.end_s is None else min(duration, gap.end_s)
-            in_gaps += max(0.0, end - gap.start_s)
-            # A counter goes on counting in a gap that ends.
-            if source.kind is ReadingKind.POWER or gap.end_s is None:
-                not_counted += max(0.0, end - gap.start_s)
-    measured = max(0.0, duration - not_counted)
-    value, low, high = c.between(0.0, duration)
-    mean = value / measured if measured else 0.0
-    # Gaps are not filled; the upper bound includes the energy they may hide.
-    energy = with_edges((value, low, high + mean * in_gaps), duration, source)
+def _domain(
+    source: Source, c: EnergyCurve, gaps: list[Gap], recording: Recording, duration: float
+) -> DomainEnergy:
+    in_gaps = sum(_length(gap, duration) for gap in gaps)
+    lost = max((_length(gap, duration) for gap in gaps if gap.end_s is None), default=0.0)
+    closed = float(c.t_s[-1] - c.t_s[0] - c.read_s[-1])
+    measured = max(0.0, duration - closed - lost)
+    energy = with_edges(c.between(0.0, duration), duration, source)
     # Duration > 0.
     assert energy is not None
+    mean = energy.value / measured if measured else 0.0
+    own = c.own_seconds(0.0, duration)
     idle_w = (recording.header.idle_power_w or {}).get(source.domain)
-    above = None if idle_w is None else _less(energy, idle_w * c.own_seconds(0.0, duration))
-    return DomainEnergy(source, energy, above, mean, measured)
+    above = None
+    if idle_w is not None:
+        u, idle_j = source.uncertainty, idle_w * own
+        rows = np.array([idle_j, idle_j * max(0.0, 1 - u.low), idle_j * (1 + u.high)])
+        above = energy.minus(estimate(*widened(rows, duration, source).tolist(), source=source))
+        hidden_w = max(0.0, above.value / measured) if measured else 0.0
+        above = _raised(above, hidden_w * in_gaps)
+    return DomainEnergy(source, _raised(energy, mean * in_gaps), above, mean, measured, own)
 
 
-def _less(energy: Estimate, idle_j: float) -> Estimate:
-    """Energy less its idle part; both came from the same meter, so the relative error is shared."""
-    value = energy.value - idle_j
-    ratio = abs(value) / energy.value if energy.value else 0.0
-    return Estimate(
-        value,
-        value - (energy.value - energy.low) * ratio,
-        value + (energy.high - energy.value) * ratio,
-        "J",
-        energy.provenance,
-        energy.mix,
-    )
+def _length(gap: Gap, duration: float) -> float:
+    return max(0.0, (duration if gap.end_s is None else min(duration, gap.end_s)) - gap.start_s)
+
+
+def _raised(energy: Estimate, hidden_j: float) -> Estimate:
+    """Gaps are not filled; the upper bounds include the energy they may hide."""
+    own_high = None if energy.own_high is None else energy.own_high + hidden_j
+    return replace(energy, high=energy.high + hidden_j, own_high=own_high)
 
 
 def _above_idle(
@@ -270,22 +262,17 @@ def _above_idle(
     baseline = recording.header.idle_power_w
     if baseline is None or total is None:
         return None, None
-    # One figure for the whole machine is reduced to the part of the domains that was the run's.
+    # One figure for the whole machine is reduced to the part of the domains that was the run's,
+    # and to the time in which they were measured.
     if "total" in baseline:
-        own_w = sum(d.mean_power_w * _held_fraction(d, recording) for d in domains)
         power = sum(d.mean_power_w for d in domains)
-        fraction = own_w / power if power else 1.0
-        return _less(total, baseline["total"] * fraction * recording.duration_s), None
+        own_s = sum(d.mean_power_w * d.own_s for d in domains) / power if power else 0.0
+        part = baseline["total"] * own_s / total.value if total.value else 0.0
+        return total.minus(total.scaled(part)), None
     lacking = [d.source.domain for d in domains if d.above_idle is None]
     if lacking:
         return None, f"no energy above idle: the baseline does not cover {', '.join(lacking)}"
     return add_independent(d.above_idle for d in domains if d.above_idle), None
-
-
-def _held_fraction(d: DomainEnergy, recording: Recording) -> float:
-    samples = recording.samples[d.source.domain]
-    elapsed = float(samples.t_s[-1] - samples.t_s[0])
-    return float(samples.held_s[-1] - samples.held_s[0]) / elapsed if elapsed else 1.0
 
 
 def _metrics_by_span(recording: Recording) -> dict[int | None, dict[str, float]]:
@@ -316,8 +303,8 @@ def _spans(
         joules = c.at(ends[covered]) - c.at(starts[covered])
         mean_w = c.between(0.0, duration)[0] / duration
         rows = widened(joules, lengths[covered], source, mean_w).T.tolist()
-        for i, (value, low, high) in zip(covered.tolist(), rows, strict=True):
-            parts[i][name] = Estimate(value, low, high, "J", source.provenance)
+        for i, row in zip(covered.tolist(), rows, strict=True):
+            parts[i][name] = estimate(*row, source=source)
     return [
         SpanEnergy(
             span,
@@ -331,13 +318,19 @@ def _spans(
     ]
 
 
-def _gap_text(gap: Gap, duration: float) -> str:
-    end = duration if gap.end_s is None else gap.end_s
-    length = format_duration(max(0.0, end - gap.start_s))
-    return (
-        f"{gap.domain}: {length} of {format_duration(duration)} not measured, "
-        f"from {format_duration(gap.start_s)} on: {gap.reason}"
-    )
+def _gap_texts(recording: Recording) -> Iterator[str]:
+    """A warning for each gap of a domain; one for all where there are many."""
+    duration, gaps_of = recording.duration_s, recording.gaps_of
+    for gaps in (gaps_of[name] for name in _all_domains(recording)):
+        of_run = f"of {format_duration(duration)} not measured"
+        lengths = [_length(gap, duration) for gap in gaps]
+        parts = list(zip(gaps, lengths, strict=True))
+        if len(gaps) > MANY_GAPS:
+            of_run += f", in {len(gaps)} gaps, the longest"
+            parts = [(gaps[lengths.index(max(lengths))], sum(lengths))]
+        for gap, length in parts:
+            since = f"from {format_duration(gap.start_s)} on: {gap.reason}"
+            yield f"{gap.domain}: {format_duration(length)} {of_run}, {since}"
 
 
 def _unresolved(epochs: list[SpanEnergy], curves: Curves, duration: float) -> list[str]:

@@ -82,8 +82,7 @@ def power_now(source: Source, readings: Sequence[Reading]) -> DomainNow:
     energy = energy_between(to_samples(list(readings)), source, start, end)
     # There are readings, and time between them.
     assert energy is not None
-    e, s = energy, end - start
-    return DomainNow(source, Estimate(e.value / s, e.low / s, e.high / s, "W", e.provenance))
+    return DomainNow(source, energy.scaled(1 / (end - start), "W"))
 
 
 def gauge_now(source: GaugeSource, readings: Sequence[Reading]) -> GaugeNow:

@@ -7,6 +7,8 @@ import pytest
 
 from fakes.machines import arm, cgroup1_mounts, dmi, linux, write, x86
 from joulecast.hardware.environment import Environment
+from joulecast.meters.cpu_curve import Knowledge
+from joulecast.meters.cpu_model import choose_spec
 
 GIB = 1 << 30
 GUEST = "fpu vme sse2 ht hypervisor avx2"
@@ -163,12 +165,58 @@ def test_graviton_has_no_model_name(tmp_path, part, core, name):
 
 
 def test_an_arm_core_of_unknown_products(tmp_path):
-    e = detect(tmp_path, arm("0x41", "0xd08", 4), {"proc/device-tree/model": "Raspberry Pi 4\0"})
+    e = detect(tmp_path, arm("0x41", "0xd08", 4), {"proc/device-tree/model": "Some Board\0"})
     assert (e.cpu.microarchitecture, e.cpu.name) == ("Cortex-A72", None)
-    assert e.machine.product == "Raspberry Pi 4"
+    assert e.machine.product == "Some Board"
     assert e.is_virtual is None
     assert any(note.startswith("CPU: ") for note in e.notes)
     assert any("virtual" in note for note in e.notes)
+
+
+def device_tree(model, compatible=""):
+    return {"proc/device-tree/model": f"{model}\0", "proc/device-tree/compatible": compatible}
+
+
+AMAZON = dmi(sys_vendor="Amazon EC2", product_name="a1.xlarge", bios_vendor="Amazon EC2")
+HETZNER = dmi(sys_vendor="Hetzner", product_name="vServer")
+# (part, where, name, TDP, watts between which full load lies): in one package.
+ARM_PRODUCTS = [
+    ("0xd08", device_tree("Raspberry Pi 4 Model B Rev 1.4"), "BCM2711", 6.4, (4, 9)),
+    ("0xd08", device_tree("x", "solidrun,clearfog\0fsl,lx2160a\0"), "NXP LX2160A", None, (4, 30)),
+    ("0xd0b", device_tree("x", "raspberrypi,5-model-b\0brcm,bcm2712\0"), "BCM2712", 10, (5, 12)),
+    ("0xd03", device_tree("Raspberry Pi 3 Model B Plus Rev 1.3"), "BCM2837", 4, (2, 7)),
+    ("0xd05", device_tree("ROCK 5B", "radxa,rock-5b\0rockchip,rk3588\0"), "RK3588", 10, (4, 15)),
+    ("0xd42", device_tree("x", "nvidia,p3737\0nvidia,tegra234\0"), "Jetson Orin", None, (4, 25)),
+    ("0xd08", AMAZON, "AWS Graviton", None, (2, 15)),
+    ("0xd0c", AMAZON, "AWS Graviton2", 110, (4, 12)),
+    ("0xd0c", HETZNER, "Ampere Altra", None, (4, 20)),
+    ("0xd08", {}, None, None, (2, 9)),
+    ("0xd0c", {}, None, None, (4, 400)),
+]
+
+
+@pytest.mark.parametrize(("part", "where", "name", "tdp_w", "full_w"), ARM_PRODUCTS)
+def test_a_core_in_several_products_is_named_by_its_board_or_seller(
+    tmp_path, part, where, name, tdp_w, full_w
+):
+    e = detect(tmp_path, arm("0x41", part, 4), where)
+    assert e.cpu.name == name
+    spec, words = choose_spec(e.cpu, is_virtual=e.is_virtual is True)
+    assert full_w[0] < spec.full_w < full_w[1]
+    assert (spec.knowledge is Knowledge.MODEL) == (tdp_w is not None)
+    if tdp_w is not None:
+        assert f"TDP {tdp_w:g} W" in words
+
+
+@pytest.mark.parametrize("generic", ["ARMv7 Processor rev 3 (v7l)", "AArch64 Processor rev 4"])
+def test_an_architecture_is_no_name_and_a_pi_kernels_bcm2835_no_evidence(tmp_path, generic):
+    def cpu(tail):
+        stanza = f"model name\t: {generic}\nCPU implementer\t: 0x41\nCPU part\t: 0xd08\n"
+        write(tmp_path, {"proc/cpuinfo": f"processor\t: 0\n{stanza}\n{tail}"})
+        return detect(tmp_path).cpu
+
+    assert cpu("Hardware\t: BCM2835\n").name is None
+    assert cpu("Hardware\t: BCM2835\nModel\t\t: Raspberry Pi 4 Model B\n").name == "BCM2711"
 
 
 CLOUDS = [

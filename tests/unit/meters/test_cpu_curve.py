@@ -1,5 +1,7 @@
 """The power curve: shape, order of its bounds, what little knowledge does to the interval."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -56,6 +58,49 @@ def test_few_cores_stay_under_tdp_and_boosted_desktops_go_beyond():
     assert spec_of("EPYC 8024P").full_w < 0.75 * 90
     assert spec_of("Core i9-12900K").full_w > 125
     assert spec_of("Ryzen 9 5950X").full_w > 105
+
+
+# Package watts of an idle machine: AnandTech 16529 (Rome, Milan) and 16594 (Ice Lake).
+IDLE_W = [
+    ("EPYC 7742", 65),
+    ("EPYC 7763", 100),
+    ("EPYC 7713", 100),
+    ("EPYC 75F3", 111),
+    ("Xeon Platinum 8380", 27),
+]
+
+# Wall power of whole idle SPECpower systems, per socket: a package draws less.
+TUNED_WALL_W = [("EPYC 7742", 51.4), ("EPYC 7763", 75.6 / 2)]
+
+
+@pytest.mark.parametrize(("name", "watts"), IDLE_W)
+def test_measured_idle_power_is_inside_the_interval(name, watts):
+    _, low, high = package_power(spec_of(name), 0.0)
+    assert low <= watts <= high
+
+
+@pytest.mark.parametrize(("name", "watts"), TUNED_WALL_W)
+def test_the_idle_interval_includes_tuned_systems(name, watts):
+    _, low, _ = package_power(spec_of(name), 0.0)
+    assert low < 0.6 * watts
+
+
+def test_idle_intervals_still_exclude_what_none_measured():
+    for name, watts in (("EPYC 7742", 110), ("EPYC 7763", 15), ("Xeon Platinum 8380", 100)):
+        _, low, high = package_power(spec_of(name), 0.0)
+        assert not low <= watts <= high
+
+
+def test_every_model_may_reach_its_tdp_at_full_load():
+    for cpu in cpus():
+        _, low, high = package_power(spec_of(cpu.name), 1.0)
+        assert low <= high and high >= cpu.tdp_w, cpu.name
+    # The bound is that of a stress load, and no other bound moves with it.
+    spec = spec_of("EPYC 72F3")
+    assert package_power(spec, 1.0)[2] <= 1.2 * spec.tdp_w
+    even = replace(spec, sigma_full_high=0.0)
+    assert package_power(even, 1.0)[2] < package_power(spec, 1.0)[2]
+    assert package_power(even, 1.0)[:2] == package_power(spec, 1.0)[:2]
 
 
 def test_less_knowledge_is_a_wider_interval():

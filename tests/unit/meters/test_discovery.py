@@ -13,6 +13,7 @@ from joulecast.hardware.detect.gpu import DetectedGpu
 from joulecast.hardware.detect.host import Host
 from joulecast.hardware.detect.machine import Machine
 from joulecast.hardware.environment import Environment
+from joulecast.meters.cpu_model import cpu_model_meter
 from joulecast.meters.cpu_time import CpuTime
 from joulecast.meters.discovery import discover, own_pids
 from joulecast.units import Provenance
@@ -213,3 +214,52 @@ def test_own_pids_are_this_process_and_its_children():
         assert {os.getpid(), child.pid} <= own_pids()
     finally:
         child.communicate(b"\n")
+
+
+def test_a_package_that_cannot_be_read_is_modelled_beside_the_other(
+    run_discovery, powercap, proc, clock
+):
+    powercap.server()
+    powercap.lose("intel-rapl:1")
+    discovery = run_discovery("machine")
+    meters = by_domain(discovery)
+    assert set(meters) == {"cpu:0", "cpu:1", "dram:0", "dram:1"}
+    assert meters["cpu:0"].source.provenance is Provenance.MEASURED
+    assert meters["cpu:1"].source.provenance is Provenance.MODELLED
+    assert [w.partition(" ")[0] for w in discovery.warnings] == ["cpu:1"]
+    assert discovery.lacking == {}
+    # One package of two: its energy at full load is half of that of a machine without counters.
+    whole = cpu_model_meter(CpuTime(clock, None, proc.path), SERVER.cpu, scope="machine")
+    for meter in (whole, meters["cpu:1"]):
+        meter.read()
+    clock.now += 1.0
+    proc.advance(8000, 0, 0)
+    assert meters["cpu:1"].read().value == pytest.approx(whole.read().value / 2)
+
+
+def test_all_packages_unreadable_are_all_modelled(run_discovery, powercap):
+    powercap.server()
+    for zone in ("intel-rapl:0", "intel-rapl:1"):
+        powercap.lose(zone)
+    discovery = run_discovery("machine")
+    cpus = [m for d, m in by_domain(discovery).items() if d.startswith("cpu:")]
+    assert [m.source.domain for m in cpus] == ["cpu:0", "cpu:1"]
+    assert all("2 packages" not in m.source.source for m in cpus)
+    assert discovery.lacking == {} and discovery.warnings == []
+
+
+def test_memory_of_one_package_is_its_part_of_all(run_discovery, powercap, clock):
+    powercap.server()
+    powercap.lose("intel-rapl:1:1")
+    meter = by_domain(run_discovery("machine"))["dram:1"]
+    assert meter.source.provenance is Provenance.ASSUMED
+    meter.read()
+    clock.now += 10.0
+    assert meter.read().value == pytest.approx(32 * 0.3725 * 10)
+
+
+def test_what_can_neither_be_read_nor_modelled_is_lacking(run_discovery, powercap):
+    powercap.server()
+    powercap.lose("intel-rapl:1:1")
+    unknown = replace(SERVER, host=Host(ram_bytes=None))
+    assert run_discovery("machine", environment=unknown).lacking.keys() == {"dram:1"}

@@ -168,6 +168,42 @@ def test_without_permission_the_remedy_is_exact(clock):
     assert 'KERNEL=="intel-rapl:*"' in unavailable.remedy
 
 
+@pytest.mark.parametrize("lost", ["intel-rapl:0", "intel-rapl:0:0"])
+def test_a_domain_unreadable_under_one_name_is_read_under_the_other(powercap, clock, lost):
+    for control in ("intel-rapl", "intel-rapl-mmio"):
+        powercap.zone(f"{control}:0", "package-0")
+        powercap.zone(f"{control}:0:0", "dram")
+    powercap.lose(lost)
+    discovery = find_rapl(clock, powercap.root)
+    assert discovery.unavailable == []
+    clock.now += 1.0
+    other = lost.replace("rapl", "rapl-mmio")
+    powercap.advance(other, 25.5)
+    read = {domain: meter.read().value for domain, meter in by_domain(discovery).items()}
+    domain = "cpu:0" if lost == "intel-rapl:0" else "dram:0"
+    assert read == pytest.approx({"cpu:0": 0, "dram:0": 0} | {domain: 25.5})
+
+
+def test_a_package_with_one_unreadable_die_is_not_half_measured(powercap, clock):
+    powercap.zone("intel-rapl:0", "package-0-die-0")
+    powercap.zone("intel-rapl:1", "package-0-die-1")
+    powercap.lose("intel-rapl:1")
+    before = open_files()
+    discovery = find_rapl(clock, powercap.root)
+    assert discovery.meters == []
+    assert [u.domain for u in discovery.unavailable] == ["cpu:0"]
+    assert open_files() == before
+
+
+def test_unreadable_under_both_names_the_first_is_the_reason(powercap, clock):
+    powercap.zone("intel-rapl:0", "package-0")
+    powercap.zone("intel-rapl-mmio:0", "package-0")
+    powercap.lose("intel-rapl:0")
+    powercap.lose("intel-rapl-mmio:0")
+    (unavailable,) = find_rapl(clock, powercap.root).unavailable
+    assert unavailable.domain == "cpu:0"
+
+
 def test_closing_twice_gives_the_file_back(powercap, clock):
     powercap.zone("intel-rapl:0", "package-0")
     before = open_files()

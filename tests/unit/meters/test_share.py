@@ -1,5 +1,6 @@
 """The share of a package counter by CPU time."""
 
+import numpy as np
 import pytest
 
 from joulecast.meters.base import Meter, Reading, ReadingKind, Source, Uncertainty
@@ -46,8 +47,18 @@ def test_each_increment_is_split_by_its_own_window():
     assert [v.value for v in values] == pytest.approx([0, 10, 110])
     assert values[-1].held_s == pytest.approx(1.5)
     tick = 100 * TICK_S / 4  # one of the second window's four busy seconds
-    assert values[-1].low == pytest.approx(0.97 * (20 * 0.5 * 0.85 + 100 - tick))
-    assert values[-1].high == pytest.approx(1.03 * (20 * 0.5 * 1.15 + 100 + tick))
+    # 3 % of the meter and 15 % of the split are independent; all of the second window is its own.
+    first, second = 20 * 0.5, 100
+    split = np.hypot(0.03, 0.15)
+    assert values[-1].low == pytest.approx(first * (1 - split) + second * 0.97 - 0.97 * tick)
+    assert values[-1].high == pytest.approx(first * (1 + split) + second * 1.03 + 1.03 * tick)
+
+
+def test_bounds_never_fall_where_meter_and_split_are_both_unsure():
+    wide = [Reading(t, 10.0 * t, 0.1 * t, 40.0 * t, t) for t in (0, 1, 2)]
+    meter = ShareMeter(Counter(*wide), Times((0, 0, 0), (1, 4, 0.1), (2, 8, 0.2)))
+    lows = [meter.read().low for _ in wide]
+    assert lows == sorted(lows) and min(lows) >= 0
 
 
 def test_it_is_modelled_and_passes_on_the_rest():
@@ -55,7 +66,7 @@ def test_it_is_modelled_and_passes_on_the_rest():
     meter = ShareMeter(inner, Times((0, 0, 0)))
     assert meter.source.provenance is Provenance.MODELLED
     assert meter.source.domain == "cpu:0"
-    assert meter.source.uncertainty.high == pytest.approx(0.33)
+    assert meter.source.uncertainty.high == pytest.approx(np.hypot(0.03, 0.3))
     assert meter.note() == "wrapped"
     meter.close()
     assert inner.closed

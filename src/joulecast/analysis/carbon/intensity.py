@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from ...recording.integrate import energy_curves
 from ...recording.model import Array, Recording
-from ..power.trace import energy_curves
 
 EnergyAt = Callable[[Array], Array]
 """Joules used up to each instant (seconds since 1970), monotonic."""
@@ -115,7 +115,7 @@ def energy_of(recording: Recording) -> EnergyAt | None:
 
     Before its first and after its last reading a domain uses nothing; a gap of a power meter too.
     """
-    curves = energy_curves(recording)
+    curves = energy_curves(recording).values()
     if not curves:
         return None
     started_at = recording.header.started_at

@@ -7,7 +7,7 @@ import numpy as np
 
 from ...meters.base import ReadingKind, Source
 from ...recording.gauge_summary import tracks
-from ...recording.integrate import UPDATES_TO_RESOLVE, EnergyCurve, curve
+from ...recording.integrate import UPDATES_TO_RESOLVE, EnergyCurve, energy_curves
 from ...recording.model import Recording
 from ..table.columns import Array
 
@@ -49,7 +49,7 @@ def power_trace(recording: Recording) -> PowerTrace | None:
     Steps are a second long; longer where a meter is slower (five updates of a counter), shorter
     in a short run.
     """
-    curves = energy_curves(recording)
+    curves = energy_curves(recording).values()
     duration_s = recording.duration_s
     if not curves or duration_s <= 0:
         return None
@@ -59,24 +59,13 @@ def power_trace(recording: Recording) -> PowerTrace | None:
     return PowerTrace(
         step_s,
         edges[:-1],
-        {source.domain: _mean_rates(c, edges, source.kind) for source, c in curves},
+        {source.domain: _mean_rates(c, edges) for source, c in curves},
         {
-            track.source.domain: _mean_rates(track.integral, edges, track.source.kind)
+            track.source.domain: _mean_rates(track.integral, edges)
             for track in tracks(recording)
             if len(track.integral.t_s) > 1
         },
     )
-
-
-def energy_curves(recording: Recording) -> list[tuple[Source, EnergyCurve]]:
-    """The cumulative energy of each domain that has two readings or more."""
-    curves = []
-    for source in recording.header.sources:
-        samples = recording.samples.get(source.domain)
-        if samples is not None and len(samples) > 1:
-            gaps = [gap for gap in recording.gaps if gap.domain == source.domain]
-            curves.append((source, curve(samples, source.kind, gaps)))
-    return curves
 
 
 def _step_s(sources: Sequence[Source], recording: Recording) -> float:
@@ -89,13 +78,10 @@ def _step_s(sources: Sequence[Source], recording: Recording) -> float:
     return max(slowest_s, recording.header.interval_s, usual_s, duration_s / _MAX_STEPS)
 
 
-def _mean_rates(c: EnergyCurve, edges: Array, kind: ReadingKind) -> Array:
+def _mean_rates(c: EnergyCurve, edges: Array) -> Array:
     """Mean rate of a curve between each two edges; NaN where less than all of it was measured."""
     clipped = np.clip(edges, c.t_s[0], c.t_s[-1])
-    measured_s = np.concatenate([[0.0], np.cumsum(np.diff(c.t_s) * c.open)])
-    in_step_s = np.diff(np.interp(clipped, c.t_s, measured_s))
-    if kind is ReadingKind.COUNTER:
-        in_step_s = np.diff(clipped)
+    in_step_s = np.diff(np.interp(clipped, c.t_s, c.read_s))
     step_s = edges[1] - edges[0]
     # Readings begin after the run does and end before it, so that half of the first and of the
     # last step is enough.

@@ -5,14 +5,13 @@ mean duration of the epochs seen times the planned number of them. The PUE is le
 no other method here has one.
 """
 
-from ...meters.ram_model import WATTS_PER_GB
 from ..base import NOTHING, Forecast, OnlineForecaster, Work
 from .tally import Tally
 
 
 def rated_power_w(tdp_w: float, ram_gb: float = 0.0, utilization: float = 1.0) -> float:
     """`TDP x utilization + RAM_GB x 0.3725 W`, in W; ML CO2 Impact uses the TDP alone."""
-    return tdp_w * utilization + ram_gb * WATTS_PER_GB
+    return tdp_w * utilization + ram_gb * 0.3725
 
 
 class GreenAlgorithms(OnlineForecaster):

@@ -31,6 +31,7 @@ class CpuFamily:
         cores: of a typical product.
         smt: whether a core has two threads.
         results: number of SPECpower results that it was fitted to; 0: see `source`.
+        idle_default_w: idle power of a package with default firmware, as reviewers measured it.
     """
 
     name: str
@@ -48,6 +49,7 @@ class CpuFamily:
     smt: bool
     results: int
     source: str
+    idle_default_w: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,22 +86,9 @@ def cpus() -> tuple[CpuModel, ...]:
     """All models of the catalog."""
     data = data_file("cpus")
     return tuple(
-        CpuModel(
-            name=row["name"],
-            tdp_w=float(row["tdp_w"]),
-            cores=row["cores"],
-            threads=row["threads"],
-            base_ghz=row.get("base_ghz"),
-            family=row["family"],
-            source=data["sources"][row["source"]],
-        )
+        CpuModel(**{"base_ghz": None, **row, "source": data["sources"][row["source"]]})
         for row in data["cpu"]
     )
-
-
-@cache
-def _by_name() -> dict[str, CpuModel]:
-    return {cpu.name: cpu for cpu in cpus()}
 
 
 def find_cpu(name: str) -> CpuModel:
@@ -112,7 +101,7 @@ def find_cpu(name: str) -> CpuModel:
         >>> find_cpu("Intel(R) Xeon(R) Gold 6248 CPU @ 2.50GHz").tdp_w
         150.0
     """
-    return match(name, _by_name(), "CPU")
+    return match(name, {cpu.name: cpu for cpu in cpus()}, "CPU")
 
 
 def find_family(name: str) -> CpuFamily:
@@ -155,18 +144,14 @@ def family_of(
     candidates = by_codename or _families_of(microarchitecture)
     nearest = _NEAREST_SEGMENTS[segment_of(name, codename)]
 
-    def rank(family: CpuFamily) -> int:
-        segment = family.segment
-        return nearest.index(segment) if segment in nearest else len(nearest)
-
-    return min(candidates, key=rank, default=None)
+    return min(candidates, key=lambda family: nearest.index(family.segment), default=None)
 
 
 _NEAREST_SEGMENTS = {
-    "server": ("server", "workstation", "desktop", "laptop"),
-    "workstation": ("workstation", "server", "desktop", "laptop"),
-    "desktop": ("desktop", "laptop", "workstation", "server"),
-    "laptop": ("laptop", "desktop", "workstation", "server"),
+    "server": ("server", "workstation", "desktop", "laptop", "small"),
+    "workstation": ("workstation", "server", "desktop", "laptop", "small"),
+    "desktop": ("desktop", "laptop", "workstation", "server", "small"),
+    "laptop": ("laptop", "desktop", "workstation", "server", "small"),
 }
 
 

@@ -21,7 +21,16 @@ NEAREST = 5
 _VENDORS = frozenset({"nvidia", "amd", "intel", "apple"})
 # Words that decorate a product name and never distinguish two products.
 _DECORATION = _VENDORS | {"geforce", "tesla", "grid", "ati", "radeon", "instinct"}
-_DECORATION |= {"processor", "cpu", "gpu", "graphics", "generation", "edition", "accelerator"}
+_DECORATION |= {
+    "aws",
+    "processor",
+    "cpu",
+    "gpu",
+    "graphics",
+    "generation",
+    "edition",
+    "accelerator",
+}
 # Family words that people leave out where the rest of the name is unique: "3090", "E5-2680 v3".
 _FAMILIES = frozenset({"rtx", "gtx", "gt", "rx", "xeon", "core", "epyc"})
 _FAMILIES |= {"platinum", "gold", "silver", "bronze"}

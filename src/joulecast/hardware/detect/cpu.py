@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, replace
 
 from .files import Tree, parse_cpu_list
-from .microarchitecture import arm_core, arm_vendor, x86_microarchitecture
+from .microarchitecture import arm_board, arm_name, x86_microarchitecture
 
 _CPU = "sys/devices/system/cpu"
 
@@ -59,7 +59,7 @@ def detect_cpu(tree: Tree, notes: list[str]) -> DetectedCpu:
         unknown = [n for n, v in (("base", base_mhz), ("maximum", max_mhz)) if v is None]
         notes.append(f"CPU: the system does not show its {' and '.join(unknown)} clock")
     return replace(
-        _identity(text, notes),
+        _identity(text, tree, notes),
         sockets=sockets,
         cores=cores,
         threads=len(online) or (os.cpu_count() if tree.live else None),
@@ -84,9 +84,9 @@ def _integer(cpuinfo: str, key: str) -> int | None:
         return None
 
 
-def _identity(text: str, notes: list[str]) -> DetectedCpu:
+def _identity(text: str, tree: Tree, notes: list[str]) -> DetectedCpu:
     if field(text, "CPU implementer"):
-        return _arm_identity(text, notes)
+        return _arm_identity(text, tree, notes)
     name = field(text, "model name") or field(text, "cpu") or field(text, "uarch")
     vendor_id = field(text, "vendor_id")
     family, model, stepping = (_integer(text, k) for k in ("cpu family", "model", "stepping"))
@@ -107,15 +107,20 @@ def _identity(text: str, notes: list[str]) -> DetectedCpu:
     )
 
 
-def _arm_identity(text: str, notes: list[str]) -> DetectedCpu:
+def _arm_identity(text: str, tree: Tree, notes: list[str]) -> DetectedCpu:
     implementer, part = _integer(text, "CPU implementer"), _integer(text, "CPU part")
-    core = arm_core(implementer, part)
+    core = arm_name("arm", implementer=implementer, part=part)
     if core is None:
         notes.append(f"CPU: ARM core unknown (implementer {implementer}, part {part})")
+    # Cores are used in several products; a board names its own.
+    shown = [field(text, key) for key in ("Hardware", "Model")]
+    shown += [tree.text(f"proc/device-tree/{name}") for name in ("compatible", "model")]
+    # 64-bit kernels show no name, or that of the architecture: "AArch64 Processor rev 4".
+    name = field(text, "model name") or ""
     return DetectedCpu(
-        # 64-bit ARM kernels show none.
-        name=field(text, "model name"),
-        vendor=arm_vendor(implementer),
+        name=arm_board("\n".join(filter(None, shown)))
+        or (None if re.match(r"(ARMv\d|AArch64) Processor", name) else name or None),
+        vendor=arm_name("arm_vendor", implementer=implementer),
         model=part,
         stepping=_integer(text, "CPU variant"),
         microarchitecture=core,

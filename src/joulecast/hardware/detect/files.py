@@ -42,6 +42,10 @@ class Tree:
         except OSError:
             return []
 
+    def find(self, pattern: str) -> list[str]:
+        """Paths that fit a glob pattern, sorted."""
+        return sorted(str(path.relative_to(self.root)) for path in self.root.glob(pattern))
+
     def exists(self, path: str) -> bool:
         """Whether there is a file or folder with this path."""
         try:

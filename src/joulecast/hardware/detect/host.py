@@ -13,6 +13,7 @@ class Host:
     """An operating system ("Debian GNU/Linux", "12") and its memory.
 
     It has no host name, which would identify the machine in a recording that is shared.
+    `memory_modules` counts those of DDR3 to DDR5; None where the system does not show them.
     """
 
     os: str | None = None
@@ -20,6 +21,7 @@ class Host:
     kernel: str | None = None
     architecture: str | None = None
     ram_bytes: int | None = None
+    memory_modules: int | None = None
 
 
 def detect_host(tree: Tree, notes: list[str]) -> Host:
@@ -38,7 +40,24 @@ def detect_host(tree: Tree, notes: list[str]) -> Host:
         architecture=tree.text("proc/sys/kernel/arch")
         or (platform.machine() if tree.live else None),
         ram_bytes=int(ram[1]) * 1024 if ram else None,
+        memory_modules=_memory_modules(tree),
     )
+
+
+def _memory_modules(tree: Tree) -> int | None:
+    """By error detection (EDAC: ECC memory, for all users), or the firmware (for root)."""
+    fitted = [
+        slot
+        for slot in tree.find("sys/devices/system/edac/mc/mc*/dimm*")
+        if tree.number(f"{slot}/size") and "DDR" in (tree.text(f"{slot}/dimm_mem_type") or "")
+    ]
+    # SMBIOS (DMTF DSP0134), "Memory Device": size at 0Ch, 0 in an empty slot; type at 12h, here
+    # DDR3, DDR4 or DDR5.
+    devices = [tree.raw(path) or b"" for path in tree.find("sys/firmware/dmi/entries/17-*/raw")]
+    named = [
+        d for d in devices if any(d[0x0C:0x0E]) and d[0x12:0x13] in (b"\x18", b"\x1a", b"\x22")
+    ]
+    return len(fitted) or len(named) or None
 
 
 def _os_release(tree: Tree) -> dict[str, str]:

@@ -44,21 +44,19 @@ def x86_microarchitecture(
 _GENERIC = ("QEMU Virtual", "Common KVM", "Common 32-bit KVM")
 
 
-def arm_core(implementer: int | None, part: int | None) -> str | None:
-    """The name of an ARM core by the implementer and part of its MIDR_EL1 register."""
-    return _name("arm", implementer=implementer, part=part)
+def arm_board(evidence: str) -> str | None:
+    """The processor of a board, by what its device tree or `/proc/cpuinfo` shows of it."""
+    rows = data_file("microarchitectures")["arm_board"]
+    return next((row["name"] for row in rows if row["shows"] in evidence.lower()), None)
 
 
-def arm_vendor(implementer: int | None) -> str | None:
-    """The designer of an ARM core by the implementer code of its MIDR_EL1 register."""
-    return _name("arm_vendor", implementer=implementer)
+def arm_name(table: str, **wanted: Any) -> str | None:
+    """The name in the first row that fits.
 
-
-def arm_product(seller: str | None, core: str | None) -> str | None:
-    """The processor that a cloud or maker sells with this core, where it sells just one."""
-    return _name("arm_product", seller=seller, core=core)
-
-
-def _name(table: str, **wanted: Any) -> str | None:
+    Args:
+        table: "arm": a core by implementer and part of its MIDR_EL1 register; "arm_vendor": its
+            designer by implementer; "arm_product": what a seller sells with a core.
+        wanted: columns of the table and their values.
+    """
     rows = data_file("microarchitectures")[table]
     return next((row["name"] for row in rows if row.items() >= wanted.items()), None)

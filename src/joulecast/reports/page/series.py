@@ -1,13 +1,12 @@
 """Arrays for the charts of a run: power over time, and energy up to an instant."""
 
-from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
 
 from ...meters.base import ReadingKind
-from ...recording.integrate import curve
-from ...recording.model import Array, Gap, Recording
+from ...recording.integrate import energy_curves
+from ...recording.model import Array, Recording
 from .downsample import MAX_POINTS, bin_edges, coarse_edges, mean_power, resolution_s
 
 
@@ -35,29 +34,18 @@ class PowerSeries:
 
 def traces(recording: Recording) -> list[Trace]:
     """One trace for each domain with at least two readings, in the order of the sources."""
-    gaps: dict[str, list[Gap]] = defaultdict(list)
-    for gap in recording.gaps:
-        gaps[gap.domain].append(gap)
-    domain_traces = []
-    for source in recording.header.sources:
-        samples = recording.samples.get(source.domain)
-        if samples is None or len(samples) < 2:
-            continue
-        t = samples.t_s
-        # The bounds that `curve` adds are not drawn, and take long for a day of readings.
-        if source.kind is ReadingKind.COUNTER:
-            energy = samples.value - samples.value[0]
-        else:
-            energy = curve(samples, source.kind, gaps[source.domain]).energy_j[0]
-        step = np.diff(t)
-        for gap in gaps[source.domain]:
-            end = np.inf if gap.end_s is None else gap.end_s
-            first = max(0, int(np.searchsorted(t, gap.start_s, side="right")) - 1)
-            step[first : int(np.searchsorted(t, end, side="left"))] = 0.0
-        finest = resolution_s(source.kind, source.update_period_s, recording.header.interval_s)
-        measured = np.concatenate([np.zeros(1), np.cumsum(step)])
-        domain_traces.append(Trace(source.domain, source.kind, finest, t, energy, measured))
-    return domain_traces
+    interval_s = recording.header.interval_s
+    return [
+        Trace(
+            source.domain,
+            source.kind,
+            resolution_s(source.kind, source.update_period_s, interval_s),
+            c.t_s,
+            c.energy_j[0],
+            np.concatenate([[0.0], np.cumsum(np.diff(c.t_s) * c.open)]),
+        )
+        for source, c in energy_curves(recording).values()
+    ]
 
 
 def power_series(

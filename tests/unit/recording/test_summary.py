@@ -1,0 +1,83 @@
+"""What a summary says where domains are lacking, have gaps, or an idle baseline."""
+
+import numpy as np
+import pytest
+
+from fakes.meters import header
+from joulecast.meters.base import ReadingKind, Source, Uncertainty
+from joulecast.recording.model import Footer, Gap, Recording, Samples, Status
+from joulecast.recording.summary import summarize
+from joulecast.units import Provenance
+
+
+def recorded(watts, gaps=(), *, kind=ReadingKind.POWER, uncertainty=None, duration=10.0, **facts):
+    """One domain at constant power, read ten times a second except in its gaps."""
+    u = uncertainty or Uncertainty(0.005, 0.005, "a test")
+    source = Source("gpu:0", "a test", kind, Provenance.MEASURED, 1e-6, u)
+    t = np.round(np.arange(0, duration + 0.05, 0.1), 6)
+    kept = np.ones(len(t), bool)
+    for gap in gaps:
+        kept &= (t <= gap.start_s + 1e-6) | (t >= (np.inf if gap.end_s is None else gap.end_s))
+    t = t[kept]
+    value = watts * t if kind is ReadingKind.COUNTER else np.full(len(t), float(watts))
+    made = Recording(header([]), gaps=list(gaps), footer=Footer(Status.FINISHED, duration))
+    for name, fact in facts.items():
+        object.__setattr__(made.header, name, fact)
+    made.header.sources.append(source)
+    made.samples["gpu:0"] = Samples(t, value, value * (1 - u.low), value * (1 + u.high), t)
+    return made
+
+
+def test_energy_above_idle_has_the_errors_of_both():
+    above = summarize(recorded(100, idle_power_w={"gpu:0": 99.0})).above_idle
+    assert above.value == pytest.approx(10)
+    # 1000 +- 5 less 990 +- 4.95.
+    assert above.high - above.value == pytest.approx(np.hypot(5, 4.95), rel=1e-3)
+    assert above.value - above.low == pytest.approx(np.hypot(5, 4.95), rel=1e-3)
+
+
+def test_an_error_that_all_readings_share_applies_to_the_difference():
+    shared = Uncertainty(0.05, 0.05, "a test", own=0.01)
+    above = summarize(recorded(300, uncertainty=shared, idle_power_w={"gpu:0": 60.0})).above_idle
+    scale = 2400 * np.sqrt(0.05**2 - 0.01**2)
+    assert above.high - above.value == pytest.approx(np.hypot(scale, np.hypot(30, 6)), rel=1e-3)
+    assert above.own_high - above.value == pytest.approx(np.hypot(30, 6), rel=1e-3)
+    assert above.value - above.own_low == pytest.approx(np.hypot(30, 6), rel=1e-3)
+
+
+@pytest.mark.parametrize("baseline", ["gpu:0", "total"])
+@pytest.mark.parametrize("gap", [Gap("gpu:0", 4.0, 5.0, "asleep"), Gap("gpu:0", 9.0, None, "lost")])
+def test_idle_is_not_charged_for_a_gap(gap, baseline):
+    summary = summarize(recorded(100, [gap], idle_power_w={baseline: 99.0}))
+    assert summary.domains[0].measured_s == pytest.approx(9)
+    assert summary.above_idle.value == pytest.approx(9)
+    # A second at mean power may be hidden: 100 J of all, of which 1 J is above idle.
+    assert summary.total.high == pytest.approx(900 + 4.5 + 100)
+    if baseline == "gpu:0":
+        sides = 9 * np.hypot(0.5, 0.495)
+        assert summary.above_idle.high == pytest.approx(9 + sides + 1, rel=1e-3)
+        assert summary.above_idle.low == pytest.approx(9 - sides, rel=1e-3)
+
+
+def test_a_counter_that_counts_through_a_gap_is_charged_and_one_that_was_reset_is_not():
+    gap = Gap("gpu:0", 4.0, 5.0, "late")
+    made = recorded(100, [gap], kind=ReadingKind.COUNTER, idle_power_w={"gpu:0": 99.0})
+    summary = summarize(made)
+    assert summary.domains[0].measured_s == pytest.approx(10)
+    assert summary.above_idle.value == pytest.approx(10)
+    samples = made.samples["gpu:0"]
+    reset = [np.where(samples.t_s > 4.5, row - 100, row) for row in (samples.value, samples.low)]
+    made.samples["gpu:0"] = Samples(samples.t_s, reset[0], reset[1], reset[0], samples.held_s)
+    summary = summarize(made)
+    assert summary.domains[0].measured_s == pytest.approx(9)
+    assert summary.above_idle.value == pytest.approx(9)
+
+
+def test_many_gaps_of_a_domain_are_one_warning():
+    few, many = (
+        summarize(recorded(100, [Gap("gpu:0", i, i + 0.5 + 0.1 * (i == 2), "x") for i in range(n)]))
+        for n in (3, 8)
+    )
+    assert len(few.warnings) == 3
+    (warning,) = many.warnings
+    assert "8 gaps" in warning and "4.10 s" in warning and "2.00 s" in warning

@@ -27,6 +27,8 @@ INTEL_PACKAGE = Uncertainty(
     0.05,
     "±5 % assumed: measured since Haswell (Hackenberg et al. 2015, doi:10.1109/IPDPSW.2015.70) and"
     " closely following wall power (Khan et al. 2018, doi:10.1145/3177754)",
+    # One function of wall power fits all loads of a machine, R² > 0.999 (the first of these).
+    own=0.01,
 )
 AMD_PACKAGE = Uncertainty(
     0.10,

@@ -160,7 +160,7 @@ def summarize(recording: Recording) -> Summary:
     curves = energy_curves(recording) if duration > 0 else {}
     domains = _domains(curves, recording)
     lacking = [name for name in _all_domains(recording) if name not in curves]
-    warnings = [*recording.warnings, *_gap_texts(recording)]
+    warnings = [*recording.warnings, *_gap_texts(recording), *_slow_meters(recording, curves)]
     warnings += _why_lacking(recording, lacking) if domains else [_why_unknown(recording)]
     total = total_of((d.energy for d in domains), lacking)
     above, why = _above_idle(domains, recording, total)
@@ -331,6 +331,16 @@ def _gap_texts(recording: Recording) -> Iterator[str]:
         for gap, length in parts:
             since = f"from {format_duration(gap.start_s)} on: {gap.reason}"
             yield f"{gap.domain}: {format_duration(length)} {of_run}, {since}"
+
+
+def _slow_meters(recording: Recording, curves: Curves) -> Iterator[str]:
+    """A warning for each meter that was read less than half as often as asked."""
+    for name, (source, c) in curves.items():
+        asked_s = max(recording.header.interval_s, source.update_period_s)
+        every_s = float(c.read_s[-1]) / (len(c.t_s) - 1)
+        if every_s > 2 * asked_s > 0:
+            every, asked = format_duration(every_s), format_duration(asked_s)
+            yield f"{name}: read every {every} on average, not every {asked}"
 
 
 def _unresolved(epochs: list[SpanEnergy], curves: Curves, duration: float) -> list[str]:

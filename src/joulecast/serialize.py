@@ -5,11 +5,14 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from .errors import BadInputError
 
+# What Python makes of bytes that are not UTF-8 (PEP 383), and halves of pairs.
+_SURROGATES = re.compile("[\ud800-\udfff]")
 T = TypeVar("T")
 Problem = tuple[str, str]
 """The path inside a document, such as `.spans[3].name`, and what is wrong there."""
@@ -40,8 +43,16 @@ def dumps(value: Any, *, indent: int = 0) -> str:
     """`value` as JSON text, on one line or indented."""
     import msgspec
 
-    data = _encode(value)
-    return (msgspec.json.format(data, indent=indent) if indent else data).decode()
+    text = _encode(value).decode()
+    if "\\ud" in text:
+        # In JSON a backslash is written as two.
+        text = encodable(json.dumps(json.loads(text), ensure_ascii=False), "\\\\")
+    return msgspec.json.format(text, indent=indent) if indent else text
+
+
+def encodable(text: str, backslash: str = "\\") -> str:
+    """A text as UTF-8 can encode it: bytes of a command line that were none become `\\xe9`."""
+    return _SURROGATES.sub(lambda found: f"{backslash}x{ord(found[0]) & 0xFF:02x}", text)
 
 
 def read(data: Any, kind: type[T], place: str = "document") -> T:

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from .errors import UsageError
+from .serialize import encodable
 
 Z90 = 1.6448536269514722
 """Half-width of a 90 % interval, in standard deviations of a normal distribution."""
@@ -361,5 +362,5 @@ def format_estimate(estimate: Estimate) -> str:
 
 def one_line(text: str, longest: int = 60) -> str:
     """A name that is safe on a terminal: without line breaks and control characters, shortened."""
-    clean = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    clean = " ".join("".join(c if c.isprintable() else " " for c in encodable(text)).split())
     return clean if len(clean) <= longest else f"{clean[: longest - 1]}\u2026"

@@ -14,6 +14,7 @@ import click
 
 from .. import serialize
 from ..errors import UsageError
+from ..output_file import write_whole
 from ..recording.wrap.command import CommandNotFoundError, Exit, become_command, check_command
 from ..recording.wrap.signals import HeldSignals, hold_signals
 from ..units import parse_power
@@ -237,7 +238,7 @@ def _report(session: Session, json_file: Path | None, quiet: bool, summary: Summ
 
     if json_file is not None:
         try:
-            json_file.write_text(serialize.dumps(summary.to_json(), indent=2) + "\n")
+            write_whole(json_file, [serialize.dumps(summary.to_json(), indent=2) + "\n"])
         except OSError as error:
             run = summary.recording.header.run_id
             _notify(f"cannot write {json_file}: {error.strerror} (see joulecast show {run} --json)")

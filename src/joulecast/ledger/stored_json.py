@@ -24,4 +24,4 @@ def loads(text: str, kind: type[T]) -> T:
 
 def plain_text(text: str) -> str:
     """Text that both databases accept: without NUL, and without bytes that are not UTF-8."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "")
+    return serialize.encodable(text).replace("\0", "")

@@ -9,6 +9,7 @@ from typing import Literal, TextIO
 
 from ..errors import BadInputError, UsageError
 from ..late_bar import LateBar
+from ..output_file import write_whole
 from ..recording.model import Recording
 from .recording_json import export_text, read_json
 from .run_list import RunList
@@ -53,8 +54,7 @@ def export_run(
             output.writelines(pieces)
             return
         try:
-            with Path(output).open("w", encoding="utf-8") as file:
-                file.writelines(pieces)
+            write_whole(output, pieces)
         except OSError as error:
             raise UsageError(f"{output}: cannot be written: {error.strerror or error}") from error
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ..analysis.power.behavior import power_behavior
 from ..errors import UsageError
+from ..output_file import write_whole
 from ..recording.summary import Summary
 from ..run.show import RunReport, show
 from ..run.training import Run
@@ -68,8 +69,7 @@ def _of_run(run: Run | Summary, stabilization: str) -> RunReport:
 def write_text(path: Path, text: str, *, overwrite: bool = True) -> None:
     """Write a report. Raises `UsageError` where it cannot be written."""
     try:
-        with path.open("w" if overwrite else "x", encoding="utf-8") as file:
-            file.write(text)
+        write_whole(path, [text], overwrite=overwrite)
     except FileExistsError:
         raise UsageError(f"{path} exists: overwrite it with -o {path}") from None
     except OSError as error:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
+from ...serialize import encodable
 from .model import Block, Column, Document, Line, Notes, Pairs, Plot, ReportTable, Styled
 
 # Notebooks strip style sheets, so that each element carries its own.
@@ -25,7 +26,7 @@ def to_html(document: Document) -> str:
     for section in document.sections:
         parts.append(f"<h4>{escape(section.title)}</h4>")
         parts.append(blocks_html(section.blocks))
-    return f'<div class="joulecast">{"".join(parts)}</div>'
+    return encodable(f'<div class="joulecast">{"".join(parts)}</div>')
 
 
 def blocks_html(blocks: Sequence[Block]) -> str:

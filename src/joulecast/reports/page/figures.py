@@ -13,6 +13,7 @@ import numpy as np
 
 from ...recording.model import Array, Metric
 from ...recording.summary import SpanEnergy, Summary
+from ...serialize import encodable
 from ...units import Estimate, Provenance, format_duration, format_quantity
 from .downsample import thin
 from .lanes import Lane, lanes
@@ -38,7 +39,7 @@ LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorde
 
 def escape(text: str) -> str:
     """User text for plotly, which otherwise interprets tags, and TeX between dollars."""
-    return html.escape(text, quote=False).replace("$", "&#36;")
+    return html.escape(encodable(text), quote=False).replace("$", "&#36;")
 
 
 def time_unit(duration_s: float) -> tuple[float, str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import MissingExtraError
+from ...serialize import encodable
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -29,7 +30,7 @@ _ESCAPED = re.compile(r"\\(?:\\|[bf]|u[0-9a-f]{4})")
 def plain(value: Any) -> Any:
     """A text of users without control characters; other values unchanged."""
     safe = not isinstance(value, str) or hasattr(value, "__html__")
-    return value if safe else value.translate(_PLAIN)
+    return value if safe else encodable(value).translate(_PLAIN)
 
 
 def templates() -> Environment:

@@ -12,6 +12,8 @@ import json
 from pathlib import Path
 
 from ...errors import JoulecastError, UsageError
+from ...output_file import write_whole
+from ...serialize import encodable
 from ...study.findings.findings import Findings
 from ..documents.model import Exact, ReportTable
 from ..documents.study_tables import paper_tables
@@ -27,7 +29,7 @@ def paper_files(findings: Findings) -> dict[str, bytes]:
     """The files by name. Raises `MissingExtraError` where matplotlib is not installed."""
     files = paper_plots(findings)
     for table in paper_tables(findings):
-        files[f"{table.name}.csv"] = to_csv(table).encode()
+        files[f"{table.name}.csv"] = encodable(to_csv(table)).encode()
         files[f"{table.name}.tex"] = to_latex(table).encode()
     return dict(sorted(files.items()))
 
@@ -80,13 +82,13 @@ def write_paper(findings: Findings, folder: str | Path, *, force: bool = False) 
                 "changed since: name another folder, or overwrite with --force"
             )
         for name, content in files.items():
-            (folder / name).write_bytes(content)
+            write_whole(folder / name, [content])
         # Files of an earlier report of the study are outdated.
         for name in listed.keys() - files.keys():
             if (folder / name).is_file() and _ours(folder / name, listed):
                 (folder / name).unlink()
         index = {"about": _ABOUT, "files": {n: _digest(c) for n, c in files.items()}}
-        (folder / INDEX).write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
+        write_whole(folder / INDEX, [json.dumps(index, indent=1) + "\n"])
     except OSError as error:
         raise JoulecastError(
             f"cannot write {error.filename or folder}: {error.strerror}; name another: --paper"

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
+from ...units import one_line
 from ..documents.model import ReportTable, text_of
 
 _ESCAPES: dict[str, str] = tomllib.loads(
@@ -27,10 +28,7 @@ def escape(text: str, longest: int = 80) -> str:
     Latin letters with accents stay, since LaTeX reads UTF-8; letters that pdflatex has no font for
     become `?`.
     """
-    clean = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    if len(clean) > longest:
-        clean = f"{clean[: longest - 1]}…"
-    return "".join(_one(c) for c in clean)
+    return "".join(_one(c) for c in one_line(text, longest))
 
 
 def _one(c: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ...serialize import encodable
 from ..documents.model import Block, Column, Document, Line, Notes, Pairs, Plot, ReportTable, Styled
 from ..documents.model import Section as DocumentSection
 
@@ -100,6 +101,7 @@ def printable(text: str) -> str:
     """Text without control characters: names of runs are written by users."""
     if text.isprintable():
         return text
+    text = encodable(text)
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
@@ -196,11 +198,13 @@ def _segments(line: Line) -> list[Segment]:
     from rich.style import Style as RichStyle
 
     pieces = line if isinstance(line, tuple) else (line,)
+    texts = [Styled(p) if isinstance(p, str) else p for p in pieces]
+    # A row is one line.
     return [
-        Segment(printable(p))
-        if isinstance(p, str)
-        else Segment(printable(p.text), RichStyle.parse(_STYLES.get(p.style, p.style)))
-        for p in pieces
+        Segment(
+            printable(t.text).replace("\n", " "), RichStyle.parse(_STYLES.get(t.style, t.style))
+        )
+        for t in texts
     ]
 
 

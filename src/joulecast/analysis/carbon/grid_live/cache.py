@@ -4,12 +4,12 @@ import contextlib
 import hashlib
 import json
 import math
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple
 from pathlib import Path
 
+from ....output_file import write_whole
 from ..intensity import IntensityPeriod
 
 
@@ -58,16 +58,10 @@ class Cache:
             "intervals": [astuple(period) for period in periods],
         }
         path = _path(self._folder, request)
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")
-        try:
+        # The last answer is only a convenience, so that a full disk is ignored.
+        with contextlib.suppress(OSError):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump(document, file)
-            part.replace(path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
+            write_whole(path, [json.dumps(document)], mode=0o600)
 
 
 def _path(folder: Path, request: Sequence[str]) -> Path:

@@ -8,9 +8,10 @@ carbon intensity or the tariff.
 import math
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, TypeVar
+from typing import Literal
 
 from ..analysis.carbon.cost import KWH_J, format_amount, format_money, parse_tariff
 from ..analysis.carbon.footprint import Site, check_pue
@@ -28,7 +29,6 @@ from ..units import (
 CO2 = "g CO2e"
 _BEFORE_UNIT = re.compile(r"(?<=[\d.])(?![eE][+-]?\d)\s*(?=[A-Za-z])")
 
-T = TypeVar("T")
 OnExceeded = Literal["stop", "warn"] | Callable[["BudgetStatus"], bool | None]
 
 
@@ -173,51 +173,38 @@ class _Price:
     notes: tuple[str, ...] = ()
 
 
-_ENERGY = _Price("J", KWH_J)
-
-
 def _priced(budget: Budget) -> tuple[str, float, _Price]:
     """The amount as text and in its unit, and what a kWh costs. Raises `UsageError`."""
-    amount = budget.amount
+    text, value, unit = _read(budget.amount)
+    if not (math.isfinite(value) and value > 0):
+        raise UsageError(
+            f"{budget.amount!r} is not a budget: write 50kJ, 0.3kWh, 30gCO2 or 5EUR, more than zero"
+        )
+    if unit == "J":
+        return text, value, _Price(unit, KWH_J)
+    if unit == CO2:
+        return text, value, _carbon_price(budget)
+    return text, value, _electricity_price(text, unit, budget.tariff)
+
+
+def _read(amount: str | float) -> tuple[str, float, str]:
+    """An amount as people write it, its value, and its unit; not-a-number where it is none."""
     if not isinstance(amount, str):
-        joules = _number(amount)
-        return format_quantity(joules, "J"), joules, _ENERGY
+        try:
+            joules = math.nan if isinstance(amount, bool) else float(amount)
+        except (TypeError, ValueError, OverflowError):
+            joules = math.nan
+        return format_quantity(joules, "J"), joules, "J"
     text = " ".join(amount.split())
     spaced = _BEFORE_UNIT.sub(" ", text, count=1)
-    if (joules_written := _read(parse_energy, text)) is not None:
-        energy_text = spaced if text[-1].isalpha() else f"{text} J"
-        return energy_text, _positive(joules_written, amount), _ENERGY
-    if (carbon_g := _read(parse_carbon, text)) is not None:
-        return spaced, _positive(carbon_g, amount), _carbon_price(budget)
-    if (money := _read(parse_money, text)) is not None:
-        value, currency = _positive(money[0], amount), money[1]
-        money_text = f"{value:g} {currency}"
-        return money_text, value, _electricity_price(money_text, currency, budget.tariff)
-    raise UsageError(_not_a_budget(amount))
-
-
-def _not_a_budget(amount: object) -> str:
-    return f"{amount!r} is not a budget: write 50kJ, 0.3kWh, 30gCO2 or 5EUR, more than zero"
-
-
-def _read(parse: Callable[[str], T], text: str) -> T | None:
-    try:
-        return parse(text)
-    except UsageError:
-        return None
-
-
-def _positive(value: float, amount: object) -> float:
-    if isinstance(amount, bool) or not (math.isfinite(value) and value > 0):
-        raise UsageError(_not_a_budget(amount))
-    return value
-
-
-def _number(amount: float) -> float:
-    try:
-        return _positive(float(amount), amount)
-    except (TypeError, ValueError, OverflowError):
-        raise UsageError(_not_a_budget(amount)) from None
+    with suppress(UsageError):
+        return spaced if text[-1:].isalpha() else f"{text} J", parse_energy(text), "J"
+    with suppress(UsageError):
+        return spaced, parse_carbon(text), CO2
+    with suppress(UsageError):
+        value, currency = parse_money(text)
+        return f"{value:g} {currency}", value, currency
+    return text, math.nan, ""
 
 
 def _carbon_price(budget: Budget) -> _Price:

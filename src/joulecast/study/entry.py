@@ -37,14 +37,12 @@ class Signature:
         parameters: that can be passed by name.
         required: those of them without a default.
         takes_any: whether it has **kwargs.
-        generator: whether it is a generator function.
         positional: required ones that cannot be passed by name.
     """
 
     parameters: tuple[str, ...]
     required: tuple[str, ...]
     takes_any: bool
-    generator: bool
     positional: tuple[str, ...] = ()
 
 
@@ -100,8 +98,7 @@ def signature_of(function: Callable[..., Any]) -> Signature:
         elif parameter.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY):
             named.append(parameter.name)
             required += [parameter.name] if needed else []
-    generator = inspect.isgeneratorfunction(inspect.unwrap(function))
-    return Signature(tuple(named), tuple(required), takes_any, generator, tuple(positional))
+    return Signature(tuple(named), tuple(required), takes_any, tuple(positional))
 
 
 def inspect_entry(study: Study, folder: Path, env: Mapping[str, str] | None = None) -> Signature:

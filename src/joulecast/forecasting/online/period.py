@@ -44,15 +44,10 @@ class Period:
     Attributes:
         period_s: length of a period, s.
         start_s: start of the first one, s.
-        strength: autocorrelation at the period, 0 to 1: the share of the power's variation that
-            repeats.
-        periods: how many were seen.
     """
 
     period_s: float
     start_s: float
-    strength: float
-    periods: int
 
 
 def find_period(t_s: Array, power_w: Array) -> Period | None:
@@ -79,9 +74,7 @@ def find_period(t_s: Array, power_w: Array) -> Period | None:
     best = _latest_repetition(power)
     if best is None:
         return None
-    points, strength = best
-    period_s = points * step_s
-    return Period(period_s, float(t_s[0]), strength, int((t_s[-1] - t_s[0]) / period_s + 1e-9))
+    return Period(best[0] * step_s, float(t_s[0]))
 
 
 def _latest_repetition(power: Array) -> tuple[float, float] | None:

@@ -36,14 +36,12 @@ class Attempt:
     Attributes:
         status: None: it was stopped, and is no result.
         error: of one that failed.
-        why_stopped: the reason where it was stopped.
         summary: of its run; None where none began.
         log: the end of what it printed.
     """
 
     status: TrialStatus | None
     error: str | None
-    why_stopped: str | None
     summary: Summary | None
     log: str
 
@@ -134,7 +132,7 @@ def attempt(
             if why is not None:
                 session.recorder.warn(f"stopped, and no part of the study's results: {why}")
             summary = session.stop(_STATUS[status], _exit_code(message))
-    return Attempt(status, error, why, summary, process.log)
+    return Attempt(status, error, summary, process.log)
 
 
 _STATUS = {

@@ -6,7 +6,6 @@ import os
 import threading
 import time
 from collections.abc import Mapping
-from typing import Protocol
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from ..meters.discovery import discover
 from ..recording.model import Gap, Samples
 from ..recording.sampler import Sampler
 from .join import Metered, Readings, metered
+from .plug import Plug
 from .regression import WallFitError
 
 # Plugs measure about once a second.
@@ -25,13 +25,6 @@ METERS_S = 0.1
 SCOPES = ("machine", "process")
 # Consecutive failures of a plug after which it counts as lost.
 _MAX_FAILURES = 5
-
-
-class PowerPlug(Protocol):
-    """A plug that reports the power at the wall."""
-
-    def power_w(self) -> float:
-        """Watts now. Raises `JoulecastError`."""
 
 
 class _Meters:
@@ -68,7 +61,7 @@ class SideBySide:
 
     def __init__(
         self,
-        plug: PowerPlug,
+        plug: Plug,
         name: str,
         environment: Environment,
         *,

@@ -115,7 +115,8 @@ def _traced(run: _Trace) -> Workload:
             recorder = OperatorRecorder(
                 tracker, persistent_tensors(model), settings.precision == "tf32"
             )
-            calls = Calls(recorder, autocast, _is_of_transformers(model), settings.on_cpu)
+            of_transformers = any("transformers." in c.__module__ for c in type(model).__mro__)
+            calls = Calls(recorder, autocast, of_transformers, settings.on_cpu)
             _step(run, recorder, calls, args, kwargs)
     except JoulecastError:
         raise
@@ -130,10 +131,6 @@ def _traced(run: _Trace) -> Workload:
             "where it tests its data: assumed to be unpadded and unpacked, with no layer dropped"
         )
     return _workload(run, recorder)
-
-
-def _is_of_transformers(model: nn.Module) -> bool:
-    return any("transformers." in cls.__module__ for cls in type(model).__mro__)
 
 
 def _step(

@@ -39,16 +39,12 @@ def power_by_utilization(
     trace: PowerTrace | None, recording: Recording
 ) -> tuple[list[PowerByUtilization], str | None]:
     """Power against each gauge of utilization; and where there is none, why."""
-    gauges = [] if trace is None else [g for g in trace.gauges if _is_utilization(g)]
+    gauges = [] if trace is None else [g for g in trace.gauges if g.endswith("/utilization_pct")]
     if trace is not None and gauges:
         return [_against(gauge, trace, recording) for gauge in gauges], None
     if any("utilization" in gauge.domain for gauge in recording.header.gauges):
         return [], "a gauge of utilization gave too few readings"
     return [], "no gauge of utilization was recorded with this run"
-
-
-def _is_utilization(gauge: str) -> bool:
-    return gauge.partition("/")[2] == "utilization_pct"
 
 
 def _against(gauge: str, trace: PowerTrace, recording: Recording) -> PowerByUtilization:

@@ -7,9 +7,7 @@ from pathlib import Path
 from ...analysis.table.load import is_file
 from ...errors import UsageError
 from ...late_bar import LateBar
-from ...recording.summary import Summary
 from ...units import one_line
-from ..base import History
 from ..online.histories import history_of
 from ..past_run import StaticRun
 from .accuracy import OnlineEvaluation, StaticEvaluation
@@ -124,7 +122,9 @@ def _online(
 ) -> OnlineEvaluation:
     notes: list[str] = []
     if file is None:
-        origin, rated, left_out = recorded.read(_rated_history)
+        origin, rated, left_out = recorded.read(
+            lambda summary: (history_of(summary), *ratings(summary.recording.header))
+        )
         # Newest first: a forecaster may learn from the runs that came before.
         past = [history for history, _, _ in rated]
         subjects = [
@@ -167,7 +167,7 @@ def _static(
         # It reads its constants when it is made.
         from ..physical.forecaster import Physical
 
-        workloads = Workloads(forecasters=[Physical()])
+        workloads = Workloads(forecaster=Physical())
     available = workloads.methods() | static_methods()
     chosen = {name: available[name] for name in methods}
     # Analyzing models may be what takes long, so that the bar starts before the folds are counted.
@@ -179,10 +179,6 @@ def _static(
 def _reading(file: str) -> LateBar:
     path = Path(file)
     return LateBar("reading", path.stat().st_size if path.is_file() else None)
-
-
-def _rated_history(summary: Summary) -> tuple[History, float | None, float | None]:
-    return history_of(summary), *ratings(summary.recording.header)
 
 
 def _completed(context: RunContext, tdp_w: float | None, ram_gb: float | None = None) -> RunContext:

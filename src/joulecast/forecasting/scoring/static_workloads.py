@@ -55,22 +55,21 @@ def build_workload(facts: Facts, training: bool) -> Workload:
 class Workloads:
     """The steps of runs; each kind of step is analyzed once.
 
-    `forecasters` forecast a step without learning from these runs.
+    `forecaster` forecasts a step without learning from these runs.
     """
 
     build: Build = build_workload
-    forecasters: Sequence[StaticForecaster] = ()
+    forecaster: StaticForecaster | None = None
     _analyzed: dict[Facts, Workload | str] = field(default_factory=dict)
 
     def methods(self) -> dict[str, StaticMethod]:
-        """The forecasters, and `layerwise`, by name."""
-        methods = {
-            forecaster.name: StaticMethod(
-                _Steps(self, forecaster).fit, self.missing, caveat=SHIPPED
-            )
-            for forecaster in self.forecasters
-        }
-        return methods | {"layerwise": StaticMethod(self.fit_layerwise, self.missing)}
+        """The forecaster if there is one, and `layerwise`, by name."""
+        methods = {"layerwise": StaticMethod(self.fit_layerwise, self.missing)}
+        if self.forecaster is not None:
+            steps = _Steps(self, self.forecaster)
+            shipped = StaticMethod(lambda runs: steps, self.missing, caveat=SHIPPED)
+            methods[self.forecaster.name] = shipped
+        return methods
 
     def missing(self, facts: Facts) -> str | None:
         """Why the steps of a run are unknown; None where they are known."""
@@ -165,10 +164,6 @@ class _Steps:
             return total(steps[0], parts[0].steps)
         checks = parts[1].steps
         return total(steps[0], parts[0].steps, validation=steps[1], validation_steps=checks)
-
-    def fit(self, runs: Sequence[StaticRun]) -> _Steps:
-        """Itself: there is nothing to fit."""
-        return self
 
 
 @dataclass(frozen=True, slots=True)

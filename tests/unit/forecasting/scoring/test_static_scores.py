@@ -281,7 +281,7 @@ class FlopsInJoules:
 
 
 def test_a_forecaster_of_steps_forecasts_whole_runs():
-    methods = Workloads(built, [FlopsInJoules()]).methods()
+    methods = Workloads(built, FlopsInJoules()).methods()
     predicted = methods["flops"].fit([]).predict(modelled(2.0, validation=16.0).facts, 1.0)
     assert predicted.value == pytest.approx(4 * (3 * 20 + 1 * 4))
 

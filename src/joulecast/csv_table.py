@@ -11,7 +11,9 @@ import csv
 import gzip
 import io
 import math
+import re
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +25,8 @@ from .errors import BadInputError
 # Above any number that a run can have; sums and squares of numbers below it are finite.
 LARGEST = 1e18
 REMEDY = "correct the number, or leave the row out"
+# Seconds since 1970, in the year 9892: a later time is none, or is in milliseconds.
+LATEST_S = 2.5e11
 _SEPARATORS = {";": "semicolons", "\t": "tabs"}
 
 Row = dict[str, str]
@@ -48,10 +52,13 @@ class CsvTable:
         for mark, name in _SEPARATORS.items():
             if len(self.header) == 1 and mark in self.header[0]:
                 raise RowError(f"columns must be separated by commas, not {name}")
+        # The places of names that are there once: a table may have 100,000 columns.
+        count = Counter(self.header)
+        self._at = {name: i for i, name in enumerate(self.header) if count[name] == 1}
 
     def has(self, column: str) -> bool:
         """Whether there is such a column, in any case of letters, or in another unit."""
-        return bool(matching_columns(self.header, column))
+        return column in self._at or bool(matching_columns(self.header, column))
 
     def rows(
         self, required: Sequence[str], optional: Sequence[str] = (), *, complete: bool = False
@@ -75,7 +82,10 @@ class CsvTable:
                 continue
             empty = False
             if any(cell.strip() for cell in cells[width:]) or (complete and len(cells) < width):
-                raise RowError(f"{len(cells)} cells where the header has {width}")
+                raise RowError(
+                    f"{len(cells)} cells where the header has {width}: complete the row, and write "
+                    "1.5 with a point, not a comma"
+                )
             yield self._row(cells, at)
         if empty:
             raise RowError("a header without rows")
@@ -100,6 +110,8 @@ class CsvTable:
         return {column: self._place(column) for column in wanted}
 
     def _place(self, column: str) -> tuple[int, float]:
+        if column in self._at:
+            return self._at[column], 1.0
         same = matching_columns(self.header, column)
         if len(same) > 1:
             raise RowError(f"the column {column} is there {len(same)} times: {', '.join(same)}")
@@ -163,6 +175,8 @@ def amount(text: str, what: str, low: float = 0.0, remedy: str = REMEDY) -> floa
     value = number(text)
     if not text:
         problem = "is missing"
+    elif value is None and re.search(r"\d[,_' ]\d", text):
+        raise RowError(f"{what} is {shown(text)}: write a point before decimals, and no separators")
     elif value is None:
         problem = f"is {shown(text)}, not a number"
     elif not math.isfinite(value):
@@ -174,6 +188,18 @@ def amount(text: str, what: str, low: float = 0.0, remedy: str = REMEDY) -> floa
     else:
         return value
     raise RowError(f"{what} {problem}: {remedy}")
+
+
+def instant(text: str) -> float:
+    """A time in seconds, of a run or since 1970. Raises `RowError`, for milliseconds too."""
+    t_s = number(text)
+    if t_s is not None and LATEST_S < t_s < math.inf:
+        factor = 1e9 if t_s > 1e17 else 1e6 if t_s > 1e14 else 1e3
+        raise RowError(
+            f"t_s is {shown(text)}, which in seconds is after the year 9892: divide the column by "
+            f"{factor:,.0f}, if that makes seconds since 1970"
+        )
+    return amount(text, "t_s", -LATEST_S)
 
 
 def number(text: str) -> float | None:

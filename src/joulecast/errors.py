@@ -53,6 +53,14 @@ class LedgerError(JoulecastError):
     """The ledger cannot be opened, read or written."""
 
 
+class DamagedRunError(LedgerError):
+    """What the ledger holds of one run or study makes no sense; the others are readable."""
+
+
+class DamagedRunWarning(UserWarning):
+    """A damaged run, or study, is left out; the text names it."""
+
+
 class NotALedgerError(LedgerError):
     """The place named for the ledger has no file, or something else than a ledger (exit code 2)."""
 

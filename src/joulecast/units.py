@@ -360,6 +360,18 @@ def format_estimate(estimate: Estimate) -> str:
     return f"{figures[0]} {prefix}{e.unit} ({figures[1]} to {figures[2]})"
 
 
+def printable(text: str) -> str:
+    """Text without control characters, which would act on a terminal; line breaks stay.
+
+    All that is written on a terminal passes through here: names, tags, columns and files are
+    written by others.
+    """
+    if text.isprintable():
+        return text
+    text = encodable(text)
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 def one_line(text: str, longest: int = 60) -> str:
     """A name that is safe on a terminal: without line breaks and control characters, shortened."""
     clean = " ".join("".join(c if c.isprintable() else " " for c in encodable(text)).split())

@@ -2,12 +2,13 @@
 
 import os
 import sys
-from typing import NoReturn
+import warnings
+from typing import Any, NoReturn
 
 import click
 
 from .._version import __version__
-from ..errors import JoulecastError
+from ..errors import DamagedRunWarning, JoulecastError
 from . import former_names
 from .lazy_group import LazyGroup
 
@@ -58,6 +59,7 @@ def group(context: click.Context, debug: bool) -> None:
 
 def main() -> NoReturn:
     """Entry point. Exit codes: 0 done, 1 failed, 2 misuse; a wrapped command's own otherwise."""
+    warnings.showwarning = _show_warning  # type: ignore[assignment]
     try:
         group.main(prog_name="joulecast", standalone_mode=False)
         sys.exit(0)
@@ -74,19 +76,33 @@ def main() -> NoReturn:
         text = " ".join(message.split()).removesuffix(".")
         context = getattr(error, "ctx", None)
         see = f" (see: {context.command_path} --help)" if context else ""
-        click.echo(f"joulecast: {text}{see}", err=True)
+        _complain(f"{text}{see}")
         sys.exit(error.exit_code)
     except click.Abort:
         sys.exit(130)
     except JoulecastError as error:
         if _debugged():
             raise
-        click.echo(f"joulecast: {error}", err=True)
+        _complain(str(error))
         sys.exit(error.exit_code)
     except BrokenPipeError:
         # The reader of the output has ended: `joulecast runs | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+def _complain(text: str) -> None:
+    """Print one line for people on stderr."""
+    from ..units import printable
+
+    click.echo(f"joulecast: {printable(' '.join(text.splitlines()))}", err=True)
+
+
+def _show_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any
+) -> None:
+    ours = issubclass(category, DamagedRunWarning)
+    _complain(str(message) if ours else f"{filename}, line {lineno}: {message}")
 
 
 def _debugged() -> bool:

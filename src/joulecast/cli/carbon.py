@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from ..result import Result
+from ..units import printable
 from . import options
 from .verb import verb
 
@@ -70,5 +71,6 @@ def command(source: tuple[str, ...], **given: Any) -> Result:
 
     report = carbon(source, **given)
     if report.live is not None and report.live.error is not None:
-        click.echo(f"joulecast: {report.live.error}; the catalog's figure is used", err=True)
+        problem = printable(report.live.error)
+        click.echo(f"joulecast: {problem}; the catalog's figure is used", err=True)
     return report

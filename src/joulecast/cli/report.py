@@ -45,4 +45,4 @@ def command(
     if as_text or as_json:
         verb.show(result, as_json)
     else:
-        click.echo(str(report(result, output)))
+        verb.show_paths([report(result, output)])

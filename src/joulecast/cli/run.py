@@ -17,7 +17,7 @@ from ..errors import UsageError
 from ..output_file import write_whole
 from ..recording.wrap.command import CommandNotFoundError, Exit, become_command, check_command
 from ..recording.wrap.signals import HeldSignals, hold_signals
-from ..units import parse_power
+from ..units import parse_power, printable
 from . import options
 
 if TYPE_CHECKING:
@@ -263,4 +263,4 @@ def _notify(text: str) -> None:
 def _write(text: str) -> None:
     # stderr may be closed, or its terminal gone.
     with suppress(OSError, ValueError):
-        click.echo(text, err=True)
+        click.echo(printable(text), err=True)

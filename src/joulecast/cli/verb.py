@@ -1,13 +1,17 @@
 """How a verb reports: `--json` prints one JSON document, else a report for people."""
 
 import functools
-from collections.abc import Callable
+import os
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import click
 
 from .. import serialize
 from ..result import Result
+from ..units import printable
 from . import options
 
 json_option = options.flag("--json", "as_json", help="Print one JSON document instead of text.")
@@ -27,6 +31,12 @@ def verb(name: str) -> Callable[[Callable[..., Result]], click.Command]:
         return click.command(name)(json_option(run))
 
     return decorate
+
+
+def show_paths(paths: Iterable[Path]) -> None:
+    """Print the paths of files that were written, one a line, with the bytes that they have."""
+    for path in paths:
+        click.echo(printable(str(path)) if sys.stdout.isatty() else os.fsencode(path))
 
 
 def show(result: Result, as_json: bool = False) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Literal, NoReturn
 import numpy as np
 
 from .. import serialize
+from ..csv_table import LARGEST, LATEST_S
 from ..errors import BadInputError
 from ..meters.base import ReadingKind
 from ..recording.model import Footer, Gap, Header, Metric, Recording, Samples, Span, Status
@@ -168,6 +169,7 @@ def _end_problems(status: Status, footer: Footer | None) -> Iterator[serialize.P
 def _header_problems(header: Header) -> Iterator[serialize.Problem]:
     yield from _form("header.run_id", header.run_id, RUN_ID)
     yield from _amount("header.interval_s", header.interval_s)
+    yield from _amount("header.started_at", header.started_at)
     for domain, watts in (header.idle_power_w or {}).items():
         yield from _amount(f"header.idle_power_w.{domain}", watts)
     for i, source in enumerate(header.sources):
@@ -202,8 +204,8 @@ def _form(place: str, text: str, form: str) -> Iterator[serialize.Problem]:
 
 
 def _amount(place: str, value: float) -> Iterator[serialize.Problem]:
-    if value < 0:
-        yield place, "a number of at least 0 is expected"
+    if not 0 <= value <= LATEST_S:
+        yield place, f"a number from 0 to {LATEST_S:g} is expected"
 
 
 def _span_problems(spans: list[Span]) -> Iterator[serialize.Problem]:
@@ -238,6 +240,9 @@ def _samples(columns: _Columns, place: str) -> Samples:
 
 def check_samples(samples: Samples, place: str) -> None:
     """Raises `BadInputError` if times run backwards or a value is outside its bounds."""
+    for name in _COLUMNS:
+        if (at := _first(np.abs(getattr(samples, name)) > LARGEST)) is not None:
+            raise BadInputError(f"{place}.{name}[{at}]: it is above {LARGEST:g}")
     if (at := _first(np.diff(samples.t_s) < 0)) is not None:
         raise BadInputError(f"{place}.t_s[{at + 1}]: it is earlier than the one before")
     outside = (samples.low > samples.value) | (samples.high < samples.value)

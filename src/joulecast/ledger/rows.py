@@ -122,26 +122,7 @@ def write_metrics(
     connection.insert("joulecast_metrics", rows)
 
 
-def span_of(row: Row) -> Span:
-    """Inverse of what `write_spans` stores."""
-    return Span(
-        row["id"],
-        row["parent"],
-        row["kind"],
-        row["name"],
-        row["start_s"],
-        row["end_s"],
-        row["index"],
-        row["origin"],
-    )
-
-
 def metric_of(row: Row) -> Metric:
-    """Inverse of what `write_metrics` stores."""
-    value = math.nan if row["value"] is None else row["value"]
-    return Metric(row["t_s"], row["name"], value, row["span"])
-
-
-def gap_of(row: Row) -> Gap:
-    """Inverse of what `write_gaps` stores."""
-    return Gap(row["domain"], row["start_s"], row["end_s"], row["reason"])
+    """Inverse of what `write_metrics` stores. Raises `ValueError` where it is something else."""
+    value = math.nan if row["value"] is None else float(row["value"])
+    return Metric(float(row["t_s"]), str(row["name"]), value, row["span"])

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..csv_table import LARGEST, CsvTable, Row, RowError, amount, open_table, shown
+from ..csv_table import LARGEST, CsvTable, Row, RowError, amount, instant, open_table, shown
 from ..errors import BadInputError, UsageError
 from ..meters.base import ReadingKind, Source, Uncertainty
 from ..meters.replay import LEAVE_OUT, read_trace
@@ -176,10 +176,15 @@ def _add_row(found: dict[str, _Series], row: Row) -> None:
     if kind is not series.kind:
         raise RowError(f"{domain} has energy_j in some rows and power_w in others")
     numbers = [
-        amount(row["t_s"], "t_s", -LARGEST, LEAVE_OUT),
-        amount(energy or power, "energy_j or power_w", -LARGEST, LEAVE_OUT),
+        instant(row["t_s"]),
+        amount(energy or power, "energy_j" if energy else "power_w", 0.0, LEAVE_OUT),
         *(_optional(row, column) for column in ("low", "high", "held_s")),
     ]
+    if energy and series.columns[1] and numbers[1] < series.columns[1][-1]:
+        raise RowError(
+            f"energy_j of {domain} falls to {shown(energy)}, and a counter only rises: sort the "
+            "rows by time, or import the rows from here on as another run"
+        )
     for values, value in zip(series.columns, numbers, strict=True):
         values.append(value)
 

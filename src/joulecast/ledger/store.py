@@ -5,15 +5,25 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
-from ..errors import BadInputError, LedgerError, RunNotFoundError
-from ..recording.model import Footer, Header, Recording, RecordingSink, Samples, Status
+from .. import serialize
+from ..csv_table import LATEST_S
+from ..errors import (
+    BadInputError,
+    DamagedRunError,
+    DamagedRunWarning,
+    LedgerError,
+    RunNotFoundError,
+)
+from ..recording.model import Footer, Gap, Header, Recording, RecordingSink, Samples, Span, Status
 from ..recording.summary import summarize
 from . import rows
 from .codec import CodecError, decode
@@ -32,6 +42,11 @@ _WILDCARD = re.compile(r"[*?\[]")
 # Runs, in a notebook.
 _SHOWN = 20
 _TABLES = tuple(f"joulecast_{part}" for part in ("chunks", "spans", "metrics", "gaps", "runs"))
+# Of these, the first that is not damaged is the latest run.
+_LATEST = 20
+
+R = TypeVar("R")
+T = TypeVar("T")
 
 
 def open_ledger(
@@ -139,10 +154,12 @@ class Ledger:
             ['digits']
         """
         with self._database.reading() as connection:
-            ids = {self._find(connection, r)["run_id"] for r in refs if not _WILDCARD.search(r)}
+            single = [ref for ref in refs if not _WILDCARD.search(ref)]
+            ids = {row["run_id"] for ref in single for row in self._find(connection, ref)[:1]}
+            rows = _newest(connection, *_limits(since, until, group))
             fitting = (
                 run
-                for run in map(self._run_row, _newest(connection, *_limits(since, until, group)))
+                for run in readable(self._run_row, rows)
                 if (not refs or run.run_id in ids or _has_name(run, refs))
                 and (status is None or run.status is status)
                 and (tags or {}).items() <= run.tags.items()
@@ -174,7 +191,7 @@ class Ledger:
             'J'
         """
         with self._database.reading() as connection:
-            return self._run_row(self._find(connection, ref))
+            return _latest(self._run_row, self._find(connection, ref))
 
     def load(self, ref: str) -> Recording:
         """The whole recording of one run.
@@ -193,7 +210,8 @@ class Ledger:
             2
         """
         with self._database.reading() as connection:
-            return self._load(connection, self._find(connection, ref)["run_id"])
+            runs = self._find(connection, ref)
+            return _latest(lambda row: self._load(connection, row["run_id"]), runs)
 
     def add(self, recording: Recording, *, replace: bool = False, join: bool = False) -> None:
         """Store a whole recording. One without an end is treated as interrupted.
@@ -226,16 +244,17 @@ class Ledger:
         `ref` is as in `find`. Raises `RunNotFoundError`.
         """
         with self._database.writing() as connection:
-            run = self._run_row(self._find(connection, ref))
+            run = self._run_row(self._find(connection, ref)[0])
             _delete(connection, run.run_id)
         return run
 
-    def _find(self, connection: Connection, ref: str) -> Row:
+    def _find(self, connection: Connection, ref: str) -> list[Row]:
+        """The run meant by `ref`; where that is a name or `last`, the latest of these runs."""
         exact = ["", "WHERE run_id = :ref", "WHERE name = :ref"]
         for where in exact[:1] if ref == "last" else exact[1:]:
-            row = next(_newest(connection, where, {"ref": ref}, 1), None)
-            if row is not None:
-                return row
+            latest = list(_newest(connection, where, {"ref": ref}, _LATEST))
+            if latest:
+                return latest
         if ref in ("", "last"):
             raise self._not_found(connection, ref)
         begins = "WHERE substr(run_id, 1, length(:ref)) = :ref"
@@ -248,7 +267,7 @@ class Ledger:
             raise RunNotFoundError(
                 f"{ref!r} matches {len(beginning)} runs: {shown}{more}: write more of the id"
             )
-        return beginning[0]
+        return beginning
 
     def _not_found(self, connection: Connection, ref: str) -> RunNotFoundError:
         latest = list(_newest(connection, limit=1000))
@@ -263,20 +282,25 @@ class Ledger:
 
     def _load(self, connection: Connection, run_id: str) -> Recording:
         row = next(connection.rows(rows.RUN, {"run_id": run_id}))
+        spans = list(_part(connection, "spans", run_id, "start_s, id"))
+        gaps = list(_part(connection, "gaps", run_id, "start_s, domain"))
         try:
-            header = loads(row["header"], Header)
-            footer = row["footer"] and loads(row["footer"], Footer)
+            recording = Recording(
+                header=loads(row["header"], Header),
+                spans=serialize.read(spans, list[Span], "spans"),
+                metrics=list(map(rows.metric_of, _part(connection, "metrics", run_id, "seq"))),
+                gaps=serialize.read(gaps, list[Gap], "gaps"),
+                samples=self._samples(connection, run_id),
+                footer=row["footer"] and loads(row["footer"], Footer),
+                status=self._status(row),
+            )
+            times = [span.start_s for span in recording.spans]
+            times += [span.end_s or 0.0 for span in recording.spans]
+            times += [metric.t_s for metric in recording.metrics]
+            _check_times(recording.header.started_at, [*times, recording.duration_s])
+            return recording
         except (BadInputError, TypeError, ValueError) as error:
-            raise self._damaged(run_id, f"its description cannot be read: {error}") from error
-        return Recording(
-            header=header,
-            spans=list(map(rows.span_of, _part(connection, "spans", run_id, "start_s, id"))),
-            metrics=list(map(rows.metric_of, _part(connection, "metrics", run_id, "seq"))),
-            gaps=list(map(rows.gap_of, _part(connection, "gaps", run_id, "start_s, domain"))),
-            samples=self._samples(connection, run_id),
-            footer=footer,
-            status=self._status(row),
-        )
+            raise self._damaged(run_id, str(error)) from error
 
     def _samples(self, connection: Connection, run_id: str) -> dict[str, Samples]:
         parts: dict[str, list[Samples]] = {}
@@ -292,8 +316,8 @@ class Ledger:
             parts.setdefault(row["domain"], []).append(part)
         return {domain: Samples.concat(chunks) for domain, chunks in parts.items()}
 
-    def _damaged(self, run_id: str, problem: str) -> LedgerError:
-        return LedgerError(f"ledger {self.location}: run {run_id} is damaged: {problem}")
+    def _damaged(self, run_id: str, problem: str) -> DamagedRunError:
+        return DamagedRunError(f"ledger {self.location}: run {run_id} is damaged: {problem}")
 
     def _status(self, row: Row) -> Status:
         if row["status"] != Status.RUNNING:
@@ -304,21 +328,61 @@ class Ledger:
 
     def _run_row(self, row: Row) -> RunRow:
         try:
-            footer = row["footer"] and loads(row["footer"], Footer)
-            duration = row["duration_s"]
+            stored = serialize.read(row, _Stored, "row")
+            footer = loads(stored.footer, Footer) if stored.footer else None
+            duration_s = stored.duration_s
+            if duration_s is None:
+                duration_s = max(0.0, stored.heartbeat - stored.started_at)
+            _check_times(stored.started_at, [duration_s])
             return RunRow(
-                run_id=row["run_id"],
-                name=row["name"],
-                started_at=row["started_at"],
-                duration_s=row["heartbeat"] - row["started_at"] if duration is None else duration,
+                run_id=stored.run_id,
+                name=stored.name,
+                started_at=stored.started_at,
+                duration_s=duration_s,
                 status=self._status(row),
                 exit_code=footer.exit_code if footer else None,
                 energy=footer.total if footer else None,
-                tags=loads(row["tags"], dict[str, str]),
-                group=row["job"],
+                tags=loads(stored.tags, dict[str, str]),
+                group=stored.job,
             )
         except (BadInputError, TypeError, ValueError) as error:
             raise self._damaged(row["run_id"], f"its row cannot be read: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """The columns of a run's row, without its header: SQLite keeps any type in any column."""
+
+    run_id: str
+    name: str
+    started_at: float
+    job: str | None
+    tags: str
+    duration_s: float | None
+    footer: str | None
+    heartbeat: float
+
+
+def _check_times(started_at: float, seconds: Iterable[float]) -> None:
+    """Raises `BadInputError` where a run starts outside the calendar, or a time leads out of it."""
+    if not 0 <= started_at <= LATEST_S:
+        raise BadInputError(f"it starts {started_at:g} s after 1970, outside the calendar")
+    if any(abs(t_s) > LATEST_S for t_s in seconds):
+        raise BadInputError("a time in it lies outside the calendar")
+
+
+def readable(read: Callable[[R], T], rows: Iterable[R]) -> Iterator[T]:
+    """What `read` returns of each row; damaged ones are left out with a warning."""
+    for row in rows:
+        try:
+            yield read(row)
+        except DamagedRunError as error:
+            warnings.warn(f"{error}; it is left out", DamagedRunWarning, stacklevel=3)
+
+
+def _latest(read: Callable[[Row], T], rows: Sequence[Row]) -> T:
+    """What `read` returns of the first row that is not damaged. Raises where all are."""
+    return next(readable(read, rows[:-1]), None) or read(rows[-1])
 
 
 def _newest(

@@ -5,12 +5,13 @@ from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from ..errors import BadInputError, LedgerError, StudyNotFoundError
-from ..units import Estimate, Provenance
+from .. import serialize
+from ..errors import BadInputError, DamagedRunError, LedgerError, StudyNotFoundError
+from ..units import Provenance
 from .database import Connection, Row
-from .store import Ledger
+from .store import Ledger, readable
 from .stored_json import dumps, loads, plain_text
-from .study_model import PlannedStudy, Study, Trial, TrialStatus
+from .study_model import PlannedStudy, Study, Trial
 
 # Key of a PostgreSQL advisory lock: "study" in ASCII.
 _PLAN_LOCK = 0x7374756479
@@ -76,7 +77,7 @@ def listed(ledger: Ledger) -> list[tuple[PlannedStudy, dict[str, int]]]:
     with ledger._database.reading() as connection:
         for row in connection.rows(by):
             counts.setdefault(row["study"], {})[row["status"]] = row["n"]
-        planned = [_study(row, ledger) for row in connection.rows(query)]
+        planned = list(readable(lambda row: _study(row, ledger), connection.rows(query)))
     return [(study, counts.get(study.plan.name, {})) for study in planned]
 
 
@@ -84,7 +85,8 @@ def trials(ledger: Ledger, name: str) -> list[Trial]:
     """The trials of a study in their order."""
     query = f"SELECT {_COLUMNS} {_OF_STUDY} ORDER BY position"
     with ledger._database.reading() as connection:
-        return [trial_of(row, ledger) for row in connection.rows(query, {"study": name})]
+        rows = connection.rows(query, {"study": name})
+        return list(readable(lambda row: trial_of(row, ledger), rows))
 
 
 def figures(ledger: Ledger, name: str) -> dict[str, dict[str, Any]]:
@@ -93,8 +95,8 @@ def figures(ledger: Ledger, name: str) -> dict[str, dict[str, Any]]:
     with ledger._database.reading() as connection:
         rows = list(connection.rows(query, {"study": name}))
     try:
-        return {row["trial_id"]: json.loads(row["figures"]) for row in rows}
-    except ValueError as error:
+        return {row["trial_id"]: loads(row["figures"], dict[str, Any]) for row in rows}
+    except (BadInputError, TypeError, ValueError) as error:
         raise LedgerError(
             f"ledger {ledger.location}: figures of study {name} are damaged"
         ) from error
@@ -145,38 +147,26 @@ def add_other(connection: Connection, name: str, energy_j: float, duration_s: fl
 
 
 def trial_of(row: Row, ledger: Ledger) -> Trial:
-    """A row of the table of trials."""
+    """A row of the table of trials. Raises `DamagedRunError` where it makes no sense."""
+    columns = row | {"order": row["position"], "energy": _energy(row)}
     try:
-        factors = json.loads(row["factors"])
-    except ValueError as error:
-        raise LedgerError(
-            f"ledger {ledger.location}: trial {row['trial_id']} of {row['study']} is damaged"
-        ) from error
-    return Trial(
-        trial_id=row["trial_id"],
-        order=row["position"],
-        factors=factors,
-        repetition=row["repetition"],
-        seed=row["seed"],
-        status=TrialStatus(row["status"]),
-        run_id=row["run_id"],
-        error=row["error"],
-        host=row["host"],
-        started_at=row["started_at"],
-        ended_at=row["ended_at"],
-        energy=_energy(row),
-        duration_s=row["duration_s"],
-    )
+        columns["factors"] = json.loads(row["factors"])
+        return serialize.read(columns, Trial, "row")
+    except (BadInputError, TypeError, ValueError) as error:
+        which = f"trial {row['trial_id']} of {row['study']}"
+        raise DamagedRunError(f"ledger {ledger.location}: {which} is damaged: {error}") from error
 
 
-def _energy(row: Row) -> Estimate | None:
+def _energy(row: Row) -> dict[str, Any] | None:
+    """The fields of the trial's `Estimate`."""
     value = row["energy_j"]
     if value is None:
         return None
     low, high = (
         value if bound is None else bound for bound in (row["energy_low_j"], row["energy_high_j"])
     )
-    return Estimate(value, low, high, "J", Provenance(row["provenance"] or Provenance.ASSUMED))
+    kind = row["provenance"] or Provenance.ASSUMED
+    return {"value": value, "low": low, "high": high, "provenance": kind}
 
 
 def short(text_: str | None, longest: int) -> str | None:
@@ -222,7 +212,7 @@ def _study(row: Row, ledger: Ledger) -> PlannedStudy:
     name, document = columns.pop("name"), columns.pop("document")
     try:
         return PlannedStudy(loads(document, Study), **columns)
-    except (ValueError, BadInputError) as error:
-        raise LedgerError(
+    except (BadInputError, TypeError, ValueError) as error:
+        raise DamagedRunError(
             f"ledger {ledger.location}: the plan of study {name} is damaged: {error}"
         ) from error

@@ -14,7 +14,7 @@ from ..recording.model import Recording
 from .recording_json import export_text, read_json
 from .run_list import RunList
 from .samples_csv import Assumed, export_csv, import_csv
-from .store import open_ledger
+from .store import open_ledger, readable
 
 _SQLITE = b"SQLite format 3\0"
 
@@ -113,8 +113,7 @@ def _read(path: Path, assumed: Assumed) -> Iterator[Recording]:
     beginning = _beginning(path)
     if beginning == _SQLITE:
         with open_ledger(path, create=False) as rescued:
-            for run in rescued.runs():
-                yield rescued.load(run.run_id)
+            yield from readable(lambda run: rescued.load(run.run_id), rescued.runs())
     elif beginning.lstrip().startswith(b"{"):
         yield read_json(path)
     else:

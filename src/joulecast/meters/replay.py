@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..csv_table import LARGEST, RowError, amount, open_table
+from ..csv_table import RowError, amount, instant, open_table
 from ..errors import BadInputError, MeterLostError
 from ..units import Provenance, format_duration
 from .base import Meter, Reading, ReadingKind, Source, Uncertainty
@@ -34,7 +34,7 @@ def read_trace(path: str | Path) -> tuple[Array, Array]:
     with open_table(path) as table:
         return _arrays(
             (
-                amount(row["t_s"], "t_s", -LARGEST, LEAVE_OUT),
+                instant(row["t_s"]),
                 amount(row["power_w"], "power_w", remedy=LEAVE_OUT),
             )
             for row in table.rows(HEADER)

@@ -19,6 +19,8 @@ from .summary import SpanEnergy
 FLUSH_S = 1.0
 OPEN_S = 5.0
 """How long the run waits for the sink to open: a recorder that is killed later leaves a trace."""
+# Databases have whole numbers of 64 bits.
+_WHOLE = 2**63
 # How often `stop` checks whether a driver blocks.
 _CHECK_S = 0.1
 
@@ -122,6 +124,9 @@ class Recorder:
         with self._lock:
             at = self.now() if t_s is None else t_s
             owner = os.getpid() if origin is None else origin
+            # A number that fits no database would cost the whole recording.
+            owner = owner if abs(owner) < _WHOLE else 0
+            index = None if index is None or abs(index) >= _WHOLE else index
             span = Span(self._next_id, parent, kind, name, at, None, index, owner)
             self._next_id += 1
             self._open[span.id] = self._dirty[span.id] = span

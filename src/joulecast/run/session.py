@@ -23,7 +23,7 @@ from ..recording.epochs import RunPosition
 from ..recording.model import Header, Status
 from ..recording.recorder import Recorder
 from ..recording.summary import Summary
-from ..units import format_duration
+from ..units import format_duration, printable
 from ..wall.wall_energy import summary_of
 from .progress_monitor import ProgressMonitor
 from .run_options import RunOptions
@@ -37,7 +37,7 @@ def notify(text: str) -> None:
     """Print one line for people, on stderr."""
     # stderr may be closed.
     with suppress(OSError, ValueError, AttributeError):
-        sys.stderr.write(f"joulecast: {text}\n")
+        sys.stderr.write(f"joulecast: {printable(text)}\n")
         sys.stderr.flush()
 
 

@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -20,6 +21,7 @@ from typing import Any
 from .. import serialize
 from ..errors import BadPlanError
 from ..ledger.study_model import Study
+from ..recording.wrap.stop import Stopper
 from .plan import nearest
 
 OFFERED = ("seed", "epochs", "run")
@@ -106,29 +108,49 @@ def inspect_entry(study: Study, folder: Path, env: Mapping[str, str] | None = No
     file, function = place(study, folder)
     # Raises where the file cannot be read.
     code_of(study, folder)
-    command = [sys.executable, "-m", "joulecast.study.entry", str(file.absolute()), function]
-    try:
-        inspection = subprocess.run(
-            command,
+    # Files, because a process that the import starts may keep a pipe open, and may print.
+    with tempfile.TemporaryDirectory(prefix="joulecast-") as scratch:
+        answer, errors = Path(scratch, "answer"), Path(scratch, "errors")
+        code = _import_elsewhere([str(file.absolute()), function, str(answer)], folder, env, errors)
+        said = errors.read_text(errors="replace")
+        if code is None:
+            raise BadPlanError(f"entry {study.entry}: its import took over five minutes")
+        if not answer.exists():
+            why = (said.strip().splitlines() or [f"exit code {code}"])[-1]
+            where = _last_place(said, folder)
+            raise BadPlanError(f"entry {study.entry}: it cannot be imported: {why}{where}")
+        signature = json.loads(answer.read_text())
+    if "error" in signature:
+        raise BadPlanError(f"entry {study.entry}: {signature['error']}")
+    return serialize.read(signature, Signature)
+
+
+def _import_elsewhere(
+    arguments: list[str], folder: Path, env: Mapping[str, str] | None, errors: Path
+) -> int | None:
+    """The exit code of `_main` in a child process; None where it took too long.
+
+    Processes that the import started end with it.
+    """
+    stopper = Stopper()
+    stopper.adopt_orphans()
+    with errors.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "joulecast.study.entry", *arguments],
             env=dict(os.environ if env is None else env),
             cwd=folder,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_LONGEST_S,
-            check=False,
+            stdout=subprocess.DEVNULL,
+            stderr=stream,
+            start_new_session=True,
         )
-    except subprocess.TimeoutExpired as error:
-        raise BadPlanError(f"entry {study.entry}: its import took over five minutes") from error
-    if _MARK not in inspection.stdout:
-        why = (inspection.stderr.strip().splitlines() or [f"exit code {inspection.returncode}"])[-1]
-        where = _last_place(inspection.stderr, folder)
-        raise BadPlanError(f"entry {study.entry}: it cannot be imported: {why}{where}")
-    answer = json.loads(inspection.stdout.rpartition(_MARK)[2])
-    if "error" in answer:
-        raise BadPlanError(f"entry {study.entry}: {answer['error']}")
-    return serialize.read(answer, Signature)
+    stopper.follow(process.pid)
+    try:
+        return process.wait(_LONGEST_S)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        stopper.stop(1.0)
 
 
 def _last_place(traceback: str, folder: Path) -> str:
@@ -167,19 +189,18 @@ def check_entry(study: Study, signature: Signature, source: str = "Study") -> No
         )
 
 
-_MARK = "joulecast-signature:"
-
-
-def _main(file: str, function: str) -> None:
+def _main(file: str, function: str, answer: str) -> None:
+    own = os.getpid()
     try:
-        answer = serialize.to_builtins(signature_of(load(Path(file), function)))
+        found = serialize.to_builtins(signature_of(load(Path(file), function)))
     except BadPlanError as error:
-        answer = {"error": str(error)}
-    sys.stdout.write(f"\n{_MARK}{json.dumps(answer)}\n")
-    sys.stdout.flush()
+        found = {"error": str(error)}
+    # A file that forks at its import returns here in both processes.
+    if os.getpid() == own:
+        Path(answer).write_text(json.dumps(found))
     # Threads that the file started are not waited for.
     os._exit(0)
 
 
 if __name__ == "__main__":
-    _main(*sys.argv[1:3])
+    _main(*sys.argv[1:4])

@@ -58,10 +58,11 @@ def read_study(path: str | Path) -> Study:
     """
     path = Path(path)
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise BadPlanError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
+        # Besides errors of TOML and UTF-8: numbers of more than 4,300 digits.
         raise BadPlanError(f"{path}: not a TOML file: {error}") from error
     return _FileReader(str(path)).study(document)
 
@@ -111,7 +112,7 @@ class _Checker:
         if not (isinstance(study.name, str) and 0 < len(study.name.strip()) <= _MAX_TEXT):
             self._refuse("name", f"a name of at most {_MAX_TEXT} characters is expected")
         file, _, function = str(study.entry).rpartition(":")
-        if not (file.endswith(".py") and function.isidentifier()):
+        if not (file.endswith(".py") and function.isidentifier() and file.isprintable()):
             self._refuse("entry", f"{study.entry!r}: write it as FILE.py:function")
         if study.order not in ORDERS:
             self._refuse("order", f"{study.order!r}: {nearest(str(study.order), ORDERS)}")

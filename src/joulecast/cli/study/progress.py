@@ -12,6 +12,7 @@ import click
 
 from ...reports.terminal.study_progress import ended_text, now_text
 from ...study.running.study_progress import EndedTrial, StudyListener, StudyProgress
+from ...units import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -66,7 +67,7 @@ class StudyReporter(StudyListener):
                 self._bar.task_ids[0],
                 total=progress.total,
                 completed=progress.done,
-                description=now_text(progress),
+                description=printable(now_text(progress)),
             )
 
     def output(self, data: bytes) -> None:
@@ -78,6 +79,7 @@ class StudyReporter(StudyListener):
             os.write(2, data)
 
     def _line(self, text: str) -> None:
+        text = printable(text)
         # Stderr may be closed.
         with suppress(OSError, ValueError):
             if self._bar is not None:

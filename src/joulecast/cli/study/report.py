@@ -7,8 +7,9 @@ import click
 
 from ...errors import UsageError
 from ...late_bar import LateBar
+from ...units import printable
 from .. import options
-from ..verb import show
+from ..verb import show, show_paths
 
 
 @click.command("report")
@@ -97,10 +98,10 @@ def command(
         return
     if paper is not None:
         files = write_paper(result, paper, force=force)
-        click.echo(f"{paper}: {len(files)} files", err=True)
-        click.echo("\n".join(map(str, files)))
+        click.echo(f"{printable(str(paper))}: {len(files)} files", err=True)
+        show_paths(files)
     if output is not None or paper is None:
-        click.echo(str(report(result, output)))
+        show_paths([report(result, output)])
 
 
 def _site(selection: dict[str, Any]) -> Any:

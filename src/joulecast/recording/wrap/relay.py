@@ -23,6 +23,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+from ...units import printable
 from . import relay_process as process
 from .outputs import Outputs, above_stderr, prepare
 from .relay_process import FRAME
@@ -351,5 +352,5 @@ def _has_ended(pid: int) -> bool:
 
 def _one_line(text: str) -> bytes:
     """A text for an order: one line, short enough to be written at once."""
-    data = " ".join(text.splitlines()).encode(errors="replace")[: select.PIPE_BUF - 2]
+    data = printable(" ".join(text.splitlines())).encode(errors="replace")[: select.PIPE_BUF - 2]
     return data.decode(errors="ignore").encode()

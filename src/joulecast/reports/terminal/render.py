@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ...serialize import encodable
+from ...units import printable
 from ..documents.model import Block, Column, Document, Line, Notes, Pairs, Plot, ReportTable, Styled
 from ..documents.model import Section as DocumentSection
 
@@ -56,10 +56,8 @@ def to_text(document: Document, width: int = 100) -> str:
 
 
 def _print_section(section: DocumentSection, console: Console) -> None:
-    from rich.text import Text
-
     console.print()
-    console.print(Text(section.title, "bold"))
+    console.print(_text(Styled(section.title, "strong")))
     _print_blocks(section.blocks, console)
 
 
@@ -95,14 +93,6 @@ def _text(line: Line) -> Text:
     pieces = line if isinstance(line, tuple) else (line,)
     texts = [(p, "") if isinstance(p, str) else (p.text, p.style) for p in pieces]
     return Text.assemble(*((printable(text), _STYLES.get(style, style)) for text, style in texts))
-
-
-def printable(text: str) -> str:
-    """Text without control characters: names of runs are written by users."""
-    if text.isprintable():
-        return text
-    text = encodable(text)
-    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _grid(rows: Sequence[tuple[Line, Line]], padding: int = 1) -> RichTable:
@@ -160,7 +150,6 @@ def _table(table: ReportTable, console: Console) -> RenderableType:
     """
     from rich.console import Group
     from rich.segment import Segment, Segments
-    from rich.text import Text
 
     width = console.width
     shown = [i for i, column in enumerate(table.columns) if column.min_width <= width]
@@ -189,7 +178,7 @@ def _table(table: ReportTable, console: Console) -> RenderableType:
         if i in table.rules:
             drawn.append(Segment.line())
         draw(row)
-    caption = [Text(table.caption, "dim")] if table.caption else []
+    caption = [_text(Styled(table.caption, "dim"))] if table.caption else []
     return Group(Segments(drawn), *caption)
 
 

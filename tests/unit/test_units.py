@@ -218,3 +218,32 @@ def test_scaled_estimate_has_the_weaker_provenance_part_by_part():
     assert energy.scaled(1.0, provenance=Provenance.ASSUMED).mix == {}
     kept_apart = Estimate(2.0, 1.0, 4.0, own_low=1.5, own_high=3.0).scaled(2.0)
     assert (kept_apart.own_low, kept_apart.own_high) == (3.0, 6.0)
+
+
+def test_a_difference_keeps_own_errors_and_the_shared_part_of_what_is_left():
+    energy = Estimate(100, 80, 130, own_low=88, own_high=109)
+    idle = Estimate(60, 50, 78, own_low=55, own_high=64)
+    left = energy.minus(idle)
+    assert left.value == 40
+    assert left.own_low == pytest.approx(40 - math.hypot(12, 4))
+    assert left.own_high == pytest.approx(40 + math.hypot(9, 5))
+    shared_below, shared_above = math.sqrt(20**2 - 12**2), math.sqrt(30**2 - 9**2)
+    assert left.low == pytest.approx(40 - math.hypot(12, 4, 0.4 * shared_below))
+    assert left.high == pytest.approx(40 + math.hypot(9, 5, 0.4 * shared_above))
+
+
+def test_a_difference_of_errors_that_are_not_kept_apart_has_both():
+    left = Estimate(1000, 995, 1005).minus(Estimate(990, 990, 990))
+    assert (left.low, left.value, left.high) == (5, 10, 15)
+    assert (left.own_low, left.own_high) == (None, None)
+    below_nothing = Estimate(10, 9, 11).minus(Estimate(14, 13, 16))
+    assert below_nothing.low == pytest.approx(-4 - math.hypot(1, 2))
+    assert below_nothing.high == pytest.approx(-4 + math.hypot(1, 1))
+    assert Estimate(0, 0, 1).minus(Estimate(0, 0, 0)).high == 1
+
+
+def test_own_errors_of_a_sum_are_those_of_its_parts():
+    apart, whole = Estimate(100, 80, 130, own_low=97, own_high=104), Estimate(10, 6, 13)
+    total = add_independent([apart, whole])
+    assert (total.own_low, total.own_high) == (110 - math.hypot(3, 4), 110 + math.hypot(4, 3))
+    assert add_independent([whole, whole]).own_low is None

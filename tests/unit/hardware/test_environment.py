@@ -406,3 +406,45 @@ def test_rubbish_in_every_file_never_raises(tmp_path):
         e = detect(tmp_path, dict.fromkeys(files, content))
         assert not [note for note in e.notes if "Error" in note], e.notes
         json.dumps(e.to_json())
+
+
+def edac(*slots):
+    """`/sys/devices/system/edac` with (kind of object, megabytes, type) of each slot."""
+    base = "sys/devices/system/edac/mc/mc0"
+    return {
+        f"{base}/{kind}{i}/{name}": f"{value}\n"
+        for i, (kind, size, memory) in enumerate(slots)
+        for name, value in (("size", size), ("dimm_mem_type", memory))
+    }
+
+
+def smbios(*devices):
+    """`/sys/firmware/dmi/entries` with (size in MB, type) of each memory device."""
+    files = {}
+    for i, (size, memory) in enumerate(devices):
+        raw = bytearray(40)
+        raw[0x0C:0x0E] = size.to_bytes(2, "little")
+        raw[0x12] = memory
+        files[f"sys/firmware/dmi/entries/17-{i}/raw"] = bytes(raw)
+    return files
+
+
+DDR4, DDR5, LPDDR5, UNKNOWN = 0x1A, 0x22, 0x23, 0x07
+
+
+@pytest.mark.parametrize(
+    ("files", "modules"),
+    [
+        ({}, None),
+        (edac(("dimm", 32768, "Registered-DDR4"), ("dimm", 0, "Empty")), 1),
+        (edac(*[("dimm", 65536, "Registered-DDR5")] * 12), 12),
+        # A rank is a part of a module.
+        (edac(*[("rank", 8192, "Registered-DDR4")] * 4), None),
+        (smbios((16384, DDR4), (0, DDR4), (16384, DDR4), (16384, DDR5)), 3),
+        # Soldered, and a guest's invention.
+        (smbios((8192, LPDDR5), (4096, UNKNOWN)), None),
+        ({"sys/firmware/dmi/entries/17-0/raw": b"\x11\x28"}, None),
+    ],
+)
+def test_memory_modules(tmp_path, files, modules):
+    assert detect(tmp_path, linux(ram_kb=1000), files).host.memory_modules == modules

@@ -107,3 +107,103 @@ def test_a_name_with_brackets_does_not_shift_the_fields(tmp_path):
     (folder / "stat").write_text("77 (a ) b) S 5 " + real[real.rfind(")") + 2 :].split(" ", 2)[2])
     (process,) = ProcTreeReader(77, tmp_path).read(0.0)
     assert (process.pid, process.parent) == (77, 5)
+
+
+class ManyProcesses:
+    """/proc of a root with children, each with its CPU ticks, and how often each was read."""
+
+    def __init__(self, folder, children):
+        self.folder = folder
+        self.ticks = {1: 0} | dict.fromkeys(range(2, children + 2), 0)
+        self.waited = 0
+        for pid in self.ticks:
+            (folder / str(pid) / "task" / str(pid)).mkdir(parents=True)
+            (folder / str(pid) / "task" / str(pid) / "children").write_text("")
+        (folder / "thread-self").mkdir()
+        (folder / "thread-self" / "children").write_text("")
+        listed = " ".join(str(pid) for pid in self.ticks if pid != 1)
+        (folder / "1" / "task" / "1" / "children").write_text(listed)
+        for pid in self.ticks:
+            self.run(pid, 0)
+
+    def run(self, pid, ticks):
+        self.ticks[pid] += ticks
+        waited = self.waited if pid == 1 else 0
+        # From proc(5), "stat": parent, ..., utime, stime, cutime, cstime, ..., threads, ..., start.
+        fields = ["S", 0 if pid == 1 else 1, *[0] * 9, self.ticks[pid], 0, waited, 0]
+        fields += [0, 0, 1, 0, 7, 0, 100]
+        text = f"{pid} (x) {' '.join(map(str, fields))}\n"
+        (self.folder / str(pid) / "stat").write_text(text)
+
+    def end(self, pid):
+        """A child ends, and the root waits for it."""
+        self.waited += self.ticks.pop(pid)
+        (self.folder / str(pid) / "stat").unlink()
+        self.run(1, 0)
+
+    def total_s(self):
+        return (sum(self.ticks.values()) + self.waited) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.fixture
+def many(tmp_path):
+    return ManyProcesses(tmp_path, 200)
+
+
+def test_a_large_tree_is_read_in_part_and_nothing_is_lost(many):
+    reader, account = ProcTreeReader(1, many.folder), TreeAccount()
+    assert len(reader.read(0.0)) == 201
+    for pid in list(many.ticks):
+        many.run(pid, 10)
+    asked = []
+    for i in range(1, 15):
+        before = account.update(reader.read(i * 0.1))
+        asked.append(before)
+    # Each reading adds the time of a few, until that of all is counted.
+    assert asked[0] < many.total_s() / 4
+    assert asked == sorted(asked)
+    assert asked[-1] == pytest.approx(many.total_s())
+
+
+def test_the_busy_members_of_a_large_tree_are_read_each_time(many):
+    reader, account = ProcTreeReader(1, many.folder), TreeAccount()
+    for i in range(12):
+        many.run(150, 5)
+        counted = account.update(reader.read(i * 0.1))
+    before = many.total_s()
+    assert counted == pytest.approx(before)
+    for i in range(12, 20):
+        many.run(150, 5)
+        assert account.update(reader.read(i * 0.1)) == pytest.approx(many.total_s())
+
+
+def test_a_child_of_a_large_tree_that_ended_unread_counts_once(many):
+    reader, account = ProcTreeReader(1, many.folder), TreeAccount()
+    account.update(reader.read(0.0))
+    many.run(180, 40)
+    many.run(90, 30)
+    many.end(180)
+    # The root shows what it received; that of the other is counted with it.
+    for i in range(1, 10):
+        many.run(1, 0)
+        total = account.update(reader.read(i * 0.1))
+    assert total == pytest.approx(many.total_s())
+    many.run(33, 20)
+    many.end(33)
+    for i in range(10, 20):
+        total = account.update(reader.read(i * 0.1))
+    assert total == pytest.approx(many.total_s())
+
+
+def test_new_members_of_a_large_tree_are_searched_less_often(many):
+    reader = ProcTreeReader(1, many.folder)
+    reader.read(0.0)
+    reader.read(0.1)
+    new = many.folder / "900" / "task" / "900"
+    new.mkdir(parents=True)
+    (new / "children").write_text("")
+    many.ticks[900] = 0
+    many.run(900, 3)
+    (many.folder / "1" / "task" / "1" / "children").write_text("900")
+    seen = [900 in {p.pid for p in reader.read(t)} for t in (0.3, 0.7, 0.9)]
+    assert seen == [False, False, True]

@@ -263,3 +263,13 @@ def test_what_can_neither_be_read_nor_modelled_is_lacking(run_discovery, powerca
     powercap.lose("intel-rapl:1:1")
     unknown = replace(SERVER, host=Host(ram_bytes=None))
     assert run_discovery("machine", environment=unknown).lacking.keys() == {"dram:1"}
+
+
+@pytest.mark.parametrize(("virtual", "watts"), [(False, 8 * 3.0), (True, 64 * 0.3725)])
+def test_memory_by_its_modules_but_not_those_of_a_guest(run_discovery, clock, virtual, watts):
+    host = Host(ram_bytes=64 * 10**9, memory_modules=8)
+    machine = replace(SERVER, host=host, machine=Machine(virtual=virtual))
+    meter = by_domain(run_discovery("machine", environment=machine))["dram:0"]
+    meter.read()
+    clock.now += 10.0
+    assert meter.read().value == pytest.approx(watts * 10)

@@ -45,3 +45,19 @@ def test_asked_twice_in_one_tick():
     meter = RamModelMeter(64e9, Times((0, 0), (1, 0), (1, 0)), "machine")
     meter.read()
     assert meter.read() == meter.read()
+
+
+def test_known_modules_count_each_whatever_their_size():
+    for gigabytes in (64e9, 512e9):
+        meter = RamModelMeter(gigabytes, Times((0, None), (10, None)), "machine", modules=8)
+        meter.read()
+        reading = meter.read()
+        assert (reading.low, reading.value, reading.high) == pytest.approx((120, 240, 480))
+
+
+def test_part_of_the_modules_in_part_of_the_memory():
+    times = Times((0, 16e9), (10, 16e9))
+    meter = RamModelMeter(64e9, times, "process", "dram:1", part=0.5, modules=8)
+    meter.read()
+    assert meter.read().value == pytest.approx(8 * 3 * 0.5 * 0.25 * 10 / 2 + 8 * 3 * 0.5 * 0.25 * 5)
+    assert (meter.source.domain, meter.source.device) == ("dram:1", "32 GB")

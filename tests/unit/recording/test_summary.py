@@ -81,3 +81,18 @@ def test_many_gaps_of_a_domain_are_one_warning():
     assert len(few.warnings) == 3
     (warning,) = many.warnings
     assert "8 gaps" in warning and "4.10 s" in warning and "2.00 s" in warning
+
+
+@pytest.mark.parametrize(("interval_s", "warns"), [(0.1, False), (0.06, False), (0.03, True)])
+def test_a_meter_read_less_than_half_as_often_as_asked_is_named(interval_s, warns):
+    warnings = summarize(recorded(100, interval_s=interval_s)).warnings
+    assert [w for w in warnings if "100 ms" in w] == warnings
+    assert bool(warnings) is warns
+
+
+def test_above_idle_of_a_modelled_processor_on_a_saturated_machine_includes_nothing():
+    modelled = Uncertainty(0.4, 0.6, "a curve")
+    above = summarize(recorded(101, uncertainty=modelled, idle_power_w={"gpu:0": 100.0})).above_idle
+    assert above.value == pytest.approx(10)
+    assert above.low < 0 < above.high
+    assert above.high - above.low > 1000 * (0.4 + 0.6)

@@ -436,7 +436,7 @@ DDR4, DDR5, LPDDR5, UNKNOWN = 0x1A, 0x22, 0x23, 0x07
     ("files", "modules"),
     [
         ({}, None),
-        (edac(("dimm", 32768, "Registered-DDR4"), ("dimm", 0, "Empty")), 1),
+        (edac(("dimm", 32768, "Registered-DDR4"), ("dimm", 0, "Registered-DDR4")), 1),
         (edac(*[("dimm", 65536, "Registered-DDR5")] * 12), 12),
         # A rank is a part of a module.
         (edac(*[("rank", 8192, "Registered-DDR4")] * 4), None),

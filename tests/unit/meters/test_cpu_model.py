@@ -100,6 +100,8 @@ def test_the_source_describes_the_model():
         "CPU load x Zen 2 server SPECpower curve, TDP 225 W, 2 packages"
     )
     assert "7742" in source.device
+    # As often as the default asks, and no more often than ticks of 10 ms allow.
+    assert 5 * TICK_S <= source.update_period_s <= 0.1
     assert 0 < source.uncertainty.low <= 1
     assert source.uncertainty.high > 0
 

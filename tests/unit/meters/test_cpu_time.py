@@ -177,21 +177,19 @@ def test_the_busy_members_of_a_large_tree_are_read_each_time(many):
         assert account.update(reader.read(i * 0.1)) == pytest.approx(many.total_s())
 
 
-def test_a_child_of_a_large_tree_that_ended_unread_counts_once(many):
+def test_children_of_a_large_tree_that_end_count_once(many):
     reader, account = ProcTreeReader(1, many.folder), TreeAccount()
+    for pid in list(many.ticks):
+        many.run(pid, 10)
     account.update(reader.read(0.0))
-    many.run(180, 40)
-    many.run(90, 30)
-    many.end(180)
-    # The root shows what it received; that of the other is counted with it.
-    for i in range(1, 10):
-        many.run(1, 0)
-        total = account.update(reader.read(i * 0.1))
-    assert total == pytest.approx(many.total_s())
-    many.run(33, 20)
-    many.end(33)
-    for i in range(10, 20):
-        total = account.update(reader.read(i * 0.1))
+    # Their parent shows what it received before and after they are found to be gone.
+    for i, pid in enumerate(range(2, 200, 9)):
+        many.end(pid)
+        for step in range(3):
+            total = account.update(reader.read(1 + i + 0.1 * step))
+            assert total <= many.total_s() + 1e-9
+    for i in range(10):
+        total = account.update(reader.read(100 + 0.1 * i))
     assert total == pytest.approx(many.total_s())
 
 

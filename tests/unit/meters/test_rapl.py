@@ -130,6 +130,9 @@ def test_amd_is_less_certain_than_intel(powercap, clock):
     (intel,) = find_rapl(clock, powercap.root, cpu="Intel Xeon").meters
     assert amd.source.uncertainty.high > intel.source.uncertainty.high
     assert "Schöne" in amd.source.uncertainty.origin
+    # Intel's error is mostly one scale for all loads; AMD's depends on the load.
+    assert 0 < intel.source.uncertainty.own < 0.5 * intel.source.uncertainty.high
+    assert amd.source.uncertainty.own is None
 
 
 def test_no_interface_and_a_virtual_machine(tmp_path, clock):

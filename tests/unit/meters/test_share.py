@@ -54,11 +54,15 @@ def test_each_increment_is_split_by_its_own_window():
     assert values[-1].high == pytest.approx(first * (1 + split) + second * 1.03 + 1.03 * tick)
 
 
-def test_bounds_never_fall_where_meter_and_split_are_both_unsure():
-    wide = [Reading(t, 10.0 * t, 0.1 * t, 40.0 * t, t) for t in (0, 1, 2)]
-    meter = ShareMeter(Counter(*wide), Times((0, 0, 0), (1, 4, 0.1), (2, 8, 0.2)))
-    lows = [meter.read().low for _ in wide]
-    assert lows == sorted(lows) and min(lows) >= 0
+def test_the_lower_bound_never_falls_where_meter_and_split_are_both_unsure():
+    sure, unsure = Reading(1, 10, 9.9, 10.1, 1), Reading(2, 20, 9.91, 60, 2)
+    meter = ShareMeter(Counter(reading(0, 0), sure, unsure), Times((0, 0, 0), (1, 4, 4), (2, 8, 4)))
+    lows = [meter.read().low for _ in range(3)]
+    mostly = ShareMeter(
+        Counter(reading(0, 0), sure, unsure), Times((0, 0, 0), (1, 4, 4), (2, 8, 4.1))
+    )
+    lows_with_more = [mostly.read().low for _ in range(3)]
+    assert lows_with_more[2] >= lows[2] > 9
 
 
 def test_it_is_modelled_and_passes_on_the_rest():

@@ -34,15 +34,12 @@ def ordered(study: Study) -> list[Trial]:
     everything = list(itertools.chain.from_iterable(blocks))
     if study.order == "randomized":
         rng.shuffle(everything)
+    # The seed of a repetition is the same for each configuration.
+    seeds = [random.Random(f"{study.seed} {r}").randrange(2**31) for r in range(study.repetitions)]
     return [
-        Trial(trial_id(factors, repetition), i, factors, repetition, trial_seed(study, repetition))
+        Trial(trial_id(factors, repetition), i, factors, repetition, seeds[repetition])
         for i, (factors, repetition) in enumerate(everything)
     ]
-
-
-def trial_seed(study: Study, repetition: int) -> int:
-    """The seed of a repetition, 0 to 2**31 - 1: the same for each configuration."""
-    return random.Random(f"{study.seed} {repetition}").randrange(2**31)
 
 
 def trial_id(factors: Mapping[str, Level], repetition: int) -> str:

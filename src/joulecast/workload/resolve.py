@@ -31,7 +31,7 @@ def resolve(model: Any) -> Recipe:
         MissingExtraError: the library that it comes from is not installed.
         BadInputError: the file or function cannot be used.
     """
-    import_torch()
+    package("torch", "counting the operations of a model", "forecast")
     from torch import nn
 
     if isinstance(model, nn.Module):
@@ -45,11 +45,6 @@ def resolve(model: Any) -> Recipe:
         name = getattr(model, "__qualname__", type(model).__name__)
         return Recipe(name, _checked(model, name))
     raise UsageError(f"not a model: {type(model).__name__}; {HOW}, or pass an nn.Module")
-
-
-def import_torch() -> ModuleType:
-    """The torch package; raises `MissingExtraError` where it is not installed."""
-    return package("torch", "counting the operations of a model", "forecast")
 
 
 def _named(name: str) -> Recipe:

@@ -17,16 +17,11 @@ class Tariff:
     currency: str | None = None
     source: str = "as given"
 
-    @property
-    def per_j(self) -> float:
-        """The price of a joule."""
-        return self.per_kwh / KWH_J
-
     def cost(self, energy: Estimate, pue: float = 1.0) -> Estimate:
         """The cost of an energy (J) times the PUE, in the tariff's currency (or "")."""
         # A given price is a fact. A PUE is an assumption about the site.
         provenance = Provenance.MEASURED if pue == 1 else Provenance.ASSUMED
-        return energy.scaled(self.per_j * pue, self.currency or "", provenance)
+        return energy.scaled(self.per_kwh / KWH_J * pue, self.currency or "", provenance)
 
     def __str__(self) -> str:
         return f"{format_amount(self.per_kwh)}{f' {self.currency}' if self.currency else ''}/kWh"

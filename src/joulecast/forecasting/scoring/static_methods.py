@@ -62,11 +62,6 @@ class StaticMethod:
     given_duration: bool = False
     caveat: str | None = None
 
-    @property
-    def no_duration(self) -> str:
-        """Why a method that forecasts no duration has none."""
-        return "it is given the duration" if self.given_duration else "it forecasts energy only"
-
 
 @dataclass(frozen=True, slots=True)
 class Formula:

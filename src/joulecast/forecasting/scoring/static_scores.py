@@ -165,7 +165,8 @@ def _duration(
     durations = [a.duration for a in attempts if a.duration is not None]
     missing = len(attempts) - len(durations)
     if not durations:
-        return None, method.no_duration
+        given = method.given_duration
+        return None, "it is given the duration" if given else "it forecasts energy only"
     if missing:
         return None, f"no forecast of the duration of {missing} of {len(attempts)} runs"
     return accuracy(durations, [a.run.duration_s for a in attempts]), None

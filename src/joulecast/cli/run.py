@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from ..run.session import Session
     from ..run.wrapped_command import WrappedCommand
 
-NO_PROGRESS = "no progress was found in its output: describe it with --progress-pattern"
 # With any of these options the command's output is read for its progress.
 _READS_OUTPUT = ("epochs", "pattern", "budget", "early_stopping", "live")
 
@@ -251,8 +250,8 @@ def _report(session: Session, json_file: Path | None, quiet: bool, summary: Summ
         ledger=session.ledger,
         epochs_from=None if source == OWN else source,
     )
-    if session.monitor.without_progress:
-        lines.insert(-1, f"  {NO_PROGRESS}")
+    if session.monitor.remark is not None:
+        lines.insert(-1, f"  {session.monitor.remark}")
     _write("\n".join(lines))
 
 

@@ -24,6 +24,7 @@ class RunPosition:
         epoch: the one that ended here.
         source: where the progress comes from, in words.
         count: the number of times that `done` started again from 0.
+        before: epochs of the training that an earlier run did, which this one resumed.
     """
 
     done: float
@@ -33,6 +34,7 @@ class RunPosition:
     epoch: SpanEnergy | None = None
     source: str = OWN
     count: int = 0
+    before: int = 0
 
 
 AtMark = Callable[[Mark], None]

@@ -3,13 +3,14 @@
 import math
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from ..recording.epochs import RunPosition
 from ..recording.live_energy import Instant
 from ..recording.progress.reader import Reader
 from ..recording.progress.sighting import Sighting
-from ..recording.progress.tracker import Position, ProgressTracker
+from ..recording.progress.tracker import Position, ProgressTracker, Unit
 from ..recording.recorder import Recorder
 from ..recording.summary import SpanEnergy
 
@@ -40,10 +41,11 @@ class OutputProgress:
         self._waiting: Position[Instant] | None = None
         # Of the restarts.
         self._count = 0
-        # Planned steps of the current loop.
-        self._planned: float | None = None
+        self._last: Position[Instant] | None = None
         # The current epoch, and its start.
         self._began: tuple[int, Instant] | None = None
+        # Epochs that are recorded once it is sure that they are epochs.
+        self._likely: list[tuple[int, Instant, Instant]] = []
 
     def feed(self, stream: int, data: bytes, t: float) -> None:
         """The command wrote `data` to descriptor `stream` at the clock's time `t`."""
@@ -70,9 +72,26 @@ class OutputProgress:
 
     def _end(self, instant: Instant) -> None:
         with self._lock:
-            self._queue(self._tracker.finish(instant))
             if self._waiting is not None:
                 self._accept(self._waiting)
+            self._queue([self._before_exit(p) for p in self._tracker.finish(instant)])
+            if self._waiting is not None:
+                self._accept(self._waiting)
+            if self._last is not None:
+                self._keep_likely(self._last)
+
+    def _before_exit(self, position: Position[Instant]) -> Position[Instant]:
+        """The last epoch ends at the rate of its other steps; what follows is no part of it."""
+        last, began = self._last, self._began
+        if last is None or began is None or position.done <= last.done:
+            return position
+        part = last.done + last.before - began[0]
+        at = last.stamp.t_s
+        rest_s = (at - began[1].t_s) * (position.done - last.done) / part if part > 0 else math.inf
+        if at + rest_s >= position.stamp.t_s:
+            return position
+        rest = rest_s / (position.stamp.t_s - at)
+        return replace(position, stamp=_between(last.stamp, position.stamp, rest))
 
     def _queue(self, positions: list[Position[Instant]]) -> None:
         """Of lines that arrive at once (a program that buffers its output) only the last counts.
@@ -92,20 +111,30 @@ class OutputProgress:
         count = self._tracker.restarts
         if count != self._count:
             self._end_loop(position.stamp)
-            self._count, self._began = count, None
-        self._planned = position.planned
-        self._report(position.done, position.stamp, self._epoch(position))
+            # Other lines are followed now: epochs that were only likely are none.
+            self._count, self._began, self._last, self._likely = count, None, None, []
+        epoch = None if position.unit is Unit.RUN else self._epoch(position)
+        self._last = position
+        self._report(position, epoch)
 
     def _end_loop(self, at: Instant) -> None:
         """Another loop starts: if the previous one was in its last epoch, that is complete."""
-        planned, began = self._planned, self._began
-        if began is not None and planned is not None and 1 < planned == began[0] + 1:
-            self._report(planned, at, self._keep(*began, at))
+        last, began = self._last, self._began
+        if began is None or last is None or last.planned is None or last.unit is not Unit.EPOCHS:
+            return
+        total = last.planned + last.before
+        if 1 < total == began[0] + 1:
+            ended = Position(last.planned, last.planned, at, last.before)
+            self._report(ended, self._keep(*began, at))
 
-    def _report(self, done: float, at: Instant, epoch: SpanEnergy | None) -> None:
+    def _report(self, position: Position[Instant], epoch: SpanEnergy | None) -> None:
         source = self._tracker.source or "what it prints"
+        at = position.stamp
         self._on_position(
-            RunPosition(done, self._planned, at.t_s, at.energy, epoch, source, self._count)
+            RunPosition(
+                *(position.done, position.planned, at.t_s, at.energy, epoch, source, self._count),
+                before=math.floor(position.before),
+            )
         )
 
     def _epoch(self, position: Position[Instant]) -> SpanEnergy | None:
@@ -113,17 +142,44 @@ class OutputProgress:
 
         Where only the ends of epochs are printed, the first includes everything before it.
         """
-        number = math.floor(position.done)
-        if self._began is None and number == 1 and not self._count:
+        if position.unit is Unit.EPOCHS:
+            self._keep_likely(position)
+        number = math.floor(position.done + position.before + 1e-9)
+        begins = position.done + position.before <= number + 1e-9
+        if self._began is None and number == 1 and not self._count and not position.before:
             self._began = (0, self._recorder.beginning)
-        began, ended = self._began, None
-        if began is not None and number == began[0]:
+        began = self._began
+        if began is not None and number == began[0] and not begins:
             return None
-        if began is not None and number == began[0] + 1:
-            ended = self._keep(*began, position.stamp)
-        self._began = (number, position.stamp)
-        return ended
+        start = position.stamp if begins else self._crossed(position, number)
+        self._began = (number, start)
+        if began is None or number != began[0] + 1:
+            return None
+        if position.unit is Unit.LIKELY:
+            self._likely.append((*began, start))
+            return None
+        return self._keep(*began, start)
+
+    def _crossed(self, position: Position[Instant], number: int) -> Instant:
+        """When the run was at a whole number, between its last position and this one."""
+        last = self._last
+        if last is None or last.done + last.before >= number:
+            return position.stamp
+        part = (number - last.before - last.done) / (position.done - last.done)
+        return _between(last.stamp, position.stamp, part)
+
+    def _keep_likely(self, position: Position[Instant]) -> None:
+        """They are epochs, as is sure at a later position."""
+        likely, self._likely = self._likely, []
+        for epoch in likely:
+            self._report(position, self._keep(*epoch))
 
     def _keep(self, index: int, start: Instant, end: Instant) -> SpanEnergy:
         metrics = self._tracker.metrics_of(index + 1)
         return self._recorder.add_epoch(index, start, end, metrics)
+
+
+def _between(a: Instant, b: Instant, part: float) -> Instant:
+    """An instant between two, at constant power."""
+    mark = {name: a.mark[name] + part * (b.mark[name] - a.mark[name]) for name in b.mark}
+    return Instant(a.t_s + part * (b.t_s - a.t_s), None, mark)

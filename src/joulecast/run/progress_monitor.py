@@ -1,5 +1,6 @@
 """Follows a run while it goes on: its progress, the forecast of the whole, and its budget."""
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -7,6 +8,7 @@ from functools import partial
 from ..forecasting.base import History
 from ..forecasting.online.forecaster import Online
 from ..recording.epochs import OWN, RunPosition
+from ..recording.live_energy import Instant
 from ..recording.recorder import Recorder
 from ..recording.summary import SpanEnergy
 from ..units import Estimate, format_duration, format_estimate
@@ -20,6 +22,9 @@ from .run_state import RunEstimator, RunState
 POLL_S = 0.5
 # Epochs by which the metric of early stopping should have been logged.
 _METRIC_BY = 2
+# Parts of a run whose epochs are not known, after each of which its state is printed.
+_PARTS = 4
+NO_PROGRESS = "no progress was found in its output: describe it with --progress-pattern"
 
 
 class ProgressMonitor:
@@ -66,29 +71,58 @@ class ProgressMonitor:
         self._next_s = 0.0
         # Of loops that started again; of epochs in this one.
         self._count = self._epochs = 0
+        self._recorded = False
         self._rule = options.early_stopping
         self._metrics: set[str] = set()
         self.source: str | None = None
         """Where the progress comes from, in words; None while there is none."""
-        self._reads = options.reads_output
+        self.remark: str | None = None
+        """Why no epochs were recorded, where the output was read for them; known at the end."""
+        self._reads, self._concluded = options.reads_output, False
+        # The part of a run without epochs that is done, in `_PARTS`.
+        self._part = 0
 
     def update(self, position: RunPosition) -> None:
         """The run is at a position, by its training, its output, or its power."""
-        if position.source != self.source:
-            self.source = position.source
-            # Epochs read from elsewhere are less certain than those that a training reports.
-            if position.source != OWN:
-                text = f"its epochs were read from {position.source}"
-                self._recorder.warn(text)
-                self.messages.append(text)
+        self.source = position.source
         if position.count != self._count:
             self._count, self._epochs = position.count, 0
         self._estimator.update(position)
         if position.epoch is not None:
             self._epochs += 1
+            self._recorded = True
             self._check_metric(position.epoch)
+            # Epochs read from elsewhere are less certain than those that a training reports.
+            if position.source != OWN:
+                self._note(f"its epochs were read from {position.source}")
             if self._live:
                 self._notify(self._epoch_line(position.epoch))
+        elif self._live and position.source != OWN and not self._epochs and position.planned:
+            self._print_part(position.done / position.planned)
+
+    def _print_part(self, done: float) -> None:
+        """A line for each quarter of a run whose epochs are not known."""
+        part = math.floor(_PARTS * done + 1e-9)
+        if self._part < part < _PARTS:
+            state = self.state()
+            energy = format_estimate(state.energy) if state.energy else "not measured"
+            self._notify(f"{100 * done:.0f} % done: {energy}{self._forecast_text(state)}")
+        self._part = part
+
+    def _conclude(self, _: Instant) -> None:
+        """What is said about the progress agrees with the epochs that were recorded."""
+        if self._reads and self.source is None:
+            self.remark = NO_PROGRESS
+        elif self._reads and self.source != OWN and not self._recorded:
+            self.remark = f"its progress was read from {self.source}; no epochs were recorded"
+        if self.remark is not None:
+            self._note(self.remark)
+
+    def _note(self, text: str) -> None:
+        """A warning of the recording that the summary prints in its own words."""
+        if text not in self.messages:
+            self.messages.append(text)
+            self._recorder.warn(text)
 
     def _check_metric(self, epoch: SpanEnergy) -> None:
         """Warn of an early stopping rule whose metric is not logged: a misspelt name."""
@@ -121,6 +155,10 @@ class ProgressMonitor:
             for position in self._power.push(now, self._recorder.energy):
                 self.update(position)
         ending = self._recorder.ending
+        if ending and not self._concluded:
+            self._concluded = True
+            # After the last epochs, which wait for the last readings.
+            self._recorder.when_read(now, self._conclude)
         if not self.active or (now < self._next_s and not ending):
             return
         self._next_s = now + POLL_S
@@ -134,11 +172,6 @@ class ProgressMonitor:
         recorder = self._recorder
         now = recorder.now()
         return self._estimator.state(now, recorder.energy, min(now, recorder.read_s))
-
-    @property
-    def without_progress(self) -> bool:
-        """Whether progress was looked for, and none was found."""
-        return self._reads and self.source is None
 
     # --- the budget ------------------------------------------------------------------------------
 
@@ -180,13 +213,17 @@ class ProgressMonitor:
     def _epoch_line(self, epoch: SpanEnergy) -> str:
         state = self.state()
         planned = state.planned
-        of = f" ({self._epochs} of {planned:g})" if planned else ""
+        # Counted from 1, as people do.
+        number = self._epochs if epoch.span.index is None else epoch.span.index + 1
+        of = f" of {planned + number - self._epochs:g}" if planned else ""
         energy = format_estimate(epoch.energy) if epoch.energy else "not measured"
-        text = f"epoch {epoch.span.index}{of}: {energy} in {format_duration(epoch.duration_s)}"
+        text = f"epoch {number}{of}: {energy} in {format_duration(epoch.duration_s)}"
         last = planned is not None and self._epochs >= planned
-        if state.total_energy is not None and planned and not last:
+        return text if last else text + self._forecast_text(state)
+
+    def _forecast_text(self, state: RunState) -> str:
+        text = ""
+        if state.total_energy is not None and state.planned:
             text += f"; forecast {format_estimate(state.total_energy)}"
             text += f", {format_duration(state.remaining_s or 0.0)} remaining"
-        if state.early_stop is not None and not last:
-            text += f"; {state.early_stop}"
-        return text
+        return text if state.early_stop is None else f"{text}; {state.early_stop}"

@@ -63,6 +63,7 @@ class RunState:
         reason: why there is no forecast.
         source: where the progress comes from, in words.
         early_stop: forecast of the run if it stops early, where there is a rule for that.
+        before: epochs of the training that an earlier run did, which this one resumed.
     """
 
     t_s: float
@@ -76,6 +77,7 @@ class RunState:
     reason: str | None = None
     source: str | None = None
     early_stop: EarlyStopForecast | None = None
+    before: int = 0
 
     @property
     def remaining_s(self) -> float | None:
@@ -153,6 +155,7 @@ class RunEstimator:
             planned = self._planned
             done = None if self._last is None else self._last.done
             source = None if self._last is None else self._last.source
+            before = 0 if self._last is None else self._last.before
             forecast = reason = when = None
             if done is None:
                 reason = "no progress reported yet"
@@ -171,7 +174,7 @@ class RunEstimator:
         notes = forecast.notes if forecast else ()
         return RunState(
             *(t_s, energy, power_w, done, planned, total, duration),
-            *(notes, reason, source, early),
+            *(notes, reason, source, early, before),
         )
 
     def _stops(self, planned: float | None) -> Stopping | None:

@@ -60,9 +60,9 @@ def test_a_line_for_each_epoch_where_it_is_live(clock):
     run = Run(clock, live=True)
     run.epochs(3)
     assert [line.split(":")[0] for line in run.lines] == [
-        "epoch 0 (1 of 3)",
-        "epoch 1 (2 of 3)",
-        "epoch 2 (3 of 3)",
+        "epoch 1 of 3",
+        "epoch 2 of 3",
+        "epoch 3 of 3",
     ]
     assert ["; forecast " in line for line in run.lines] == [True, True, False]
 

@@ -45,12 +45,13 @@ class EpochSeries(Generic[T]):
     def _reset(self) -> None:
         self._tool = ""
         # Epochs before this run, which was resumed.
-        self.offset = 0.0
+        self.before = 0.0
+        # Whether steps are printed with the numbers.
+        self._has_steps = False
         # Whether it is clear where the numbers start.
         self.known = False
         self.printed: int | None = None  # the total on the line
         self._zero_based = False
-        self._base = 1.0
         self._first = self._last = -1.0
         # Lines that look like results are printed before or during an epoch.
         self._heads = False
@@ -61,18 +62,21 @@ class EpochSeries(Generic[T]):
 
     @property
     def total(self) -> int | None:
-        """The printed total of epochs, of which `offset` were done before.
+        """The printed total of epochs, of which `before` were done before.
 
         From 0 both "0/29" and "0/30" may mean 30: the rounder number is used until the last epoch.
+        With steps the number of epochs itself is printed.
         """
         if self.printed is None or not self._zero_based:
             return self.printed
         if self._last >= self.printed or self._tool in _PRINT_THE_LAST:
             return self.printed + 1
+        if self._has_steps:
+            return self.printed
         return self.printed + int(_roundness(self.printed + 1) > _roundness(self.printed))
 
     def take(self, stamped: Stamped[T], trusted: bool) -> list[tuple[float, T]]:
-        """Finished epochs of this run with their stamps, oldest first, as far as they are clear.
+        """Finished epochs with their stamps, oldest first, as far as they are clear.
 
         A form that is not `trusted` needs two lines, after which both are returned.
         """
@@ -103,6 +107,7 @@ class EpochSeries(Generic[T]):
             return []
         if s.epochs is not None:
             self.printed = s.epochs
+        self._has_steps = self._has_steps or s.steps is not None
         new = number > self._last
         if self._first < 0:
             self._first = number
@@ -123,36 +128,36 @@ class EpochSeries(Generic[T]):
 
     def _learn_base(self, number: float, s: Sighting) -> None:
         first = self._first
+        counts, zero_based = s.moment is Moment.COUNT, s.tool in _PRINT_THE_LAST
         if first < 2:
-            self._zero_based = first < 1 and s.moment is not Moment.COUNT
-            self._base, self.known = (0.0 if self._zero_based else 1.0), True
+            self._zero_based, self.known = first < 1 and not counts, True
         elif number > first or (len(self._waiting) > 1 and _follows(self._waiting[0].sighting, s)):
-            stride = number - first
-            self.known = True
+            stride, self.known = number - first, True
             if stride > 1 and first <= stride:
-                self._zero_based = first == stride - 1 and s.moment is not Moment.COUNT
-                self._base = 0.0 if self._zero_based else 1.0
-            elif s.moment is Moment.COUNT:
-                self.offset = first
+                self._zero_based = first == stride - 1 and not counts
             else:
-                self._base, self.offset = first, first - 1
+                self._zero_based = zero_based
+                self.before = first if counts or zero_based else first - 1
+        elif self._has_steps and s.moment is Moment.WITHIN and within(s) < 1 - _REPEATED:
+            # Where steps are printed, every epoch is: the run was resumed. A program that buffers
+            # its output may print nothing but the end of its last bar.
+            self._zero_based, self.known = zero_based, True
+            self.before = first if zero_based else first - 1
 
     def ends(self, s: Sighting) -> bool:
         """Whether an epoch ends with this line."""
-        return s.moment is Moment.COUNT or (s.moment is Moment.END and not self._heads)
+        by_words = s.moment is Moment.END and not self._heads
+        return s.moment is Moment.COUNT or s.over or by_words
 
-    def index(self, number: float) -> int:
-        """The epoch with this number, counted from 1."""
-        return int(number) + int(self._zero_based)
+    def start_of(self, number: float) -> float:
+        """The epochs that are done when the one with this number starts."""
+        return number - (0.0 if self._zero_based else 1.0)
 
     def _done(self, s: Sighting) -> float:
         assert s.epoch is not None
         if s.moment is Moment.COUNT:
-            return s.epoch - self.offset
-        done = s.epoch - self._base
-        if self.ends(s):
-            return done + 1
-        return done + within(s)
+            return s.epoch
+        return self.start_of(s.epoch) + (1.0 if self.ends(s) else within(s))
 
     def _learn_timing(self, stamped: Stamped[T]) -> None:
         """A line with results soon after the start of the run is not the end of an epoch."""

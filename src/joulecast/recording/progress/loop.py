@@ -1,54 +1,85 @@
-"""One loop whose steps are printed without an epoch: a bar, `step 100/5000`, a percentage."""
+"""One counter of steps that is printed without an epoch: a bar, `step 100/5000`, a percentage."""
 
 from typing import Generic, TypeVar
 
-from .sighting import Sighting, within
+from .sighting import Moment, Sighting, within
 
 T = TypeVar("T")
 
 # A loop that was last printed at this fraction may have ended: not every step is printed.
 _FULL = 0.9
 _MAX_KEPT = 64
+# Fraction at the first print from which a run may have been resumed.
+_LATE = 0.05
+# Of the steps between two prints: a longer first jump was done before this run.
+_JUMP = 4
+# Bars of these are drawn before their first step.
+_DRAWN_FIRST = {"tqdm", "rich", "lightning"}
 
 
 class Loop(Generic[T]):
-    """How often and how far a loop has run, and some of its positions."""
+    """How often and how far a counter has run. A place is (rounds done with a fraction, stamp)."""
 
-    def __init__(self) -> None:
-        # That have ended.
+    def __init__(self, *, headed: bool) -> None:
+        # Whether an epoch had been announced when it was first printed.
+        self.headed = headed
+        # Rounds that have ended.
         self.rounds = 0
-        # Of the current one.
+        # Of the current round.
         self.fraction = 0.0
+        # Of it, before this run, which was resumed.
+        self.before = 0.0
         # Whether results are printed with it.
         self.results = False
-        # Maximum fraction since the last `turn`.
-        self.reached = 0.0
+        # Whether it goes on when an epoch ends.
+        self.crosses = False
+        # Its place when the current epoch began, and the farthest since then.
+        self.turned = self.reached = 0.0
+        # Some of its places.
+        self.trail: list[tuple[float, T]] = []
         # Whether its lines are of the previous epoch.
-        self.over = False
-        self.trail: list[tuple[float, T]] = []  # rounds done, with a fraction
+        self._old = False
+        # The first places, until it is clear whether the run was resumed.
+        self._first: list[tuple[float, T]] | None = []
 
-    def take(self, sighting: Sighting, stamp: T) -> bool:
-        """Update the position. Returns whether the loop started again."""
-        fraction = within(sighting)
-        self.results = self.results or bool(sighting.metrics)
-        if self.over:
-            if fraction >= self.fraction:
-                return False
-            self.over, self.fraction = False, 0.0
-        again = fraction < 0.5 * self.fraction and self.fraction >= 0.5
-        if again:
-            self.rounds += 1
-            self.fraction = 0.0
+    def take(self, s: Sighting, stamp: T) -> list[tuple[float, T]]:
+        """The places that are clear now."""
+        fraction = 1.0 if s.over or s.fraction == 1 else within(s)
+        self.results = self.results or bool(s.metrics)
+        if self._old and fraction >= self.fraction and s.moment is not Moment.END:
+            # The end of the previous epoch was drawn again, or the loop goes on in this one.
+            if fraction == self.fraction or max(fraction, self.fraction) >= _FULL:
+                return []
+            self._old, self.crosses = False, True
+        again = not self._old and fraction < 0.5 * self.fraction and self.fraction >= 0.5
+        if again or self._old:
+            self.rounds += again
+            self._old, self.fraction, self._first = False, -1.0, None
         # An old line was drawn again.
-        if fraction < self.fraction:
-            return False
+        if fraction < self.fraction or (fraction == self.fraction and self.trail):
+            return []
         self.fraction = fraction
         self.reached = max(self.reached, fraction)
         self.trail.append((self.rounds + fraction, stamp))
         # Every second one is dropped, except for the first and the last.
         if len(self.trail) > _MAX_KEPT:
             self.trail = [*self.trail[:-2:2], self.trail[-1]]
-        return again
+        return self._cleared(s)
+
+    def _cleared(self, s: Sighting) -> list[tuple[float, T]]:
+        """The last place, and those that were held back until the run's own steps are known."""
+        if self._first is None:
+            return self.trail[-1:]
+        first = self._first
+        first.append(self.trail[-1])
+        late = max(1.01 / s.steps if s.steps else 0.01, _LATE)
+        before = 0.0 if s.over else _resumed([p for p, _ in first], late, s.tool in _DRAWN_FIRST)
+        shown = int(first[0][0] <= late)
+        if before is None:
+            return first[:1] if len(first) == shown else []
+        self._first, self.before = None, before
+        self.trail = [place for place in self.trail if place[0] >= before]
+        return [place for place in first[shown if len(first) > 1 else 0 :] if place[0] >= before]
 
     @property
     def full(self) -> bool:
@@ -57,4 +88,24 @@ class Loop(Generic[T]):
 
     def turn(self) -> None:
         """A new epoch starts: the loop counts again once it has started again."""
-        self.over, self.reached = self.fraction > 0, 0.0
+        self._old = self.fraction > 0 and not self.crosses
+        self.turned, self.reached = self.fraction, 0.0
+
+
+def _resumed(parts: list[float], late: float, drawn_first: bool) -> float | None:
+    """The fraction that was done before this run, by the first prints; None: not clear yet."""
+    # Nothing but its end was printed.
+    if parts[0] >= _FULL:
+        return 0.0
+    if parts[0] > late and drawn_first:
+        return parts[0]
+    if len(parts) == 1:
+        return None
+    step = parts[1] - parts[0]
+    if parts[0] > late:
+        return parts[0] - step if parts[0] > _JUMP * step else 0.0
+    if step <= late:
+        return 0.0
+    if len(parts) == 2:
+        return None
+    return parts[1] if step > _JUMP * (parts[2] - parts[1]) else 0.0

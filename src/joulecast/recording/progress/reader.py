@@ -6,7 +6,7 @@ from dataclasses import replace
 from ...errors import UsageError
 from .epoch_table import EpochTable
 from .lines import Lines
-from .patterns import NEEDLES, parse
+from .formats import NEEDLES, parse
 from .sighting import Moment, Sighting, metrics_in
 
 

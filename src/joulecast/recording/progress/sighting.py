@@ -17,13 +17,18 @@ class Moment(StrEnum):
     END = "end"
     # The number is that of finished epochs, and may have a fraction.
     COUNT = "count"
+    # Outside the epochs: validation, a checkpoint, a download.
+    PHASE = "phase"
+    # Before the training: the numbers of its epochs or steps.
+    PLAN = "plan"
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """The content of one line. Numbers are as printed (the first epoch may be 0 or 1).
 
-    With `epoch`, the steps are those of that epoch; without, those of an unknown loop.
+    With `epoch`, the steps are those of that epoch; without, those of an unknown loop. `over`: its
+    bar is full and was left, so that the epoch or loop has ended.
     """
 
     tool: str  # a key of `TOOLS`
@@ -34,6 +39,7 @@ class Sighting:
     step: float | None = None
     steps: float | None = None
     fraction: float | None = None  # of the loop, where it is printed without steps
+    over: bool = False
     # The words of the line: two lines of one epoch and shape are a repetition.
     shape: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)

@@ -1,34 +1,60 @@
-"""From sightings to positions that can be trusted."""
+"""From sightings to positions that can be trusted: one state machine for all forms of lines.
+
+The run is in one of four states: nothing is clear; a series of epoch numbers leads, with a loop of
+steps inside it; one loop is the whole run; or each round of a loop is an epoch. Inside, a place is
+in epochs of the whole training (`_at`); a position leaves out those before this run.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from math import ceil, floor
 from typing import Generic, TypeVar
 
-from . import counter_labels as labels
+from . import words
 from .epoch_series import EpochSeries, Stamped
 from .loop import Loop
 from .sighting import SURE, TOOLS, Moment, Sighting, within
 
 T = TypeVar("T")
+Key = tuple[str, float | None]
+"""A loop: its form and its number of steps."""
 
 # Forms of lines that are followed; further ones are ignored.
 _MAX_SERIES = 32
 # Whose metrics are kept.
 _MAX_EPOCHS = 100_000
 _TINY = 1e-9
+# Relative error of a number of epochs that is computed from steps, where lines come late.
+_NEAR_WHOLE = 0.05
+# Steps of a bar are drawn a little later than they are done: an epoch that has not ended by a line.
+_ALMOST = 1 - 0.005
+
+
+class Unit(StrEnum):
+    """What positions count."""
+
+    EPOCHS = "epochs"
+    # Epochs, if the steps that are printed are those of the whole run.
+    LIKELY = "likely"
+    # The run as a whole is 1.
+    RUN = "run"
 
 
 @dataclass(frozen=True, slots=True)
 class Position(Generic[T]):
-    """The position of the run: `done` of `planned` epochs (None: unknown), or of 1 as a whole.
+    """The position of the run: `done` of `planned` units (None: unknown).
 
-    `stamp` is that of its sighting.
+    `stamp` is that of its sighting. `before` epochs were done before this run, which was resumed.
+    Of several positions with the same whole number the first is where an epoch ended, the last
+    where the next one begins.
     """
 
     done: float
     planned: float | None
     stamp: T
+    before: float = 0.0
+    unit: Unit = Unit.EPOCHS
 
 
 class ProgressTracker(Generic[T]):
@@ -50,22 +76,31 @@ class ProgressTracker(Generic[T]):
         self.restarts = 0
         self._given = planned
         self._clock = clock
+        # Numbers of epochs and of steps that were announced.
+        self._announced: float | None = None
+        self._announced_steps: float | None = None
         self._series: dict[str, EpochSeries[T]] = {}
-        self._loops: dict[tuple[str, float | None], Loop[T]] = {}
-        # Form of the series that is followed.
+        self._loops: dict[Key, Loop[T]] = {}
+        # The state: the form of the series that leads, or the loop that is the whole run, or the
+        # loop of which each round is an epoch.
         self._lead: str | None = None
-        # The loop within its epochs, the loop that is the whole run, and the loop that is an epoch.
-        self._inner: tuple[str, float | None] | None = None
-        self._whole: tuple[str, float | None] | None = None
-        self._rounds: tuple[str, float | None] | None = None
+        self._whole: Key | None = None
+        self._rounds: Key | None = None
+        # The loop within the epochs of the lead.
+        self._inner: Key | None = None
+        # The epoch that the Trainer printed last, and where its bar was then.
+        self._printed: tuple[float, float] | None = None
+        # The epochs of its bar computed from that, and whether a second line confirmed them.
+        self._computed: float | None = None
+        self._confirmed = False
         self._tool: str | None = None
-        # Whole epochs done.
-        self._base = 0.0
-        self._done = -1.0
-        # Of it, in loops that have ended.
+        self._at = -1.0
+        # Of it, in folds that have ended.
         self._carried = 0.0
-        # Whether the last reported epoch has ended.
+        # Whether the last epoch has ended; where its last step was printed, before that is clear.
         self._ended = False
+        self._full: T | None = None
+        self._out: list[Position[T]] = []
         self._metrics: dict[int, dict[str, float]] = {}  # by epoch, from 1
 
     # --- results -----------------------------------------------------------------------------
@@ -87,74 +122,122 @@ class ProgressTracker(Generic[T]):
     @property
     def planned(self) -> float | None:
         """Epochs planned for this run, or 1 where only its fraction as a whole is known."""
-        lead = self._series[self._lead] if self._lead is not None else None
-        if lead is not None:
-            total = lead.total
-            if self._given is None or (lead.offset and self._given == total):
-                return None if total is None else max(total - lead.offset, 0)
-            if lead.offset and total is None and self._given > lead.offset:
-                return self._given - lead.offset
-        if self._given is not None:
-            return self._given
-        return 1.0 if self._whole is not None else None
+        total = self._total
+        return None if total is None else max(total - self._before, 0.0)
+
+    @property
+    def _total(self) -> float | None:
+        """Epochs of the whole training, with those before this run."""
+        if self._lead is None:
+            if self._whole is None:
+                return self._given or self._announced
+            return self._given or self._announced or self._computed or 1.0
+        lead = self._series[self._lead]
+        printed = lead.total if lead.total is not None else self._announced
+        if printed is not None and printed < self._at:
+            printed = lead.total
+        if self._given is None:
+            return printed
+        # A caller counts the epochs of this run, or those of the whole training.
+        if lead.before and self._given != printed and not (printed is None and self._given > lead.before):
+            return self._given + lead.before
+        return self._given
+
+    @property
+    def _before(self) -> float:
+        if self._lead is not None:
+            return self._series[self._lead].before
+        if self._whole is not None:
+            return self._loops[self._whole].before * (self._total or 1.0)
+        return 0.0
+
+    @property
+    def _unit(self) -> Unit:
+        if self._whole is None:
+            return Unit.EPOCHS
+        if self._confirmed or (self._announced and not self._given):
+            return Unit.EPOCHS
+        return Unit.LIKELY if self._given or self._computed else Unit.RUN
 
     # --- input -------------------------------------------------------------------------------
 
-    def see(self, sighting: Sighting, stamp: T) -> list[Position[T]]:
+    def see(self, s: Sighting, stamp: T) -> list[Position[T]]:
         """Positions that are trusted now, oldest first; often none."""
-        if sighting.epoch is not None:
-            positions = self._see_epoch(Stamped(sighting, stamp))
-        elif sighting.moment is Moment.COUNT:
-            positions = self._see_whole((sighting.form, None), sighting, stamp)
-        else:
-            positions = self._see_loop(sighting, stamp)
-        self._note_metrics(sighting)
-        return positions
+        self._out = []
+        if s.moment is Moment.PLAN:
+            self._announced = s.epochs or self._announced
+            self._announced_steps = s.steps or self._announced_steps
+        elif s.moment is Moment.PHASE:
+            self._see_phase(stamp)
+        elif s.epoch is not None:
+            self._see_epoch(Stamped(s, stamp))
+        elif s.step is not None or s.fraction is not None:
+            self._see_loop(s, stamp)
+        self._note_metrics(s)
+        return self._out
 
     def finish(self, stamp: T) -> list[Position[T]]:
         """The run has succeeded: its last epoch is complete, also before the planned one."""
-        if self._done < 0 or self._ended:
-            return []
-        if self._whole is not None:
-            return self._reach(self.planned or 1.0, stamp) if self._share() > 0.9 else []
+        self._out = []
+        if self._whole is not None and self._compute_epochs(self._whole):
+            self._reach_whole(self._whole, self._loops[self._whole].trail)
+        if self._at < 0 or self._ended:
+            return self._out
+        end = stamp if self._full is None else self._full
+        if self._whole is None:
+            self._reach(floor(self._at + _TINY) + 1.0, end)
+        elif self._loops[self._whole].fraction > 0.9:
+            self._reach(self._total or 1.0, end)
         self._ended = True
-        return self._reach(floor(self._done + _TINY) + 1.0, stamp)
+        return self._out
+
+    def _see_phase(self, stamp: T) -> None:
+        """Validation, a checkpoint: an epoch whose steps are done ended before it.
+
+        The next epoch does not begin before its end.
+        """
+        if self._full is not None and not self._ended and self._whole is None:
+            self._end_epoch(self._full)
+        if self._ended and self._at == floor(self._at):
+            self._reach(self._at, stamp, begins=True)
+
+    def _end_epoch(self, stamp: T) -> None:
+        self._reach(floor(self._at + _TINY) + 1.0, stamp)
+        self._ended = True
 
     # --- lines with an epoch's number --------------------------------------------------------
 
-    def _see_epoch(self, stamped: Stamped[T]) -> list[Position[T]]:
+    def _see_epoch(self, stamped: Stamped[T]) -> None:
         s = stamped.sighting
         if s.moment is Moment.COUNT and self._is_loop_of_epoch(s):
-            return self._see_loop(
-                Sighting(s.tool, s.form, step=s.epoch, steps=s.epochs, metrics=s.metrics),
-                stamped.stamp,
-            )
+            loop = Sighting(s.tool, s.form, step=s.epoch, steps=s.epochs, metrics=s.metrics)
+            self._see_loop(loop, stamped.stamp)
+            return
         series = self._series.get(s.form)
         if series is None:
             if len(self._series) >= _MAX_SERIES:
-                return []
+                return
             series = self._series[s.form] = EpochSeries(self._clock)
-        # One line is enough where it or the caller gives the total; otherwise two are needed.
-        taken = series.take(stamped, s.epochs is not None or self._given is not None)
+        # One line is enough where it or the caller gives the total, or where it prints steps.
+        sure = s.epochs is not None or self._given is not None or s.steps is not None
+        taken = series.take(stamped, sure)
+        if s.tool == "transformers" and self._lead is None and self._loops:
+            # The positions are those of the Trainer's bar.
+            self._printed = s.epoch or 0.0, max(loop.fraction for loop in self._loops.values())
+            return
         if not taken:
-            return []
-        if self._whole is not None and s.tool == "transformers":
-            # The bar is the Trainer's.
-            self._tool = s.tool
-            return []
+            return
         if s.form != self._lead:
             if self._lead is None or self._rank(s.form) > self._rank(self._lead):
-                return self._follow(s, taken)
+                self._follow(s, taken)
+                return
             # It counts something else.
-            if taken[-1][0] + self._carried > self._base + 1 + _TINY:
-                return []
+            if taken[-1][0] + self._carried > floor(self._at + _TINY) + 1 + _TINY:
+                return
         elif series.restarted:
             self._restart(series)
-        return [
-            position
-            for done, stamp in taken
-            for position in self._epoch_at(s, done + self._carried, stamp)
-        ]
+        for done, stamp in taken:
+            self._epoch_at(s, done + self._carried, stamp)
 
     def _restart(self, series: EpochSeries[T]) -> None:
         """Epochs of folds are added where the caller planned a multiple of those of one fold."""
@@ -164,39 +247,43 @@ class ProgressTracker(Generic[T]):
         else:
             self._start_count()
 
-    def _epoch_at(self, s: Sighting, done: float, stamp: T) -> list[Position[T]]:
-        if s.form == self._lead and self._given and done > (self.planned or done) + _TINY:
+    def _epoch_at(self, s: Sighting, done: float, stamp: T) -> None:
+        leads = s.form == self._lead
+        if leads and self._given and done > (self._total or done) + _TINY:
             self._outrun(done)
-        if floor(done + _TINY) > self._base:
-            self._turn(floor(done + _TINY))
+        base = floor(done + _TINY)
+        if base > floor(self._at + _TINY):
+            self._turn()
+        ends = self._series[s.form].ends(s)
+        if leads and self._ended and not ends and base == self._at:
+            self._reach(float(base), stamp, begins=True)
         reached = self._reach(done, stamp)
-        if reached or s.form == self._lead:
-            over = self._series[s.form].ends(s)
-            self._ended = over and done == floor(done) and min(done, self._done) > 0
-        return reached
+        if reached or leads:
+            self._ended = ends and done == base and min(done, self._at) > 0
+        if s.steps is not None and s.step == s.steps and not self._ended:
+            self._full = stamp
 
     def _outrun(self, done: float) -> None:
         """More epochs than the caller planned: as many as are printed, or one after the other."""
         lead = self._series[self._lead or ""]
-        if lead.total is not None and done <= lead.total - lead.offset:
+        if lead.total is not None and done <= lead.total:
             self._given = None
         else:
-            self._given = ceil(done - _TINY) + (int(lead.offset) if lead.total is None else 0)
+            self._given = ceil(done - _TINY)
 
-    def _follow(self, s: Sighting, taken: list[tuple[float, T]]) -> list[Position[T]]:
+    def _follow(self, s: Sighting, taken: list[tuple[float, T]]) -> None:
         """Follow a series from now on; positions from other lines are dropped."""
-        fresh = self._done < 0
         before = self._whole or self._rounds
-        if not fresh and (before is not None or abs(taken[-1][0] - self._done) > 1):
+        if self._at >= 0 and (before is not None or abs(taken[-1][0] - self._at) > 1):
             self._start_count()
-        trail = self._loops[before].trail if before is not None and before in self._loops else []
+        trail = self._loops[before].trail if before is not None else []
         self._lead, self._tool = s.form, s.tool
         self._whole = self._rounds = None
-        reached: list[Position[T]] = []
-        if before is not None and len(taken) == 1 and taken[0][0] == 1 and trail:
+        if len(taken) == 1 and taken[0][0] == 1 and trail:
             # The first epoch started with the first bar.
-            reached += self._reach(0.0, trail[0][1])
-        return reached + [p for done, stamp in taken for p in self._epoch_at(s, done, stamp)]
+            self._reach(0.0, trail[0][1])
+        for done, stamp in taken:
+            self._epoch_at(s, done, stamp)
 
     def _rank(self, form: str) -> int:
         series = self._series[form]
@@ -208,66 +295,109 @@ class ProgressTracker(Generic[T]):
         """`tqdm(loader, desc="Epoch")`: its total is not that of the epochs."""
         return s.shape != SURE and self._given is not None and s.epochs not in (None, self._given)
 
-    # --- loops without one -------------------------------------------------------------------
+    # --- loops of steps ----------------------------------------------------------------------
 
-    def _see_loop(self, s: Sighting, stamp: T) -> list[Position[T]]:
+    def _see_loop(self, s: Sighting, stamp: T) -> None:
         key = (s.form, s.steps)
         loop = self._loops.get(key)
         if loop is None:
             if len(self._loops) >= _MAX_SERIES:
-                return []
-            loop = self._loops[key] = Loop()
-        again = loop.take(s, stamp)
-        free = self._rounds is None and self._lead in (None, s.form)
-        if free and self._given is not None and s.steps == self._given:
-            if again and self._given > 1:
-                return self._take_rounds(key, s)
-            return self._see_counted(s, stamp)
-        if self._lead is not None:
-            return self._see_inner(key, loop, s, stamp)
-        if self._rounds is not None:
-            return self._see_round(s, stamp) if key == self._rounds else []
-        if again and loop.rounds == 1 and (self._given is None or self._given > 1):
-            return self._take_rounds(key, s)
-        if self._whole is None and not self._may_be_whole(s, loop):
-            return []
-        return self._see_whole(key, s, stamp)
+                return
+            loop = self._loops[key] = Loop(headed=self._lead is not None)
+        rounds = loop.rounds
+        places = loop.take(s, stamp)
+        again = loop.rounds > rounds
+        if self._lead in (None, s.form) and self._rounds is None and s.steps == self._given and s.steps:
+            if again and s.steps > 1:
+                self._take_rounds(key, s)
+            else:
+                # A bar with as many steps as planned epochs counts epochs.
+                counted = Sighting(s.tool, s.form, Moment.COUNT, s.step, int(s.steps), metrics=s.metrics)
+                self._see_epoch(Stamped(counted, stamp))
+        elif self._lead is not None:
+            self._see_inner(key, s, places)
+        elif self._rounds is not None:
+            if key == self._rounds:
+                self._see_rounds(places)
+            else:
+                self._see_phase(stamp)
+        elif again and loop.rounds == 1 and self._given != 1 and self._whole in (None, key):
+            self._take_rounds(key, s)
+        elif key == self._whole or (self._whole is None and self._may_be_whole(s, loop)):
+            self._see_whole(key, s, places)
+        elif self._whole is not None:
+            self._see_phase(stamp)
 
-    def _see_counted(self, s: Sighting, stamp: T) -> list[Position[T]]:
-        """A bar with as many steps as planned epochs counts epochs."""
-        counted = Sighting(s.tool, s.form, Moment.COUNT, s.step, self._given, metrics=s.metrics)
-        return self._see_epoch(Stamped(counted, stamp))
-
-    def _see_inner(
-        self, key: tuple[str, float | None], loop: Loop[T], s: Sighting, stamp: T
-    ) -> list[Position[T]]:
+    def _see_inner(self, key: Key, s: Sighting, places: list[tuple[float, T]]) -> None:
         """The steps within an epoch whose number is known from elsewhere."""
         if self._inner is None:
             self._inner = key
         if s.tool == "keras":
             self._tool = s.tool
-        if key != self._inner or (loop.over and s.moment is not Moment.END):
-            return []
+        if key != self._inner:
+            return
+        loop, base = self._loops[key], floor(self._at + _TINY) if self._at > 0 else 0
+        across = self._runs_across(key, s)
+        for part, stamp in places:
+            part -= floor(part) if part > 1 else 0
+            if across:
+                self._see_across(loop, part, base, stamp)
+            elif across is not None:
+                self._see_steps(s, part, base, stamp)
+
+    def _see_steps(self, s: Sighting, part: float, base: int, stamp: T) -> None:
+        if self._ended:
+            self._reach(float(base), stamp, begins=True)
+            self._ended = False
         if s.moment is Moment.END:
-            self._ended = True
-            return self._reach(self._base + 1, stamp)
-        reached = self._reach(self._base + loop.fraction, stamp)
-        self._ended = self._ended and not reached
-        return reached
+            self._end_epoch(stamp)
+        else:
+            self._reach(base + min(part, _ALMOST), stamp)
+            if part >= _ALMOST or s.over:
+                self._full = stamp
 
-    def _take_rounds(self, key: tuple[str, float | None], s: Sighting) -> list[Position[T]]:
+    def _runs_across(self, key: Key, s: Sighting) -> bool | None:
+        """Whether a loop counts the steps of all epochs; None where it may.
+
+        It goes on when an epoch ends. Before the first end it may where it is not drawn anew for
+        the first epoch, has a name such as "steps", and a number of steps that divides.
+        """
+        loop, total = self._loops[key], self._total
+        if loop.rounds or loop.crosses:
+            return loop.crosses and not loop.rounds
+        if self._at >= 1 + self._before or s.moment is Moment.END:
+            return False
+        divides = total is not None and total > 1 and s.steps is not None and s.steps % total == 0
+        if not loop.headed:
+            return True if divides else None
+        if s.tool == "step line" and divides:
+            return None
+        return bool(divides and words.is_overall(s.shape) and s.tool != "step line")
+
+    def _see_across(self, loop: Loop[T], part: float, base: int, stamp: T) -> None:
+        total = self._total
+        if total is None:
+            return
+        self._reach(min(max(part * total, base), base + _ALMOST), stamp)
+
+    # --- one loop is the run, or each of its rounds is an epoch -------------------------------
+
+    def _take_rounds(self, key: Key, s: Sighting) -> None:
         """A loop started again: each of its rounds is an epoch, from the beginning on."""
-        if self._whole is not None and key != self._whole:
-            return []
-        if self._done >= 0:
-            self._start_count()
+        self._start_count()
         self._lead, self._whole, self._rounds, self._tool = None, None, key, s.tool
-        return [p for done, stamp in self._loops[key].trail for p in self._reach(done, stamp)]
+        self._see_rounds(self._loops[key].trail)
 
-    def _see_round(self, s: Sighting, stamp: T) -> list[Position[T]]:
-        loop = self._loops[self._rounds] if self._rounds else Loop[T]()
-        self._base = loop.rounds
-        return self._reach(loop.rounds + loop.fraction, stamp)
+    def _see_rounds(self, places: list[tuple[float, T]]) -> None:
+        for done, stamp in places:
+            if self._full is not None and floor(done) > floor(self._at):
+                self._full = None
+            if self._ended:
+                self._reach(floor(done), stamp, begins=True)
+            self._reach(done, stamp)
+            self._ended = done == floor(done) and done > 0
+            if done - floor(done) >= _ALMOST:
+                self._full = stamp
 
     def _may_be_whole(self, s: Sighting, loop: Loop[T]) -> bool:
         """Whether a loop may be the whole run rather than an epoch, before it starts again.
@@ -278,63 +408,88 @@ class ProgressTracker(Generic[T]):
         """
         if s.tool == "percent" and loop.trail[0][0] == loop.trail[-1][0]:
             return False
-        if self._given is None or self._given == 1:
+        planned = self._given or self._announced
+        if planned is None or planned == 1:
             return True
         if s.tool == "keras":
             return False
-        if s.steps is None:
-            return labels.is_overall(s.shape)
-        if s.steps % self._given or not s.step:
+        if self._printed:
+            return _epochs_of(*self._printed, loop.fraction or 1.0, s.steps or 1.0) == planned
+        if words.is_overall(s.shape) and (s.steps is None or s.tool != "step line"):
+            return True
+        if s.steps is None or s.steps % planned or not s.step:
             return False
-        bare = not s.shape and not loop.results
-        return self._given >= (3 if bare or labels.is_overall(s.shape) else 10)
+        return planned >= (3 if words.is_overall(s.shape) or not (s.shape or loop.results) else 10)
 
-    def _see_whole(self, key: tuple[str, float | None], s: Sighting, stamp: T) -> list[Position[T]]:
-        if self._lead is not None or self._rounds is not None:
-            return []
-        trail: list[tuple[float, T]] = []
+    def _see_whole(self, key: Key, s: Sighting, places: list[tuple[float, T]]) -> None:
         if self._whole is None:
             self._whole, self._tool = key, s.tool
-            trail = self._loops[key].trail if key in self._loops else []
-        if key != self._whole:
-            return []
-        fraction = 1.0 if s.fraction == 1 or (s.steps and s.step == s.steps) else within(s)
-        planned = self.planned or 1.0
-        return [
-            position
-            for part, at in [*trail, (fraction, stamp)]
-            for position in self._reach(planned * part, at)
-        ]
+            places = self._loops[key].trail
+        if places and self._compute_epochs(key):
+            places = self._loops[key].trail
+        self._reach_whole(key, places)
+
+    def _reach_whole(self, key: Key, places: list[tuple[float, T]]) -> None:
+        total = self._total or 1.0
+        for part, stamp in places:
+            done = total * part
+            if self._ended and done > self._at:
+                self._ended = False
+            self._reach(done, stamp)
+            # Another bar between two steps of the whole run, where an epoch ends, is a phase.
+            self._ended = self._at == floor(self._at) and self._at > 0
+            if part >= 1 - 1 / (key[1] or 1.0) and self._full is None:
+                self._full = stamp
+
+    def _compute_epochs(self, key: Key) -> bool:
+        """The epochs of the Trainer's bar, from the current one. Returns whether they are new."""
+        printed, self._printed = self._printed, None
+        if printed is None or self._loops[key].fraction <= 0 or self._at < 0:
+            return False
+        self._tool = "transformers"
+        if printed[0] < 0.01:
+            return False
+        computed = _epochs_of(*printed, self._loops[key].fraction, key[1] or 1.0, self._computed)
+        self._confirmed = computed == self._computed
+        if self._given is not None or self._confirmed:
+            return False
+        # Lines that are printed late, by a program that buffers them, show too few epochs.
+        if self._computed is not None and computed < self._computed:
+            return False
+        self._start_count()
+        self._computed = computed
+        return True
 
     # --- the count ---------------------------------------------------------------------------
 
-    def _share(self) -> float:
-        planned = self.planned
-        return self._done / planned if planned else 0.0
-
     def _start_count(self) -> None:
-        if self._done >= 0:
+        if self._at >= 0:
             self.restarts += 1
-        self._base, self._carried, self._done, self._ended = 0.0, 0.0, -1.0, False
+        self._carried, self._at, self._ended, self._full = 0.0, -1.0, False, None
         for loop in self._loops.values():
             loop.turn()
 
-    def _turn(self, base: float) -> None:
+    def _turn(self) -> None:
         """A new epoch: of the loops that ended with the previous one, the longest has its steps."""
-        full = [key for key, loop in self._loops.items() if loop.full]
-        self._inner = max(full, key=lambda key: key[1] or 0) if full else None
-        self._base = base
+        self._full = None
+        if self._inner is None or not self._loops[self._inner].crosses:
+            full = [key for key, loop in self._loops.items() if loop.full]
+            self._inner = max(full, key=lambda key: key[1] or 0) if full else self._inner
         for loop in self._loops.values():
             loop.turn()
 
-    def _reach(self, done: float, stamp: T) -> list[Position[T]]:
-        planned = self.planned
-        if planned is not None:
-            done = min(done, planned)
-        if done <= self._done + _TINY:
-            return []
-        self._done = done
-        return [Position(done, planned, stamp)]
+    def _reach(self, at: float, stamp: T, *, begins: bool = False) -> bool:
+        """The run is at a place; it `begins` an epoch where it was before, too."""
+        total, before = self._total, self._before
+        if total is not None:
+            at = min(at, max(total, before))
+        if at < self._at - _TINY or (at <= self._at + _TINY and not begins):
+            return False
+        self._at = at
+        planned = None if total is None else max(total - before, 0.0)
+        done = max(at - before, 0.0)
+        self._out.append(Position(done, planned, stamp, before, self._unit))
+        return True
 
     def _note_metrics(self, s: Sighting) -> None:
         if not s.metrics or len(self._metrics) > _MAX_EPOCHS:
@@ -342,7 +497,24 @@ class ProgressTracker(Generic[T]):
         if s.moment is Moment.COUNT and s.epoch is not None:
             epoch = ceil(s.epoch)
         elif s.epoch is not None and s.form in self._series:
-            epoch = self._series[s.form].index(s.epoch)
+            epoch = int(self._series[s.form].start_of(s.epoch)) + 1
         else:
-            epoch = floor(self._done - (1 if self._ended else 0) + _TINY) + 1
+            epoch = floor(self._at - (1 if self._ended else 0) + _TINY) + 1
         self._metrics.setdefault(max(epoch, 1), {}).update(s.metrics)
+
+
+def _epochs_of(
+    epoch: float, low: float, high: float, steps: float, computed: float | None = None
+) -> float:
+    """The epochs of a bar where `epoch` was printed between two of its fractions.
+
+    As before where that is possible, else a whole number that is possible, else a fraction.
+    """
+    most, least = epoch / max(low, 1e-3), epoch / high
+    if computed is not None and least - 0.01 <= computed <= most + 0.01:
+        return computed
+    for whole in range(floor(most + 0.01), max(ceil(least - 0.01), 1) - 1, -1):
+        step = epoch * steps / whole
+        if abs(step - round(step)) <= 0.005 * step / epoch:
+            return float(whole)
+    return float(round(least)) if abs(least - round(least)) < _NEAR_WHOLE * least else least

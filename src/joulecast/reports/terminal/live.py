@@ -1,5 +1,7 @@
 """The status line of a run while it goes on. Imports no rich."""
 
+import math
+
 from ...run.run_state import RunState
 from ...units import format_duration, format_estimate, format_quantity
 
@@ -37,7 +39,8 @@ def _place(state: RunState) -> str:
         return ""
     if state.planned == 1.0 and state.done < 1:
         return f"{state.done:.0%} done".replace("%", " %")
-    epoch = int(state.done) + 1
+    epoch = int(state.done) + state.before + 1
     if state.planned is None:
         return f"epoch {epoch}"
-    return f"epoch {min(epoch, int(state.planned))} of {state.planned:g}"
+    planned = state.planned + state.before
+    return f"epoch {min(epoch, math.ceil(planned))} of {planned:g}"

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from joulecast.recording.progress.lines import MAX_LINE, Lines
-from joulecast.recording.progress.patterns import NEEDLES
+from joulecast.recording.progress.formats import NEEDLES
 from joulecast.recording.progress.reader import Reader
 
 

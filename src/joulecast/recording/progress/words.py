@@ -1,8 +1,8 @@
-"""What a counter counts, by the words around it: training, epochs, or something else."""
+"""What a line is about, by the words around its numbers."""
 
 import re
 
-# Labels of bars that do not show training, as authors and libraries write them.
+# Labels of bars and lines that do not show training, as authors and libraries write them.
 _OTHER = re.compile(
     r"(?i)(?<![a-z])(?:val|valid\w*|test\w*|eval\w*|predict\w*|infer\w*|sanity|scor(?:e|ing)"
     r"|download\w*|upload\w*|load\w*|fetch\w*|read\w*|writ\w*|sav\w*|extract\w*|unpack\w*"
@@ -15,17 +15,24 @@ _OTHER_UNIT = re.compile(
     r"(?i)(?:[kmgtp]?i?b|\w*bytes?|examples?|files?|docs?|rows?|records?|tok(?:en)?s?|shards?"
     r"|img|images?|models?|words?)"
 )
-_OVERALL = re.compile(r"(?i)(?<![a-z])(?:progress|overall|total|steps?|global)")
+_OVERALL = re.compile(r"(?i)(?<![a-z])(?:progress|overall|total|steps?|global|iter\w*)")
+# "Train 3/5": the words of a bar's label whose numbers are those of an epoch.
+_NUMBERED = re.compile(r"(?i)(?:train\w*|tr|fit\w*|round|pass|e|)")
 
 
 def is_other(label: str, unit: str = "") -> bool:
-    """Whether a bar shows downloading, preparing, validating and the like."""
+    """Whether a bar or line shows validating, saving, downloading, preparing and the like."""
     return bool(_OTHER.search(label) or (unit and _OTHER_UNIT.fullmatch(unit)))
 
 
 def is_overall(label: str) -> bool:
     """Whether a counter is that of the whole run rather than of one epoch."""
     return bool(_OVERALL.search(label))
+
+
+def numbers_epochs(words: str) -> bool:
+    """Whether "3/5" after these words of a bar's label is an epoch's number."""
+    return all(_NUMBERED.fullmatch(word) for word in re.findall(r"[A-Za-z]+", words))
 
 
 # --- the word before "epoch" ----------------------------------------------------------------
@@ -42,8 +49,13 @@ _REPORTED = re.compile(
     r"|after|finished|finishing|completed?|done|current|fold|run|stage|phase|trial|seed|rank|gpu|cpu"
     r"|cuda|device|worker|info|debug|root|main|summary|results?|model|split|client|round)"
 )
+_LIMIT = re.compile(
+    r"(?i)(?<![a-z])(?:warm\S*|sav\w*|every\S*|each|eval\S*|log\w*|val\S*|patience|decay|cool\w*"
+    r"|last|after|freeze|no|than|in|best)(?:[_ ]\w+)?[_ ]?$"
+)
 # What ends the part of a line before it.
 _CLAUSE = re.compile(r"[\])}|>:\u2013\u2014;=*#]|\s-+\s|,\s")
+_REMAINING = re.compile(r"(?i)\beta:\s*\S+")
 _OVER = re.compile(r"(?i)(?<![a-z])(?:end|ended|finish(?:ed|ing)|completed?|done|after)(?![a-z])")
 _BEGINS = re.compile(r"(?i)(?<![a-z])(?:start\w*|begin\w*|begun|running)(?![a-z])")
 _NO_REPORT_AFTER = re.compile(
@@ -53,12 +65,18 @@ _NO_REPORT_AFTER = re.compile(
 )
 
 
-def reports_an_epoch(before: str) -> bool:
-    """Whether the text before the word "epoch" allows a report of progress."""
+def reports_progress(before: str) -> bool:
+    """Whether the text before the word "epoch" or "step" allows a report of progress."""
+    before = _REMAINING.sub("", before)
     if _MENTIONED.search(before):
         return False
     clause = _CLAUSE.split(before)[-1]
     return all(_REPORTED.fullmatch(word) for word in re.findall(r"[A-Za-z_]+", clause))
+
+
+def limits_something_else(before: str) -> bool:
+    """Whether a number of epochs is that of a warm-up, of the time between two checkpoints, ..."""
+    return bool(_LIMIT.search(before[-30:]))
 
 
 def excludes_report(after: str) -> bool:

@@ -75,7 +75,7 @@ def test_runs_that_cannot_be_used_are_left_out(ledger: Ledger) -> None:
     assert [h.run_id for h in histories(ledger)] == ["day0"]
     for day, reason in (
         ("day1", "it has one epoch only"),
-        ("day2", "the energy of its epoch 0 is unknown"),
+        ("day2", "the energy of its epoch 1 is unknown"),
         ("day3", "it has no epochs"),
     ):
         with pytest.raises(BadInputError, match=reason):

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..units import Estimate
 from .gauge_summary import GaugeSummary
+from .outside import OutsideEpochs
 
 SCHEMA = "joulecast/recording/1"
 
@@ -36,7 +37,10 @@ class EnergyItem:
 
 @dataclass(frozen=True, slots=True)
 class EpochItem:
-    """Energy of one epoch, the last value of each metric, the mean of each gauge."""
+    """Energy of one epoch, the last value of each metric, the mean of each gauge.
+
+    `index` counts from 0; where people read it, epochs are counted from 1.
+    """
 
     index: int | None
     duration_s: float
@@ -63,7 +67,10 @@ class SpanItem:
 
 @dataclass(frozen=True, slots=True)
 class RunDocument:
-    """One run. `started_at` is in seconds since 1970 (UTC)."""
+    """One run. `started_at` is in seconds since 1970 (UTC).
+
+    `outside_epochs` is what the epochs do not contain; None where there are none.
+    """
 
     run_id: str
     name: str
@@ -78,6 +85,7 @@ class RunDocument:
     duration_s: float
     energy: EnergyItem
     epochs: list[EpochItem]
+    outside_epochs: OutsideEpochs | None
     spans: list[SpanItem]
     metrics: Mapping[str, float]
     gauges: list[GaugeSummary]

@@ -23,6 +23,7 @@ from .integrate import (
     with_edges,
 )
 from .model import Gap, Recording, Span
+from .outside import OutsideEpochs, outside_epochs
 from .run_document import SCHEMA, DomainItem, EnergyItem, EpochItem, RunDocument, SpanItem
 
 Curves = dict[str, tuple[Source, EnergyCurve]]
@@ -68,6 +69,7 @@ class Summary(Result):
         above_idle: the same above the idle baseline; None without one.
         domains: energy of each domain.
         epochs: energy of each epoch.
+        outside_epochs: what lies before, between and after them; None without epochs.
         spans: energy of all other spans, in order of their start.
         metrics: the last value of each metric over the whole run.
         warnings: what limits these figures.
@@ -86,6 +88,7 @@ class Summary(Result):
     spans: list[SpanEnergy]
     metrics: dict[str, float]
     warnings: list[str]
+    outside_epochs: OutsideEpochs | None = None
     wall: Estimate | None = None
     gauges: list[GaugeSummary] = field(default_factory=list)
 
@@ -137,6 +140,7 @@ def run_document(summary: Summary) -> RunDocument:
         duration_s=summary.duration_s,
         energy=EnergyItem(summary.total, summary.above_idle, summary.wall, domains),
         epochs=epochs,
+        outside_epochs=summary.outside_epochs,
         spans=spans,
         metrics=summary.metrics,
         gauges=summary.gauges,
@@ -172,6 +176,7 @@ def summarize(recording: Recording) -> Summary:
     # All ranks of a job report the same epochs: those of the first count, the others stay spans.
     first = epochs[0].span.origin if epochs else None
     warnings += _unresolved(epochs, curves, duration)
+    counted = [s for s in epochs if s.span.origin == first]
     last = {m.name: m.value for m in sorted(recording.metrics, key=lambda m: m.t_s)}
     return Summary(
         recording=recording,
@@ -179,7 +184,8 @@ def summarize(recording: Recording) -> Summary:
         total=total,
         above_idle=above,
         domains=domains,
-        epochs=[s for s in epochs if s.span.origin == first],
+        epochs=counted,
+        outside_epochs=outside_epochs([s.span for s in counted], curves, lacking, duration),
         spans=[s for s in spans if s.span.kind != "epoch" or s.span.origin != first],
         metrics=last,
         warnings=warnings,

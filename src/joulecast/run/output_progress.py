@@ -10,7 +10,7 @@ from ..recording.epochs import RunPosition
 from ..recording.live_energy import Instant
 from ..recording.progress.reader import Reader
 from ..recording.progress.sighting import Sighting
-from ..recording.progress.tracker import Position, ProgressTracker, Unit
+from ..recording.progress.tracker import Counted, Position, ProgressTracker
 from ..recording.recorder import Recorder
 from ..recording.summary import SpanEnergy
 
@@ -113,14 +113,14 @@ class OutputProgress:
             self._end_loop(position.stamp)
             # Other lines are followed now: epochs that were only likely are none.
             self._count, self._began, self._last, self._likely = count, None, None, []
-        epoch = None if position.unit is Unit.RUN else self._epoch(position)
+        epoch = None if position.unit is Counted.RUN else self._epoch(position)
         self._last = position
         self._report(position, epoch)
 
     def _end_loop(self, at: Instant) -> None:
         """Another loop starts: if the previous one was in its last epoch, that is complete."""
         last, began = self._last, self._began
-        if began is None or last is None or last.planned is None or last.unit is not Unit.EPOCHS:
+        if began is None or last is None or last.planned is None or last.unit is not Counted.EPOCHS:
             return
         total = last.planned + last.before
         if 1 < total == began[0] + 1:
@@ -142,7 +142,7 @@ class OutputProgress:
 
         Where only the ends of epochs are printed, the first includes everything before it.
         """
-        if position.unit is Unit.EPOCHS:
+        if position.unit is Counted.EPOCHS:
             self._keep_likely(position)
         number = math.floor(position.done + position.before + 1e-9)
         begins = position.done + position.before <= number + 1e-9
@@ -155,7 +155,7 @@ class OutputProgress:
         self._began = (number, start)
         if began is None or number != began[0] + 1:
             return None
-        if position.unit is Unit.LIKELY:
+        if position.unit is Counted.LIKELY:
             self._likely.append((*began, start))
             return None
         return self._keep(*began, start)

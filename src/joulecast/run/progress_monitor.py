@@ -218,7 +218,7 @@ class ProgressMonitor:
         of = f" of {planned + number - self._epochs:g}" if planned else ""
         energy = format_estimate(epoch.energy) if epoch.energy else "not measured"
         text = f"epoch {number}{of}: {energy} in {format_duration(epoch.duration_s)}"
-        last = planned is not None and self._epochs >= planned
+        last = planned is not None and max(self._epochs, state.done or 0.0) >= planned
         return text if last else text + self._forecast_text(state)
 
     def _forecast_text(self, state: RunState) -> str:

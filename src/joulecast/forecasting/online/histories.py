@@ -71,7 +71,7 @@ def history_of(summary: Summary) -> History:
     """
     epochs = [e for e in summary.epochs if e.span.end_s is not None]
     work = []
-    for number, epoch in enumerate(epochs):
+    for number, epoch in enumerate(epochs, 1):
         if epoch.energy is None:
             raise BadInputError(f"the energy of its epoch {number} is unknown")
         if epoch.energy.value <= 0:

@@ -1,7 +1,7 @@
 """One series of lines with epoch numbers: from printed numbers to finished epochs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from .sighting import Moment, Sighting, within
@@ -48,6 +48,8 @@ class EpochSeries(Generic[T]):
         self.before = 0.0
         # Whether steps are printed with the numbers.
         self._has_steps = False
+        # Steps of the last epoch, where their number is not printed, and those of this one so far.
+        self._length = self._steps = 0.0
         # Whether it is clear where the numbers start.
         self.known = False
         self.printed: int | None = None  # the total on the line
@@ -114,9 +116,11 @@ class EpochSeries(Generic[T]):
         if new:
             self._learn_timing(stamped)
             self._last, self._first_of, self._shapes = number, stamped, {}
+            self._length, self._steps = self._steps, 0.0
             self.count += 1
         elif s.moment is Moment.END and s.shape in self._shapes:
             self._repeated(stamped)
+        self._steps = max(self._steps, s.step or 0.0)
         self._shapes[s.shape] = stamped
         self._waiting = [*self._waiting[-_MAX_KEPT:], stamped]
         if not self.known:
@@ -154,10 +158,12 @@ class EpochSeries(Generic[T]):
         return number - (0.0 if self._zero_based else 1.0)
 
     def _done(self, s: Sighting) -> float:
-        assert s.epoch is not None
+        number = s.epoch or 0.0
         if s.moment is Moment.COUNT:
-            return s.epoch
-        return self.start_of(s.epoch) + (1.0 if self.ends(s) else within(s))
+            return number
+        if s.steps is None and self._length:
+            s = replace(s, steps=max(self._length, s.step or 0.0))
+        return self.start_of(number) + (1.0 if self.ends(s) else within(s))
 
     def _learn_timing(self, stamped: Stamped[T]) -> None:
         """A line with results soon after the start of the run is not the end of an epoch."""

@@ -208,7 +208,7 @@ def _epoch_line(form: Format, fields: Fields, before: str, after: str) -> Sighti
 
 def _reports_progress(fields: Fields, before: str, after: str) -> bool:
     """Whether a line with an epoch's number is a report of progress, by the words around it."""
-    if fields["epochs"] is None and (fields["plural"] or words.excludes_report(after)):
+    if fields["epochs"] is None and (fields["plural"] or words.NO_REPORT_AFTER.search(after)):
         return False
     if not words.reports_progress(before):
         return False
@@ -218,11 +218,11 @@ def _reports_progress(fields: Fields, before: str, after: str) -> bool:
 
 def _moment(before: str, after: str, has_metrics: bool) -> Moment:
     """When in its epoch a line without steps is printed."""
-    if words.marks_start(before) or words.marks_start(after):
+    if words.BEGINS.search(before) or words.BEGINS.search(after):
         return Moment.START
     if _STEP_ALONE.search(after):
         return Moment.WITHIN
-    if words.marks_end(before) or has_metrics or _TIMING.search(after):
+    if words.OVER.search(before) or has_metrics or _TIMING.search(after):
         return Moment.END
     return Moment.START
 
@@ -245,7 +245,7 @@ def _percent(form: Format, fields: Fields, before: str, after: str) -> Sighting:
 def _plan(form: Format, fields: Fields, before: str, after: str) -> Sighting:
     """`Num Epochs = 3`, `max_iters: 2000`: numbers that a configuration or a log announces."""
     number = _number(fields["epochs"] or fields["more"] or fields["steps"]) or 0.0
-    if number == 0 or words.limits_something_else(before):
+    if number == 0 or words.LIMIT.search(before[-30:]):
         return NOTHING
     if fields["steps"]:
         return Sighting(form.tool, "plan", Moment.PLAN, steps=number, step=0.0)
@@ -307,7 +307,9 @@ FORMATS = (
         close="",
     ),
     Format("json", ('epoch"', "epoch'"), re.compile(r"^\s*\{"), _dictionary),
-    Format("boosting", ("]\t",), re.compile(r"^\[(?P<epoch>\d+)\]\t+(?=\S.*?:\s*[-+\d.])"), _boosting),
+    Format(
+        "boosting", ("]\t",), re.compile(r"^\[(?P<epoch>\d+)\]\t+(?=\S.*?:\s*[-+\d.])"), _boosting
+    ),
     # `Train: [0/3][5/20]` of Swin, `Train: 0 [  50/1251 (  4%)]` of timm
     Format(
         "epoch line",
@@ -323,11 +325,11 @@ FORMATS = (
         (*_EPOCH_NEEDLES, *_STEP_NEEDLES),
         re.compile(
             r"(?i)(?<![\w.])(?:(?:num|max|total|n|num_train|scheduled)[_ ])?(?:epochs"
-            r"(?: / epoch数)?['\"]?(?:\s*[=:]\s*|\s)(?P<epochs>\d{1,6})(?![\w./%]|\s*[/|\[])"
+            r"(?: / epoch数)?['\"]?(?:\s*[=:]\s*|\s)(?P<epochs>\d{1,6})(?![\w/%]|\.\d|\s*[/|\[])"
             r"|for (?P<more>\d{1,6}) epochs\b)"
             r"|(?i:(?<![\w.])(?:max|total|num)[_ ](?:train_?|training |optimization )?"
             r"(?:steps|iters?|iterations)(?: / 学習ステップ数)?['\"]?\s*[=:]\s*"
-            r"(?P<steps>\d{1,9})(?![\w./%]|\s*[/|\[]))"
+            r"(?P<steps>\d{1,9})(?![\w/%]|\.\d|\s*[/|\[]))"
         ),
         _plan,
     ),

@@ -41,6 +41,8 @@ class Loop(Generic[T]):
         self._old = False
         # The first places, until it is clear whether the run was resumed.
         self._first: list[tuple[float, T]] | None = []
+        # Of them, those that were not held back.
+        self._shown = 0
 
     def take(self, s: Sighting, stamp: T) -> list[tuple[float, T]]:
         """The places that are clear now."""
@@ -74,12 +76,17 @@ class Loop(Generic[T]):
         first.append(self.trail[-1])
         late = max(1.01 / s.steps if s.steps else 0.01, _LATE)
         before = 0.0 if s.over else _resumed([p for p, _ in first], late, s.tool in _DRAWN_FIRST)
-        shown = int(first[0][0] <= late)
+        shown, self._shown = self._shown, int(first[0][0] <= late)
         if before is None:
-            return first[:1] if len(first) == shown else []
+            return first[shown : self._shown]
         self._first, self.before = None, before
         self.trail = [place for place in self.trail if place[0] >= before]
-        return [place for place in first[shown if len(first) > 1 else 0 :] if place[0] >= before]
+        return [place for place in first[shown:] if place[0] >= before]
+
+    @property
+    def places(self) -> list[tuple[float, T]]:
+        """All places that are clear."""
+        return self.trail if self._first is None else self._first[: self._shown]
 
     @property
     def full(self) -> bool:

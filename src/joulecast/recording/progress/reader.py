@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from ...errors import UsageError
 from .epoch_table import EpochTable
-from .lines import Lines
 from .formats import NEEDLES, parse
+from .lines import Lines
 from .sighting import Moment, Sighting, metrics_in
 
 

@@ -45,13 +45,15 @@ class Sighting:
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
+# The last step of an epoch is not its end.
+ALMOST = 0.995
+
+
 def within(s: Sighting) -> float:
-    """The fraction of the epoch or loop that is done; below 1, as its last step is not its end."""
+    """The fraction of the epoch or loop that is done, below 1."""
     if s.fraction is not None:
-        return min(s.fraction, 0.995)
-    if s.step is None or not s.steps:
-        return 0.0
-    return min(s.step, s.steps - 0.5) / s.steps
+        return min(s.fraction, ALMOST)
+    return min((s.step or 0.0) / s.steps, ALMOST) if s.steps else 0.0
 
 
 TOOLS: dict[str, str] = {

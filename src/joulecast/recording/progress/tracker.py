@@ -6,7 +6,7 @@ in epochs of the whole training (`_at`); a position leaves out those before this
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import ceil, floor
 from typing import Generic, TypeVar
@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 from . import words
 from .epoch_series import EpochSeries, Stamped
 from .loop import Loop
-from .sighting import SURE, TOOLS, Moment, Sighting, within
+from .sighting import ALMOST, SURE, TOOLS, Moment, Sighting
 
 T = TypeVar("T")
 Key = tuple[str, float | None]
@@ -27,11 +27,9 @@ _MAX_EPOCHS = 100_000
 _TINY = 1e-9
 # Relative error of a number of epochs that is computed from steps, where lines come late.
 _NEAR_WHOLE = 0.05
-# Steps of a bar are drawn a little later than they are done: an epoch that has not ended by a line.
-_ALMOST = 1 - 0.005
 
 
-class Unit(StrEnum):
+class Counted(StrEnum):
     """What positions count."""
 
     EPOCHS = "epochs"
@@ -54,7 +52,7 @@ class Position(Generic[T]):
     planned: float | None
     stamp: T
     before: float = 0.0
-    unit: Unit = Unit.EPOCHS
+    unit: Counted = Counted.EPOCHS
 
 
 class ProgressTracker(Generic[T]):
@@ -116,7 +114,7 @@ class ProgressTracker(Generic[T]):
         return [(n, *metric) for n, metrics in self._metrics.items() for metric in metrics.items()]
 
     def metrics_of(self, epoch: int) -> dict[str, float]:
-        """Those of one epoch, from 1."""
+        """The last values of one epoch, from 1."""
         return dict(self._metrics.get(epoch, {}))
 
     @property
@@ -129,35 +127,29 @@ class ProgressTracker(Generic[T]):
     def _total(self) -> float | None:
         """Epochs of the whole training, with those before this run."""
         if self._lead is None:
-            if self._whole is None:
-                return self._given or self._announced
-            return self._given or self._announced or self._computed or 1.0
-        lead = self._series[self._lead]
-        printed = lead.total if lead.total is not None else self._announced
-        if printed is not None and printed < self._at:
-            printed = lead.total
-        if self._given is None:
-            return printed
-        # A caller counts the epochs of this run, or those of the whole training.
-        if lead.before and self._given != printed and not (printed is None and self._given > lead.before):
-            return self._given + lead.before
-        return self._given
+            whole = None if self._whole is None else self._computed or 1.0
+            return self._given or self._announced or whole
+        lead, announced = self._series[self._lead], self._announced
+        printed: float | None = lead.total
+        if printed is None and announced is not None and announced >= self._at:
+            printed = announced
+        # A caller counts the epochs of the whole training, or those of this run.
+        own = lead.before and self._given not in (None, printed)
+        if own and (printed is not None or (self._given or 0) <= lead.before):
+            return (self._given or 0) + lead.before
+        return printed if self._given is None else self._given
 
     @property
     def _before(self) -> float:
         if self._lead is not None:
             return self._series[self._lead].before
-        if self._whole is not None:
-            return self._loops[self._whole].before * (self._total or 1.0)
-        return 0.0
+        return 0.0 if self._whole is None else self._loops[self._whole].before * (self._total or 1)
 
     @property
-    def _unit(self) -> Unit:
-        if self._whole is None:
-            return Unit.EPOCHS
-        if self._confirmed or (self._announced and not self._given):
-            return Unit.EPOCHS
-        return Unit.LIKELY if self._given or self._computed else Unit.RUN
+    def _unit(self) -> Counted:
+        if self._whole is None or self._confirmed or (self._announced and not self._given):
+            return Counted.EPOCHS
+        return Counted.LIKELY if self._given or self._computed else Counted.RUN
 
     # --- input -------------------------------------------------------------------------------
 
@@ -170,24 +162,31 @@ class ProgressTracker(Generic[T]):
         elif s.moment is Moment.PHASE:
             self._see_phase(stamp)
         elif s.epoch is not None:
-            self._see_epoch(Stamped(s, stamp))
-        elif s.step is not None or s.fraction is not None:
-            self._see_loop(s, stamp)
+            self._see_epoch(s, stamp)
+        else:
+            self._see_loop(self._with_steps(s), stamp)
         self._note_metrics(s)
         return self._out
+
+    def _with_steps(self, s: Sighting) -> Sighting:
+        """With the number of steps that was announced, where a line does not print it."""
+        steps = self._announced_steps
+        if s.steps is not None or s.step is None or steps is None or s.step > steps:
+            return s
+        return replace(s, steps=steps, over=s.step == steps)
 
     def finish(self, stamp: T) -> list[Position[T]]:
         """The run has succeeded: its last epoch is complete, also before the planned one."""
         self._out = []
         if self._whole is not None and self._compute_epochs(self._whole):
-            self._reach_whole(self._whole, self._loops[self._whole].trail)
+            self._move_whole(self._whole, self._loops[self._whole].places)
         if self._at < 0 or self._ended:
             return self._out
         end = stamp if self._full is None else self._full
         if self._whole is None:
-            self._reach(floor(self._at + _TINY) + 1.0, end)
+            self._move(floor(self._at + _TINY) + 1.0, end, over=True)
         elif self._loops[self._whole].fraction > 0.9:
-            self._reach(self._total or 1.0, end)
+            self._move(self._total or 1.0, end, over=True)
         self._ended = True
         return self._out
 
@@ -197,47 +196,45 @@ class ProgressTracker(Generic[T]):
         The next epoch does not begin before its end.
         """
         if self._full is not None and not self._ended and self._whole is None:
-            self._end_epoch(self._full)
-        if self._ended and self._at == floor(self._at):
+            self._move(floor(self._at + _TINY) + 1.0, self._full, over=True)
+        if self._ended:
             self._reach(self._at, stamp, begins=True)
-
-    def _end_epoch(self, stamp: T) -> None:
-        self._reach(floor(self._at + _TINY) + 1.0, stamp)
-        self._ended = True
 
     # --- lines with an epoch's number --------------------------------------------------------
 
-    def _see_epoch(self, stamped: Stamped[T]) -> None:
-        s = stamped.sighting
+    def _see_epoch(self, s: Sighting, stamp: T) -> None:
         if s.moment is Moment.COUNT and self._is_loop_of_epoch(s):
             loop = Sighting(s.tool, s.form, step=s.epoch, steps=s.epochs, metrics=s.metrics)
-            self._see_loop(loop, stamped.stamp)
+            self._see_loop(loop, stamp)
             return
-        series = self._series.get(s.form)
-        if series is None:
-            if len(self._series) >= _MAX_SERIES:
-                return
-            series = self._series[s.form] = EpochSeries(self._clock)
+        if s.form not in self._series and len(self._series) >= _MAX_SERIES:
+            return
+        series = self._series.setdefault(s.form, EpochSeries(self._clock))
         # One line is enough where it or the caller gives the total, or where it prints steps.
         sure = s.epochs is not None or self._given is not None or s.steps is not None
-        taken = series.take(stamped, sure)
+        taken = series.take(Stamped(s, stamp), sure)
         if s.tool == "transformers" and self._lead is None and self._loops:
             # The positions are those of the Trainer's bar.
             self._printed = s.epoch or 0.0, max(loop.fraction for loop in self._loops.values())
             return
-        if not taken:
-            return
-        if s.form != self._lead:
-            if self._lead is None or self._rank(s.form) > self._rank(self._lead):
-                self._follow(s, taken)
-                return
-            # It counts something else.
-            if taken[-1][0] + self._carried > floor(self._at + _TINY) + 1 + _TINY:
-                return
-        elif series.restarted:
+        leads = s.form == self._lead
+        if (
+            taken
+            and not leads
+            and (self._lead is None or self._rank(s.form) > self._rank(self._lead))
+        ):
+            self._follow(s, taken[-1][0])
+        elif leads and series.restarted:
             self._restart(series)
-        for done, stamp in taken:
-            self._epoch_at(s, done + self._carried, stamp)
+        # Another form that is epochs ahead counts something else.
+        elif not leads and taken and taken[-1][0] + self._carried > floor(self._at + _TINY) + 1.01:
+            return
+        for number, at in taken:
+            done = number + self._carried
+            if s.form == self._lead and self._given and done > (self._total or done) + _TINY:
+                self._outrun(series, done)
+            full = s.steps is not None and s.step == s.steps
+            self._move(done, at, over=series.ends(s), full=full)
 
     def _restart(self, series: EpochSeries[T]) -> None:
         """Epochs of folds are added where the caller planned a multiple of those of one fold."""
@@ -247,43 +244,21 @@ class ProgressTracker(Generic[T]):
         else:
             self._start_count()
 
-    def _epoch_at(self, s: Sighting, done: float, stamp: T) -> None:
-        leads = s.form == self._lead
-        if leads and self._given and done > (self._total or done) + _TINY:
-            self._outrun(done)
-        base = floor(done + _TINY)
-        if base > floor(self._at + _TINY):
-            self._turn()
-        ends = self._series[s.form].ends(s)
-        if leads and self._ended and not ends and base == self._at:
-            self._reach(float(base), stamp, begins=True)
-        reached = self._reach(done, stamp)
-        if reached or leads:
-            self._ended = ends and done == base and min(done, self._at) > 0
-        if s.steps is not None and s.step == s.steps and not self._ended:
-            self._full = stamp
-
-    def _outrun(self, done: float) -> None:
+    def _outrun(self, lead: EpochSeries[T], done: float) -> None:
         """More epochs than the caller planned: as many as are printed, or one after the other."""
-        lead = self._series[self._lead or ""]
-        if lead.total is not None and done <= lead.total:
-            self._given = None
-        else:
-            self._given = ceil(done - _TINY)
+        printed = lead.total is not None and done <= lead.total
+        self._given = None if printed else ceil(done - _TINY)
 
-    def _follow(self, s: Sighting, taken: list[tuple[float, T]]) -> None:
+    def _follow(self, s: Sighting, done: float) -> None:
         """Follow a series from now on; positions from other lines are dropped."""
         before = self._whole or self._rounds
-        if self._at >= 0 and (before is not None or abs(taken[-1][0] - self._at) > 1):
+        if self._at >= 0 and (before is not None or abs(done - self._at) > 1):
             self._start_count()
-        trail = self._loops[before].trail if before is not None else []
         self._lead, self._tool = s.form, s.tool
         self._whole = self._rounds = None
-        if len(taken) == 1 and taken[0][0] == 1 and trail:
+        if before is not None and done == 1 and self._loops[before].places:
             # The first epoch started with the first bar.
-            self._reach(0.0, trail[0][1])
-        for done, stamp in taken:
-            self._epoch_at(s, done, stamp)
+            self._reach(0.0, self._loops[before].places[0][1])
 
     def _rank(self, form: str) -> int:
         series = self._series[form]
@@ -299,62 +274,48 @@ class ProgressTracker(Generic[T]):
 
     def _see_loop(self, s: Sighting, stamp: T) -> None:
         key = (s.form, s.steps)
-        loop = self._loops.get(key)
-        if loop is None:
-            if len(self._loops) >= _MAX_SERIES:
-                return
-            loop = self._loops[key] = Loop(headed=self._lead is not None)
-        rounds = loop.rounds
-        places = loop.take(s, stamp)
-        again = loop.rounds > rounds
-        if self._lead in (None, s.form) and self._rounds is None and s.steps == self._given and s.steps:
-            if again and s.steps > 1:
-                self._take_rounds(key, s)
-            else:
-                # A bar with as many steps as planned epochs counts epochs.
-                counted = Sighting(s.tool, s.form, Moment.COUNT, s.step, int(s.steps), metrics=s.metrics)
-                self._see_epoch(Stamped(counted, stamp))
-        elif self._lead is not None:
+        if s.steps is None and s.fraction is None:
+            return
+        if key not in self._loops and len(self._loops) >= _MAX_SERIES:
+            return
+        loop = self._loops.setdefault(key, Loop(headed=self._lead is not None))
+        rounds, places = loop.rounds, loop.take(s, stamp)
+        again = loop.rounds > rounds and self._given != 1
+        counts = s.steps == self._given and self._rounds is None and self._lead in (None, s.form)
+        if counts and not again and s.steps is not None:
+            # A bar with as many steps as planned epochs counts epochs.
+            steps = int(s.steps)
+            counted = Sighting(s.tool, s.form, Moment.COUNT, s.step, steps, metrics=s.metrics)
+            self._see_epoch(counted, stamp)
+        elif self._lead is not None and not counts:
             self._see_inner(key, s, places)
-        elif self._rounds is not None:
-            if key == self._rounds:
-                self._see_rounds(places)
-            else:
-                self._see_phase(stamp)
-        elif again and loop.rounds == 1 and self._given != 1 and self._whole in (None, key):
-            self._take_rounds(key, s)
-        elif key == self._whole or (self._whole is None and self._may_be_whole(s, loop)):
+        elif again and self._rounds is None and (counts or self._whole in (None, key)):
+            # A loop started again: each of its rounds is an epoch, from the beginning on.
+            self._start_count()
+            self._lead, self._whole, self._rounds, self._tool = None, None, key, s.tool
+            self._move_rounds(loop.places)
+        elif key == self._rounds:
+            self._move_rounds(places)
+        elif self._rounds is None and (key == self._whole or self._may_be_whole(key, s)):
             self._see_whole(key, s, places)
-        elif self._whole is not None:
+        else:
             self._see_phase(stamp)
 
     def _see_inner(self, key: Key, s: Sighting, places: list[tuple[float, T]]) -> None:
         """The steps within an epoch whose number is known from elsewhere."""
-        if self._inner is None:
-            self._inner = key
+        self._inner = self._inner or key
         if s.tool == "keras":
             self._tool = s.tool
-        if key != self._inner:
+        across = self._runs_across(key, s) if key == self._inner else None
+        if across is None:
             return
-        loop, base = self._loops[key], floor(self._at + _TINY) if self._at > 0 else 0
-        across = self._runs_across(key, s)
-        for part, stamp in places:
-            part -= floor(part) if part > 1 else 0
+        base = max(floor(self._at + _TINY), 0)
+        for place, stamp in places:
+            part = 1.0 if place and place == floor(place) else place - floor(place)
             if across:
-                self._see_across(loop, part, base, stamp)
-            elif across is not None:
-                self._see_steps(s, part, base, stamp)
-
-    def _see_steps(self, s: Sighting, part: float, base: int, stamp: T) -> None:
-        if self._ended:
-            self._reach(float(base), stamp, begins=True)
-            self._ended = False
-        if s.moment is Moment.END:
-            self._end_epoch(stamp)
-        else:
-            self._reach(base + min(part, _ALMOST), stamp)
-            if part >= _ALMOST or s.over:
-                self._full = stamp
+                part = min(max(part * (self._total or 0.0) - base, 0.0), ALMOST)
+            ends = s.moment is Moment.END
+            self._move(base + (part if ends else min(part, ALMOST)), stamp, over=ends)
 
     def _runs_across(self, key: Key, s: Sighting) -> bool | None:
         """Whether a loop counts the steps of all epochs; None where it may.
@@ -367,94 +328,64 @@ class ProgressTracker(Generic[T]):
             return loop.crosses and not loop.rounds
         if self._at >= 1 + self._before or s.moment is Moment.END:
             return False
-        divides = total is not None and total > 1 and s.steps is not None and s.steps % total == 0
-        if not loop.headed:
-            return True if divides else None
-        if s.tool == "step line" and divides:
-            return None
-        return bool(divides and words.is_overall(s.shape) and s.tool != "step line")
-
-    def _see_across(self, loop: Loop[T], part: float, base: int, stamp: T) -> None:
-        total = self._total
-        if total is None:
-            return
-        self._reach(min(max(part * total, base), base + _ALMOST), stamp)
+        divides = bool(total and total > 1 and s.steps and s.steps % total == 0)
+        if not loop.headed or (s.tool == "step line" and divides):
+            return True if divides and not loop.headed else None
+        return divides and bool(words.OVERALL.search(s.shape))
 
     # --- one loop is the run, or each of its rounds is an epoch -------------------------------
 
-    def _take_rounds(self, key: Key, s: Sighting) -> None:
-        """A loop started again: each of its rounds is an epoch, from the beginning on."""
-        self._start_count()
-        self._lead, self._whole, self._rounds, self._tool = None, None, key, s.tool
-        self._see_rounds(self._loops[key].trail)
-
-    def _see_rounds(self, places: list[tuple[float, T]]) -> None:
+    def _move_rounds(self, places: list[tuple[float, T]]) -> None:
         for done, stamp in places:
-            if self._full is not None and floor(done) > floor(self._at):
-                self._full = None
-            if self._ended:
-                self._reach(floor(done), stamp, begins=True)
-            self._reach(done, stamp)
-            self._ended = done == floor(done) and done > 0
-            if done - floor(done) >= _ALMOST:
-                self._full = stamp
+            self._move(done, stamp, over=done == floor(done) > 0)
 
-    def _may_be_whole(self, s: Sighting, loop: Loop[T]) -> bool:
+    def _may_be_whole(self, key: Key, s: Sighting) -> bool:
         """Whether a loop may be the whole run rather than an epoch, before it starts again.
 
         With n planned epochs, the steps of the whole run are a multiple of n, and a bar over the
         whole run (the Trainer's) has neither a label nor results. Otherwise its second round
         decides. A percentage alone may be that of anything.
         """
-        if s.tool == "percent" and loop.trail[0][0] == loop.trail[-1][0]:
+        loop, planned = self._loops[key], self._given or self._announced
+        if self._whole is not None or (s.tool == "percent" and len(loop.trail) < 2):
             return False
-        planned = self._given or self._announced
         if planned is None or planned == 1:
             return True
-        if s.tool == "keras":
-            return False
-        if self._printed:
-            return _epochs_of(*self._printed, loop.fraction or 1.0, s.steps or 1.0) == planned
-        if words.is_overall(s.shape) and (s.steps is None or s.tool != "step line"):
+        if self._printed and s.steps:
+            return _epochs_of(*self._printed, loop.fraction or 1.0, s.steps) == planned
+        overall = words.OVERALL.search(s.shape) is not None and s.tool != "keras"
+        if overall and s.tool != "step line":
             return True
-        if s.steps is None or s.steps % planned or not s.step:
+        if not s.steps or s.steps % planned or not s.step or s.tool == "keras":
             return False
-        return planned >= (3 if words.is_overall(s.shape) or not (s.shape or loop.results) else 10)
+        return planned >= (3 if overall or not (s.shape or loop.results) else 10)
 
     def _see_whole(self, key: Key, s: Sighting, places: list[tuple[float, T]]) -> None:
-        if self._whole is None:
+        loop = self._loops[key]
+        if self._whole is None and loop.places:
             self._whole, self._tool = key, s.tool
-            places = self._loops[key].trail
+            places = loop.places
         if places and self._compute_epochs(key):
-            places = self._loops[key].trail
-        self._reach_whole(key, places)
+            places = loop.places
+        self._move_whole(key, places)
 
-    def _reach_whole(self, key: Key, places: list[tuple[float, T]]) -> None:
-        total = self._total or 1.0
+    def _move_whole(self, key: Key, places: list[tuple[float, T]]) -> None:
+        total, last = self._total or 1.0, 1 - 1 / (key[1] or 100)
         for part, stamp in places:
-            done = total * part
-            if self._ended and done > self._at:
-                self._ended = False
-            self._reach(done, stamp)
+            at = total * part
             # Another bar between two steps of the whole run, where an epoch ends, is a phase.
-            self._ended = self._at == floor(self._at) and self._at > 0
-            if part >= 1 - 1 / (key[1] or 1.0) and self._full is None:
-                self._full = stamp
+            self._move(at, stamp, over=at == floor(at) > 0, full=part >= last)
 
     def _compute_epochs(self, key: Key) -> bool:
         """The epochs of the Trainer's bar, from the current one. Returns whether they are new."""
-        printed, self._printed = self._printed, None
-        if printed is None or self._loops[key].fraction <= 0 or self._at < 0:
+        (epoch, low), self._printed = self._printed or (0.0, 0.0), None
+        if epoch < _TINY or self._loops[key].fraction <= 0 or self._at < 0:
             return False
         self._tool = "transformers"
-        if printed[0] < 0.01:
-            return False
-        computed = _epochs_of(*printed, self._loops[key].fraction, key[1] or 1.0, self._computed)
+        computed = _epochs_of(epoch, low, self._loops[key].fraction, key[1] or 1.0, self._computed)
         self._confirmed = computed == self._computed
-        if self._given is not None or self._confirmed:
-            return False
         # Lines that are printed late, by a program that buffers them, show too few epochs.
-        if self._computed is not None and computed < self._computed:
+        if self._given is not None or computed <= (self._computed or 0.0):
             return False
         self._start_count()
         self._computed = computed
@@ -463,32 +394,44 @@ class ProgressTracker(Generic[T]):
     # --- the count ---------------------------------------------------------------------------
 
     def _start_count(self) -> None:
-        if self._at >= 0:
-            self.restarts += 1
+        self.restarts += self._at >= 0
         self._carried, self._at, self._ended, self._full = 0.0, -1.0, False, None
         for loop in self._loops.values():
             loop.turn()
 
     def _turn(self) -> None:
         """A new epoch: of the loops that ended with the previous one, the longest has its steps."""
-        self._full = None
         if self._inner is None or not self._loops[self._inner].crosses:
             full = [key for key, loop in self._loops.items() if loop.full]
             self._inner = max(full, key=lambda key: key[1] or 0) if full else self._inner
         for loop in self._loops.values():
             loop.turn()
 
+    def _move(self, at: float, stamp: T, *, over: bool = False, full: bool = False) -> None:
+        """The run is at a place. There an epoch is `over`, or its steps are all done (`full`)."""
+        base = floor(at + _TINY)
+        if base > floor(self._at + _TINY):
+            self._full = None
+            if self._lead is not None:
+                self._turn()
+        if self._ended and not over and base == self._at:
+            self._reach(self._at, stamp, begins=True)
+            self._ended = False
+        if self._reach(at, stamp):
+            self._ended = over and self._at == floor(self._at) > 0
+            if (full or at - base >= ALMOST) and not self._ended and self._full is None:
+                self._full = stamp
+
     def _reach(self, at: float, stamp: T, *, begins: bool = False) -> bool:
-        """The run is at a place; it `begins` an epoch where it was before, too."""
+        """A position, unless the run was there; where it `begins` an epoch, there too."""
         total, before = self._total, self._before
         if total is not None:
             at = min(at, max(total, before))
         if at < self._at - _TINY or (at <= self._at + _TINY and not begins):
             return False
         self._at = at
-        planned = None if total is None else max(total - before, 0.0)
         done = max(at - before, 0.0)
-        self._out.append(Position(done, planned, stamp, before, self._unit))
+        self._out.append(Position(done, self.planned, stamp, before, self._unit))
         return True
 
     def _note_metrics(self, s: Sighting) -> None:

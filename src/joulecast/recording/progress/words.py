@@ -15,7 +15,8 @@ _OTHER_UNIT = re.compile(
     r"(?i)(?:[kmgtp]?i?b|\w*bytes?|examples?|files?|docs?|rows?|records?|tok(?:en)?s?|shards?"
     r"|img|images?|models?|words?)"
 )
-_OVERALL = re.compile(r"(?i)(?<![a-z])(?:progress|overall|total|steps?|global|iter\w*)")
+# A counter of the whole run rather than of one epoch.
+OVERALL = re.compile(r"(?i)(?<![a-z])(?:progress|overall|total|steps?|global|iter\w*)")
 # "Train 3/5": the words of a bar's label whose numbers are those of an epoch.
 _NUMBERED = re.compile(r"(?i)(?:train\w*|tr|fit\w*|round|pass|e|)")
 
@@ -23,11 +24,6 @@ _NUMBERED = re.compile(r"(?i)(?:train\w*|tr|fit\w*|round|pass|e|)")
 def is_other(label: str, unit: str = "") -> bool:
     """Whether a bar or line shows validating, saving, downloading, preparing and the like."""
     return bool(_OTHER.search(label) or (unit and _OTHER_UNIT.fullmatch(unit)))
-
-
-def is_overall(label: str) -> bool:
-    """Whether a counter is that of the whole run rather than of one epoch."""
-    return bool(_OVERALL.search(label))
 
 
 def numbers_epochs(words: str) -> bool:
@@ -49,16 +45,19 @@ _REPORTED = re.compile(
     r"|after|finished|finishing|completed?|done|current|fold|run|stage|phase|trial|seed|rank|gpu|cpu"
     r"|cuda|device|worker|info|debug|root|main|summary|results?|model|split|client|round)"
 )
-_LIMIT = re.compile(
+# "warmup", "every": a number of epochs that is not that of the run follows.
+LIMIT = re.compile(
     r"(?i)(?<![a-z])(?:warm\S*|sav\w*|every\S*|each|eval\S*|log\w*|val\S*|patience|decay|cool\w*"
     r"|last|after|freeze|no|than|in|best)(?:[_ ]\w+)?[_ ]?$"
 )
 # What ends the part of a line before it.
 _CLAUSE = re.compile(r"[\])}|>:\u2013\u2014;=*#]|\s-+\s|,\s")
 _REMAINING = re.compile(r"(?i)\beta:\s*\S+")
-_OVER = re.compile(r"(?i)(?<![a-z])(?:end|ended|finish(?:ed|ing)|completed?|done|after)(?![a-z])")
-_BEGINS = re.compile(r"(?i)(?<![a-z])(?:start\w*|begin\w*|begun|running)(?![a-z])")
-_NO_REPORT_AFTER = re.compile(
+# "End of", "finished"; "starting".
+OVER = re.compile(r"(?i)(?<![a-z])(?:end|ended|finish(?:ed|ing)|completed?|done|after)(?![a-z])")
+BEGINS = re.compile(r"(?i)(?<![a-z])(?:start\w*|begin\w*|begun|running)(?![a-z])")
+# After the number: "3: val_loss improved from" is no report.
+NO_REPORT_AFTER = re.compile(
     r"(?i)improved from|not improve|reducing|early.?stop|saving|saved|restor|\bwas\b"
     r"|\.(?:pth?|ckpt|h5|keras|safetensors|bin|npz|pkl)\b"
     r"|^\W*(?:s|secs?|seconds?|min|minutes?|hours?|ms|days?)\b|^\s*[*x+]"
@@ -72,26 +71,6 @@ def reports_progress(before: str) -> bool:
         return False
     clause = _CLAUSE.split(before)[-1]
     return all(_REPORTED.fullmatch(word) for word in re.findall(r"[A-Za-z_]+", clause))
-
-
-def limits_something_else(before: str) -> bool:
-    """Whether a number of epochs is that of a warm-up, of the time between two checkpoints, ..."""
-    return bool(_LIMIT.search(before[-30:]))
-
-
-def excludes_report(after: str) -> bool:
-    """Whether the text after the number shows that it is no report: "3: val_loss improved from"."""
-    return bool(_NO_REPORT_AFTER.search(after))
-
-
-def marks_end(text: str) -> bool:
-    """ "End of", "finished", "after"."""
-    return bool(_OVER.search(text))
-
-
-def marks_start(text: str) -> bool:
-    """ "Starting", "beginning"."""
-    return bool(_BEGINS.search(text))
 
 
 def shape_of(text: str) -> str:

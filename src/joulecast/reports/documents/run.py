@@ -16,6 +16,7 @@ from ..words.common import (
     metric_text,
     missing,
     mix_text,
+    outside_text,
     percent,
     range_text,
     share,
@@ -139,6 +140,9 @@ def _energy(summary: Summary) -> list[Block]:
         planned = summary.recording.header.planned_epochs
         count = f"{len(summary.epochs)} of {planned}" if planned else str(len(summary.epochs))
         lines.append(Styled(f"{count} epochs, {each} each", "dim"))
+    outside = outside_text(summary)
+    if outside:
+        lines.append(Styled(f"outside the epochs {outside}", "dim"))
     return lines
 
 
@@ -193,7 +197,7 @@ def _epochs(summary: Summary) -> ReportTable:
         if isinstance(item, Elided):
             rows.append(_elided(item, 5 + len(shown)))
             continue
-        label: Line = "?" if item.span.index is None else str(item.span.index)
+        label: Line = "?" if item.span.index is None else str(item.span.index + 1)
         if item.span.end_s is None:
             label = (f"{label}", Styled(" (open)", "warning"))
         values = [metric_text(item.metrics[n]) if n in item.metrics else "" for n in shown]

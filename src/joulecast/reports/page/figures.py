@@ -294,7 +294,7 @@ def _error_bars(energies: Sequence[Estimate], scale: float) -> dict[str, Any]:
 def epoch_figure(summary: Summary) -> Figure:
     """Energy of each epoch with its interval: bars stacked by domain, or a line for many."""
     measured = [(i, e) for i, e in enumerate(summary.epochs) if e.energy is not None]
-    x = [i if e.span.index is None else e.span.index for i, e in measured]
+    x = [1 + (i if e.span.index is None else e.span.index) for i, e in measured]
     energies = [e.energy for _, e in measured if e.energy is not None]
     scale, unit = unit_of(max((e.high for e in energies), default=0.0), "J")
     about = [

@@ -26,6 +26,9 @@ def span_label(s: SpanEnergy) -> str:
     """The name of a span, with its number where the name does not contain it."""
     name = s.span.name or s.span.kind
     index = s.span.index
+    # Epochs are counted from 1 where people read them.
+    if s.span.kind == "epoch" and index is not None:
+        return f"epoch {index + 1}"
     return name if index is None or str(index) in name else f"{name} {index}"
 
 

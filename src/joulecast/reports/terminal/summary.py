@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from ...recording.summary import DomainEnergy, Summary
 from ...units import add_independent, format_duration, format_quantity, one_line
-from ..words.common import counted, epoch_estimate, provenance_text, status_text
+from ..words.common import counted, epoch_estimate, outside_text, provenance_text, status_text
 
 MAX_DOMAINS = 3
 
@@ -18,7 +18,7 @@ def summary_lines(
     ledger: str | None = None,
     epochs_from: str | None = None,
 ) -> list[str]:
-    """Two to nine plain lines: total, domains, epochs, first warning, and what to type next.
+    """Two to ten plain lines: total, domains, epochs, first warning, and what to type next.
 
     Args:
         summary: of the run.
@@ -38,6 +38,9 @@ def summary_lines(
     if each:
         source = f", read from {epochs_from}" if epochs_from else ""
         lines.append(f"  {counted(len(summary.epochs), 'epoch')}: {each}{source}")
+    outside = outside_text(summary)
+    if outside:
+        lines.append(f"  outside the epochs: {outside}")
     if summary.above_idle is not None:
         lines.append(f"  above idle: {summary.above_idle}")
     if summary.wall is not None:

@@ -8,7 +8,7 @@ from datetime import datetime, tzinfo
 from ...meters.base import ReadingKind, Source
 from ...recording.model import Status
 from ...recording.summary import DomainEnergy, SpanEnergy, Summary
-from ...units import Estimate, Provenance, format_duration, format_quantity
+from ...units import Estimate, Provenance, format_duration, format_estimate, format_quantity
 
 INTERVAL = "90 % interval"
 
@@ -137,6 +137,10 @@ def metric_text(value: float) -> str:
     return f"{value:.4g}"
 
 
+MIN_OUTSIDE = 0.01
+"""Parts of what lies outside the epochs that are smaller are not listed."""
+
+
 def epoch_estimate(epochs: Sequence[SpanEnergy]) -> str:
     """Mean energy of the complete epochs, with its range over them: `152 J (140 J to 171 J)`."""
     values = [e.energy.value for e in epochs if e.energy and e.span.end_s is not None]
@@ -147,6 +151,21 @@ def epoch_estimate(epochs: Sequence[SpanEnergy]) -> str:
         return mean
     low, high = (format_quantity(x, "J") for x in (min(values), max(values)))
     return f"{mean} on average ({low} to {high})"
+
+
+def outside_text(summary: Summary) -> str:
+    """What lies outside the epochs: `34 J (30 to 38) in 5.2 s: before 30 J, after 4 J`."""
+    outside = summary.outside_epochs
+    if outside is None or outside.energy is None:
+        return ""
+    parts = (("before", outside.before), ("between", outside.between), ("after", outside.after))
+    shown = [
+        f"{name} {format_quantity(part.energy.value, 'J')}"
+        for name, part in parts
+        if part.energy is not None and part.energy.value >= MIN_OUTSIDE * outside.energy.value
+    ]
+    duration = format_duration(outside.duration_s)
+    return f"{format_estimate(outside.energy)} in {duration}: {', '.join(shown)}"
 
 
 def missing(summary: Summary) -> list[str]:

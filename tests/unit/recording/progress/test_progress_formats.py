@@ -141,6 +141,75 @@ def test_no_progress(line):
 
 
 @pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("INFO Train: [0/3][5/20]\teta 0:05:00 lr 0.1\ttime 0.3", (0, 3, 5, 20, "within")),
+        ("Train: 1 [  50/1251 (  4%)]  Loss: 6.9", (1, None, 50, 1251, "within")),
+        ("Train 3/5:  12%|#2   | 1/8 [00:00<00:01,  4.0it/s]", (3, 5, 1, 8, "within")),
+        ("[3/5]:  12%|#2   | 1/8 [00:00<00:01,  4.0it/s]", (3, 5, 1, 8, "within")),
+        ("Epoch 2: |      | 43/? [00:04<00:00, 9.8it/s]", (2, None, 43, None, "within")),
+        ("Epoch 2: 43it [00:04, 9.8it/s]", (2, None, None, None, "within")),
+        ("Epoch 0/4 ━━━━━━━━━━━ 5/-- 0:00:01 • -:--:-- 9.9it/s", (0, 4, 5, None, "within")),
+        ("mmengine - INFO - Iter(train) [   10/200]  lr: 1.0", (None, None, 10, 200, "within")),
+        ("eta: 0:00:10  iter: 19  total_loss: 2.1  lr: 0.1", (None, None, 19, None, "within")),
+        ("iter 10: loss 2.31, time 10.2ms, mfu 1.2%", (None, None, 10, None, "within")),
+        ("steps:  12%|#  | 12/100 [00:01<00:07, avr_loss=0.1]", (None, None, 12, 100, "within")),
+    ],
+)  # fmt: skip
+def test_progress_of_training_scripts(line, expected):
+    assert parts_of(line) == expected
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Validation:  70%|#######   | 7/10 [00:00<00:00, 92.99it/s]",
+        "Epoch 3/30 [Val]:  45%|##  | 45/100 [00:01<00:02,  3.1s/it]",
+        "mmengine - INFO - Epoch(val) [1][50/50]  accuracy/top1: 67.1",
+        "mmengine - INFO - Iter(val) [10/50]  eta: 0:00:10",
+        "validation step 3/10",
+        "Saving checkpoint:  45%|##  | 45/100 [00:01<00:02,  3.1s/it]",
+    ],
+)
+def test_phases_are_no_training(line):
+    assert parse(line, "\n").moment is Moment.PHASE
+
+
+@pytest.mark.parametrize(
+    ("line", "epochs", "steps"),
+    [
+        ("  Num Epochs = 3", 3, None),
+        ("  Total optimization steps = 120", None, 120),
+        ("  num epochs / epoch数: 4", 4, None),
+        ("  total optimization steps / 学習ステップ数: 400", None, 400),
+        ("Overriding: max_iters = 2000", None, 2000),
+        ("  MAX_ITER: 300", None, 300),
+        ("train_cfg = dict(max_epochs=3, type='EpochBasedTrainLoop')", 3, None),
+        ("Namespace(epochs=90, lr=0.1)", 90, None),
+        ("Scheduled epochs: 310. LR stepped per epoch.", 310, None),
+        ("Starting training for 30 epochs...", 30, None),
+    ],
+)
+def test_announced_totals(line, epochs, steps):
+    s = parse(line, "\n")
+    assert (s.moment, s.epochs, s.steps) == (Moment.PLAN, epochs, steps)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "warmup epochs: 5",
+        "warmup_epochs=5",
+        "save every n epochs: 1",
+        "no improvement for 3 epochs",
+    ],
+)
+def test_other_numbers_of_epochs_announce_nothing(line):
+    s = parse(line, "\n")
+    assert s is None or s.moment is not Moment.PLAN
+
+
+@pytest.mark.parametrize(
     ("line", "fraction"),
     [
         ("Progress: 12%", 0.12),

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from joulecast.recording.progress.lines import MAX_LINE, Lines
 from joulecast.recording.progress.formats import NEEDLES
+from joulecast.recording.progress.lines import MAX_LINE, Lines
 from joulecast.recording.progress.reader import Reader
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from joulecast.recording.progress.reader import Reader
-from joulecast.recording.progress.tracker import Position, ProgressTracker, Unit
+from joulecast.recording.progress.tracker import Counted, Position, ProgressTracker
 
 DATA = Path(__file__).parents[3] / "data" / "progress"
 TOLERANCE = (
@@ -157,7 +157,7 @@ def test_the_trainers_bar_is_of_the_whole_run(how):
     # Its lines with a fraction of an epoch show how many epochs the bar has.
     assert replayed.tracker.restarts == 1
     first = replayed.positions[0]
-    assert (first.planned, first.unit) == (1, Unit.RUN)
+    assert (first.planned, first.unit) == (1, Counted.RUN)
     again = max(i for i, p in enumerate(replayed.positions) if p.done == 0)
     replayed.positions = replayed.positions[again:]
     assert {p.planned for p in replayed.positions} == {4}

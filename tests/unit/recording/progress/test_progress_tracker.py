@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from joulecast.recording.progress.reader import Reader
-from joulecast.recording.progress.tracker import Position, ProgressTracker, Unit
+from joulecast.recording.progress.tracker import Counted, Position, ProgressTracker
 
 Line = tuple[float, str]  # when, and what is printed
 
@@ -308,7 +308,7 @@ def test_the_end_of_a_run_ends_its_last_epoch():
     # Nothing but the end of the whole run was printed.
     assert tracker.finish(3) == []
     _, tracker = run((1, "step 990/1000"))
-    assert tracker.finish(3) == [Position(1, 1, 3, unit=Unit.RUN)]
+    assert tracker.finish(3) == [Position(1, 1, 3, unit=Counted.RUN)]
 
 
 def test_a_pattern_is_the_only_source():
@@ -364,3 +364,138 @@ def test_any_lines_give_consistent_positions(texts, planned, clock):
             assert place.stamp <= t
             assert place.planned is None or 0 <= place.done <= place.planned
     assert (tracker.source is None) == (last < 0)
+
+
+# --- what bars mean ---------------------------------------------------------------------------
+
+
+def drawn(*events, planned=None):
+    """Positions of (when, text, whether its line is left) as a terminal gets them."""
+    reader, positions = Reader(), []
+    tracker: ProgressTracker[float] = ProgressTracker(planned, lambda t: t)
+    for t, text, left in events:
+        for sighting in reader.feed(2, f"\r{text}{chr(10) if left else ''}".encode()):
+            positions += tracker.see(sighting, t)
+    return positions, tracker
+
+
+def test_steps_that_run_across_epochs_do_not_fill_the_first_one():
+    lines = [(0, bar(0, 200, "steps: "), False)]
+    for epoch in range(5):
+        lines.append((epoch * 40, f"epoch {epoch + 1}/5", True))
+        lines += [
+            (n, bar(n, 200, "steps: "), False) for n in range(epoch * 40 + 1, epoch * 40 + 41)
+        ]
+    positions, _ = drawn(*lines)
+    done = {p.stamp: p.done for p in positions}
+    assert done[34] == pytest.approx(0.85)
+    assert done[100] == pytest.approx(2.5, abs=0.01)
+    assert {p.planned for p in positions if p.stamp > 0} == {5}
+    # Known from the first end of an epoch on, too, where the number of epochs is not printed.
+    without = [(t, text.replace("/5", ""), left) for t, text, left in lines]
+    positions, _ = drawn(*without, planned=5)
+    assert {p.stamp: p.done for p in positions}[100] == pytest.approx(2.5, abs=0.01)
+
+
+def test_steps_of_each_epoch_fill_it_though_their_number_divides():
+    lines = []
+    for epoch in range(5):
+        lines.append((epoch * 20, f"epoch {epoch + 1}/5", True))
+        lines += [(epoch * 20 + n / 2, bar(n, 40), n == 40) for n in range(41)]
+    positions, _ = drawn(*lines)
+    assert {p.stamp: p.done for p in positions}[10] == pytest.approx(0.5)
+    assert {p.stamp: p.done for p in positions}[50] == pytest.approx(2.5)
+
+
+def test_a_bar_without_a_total_is_within_its_epoch():
+    lines = [
+        (40 * epoch + n, f"Epoch {epoch}: |      | {n}/? [00:01<00:00, 9.8it/s]", False)
+        for epoch in range(5)
+        for n in range(40)
+    ]
+    positions, _ = drawn(*lines, planned=5)
+    assert max(p.done for p in positions if p.stamp < 40) == 0
+    assert [p.stamp for p in positions if p.done == 1] == [40]
+    # The first epoch shows how many steps the others have.
+    assert {p.stamp: p.done for p in positions}[60] == pytest.approx(1.5, abs=0.05)
+    assert max(p.done for p in positions) < 5
+
+
+def test_an_epoch_ends_once_when_its_bar_closes():
+    lines = []
+    for k in range(3):
+        lines += [(10 * k + n, bar(n, 8, f"Train {k + 1}/3: "), False) for n in range(9)]
+        lines += [(10 * k + 9, bar(8, 8, f"Train {k + 1}/3: "), True)]
+    positions, tracker = drawn(*lines)
+    assert [(p.stamp, p.done) for p in positions if p.done == int(p.done)] == [
+        (0, 0), (9, 1), (10, 1), (19, 2), (20, 2), (29, 3)
+    ]  # fmt: skip
+    assert {p.planned for p in positions} == {3}
+    assert tracker.finish(100) == []
+    assert tracker.restarts == 0
+
+
+def test_a_full_bar_that_is_cleared_ends_the_last_epoch():
+    lines = [
+        (10 * k + n, bar(n, 8, f"Train {k + 1}/3: "), False) for k in range(3) for n in range(9)
+    ]
+    positions, tracker = drawn(*lines)
+    assert [p.stamp for p in positions if p.done == 2] == [20]
+    (last,) = tracker.finish(100)
+    assert (last.done, last.stamp) == (3, 28)
+
+
+def test_validation_lies_between_epochs():
+    lines = []
+    for k in range(2):
+        lines += [(20 * k + n, bar(n, 8, f"Epoch {k + 1}/2: "), n == 8) for n in range(9)]
+        lines += [(20 * k + 9 + n, bar(n, 5, "Validating: "), n == 5) for n in range(6)]
+    positions, tracker = drawn(*lines)
+    ends = [(p.stamp, p.done) for p in positions if p.done in (1, 2)]
+    assert ends[0] == (8, 1)
+    assert [stamp for stamp, done in ends if done == 1][-1] == 20
+    assert next(stamp for stamp, done in ends if done == 2) == 28
+    assert tracker.finish(90) == []
+
+
+@pytest.mark.parametrize("first", [[(0, 150)], [(0, 0), (0.2, 151)]])
+def test_steps_done_before_this_run_are_no_work_of_it(first):
+    lines = [(t, bar(n, 200), False) for t, n in [*first, (1, 152), (2, 153), (26, 175), (50, 199)]]
+    positions, tracker = drawn(*lines)
+    done = {p.stamp: p.done / p.planned for p in positions}
+    assert done[26] == pytest.approx(0.5, abs=0.02)
+    assert tracker.source == "tqdm's bar"
+    positions, _ = drawn(*lines, planned=4)
+    last = positions[-1]
+    assert (last.before, last.planned) == (pytest.approx(3, abs=0.05), pytest.approx(1, abs=0.05))
+
+
+def test_a_resumed_bar_continues_with_its_epoch():
+    lines = [
+        (10 * k + n, bar(n, 8, f"Epoch {k + 7}/10: "), False) for k in range(4) for n in range(9)
+    ]
+    positions, _ = drawn(*lines)
+    assert {(p.planned, p.before) for p in positions} == {(4, 6)}
+    assert {p.stamp: p.done for p in positions}[14] == pytest.approx(1.5)
+
+
+def test_log_lines_of_a_resumed_run():
+    positions, _ = run(*((s, f"Iter(train) [{1500 + 10 * s}/2000] loss: 1") for s in range(1, 51)))
+    done = {p.stamp: p.done / p.planned for p in positions}
+    assert done[25] == pytest.approx(0.5, abs=0.02)
+
+
+def test_announced_totals_are_those_of_lines_without_one():
+    positions, _ = run(
+        (0, "train_cfg = dict(max_epochs=4, type='EpochBasedTrainLoop')"),
+        *(
+            (10 * k + n, f"Epoch(train) [{k + 1}][{n}/10] loss: 1")
+            for k in range(4)
+            for n in (5, 10)
+        ),
+    )
+    assert {p.planned for p in positions} == {4}
+    positions, _ = run(
+        (0, "Overriding: max_iters = 200"), *((n, f"iter {n}: loss 2.1") for n in range(0, 201, 10))
+    )
+    assert {p.stamp: p.done for p in positions}[100] == pytest.approx(0.5)

@@ -52,8 +52,9 @@ def test_every_figure_is_there_in_full(width):
     for e in (summary.total, summary.above_idle, *(d.energy for d in summary.domains)):
         assert str(e).partition(" (")[0] in text
     assert len(summary.epochs) == 8
+    table = text[text.index("Energy by epoch") :]
     for e in summary.epochs:
-        row = next(x for x in text.splitlines() if x.strip().startswith(f"{e.span.index} "))
+        row = next(x for x in table.splitlines() if x.strip().startswith(f"{e.span.index + 1} "))
         assert str(e.energy).partition(" (")[0] in row
         assert f"{e.metrics['accuracy']:.4g}" in row
     assert "…" not in text
@@ -71,7 +72,7 @@ def test_the_headline_has_the_provenance_of_most_and_the_mix():
 def test_many_epochs_are_elided_and_counted():
     rows = cells(document_of(training(epochs=100, epoch_s=2)), "Energy by epoch")
     assert len(rows) == MAX_ROWS + 1
-    assert (rows[0][0], rows[-1][0]) == ("0", "99")
+    assert (rows[0][0], rows[-1][0]) == ("1", "100")
     assert [row[1] for row in rows if row[0] == "..."] == ["70 more"]
 
 

@@ -146,26 +146,29 @@ class OutputProgress:
             self._keep_likely(position)
         number = math.floor(position.done + position.before + 1e-9)
         begins = position.done + position.before <= number + 1e-9
-        if self._began is None and number == 1 and not self._count and not position.before:
-            self._began = (0, self._recorder.beginning)
         began = self._began
+        if began is None and number == 1 and not self._count and not position.before:
+            began = (0, self._recorder.beginning)
         if began is not None and number == began[0] and not begins:
             return None
         start = position.stamp if begins else self._crossed(position, number)
         self._began = (number, start)
-        if began is None or number != began[0] + 1:
-            return None
-        if position.unit is Counted.LIKELY:
-            self._likely.append((*began, start))
-            return None
-        return self._keep(*began, start)
+        return self._ended(position, *began, start) if began and number == began[0] + 1 else None
+
+    def _ended(
+        self, position: Position[Instant], index: int, start: Instant, end: Instant
+    ) -> SpanEnergy | None:
+        if position.unit is Counted.EPOCHS:
+            return self._keep(index, start, end)
+        self._likely.append((index, start, end))
+        return None
 
     def _crossed(self, position: Position[Instant], number: int) -> Instant:
         """When the run was at a whole number, between its last position and this one."""
         last = self._last
-        if last is None or last.done + last.before >= number:
+        if last is None or last.before != position.before or position.done <= last.done:
             return position.stamp
-        part = (number - last.before - last.done) / (position.done - last.done)
+        part = max(0.0, (number - last.before - last.done) / (position.done - last.done))
         return _between(last.stamp, position.stamp, part)
 
     def _keep_likely(self, position: Position[Instant]) -> None:

@@ -151,9 +151,7 @@ class ProgressMonitor:
         """Called before each round of readings; acts every `POLL_S`, and at the end."""
         now = self._recorder.now()
         self._output.settle()
-        if self._power is not None and self.source in (None, self._power.source):
-            for position in self._power.push(now, self._recorder.energy):
-                self.update(position)
+        self._poll_power(now)
         ending = self._recorder.ending
         if ending and not self._concluded:
             self._concluded = True
@@ -166,6 +164,11 @@ class ProgressMonitor:
         self._update_budget(state)
         if self._show is not None and not ending:
             self._show(state, self._budget_text(state.energy))
+
+    def _poll_power(self, now: float) -> None:
+        if self._power is not None and self.source in (None, self._power.source):
+            for position in self._power.push(now, self._recorder.energy):
+                self.update(position)
 
     def state(self) -> RunState:
         """The state of the run now."""

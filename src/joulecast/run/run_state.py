@@ -131,10 +131,24 @@ class RunEstimator:
                 if not whole and position.t_s - last.t_s < _MIN_STEP_S:
                     return
             work = _between(last, position)
-            self._forecaster.add(work)
-            if len(self._works) < _MAX_WORKS:
-                self._works.append(work)
+            if len(self._works) == 1 and self._works[0].progress > 0:
+                self._begin_late(self._works.pop(), work)
+            self._add(work)
             self._last, self._planned = position, position.planned
+
+    def _add(self, work: Work) -> None:
+        self._forecaster.add(work)
+        if len(self._works) < _MAX_WORKS:
+            self._works.append(work)
+
+    def _begin_late(self, first: Work, second: Work) -> None:
+        """Separate the first progress, at the rate of the second, from the set-up before it."""
+        part = first.progress / second.progress if second.progress > 0 else math.inf
+        own_s = min(first.duration_s, part * second.duration_s)
+        own_j = min(first.energy_j, part * second.energy_j)
+        self._forecaster = self._new()
+        self._add(Work(0.0, first.duration_s - own_s, first.energy_j - own_j))
+        self._add(Work(first.progress, own_s, own_j))
 
     def replace_forecaster(self, new: Callable[[], OnlineForecaster]) -> None:
         """Use another forecaster from now on, given all the work so far.

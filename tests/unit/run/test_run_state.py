@@ -1,6 +1,7 @@
 import pytest
 
 from joulecast.forecasting.base import Forecast, OnlineForecaster, Prediction
+from joulecast.forecasting.online.forecaster import Online
 from joulecast.recording.epochs import RunPosition
 from joulecast.run.run_state import RunEstimator
 from joulecast.units import Estimate, Provenance
@@ -137,7 +138,7 @@ def test_progress_that_falls_back_is_a_new_count_after_the_energy_so_far():
 
 def test_epochs_after_parts_of_the_run_are_counted_afresh():
     estimator, made = estimator_of()
-    estimator.update(place(0.2, 1, 10, 1.0))
+    estimator.update(place(0, 1, 10, 1.0))
     estimator.update(place(0.4, 2, 20, 1.0))
     estimator.update(place(0, 3, 30, 10))
     estimator.update(place(1, 4, 40, 10))
@@ -175,3 +176,13 @@ def test_progress_from_another_source_is_a_new_count():
     estimator.update(place(0, 1, 10))
     estimator.update(RunPosition(3, 10, 2, joules(20), source="tqdm's bar"))
     assert len(made) == 2 and estimator.state(2, joules(20)).source == "tqdm's bar"
+
+
+def test_set_up_before_the_first_progress_is_no_part_of_it():
+    estimator = RunEstimator(Online, 6)
+    estimator.update(place(0.5, 28, 2800, 6))
+    estimator.update(place(1.0, 29, 2900, 6))
+    # 1 s and 100 J for each half of an epoch, and 27 s before; not 6 times 29 s.
+    state = estimator.state(29, joules(2900))
+    assert 29 < state.total_duration.value < 45
+    assert 2900 < state.total_energy.value < 4500

@@ -82,10 +82,9 @@ class EpochSeries(Generic[T]):
 
         A form that is not `trusted` needs two lines, after which both are returned.
         """
-        number = stamped.sighting.epoch
-        assert number is not None
+        number = stamped.sighting.epoch or 0.0
         self.restarted = False
-        if self._last >= 0 and number <= self._first and number <= self._last - 1:
+        if 0 <= number <= min(self._first, self._last - 1):
             follows = self._began and _follows(self._began.sighting, stamped.sighting)
             if not follows:
                 self._began = stamped if self._began is None or follows is False else self._began
@@ -101,8 +100,7 @@ class EpochSeries(Generic[T]):
 
     def _take(self, stamped: Stamped[T], trusted: bool) -> list[tuple[float, T]]:
         s = stamped.sighting
-        number, self._tool = s.epoch, s.tool
-        assert number is not None
+        number, self._tool = s.epoch or 0.0, s.tool
         # The epoch is repeated, after a crash.
         if number < self._last:
             self._shapes.clear()

@@ -45,17 +45,12 @@ class Format:
 def parse(text: str, end: str) -> Sighting | None:
     """The sighting on a line, if any. `end` is the end of the line; empty while it may continue."""
     for form in FORMATS:
-        if not any(needle in text for needle in form.needles):
-            continue
-        if not end and (form.close is None or not text.endswith(form.close)):
-            continue
-        match = form.regex.search(text)
-        # "4/4" may become "4/40".
-        if match is None or not (end or match.end() < len(text) or form.close):
+        match = _match(form, text, end)
+        if match is None:
             continue
         before, after = text[: match.start()], text[match.end() :]
         s = form.read(form, match.groupdict(), before, after if end else "")
-        if s is NOTHING or not _in_range(s):
+        if s is NOTHING or not in_range(s):
             return None
         if s.over and end != "\n":
             moment = Moment.WITHIN if s.moment is Moment.END else s.moment
@@ -64,7 +59,19 @@ def parse(text: str, end: str) -> Sighting | None:
     return None
 
 
-def _in_range(s: Sighting) -> bool:
+def _match(form: Format, text: str, end: str) -> re.Match[str] | None:
+    if not any(needle in text for needle in form.needles):
+        return None
+    if not end and (form.close is None or not text.endswith(form.close)):
+        return None
+    match = form.regex.search(text)
+    # "4/4" may become "4/40".
+    cut = match is not None and match.end() == len(text) and not (end or form.close)
+    return None if cut else match
+
+
+def in_range(s: Sighting) -> bool:
+    """Whether no number on a line exceeds its total."""
     if s.epochs is not None and s.epoch is not None and s.epoch > s.epochs:
         return False
     if s.fraction is not None and s.fraction > 1:
@@ -121,18 +128,29 @@ def _bar(form: Format, fields: Fields, _before: str, after: str) -> Sighting:
         s = replace(s, tool="lightning", form=f"lightning bar {words.shape_of(label)}")
     if words.is_other(label, unit):
         return replace(s, moment=Moment.PHASE, shape=label)
-    named = _EPOCH.search(label)
-    if named is None and (numbered := _NUMBERED.search(label)) is not None:
-        named = numbered if words.numbers_epochs(label[: numbered.start()]) else None
+    named = _named_epoch(label)
     if named is not None:
         epoch, epochs = _number(named["epoch"]), _whole(named["epochs"])
         return replace(s, epoch=epoch, epochs=epochs)
     if unit.startswith("epoch") or re.search(r"(?i)(?<![a-z])epochs?(?![a-z])", label):
         sure = unit.startswith("epoch") or "epochs" in label.lower()
-        total = None if s.steps is None else int(s.steps)
-        counted = replace(s, moment=Moment.COUNT, epoch=s.step, epochs=total, step=None, steps=None)
-        return replace(counted, shape=SURE if sure else "", over=False)
+        return _count_of(s, SURE if sure else "")
     return replace(s, shape=label)
+
+
+def _count_of(s: Sighting, shape: str) -> Sighting:
+    """A bar whose steps are epochs."""
+    total = None if s.steps is None else int(s.steps)
+    counted = replace(s, moment=Moment.COUNT, epoch=s.step, epochs=total, shape=shape)
+    return replace(counted, step=None, steps=None, over=False)
+
+
+def _named_epoch(label: str) -> re.Match[str] | None:
+    """The epoch in a bar's label: "Epoch 3", "Train 3/5"."""
+    numbered = _NUMBERED.search(label)
+    if numbered is not None and words.numbers_epochs(label[: numbered.start()]):
+        return numbered
+    return _EPOCH.search(label)
 
 
 def _keras(form: Format, fields: Fields, before: str, after: str) -> Sighting:

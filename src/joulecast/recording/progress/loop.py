@@ -27,8 +27,8 @@ class Loop(Generic[T]):
         self.rounds = 0
         # Of the current round.
         self.fraction = 0.0
-        # Of it, before this run, which was resumed.
-        self.before = 0.0
+        # Of it, at most before this run, which was resumed, and how much less that may be.
+        self.before = self.slack = 0.0
         # Whether results are printed with it.
         self.results = False
         # Whether it goes on when an epoch ends.
@@ -80,6 +80,8 @@ class Loop(Generic[T]):
         if before is None:
             return first[shown : self._shown]
         self._first, self.before = None, before
+        # Some of its own steps are part of the jump.
+        self.slack = first[2][0] - first[1][0] if before > 0 and len(first) == 3 else 0.0
         self.trail = [place for place in self.trail if place[0] >= before]
         return [place for place in first[shown:] if place[0] >= before]
 

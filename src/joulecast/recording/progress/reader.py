@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ...errors import UsageError
 from .epoch_table import EpochTable
-from .formats import NEEDLES, parse
+from .formats import NEEDLES, in_range, parse
 from .lines import Lines
 from .sighting import Moment, Sighting, metrics_in
 
@@ -31,22 +31,26 @@ class Reader:
             lines = self._lines[stream] = Lines(NEEDLES)
             lines.every_line = self._pattern is not None
             self._tables[stream] = EpochTable()
-        table = self._tables[stream]
         sightings: list[Sighting] = []
         for text, end in lines.feed(data):
-            if self._pattern is not None:
-                sighting = self._pattern.parse(text, end)
-            elif _BINARY.search(text):
-                continue
-            elif (sighting := parse(text, end)) is None and end == "\n":
-                sighting = table.parse(text)
-                lines.every_line = table.open
-            self._lightning = self._lightning or any(words in text for words in _LIGHTNING)
-            if sighting is not None and self._lightning and sighting.tool in ("tqdm", "rich"):
-                sighting = replace(sighting, tool="lightning")
+            sighting = self._read(stream, text, end)
             if sighting is not None and (not sightings or sightings[-1] != sighting):
                 sightings.append(sighting)
         return sightings
+
+    def _read(self, stream: int, text: str, end: str) -> Sighting | None:
+        if self._pattern is not None:
+            return self._pattern.parse(text, end)
+        if _BINARY.search(text):
+            return None
+        sighting, table = parse(text, end), self._tables[stream]
+        if sighting is None and end == "\n":
+            sighting = table.parse(text)
+            self._lines[stream].every_line = table.open
+        self._lightning = self._lightning or any(words in text for words in _LIGHTNING)
+        if sighting is not None and self._lightning and sighting.tool in ("tqdm", "rich"):
+            return replace(sighting, tool="lightning")
+        return sighting
 
 
 # Characters may be cut.
@@ -89,30 +93,23 @@ class _Pattern:
         if match is None or (not end and match.end() == len(text)):
             return None
         values = self._values(match)
-        fraction = values.get("fraction")
-        steps = values.get("steps")
-        step = values.get("step") if steps is not None else None
-        if fraction is not None and not 0 <= fraction <= 1:
-            return None
-        if step is not None and not 0 < (steps or 0.0) >= step:
-            return None
-        has_part = step is not None or fraction is not None
-        epoch, epochs = values.get("epoch"), values.get("epochs")
-        if epoch is None and not has_part:
-            return None
-        metrics = metrics_in(text[match.end() :]) if end else {}
-        return Sighting(
+        epochs = values.get("epochs")
+        sighting = Sighting(
             "pattern",
             "pattern",
-            _moment(epoch, has_part, bool(metrics)),
-            epoch,
-            None if epochs is None else int(epochs),
-            step,
-            steps,
-            fraction,
+            epoch=values.get("epoch"),
+            epochs=None if epochs is None else int(epochs),
+            step=values.get("step") if "steps" in values else None,
+            steps=values.get("steps") if "step" in values else None,
+            fraction=values.get("fraction"),
             shape="overall",
-            metrics=metrics,
+            metrics=metrics_in(text[match.end() :]) if end else {},
         )
+        has_part = sighting.step is not None or sighting.fraction is not None
+        if not in_range(sighting) or (sighting.epoch is None and not has_part):
+            return None
+        moment = _moment(sighting.epoch, has_part, bool(sighting.metrics))
+        return replace(sighting, moment=moment)
 
     def _values(self, match: re.Match[str]) -> dict[str, float]:
         """The numbers of the groups by name; a percentage as a fraction."""

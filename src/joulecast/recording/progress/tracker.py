@@ -5,7 +5,7 @@ steps inside it; one loop is the whole run; or each round of a loop is an epoch.
 in epochs of the whole training (`_at`); a position leaves out those before this run.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import ceil, floor
@@ -17,6 +17,7 @@ from .loop import Loop
 from .sighting import ALMOST, SURE, TOOLS, Moment, Sighting
 
 T = TypeVar("T")
+K = TypeVar("K")
 Key = tuple[str, float | None]
 """A loop: its form and its number of steps."""
 
@@ -91,6 +92,7 @@ class ProgressTracker(Generic[T]):
         # The epochs of its bar computed from that, and whether a second line confirmed them.
         self._computed: float | None = None
         self._confirmed = False
+        self._other: float | None = None
         self._tool: str | None = None
         self._at = -1.0
         # Of it, in folds that have ended.
@@ -129,21 +131,32 @@ class ProgressTracker(Generic[T]):
         if self._lead is None:
             whole = None if self._whole is None else self._computed or 1.0
             return self._given or self._announced or whole
-        lead, announced = self._series[self._lead], self._announced
-        printed: float | None = lead.total
-        if printed is None and announced is not None and announced >= self._at:
-            printed = announced
+        lead = self._series[self._lead]
+        printed = self._printed_total(lead)
+        if self._given is None:
+            return printed
         # A caller counts the epochs of the whole training, or those of this run.
-        own = lead.before and self._given not in (None, printed)
-        if own and (printed is not None or (self._given or 0) <= lead.before):
-            return (self._given or 0) + lead.before
-        return printed if self._given is None else self._given
+        rest = lead.before and self._given != printed
+        if rest and (printed is not None or self._given <= lead.before):
+            return self._given + lead.before
+        return self._given
+
+    def _printed_total(self, lead: EpochSeries[T]) -> float | None:
+        announced = self._announced
+        if lead.total is None and announced is not None and announced >= self._at:
+            return announced
+        return lead.total
 
     @property
     def _before(self) -> float:
         if self._lead is not None:
             return self._series[self._lead].before
-        return 0.0 if self._whole is None else self._loops[self._whole].before * (self._total or 1)
+        if self._whole is None:
+            return 0.0
+        loop, total = self._loops[self._whole], self._total or 1.0
+        before = total * loop.before
+        # Most runs are resumed after a whole epoch.
+        return floor(before) if before - floor(before) <= total * loop.slack else before
 
     @property
     def _unit(self) -> Counted:
@@ -163,8 +176,8 @@ class ProgressTracker(Generic[T]):
             self._see_phase(stamp)
         elif s.epoch is not None:
             self._see_epoch(s, stamp)
-        else:
-            self._see_loop(self._with_steps(s), stamp)
+        elif s.fraction is not None or (s := self._with_steps(s)).steps is not None:
+            self._see_loop(s, stamp)
         self._note_metrics(s)
         return self._out
 
@@ -207,34 +220,41 @@ class ProgressTracker(Generic[T]):
             loop = Sighting(s.tool, s.form, step=s.epoch, steps=s.epochs, metrics=s.metrics)
             self._see_loop(loop, stamp)
             return
-        if s.form not in self._series and len(self._series) >= _MAX_SERIES:
+        if not _has_room(self._series, s.form):
             return
         series = self._series.setdefault(s.form, EpochSeries(self._clock))
         # One line is enough where it or the caller gives the total, or where it prints steps.
-        sure = s.epochs is not None or self._given is not None or s.steps is not None
+        sure = any(total is not None for total in (s.epochs, self._given, s.steps))
         taken = series.take(Stamped(s, stamp), sure)
         if s.tool == "transformers" and self._lead is None and self._loops:
             # The positions are those of the Trainer's bar.
             self._printed = s.epoch or 0.0, max(loop.fraction for loop in self._loops.values())
-            return
-        leads = s.form == self._lead
-        if (
-            taken
-            and not leads
-            and (self._lead is None or self._rank(s.form) > self._rank(self._lead))
-        ):
-            self._follow(s, taken[-1][0])
-        elif leads and series.restarted:
-            self._restart(series)
+        elif taken and self._follows(s, taken[-1][0]):
+            self._move_along(s, series, taken)
+
+    def _follows(self, s: Sighting, done: float) -> bool:
+        """Whether the positions of a series are used; it leads where it ranks higher."""
+        if s.form == self._lead:
+            if self._series[s.form].restarted:
+                self._restart(self._series[s.form])
+        elif self._lead is None or self._rank(s.form) > self._rank(self._lead):
+            self._follow(s, done)
         # Another form that is epochs ahead counts something else.
-        elif not leads and taken and taken[-1][0] + self._carried > floor(self._at + _TINY) + 1.01:
-            return
-        for number, at in taken:
+        elif done + self._carried > floor(self._at + _TINY) + 1 + _TINY:
+            return False
+        return True
+
+    def _move_along(
+        self, s: Sighting, series: EpochSeries[T], taken: list[tuple[float, T]]
+    ) -> None:
+        for number, stamp in taken:
             done = number + self._carried
             if s.form == self._lead and self._given and done > (self._total or done) + _TINY:
-                self._outrun(series, done)
+                # More epochs than the caller planned: as many as are printed, or one by one.
+                printed = series.total is not None and done <= series.total
+                self._given = None if printed else ceil(done - _TINY)
             full = s.steps is not None and s.step == s.steps
-            self._move(done, at, over=series.ends(s), full=full)
+            self._move(done, stamp, over=series.ends(s), full=full)
 
     def _restart(self, series: EpochSeries[T]) -> None:
         """Epochs of folds are added where the caller planned a multiple of those of one fold."""
@@ -243,11 +263,6 @@ class ProgressTracker(Generic[T]):
             self._carried = min(self._carried + total, self._given - total)
         else:
             self._start_count()
-
-    def _outrun(self, lead: EpochSeries[T], done: float) -> None:
-        """More epochs than the caller planned: as many as are printed, or one after the other."""
-        printed = lead.total is not None and done <= lead.total
-        self._given = None if printed else ceil(done - _TINY)
 
     def _follow(self, s: Sighting, done: float) -> None:
         """Follow a series from now on; positions from other lines are dropped."""
@@ -274,32 +289,43 @@ class ProgressTracker(Generic[T]):
 
     def _see_loop(self, s: Sighting, stamp: T) -> None:
         key = (s.form, s.steps)
-        if s.steps is None and s.fraction is None:
-            return
-        if key not in self._loops and len(self._loops) >= _MAX_SERIES:
+        if not _has_room(self._loops, key):
             return
         loop = self._loops.setdefault(key, Loop(headed=self._lead is not None))
         rounds, places = loop.rounds, loop.take(s, stamp)
         again = loop.rounds > rounds and self._given != 1
-        counts = s.steps == self._given and self._rounds is None and self._lead in (None, s.form)
-        if counts and not again and s.steps is not None:
-            # A bar with as many steps as planned epochs counts epochs.
-            steps = int(s.steps)
+        counts = self._counts_epochs(s)
+        if counts and not again:
+            steps = int(s.steps or 0)
             counted = Sighting(s.tool, s.form, Moment.COUNT, s.step, steps, metrics=s.metrics)
             self._see_epoch(counted, stamp)
         elif self._lead is not None and not counts:
             self._see_inner(key, s, places)
-        elif again and self._rounds is None and (counts or self._whole in (None, key)):
-            # A loop started again: each of its rounds is an epoch, from the beginning on.
-            self._start_count()
-            self._lead, self._whole, self._rounds, self._tool = None, None, key, s.tool
-            self._move_rounds(loop.places)
         elif key == self._rounds:
             self._move_rounds(places)
-        elif self._rounds is None and (key == self._whole or self._may_be_whole(key, s)):
-            self._see_whole(key, s, places)
+        elif self._rounds is None:
+            self._see_free_loop(key, s, places, again)
         else:
             self._see_phase(stamp)
+
+    def _counts_epochs(self, s: Sighting) -> bool:
+        """Whether a bar counts epochs: it has as many steps as planned ones, and is the first."""
+        free = self._rounds is None and self._whole is None and self._lead in (None, s.form)
+        return free and s.steps is not None and s.steps == self._given
+
+    def _see_free_loop(
+        self, key: Key, s: Sighting, places: list[tuple[float, T]], again: bool
+    ) -> None:
+        """A loop where no epoch was printed, and no other loop has rounds."""
+        if again and self._whole in (None, key):
+            # It started again: each of its rounds is an epoch, from the beginning on.
+            self._start_count()
+            self._lead, self._whole, self._rounds, self._tool = None, None, key, s.tool
+            self._move_rounds(self._loops[key].places)
+        elif key == self._whole or self._may_be_whole(key, s):
+            self._see_whole(key, s, places)
+        elif places:
+            self._see_phase(places[-1][1])
 
     def _see_inner(self, key: Key, s: Sighting, places: list[tuple[float, T]]) -> None:
         """The steps within an epoch whose number is known from elsewhere."""
@@ -311,7 +337,7 @@ class ProgressTracker(Generic[T]):
             return
         base = max(floor(self._at + _TINY), 0)
         for place, stamp in places:
-            part = 1.0 if place and place == floor(place) else place - floor(place)
+            part = place - max(ceil(place) - 1, 0)
             if across:
                 part = min(max(part * (self._total or 0.0) - base, 0.0), ALMOST)
             ends = s.moment is Moment.END
@@ -323,15 +349,16 @@ class ProgressTracker(Generic[T]):
         It goes on when an epoch ends. Before the first end it may where it is not drawn anew for
         the first epoch, has a name such as "steps", and a number of steps that divides.
         """
-        loop, total = self._loops[key], self._total
-        if loop.rounds or loop.crosses:
+        loop = self._loops[key]
+        if loop.rounds or loop.crosses or self._at >= 1 + self._before or s.tool == "keras":
             return loop.crosses and not loop.rounds
-        if self._at >= 1 + self._before or s.moment is Moment.END:
-            return False
-        divides = bool(total and total > 1 and s.steps and s.steps % total == 0)
-        if not loop.headed or (s.tool == "step line" and divides):
-            return True if divides and not loop.headed else None
-        return divides and bool(words.OVERALL.search(s.shape))
+        divides = _divides(s.steps, self._total)
+        if not loop.headed:
+            return True if divides else None
+        # Lines are printed after the first steps, whichever they count.
+        if s.tool == "step line" and divides:
+            return None
+        return divides and words.OVERALL.search(s.shape) is not None
 
     # --- one loop is the run, or each of its rounds is an epoch -------------------------------
 
@@ -353,12 +380,15 @@ class ProgressTracker(Generic[T]):
             return True
         if self._printed and s.steps:
             return _epochs_of(*self._printed, loop.fraction or 1.0, s.steps) == planned
-        overall = words.OVERALL.search(s.shape) is not None and s.tool != "keras"
+        if s.tool == "keras":
+            return False
+        overall = words.OVERALL.search(s.shape) is not None
         if overall and s.tool != "step line":
             return True
-        if not s.steps or s.steps % planned or not s.step or s.tool == "keras":
+        if not _divides(s.steps, planned) or not s.step:
             return False
-        return planned >= (3 if overall or not (s.shape or loop.results) else 10)
+        bare = not s.shape and not loop.results
+        return loop.before > 0 or planned >= (3 if overall or bare else 10)
 
     def _see_whole(self, key: Key, s: Sighting, places: list[tuple[float, T]]) -> None:
         loop = self._loops[key]
@@ -379,13 +409,15 @@ class ProgressTracker(Generic[T]):
     def _compute_epochs(self, key: Key) -> bool:
         """The epochs of the Trainer's bar, from the current one. Returns whether they are new."""
         (epoch, low), self._printed = self._printed or (0.0, 0.0), None
-        if epoch < _TINY or self._loops[key].fraction <= 0 or self._at < 0:
+        if epoch < _TINY or self._at < 0:
             return False
         self._tool = "transformers"
         computed = _epochs_of(epoch, low, self._loops[key].fraction, key[1] or 1.0, self._computed)
         self._confirmed = computed == self._computed
+        other, self._other = self._other, computed
         # Lines that are printed late, by a program that buffers them, show too few epochs.
-        if self._given is not None or computed <= (self._computed or 0.0):
+        fewer = self._computed is not None and computed < self._computed and computed != other
+        if self._given is not None or self._confirmed or fewer:
             return False
         self._start_count()
         self._computed = computed
@@ -401,6 +433,9 @@ class ProgressTracker(Generic[T]):
 
     def _turn(self) -> None:
         """A new epoch: of the loops that ended with the previous one, the longest has its steps."""
+        self._full = None
+        if self._lead is None:
+            return
         if self._inner is None or not self._loops[self._inner].crosses:
             full = [key for key, loop in self._loops.items() if loop.full]
             self._inner = max(full, key=lambda key: key[1] or 0) if full else self._inner
@@ -411,16 +446,14 @@ class ProgressTracker(Generic[T]):
         """The run is at a place. There an epoch is `over`, or its steps are all done (`full`)."""
         base = floor(at + _TINY)
         if base > floor(self._at + _TINY):
-            self._full = None
-            if self._lead is not None:
-                self._turn()
+            self._turn()
         if self._ended and not over and base == self._at:
             self._reach(self._at, stamp, begins=True)
             self._ended = False
         if self._reach(at, stamp):
-            self._ended = over and self._at == floor(self._at) > 0
-            if (full or at - base >= ALMOST) and not self._ended and self._full is None:
-                self._full = stamp
+            self._ended = over and self._at > 0
+            if (full or at - base >= ALMOST) and not self._ended:
+                self._full = self._full or stamp
 
     def _reach(self, at: float, stamp: T, *, begins: bool = False) -> bool:
         """A position, unless the run was there; where it `begins` an epoch, there too."""
@@ -446,6 +479,15 @@ class ProgressTracker(Generic[T]):
         self._metrics.setdefault(max(epoch, 1), {}).update(s.metrics)
 
 
+def _has_room(kept: Mapping[K, object], key: K) -> bool:
+    return key in kept or len(kept) < _MAX_SERIES
+
+
+def _divides(steps: float | None, epochs: float | None) -> bool:
+    """Whether steps may be those of several epochs."""
+    return bool(epochs and epochs > 1 and steps and steps % epochs == 0)
+
+
 def _epochs_of(
     epoch: float, low: float, high: float, steps: float, computed: float | None = None
 ) -> float:
@@ -456,7 +498,7 @@ def _epochs_of(
     most, least = epoch / max(low, 1e-3), epoch / high
     if computed is not None and least - 0.01 <= computed <= most + 0.01:
         return computed
-    for whole in range(floor(most + 0.01), max(ceil(least - 0.01), 1) - 1, -1):
+    for whole in range(max(ceil(least - 0.01), 1), floor(most + 0.01) + 1):
         step = epoch * steps / whole
         if abs(step - round(step)) <= 0.005 * step / epoch:
             return float(whole)

@@ -59,12 +59,14 @@ class TreeAccount:
     def update(self, live: Iterable[ProcessTimes]) -> float:
         """CPU seconds so far, given all members that live now."""
         now = {p.pid: p for p in live}
-        gone = [p for p in self._known.values() if not _same(p, now.get(p.pid))]
-        growth = {
-            pid: p.waited_s - self._known[pid].waited_s
-            for pid, p in now.items()
-            if _same(p, self._known.get(pid))
-        }
+        gone = [p for pid, p in self._known.items() if not _same(p, now.get(pid))]
+        growth: dict[int, float] = {}
+        if gone:
+            growth = {
+                pid: p.waited_s - self._known[pid].waited_s
+                for pid, p in now.items()
+                if _same(p, self._known.get(pid))
+            }
         # What an ancestor received by waiting may be the time of several that vanished below it.
         vanished: dict[int | None, float] = {}
         for process in gone:
@@ -74,7 +76,7 @@ class TreeAccount:
             taken_over = growth[heir] if heir is not None else 0.0
             self._lost_s += max(0.0, seconds - taken_over)
         self._known = now
-        total = self._lost_s + sum(p.total_s for p in now.values())
+        total = self._lost_s + sum(p.own_s + p.waited_s for p in now.values())
         self._total_s = max(self._total_s, total)
         return self._total_s
 
@@ -97,7 +99,8 @@ class TreeAccount:
 
 
 def _same(a: ProcessTimes, b: ProcessTimes | None) -> bool:
-    return b is not None and a.started == b.started
+    # Most are the same object: those that were not read again.
+    return a is b or (b is not None and a.started == b.started)
 
 
 class TreeReader(Protocol):

@@ -1,4 +1,4 @@
-"""What is large: a day of 8 GPUs at 10 Hz on the disk and reported, 100,000 runs analyzed.
+"""What is large: a day of 8 GPUs at 10 Hz on the disk and reported, 100,000 runs, many gaps.
 
 The day is synthetic: its clock, and readings that behave as NVML's energy counter does (whole
 millijoules, its own update times, power that wanders with the phases of a training, jitter of the
@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,17 @@ from harness import Figure, figure, interleave, joulecast_command, log, run, wal
 from joulecast.ledger import open_ledger
 from joulecast.meters.base import ReadingKind, Source
 from joulecast.meters.nvml import COUNTER, ENERGY_PERIOD_S
-from joulecast.recording.model import Footer, Header, Metric, Samples, Span, Status
+from joulecast.recording.model import (
+    Footer,
+    Gap,
+    Header,
+    Metric,
+    Recording,
+    Samples,
+    Span,
+    Status,
+)
+from joulecast.recording.summary import summarize
 from joulecast.units import Provenance
 
 GPUS, HZ, DAY_S, EPOCH_S = 8, 10, 86_400, 360
@@ -106,8 +117,8 @@ def write_day(path: Path, duration_s: int) -> tuple[float, float]:
 
 
 def benchmark(quick: bool) -> list[Figure]:
-    """Both, small when quick."""
-    return [*a_day(quick), *many_runs(quick)]
+    """All three, small when quick."""
+    return [*a_day(quick), *many_runs(quick), *scaling(quick)]
 
 
 def many_runs(quick: bool) -> list[Figure]:
@@ -193,6 +204,35 @@ def a_day(quick: bool) -> list[Figure]:
             )
             for name in reports
         ]
+
+
+def gap_times(gaps: int) -> float:
+    """CPU seconds of a summary of a run whose power meter fell silent so many times."""
+    at = header(1.77e9)
+    source = replace(at.sources[0], kind=ReadingKind.POWER)
+    # Half of each ten seconds without a reading, which is a gap.
+    t = np.concatenate([10.0 * i + np.arange(0, 5.05, 0.1) for i in range(gaps)])
+    watts = np.full(len(t), 250.0)
+    run_gaps = [Gap(source.domain, 10 * i + 5, 10 * i + 10, "asleep") for i in range(gaps - 1)]
+    recording = Recording(
+        replace(at, sources=[source], gauges=[]),
+        gaps=run_gaps,
+        samples={source.domain: Samples(t, watts, watts, watts, t)},
+        footer=Footer(Status.FINISHED, float(t[-1])),
+    )
+    before = time.process_time()
+    summarize(recording)
+    return time.process_time() - before
+
+
+def scaling(quick: bool) -> list[Figure]:
+    """The time of a summary with four times the gaps over that with a quarter of them."""
+    few, many = (500, 2000) if quick else (2500, 10_000)
+    gap_times(few)
+    times = {gaps: min(gap_times(gaps) for _ in range(5)) for gaps in (few, many)}
+    note = "; ".join(f"{gaps:,} gaps: {1000 * took:.0f} ms" for gaps, took in times.items())
+    ratio = times[many] / times[few]
+    return [Figure("summary, time with 4 times the gaps", ratio, "times", below=8, note=note)]
 
 
 def check(

@@ -75,4 +75,4 @@ def _by_family(environment: Environment) -> CpuModel:
         return like
     threads = family.cores * (2 if family.smt else 1)
     tdp_w = family.uncore_w + family.full_w_per_core * family.cores
-    return CpuModel(family.name, tdp_w, family.cores, threads, None, family.name, family.source)
+    return CpuModel(family.name, tdp_w, family.cores, threads, family.name, family.source)

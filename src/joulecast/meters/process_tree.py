@@ -60,25 +60,29 @@ class TreeAccount:
         """CPU seconds so far, given all members that live now."""
         now = {p.pid: p for p in live}
         gone = [p for pid, p in self._known.items() if not _same(p, now.get(pid))]
-        growth: dict[int, float] = {}
         if gone:
-            growth = {
-                pid: p.waited_s - self._known[pid].waited_s
-                for pid, p in now.items()
-                if _same(p, self._known.get(pid))
-            }
+            self._lost_s += self._lost(gone, now)
+        self._known = now
+        total = self._lost_s + sum(p.own_s + p.waited_s for p in now.values())
+        self._total_s = max(self._total_s, total)
+        return self._total_s
+
+    def _lost(self, gone: list[ProcessTimes], now: dict[int, ProcessTimes]) -> float:
+        """CPU seconds of processes that ended, less what their live ancestors have received."""
+        growth = {
+            pid: p.waited_s - self._known[pid].waited_s
+            for pid, p in now.items()
+            if _same(p, self._known.get(pid))
+        }
         # What an ancestor received by waiting may be the time of several that vanished below it.
         vanished: dict[int | None, float] = {}
         for process in gone:
             heir = self._heir(process, growth)
             vanished[heir] = vanished.get(heir, 0.0) + process.total_s
-        for heir, seconds in vanished.items():
-            taken_over = growth[heir] if heir is not None else 0.0
-            self._lost_s += max(0.0, seconds - taken_over)
-        self._known = now
-        total = self._lost_s + sum(p.own_s + p.waited_s for p in now.values())
-        self._total_s = max(self._total_s, total)
-        return self._total_s
+        return sum(
+            max(0.0, seconds - (growth[heir] if heir is not None else 0.0))
+            for heir, seconds in vanished.items()
+        )
 
     def members(self) -> frozenset[int]:
         """Ids of the processes that lived at the last update."""

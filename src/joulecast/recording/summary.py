@@ -272,9 +272,8 @@ def _above_idle(
     # and to the time in which they were measured.
     if "total" in baseline:
         power = sum(d.mean_power_w for d in domains)
-        own_s = sum(d.mean_power_w * d.own_s for d in domains) / power if power else 0.0
-        part = baseline["total"] * own_s / total.value if total.value else 0.0
-        return total.minus(total.scaled(part)), None
+        own_s = sum(d.mean_power_w * d.own_s for d in domains) / max(power, 1e-12)
+        return total.minus(total.scaled(baseline["total"] * own_s / max(total.value, 1e-12))), None
     lacking = [d.source.domain for d in domains if d.above_idle is None]
     if lacking:
         return None, f"no energy above idle: the baseline does not cover {', '.join(lacking)}"

@@ -5,8 +5,10 @@ microarchitecture and kind of product, fitted to SPECpower by `benchmarks/fit_cp
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from ...errors import UnknownHardwareError
 from .data_file import data_file
@@ -35,7 +37,7 @@ class CpuFamily:
     """
 
     name: str
-    microarchitectures: tuple[str, ...]
+    microarchitectures: list[str]
     segment: str
     year: int
     idle_w_per_core: float
@@ -60,35 +62,26 @@ class CpuModel:
     tdp_w: float
     cores: int
     threads: int
-    base_ghz: float | None
     family: str
     source: str
+    base_ghz: float | None = None
+
+
+def _rows(file: str, key: str) -> Iterator[dict[str, Any]]:
+    data = data_file(file)
+    return (row | {"source": data["sources"][row["source"]]} for row in data[key])
 
 
 @cache
 def families() -> tuple[CpuFamily, ...]:
     """All families of the catalog."""
-    data = data_file("cpu_families")
-    return tuple(
-        CpuFamily(
-            **{
-                **row,
-                "microarchitectures": tuple(row["microarchitectures"]),
-                "source": data["sources"][row["source"]],
-            }
-        )
-        for row in data["family"]
-    )
+    return tuple(CpuFamily(**row) for row in _rows("cpu_families", "family"))
 
 
 @cache
 def cpus() -> tuple[CpuModel, ...]:
     """All models of the catalog."""
-    data = data_file("cpus")
-    return tuple(
-        CpuModel(**{"base_ghz": None, **row, "source": data["sources"][row["source"]]})
-        for row in data["cpu"]
-    )
+    return tuple(CpuModel(**row) for row in _rows("cpus", "cpu"))
 
 
 def find_cpu(name: str) -> CpuModel:

@@ -46,18 +46,12 @@ def detect_host(tree: Tree, notes: list[str]) -> Host:
 
 def _memory_modules(tree: Tree) -> int | None:
     """By error detection (EDAC: ECC memory, for all users), or the firmware (for root)."""
-    fitted = [
-        slot
-        for slot in tree.find("sys/devices/system/edac/mc/mc*/dimm*")
-        if tree.number(f"{slot}/size") and "DDR" in (tree.text(f"{slot}/dimm_mem_type") or "")
-    ]
+    slots = tree.find("sys/devices/system/edac/mc/mc*/dimm*/size")
     # SMBIOS (DMTF DSP0134), "Memory Device": size at 0Ch, 0 in an empty slot; type at 12h, here
     # DDR3, DDR4 or DDR5.
     devices = [tree.raw(path) or b"" for path in tree.find("sys/firmware/dmi/entries/17-*/raw")]
-    named = [
-        d for d in devices if any(d[0x0C:0x0E]) and d[0x12:0x13] in (b"\x18", b"\x1a", b"\x22")
-    ]
-    return len(fitted) or len(named) or None
+    ddr = [d for d in devices if any(d[0x0C:0x0E]) and d[0x12:0x13] in (b"\x18", b"\x1a", b"\x22")]
+    return sum(map(bool, map(tree.number, slots))) or len(ddr) or None
 
 
 def _os_release(tree: Tree) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .process_tree import ProcTreeReader, PsutilTreeReader, TreeAccount, TreeReader
+from .process_tree import ProcTreeReader, PsutilTreeReader, TreeAccount
 
 NOT_STARTED = 0
 """For `root_pid`: a process that will start and be given to `follow`; it has used nothing yet."""
@@ -49,7 +49,7 @@ class CpuTime:
         self._clock = clock
         self._stat = proc / "stat"
         self._proc = proc
-        self._reader: TreeReader | None = None
+        self._reader: ProcTreeReader | PsutilTreeReader | None = None
         self._follows = root_pid is not None
         self._account = TreeAccount()
         self._last: CpuSample | None = None

@@ -16,7 +16,7 @@ from ..errors import BadInputError
 from ..hardware.environment import Environment
 from .amd import find_amd
 from .apple import find_apple
-from .base import Meter, Unavailable
+from .base import Unavailable
 from .cpu_model import cpu_model_meter
 from .cpu_time import CpuTime
 from .nvml_discovery import find_nvml
@@ -128,13 +128,11 @@ def _sensors(
             reason = "this processor counts no memory energy; assumed by size instead"
             discovery.unavailable.append(Unavailable("dram:0", "RAPL", reason, ""))
     if scope == "process":
-        discovery.meters = [_shared(meter, cpu_time) for meter in discovery.meters]
+        discovery.meters = [
+            meter if meter.source.domain.startswith("gpu:") else ShareMeter(meter, cpu_time)
+            for meter in discovery.meters
+        ]
     return discovery
-
-
-def _shared(meter: Meter, cpu_time: CpuTime) -> Meter:
-    is_split = meter.source.domain.startswith(("cpu:", "dram:"))
-    return ShareMeter(meter, cpu_time) if is_split else meter
 
 
 def _cpu_model(

@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
 
 _MANY_THREADS = 200
 # How often new descendants are searched: at least, and for each thread of the tree.
@@ -107,13 +106,6 @@ def _same(a: ProcessTimes, b: ProcessTimes | None) -> bool:
     return a is b or (b is not None and a.started == b.started)
 
 
-class TreeReader(Protocol):
-    """Reads the live members of a process tree."""
-
-    def read(self, now_s: float) -> list[ProcessTimes]:
-        """All live members, those included that were reparented after they were first seen."""
-
-
 class ProcTreeReader:
     """The tree under `root_pid`, from a Linux proc file system.
 
@@ -133,7 +125,7 @@ class ProcTreeReader:
         self._children_files: bool | None = None
 
     def read(self, now_s: float) -> list[ProcessTimes]:
-        """See `TreeReader`."""
+        """All live members, those included that left their parent after they were first seen."""
         live = self._live
         if self._refreshed_s is None and (root := self._stat(self._root)) is not None:
             live[root.pid] = root
@@ -255,7 +247,7 @@ class PsutilTreeReader:
         self._refreshed_s: float | None = None
 
     def read(self, now_s: float) -> list[ProcessTimes]:
-        """See `TreeReader`."""
+        """All live members, those included that left their parent after they were first seen."""
         import psutil
 
         if self._refreshed_s is None or now_s - self._refreshed_s >= _REFRESH_S:

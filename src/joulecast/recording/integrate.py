@@ -130,19 +130,13 @@ def with_edges(
     """
     if duration_s <= 0:
         return None
-    return estimate(*widened(np.array(joules), duration_s, source).tolist(), source=source)
+    return estimate(source, widened(np.array(joules), duration_s, source).tolist())
 
 
-def estimate(
-    value: float,
-    low: float,
-    high: float,
-    own_low: float | None = None,
-    own_high: float | None = None,
-    *,
-    source: Source,
-) -> Estimate:
+def estimate(source: Source, row: Sequence[float]) -> Estimate:
     """Energy of a source, from a column of `widened`."""
+    value, low, high, *own = row
+    own_low, own_high = own or (None, None)
     return Estimate(value, low, high, "J", source.provenance, {}, own_low, own_high)
 
 

@@ -246,7 +246,7 @@ def _domain(
     if idle_w is not None:
         u, idle_j = source.uncertainty, idle_w * own
         rows = np.array([idle_j, idle_j * max(0.0, 1 - u.low), idle_j * (1 + u.high)])
-        above = energy.minus(estimate(*widened(rows, duration, source).tolist(), source=source))
+        above = energy.minus(estimate(source, widened(rows, duration, source).tolist()))
         hidden_w = max(0.0, above.value / measured) if measured else 0.0
         above = _raised(above, hidden_w * in_gaps)
     return DomainEnergy(source, _raised(energy, mean * in_gaps), above, mean, measured, own)
@@ -309,7 +309,7 @@ def _spans(
         mean_w = c.between(0.0, duration)[0] / duration
         rows = widened(joules, lengths[covered], source, mean_w).T.tolist()
         for i, row in zip(covered.tolist(), rows, strict=True):
-            parts[i][name] = estimate(*row, source=source)
+            parts[i][name] = estimate(source, row)
     return [
         SpanEnergy(
             span,

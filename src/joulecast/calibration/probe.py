@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import mmap
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +15,9 @@ from ..forecasting.base import Prediction
 from ..forecasting.physical.device import StepForecast
 from ..forecasting.physical.memory_fit import MemoryNeed
 from ..hardware.environment import Environment
-from ..meters.cpu_time import CpuTime
-from ..meters.discovery import discover
 from ..recording.events import EventTracker
-from ..recording.memory import MemorySink
-from ..recording.model import Header, Status
-from ..recording.recorder import Recorder
+from ..recording.memory_recorder import recorder_in_memory
+from ..recording.model import Status
 from ..recording.summary import Summary, summarize
 
 SECONDS = 8.0
@@ -140,23 +136,7 @@ class _MemoryUsage:
 
 def measure(act: Callable[[EventTracker], None], env: Mapping[str, str] | None = None) -> Summary:
     """The figures of what this process does in `act`; nothing is stored."""
-    env = os.environ if env is None else env
-    clock, environment = time.monotonic, Environment.detect(env=env)
-    discovery = discover(
-        "process", clock, env=env, cpu_time=CpuTime(clock, os.getpid()), environment=environment
-    )
-    header = Header(
-        run_id="probe",
-        name="probe",
-        started_at=time.time(),
-        command=[],
-        scope="process",
-        interval_s=0.1,
-        environment={},
-        sources=[meter.source for meter in discovery.meters],
-    )
-    sink = MemorySink()
-    recorder = Recorder(header, discovery.meters, sink, clock, lacking=discovery.lacking)
+    recorder, sink = recorder_in_memory("process", Environment.detect(env=env), env)
     recorder.start()
     try:
         act(EventTracker(recorder))

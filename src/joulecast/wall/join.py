@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..meters.base import Source
-from ..recording.integrate import EnergyCurve, curve
-from ..recording.model import Array, Gap, Recording, Samples
+from ..recording.integrate import curve
+from ..recording.model import Array, Gap, Recording
 
 # Plugs and sensors average over about a second, each in its own way.
 _MIN_BIN_S = 5.0
@@ -70,27 +69,17 @@ class Metered:
     period_s: float
 
 
-def metered(
-    samples: Mapping[str, Samples],
-    sources: Sequence[Source],
-    gaps: Sequence[Gap],
-    started_at: float,
-    end_s: float,
-    scope: str,
-) -> Metered | None:
-    """The sum of what the domains' meters measured; None where one of them gave no readings.
-
-    Args:
-        samples: by domain.
-        sources: of the meters.
-        gaps: segments without readings, by domain.
-        started_at: of the recording, since 1970.
-        end_s: of the recording, from its start.
-        scope: of the recording.
-    """
+def metered_of(recording: Recording) -> Metered | None:
+    """What all meters of a recording measured together; None where one of them gave no readings."""
+    header, samples, gaps = recording.header, recording.samples, recording.energy_gaps
+    started_at, end_s = header.started_at, recording.duration_s
+    sources = header.sources
     if not sources or any(len(samples.get(s.domain, ())) < 2 for s in sources):
         return None
-    curves = [_curve(samples[source.domain], source, gaps) for source in sources]
+    curves = [
+        curve(samples[s.domain], s.kind, [gap for gap in gaps if gap.domain == s.domain])
+        for s in sources
+    ]
     first = max(0.0, *(float(c.t_s[0]) for c in curves))
     last = min(end_s, *(float(c.t_s[-1]) for c in curves))
     t_s = np.unique(np.concatenate([c.t_s for c in curves]))
@@ -101,33 +90,16 @@ def metered(
         t_s=t_s + started_at,
         energy_j=np.sum([c.at(t_s)[0] for c in curves], axis=0),
         gaps=tuple(_since_1970(gap, started_at, end_s) for gap in gaps),
-        scope=scope,
+        scope=header.scope,
         domains=tuple(sorted(source.domain for source in sources)),
         period_s=max(source.update_period_s for source in sources),
     )
-
-
-def _curve(samples: Samples, source: Source, gaps: Sequence[Gap]) -> EnergyCurve:
-    return curve(samples, source.kind, [gap for gap in gaps if gap.domain == source.domain])
 
 
 def _since_1970(gap: Gap, started_at: float, end_s: float) -> tuple[float, float]:
     """Start and end of a gap; one without an end lasts until the end of the recording."""
     gap_end_s = end_s if gap.end_s is None else gap.end_s
     return gap.start_s + started_at, gap_end_s + started_at
-
-
-def metered_of(recording: Recording) -> Metered | None:
-    """What the meters of a recording measured together; None where nothing was metered."""
-    header = recording.header
-    return metered(
-        recording.samples,
-        header.sources,
-        recording.energy_gaps,
-        header.started_at,
-        recording.duration_s,
-        header.scope,
-    )
 
 
 @dataclass(frozen=True, slots=True)

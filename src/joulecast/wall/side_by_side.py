@@ -2,55 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from ..errors import JoulecastError
 from ..hardware.environment import Environment
-from ..meters.cpu_time import CpuTime
-from ..meters.discovery import discover
-from ..recording.model import Gap, Samples
-from ..recording.sampler import Sampler
-from .join import Metered, Readings, metered
+from ..recording.memory_recorder import recorder_in_memory
+from ..recording.model import Status
+from .join import Metered, Readings, metered_of
 from .plug import Plug
 from .regression import WallFitError
 
 # Plugs measure about once a second.
 PLUG_S = 1.0
-METERS_S = 0.1
 SCOPES = ("machine", "process")
 # Consecutive failures of a plug after which it counts as lost.
 _MAX_FAILURES = 5
-
-
-class _Meters:
-    """The meters of one scope, and their samples."""
-
-    def __init__(self, scope: str, env: Mapping[str, str], environment: Environment) -> None:
-        self.scope = scope
-        clock = time.monotonic
-        follows = None if scope == "machine" else os.getpid()
-        times = CpuTime(clock, follows)
-        discovery = discover(scope, clock, env=env, cpu_time=times, environment=environment)
-        self.sources = [meter.source for meter in discovery.meters]
-        self.sampler = Sampler(discovery.meters, clock, METERS_S)
-        self._parts: dict[str, list[Samples]] = {}
-        self.gaps: list[Gap] = []
-
-    def tick(self, last: bool = False) -> None:
-        self.sampler.tick(everything=last)
-        for domain, samples in self.sampler.take().items():
-            self._parts.setdefault(domain, []).append(samples)
-        self.gaps += self.sampler.take_gaps()
-
-    def metered(self, started_at: float) -> Metered | None:
-        samples = {domain: Samples.concat(parts) for domain, parts in self._parts.items()}
-        end_s = max((float(s.t_s[-1]) for s in samples.values() if len(s)), default=0.0)
-        return metered(samples, self.sources, self.gaps, started_at, end_s, self.scope)
 
 
 class SideBySide:
@@ -68,37 +39,27 @@ class SideBySide:
         env: Mapping[str, str] | None = None,
         plug_s: float = PLUG_S,
     ) -> None:
-        env = os.environ if env is None else env
         self._plug, self._name, self._plug_s = plug, name, plug_s
         self._stop = threading.Event()
-        self._meters = [_Meters(scope, env, environment) for scope in SCOPES]
+        self._recorders = [recorder_in_memory(scope, environment, env) for scope in SCOPES]
         self._times: list[float] = []
         self._watts: list[float] = []
         self._lost: JoulecastError | None = None
-        self._threads = [
-            threading.Thread(target=self._read_meters, name="joulecast-meters", daemon=True),
-            threading.Thread(target=self._read_plug, name="joulecast-plug", daemon=True),
-        ]
+        self._reading = threading.Thread(target=self._read_plug, name="joulecast-plug", daemon=True)
 
     def __enter__(self) -> SideBySide:
         """Read the plug once, and start. Raises `JoulecastError` where it does not answer."""
         self._plug.power_w()
-        for thread in self._threads:
-            thread.start()
+        for recorder, _sink in self._recorders:
+            recorder.start()
+        self._reading.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        for thread in self._threads:
-            thread.join()
-        for meters in self._meters:
-            meters.tick(last=True)
-            meters.sampler.close()
-
-    def _read_meters(self) -> None:
-        while not self._stop.wait(METERS_S):
-            for meters in self._meters:
-                meters.tick()
+        self._reading.join()
+        for recorder, _sink in self._recorders:
+            recorder.stop(Status.FINISHED)
 
     def _read_plug(self) -> None:
         failures = 0
@@ -126,8 +87,14 @@ class SideBySide:
 
     def metered(self) -> list[Metered]:
         """What was metered, by scope. Raises `WallFitError` where nothing was."""
-        every = [meters.metered(meters.sampler.start_s) for meters in self._meters]
-        metered_scopes = [each for each in every if each is not None]
+        metered_scopes = []
+        for recorder, sink in self._recorders:
+            recording = sink.recording()
+            # The clock of the plug's readings.
+            started_at = -recorder.since_start(0.0)
+            recording.header = replace(recording.header, started_at=started_at)
+            metered = metered_of(recording)
+            metered_scopes += [] if metered is None else [metered]
         if not metered_scopes:
             raise WallFitError("nothing is metered here: run joulecast doctor to see what can be")
         return metered_scopes

@@ -57,8 +57,8 @@ class DamagedRunError(LedgerError):
     """What the ledger holds of one run or study makes no sense; the others are readable."""
 
 
-class DamagedRunWarning(UserWarning):
-    """A damaged run, or study, is left out; the text names it."""
+class LedgerWarning(UserWarning):
+    """A run or study that is damaged, or cannot be read now, is left out; the text names it."""
 
 
 class NotALedgerError(LedgerError):

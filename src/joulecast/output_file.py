@@ -14,15 +14,16 @@ def write_whole(
     pieces: Iterable[str | bytes],
     *,
     overwrite: bool = True,
-    mode: int | None = None,
 ) -> None:
     """Write a file by way of a part next to it, which takes its place when it is complete.
+
+    Only its owner may read a new file, because a command line may hold secrets; one that replaces
+    another keeps the permissions of that.
 
     Args:
         path: a device or a pipe is written to as it is; a link stays one.
         pieces: bytes, or text for UTF-8.
         overwrite: whether the file may exist.
-        mode: permissions of the file; None: of the file that it replaces, else those of the umask.
 
     Raises:
         FileExistsError: it exists, and may not.
@@ -40,8 +41,8 @@ def write_whole(
     part = path.with_name(f".{path.name[:80]}.{os.getpid()}.part")
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-        with os.fdopen(os.open(part, flags, 0o666 if mode is None else mode), "wb") as file:
-            if replaced and mode is None:
+        with os.fdopen(os.open(part, flags, 0o600), "wb") as file:
+            if replaced:
                 os.fchmod(file.fileno(), path.stat().st_mode & 0o777)
             file.writelines(data)
         part.replace(path)

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import click
 
 from .._version import __version__
-from ..errors import DamagedRunWarning, JoulecastError
+from ..errors import JoulecastError, LedgerWarning
 from . import former_names
 from .lazy_group import LazyGroup
 
@@ -101,7 +101,7 @@ def _complain(text: str) -> None:
 def _show_warning(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any
 ) -> None:
-    ours = issubclass(category, DamagedRunWarning)
+    ours = issubclass(category, LedgerWarning)
     _complain(str(message) if ours else f"{filename}, line {lineno}: {message}")
 
 

@@ -109,16 +109,22 @@ class Connection:
 class Database:
     """The database at a location whose tables are in place, see `opening.open_database`."""
 
-    def __init__(self, location: Location) -> None:
-        self.location = location
+    def __init__(self, location: Location, how: str = "") -> None:
+        """`how` is what SQLite appends to a file's URI, such as `?mode=ro`."""
+        self.location, self.how = location, how
 
     def connect(self) -> Connection:
         """A connection of the caller's, who closes it. Raises the driver's errors."""
         if self.location.url is not None:
             return Connection(_postgresql(self.location.url), postgresql=True)
         # Transactions begin where `Connection` begins them, not where the driver would.
+        assert self.location.path is not None
         raw = sqlite3.connect(
-            str(self.location.path), timeout=BUSY_S, isolation_level=None, check_same_thread=False
+            self.location.path.as_uri() + self.how,
+            uri=True,
+            timeout=BUSY_S,
+            isolation_level=None,
+            check_same_thread=False,
         )
         raw.execute("PRAGMA synchronous=NORMAL")
         return Connection(raw, postgresql=False)

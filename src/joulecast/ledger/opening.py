@@ -2,12 +2,14 @@
 
 import os
 import random
+import re
 import sqlite3
 import time
+import warnings
 from contextlib import closing
 from pathlib import Path
 
-from ..errors import LedgerError, NotALedgerError
+from ..errors import LedgerError, LedgerWarning, NotALedgerError
 from .database import BUSY_S, Connection, Database
 from .database_errors import explained
 from .import_lock import import_lock
@@ -16,6 +18,10 @@ from .revision import REVISION, VERSION_TABLE
 
 # "joule": a PostgreSQL advisory lock.
 _MIGRATION_LOCK = 0x6A6F756C65
+# What to append to a file's URI. Readers of a file in a folder that they may not write need one of
+# the others: beside it SQLite cannot create the files by which it waits for writers.
+_WAYS = ("", "?mode=ro", "?immutable=1")
+_UNWRITABLE = re.compile("readonly|unable to open")
 _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
 
 # Not `to_regclass`, which may answer from before the lock was taken.
@@ -38,14 +44,35 @@ def open_database(location: Location, create: bool) -> Database:
             raise NotALedgerError(f"ledger {location}: this is a folder: name a file in it")
         if not is_there:
             _create_file(location.path, location, create)
-    database = Database(location)
-    with explained(location), closing(database.connect()) as connection:
-        if location.path is not None:
+    with explained(location):
+        for how in _WAYS[:-1] if location.path is not None else ():
+            try:
+                return _prepared(Database(location, how))
+            except sqlite3.OperationalError as error:
+                if not _UNWRITABLE.search(str(error)):
+                    raise
+        return _prepared(Database(location, _WAYS[-1]))
+
+
+def _prepared(database: Database) -> Database:
+    """The database, its tables in place. Raises the driver's errors."""
+    path = database.location.path
+    with closing(database.connect()) as connection:
+        if path is not None and not database.how:
             _use_wal(connection)
         with connection.transaction(writes=False):
-            is_current = _revision(connection, location) == REVISION
+            is_current = _revision(connection, database.location) == REVISION
         if not is_current:
-            _bring_up_to_date(connection, location)
+            _bring_up_to_date(connection, database.location)
+    if path is not None and database.how == _WAYS[-1]:
+        log = path.with_name(f"{path.name}-wal")
+        if log.exists() and log.stat().st_size:
+            warnings.warn(
+                f"ledger {path}: what was recorded last is in {log.name}, which cannot be read "
+                "while the folder is read-only; it is left out",
+                LedgerWarning,
+                stacklevel=4,
+            )
     return database
 
 

@@ -19,8 +19,8 @@ from ..csv_table import LATEST_S
 from ..errors import (
     BadInputError,
     DamagedRunError,
-    DamagedRunWarning,
     LedgerError,
+    LedgerWarning,
     RunNotFoundError,
 )
 from ..recording.model import Footer, Gap, Header, Recording, RecordingSink, Samples, Span, Status
@@ -377,7 +377,7 @@ def readable(read: Callable[[R], T], rows: Iterable[R]) -> Iterator[T]:
         try:
             yield read(row)
         except DamagedRunError as error:
-            warnings.warn(f"{error}; it is left out", DamagedRunWarning, stacklevel=3)
+            warnings.warn(f"{error}; it is left out", LedgerWarning, stacklevel=3)
 
 
 def _latest(read: Callable[[Row], T], rows: Sequence[Row]) -> T:

@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import serialize
 from ..errors import BadInputError, DamagedRunError, LedgerError, StudyNotFoundError
+from ..masking import masked
 from ..units import Provenance
 from .database import Connection, Row
 from .store import Ledger, readable
@@ -173,7 +174,7 @@ def short(text_: str | None, longest: int) -> str | None:
     """The end of a text that both databases take, no longer than so many characters."""
     if text_ is None:
         return None
-    clean = plain_text(text_)
+    clean = masked(plain_text(text_))
     return clean if len(clean) <= longest else f"...{clean[3 - longest :]}"
 
 

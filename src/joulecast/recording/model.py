@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ..masking import masked, masked_command
 from ..meters.base import GaugeSource, Source
 from ..units import Estimate
 
@@ -122,6 +123,12 @@ class Header:
     idle_power_w: dict[str, float] | None = None  # per domain; None if no baseline was taken
     warnings: list[str] = field(default_factory=list)
     gauges: list[GaugeSource] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        # Of older recordings, too: no secret is stored again, or shown.
+        object.__setattr__(self, "command", masked_command(self.command))
+        for name in ("name", "tags", "warnings"):
+            object.__setattr__(self, name, masked(getattr(self, name)))
 
 
 @dataclass(frozen=True, slots=True)

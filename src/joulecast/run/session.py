@@ -12,6 +12,7 @@ from ..errors import JoulecastError
 from ..hardware.environment import Environment
 from ..ledger.location import locate
 from ..ledger.rescue import RescueSink
+from ..masking import masked
 from ..meters.base import Unavailable
 from ..meters.cpu_time import NOT_STARTED, CpuTime
 from ..meters.discovery import discover
@@ -94,7 +95,7 @@ class Session:
             command=command,
             scope=options.scope,
             interval_s=options.interval_s,
-            environment=environment.to_json(),
+            environment=masked(environment.to_json()),
             sources=[meter.source for meter in discovered.meters],
             group=job.group,
             tags=dict(options.tags),

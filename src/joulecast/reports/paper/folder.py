@@ -11,6 +11,7 @@ import io
 import json
 from pathlib import Path
 
+from ...csv_table import number
 from ...errors import JoulecastError, UsageError
 from ...output_file import write_whole
 from ...serialize import encodable
@@ -38,7 +39,7 @@ def to_csv(table: ReportTable) -> str:
     """The data of a table, numbers with all their digits, empty cells where unknown."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(table.data)
+    writer.writerow(map(_digits, table.data))
     writer.writerows([_digits(x) for x in row] for row in zip(*table.data.values(), strict=True))
     return out.getvalue()
 
@@ -46,7 +47,11 @@ def to_csv(table: ReportTable) -> str:
 def _digits(value: Exact) -> str:
     if value is None:
         return ""
-    return repr(value) if isinstance(value, float) else str(value)
+    if not isinstance(value, str):
+        return repr(value) if isinstance(value, float) else str(value)
+    # A spreadsheet runs a text that begins so; an apostrophe makes it a text again.
+    runs = value.startswith(tuple("=+-@\t\r\n")) and number(value) is None
+    return f"'{value}" if runs else value
 
 
 def write_paper(findings: Findings, folder: str | Path, *, force: bool = False) -> list[Path]:

@@ -61,7 +61,7 @@ class Cache:
         # The last answer is only a convenience, so that a full disk is ignored.
         with contextlib.suppress(OSError):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_whole(path, [json.dumps(document)], mode=0o600)
+            write_whole(path, [json.dumps(document)])
 
 
 def _path(folder: Path, request: Sequence[str]) -> Path:

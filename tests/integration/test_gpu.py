@@ -63,3 +63,39 @@ def test_a_hidden_gpu_is_not_counted():
     for meter in discovered.meters:
         assert not meter.source.domain.startswith("gpu")
         meter.close()
+
+
+def test_power_as_a_field_agrees_with_the_counter_of_a_real_card():
+    """No warning, and neither scope of the module where the card is no superchip."""
+    import pynvml
+
+    from joulecast.meters.nvml_power import choose
+
+    pynvml.nvmlInit()
+    try:
+        handle = pynvml.nvmlDeviceGetHandleByIndex(0)
+        family, _, power = choose(pynvml, handle, pynvml.nvmlDeviceGetName(handle))
+        assert family == "gpu"
+        assert 1 < power.read() < 3000
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def test_a_real_counter_is_believed_at_uneven_load(tmp_path):
+    with joulecast.record("uneven", ledger=tmp_path / "ledger.sqlite", quiet=True) as run:
+        for _ in range(8):
+            multiply(0.8)
+            time.sleep(0.9)
+    assert not [text for text in run.summary.warnings if text.startswith("gpu:0")]
+    assert run.summary.domains[0].source.domain == "gpu:0"
+
+
+def test_a_real_card_reports_clock_and_throttling(tmp_path):
+    with joulecast.record("clocks", ledger=tmp_path / "ledger.sqlite", quiet=True) as run:
+        multiply(4)
+    gauges = {g.name: g for g in run.summary.gauges}
+    assert 1e8 < gauges["gpu:0/sm_clock_hz"].max < 4e9
+    for by in ("power", "heat", "hardware"):
+        assert 0 <= gauges[f"gpu:0/throttled_by_{by}_pct"].mean <= 100
+    if "H100" in gauges["gpu:0/sm_clock_hz"].device or "H200" in gauges["gpu:0/sm_clock_hz"].device:
+        assert 1 < gauges["gpu:0/memory_power_w"].mean < 300

@@ -11,18 +11,20 @@ microwatts, https://docs.kernel.org/gpu/amdgpu/thermal.html.
 
 import contextlib
 import importlib
-import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..errors import MeterLostError
+from ..hardware.detect.files import Tree
+from ..hardware.detect.gpu_amd import card_folders
 from ..hardware.detect.visible_devices import visible_amd_gpus
-from ..units import Provenance
-from .base import DeviceFigure, ReadingKind, Source, Unavailable, Uncertainty
-from .counter import Unwrap
-from .sensor import Clock, Discovery, SensorMeter
+from .base import DeviceFigure, ReadingKind, Unavailable, Uncertainty
+from .gpu_counter import believable_w
+from .gpu_meter import Card, GpuMeter, GpuSensor, Pids
+from .sensor import Clock, Discovery
 
 FAMILY = "gpu (amd)"
 # The SMU's firmware accumulates every millisecond (amdgpu gpu_metrics).
@@ -37,59 +39,22 @@ _UNSUPPORTED = (0, 2**64 - 1)
 INSTALL = 'pip install "joulecast[amd]" (with the ROCm driver installed)'
 
 
-class AmdMeter(SensorMeter):
-    """One GPU read by a function: counts of an accumulator (with their unit), or watts.
-
-    `read_raw` raises anything where the card is gone; `give_back` is called once, at the close.
-    """
-
-    def __init__(
-        self,
-        source: Source,
-        clock: Clock,
-        read_raw: Callable[[], float],
-        figures: list[DeviceFigure],
-        joules_per_count: float | None = None,
-        give_back: Callable[[], None] = lambda: None,
-    ) -> None:
-        super().__init__(source, clock)
-        self._figures = figures
-        self._read_raw, self._give_back = read_raw, give_back
-        self._open = True
-        self._unwrap = Unwrap(joules_per_count, ENERGY_PERIOD_S) if joules_per_count else None
-        # The base of a counter. It raises where the card does not answer.
-        self._value(self._opened_s)
-
-    def _value(self, t_s: float) -> float:
-        try:
-            raw = self._read_raw()
-        except Exception as error:
-            # amdsmi raises exceptions of its own family; sysfs raises OSError or ValueError.
-            what = f"{self.source.domain} ({self.source.device})"
-            why = str(error) or type(error).__name__
-            raise MeterLostError(f"{what} was lost: {why}; try: sudo dmesg | grep amdgpu") from (
-                error
-            )
-        return self._unwrap.advance(int(raw), t_s) if self._unwrap else raw
-
-    def figures(self, scope: str, pids: Callable[[], Collection[int]]) -> list[DeviceFigure]:
-        """See `Meter.figures`: those of the whole device in either scope."""
-        return self._figures
-
-    def close(self) -> None:
-        """Release the card."""
-        if self._open:
-            self._open = False
-            self._give_back()
+def _explain(error: Exception) -> tuple[str, str]:
+    """amdsmi raises exceptions of its own family; sysfs raises OSError or ValueError."""
+    return str(error) or type(error).__name__, "sudo dmesg | grep amdgpu"
 
 
-def _figures(asked: Mapping[str, Callable[[], float]]) -> list[DeviceFigure]:
+def _figures(
+    asked: Mapping[str, Callable[[], float]],
+) -> Callable[[str, Pids], list[DeviceFigure]]:
+    """Those of the whole device in either scope."""
     texts = {
         "utilization_pct": ("%", "amdgpu, of its graphics and compute engine"),
         "memory_bytes": ("B", "amdgpu, of the whole device"),
         "temperature_c": ("°C", "amdgpu, of the die"),
     }
-    return [DeviceFigure(name, *texts[name], ask) for name, ask in asked.items()]
+    figures = [DeviceFigure(name, *texts[name], ask) for name, ask in asked.items()]
+    return lambda scope, pids: figures
 
 
 def find_amd(
@@ -111,7 +76,7 @@ def find_amd(
         amdsmi: the module; None imports it.
     """
     discovery = Discovery()
-    cards = hwmon_cards(root)
+    cards = _hwmon_cards(root)
     if amdsmi is None and not cards:
         return discovery
     why = ""
@@ -125,37 +90,54 @@ def find_amd(
         # Without the driver, importing the module raises KeyError.
         why = f"amdsmi does not start: {error or type(error).__name__}"
     else:
-        _from_amdsmi(amdsmi, handles, clock, env, scope, first_index, discovery)
+        session = _Session(amdsmi)
+        asked = amdsmi.amdsmi_get_gpu_enumeration_info
+        smi = [(_ask(asked, h, "hip_uuid"), partial(session.open, h)) for h in handles]
+        _open(smi, "amdsmi", clock, env, scope, first_index, discovery)
+        session.give_back()
         return discovery
-    _from_hwmon(cards, clock, env, scope, first_index, discovery)
+    ids = [Tree(device).text("unique_id") for device, _ in cards]
+    opens = [partial(_hwmon_meter, *card) for card in cards]
+    uuids = [f"GPU-{uid}" if uid else "" for uid in ids]
+    hwmon = list(zip(uuids, opens, strict=True))
+    _open(hwmon, "hwmon", clock, env, scope, first_index, discovery)
     if any(meter.source.kind is ReadingKind.POWER for meter in discovery.meters):
         discovery.unavailable.append(Unavailable(FAMILY, "amdsmi energy counter", why, INSTALL))
     return discovery
 
 
-def _chosen(
-    uuids: Sequence[str], env: Mapping[str, str], scope: str, source: str, found: Discovery
-) -> tuple[int, ...]:
-    if scope == "machine":
-        return tuple(range(len(uuids)))
-    visible = visible_amd_gpus(env, uuids)
-    if uuids and not visible.indices:
-        reason = f"hidden from the run by {visible.restricted_by or 'the environment'}"
-        found.unavailable.append(Unavailable(FAMILY, source, reason, ""))
-    return visible.indices
+def _open(
+    cards: Sequence[tuple[str, Callable[[str, Clock], GpuMeter | str]]],
+    source: str,
+    clock: Clock,
+    env: Mapping[str, str],
+    scope: str,
+    first_index: int,
+    found: Discovery,
+) -> None:
+    """Open those of the cards, each a UUID and what opens it, that are the run's.
 
-
-def _source(domain: str, source: str, kind: ReadingKind, device: str) -> Source:
-    counts = kind is ReadingKind.COUNTER
-    return Source(
-        domain=domain,
-        source=source,
-        kind=kind,
-        provenance=Provenance.MEASURED,
-        update_period_s=ENERGY_PERIOD_S if counts else POWER_PERIOD_S,
-        uncertainty=COUNTER if counts else POWER,
-        device=device,
-    )
+    What opens a card returns a reason instead where it is not counted.
+    """
+    indices = tuple(range(len(cards)))
+    if scope != "machine":
+        visible = visible_amd_gpus(env, [uuid for uuid, _ in cards])
+        indices = visible.indices
+        if cards and not indices:
+            reason = f"hidden from the run by {visible.restricted_by or 'the environment'}"
+            found.unavailable.append(Unavailable(FAMILY, source, reason, ""))
+    for index in indices:
+        domain = f"gpu:{first_index + index}"
+        try:
+            meter = cards[index][1](domain, clock)
+        except MeterLostError as error:
+            reason = str(error)
+            found.unavailable.append(Unavailable(domain, source, reason, "rocm-smi", True))
+            continue
+        if isinstance(meter, str):
+            found.unavailable.append(Unavailable(domain, source, meter, ""))
+        else:
+            found.meters.append(meter)
 
 
 # --- amdsmi --------------------------------------------------------------------------------------
@@ -165,10 +147,15 @@ class _Session:
     """Shuts amdsmi down after the last of its meters is closed: it does not count references."""
 
     def __init__(self, amdsmi: Any) -> None:
-        self._amdsmi, self._users = amdsmi, 0
+        self._amdsmi, self._users = amdsmi, 1
 
-    def take(self) -> None:
+    def open(self, handle: Any, domain: str, clock: Clock) -> GpuMeter:
         self._users += 1
+        try:
+            return _amdsmi_meter(self._amdsmi, handle, domain, clock, self.give_back)
+        except MeterLostError:
+            self.give_back()
+            raise
 
     def give_back(self) -> None:
         self._users -= 1
@@ -178,46 +165,15 @@ class _Session:
                 self._amdsmi.amdsmi_shut_down()
 
 
-def _from_amdsmi(
-    amdsmi: Any,
-    handles: list[Any],
-    clock: Clock,
-    env: Mapping[str, str],
-    scope: str,
-    first_index: int,
-    found: Discovery,
-) -> None:
-    session = _Session(amdsmi)
-    session.take()
-    uuids = [_ask(amdsmi.amdsmi_get_gpu_enumeration_info, h, "hip_uuid") for h in handles]
-    for index in _chosen(uuids, env, scope, "amdsmi", found):
-        domain = f"gpu:{first_index + index}"
-        session.take()
-        try:
-            found.meters.append(
-                _amdsmi_meter(amdsmi, handles[index], domain, clock, session.give_back)
-            )
-        except MeterLostError as error:
-            session.give_back()
-            reason = str(error)
-            found.unavailable.append(Unavailable(domain, "amdsmi", reason, "rocm-smi", True))
-    session.give_back()
-
-
 def _amdsmi_meter(
     amdsmi: Any, handle: Any, domain: str, clock: Clock, give_back: Callable[[], None]
-) -> AmdMeter:
+) -> GpuMeter:
     device = _ask(amdsmi.amdsmi_get_gpu_asic_info, handle, "market_name") or "AMD GPU"
-    unit_j = _counter_unit_j(amdsmi, handle)
-    if unit_j is not None:
-        text, kind = "amdsmi energy counter", ReadingKind.COUNTER
-    else:
-        text = "amdsmi power, integrated (no energy counter on this card)"
-        kind = ReadingKind.POWER
 
-    def read_raw() -> float:
-        if unit_j is not None:
-            return _accumulator(amdsmi.amdsmi_get_energy_count(handle))
+    def counts() -> float:
+        return _accumulator(amdsmi.amdsmi_get_energy_count(handle))
+
+    def watts() -> float:
         return _watts(amdsmi.amdsmi_get_power_info(handle))
 
     def vram() -> float:
@@ -228,8 +184,14 @@ def _amdsmi_meter(
         "memory_bytes": vram,
         "temperature_c": lambda: _degrees(amdsmi, handle),
     }
-    source = _source(domain, text, kind, device)
-    return AmdMeter(source, clock, read_raw, _figures(asked), unit_j, give_back)
+    text = "amdsmi power, integrated (no energy counter on this card)"
+    counter, power = None, GpuSensor(watts, text, POWER_PERIOD_S, POWER)
+    if unit_j := _counter_unit_j(amdsmi, handle):
+        counter = GpuSensor(counts, "amdsmi energy counter", ENERGY_PERIOD_S, COUNTER, unit_j)
+    # The second die of a card with two has no power of its own.
+    check = power if counter is None or _ask(lambda _: {"w": watts()}, handle, "w") else None
+    card = Card(domain, device, counter, check, _explain, _figures(asked), give_back)
+    return GpuMeter(card, clock)
 
 
 def _degrees(amdsmi: Any, handle: Any) -> float:
@@ -259,12 +221,15 @@ def _accumulator(count: Mapping[str, Any]) -> int:
 
 
 def _watts(info: Mapping[str, Any]) -> float:
-    """The power that the card reports, watts; the other keys are "N/A" or 0."""
-    for key in ("current_socket_power", "average_socket_power", "socket_power"):
-        value = info.get(key)
-        if isinstance(value, int | float) and 0 < value < 0xFFFF:
-            return float(value)
-    raise ValueError(f"no power among {dict(info)}")
+    """The power that the card reports, watts, not-a-number where it is none now.
+
+    The other keys are "N/A" or 0.
+    """
+    keys = ("current_socket_power", "average_socket_power", "socket_power")
+    values = [v for key in keys if isinstance(v := info.get(key), int | float)]
+    if not values:
+        raise ValueError(f"no power among {dict(info)}")
+    return next((v for v in map(believable_w, values) if not math.isnan(v)), math.nan)
 
 
 def _ask(question: Callable[[Any], Mapping[str, Any]], handle: Any, key: str) -> str:
@@ -278,71 +243,33 @@ def _ask(question: Callable[[Any], Mapping[str, Any]], handle: Any, key: str) ->
 # --- hwmon ---------------------------------------------------------------------------------------
 
 
-def hwmon_cards(root: Path) -> list[tuple[Path, Path]]:
+def _hwmon_cards(root: Path) -> list[tuple[Path, Path]]:
     """The amdgpu cards with a power sensor: (device folder, sensor file), by PCI address."""
-    drm = root / "sys/class/drm"
-    cards = [p for p in drm.glob("card*") if re.fullmatch(r"card\d+", p.name)]
-    with_sensor = []
-    for card in sorted(cards, key=lambda p: (_pci_bus(p / "device"), int(p.name[4:]))):
-        device = card / "device"
-        if _text(device / "vendor") != "0x1002":
-            continue
-        for hwmon in sorted(device.glob("hwmon/hwmon*")):
-            sensors = (hwmon / "power1_average", hwmon / "power1_input")
-            if sensor := next((s for s in sensors if s.exists()), None):
-                with_sensor.append((device, sensor))
-                break
-    return with_sensor
+    cards = []
+    for device in (root / folder for folder in card_folders(Tree(root))):
+        names = ("power1_average", "power1_input")
+        sensors = [h / name for h in sorted(device.glob("hwmon/hwmon*")) for name in names]
+        if sensor := next((s for s in sensors if s.exists()), None):
+            cards.append((device, sensor))
+    return cards
 
 
-def _pci_bus(device: Path) -> str:
-    match = re.search(r"^PCI_SLOT_NAME=(\S+)", _text(device / "uevent"), re.MULTILINE)
-    return match[1] if match else ""
-
-
-def _from_hwmon(
-    cards: list[tuple[Path, Path]],
-    clock: Clock,
-    env: Mapping[str, str],
-    scope: str,
-    first_index: int,
-    found: Discovery,
-) -> None:
-    uuids = [f"GPU-{uid}" if (uid := _text(d / "unique_id")) else "" for d, _ in cards]
-    for index in _chosen(uuids, env, scope, "hwmon", found):
-        device, sensor = cards[index]
-        domain = f"gpu:{first_index + index}"
-        if not (sensor.parent / "power1_cap").exists():
-            # An APU's sensor covers the CPU cores, which RAPL counts already.
-            reason = "its sensor covers the whole APU, the processor included"
-            found.unavailable.append(Unavailable(domain, "hwmon", reason, ""))
-            continue
-        name = _text(device / "product_name") or "AMD GPU"
-        source = _source(domain, "amdgpu hwmon power, integrated", ReadingKind.POWER, name)
-        try:
-            watts = partial(_scaled, sensor, 1e-6)
-            found.meters.append(AmdMeter(source, clock, watts, _sysfs_figures(device, sensor)))
-        except MeterLostError as error:
-            reason = str(error)
-            found.unavailable.append(Unavailable(domain, "hwmon", reason, "", is_lacking=True))
-
-
-def _sysfs_figures(device: Path, sensor: Path) -> list[DeviceFigure]:
+def _hwmon_meter(device: Path, sensor: Path, domain: str, clock: Clock) -> GpuMeter | str:
+    if not (sensor.parent / "power1_cap").exists():
+        # An APU's sensor covers the CPU cores, which RAPL counts already.
+        return "its sensor covers the whole APU, the processor included"
+    name = Tree(device).text("product_name") or "AMD GPU"
+    watts = partial(_scaled, sensor, 1e-6)
+    power = GpuSensor(watts, "amdgpu hwmon power, integrated", POWER_PERIOD_S, POWER)
     # Temperatures are in millidegrees.
     files = {
         "utilization_pct": (device / "gpu_busy_percent", 1.0),
         "memory_bytes": (device / "mem_info_vram_used", 1.0),
         "temperature_c": (sensor.parent / "temp1_input", 1e-3),
     }
-    return _figures({name: partial(_scaled, *where) for name, where in files.items()})
+    asked = {name: partial(_scaled, *where) for name, where in files.items()}
+    return GpuMeter(Card(domain, name, None, power, _explain, _figures(asked)), clock)
 
 
 def _scaled(file: Path, unit: float) -> float:
     return int(file.read_text()) * unit
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""

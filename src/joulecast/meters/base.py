@@ -87,11 +87,12 @@ class DeviceFigure:
 
     Attributes:
         name: the end of its gauge's name: "utilization_pct".
-        unit: "%", "B" or "°C".
+        unit: "%", "B", "°C", "Hz", "W", or empty for a number.
         source: what gives the figure and what it covers, for people.
         ask: returns it, or None where there is no answer now. Raises anything where the device does
             not have it, or is gone.
         close: releases what `ask` needs, which may outlive the meter. Called once.
+        is_optional: only some devices have it; nothing is missing where this one does not.
     """
 
     name: str
@@ -99,25 +100,45 @@ class DeviceFigure:
     source: str
     ask: Callable[[], float | None]
     close: Callable[[], None] = lambda: None
+    is_optional: bool = False
 
 
-class Meter(ABC):
-    """One source of energy for one domain.
+class Readable(ABC):
+    """A meter or a gauge.
 
-    `read` may be called from one thread at a time. It raises `MeterLostError` when the meter is
-    gone for good. `note()` returns, once, what went wrong without losing the meter: a counter that
-    was reset, for example.
+    `read` may be called from one thread at a time, that of gauges from another than that of meters.
     """
+
+    @abstractmethod
+    def read(self) -> Reading | None:
+        """A reading at this instant, None where there is none now.
+
+        Raises `MeterLostError` when the source is gone for good.
+        """
+
+    def note(self) -> str | None:
+        """What happened since the last call that the recording should mark, or None.
+
+        That is what went wrong without losing the source: a counter that was reset, for example.
+        """
+        return None
+
+    def warning(self) -> str | None:
+        """Why its readings are worse than its source states, returned once, or None."""
+        return None
+
+    def close(self) -> None:  # noqa: B027 - most hold nothing
+        """Release what it holds. Safe to call twice."""
+
+
+class Meter(Readable):
+    """One source of energy for one domain."""
 
     source: Source
 
     @abstractmethod
     def read(self) -> Reading:
         """A reading at this instant. Raises `MeterLostError`."""
-
-    def note(self) -> str | None:
-        """What happened since the last call that the recording should mark, or None."""
-        return None
 
     def figures(self, scope: str, pids: Callable[[], Collection[int]]) -> list[DeviceFigure]:
         """What else the device can be asked for; nothing where it is not a GPU.
@@ -127,9 +148,6 @@ class Meter(ABC):
             pids: returns the ids of the run's processes.
         """
         return []
-
-    def close(self) -> None:  # noqa: B027 - most meters hold nothing
-        """Release what the meter holds. Safe to call twice."""
 
 
 GAUGE_PERIOD_S = 1.0
@@ -143,7 +161,7 @@ class GaugeSource:
     Attributes:
         domain: its name: `gpu:0/utilization_pct`, `cpu/utilization_pct`, `memory_bytes`.
         source: what gives the figure and what it covers, for people: "NVML, of the whole device".
-        unit: "%", "B" or "°C".
+        unit: "%", "B", "°C", "Hz", "W", or empty for a number.
         kind: `GAUGE` where it is read at an instant; `COUNTER` where its readings are its integral
             since it was opened (`unit` x seconds), so that a mean over any segment is exact.
         provenance: measured, modelled or assumed.
@@ -162,25 +180,13 @@ class GaugeSource:
     reason: str = ""
 
 
-class Gauge(ABC):
+class Gauge(Readable):
     """One figure of a device or of the run that is not energy: utilization, memory, temperature.
 
     Its readings have no bounds (`low` and `high` are the value) and hold no share of a domain.
-    `read` may be called from one thread at a time, another than that of the meters.
     """
 
     source: GaugeSource
-
-    @abstractmethod
-    def read(self) -> Reading | None:
-        """A reading at this instant, None where there is none now. Raises `MeterLostError`."""
-
-    def note(self) -> str | None:
-        """None: a gauge has nothing to note; see `Meter.note`."""
-        return None
-
-    def close(self) -> None:  # noqa: B027 - most gauges hold nothing
-        """Release what the gauge holds. Safe to call twice."""
 
 
 @dataclass(frozen=True, slots=True)

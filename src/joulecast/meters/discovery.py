@@ -66,9 +66,12 @@ def discover(
     for domain, source, find in (
         ("gpu (nvidia)", "NVML", lambda: find_nvml(clock, env, scope, own_pids, root)),
         ("gpu (amd)", "amdsmi", lambda: find_amd(clock, env, scope, root, nvidia_gpus)),
-        ("cpu", "sensors", lambda: _sensors(scope, clock, root, cpu_time, machine)),
     ):
         _attempt(domain, source, find, discovery)
+    if _has(discovery, "module:"):
+        # Its counter includes the processor and the memory.
+        return discovery
+    _attempt("cpu", "sensors", lambda: _sensors(scope, clock, root, cpu_time, machine), discovery)
     whose: Scope = "process" if scope == "process" else "machine"
     for family, source, model in (
         ("cpu:", "CPU model", _cpu_model),

@@ -1,9 +1,10 @@
-"""The gauges of a run: utilization, memory and temperature of its GPUs, CPU time and memory.
+"""The gauges of a run: utilization, memory, clocks, ... of its GPUs, CPU time and memory.
 
 They are read about once a second, in a thread of their own, so that a failing gauge ends neither
 the recording nor a meter. One that cannot be read is listed with the reason.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -19,8 +20,13 @@ from .base import (
     ReadingKind,
     Source,
 )
+from .counter import PLAUSIBLE_POWER_W
 from .cpu_time import CpuTime
 from .sensor import Clock
+
+_LOST = "it was lost: "
+_MAX = {"%": 100.0, "°C": 200.0, "B": 2.0**50, "Hz": 1e11, "W": PLAUSIBLE_POWER_W}
+"""Figures of a device above these are no readings, by unit."""
 
 
 @dataclass(slots=True)
@@ -56,8 +62,9 @@ class FigureGauge(Gauge):
             value = self._ask()
         except Exception as error:
             # Drivers raise exceptions of their own families.
-            raise MeterLostError(f"it was lost: {_reason(error)}") from error
-        if value is None:
+            raise MeterLostError(f"{_LOST}{_reason(error)}") from error
+        # Drivers return numbers such as 0xFFFFFFFF in place of what they do not know.
+        if value is None or value > _MAX.get(self.source.unit, math.inf):
             return None
         return Reading(self._clock(), value, value, value, 0.0)
 
@@ -116,11 +123,15 @@ def find_gauges(scope: str, clock: Clock, cpu_time: CpuTime, meters: list[Meter]
         for figure in meter.figures(scope, cpu_time.members):
             gauge = FigureGauge(_source(meter.source, figure), clock, figure.ask, figure.close)
             try:
-                figure.ask()
-            except Exception as error:
-                # Drivers raise exceptions of their own families.
+                has_none = gauge.read() is None
+            except MeterLostError as error:
                 gauge.close()
-                gauges.missing.append(replace(gauge.source, reason=_reason(error)))
+                if not figure.is_optional:
+                    reason = str(error).removeprefix(_LOST)
+                    gauges.missing.append(replace(gauge.source, reason=reason))
+                continue
+            if has_none and figure.is_optional:
+                gauge.close()
             else:
                 gauges.open.append(gauge)
     gauges.open.append(CpuGauge(cpu_time, scope))
@@ -130,7 +141,8 @@ def find_gauges(scope: str, clock: Clock, cpu_time: CpuTime, meters: list[Meter]
 
 def _source(meter: Source, figure: DeviceFigure) -> GaugeSource:
     return GaugeSource(
-        domain=f"{meter.domain}/{figure.name}",
+        # The figures of a module's meter are its GPU's.
+        domain=f"{meter.domain.replace('module:', 'gpu:')}/{figure.name}",
         source=figure.source,
         unit=figure.unit,
         kind=ReadingKind.GAUGE,

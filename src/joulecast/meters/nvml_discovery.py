@@ -4,40 +4,30 @@ NVML counts whole cards: with MIG the energy is that of all instances together.
 """
 
 import contextlib
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..hardware.detect.files import Tree
+from ..hardware.detect.gpu import DetectedGpu
+from ..hardware.detect.gpu_nvidia import detect_with_nvml
 from ..hardware.detect.visible_devices import index_order_note, visible_gpus
 from .base import Unavailable
-from .nvml import NvmlMeter, explain
+from .gpu_meter import GpuMeter, Pids
+from .nvml import explain, open_nvml
 from .sensor import Clock, Discovery
 
 FAMILY = "gpu (nvidia)"
-
-
-@dataclass(slots=True)
-class _Cards:
-    """All GPUs of the driver, in its order; an unreadable one has an error in place of a name.
-
-    `migs` has the card of each MIG device's UUID, `split` the cards with MIG on, and `users` the
-    ids of other processes on each card.
-    """
-
-    names: list[str] = field(default_factory=list)
-    uuids: list[str] = field(default_factory=list)
-    errors: dict[int, Exception] = field(default_factory=dict)
-    migs: dict[str, int] = field(default_factory=dict)
-    split: set[int] = field(default_factory=set)
-    users: dict[int, list[int]] = field(default_factory=dict)
+# Of 64 CPUs each, of a bit mask of CPUs.
+_CPU_WORDS = 64
 
 
 def find_nvml(
     clock: Clock,
     env: Mapping[str, str],
     scope: str = "process",
-    own_pids: Callable[[], Collection[int]] = tuple,
+    own_pids: Pids = tuple,
     root: Path = Path("/"),
 ) -> Discovery:
     """The meters of the NVIDIA GPUs. Never raises.
@@ -67,10 +57,19 @@ def find_nvml(
         discovery.unavailable.append(_lacking(FAMILY, error))
         return discovery
     try:
-        cards = _list_cards(pynvml, own_pids)
-        indices = _chosen(cards, env, scope, discovery)
-        for index in indices:
-            _open(index, cards, clock, discovery)
+        report = detect_with_nvml([])
+        cards = report.gpus if report else ()
+        modules: dict[tuple[int, ...], GpuMeter] = {}
+        for index in _chosen(cards, env, scope, discovery):
+            meter = _open(pynvml, cards[index], clock, own_pids, discovery)
+            if meter is None:
+                continue
+            # Each GPU of a module reports the whole module. They have the same CPU.
+            is_module = meter.source.domain.startswith("module:")
+            if is_module and modules.setdefault(_cpus(pynvml, index), meter) is not meter:
+                meter.close()
+            else:
+                discovery.meters.append(meter)
     except Exception as error:
         discovery.unavailable.append(_lacking(FAMILY, error))
     finally:
@@ -80,15 +79,16 @@ def find_nvml(
 
 
 def _chosen(
-    cards: _Cards, env: Mapping[str, str], scope: str, discovery: Discovery
+    cards: Sequence[DetectedGpu], env: Mapping[str, str], scope: str, discovery: Discovery
 ) -> tuple[int, ...]:
-    if not cards.names:
+    if not cards:
         discovery.unavailable.append(Unavailable(FAMILY, "NVML", "the driver shows no GPU", ""))
         return ()
     if scope == "machine":
-        return tuple(range(len(cards.names)))
-    visible = visible_gpus(env, cards.uuids, cards.migs)
-    if order := index_order_note(env, cards.names):
+        return tuple(range(len(cards)))
+    migs = {uuid: card.index for card in cards for uuid in card.mig_uuids}
+    visible = visible_gpus(env, [str(card.uuid) for card in cards], migs)
+    if order := index_order_note(env, [str(card.name) for card in cards]):
         discovery.warnings.append(order)
     if not visible.indices:
         reason = f"hidden from the run by {visible.restricted_by or 'the environment'}"
@@ -96,78 +96,51 @@ def _chosen(
     return visible.indices
 
 
-def _open(index: int, cards: _Cards, clock: Clock, discovery: Discovery) -> None:
-    name = cards.names[index]
-    device = f"{name} (MIG: the whole card)" if index in cards.split else name
-    error = cards.errors.get(index)
-    if error is None:
-        try:
-            discovery.meters.append(NvmlMeter(index, clock, device))
-        except Exception as failure:
-            error = failure
-    if error is not None:
-        discovery.unavailable.append(_lacking(f"gpu:{index}", error))
-        return
-    if index in cards.split:
+def _open(
+    nvml: Any, card: DetectedGpu, clock: Clock, own_pids: Pids, discovery: Discovery
+) -> GpuMeter | None:
+    """The meter of one card; None where it cannot be read, which is listed."""
+    domain = f"gpu:{card.index}"
+    device = f"{card.name} (MIG: the whole card)" if card.mig else ""
+    try:
+        meter = open_nvml(card.index, clock, device)
+    except Exception as error:
+        discovery.unavailable.append(_lacking(domain, error))
+        return None
+    if card.mig:
         discovery.warnings.append(
-            f"gpu:{index} is split by MIG: NVML counts the energy of the whole card,"
+            f"{domain} is split by MIG: NVML counts the energy of the whole card,"
             " other instances included"
         )
-    if others := cards.users.get(index):
+    if others := _shared_with(nvml, card.index, own_pids):
         discovery.warnings.append(
-            f"gpu:{index} is also used by {_processes(others)}: its energy includes theirs"
+            f"{domain} is also used by {_processes(others)}: its energy includes theirs"
         )
+    return meter
+
+
+def _cpus(nvml: Any, index: int) -> tuple[int, ...]:
+    """The CPUs near a GPU, as words of a bit mask; its index where the driver does not say."""
+    try:
+        handle = nvml.nvmlDeviceGetHandleByIndex(index)
+        return tuple(nvml.nvmlDeviceGetCpuAffinity(handle, _CPU_WORDS))
+    except nvml.NVMLError:
+        return (index,)
 
 
 def _lacking(domain: str, error: Exception) -> Unavailable:
-    reason, remedy = explain(error)
+    # A meter names the driver's own error as its cause.
+    cause = error.__cause__
+    reason, remedy = explain(cause if isinstance(cause, Exception) else error)
     return Unavailable(domain, "NVML", reason, remedy, is_lacking=True)
 
 
-def _list_cards(pynvml: Any, own_pids: Callable[[], Collection[int]]) -> _Cards:
-    cards = _Cards()
-    for index in range(pynvml.nvmlDeviceGetCount()):
-        try:
-            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-            uuid, name = pynvml.nvmlDeviceGetUUID(handle), pynvml.nvmlDeviceGetName(handle)
-        except pynvml.NVMLError as error:
-            cards.errors[index] = error
-            uuid = name = ""
-        else:
-            migs = mig_uuids(pynvml, handle)
-            if migs is not None:
-                cards.split.add(index)
-                cards.migs |= dict.fromkeys(migs, index)
-            cards.users[index] = shared_with(pynvml, handle, own_pids)
-        cards.uuids.append(str(uuid))
-        cards.names.append(str(name))
-    return cards
-
-
-def mig_uuids(pynvml: Any, handle: Any) -> list[str] | None:
-    """UUIDs of the MIG devices of a card, or None where MIG is off or unknown to the card."""
-    try:
-        if not pynvml.nvmlDeviceGetMigMode(handle)[0]:
-            return None
-        count = pynvml.nvmlDeviceGetMaxMigDeviceCount(handle)
-    except pynvml.NVMLError:
-        return None
-    uuids = []
-    for index in range(count):
-        try:
-            part = pynvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, index)
-            uuids.append(str(pynvml.nvmlDeviceGetUUID(part)))
-        except pynvml.NVMLError:
-            # The numbers of MIG devices have holes.
-            continue
-    return uuids
-
-
-def shared_with(pynvml: Any, handle: Any, own_pids: Callable[[], Collection[int]]) -> list[int]:
+def _shared_with(nvml: Any, index: int, own_pids: Pids) -> list[int]:
     """Ids of processes that compute on a card and are not the run's own; empty where unknown."""
     try:
-        processes = pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
-    except pynvml.NVMLError:
+        handle = nvml.nvmlDeviceGetHandleByIndex(index)
+        processes = nvml.nvmlDeviceGetComputeRunningProcesses(handle)
+    except nvml.NVMLError:
         return []
     users = {int(p.pid) for p in processes}
     return sorted(users - set(own_pids())) if users else []
@@ -180,7 +153,8 @@ def _processes(pids: list[int]) -> str:
 
 
 def _is_on_pci_bus(root: Path) -> bool:
-    return any(_text(p) == "0x10de" for p in root.glob("sys/bus/pci/devices/*/vendor"))
+    tree, devices = Tree(root), "sys/bus/pci/devices"
+    return any(tree.text(f"{devices}/{b}/vendor") == "0x10de" for b in tree.names(devices))
 
 
 def _no_library(root: Path, scope: str) -> Unavailable:
@@ -195,10 +169,3 @@ def _no_library(root: Path, scope: str) -> Unavailable:
         # A container sees the bus of its host. Its own cards have a device file.
         is_lacking=scope == "machine" or (root / "dev/nvidiactl").exists(),
     )
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""

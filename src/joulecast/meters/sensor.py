@@ -14,7 +14,7 @@ Clock = Callable[[], float]
 
 
 class SensorMeter(Meter):
-    """A meter of a whole domain, which belongs to the run; as uncertain as its source states.
+    """A meter of a whole domain, which belongs to the run; as uncertain as `_bounds`, its source's.
 
     A subclass that reads a raw counter sets `_unwrap`.
     """
@@ -23,25 +23,29 @@ class SensorMeter(Meter):
 
     def __init__(self, source: Source, clock: Clock) -> None:
         self.source = source
+        self._bounds = source.uncertainty
         self._clock = clock
         self._opened_s = clock()
+        self._last: Reading | None = None
 
     @abstractmethod
-    def _value(self, t_s: float) -> float:
-        """Joules since opening, or watts, at the instant `t_s`. Raises `MeterLostError`."""
+    def _value(self, t_s: float) -> float | None:
+        """Joules since opening, or watts, at the instant `t_s`; None where that is not known yet.
+
+        Not-a-number is no reading. Raises `MeterLostError`.
+        """
 
     def read(self) -> Reading:
-        """A reading at this instant. Raises `MeterLostError`."""
+        """A reading at this instant, or the last one once more. Raises `MeterLostError`."""
         t_s = self._clock()
         value = self._value(t_s)
-        bounds = self.source.uncertainty
-        return Reading(
-            t_s,
-            value,
-            low=value * (1 - bounds.low),
-            high=value * (1 + bounds.high),
-            held_s=t_s - self._opened_s,
-        )
+        if value is None:
+            # It was known at the first reading.
+            assert self._last is not None
+            return self._last
+        low, high = value * (1 - self._bounds.low), value * (1 + self._bounds.high)
+        self._last = Reading(t_s, value, low, high, held_s=t_s - self._opened_s)
+        return self._last
 
     def note(self) -> str | None:
         """Resets of the counter since the last call, or None."""

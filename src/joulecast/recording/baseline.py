@@ -1,10 +1,27 @@
-"""The idle baseline: power of the machine before the run, by domain."""
+"""Meters that are read for a while outside a run; the idle baseline before one."""
 
 from collections.abc import Callable, Sequence
 
-from ..meters.base import Meter
+from ..meters.base import Gauge, Meter
 from .integrate import curve
 from .sampler import Sampler
+
+
+def watch(
+    meters: Sequence[Meter],
+    duration_s: float,
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+    gauges: Sequence[Gauge] = (),
+    interval_s: float = 0.1,
+) -> Sampler:
+    """The sampler that has read the meters and gauges for `duration_s`. They stay open."""
+    sampler = Sampler([*meters, *gauges], clock, interval_s)
+    sampler.tick(everything=True)
+    while (remaining_s := duration_s - (clock() - sampler.start_s)) > 0:
+        sleep(min(interval_s, remaining_s))
+        sampler.tick(everything=remaining_s <= interval_s)
+    return sampler
 
 
 def measure_idle(
@@ -18,12 +35,7 @@ def measure_idle(
 
     The meters stay open and can be used for the run afterwards.
     """
-    sampler = Sampler(meters, clock, interval_s)
-    sampler.tick(everything=True)
-    while (remaining_s := duration_s - (clock() - sampler.start_s)) > 0:
-        sleep(min(interval_s, remaining_s))
-        sampler.tick(everything=remaining_s <= interval_s)
-    samples = sampler.take()
+    samples = watch(meters, duration_s, clock, sleep, interval_s=interval_s).take()
     idle = {}
     for meter in meters:
         of_meter = samples.get(meter.source.domain)

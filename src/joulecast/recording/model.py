@@ -62,6 +62,7 @@ class Metric:
 class Gap:
     """A segment in which a domain was not measured; `end_s` is None where it lasted to the end.
 
+    One without length marks the time from which on its readings are worse, for the reason given.
     For a gauge, `domain` is its name.
     """
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import MeterLostError
 from ..meters.base import Gauge, GaugeSource, Meter, Reading, ReadingKind, Source
-from ..units import format_duration
+from ..units import Provenance, format_duration
 from .model import Gap, Samples
 
 MAX_CPU_SHARE = 0.005
@@ -18,6 +18,9 @@ MAX_CPU_SHARE = 0.005
 
 ANSWER_S = 5.0
 """A driver that takes this much longer than its meter's update period is treated as hanging."""
+
+# A model may be silent for so many times as long as power.
+_MODELLED_GAPS = 3
 
 
 def max_gap_s(source: Source | GaugeSource, interval_s: float) -> float:
@@ -39,6 +42,21 @@ class _Schedule:
         # From that to the next.
         self.every_s = 0.0
         self.last: Reading | None = None
+
+    def longest_silence_s(self) -> float:
+        """Between two readings; what happened in a longer one is unknown, which is a gap.
+
+        A counter that measures goes on counting. A model of a process tree loses what began and
+        ended in between.
+        """
+        source = self.meter.source
+        if source.kind is ReadingKind.POWER:
+            return self.max_gap_s
+        if source.kind is ReadingKind.GAUGE:
+            return max(self.max_gap_s, 2 * self.every_s)
+        if isinstance(source, GaugeSource) or source.provenance is Provenance.MEASURED:
+            return math.inf
+        return max(_MODELLED_GAPS * self.max_gap_s, 2 * self.every_s)
 
     @property
     def last_s(self) -> float:
@@ -97,7 +115,7 @@ class Sampler:
             if reading is None or not _is_finite(reading):
                 # Treated as no reading; a long time without one becomes a gap.
                 return None
-            note = schedule.meter.note()
+            note, warning = schedule.meter.note(), schedule.meter.warning()
         except MeterLostError as error:
             self._lose(schedule, str(error))
             return None
@@ -118,15 +136,14 @@ class Sampler:
         if schedule.last is not None and reading.t_s <= since:
             # The meter has no new reading.
             return None
+        if warning:
+            self.gaps.append(Gap(schedule.domain, reading.t_s, reading.t_s, warning))
         if note:
             self.gaps.append(Gap(schedule.domain, since, reading.t_s, note))
-        elif source.kind is not ReadingKind.COUNTER:
-            silence = reading.t_s - since
-            slow_s = 2 * schedule.every_s if source.kind is ReadingKind.GAUGE else 0.0
-            if silence > max(schedule.max_gap_s, slow_s):
-                why = f"no reading for {format_duration(silence)}"
-                why += " (the sampler was delayed)" if source.kind is ReadingKind.POWER else ""
-                self.gaps.append(Gap(schedule.domain, since, reading.t_s, why))
+        elif reading.t_s - since > schedule.longest_silence_s():
+            why = f"no reading for {format_duration(reading.t_s - since)}"
+            why += "" if source.kind is ReadingKind.GAUGE else " (the sampler was delayed)"
+            self.gaps.append(Gap(schedule.domain, since, reading.t_s, why))
         schedule.last = reading
         schedule.every_s = max(self._interval_s, source.update_period_s, cost / self._max_cpu_share)
         schedule.due_s = self._clock() + schedule.every_s
@@ -170,9 +187,9 @@ class Sampler:
         """The run has ended: mark meters that had stopped answering before."""
         for schedule in self._schedules:
             if end_s - schedule.last_s > schedule.max_gap_s:
-                self.gaps.append(
-                    Gap(schedule.domain, schedule.last_s, None, "it gave no more readings")
-                )
+                more = "more " if schedule.last else ""
+                reason = f"it gave no {more}readings that can be believed"
+                self.gaps.append(Gap(schedule.domain, schedule.last_s, None, reason))
 
     def close(self) -> list[str]:
         """Close every meter. Returns what went wrong."""

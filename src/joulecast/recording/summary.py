@@ -326,7 +326,10 @@ def _spans(
 def _gap_texts(recording: Recording) -> Iterator[str]:
     """A warning for each gap of a domain; one for all where there are many."""
     duration, gaps_of = recording.duration_s, recording.gaps_of
-    for gaps in (gaps_of[name] for name in _all_domains(recording)):
+    for name in _all_domains(recording):
+        marks = [gap for gap in gaps_of[name] if gap.end_s == gap.start_s]
+        yield from (f"{name}, from {format_duration(m.start_s)} on: {m.reason}" for m in marks)
+        gaps = [gap for gap in gaps_of[name] if gap not in marks]
         of_run = f"of {format_duration(duration)} not measured"
         lengths = [_length(gap, duration) for gap in gaps]
         parts = list(zip(gaps, lengths, strict=True))

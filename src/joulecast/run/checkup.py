@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from ..meters.base import GaugeSource, Reading, ReadingKind, Source, Unavailable
+from ..meters.base import GaugeSource, ReadingKind, Source, Unavailable
 from ..recording.integrate import UPDATES_TO_RESOLVE, energy_between
-from ..recording.sampler import to_samples
+from ..recording.model import Samples
 from ..result import Result
 from ..units import Estimate, add_independent
 
@@ -74,26 +74,24 @@ def total_power(domains: Sequence[DomainNow]) -> Estimate | None:
     return add_independent(d.power for d in domains if d.power is not None)
 
 
-def power_now(source: Source, readings: Sequence[Reading]) -> DomainNow:
+def power_now(source: Source, samples: Samples) -> DomainNow:
     """Mean power over the readings of one meter, with the meter's interval and its edges'."""
-    if len(readings) < 2 or readings[-1].t_s <= readings[0].t_s:
-        return DomainNow(source, None, f"{len(readings)} of the readings succeeded, two are needed")
-    start, end = readings[0].t_s, readings[-1].t_s
-    energy = energy_between(to_samples(list(readings)), source, start, end)
+    if len(samples) < 2:
+        return DomainNow(source, None, f"{len(samples)} of the readings succeeded, two are needed")
+    start, end = float(samples.t_s[0]), float(samples.t_s[-1])
+    energy = energy_between(samples, source, start, end)
     # There are readings, and time between them.
     assert energy is not None
     return DomainNow(source, energy.scaled(1 / (end - start), "W"))
 
 
-def gauge_now(source: GaugeSource, readings: Sequence[Reading]) -> GaugeNow:
+def gauge_now(source: GaugeSource, samples: Samples) -> GaugeNow:
     """The last of the readings of a gauge; of one that counts, its slope over them."""
-    if source.reason:
-        return GaugeNow(source, None, source.reason)
-    if not readings:
-        return GaugeNow(source, None, "it gives no reading now")
-    first, last = readings[0], readings[-1]
+    if source.reason or not len(samples):
+        return GaugeNow(source, None, source.reason or "it gives no reading now")
+    value, t_s = samples.value.tolist(), samples.t_s.tolist()
     if source.kind is not ReadingKind.COUNTER:
-        return GaugeNow(source, last.value)
-    if last.t_s <= first.t_s:
+        return GaugeNow(source, value[-1])
+    if len(samples) < 2:
         return GaugeNow(source, None, "two readings are needed")
-    return GaugeNow(source, (last.value - first.value) / (last.t_s - first.t_s))
+    return GaugeNow(source, (value[-1] - value[0]) / (t_s[-1] - t_s[0]))

@@ -8,6 +8,11 @@
  *   uuid GPU-1              name NVIDIA A100-SXM4-80GB
  *   energy_mj 1000          (absent: the card has no energy counter)
  *   power_mw 250000         live_since 12.5   (energy grows by power since this CLOCK_MONOTONIC)
+ *   counted_pct 57          (of the power; absent: 100)
+ *   average_mw 250000       instant_mw 251000      module_mw 600000      hbm_mw 40000
+ *   smoothing 1             (these fields; absent: the card lacks them)
+ *   sm_mhz 1980             memory_mhz 2619       reasons 4      profile 20    (absent: likewise)
+ *   no_fields 1             (a driver without nvmlDeviceGetFieldValues)      cpus 255
  *   error 15                (what every question about this card is answered with)
  *   utilization 87          temperature 61    used_mib 4096   (absent: 0, not supported, 0)
  *   pid_mib 512             (what each of the processes `pids` holds; absent: the driver keeps it)
@@ -24,7 +29,7 @@
 
 enum {
   OK = 0, UNINITIALIZED = 1, INVALID = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7,
-  LIBRARY_NOT_FOUND = 12
+  LIBRARY_NOT_FOUND = 12, FUNCTION_NOT_FOUND = 13
 };
 enum { GPUS = 16, MIGS = 8, PIDS = 16, TEXT = 96 };
 
@@ -34,6 +39,9 @@ typedef struct {
   char uuid[TEXT], name[TEXT], mig_uuid[MIGS][TEXT];
   int has_energy, error, mig, migs, pid_count, major, minor;
   int has_temperature, utilization_error, temperature_error, memory_error;
+  unsigned average_mw, instant_mw, module_mw, hbm_mw, sm_mhz, memory_mhz;
+  int counted_pct, smoothing, no_fields, reasons, profile;
+  u64 cpus;
   unsigned power_mw, limit_mw, pids[PIDS], utilization, temperature, temperature_ms;
   u64 energy_mj, memory_mib, used_mib, pid_mib;
   double live_since;
@@ -54,6 +62,13 @@ typedef struct {
   char bus_id[32];
 } PciInfo;
 typedef struct { unsigned gpu, memory; } Utilization;
+typedef struct {
+  unsigned field, scope;
+  long long timestamp, latency;
+  int type, result;
+  u64 value; /* a union: of type 1, unsigned int, its first bytes are the value */
+} FieldValue;
+typedef struct { unsigned version, perf[8], requested[8], enforced[8]; } Profiles;
 
 static int references;
 static char card[GPUS], part[GPUS][MIGS]; /* a handle is the address of one of these */
@@ -66,6 +81,18 @@ static void set(State *s, Gpu *g, const char *key, const char *value) {
   else if (!strcmp(key, "uuid")) snprintf(g->uuid, TEXT, "%s", value);
   else if (!strcmp(key, "name")) snprintf(g->name, TEXT, "%s", value);
   else if (!strcmp(key, "power_mw")) g->power_mw = (unsigned)atol(value);
+  else if (!strcmp(key, "average_mw")) g->average_mw = (unsigned)atol(value);
+  else if (!strcmp(key, "instant_mw")) g->instant_mw = (unsigned)atol(value);
+  else if (!strcmp(key, "module_mw")) g->module_mw = (unsigned)atol(value);
+  else if (!strcmp(key, "hbm_mw")) g->hbm_mw = (unsigned)atol(value);
+  else if (!strcmp(key, "sm_mhz")) g->sm_mhz = (unsigned)atol(value);
+  else if (!strcmp(key, "memory_mhz")) g->memory_mhz = (unsigned)atol(value);
+  else if (!strcmp(key, "counted_pct")) g->counted_pct = atoi(value);
+  else if (!strcmp(key, "smoothing")) g->smoothing = atoi(value);
+  else if (!strcmp(key, "no_fields")) g->no_fields = atoi(value);
+  else if (!strcmp(key, "reasons")) g->reasons = atoi(value);
+  else if (!strcmp(key, "profile")) g->profile = atoi(value);
+  else if (!strcmp(key, "cpus")) g->cpus = strtoull(value, NULL, 10);
   else if (!strcmp(key, "limit_mw")) g->limit_mw = (unsigned)atol(value);
   else if (!strcmp(key, "memory_mib")) g->memory_mib = strtoull(value, NULL, 10);
   else if (!strcmp(key, "live_since")) g->live_since = atof(value);
@@ -104,6 +131,8 @@ static void load(State *s) {
       Gpu *g = &s->gpu[s->count++];
       g->live_since = -1;
       g->major = 8;
+      g->counted_pct = 100;
+      g->smoothing = g->reasons = g->profile = -1;
     } else if (value) {
       set(s, s->count ? &s->gpu[s->count - 1] : NULL, line, value);
     }
@@ -216,7 +245,7 @@ int nvmlDeviceGetTotalEnergyConsumption(void *handle, u64 *out) {
   if (g->live_since >= 0) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    *out += (u64)(((double)now.tv_sec + now.tv_nsec * 1e-9 - g->live_since) * g->power_mw);
+    *out += (u64)(((double)now.tv_sec + now.tv_nsec * 1e-9 - g->live_since) * g->power_mw * g->counted_pct / 100);
   }
   return OK;
 }
@@ -224,6 +253,47 @@ int nvmlDeviceGetPowerUsage(void *handle, unsigned *out) {
   CARD;
   if (!g->power_mw) return NOT_SUPPORTED;
   *out = g->power_mw;
+  return OK;
+}
+int nvmlDeviceGetFieldValues(void *handle, int count, FieldValue *values) {
+  CARD;
+  if (g->no_fields) return FUNCTION_NOT_FOUND;
+  for (int i = 0; i < count; i++) {
+    FieldValue *v = &values[i];
+    int is_power = v->field == 185 || v->field == 186;
+    unsigned of_gpu = v->field == 185 ? g->average_mw : g->instant_mw;
+    unsigned mean = v->field == 185;
+    unsigned power[] = {of_gpu, mean ? g->module_mw : 0, mean ? g->hbm_mw : 0};
+    v->type = 1;
+    v->result = OK;
+    if (is_power && v->scope < 3 && power[v->scope]) v->value = power[v->scope];
+    else if (v->field == 251 && g->smoothing >= 0) v->value = (u64)g->smoothing;
+    else v->result = NOT_SUPPORTED;
+  }
+  return OK;
+}
+int nvmlDeviceGetClockInfo(void *handle, int clock, unsigned *out) {
+  CARD;
+  *out = clock == 1 ? g->sm_mhz : clock == 2 ? g->memory_mhz : 0;
+  return *out ? OK : NOT_SUPPORTED;
+}
+int nvmlDeviceGetCurrentClocksEventReasons(void *handle, u64 *out) {
+  CARD;
+  *out = (u64)g->reasons;
+  return g->reasons < 0 ? NOT_SUPPORTED : OK;
+}
+int nvmlDeviceWorkloadPowerProfileGetCurrentProfiles(void *handle, Profiles *out) {
+  CARD;
+  if (g->profile < 0) return NOT_SUPPORTED;
+  memset(out->enforced, 0, sizeof out->enforced);
+  out->enforced[g->profile / 32] = 1u << g->profile % 32;
+  return OK;
+}
+int nvmlDeviceGetCpuAffinity(void *handle, unsigned size, unsigned long *out) {
+  CARD;
+  if (!g->cpus) return NOT_SUPPORTED;
+  memset(out, 0, size * sizeof *out);
+  out[0] = g->cpus;
   return OK;
 }
 int nvmlDeviceGetPowerManagementLimit(void *handle, unsigned *out) {

@@ -112,6 +112,25 @@ def test_in_process_scope_the_package_is_split_and_the_gpus_are_the_visible_ones
     assert meters["cpu:0"].read().value == pytest.approx(25.0)
 
 
+@pytest.mark.parametrize("scope", ["process", "machine"])
+def test_beside_a_module_neither_processor_nor_memory_is_counted(
+    run_discovery, powercap, nvml_here, scope
+):
+    powercap.server()
+    nvml_here.write_state(A100 | {"name": "NVIDIA GH200 480GB"})
+    discovery = run_discovery(scope)
+    assert list(by_domain(discovery)) == ["module:0"]
+    assert not discovery.lacking
+
+
+@pytest.mark.parametrize("scope", ["process", "machine"])
+def test_beside_the_gpu_of_a_superchip_they_are(run_discovery, powercap, nvml_here, scope):
+    powercap.server()
+    nvml_here.write_state(A100 | {"name": "NVIDIA GH200 480GB", "instant_mw": 300_000})
+    expected = ["cpu:0", "cpu:1", "dram:0", "dram:1", "gpu:0"]
+    assert sorted(by_domain(run_discovery(scope))) == expected
+
+
 def test_every_gap_is_named_with_its_reason(run_discovery, powercap):
     powercap.zone("intel-rapl:0", "package-0")
     discovery = run_discovery("machine")

@@ -83,7 +83,7 @@ def test_every_way_of_being_lost_is_one_line_with_a_remedy(nvml_here, clock, err
 
 
 def test_a_counter_that_is_reset(nvml_here, clock):
-    nvml_here.write_state(A100)
+    nvml_here.write_state(A100 | {"power_mw": 100_000})
     (meter,) = find_nvml(clock, env={}).meters
     for step in (1_100_000, 1_200_000):
         clock.now += 1.0

@@ -1,3 +1,6 @@
+from dataclasses import replace
+from typing import ClassVar
+
 import numpy as np
 import pytest
 
@@ -454,3 +457,80 @@ def test_a_counter_that_stood_still_is_unknown_not_0(clock):
     assert [d.source.domain for d in summary.domains] == ["cpu:0"]
     assert summary.total.reason == "without gpu:0"
     assert any(text.startswith("gpu:0: ") for text in summary.warnings)
+
+
+@pytest.mark.parametrize("provenance", [Provenance.MODELLED, Provenance.ASSUMED])
+def test_a_recorder_that_stood_still_leaves_a_gap_in_what_is_modelled(clock, provenance):
+    modelled = replace(source("cpu:0"), provenance=provenance)
+    meters = [
+        FunctionMeter(clock, lambda t: 20.0 * t, modelled),
+        FunctionMeter(clock, lambda t: 100.0 * t),
+        FunctionMeter(clock, lambda t: 5.0, source("dram:0", ReadingKind.POWER)),
+    ]
+    recorder, sink, _ = record(clock, meters)
+    advance(recorder, clock, 3)
+    clock.now += 10
+    advance(recorder, clock, 3)
+    recorder.stop(Status.FINISHED, 0)
+    recording = sink.recording()
+    gaps = {g.domain: (g.start_s, g.end_s) for g in recording.gaps}
+    # A counter that measures has gone on counting.
+    assert gaps == {
+        "cpu:0": (pytest.approx(3.0), pytest.approx(13.1)),
+        "dram:0": (pytest.approx(3.0), pytest.approx(13.1)),
+    }
+    cpu, gpu, dram = summarize(recording).domains
+    assert (cpu.energy.value, gpu.energy.value) == pytest.approx((320.0, 1600.0), rel=0.01)
+    assert dram.energy.value == pytest.approx(30.0, rel=0.05)
+    # What the model did not see may have cost as much again.
+    assert cpu.energy.high > 320 * 1.2 + 190
+
+
+@pytest.mark.parametrize("silence_s", [0.5, 2.9])
+def test_a_short_delay_is_no_gap_of_what_is_modelled(clock, silence_s):
+    modelled = replace(source("cpu:0"), provenance=Provenance.MODELLED)
+    recorder, sink, _ = record(clock, [FunctionMeter(clock, lambda t: 20.0 * t, modelled)])
+    advance(recorder, clock, 3)
+    clock.now += silence_s
+    advance(recorder, clock, 3)
+    recorder.stop(Status.FINISHED, 0)
+    assert sink.recording().gaps == []
+
+
+def test_a_slow_model_is_silent_without_a_gap(clock):
+    cpu = {"s": 0.0}
+
+    def joules(t):
+        cpu["s"] += 0.023
+        return 20.0 * t
+
+    modelled = replace(source("cpu:0"), provenance=Provenance.MODELLED)
+    meter = FunctionMeter(clock, joules, modelled)
+    sampler = Sampler([meter], clock, 0.1, cpu_clock=lambda: cpu["s"])
+    for _ in range(600):
+        sampler.tick()
+        clock.now += 0.1
+    assert 10 < meter.reads < 20
+    assert sampler.gaps == []
+
+
+def test_a_warning_of_a_meter_is_kept_from_its_time_on(clock):
+    class Doubted(FunctionMeter):
+        texts: ClassVar = []
+
+        def warning(self):
+            return self.texts.pop() if self.texts else None
+
+    meter = Doubted(clock, lambda t: 100.0 * t)
+    recorder, sink, _ = record(clock, [meter])
+    advance(recorder, clock, 5)
+    Doubted.texts.append("its counter is not believed")
+    advance(recorder, clock, 5)
+    recorder.stop(Status.FINISHED, 0)
+    (gap,) = sink.recording().gaps
+    assert gap.start_s == gap.end_s == pytest.approx(5.1)
+    summary = summarize(sink.recording())
+    assert "its counter is not believed" in summary.warnings[0]
+    assert (summary.total.provenance, summary.total.reason) == (Provenance.MEASURED, None)
+    assert summary.domains[0].energy.high == pytest.approx(1200, rel=0.01)
+    assert summary.domains[0].measured_s == pytest.approx(10.0)

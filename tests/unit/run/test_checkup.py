@@ -7,10 +7,12 @@ import pytest
 from fakes.recordings import source
 from joulecast.errors import MeterLostError
 from joulecast.meters.base import Meter, Reading, Unavailable
+from joulecast.recording.baseline import watch
+from joulecast.recording.model import Samples
 from joulecast.reports.documents import document_of
 from joulecast.reports.terminal.render import to_text
 from joulecast.run.checkup import Checkup, power_now, total_power
-from joulecast.run.doctor import MAX_WATCH_S, MIN_WATCH_S, watch, watch_s
+from joulecast.run.doctor import MAX_WATCH_S, MIN_WATCH_S, watch_s
 
 
 class Steady(Meter):
@@ -32,9 +34,10 @@ def checkup(*meters, clock, unavailable=()):
     def sleep(seconds):
         clock.now += seconds
 
-    warnings = []
-    readings = watch(meters, watch_s(meters), clock, sleep, warnings)
-    domains = [power_now(m.source, r) for m, r in zip(meters, readings, strict=True)]
+    sampler = watch(meters, watch_s(meters), clock, sleep)
+    samples, gaps = sampler.take(), sampler.take_gaps()
+    domains = [power_now(m.source, samples.get(m.source.domain, Samples.empty())) for m in meters]
+    warnings = [f"{gap.domain}: {gap.reason}" for gap in gaps]
     power = total_power(domains)
     return Checkup("machine", 1.0, power, domains, list(unavailable), [], warnings, {})
 
@@ -62,7 +65,7 @@ def test_slow_meters_are_read_for_longer(clock):
     assert watch_s([Steady(source("gpu:0"), clock, 1)]) == MIN_WATCH_S
     assert watch_s([Steady(source("gpu:0", update_period_s=0.5), clock, 1)]) == 2.5
     assert watch_s([Steady(source("gpu:0", update_period_s=60.0), clock, 1)]) == MAX_WATCH_S
-    assert watch_s([]) == 0
+    assert watch_s([]) == MIN_WATCH_S
 
 
 REMEDY = "sudo chmod a+r /sys/class/powercap/*/energy_uj"

@@ -19,12 +19,9 @@ _KFD = "sys/class/kfd/kfd/topology/nodes"
 
 def detect_amd(tree: Tree, env: Mapping[str, str], notes: list[str]) -> GpuReport:
     """AMD GPUs in the order of their PCI addresses."""
-    cards = [name for name in tree.names(_DRM) if re.fullmatch(r"card\d+", name)]
-    folders = [f"{_DRM}/{card}/device" for card in cards]
-    folders = [folder for folder in folders if tree.text(f"{folder}/vendor") == _AMD]
-    if not folders:
+    detected = [_gpu(tree, folder) for folder in card_folders(tree)]
+    if not detected:
         return GpuReport()
-    detected = sorted((_gpu(tree, folder) for folder in folders), key=lambda gpu: gpu.pci_bus or "")
     names = _amdsmi_names(notes) if tree.live else {}
     visible = visible_amd_gpus(env, [gpu.uuid or "" for gpu in detected])
     gpus = tuple(
@@ -41,6 +38,19 @@ def detect_amd(tree: Tree, env: Mapping[str, str], notes: list[str]) -> GpuRepor
     return GpuReport(gpus, visible.restricted_by, driver=tree.text("sys/module/amdgpu/version"))
 
 
+def card_folders(tree: Tree) -> list[str]:
+    """The folders of the cards in sysfs, in the order of their PCI addresses."""
+    cards = [name for name in tree.names(_DRM) if re.fullmatch(r"card\d+", name)]
+    folders = [f"{_DRM}/{card}/device" for card in cards]
+    amd = [folder for folder in folders if tree.text(f"{folder}/vendor") == _AMD]
+    return sorted(amd, key=lambda folder: _pci_address(tree, folder) or "")
+
+
+def _pci_address(tree: Tree, folder: str) -> str | None:
+    bus = re.search(r"^PCI_SLOT_NAME=(\S+)", tree.text(f"{folder}/uevent") or "", re.MULTILINE)
+    return bus[1].lower() if bus else None
+
+
 def _note_unknown(gpu: DetectedGpu, notes: list[str]) -> None:
     if gpu.name is None:
         notes.append(f"gpu (amd): the card at {gpu.pci_bus} has no name: install amdsmi")
@@ -49,10 +59,9 @@ def _note_unknown(gpu: DetectedGpu, notes: list[str]) -> None:
 
 
 def _gpu(tree: Tree, folder: str) -> DetectedGpu:
-    bus = re.search(r"^PCI_SLOT_NAME=(\S+)", tree.text(f"{folder}/uevent") or "", re.MULTILINE)
     unique_id = tree.text(f"{folder}/unique_id")
     limits = _power_limits(tree, folder)
-    address = bus[1].lower() if bus else None
+    address = _pci_address(tree, folder)
     return DetectedGpu(
         index=0,
         vendor="AMD",

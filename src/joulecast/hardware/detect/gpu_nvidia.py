@@ -12,7 +12,7 @@ from .visible_devices import index_order_note, visible_gpus
 
 def detect_nvidia(tree: Tree, env: Mapping[str, str], notes: list[str]) -> GpuReport:
     """NVIDIA GPUs in the order of NVML; unknown values are None, with a reason in `notes`."""
-    report = _from_nvml(notes) if tree.live else None
+    report = detect_with_nvml(notes) if tree.live else None
     if report is None:
         report = _from_kernel_module(tree)
     if not report.gpus:
@@ -28,8 +28,8 @@ def detect_nvidia(tree: Tree, env: Mapping[str, str], notes: list[str]) -> GpuRe
     return replace(report, gpus=gpus, restricted_by=visible.restricted_by)
 
 
-def _from_nvml(notes: list[str]) -> GpuReport | None:
-    """None where NVML does not start."""
+def detect_with_nvml(notes: list[str]) -> GpuReport | None:
+    """The GPUs of the driver, also those that do not answer; None where NVML does not start."""
     import pynvml
 
     try:

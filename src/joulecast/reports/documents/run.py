@@ -26,7 +26,7 @@ from ..words.common import (
     when,
 )
 from ..words.environment import brief
-from ..words.gauges import gauge_rows
+from ..words.gauges import gauge_rows, throttled_text
 from ..words.spans import Elided, ends, group_spans
 from .model import (
     Block,
@@ -135,6 +135,8 @@ def _energy(summary: Summary) -> list[Block]:
         wall = summary.wall
         text = f"  at the wall, {range_text(wall)}  "
         lines.append((Styled(lead(wall), "strong"), text, provenance(wall.provenance)))
+    if throttled := throttled_text(summary.gauges):
+        lines.append((Styled("throttled", "warning"), f"  {throttled}"))
     each = epoch_estimate(summary.epochs)
     if each:
         planned = summary.recording.header.planned_epochs

@@ -1,8 +1,9 @@
-"""The chart of the gauges: one panel each for utilization, temperature and memory.
+"""The chart of the gauges: one panel each for utilization, clock, temperature and memory.
 
 A plain plotly figure, like those of `figures`.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,8 @@ from .downsample import MAX_POINTS
 from .figures import Figure, chart, escape, rounded, scatter, time_axis, time_unit, unit_of
 from .palette import domain_colors
 
-_PANELS = (("%", "utilization"), ("°C", "temperature"), ("B", "memory"))
+_PANELS = (("%", "utilization"), ("Hz", "clock"), ("°C", "temperature"), ("B", "memory"))
+_DRAWN = re.compile(r"(.*/)?(utilization_pct|sm_clock_hz|temperature_c|(device_)?memory_bytes)")
 _PANEL_PX = 130
 _HOST = "host memory"
 # A line is interrupted where nothing was read for so many update periods.
@@ -39,7 +41,8 @@ class _Line:
 
 def gauge_figure(recording: Recording, duration_s: float) -> Figure | None:
     """The gauges over the time of the run; None where there is nothing to draw."""
-    lines = [_Line(track, *series(track, duration_s)) for track in tracks(recording)]
+    drawn = [t for t in tracks(recording) if _DRAWN.fullmatch(t.source.domain)]
+    lines = [_Line(track, *series(track, duration_s)) for track in drawn]
     lines = [line for line in lines if len(line.t_s) > 1]
     units = {line.track.source.unit for line in lines}
     panels = [(unit, title) for unit, title in _PANELS if unit in units]
@@ -55,7 +58,7 @@ def gauge_figure(recording: Recording, duration_s: float) -> Figure | None:
     for i, (unit, title) in enumerate(panels):
         of_panel = [line for line in lines if line.track.source.unit == unit]
         peak = max(float(np.nanmax(line.values)) for line in of_panel)
-        factor, shown_unit = unit_of(peak, unit) if unit == "B" else (1.0, unit)
+        factor, shown_unit = unit_of(peak, unit) if unit in ("B", "Hz") else (1.0, unit)
         layout[f"yaxis{_number(i)}"] = {
             "title": {"text": f"{title} ({shown_unit})"},
             "zeroline": False,

@@ -15,7 +15,7 @@ from ..documents.model import Plot
 from ..documents.power import power_section
 from ..words import common as words
 from ..words.environment import environment_rows
-from ..words.gauges import gauge_rows
+from ..words.gauges import gauge_rows, throttled_text
 from ..words.spans import ends, group_spans
 from . import page_parts
 from .figures import MAX_METRICS, Figure, domain_figure, epoch_figure, metric_figure, power_figure
@@ -52,6 +52,7 @@ def render_html(
         started_iso=datetime.fromtimestamp(recording.header.started_at, UTC).isoformat(),
         power=words.mean_power(summary),
         gauges=gauge_rows(summary.gauges),
+        throttled=throttled_text(summary.gauges),
         epochs=ends(summary.epochs, MAX_ROWS),
         epoch_metrics=_epoch_metrics(summary),
         groups=ends(group_spans(summary), MAX_ROWS),

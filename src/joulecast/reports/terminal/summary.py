@@ -7,6 +7,7 @@ from collections.abc import Collection
 from ...recording.summary import DomainEnergy, Summary
 from ...units import add_independent, format_duration, format_quantity, one_line
 from ..words.common import counted, epoch_estimate, outside_text, provenance_text, status_text
+from ..words.gauges import throttled_text
 
 MAX_DOMAINS = 3
 
@@ -18,7 +19,7 @@ def summary_lines(
     ledger: str | None = None,
     epochs_from: str | None = None,
 ) -> list[str]:
-    """Two to ten plain lines: total, domains, epochs, first warning, and what to type next.
+    """Two to eleven plain lines: total, domains, epochs, throttling, a warning, what to type next.
 
     Args:
         summary: of the run.
@@ -45,6 +46,8 @@ def summary_lines(
         lines.append(f"  above idle: {summary.above_idle}")
     if summary.wall is not None:
         lines.append(f"  at the wall: {summary.wall} {summary.wall.provenance}")
+    if throttled := throttled_text(summary.gauges):
+        lines.append(f"  throttled: {throttled}")
     warnings = [warning for warning in summary.warnings if warning not in messages]
     if warnings:
         more = f" (and {len(warnings) - 1} more)" if len(warnings) > 1 else ""

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 from ...recording.gauge_summary import GaugeSummary
 from ...units import format_quantity
+from .common import percent
 
 UNKNOWN = "unknown"
+_THROTTLED = "throttled_by_"
 
 
 def gauge_text(value: float | None, unit: str) -> str:
@@ -16,6 +18,8 @@ def gauge_text(value: float | None, unit: str) -> str:
         return f"{value:.0f} %" if value >= 10 or value == 0 else f"{value:.1f} %"
     if unit == "°C":
         return f"{value:.0f} °C"
+    if not unit:
+        return f"{value:.0f}"
     return format_quantity(value, unit)
 
 
@@ -27,8 +31,30 @@ def label(name: str) -> tuple[str, str]:
         "memory_bytes": "memory",
         "device_memory_bytes": "memory of all on it",
         "temperature_c": "temperature",
+        "sm_clock_hz": "clock",
+        "memory_clock_hz": "memory clock",
+        "memory_power_w": "memory power",
+        "power_smoothing_pct": "power smoothing",
+        "power_profile": "power profile",
     }
-    return device or "host", words.get(what, what)
+    throttled = what.removesuffix("_pct").replace("_", " ")
+    return device or "host", words.get(what, throttled if _THROTTLED in what else what)
+
+
+def throttled_text(gauges: Sequence[GaugeSummary]) -> str:
+    """For how much of the run which device was throttled, and why; empty where none was.
+
+    `gpu:0 by power 93 %, by heat 4 % of the run`.
+    """
+    devices: dict[str, list[str]] = {}
+    for g in gauges:
+        device, what = label(g.name)
+        if _THROTTLED in g.name and g.mean:
+            devices.setdefault(device, []).append(
+                f"{what.removeprefix('throttled ')} {percent(g.mean / 100)}"
+            )
+    texts = [f"{device} {', '.join(reasons)}" for device, reasons in devices.items()]
+    return f"{'; '.join(texts)} of the run" if texts else ""
 
 
 def gauge_rows(gauges: Sequence[GaugeSummary]) -> list[tuple[str, list[str], str]]:
@@ -42,4 +68,6 @@ def gauge_rows(gauges: Sequence[GaugeSummary]) -> list[tuple[str, list[str], str
             "; ".join(filter(None, (g.source if g.mean is not None else "", g.reason))),
         )
         for g in gauges
+        # One that was never throttled is not worth a row.
+        if not (_THROTTLED in g.name and g.max == 0)
     ]

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fakes.gauges import gauge_source, put, with_gauges
+from fakes.gauges import gauge_samples, gauge_source, put, with_gauges
 from fakes.recordings import training
-from joulecast.meters.base import Reading, ReadingKind
+from joulecast.meters.base import ReadingKind
 from joulecast.recording.gauge_summary import tracks
 from joulecast.recording.summary import summarize
 from joulecast.reports.documents.run import summary_document
@@ -33,6 +33,9 @@ def shown(recording, width=110):
         (1534.0, "%", "1534 %"),
         (61.4, "°C", "61 °C"),
         (31e9, "B", "31.0 GB"),
+        (1.98e9, "Hz", "1.98 GHz"),
+        (61.5, "W", "61.5 W"),
+        (20.0, "", "20"),
         (None, "B", "unknown"),
     ],
 )
@@ -80,6 +83,18 @@ def test_a_panel_for_each_unit():
     assert sum(trace["showlegend"] for trace in figure["data"]) == 3  # gpu:0, cpu, host memory
 
 
+def test_a_clock_has_a_panel_and_what_was_throttled_has_none():
+    recording = with_gauges(training(), gpus=1)
+    t = np.arange(0.0, recording.duration_s, 1.0)
+    put(recording, "gpu:0/sm_clock_hz", t, 0 * t + 1.98e9, unit="Hz")
+    put(recording, "gpu:0/throttled_by_heat_pct", t, 0 * t + 100.0, unit="%")
+    figure = gauge_figure(recording, recording.duration_s)
+    axes = {name: axis for name, axis in figure["layout"].items() if name.startswith("yaxis")}
+    assert "clock (GHz)" in [axis["title"]["text"] for axis in axes.values()]
+    assert len(axes) == 4
+    assert len(figure["data"]) == 6
+
+
 def test_nothing_to_draw():
     assert gauge_figure(training(), 100.0) is None
     recording = training()
@@ -119,16 +134,16 @@ def test_a_row_shows_readings_or_the_reason():
     assert rows["host memory"][1] == "a test"
 
 
-def reading(t_s, value):
-    return Reading(t_s, value, value, value, 0.0)
+def read(*readings):
+    return gauge_samples(*np.array(readings, float).reshape(-1, 2).T)
 
 
 def test_the_last_reading_of_a_gauge():
     counts = gauge_source("cpu/utilization_pct", kind=ReadingKind.COUNTER)
-    assert gauge_now(counts, [reading(5, 10), reading(7, 310)]).value == 150
-    assert gauge_now(counts, [reading(5, 10)]).reason
-    assert gauge_now(gauge_source(), [reading(5, 60), reading(6, 61)]).value == 61
-    assert gauge_now(gauge_source(), []).value is None
-    denied = gauge_now(gauge_source(reason="denied"), [])
+    assert gauge_now(counts, read((5, 10), (7, 310))).value == 150
+    assert gauge_now(counts, read((5, 10))).reason
+    assert gauge_now(gauge_source(), read((5, 60), (6, 61))).value == 61
+    assert gauge_now(gauge_source(), read()).value is None
+    denied = gauge_now(gauge_source(reason="denied"), read())
     assert denied.reason == "denied"
     assert denied.value is None

@@ -6,6 +6,8 @@ from ..forecasting.online.period import Period, PeriodCount, find_period
 from ..recording.epochs import RunPosition
 from ..units import Estimate
 
+# The count of these positions: those read from the output start afresh.
+BEFORE_OUTPUT = -1
 # Time between two searches for a period.
 _SEARCH_S = 5.0
 # Readings kept; of more, every second one is dropped.
@@ -49,7 +51,13 @@ class PowerProgress:
         if not self._begun:
             self._begun = True
             start_s, before = next(r for r in self._readings if r[0] >= period.start_s)
-            positions.append(RunPosition(0.0, self._planned, start_s, before, source=self.source))
+            positions.append(
+                RunPosition(
+                    0.0, self._planned, start_s, before, source=self.source, count=BEFORE_OUTPUT
+                )
+            )
         done = min(float(self._planned), self._count.update(period, t_s))
-        positions.append(RunPosition(done, self._planned, t_s, energy, source=self.source))
+        positions.append(
+            RunPosition(done, self._planned, t_s, energy, source=self.source, count=BEFORE_OUTPUT)
+        )
         return positions

@@ -216,11 +216,10 @@ class RunEstimator:
 
 
 def _starts_again(position: RunPosition, last: RunPosition) -> bool:
-    """Whether progress fell back, comes from another source, or counts epochs instead of parts."""
+    """Whether progress fell back, is another count, or counts epochs instead of parts."""
     in_parts = last.planned == 1.0 and 0 < last.done < 1
     other_unit = in_parts and position.planned != 1.0
-    other_count = (position.source, position.count) != (last.source, last.count)
-    return position.done < last.done or other_count or other_unit
+    return position.done < last.done or position.count != last.count or other_unit
 
 
 def _between(last: RunPosition | None, position: RunPosition) -> Work:

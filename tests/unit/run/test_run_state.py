@@ -173,7 +173,7 @@ def test_another_forecaster_is_given_the_work_so_far():
 
 def test_progress_from_another_source_is_a_new_count():
     estimator, made = estimator_of()
-    estimator.update(place(0, 1, 10))
+    estimator.update(RunPosition(0, 10, 1, joules(10), source="its power", count=-1))
     estimator.update(RunPosition(3, 10, 2, joules(20), source="tqdm's bar"))
     assert len(made) == 2 and estimator.state(2, joules(20)).source == "tqdm's bar"
 

@@ -13,6 +13,7 @@ _PRINT_THE_LAST = {"lightning", "rich"}
 _MAX_KEPT = 64
 # Fraction of an epoch: lines further apart are printed along the epoch, not at its end.
 _REPEATED = 0.2
+_FULL = 0.8
 # Fraction of an epoch: a first line earlier than this after the start heads an epoch.
 _EARLY = 0.3
 
@@ -47,7 +48,7 @@ class EpochSeries(Generic[T]):
         # Epochs before this run, which was resumed.
         self.before = 0.0
         # Whether steps are printed with the numbers.
-        self._has_steps = False
+        self.has_steps = False
         # Steps of the last epoch, where their number is not printed, and those of this one so far.
         self._length = self._steps = 0.0
         # Whether it is clear where the numbers start.
@@ -73,7 +74,7 @@ class EpochSeries(Generic[T]):
             return self.printed
         if self._last >= self.printed or self._tool in _PRINT_THE_LAST:
             return self.printed + 1
-        if self._has_steps:
+        if self.has_steps:
             return self.printed
         return self.printed + int(_roundness(self.printed + 1) > _roundness(self.printed))
 
@@ -107,7 +108,7 @@ class EpochSeries(Generic[T]):
             return []
         if s.epochs is not None:
             self.printed = s.epochs
-        self._has_steps = self._has_steps or s.steps is not None
+        self.has_steps = self.has_steps or s.steps is not None
         new = number > self._last
         if self._first < 0:
             self._first = number
@@ -140,9 +141,8 @@ class EpochSeries(Generic[T]):
             else:
                 self._zero_based = zero_based
                 self.before = first if counts or zero_based else first - 1
-        elif self._has_steps and s.moment is Moment.WITHIN and within(s) < 1 - _REPEATED:
-            # Where steps are printed, every epoch is: the run was resumed. A program that buffers
-            # its output may print nothing but the end of its last bar.
+        elif _is_printed_each_epoch(s):
+            # The run was resumed.
             self._zero_based, self.known = zero_based, True
             self.before = first if zero_based else first - 1
 
@@ -189,6 +189,15 @@ def _follows(earlier: Sighting, later: Sighting) -> bool | None:
     assert later.epoch is not None
     a, b = earlier.epoch + within(earlier), later.epoch + within(later)
     return None if a == b else b > a
+
+
+def _is_printed_each_epoch(s: Sighting) -> bool:
+    """Whether a line is a header "Epoch 3/6", or shows steps.
+
+    A program that buffers its output may print nothing but the end of its last bar.
+    """
+    header = s.moment is Moment.START and s.epochs is not None
+    return header or (s.moment is Moment.WITHIN and s.steps is not None and within(s) < _FULL)
 
 
 def _roundness(number: int) -> int:

@@ -217,8 +217,11 @@ def _epoch_line(form: Format, fields: Fields, before: str, after: str) -> Sighti
     if not _reports_progress(fields, before, after):
         return NOTHING
     steps = _STEP.match(after)
-    if steps is not None and 0 < float(steps["steps"]) >= float(steps["step"]):
+    if steps is not None:
         step, total = float(steps["step"]), float(steps["steps"])
+        if step > total > 0:
+            # mmengine's `Epoch(train) [1][20/16]` of a run by iterations: it counts no epochs.
+            return replace(s, epoch=None, step=step)
         return replace(s, step=step, steps=total, over=step == total)
     moment = _moment(before, after, bool(s.metrics))
     return replace(s, form=f"{s.form} {moment}", moment=moment)

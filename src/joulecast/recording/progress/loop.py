@@ -1,5 +1,6 @@
 """One counter of steps that is printed without an epoch: a bar, `step 100/5000`, a percentage."""
 
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from .sighting import Moment, Sighting, within
@@ -11,7 +12,7 @@ _FULL = 0.9
 _MAX_KEPT = 64
 # Fraction at the first print from which a run may have been resumed.
 _LATE = 0.05
-# Of the steps between two prints: a longer first jump was done before this run.
+# Times as fast as the steps that follow: a first jump that was done before this run.
 _JUMP = 4
 # Bars of these are drawn before their first step.
 _DRAWN_FIRST = {"tqdm", "rich", "lightning"}
@@ -20,7 +21,8 @@ _DRAWN_FIRST = {"tqdm", "rich", "lightning"}
 class Loop(Generic[T]):
     """How often and how far a counter has run. A place is (rounds done with a fraction, stamp)."""
 
-    def __init__(self, *, headed: bool) -> None:
+    def __init__(self, clock: Callable[[T], float] | None, *, headed: bool) -> None:
+        self._clock = clock
         # Whether an epoch had been announced when it was first printed.
         self.headed = headed
         # Rounds that have ended.
@@ -75,7 +77,7 @@ class Loop(Generic[T]):
         first = self._first
         first.append(self.trail[-1])
         late = max(1.01 / s.steps if s.steps else 0.01, _LATE)
-        before = 0.0 if s.over else _resumed([p for p, _ in first], late, s.tool in _DRAWN_FIRST)
+        before = 0.0 if s.over else self._resumed(first, late, s.tool in _DRAWN_FIRST)
         shown, self._shown = self._shown, int(first[0][0] <= late)
         if before is None:
             return first[shown : self._shown]
@@ -100,21 +102,27 @@ class Loop(Generic[T]):
         self._old = self.fraction > 0 and not self.crosses
         self.turned, self.reached = self.fraction, 0.0
 
+    def _resumed(
+        self, first: list[tuple[float, T]], late: float, drawn_first: bool
+    ) -> float | None:
+        """The fraction that was done before this run, by the first prints; None: not clear yet."""
+        start = first[0][0]
+        # Nothing but its end was printed.
+        if start >= _FULL:
+            return 0.0
+        if start > late and drawn_first:
+            return start
+        if len(first) == 1:
+            return None
+        step = first[1][0] - start
+        if start > late:
+            return start - step if start > _JUMP * step else 0.0
+        if step <= late:
+            return 0.0
+        if len(first) == 2:
+            return None
+        return first[1][0] if self._speed(*first[:2]) > _JUMP * self._speed(*first[1:]) else 0.0
 
-def _resumed(parts: list[float], late: float, drawn_first: bool) -> float | None:
-    """The fraction that was done before this run, by the first prints; None: not clear yet."""
-    # Nothing but its end was printed.
-    if parts[0] >= _FULL:
-        return 0.0
-    if parts[0] > late and drawn_first:
-        return parts[0]
-    if len(parts) == 1:
-        return None
-    step = parts[1] - parts[0]
-    if parts[0] > late:
-        return parts[0] - step if parts[0] > _JUMP * step else 0.0
-    if step <= late:
-        return 0.0
-    if len(parts) == 2:
-        return None
-    return parts[1] if step > _JUMP * (parts[2] - parts[1]) else 0.0
+    def _speed(self, a: tuple[float, T], b: tuple[float, T]) -> float:
+        took = 1.0 if self._clock is None else self._clock(b[1]) - self._clock(a[1])
+        return (b[0] - a[0]) / max(took, 1e-3)

@@ -176,6 +176,10 @@ class ProgressTracker(Generic[T]):
             self._see_phase(stamp)
         elif s.epoch is not None:
             self._see_epoch(s, stamp)
+        elif s.form == self._lead:
+            # Its steps exceed its epoch, so that it counts no epochs.
+            self._start_count()
+            self._lead = self._tool = None
         elif s.fraction is not None or (s := self._with_steps(s)).steps is not None:
             self._see_loop(s, stamp)
         self._note_metrics(s)
@@ -291,7 +295,7 @@ class ProgressTracker(Generic[T]):
         key = (s.form, s.steps)
         if not _has_room(self._loops, key):
             return
-        loop = self._loops.setdefault(key, Loop(headed=self._lead is not None))
+        loop = self._loops.setdefault(key, Loop(self._clock, headed=self._lead is not None))
         rounds, places = loop.rounds, loop.take(s, stamp)
         again = loop.rounds > rounds and self._given != 1
         counts = self._counts_epochs(s)
@@ -300,7 +304,8 @@ class ProgressTracker(Generic[T]):
             counted = Sighting(s.tool, s.form, Moment.COUNT, s.step, steps, metrics=s.metrics)
             self._see_epoch(counted, stamp)
         elif self._lead is not None and not counts:
-            self._see_inner(key, s, places)
+            if not self._series[self._lead].has_steps:
+                self._see_inner(key, s, places)
         elif key == self._rounds:
             self._move_rounds(places)
         elif self._rounds is None:
@@ -336,10 +341,12 @@ class ProgressTracker(Generic[T]):
         if across is None:
             return
         base = max(floor(self._at + _TINY), 0)
+        before = 0.0 if self._loops[key].before else self._before
         for place, stamp in places:
             part = place - max(ceil(place) - 1, 0)
             if across:
-                part = min(max(part * (self._total or 0.0) - base, 0.0), ALMOST)
+                epochs = (self._total or 0.0) - before
+                part = min(max(before + part * epochs - base, 0.0), ALMOST)
             ends = s.moment is Moment.END
             self._move(base + (part if ends else min(part, ALMOST)), stamp, over=ends)
 
@@ -352,7 +359,7 @@ class ProgressTracker(Generic[T]):
         loop = self._loops[key]
         if loop.rounds or loop.crosses or self._at >= 1 + self._before or s.tool == "keras":
             return loop.crosses and not loop.rounds
-        divides = _divides(s.steps, self._total)
+        divides = _divides(s.steps, self._total if loop.before else self.planned)
         if not loop.headed:
             return True if divides else None
         # Lines are printed after the first steps, whichever they count.

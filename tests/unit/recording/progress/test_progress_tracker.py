@@ -499,3 +499,35 @@ def test_announced_totals_are_those_of_lines_without_one():
         (0, "Overriding: max_iters = 200"), *((n, f"iter {n}: loss 2.1") for n in range(0, 201, 10))
     )
     assert {p.stamp: p.done for p in positions}[100] == pytest.approx(0.5)
+
+
+def test_steps_beyond_those_of_an_epoch_show_that_there_are_none():
+    lines = [(n, f"Epoch(train) [1][{n}/16] loss: 1") for n in range(5, 96, 5)]
+    _, tracker = run(*lines)
+    assert (tracker.source, tracker.finish(100)) == (None, [])
+    assert run(*lines[:3])[1].source is not None
+
+
+def test_a_bar_inside_epochs_that_show_their_steps_is_a_phase():
+    lines = []
+    for k in range(2):
+        lines += [(10 * k + n, bar(n, 6, f"Epoch {k + 1}/2: "), n == 6) for n in range(7)]
+        lines += [(10 * k + 7, bar(1, 1), True)]
+    positions, _ = drawn(*lines)
+    assert {p.stamp: p.done for p in positions}[13] == pytest.approx(1.5)
+
+
+def test_a_bar_with_as_many_steps_as_epochs_inside_the_run_is_a_phase():
+    lines = []
+    for k in range(6):
+        lines += [(20 * k + n, bar(16 * k + n, 96), False) for n in range(17)]
+        lines += [(20 * k + 17, bar(n, 6), n == 6) for n in range(7)]
+    positions, tracker = drawn(*lines, planned=6)
+    assert tracker.restarts == 0
+    assert {p.stamp: p.done for p in positions}[28] == pytest.approx(1.5)
+
+
+def test_a_jump_is_known_by_its_speed():
+    lines = [(t, bar(n, 96), False) for t, n in [(2, 0), (2.1, 34), (4, 62), (5, 75)]]
+    positions, _ = drawn(*lines)
+    assert positions[-1].done / positions[-1].planned == pytest.approx((75 - 34) / (96 - 34))

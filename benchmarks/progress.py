@@ -21,6 +21,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import harness
+from harness import Figure
 from joulecast.meters.base import Meter, Reading, ReadingKind, Source, Uncertainty
 from joulecast.recording.epochs import RunPosition
 from joulecast.recording.memory import MemorySink
@@ -32,7 +34,6 @@ from joulecast.run.run_options import RunOptions
 from joulecast.units import Provenance
 
 DATA = Path(__file__).resolve().parent.parent / "tests" / "data" / "progress"
-SCHEMA = "joulecast/benchmark-progress/1"
 POWER_W, TICK_S = 100.0, 0.1
 PARTS = (0.1, 0.3, 0.6)
 # A recorded epoch is at its place where its ends lie within this part of an epoch of the true ones.
@@ -354,6 +355,24 @@ def scores(words: list[str]) -> Iterator[Score]:
             yield score(recorded, case, best)
 
 
+def figures(results: list[Score]) -> list[Figure]:
+    """What `make bench` prints."""
+    needed = [s for s in results if s.forecast_needed]
+    given = [s.forecasts[1] for s in needed if s.forecasts[1] is not None]
+    best = [s.best[1] for s in needed if s.best[1] is not None]
+    boundaries = [s.boundary for s in results if s.boundary is not None]
+    right = 100 * sum(s.right for s in results) / len(results)
+    met = 100 * sum(bool(s.forecast_met) for s in needed) / len(needed)
+    mean, median = statistics.mean, statistics.median
+    return [
+        Figure(f"epochs right, of {len(results)} readings of output", right, "%", at_least=100.0),
+        Figure("  error of their boundaries", 100 * mean(boundaries), "% of an epoch"),
+        Figure(f"forecast at 30 % of {len(needed)} runs met", met, "%", at_least=100.0),
+        Figure("  its median error", 100 * median(map(abs, given)), "%"),
+        Figure("  the same with the true progress", 100 * median(map(abs, best)), "%"),
+    ]
+
+
 # --- output -----------------------------------------------------------------------------------
 
 
@@ -362,7 +381,7 @@ def _percent(value: float | None) -> str:
 
 
 def show(results: list[Score]) -> None:
-    """Print the table and how many targets were met."""
+    """Print the table, and what is wrong."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -388,11 +407,6 @@ def show(results: list[Score]) -> None:
         )
     console = Console(width=None if sys.stdout.isatty() else 150)
     console.print(table)
-    needed = [s for s in results if s.forecast_needed]
-    print(f"epochs right: {sum(s.right for s in results)} of {len(results)}")
-    print(
-        f"forecast within its target: {sum(bool(s.forecast_met) for s in needed)} of {len(needed)}"
-    )
     for s in results:
         if s.fault:
             given = "" if s.epochs_given is None else f" --epochs {s.epochs_given}"
@@ -404,15 +418,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("words", nargs="*", help="only recordings whose names contain one of them")
     parser.add_argument("--failing", action="store_true", help="only rows that miss a target")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores here as well")
+    parser.add_argument("--quick", action="store_true", help="only tqdm's: to see that it works")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures here as well")
     args = parser.parse_args()
-    results = list(scores(args.words))
+    results = list(scores(["tqdm-4"] if args.quick else args.words))
+    summary = figures(results)
     if args.json:
-        document = {"schema": SCHEMA, "scores": [asdict(s) for s in results]}
-        args.json.write_text(json.dumps(document, indent=1) + "\n")
-    if args.failing:
-        results = [s for s in results if not s.right or s.forecast_met is False]
-    show(results)
+        document = {
+            "schema": harness.SCHEMA,
+            "benchmark": "progress",
+            "quick": args.quick,
+            "machine": harness.machine(),
+            "figures": [figure.to_json() for figure in summary],
+            "scores": [asdict(s) for s in results],
+        }
+        args.json.write_text(json.dumps(document, indent=2) + "\n")
+    show([s for s in results if not (args.failing and s.right and s.forecast_met is not False)])
+    print(harness.table(summary))
 
 
 if __name__ == "__main__":

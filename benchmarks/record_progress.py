@@ -125,6 +125,7 @@ RECORDINGS = (
     Recording("mmengine_runner", "iterations", "mmengine", STEPS_WITH_TOTAL),
     Recording("deepspeed_engine", "steps", "deepspeed", STEPS_ALONE),
     Recording("fastai_learner", "fit", "fastai", BOTH),
+    Recording("ignite_engine", "bars", "pytorch-ignite", NO_TOTAL),
     Recording("ultralytics_yolo", "validation", "ultralytics", BOTH),
     Recording("printed_formats", "timm", None, NO_TOTAL, source="timm 1.0's train.py"),
     Recording("printed_formats", "timm_resumed", None, NO_TOTAL, source="timm 1.0's train.py"),
@@ -338,7 +339,8 @@ def _thinned(rows: list[list[Any]]) -> list[list[Any]]:
 
 def _is_redraw(text: str) -> bool:
     """Whether a chunk draws a terminal's lines again and adds none."""
-    return text.startswith(("\r", "\x1b", "\b")) and "100%" not in text
+    over_old_lines = "\n" not in text or "\x1b[1A" in text
+    return over_old_lines and text.startswith(("\r", "\x1b", "\b")) and "100%" not in text
 
 
 def main() -> None:

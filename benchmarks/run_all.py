@@ -12,7 +12,7 @@ from pathlib import Path
 from harness import ROOT, SCHEMA, Figure, figure_from_json, log, machine, peer_python, table
 
 BENCHMARKS = (
-    *("startup", "overhead", "storage", "install_size", "cpu_model"),
+    *("startup", "overhead", "storage", "install_size", "cpu_model", "progress"),
     *("forecast", "early_stopping", "static", "rungs"),
 )
 

@@ -173,24 +173,6 @@ def megatron(done: int = 0) -> None:
         say("Evaluating iter 1/10")
 
 
-def deepspeed() -> None:
-    """A loop with DeepSpeed 0.19: `step=10, skipped=0, lr=[...]`, and what the engine times."""
-    day = "%Y-%m-%d %H:%M:%S"
-    with truth.run_of_steps():
-        for step in range(1, EPOCHS * STEPS + 1):
-            truth.step()
-            if step % 10 == 0:
-                say(
-                    f"[{clock(day)},123] [INFO] [logging.py:107:log_dist] [Rank 0] step={step}, "
-                    "skipped=0, lr=[0.001], mom=[(0.9, 0.999)]"
-                )
-                say(
-                    f"[{clock(day)},124] [INFO] [timer.py:264:stop] epoch=0/micro_step={step}/"
-                    f"global_step={step}, RunningAvgSamplesPerSec=155.51, CurrSamplesPerSec=153.9, "
-                    "MemAllocated=0.0GB, MaxMemAllocated=0.0GB"
-                )
-
-
 @contextmanager
 def kohya_head(steps: int) -> Iterator[None]:
     """What sd-scripts prints before its bar, and after it."""
@@ -325,11 +307,11 @@ def mnist() -> None:
 VARIANTS: dict[str, Callable[..., None]] = {
     function.__name__: function
     for function in (
-        *(timm, torchvision, detectron2, nanogpt, megatron, deepspeed, kohya, diffusers),
+        *(timm, torchvision, detectron2, nanogpt, megatron, kohya, diffusers),
         *(swin, imagenet, mnist),
     )
 }
-WITHOUT_EPOCHS = {"detectron2", "nanogpt", "megatron", "deepspeed"}
+WITHOUT_EPOCHS = {"detectron2", "nanogpt", "megatron"}
 
 if __name__ == "__main__":
     name, _, resumed = sys.argv[1].partition("_")

@@ -142,3 +142,12 @@ def test_gpu_collection_rehearsed_on_the_cpu(tmp_path: Path) -> None:
     assert len(document["epochs"]) == 2
     with path.with_suffix(".csv").open() as file:
         assert next(csv.reader(file)) == ["t_s", "power_w", "polled_power_w"]
+
+
+def test_progress(tmp_path: Path) -> None:
+    figures = figures_of("progress.py", tmp_path)
+    (right,) = [f for name, f in figures.items() if name.startswith("epochs right")]
+    assert right["at_least"] == 100 and 0 <= right["reached"] <= 100
+    scores = json.loads((tmp_path / "figures.json").read_text())["scores"]
+    assert {s["name"].split("-")[0] for s in scores} == {"tqdm"}
+    assert right["reached"] == pytest.approx(100 * sum(s["right"] for s in scores) / len(scores))

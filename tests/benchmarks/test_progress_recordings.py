@@ -13,7 +13,11 @@ ROOT = Path(__file__).resolve().parents[2]
 RECORDINGS = sorted((ROOT / "tests" / "data" / "progress").glob("*.jsonl"))
 
 # Recordings that are not read rightly yet: the beginning of a name, and what is wrong.
-FAILING = {"mmengine-0.10.7-iterations": "its iterations are one epoch"}
+FAILING = {
+    "accelerate-1.15.0-resumed-pipe": "two epochs: the bar is hardly redrawn after its jump",
+    "mmengine-0.10.7-iterations": "its iterations are one epoch",
+    "printed-formats-kohya-resumed": "a fifth epoch before the lines from epoch 3/6 on",
+}
 
 
 @pytest.fixture

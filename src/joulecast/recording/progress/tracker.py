@@ -176,7 +176,7 @@ class ProgressTracker(Generic[T]):
             self._see_phase(stamp)
         elif s.epoch is not None:
             self._see_epoch(s, stamp)
-        elif s.form == self._lead:
+        elif s.form == self._lead and s.steps is s.fraction is None:
             # Its steps exceed its epoch, so that it counts no epochs.
             self._start_count()
             self._lead = self._tool = None

@@ -24,7 +24,9 @@ T = TypeVar("T")
 # Of the energy counter and of power, as observed (20 to 100 ms by card): arXiv 2312.02741.
 PERIOD_S = 0.1
 _ORIGIN = "(NVML reference; Yang et al. 2023, arXiv 2312.02741)"
-COUNTER = Uncertainty(0.05, 0.05, f"±5 %, the board's power sensor {_ORIGIN}")
+# Each card has a gain and an offset of its own, which hold for all loads (the same paper): what
+# remains is assumed.
+COUNTER = Uncertainty(0.05, 0.05, f"±5 %, the board's power sensor {_ORIGIN}", own=0.02)
 POWER = Uncertainty(
     *(0.10, 0.10),
     "±10 % assumed: ±5 % of the sensor (NVML reference) and as much again because it is sampled"

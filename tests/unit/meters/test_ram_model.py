@@ -39,6 +39,8 @@ def test_the_source_is_assumed():
     assert source.provenance is Provenance.ASSUMED
     assert source.domain == "dram:0"
     assert source.device == "64 GB"
+    # Size and age are those of one machine in all readings; traffic is not.
+    assert 0 < source.uncertainty.own < source.uncertainty.low
 
 
 def test_asked_twice_in_one_tick():

@@ -91,3 +91,72 @@ def test_output_of_a_training_that_logs_epochs_is_not_read(clock):
         run.wait(1)
     assert len(run.ends().epochs) == 3
     assert run.places == []
+
+
+def bar(n, total, label=""):
+    return f"\r{label}{100 * n // total:3d}%|##  | {n}/{total} [00:01<00:02,  3.1it/s]"
+
+
+def test_validation_and_what_follows_the_last_bar_lie_outside_the_epochs(clock):
+    run = Run(clock)
+    run.wait(1)
+    for epoch in range(3):
+        for n in range(5):
+            run.prints(bar(n, 4, f"Train {epoch + 1}/3: ") + ("\n" if n == 4 else ""))
+            run.wait(0.5)
+        run.prints(bar(0, 2, "Validating: "))
+        run.wait(1)
+    run.wait(4)
+    summary = run.ends()
+    assert [e.span.index for e in summary.epochs] == [0, 1, 2]
+    assert [e.duration_s for e in summary.epochs] == pytest.approx([2] * 3, abs=0.21)
+    outside = summary.outside_epochs
+    parts = [outside.before.duration_s, outside.between.duration_s, outside.after.duration_s]
+    assert parts == pytest.approx([1, 3, 5.5], abs=0.3)
+    total = sum(e.energy.value for e in summary.epochs) + outside.energy.value
+    assert total == pytest.approx(summary.total.value)
+
+
+def test_epochs_of_a_bar_over_the_run_are_recorded_once_they_are_certain(clock):
+    run = Run(clock, planned=4)
+    for n in range(41):
+        run.prints(bar(n, 40, "steps: ") + ("\n" if n == 40 else ""))
+        run.wait(0.1)
+    assert not [p for p in run.places if p.epoch]
+    run.wait(2)
+    epochs = run.ends().epochs
+    assert [e.duration_s for e in epochs] == pytest.approx([1] * 4, abs=0.11)
+    assert [p.epoch.span.index for p in run.places if p.epoch] == [0, 1, 2, 3]
+
+
+def test_steps_of_a_run_without_epochs_are_no_epoch(clock):
+    run = Run(clock)
+    for n in range(10, 201, 10):
+        run.prints(f"Iter(train) [{n}/200] loss: 1\n")
+        run.wait(0.3)
+    assert run.ends().epochs == []
+    assert [p.done for p in run.places] == pytest.approx([n / 200 for n in range(10, 201, 10)])
+
+
+def test_epochs_of_a_resumed_training_keep_their_numbers(clock):
+    run = Run(clock)
+    for epoch in range(7, 10):
+        for n in range(4):
+            run.prints(f"Epoch [{epoch}/9], Step [{n + 1}/4], loss: 0.5\n")
+            run.wait(0.5)
+    assert [e.span.index for e in run.ends().epochs] == [6, 7, 8]
+    assert {(p.before, p.planned) for p in run.places} == {(6, 3)}
+
+
+def test_an_epoch_ends_between_two_lines_and_the_last_one_before_what_follows(clock):
+    run = Run(clock)
+    for epoch in range(3):
+        run.wait(0.5)
+        for n in (5, 15):
+            run.prints(f"Train: [{epoch}/3][{n}/20] loss 0.5\n")
+            run.wait(1 if n == 5 else 0.5)
+    run.wait(5)
+    epochs = run.ends().epochs
+    # 2 s each; the first step of the first epoch is not known.
+    assert [e.duration_s for e in epochs[1:]] == pytest.approx([2, 2], abs=0.25)
+    assert epochs[1].energy.value == pytest.approx(200, rel=0.15)

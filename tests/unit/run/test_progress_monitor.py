@@ -98,3 +98,46 @@ def test_the_power_shown_is_that_of_the_meters_from_the_first_update_on(clock):
     run.wait(3.05)
     watts = [state.power_w for state, _ in run.shown if state.power_w is not None]
     assert watts == pytest.approx([100] * len(watts)) and len(watts) >= 5
+
+
+class Printed(Run):
+    """The same, whose output is read."""
+
+    def __init__(self, clock, **options):
+        super().__init__(clock, live=True, reads_output=True, **options)
+
+    def prints(self, text):
+        self.monitor.read_output(1, f"{text}\n".encode(), self.clock())
+        self.wait(0.5)
+
+    def ends(self):
+        self.monitor.finish()
+        self.recorder.stop(Status.FINISHED)
+        return self.monitor.remark
+
+
+def test_no_progress_in_the_output_is_one_remark(clock):
+    run = Printed(clock)
+    run.prints("working")
+    remark = run.ends()
+    assert "--progress-pattern" in remark
+    assert run.recorder.warnings == [remark]
+
+
+def test_the_forecast_of_a_run_without_epochs_is_printed_at_each_quarter(clock):
+    run = Printed(clock)
+    for n in range(10, 101, 10):
+        run.prints(f"step {n}/100: loss 2.0")
+    assert [line.split(" %")[0] for line in run.lines] == ["30", "50", "80"]
+    assert all("; forecast " in line for line in run.lines)
+    remark = run.ends()
+    assert "step 100/5000" in remark and run.recorder.warnings == [remark]
+
+
+def test_the_source_of_epochs_is_stated_where_there_are_some(clock):
+    run = Printed(clock)
+    for epoch in range(3):
+        run.prints(f"Epoch {epoch + 1}/3 - loss: 0.3")
+    assert run.ends() is None
+    assert [re.findall("'.*'", w) for w in run.recorder.warnings] == [["'Epoch 3/30'"]]
+    assert [line.split(":")[0] for line in run.lines][-1] == "epoch 3 of 3"

@@ -33,6 +33,7 @@ class Format:
         regex: of its beginning; of any part of it where it starts with a lookbehind.
         read: makes the sighting of the fields, and the text before and after them.
         close: of a line that may still grow, what must follow the fields; None: it must end.
+        ends: whether it is printed at the end of an epoch, after its last step.
     """
 
     tool: str
@@ -40,6 +41,7 @@ class Format:
     regex: re.Pattern[str]
     read: Callable[["Format", Fields, str, str], Sighting]
     close: str | None = None
+    ends: bool = False
 
 
 def parse(text: str, end: str) -> Sighting | None:
@@ -153,15 +155,12 @@ def _named_epoch(label: str) -> re.Match[str] | None:
     return _EPOCH.search(label)
 
 
-def _keras(form: Format, fields: Fields, before: str, after: str) -> Sighting:
-    """`12/32 ━━━━ 2s 20ms/step - loss: 1.2`; the line is complete when the epoch has ended."""
-    s = _sighting(form, fields, "bar", after)
-    return replace(s, moment=Moment.END) if s.over else s
-
-
-def _within(form: Format, fields: Fields, before: str, after: str) -> Sighting:
-    """Steps of an epoch, both with their number."""
-    return _sighting(form, fields, words.shape_of(before), after)
+def _steps(form: Format, fields: Fields, before: str, after: str) -> Sighting:
+    """Steps of an epoch or loop. Keras' line is complete when its epoch has ended."""
+    label = fields.get("label") or ""
+    s = _sighting(form, fields, words.shape_of(label or before), after)
+    ends = form.ends and (s.over or s.steps is None)
+    return replace(s, moment=Moment.END if ends else Moment.WITHIN, shape=label)
 
 
 # --- lines of data --------------------------------------------------------------------------
@@ -181,11 +180,6 @@ def _dictionary(form: Format, fields: Fields, before: str, after: str) -> Sighti
         return s
     moment = Moment.END if metrics else Moment.START
     return replace(s, moment=moment, shape=words.shape_of(after))
-
-
-def _boosting(form: Format, fields: Fields, before: str, after: str) -> Sighting:
-    """`[12]\\ttrain-rmse:0.3` of XGBoost (from 0) and LightGBM (from 1): a round is an epoch."""
-    return replace(_sighting(form, fields, "", after), moment=Moment.END)
 
 
 # --- words ----------------------------------------------------------------------------------
@@ -257,12 +251,6 @@ def _step_line(form: Format, fields: Fields, before: str, after: str) -> Sightin
     return s if words.reports_progress(before) else NOTHING
 
 
-def _percent(form: Format, fields: Fields, before: str, after: str) -> Sighting:
-    """`Progress: 12%`, `12%|`, `12% complete`."""
-    label = fields["label"] or ""
-    return replace(_sighting(form, fields, words.shape_of(label), ""), shape=label or "progress")
-
-
 def _plan(form: Format, fields: Fields, before: str, after: str) -> Sighting:
     """`Num Epochs = 3`, `max_iters: 2000`: numbers that a configuration or a log announces."""
     number = _number(fields["epochs"] or fields["more"] or fields["steps"]) or 0.0
@@ -303,8 +291,9 @@ FORMATS = (
         "keras",
         ("━", "/step"),
         re.compile(r"^\s*(?P<step>\d+)/(?P<steps>\d+)\s+(?:━+|\[[=>.]+\]|- \d+m?s)\s"),
-        _keras,
+        _steps,
         close="",
+        ends=True,
     ),
     # `1/30  0G  1.2  3.4  0.9  12  640: 45%|####  | 4/8`
     Format(
@@ -314,7 +303,7 @@ FORMATS = (
             r"^\s*(?P<epoch>\d+)/(?P<epochs>\d+)\s+[\d.]+[MG]?B?\s+\d[^%|]*:\s*\d+%\s*[|━─╸╺][^\d]*"
             r"(?P<step>\d+)/(?P<steps>\d+)"
         ),
-        _within,
+        _steps,
         close="",
     ),
     Format(
@@ -329,7 +318,11 @@ FORMATS = (
     ),
     Format("json", ('epoch"', "epoch'"), re.compile(r"^\s*\{"), _dictionary),
     Format(
-        "boosting", ("]\t",), re.compile(r"^\[(?P<epoch>\d+)\]\t+(?=\S.*?:\s*[-+\d.])"), _boosting
+        "boosting",
+        ("]\t",),
+        re.compile(r"^\[(?P<epoch>\d+)\]\t+(?=\S.*?:\s*[-+\d.])"),
+        _steps,
+        ends=True,
     ),
     # `Train: [0/3][5/20]` of Swin, `Train: 0 [  50/1251 (  4%)]` of timm
     Format(
@@ -339,7 +332,7 @@ FORMATS = (
             r"(?<!\w)Train: \[?(?P<epoch>\d+)(?:/(?P<epochs>\d+))?\]?\s*"
             r"\[\s*(?P<step>\d+)/(?P<steps>\d+)(?=[\s\]])"
         ),
-        _within,
+        _steps,
     ),
     Format(
         "plan",
@@ -372,6 +365,6 @@ FORMATS = (
             r"(?<![.\d])(?P<percent>\d{1,3}(?:\.\d+)?)\s?%"
             r"(?:$|\s*(?:[|\[█#=▉-▏.(,-]|complete|done|trained|finished))"
         ),
-        _percent,
+        _steps,
     ),
 )

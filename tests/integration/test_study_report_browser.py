@@ -50,7 +50,7 @@ def test_it_draws_every_run_and_fetches_nothing(show):
     markers = page.locator('[data-figure="tradeoff"] .scatterlayer .points path.point')
     small = 36 + 6  # every run and every median
     assert markers.count() == small
-    assert page.locator('[data-figure="box:energy_j"] .boxlayer path.box').count() == 6
+    assert page.locator('[data-figure="box:energy_j"] .scatterlayer .js-line').count() == 4 * 6
     assert page.locator('[data-figure="act:0"] .errorbar').count() == 6
     letters = page.locator('[data-figure="tradeoff"] .textpoint').all_text_contents()
     assert sorted(letters) == sorted(c.label for c in findings.tradeoff.configurations)

@@ -83,7 +83,7 @@ def test_misuse_is_refused(runs: Path):
 
 def test_a_missing_extra_is_named(runs: Path, tmp_path: Path):
     for module, feature, asked in (
-        ("plotly", "the HTML report", ("-o", tmp_path / "x.html")),
+        ("jinja2", "the HTML report", ("-o", tmp_path / "x.html")),
         ("matplotlib", "plots for a paper", ("--paper", tmp_path / "paper")),
     ):
         code = f"import sys; sys.modules[{module!r}] = None\nfrom joulecast.cli import main; main()"

@@ -35,7 +35,7 @@ def report(
     Raises:
         RunNotFoundError: no run matches.
         UsageError: the file cannot be written, or the run has no figures.
-        MissingExtraError: plotly or jinja2 is not installed.
+        MissingExtraError: jinja2 is not installed.
 
     Examples:
         >>> joulecast.report("digits", "run.html")

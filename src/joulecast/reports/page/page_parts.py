@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 import re
@@ -36,11 +37,10 @@ def plain(value: Any) -> Any:
 def templates() -> Environment:
     """Where pages are rendered: every text is plain and escaped, an unknown name is an error.
 
-    Raises `MissingExtraError` where jinja2 or plotly, which every page needs too, is not installed.
+    Raises `MissingExtraError` where jinja2 is not installed.
     """
     try:
         import jinja2
-        import plotly  # noqa: F401
     except ImportError:
         raise MissingExtraError("the HTML report", "report") from None
     return jinja2.Environment(
@@ -55,9 +55,9 @@ def templates() -> Environment:
 
 def scripts(figures: Mapping[str, Any]) -> dict[str, str]:
     """The scripts of a page; the one that draws is left out where there is nothing to draw."""
-    from plotly.offline import get_plotlyjs
-
-    return {"plotly": get_plotlyjs() if figures else "", "page": read("report.js")}
+    packed = Path(__file__).parent / "vendor" / "plotly-basic-4.1.1.min.js.gz"
+    plotly = gzip.decompress(packed.read_bytes()).decode() if figures else ""
+    return {"plotly": plotly, "page": read("report.js")}
 
 
 @cache

@@ -34,7 +34,7 @@ def render_html(
 ) -> str:
     """The page. Times of day are in `zone`, the local one where None.
 
-    Raises `MissingExtraError` where plotly or jinja2 is not installed.
+    Raises `MissingExtraError` where jinja2 is not installed.
     """
     page = page_parts.templates()
     recording = summary.recording

@@ -82,25 +82,16 @@ def box_figure(findings: Findings, m: Measure) -> Figure | None:
 
 
 def _box(place: int, scale: AxisScale, box: Box, style: GroupStyle, name: str) -> dict[str, Any]:
+    """Whiskers, box and median as one broken line: the bundle of the page draws no boxes."""
     figures = (box.low, box.quartile_1, box.median, box.quartile_3, box.high)
     # An axis of distances from 1 reverses the order.
-    places = sorted(scale.at(figure) for figure in figures)
-    low, first, median, third, high = ([float(f"{v:.5g}")] for v in places)
-    return {
-        "type": "box",
-        "orientation": "h",
-        "name": short(name),
-        "y": [place],
-        "lowerfence": low,
-        "q1": first,
-        "median": median,
-        "q3": third,
-        "upperfence": high,
-        "width": 0.66,
-        "line": {"width": 1.3, "color": style.color},
-        "fillcolor": "rgba(0,0,0,0)",
-        "hoverinfo": "x",
-    }
+    low, q1, middle, q3, high = (float(f"{v:.5g}") for v in sorted(map(scale.at, figures)))
+    above, below = place - 0.33, place + 0.33
+    x = [low, q1, None, q1, q3, q3, q1, q1, None, middle, middle, None, q3, high]
+    y = [place, place, None, above, above, below, below, above, None, above, below, None]
+    line = {"width": 1.3, "color": style.color}
+    text = f"<b>{short(name)}</b><br>%{{x:.4g}}<extra></extra>"
+    return scatter(x, [*y, place, place], "lines", line=line, meta="box", hovertemplate=text)
 
 
 # --- interaction, curves, power ------------------------------------------------------------------

@@ -45,7 +45,7 @@ class Row:
 
 
 def render_study(findings: Findings) -> str:
-    """The page. Raises `MissingExtraError` where plotly or jinja2 is not installed."""
+    """The page. Raises `MissingExtraError` where jinja2 is not installed."""
     page = page_parts.templates()
     page.globals = {
         "words": words,

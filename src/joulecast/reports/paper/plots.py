@@ -7,6 +7,7 @@ of elements from a fixed salt.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping
 from html import unescape
 from pathlib import Path
@@ -76,13 +77,11 @@ def _draw(page_figure: PageFigure, width_in: float) -> Figure:
     layout = page_figure["layout"]
     figure = Figure(figsize=(width_in, layout["height"] / 140))
     axes = figure.add_subplot()
-    # Axes first: a logarithmic scale changes how boxes and error bars are drawn.
+    # Axes first: a logarithmic scale changes how error bars are drawn.
     _set_axis(axes, "x", layout["xaxis"])
     _set_axis(axes, "y", layout["yaxis"])
     for i, trace in enumerate(page_figure["data"]):
-        if trace["type"] == "box":
-            _draw_box(axes, trace)
-        elif "text" in trace["mode"]:
+        if "text" in trace["mode"]:
             _draw_letters(axes, trace, i + 2)
         else:
             _draw_points(axes, trace, i + 2)
@@ -121,7 +120,8 @@ def _set_axis(axes: Axes, side: Literal["x", "y"], axis: Mapping[str, Any]) -> N
 def _draw_points(axes: Axes, trace: Mapping[str, Any], layer: int) -> None:
     """A trace of points, joined by lines where its mode has them."""
     marker, line = trace.get("marker", {}), trace.get("line", {})
-    xs, ys = ([value for value in trace[side] if value is not None] for side in ("x", "y"))
+    # A line is broken at not-a-number.
+    xs, ys = ([math.nan if value is None else value for value in trace[k]] for k in ("x", "y"))
     color = _color(line.get("color") or marker.get("color") or "#555b63")
     named = trace.get("showlegend", True) and "name" in trace
     has_markers, has_lines = (part in trace["mode"] for part in ("markers", "lines"))
@@ -167,23 +167,6 @@ def _draw_letters(axes: Axes, trace: Mapping[str, Any], layer: int) -> None:
             fontsize=5.5,
             zorder=layer + 0.5,
         )
-
-
-def _draw_box(axes: Axes, trace: Mapping[str, Any]) -> None:
-    keys = {"whislo": "lowerfence", "q1": "q1", "med": "median", "q3": "q3", "whishi": "upperfence"}
-    pen = {"color": _color(trace["line"]["color"]), "linewidth": 0.8}
-    axes.bxp(
-        [{name: trace[key][0] for name, key in keys.items()}],
-        positions=trace["y"],
-        widths=trace["width"],
-        orientation="horizontal",
-        showfliers=False,
-        manage_ticks=False,
-        boxprops=pen,
-        whiskerprops=pen,
-        capprops=pen,
-        medianprops={"color": "black", "linewidth": 1.0},
-    )
 
 
 def _marker(symbol: str | int | None) -> str:

@@ -1,5 +1,6 @@
 """The HTML page as text; `tests/integration/test_report_browser.py` opens it."""
 
+import hashlib
 import json
 import re
 import subprocess
@@ -15,12 +16,17 @@ from fakes.recordings import source, training, without_samples
 from joulecast.meters.base import Uncertainty
 from joulecast.recording.model import Metric, Status
 from joulecast.recording.summary import summarize
+from joulecast.reports.page import page_parts
 from joulecast.reports.page.page_parts import json_in_html
 from joulecast.reports.page.run import render_html
 from joulecast.reports.words.common import missing
 from joulecast.units import Estimate
 
 HOSTILE = "</script><script>window.pwned=1</script><img src=x onerror=alert(1)>"
+
+
+# plotly-basic.min.js of plotly.js-basic-dist-min 4.1.1 on npm.
+PLOTLY_SHA256 = "99784e3abfb07b142a15e521a439e6d9addceadb3f79553fd24c72774f0649ba"
 
 
 def page(recording):
@@ -54,8 +60,13 @@ def test_the_page_fetches_nothing_and_forbids_it_by_its_policy():
     assert "default-src &#39;none&#39;" in text
 
 
-def test_plotly_is_inlined_once():
-    assert page(training()).count("plotly.js v") == 1
+def test_plotly_is_inlined_once_with_its_license():
+    text = page(training())
+    assert text.count("* plotly.js (basic - minified) v4.1.1\n") == 1
+    assert "Licensed under the MIT license" in text
+    assert 1_000_000 < len(text) < 1_500_000
+    plotly = page_parts.scripts({"power": {}})["plotly"]
+    assert hashlib.sha256(plotly.encode()).hexdigest() == PLOTLY_SHA256
     assert len(page(without_samples())) < 50_000  # and not at all where nothing is drawn
 
 
@@ -160,9 +171,9 @@ def test_a_long_run_makes_no_longer_page():
     assert len(long) < len(short) + 200_000
 
 
-def test_without_plotly_it_names_the_extra():
+def test_without_jinja2_it_names_the_extra():
     code = (
-        "import sys; sys.modules['plotly'] = None\n"
+        "import sys; sys.modules['jinja2'] = None\n"
         "from joulecast.reports.page.run import render_html\n"
         "try: render_html(None)\n"
         "except Exception as e: print(type(e).__name__, e)"

@@ -136,9 +136,9 @@ def test_many_trials_and_configurations_stay_small():
     assert "140 more" in body(render_study(many))  # rows of the table
 
 
-def test_without_plotly_it_names_the_extra():
+def test_without_jinja2_it_names_the_extra():
     code = (
-        "import sys; sys.modules['plotly'] = None\n"
+        "import sys; sys.modules['jinja2'] = None\n"
         "from joulecast.reports.page.study_page import render_study\n"
         "try: render_study(None)\n"
         "except Exception as e: print(type(e).__name__, e)"

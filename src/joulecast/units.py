@@ -287,7 +287,7 @@ def parse_money(text: str) -> tuple[float, str]:
 
 # --- writing what people read --------------------------------------------------------------------
 
-_PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"))
+_PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"))
 
 
 def _prefix(value: float) -> tuple[float, str]:
@@ -313,6 +313,11 @@ def format_number(value: float, digits: int = 3, sign: str = "") -> str:
     if 10**digits - 0.5 <= abs(value) < 1e9:
         return f"{value:{sign},.0f}"
     return f"{value:{sign}.{digits}g}"
+
+
+def counted(n: int, noun: str) -> str:
+    """`1 epoch`, `3 epochs`, `1,200 epochs`."""
+    return f"{n:,} {noun}{'s' * (n != 1)}"
 
 
 def format_quantity(value: float, unit: str) -> str:

@@ -11,6 +11,7 @@ from ..errors import UsageError
 from ..ledger import claims, open_ledger, studies
 from ..ledger.study_model import Study, TrialStatus
 from ..run.session import notify
+from ..units import counted
 from . import entry
 from .findings.findings import Findings, derive_findings
 from .findings.study_footprint import StudySite
@@ -81,7 +82,7 @@ def run_in_ledger(
     with open_ledger(ledger, context.env) as opened:
         added = store_plan(opened, study, folder)
         if added:
-            context.listener.message(f"study {study.name}: {added} trials planned")
+            context.listener.message(f"study {study.name}: {counted(added, 'trial')} planned")
         if retry_failed:
             again = claims.again(opened, study.name, "failed")
             context.listener.message(f"{again} failed trials are run again")

@@ -7,7 +7,7 @@ import numpy as np
 
 from ...errors import UsageError
 from ...recording.summary import SpanEnergy, Summary
-from ...units import Provenance, format_duration, format_quantity
+from ...units import Provenance, counted, format_duration, format_quantity
 from ..statistics.trend import MIN_POINTS, Slope, segment_means, theil_sen
 from ..table.columns import Array
 from .change_point import MIN_SAMPLES, last_change
@@ -155,7 +155,8 @@ def _stabilizing(trace: PowerTrace | None, method: str, notes: list[str]) -> Sta
     if len(watts) < MIN_SAMPLES:
         step = format_duration(trace.step_s)
         return unknown(
-            f"the run is too short: it has {len(watts)} steps of {step}, {MIN_SAMPLES} are needed"
+            f"the run is too short: it has {counted(len(watts), 'step')} of {step}, "
+            f"{MIN_SAMPLES} are needed"
         )
     at = _stable_from(t_s, watts, method)
     if at is None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...recording.model import Recording
-from ...units import Provenance
+from ...units import Provenance, counted
 from ..statistics.aligned_ranks import mean_ranks
 from ..table.columns import Array
 from .trace import PowerTrace
@@ -79,7 +79,7 @@ def _domains(gauge: str, trace: PowerTrace) -> list[str]:
 
 def _why_not(watts: Array, percent: Array) -> str | None:
     if len(watts) < _MIN_PAIRS:
-        return f"{len(watts)} steps have both figures, {_MIN_PAIRS} are needed"
+        return f"only {counted(len(watts), 'step')} with both figures, {_MIN_PAIRS} are needed"
     if np.ptp(percent) == 0:
         return "utilization did not change"
     if np.ptp(watts) == 0:

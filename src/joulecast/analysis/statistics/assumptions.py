@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...units import counted
 from .groups import Group
 from .scipy_stats import finite, quiet, scipy_stats
-from .wording import count_of_values
 
 MAX_SHAPIRO = 5000
 """Values up to which the p of Shapiro-Wilk is calibrated (Royston 1995, AS R94)."""
@@ -55,7 +55,7 @@ def shapiro(group: Group, alpha: float) -> Normality:
         sample = np.random.default_rng(_SEED).choice(group.n, MAX_SHAPIRO, replace=False)
         values = values[sample]
     if group.n < 3:
-        return _untested(group, 0, f"{count_of_values(group.n)}: Shapiro-Wilk needs three")
+        return _untested(group, 0, f"{counted(group.n, 'value')}: Shapiro-Wilk needs three")
     if group.constant:
         return _untested(group, 0, "all values are the same")
     if np.ptp(values) == 0:

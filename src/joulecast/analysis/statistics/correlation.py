@@ -11,13 +11,12 @@ import numpy as np
 
 from ...errors import UsageError
 from ...result import Result
-from ...units import Z90
+from ...units import Z90, counted
 from ..table.columns import Array
 from ..table.load import Source, Where, load_table
 from ..table.quantities import quantities
 from .groups import split
 from .scipy_stats import finite, scipy_stats
-from .wording import count_of_values
 
 MAX_EXACT = 8
 """Pairs up to which p counts all orders (8! = 40,320)."""
@@ -137,7 +136,7 @@ def _correlation(group: str | None, x: Array, y: Array) -> Correlation:
     x, y = x[complete], y[complete]
     n, missing = len(x), int(np.sum(~complete))
     if n < 3:
-        reason = f"{count_of_values(n)} of both: it needs three"
+        reason = f"{counted(n, 'value')} of both: it needs three"
         return Correlation(group, n, missing, reason=reason)
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         reason = "one of the two is the same in all rows"

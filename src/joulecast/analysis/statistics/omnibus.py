@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...units import counted
 from .effect_sizes import EffectSize, eta_squared, omega_squared
 from .groups import Group
 from .scipy_stats import finite, quiet, scipy_stats
-from .wording import count_of_values, some
+from .wording import some
 
 KRUSKAL, WELCH = "kruskal-wallis", "welch-anova"
 
@@ -76,7 +77,7 @@ def _too_little(groups: Sequence[Group]) -> str | None:
     if not groups:
         return "no group has a value"
     if len(groups) == 1:
-        name, n = some([groups[0].name]), count_of_values(groups[0].n)
+        name, n = some([groups[0].name]), counted(groups[0].n, "value")
         return f"there is one group, {name} ({n}): nothing to compare it with"
     if all(g.n == 1 for g in groups):
         return "there is one value in each group: the variation of repetitions is unknown"

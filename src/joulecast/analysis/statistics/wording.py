@@ -40,8 +40,3 @@ def some(names: Sequence[str]) -> str:
     if len(names) > 3:
         return f"{', '.join(shown)} and {len(names) - 3} more"
     return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))
-
-
-def count_of_values(n: int) -> str:
-    """`1 value`, `2 values`."""
-    return f"{n:,} value{'s' * (n != 1)}"

@@ -7,7 +7,7 @@ import click
 
 from ...errors import UsageError
 from ...late_bar import LateBar
-from ...units import printable
+from ...units import counted, printable
 from .. import options
 from ..verb import show, show_paths
 
@@ -98,7 +98,7 @@ def command(
         return
     if paper is not None:
         files = write_paper(result, paper, force=force)
-        click.echo(f"{printable(str(paper))}: {len(files)} files", err=True)
+        click.echo(f"{printable(str(paper))}: {counted(len(files), 'file')}", err=True)
         show_paths(files)
     if output is not None or paper is None:
         show_paths([report(result, output)])

@@ -6,7 +6,15 @@ from ...analysis.carbon.carbon import CarbonReport
 from ...analysis.carbon.cost import format_money
 from ...analysis.carbon.footprint import FIGURES, UNIT, Carbon, CarbonFigures
 from ...analysis.carbon.run_carbon import RunCarbon
-from ...units import YEAR_S, Estimate, format_duration, format_estimate, format_quantity, one_line
+from ...units import (
+    YEAR_S,
+    Estimate,
+    counted,
+    format_duration,
+    format_estimate,
+    format_quantity,
+    one_line,
+)
 from ..words.common import mix_text, percent, when
 from .model import (
     Block,
@@ -29,7 +37,7 @@ def carbon_document(report: CarbonReport) -> Document:
     if len(runs) == 1:
         head: list[Block] = [Styled(_title(runs[0]), "strong"), Pairs(_rows(runs[0]))]
     else:
-        head = [Styled(f"{len(runs)} runs", "strong"), _table(report)]
+        head = [Styled(counted(len(runs), "run"), "strong"), _table(report)]
     sources = dict.fromkeys(row for run in runs for row in _sources(run))
     sections = [Section("Sources", [Pairs(list(sources))])]
     return Document(head, [*sections, *notes("Notes", list(dict.fromkeys(_notes(runs))))])

@@ -10,14 +10,13 @@ from ...analysis.statistics.group_comparison import Comparison, GroupPair
 from ...analysis.statistics.interaction import FactorEffect, Interaction
 from ...analysis.statistics.omnibus import Omnibus
 from ...analysis.statistics.wording import (
-    count_of_values,
     effect_text,
     p_text,
     some,
     statistic_name,
 )
 from ...column_units import Unit
-from ...units import format_number, one_line
+from ...units import counted, format_number, one_line
 from .model import Block, Column, Document, Line, ReportTable, Section, Styled, figures, notes
 
 MAX_PAIRS = 30
@@ -36,10 +35,13 @@ def comparison_document(comparison: Comparison) -> Document:
     count = sum(group.n for group in comparison.groups)
     equal = f" at equal {some(comparison.blocks)}" if comparison.blocks else ""
     title = f"{one_line(comparison.value)} by {one_line(comparison.by)}{equal}  "
-    head = (Styled(title, "strong"), f"{count_of_values(count)}, {one_line(comparison.table, 200)}")
+    head = (
+        Styled(title, "strong"),
+        f"{counted(count, 'value')}, {one_line(comparison.table, 200)}",
+    )
     groups: list[Block] = [_groups(comparison)]
     if comparison.unlabeled:
-        rows = _rows(comparison.unlabeled)
+        rows = counted(comparison.unlabeled, "row")
         groups.append(Styled(f"left out: {rows} without {one_line(comparison.by)}", "dim"))
     tested = comparison.test.p is not None
     answer = Styled(test_sentence(comparison), "strong" if tested else "warning")
@@ -177,10 +179,6 @@ def _effect_text(effect: EffectSize) -> str:
     return text if effect.word is None else f"{text}, {effect.word}"
 
 
-def _rows(count: int) -> str:
-    return f"{count:,} row{'s' * (count != 1)}"
-
-
 # --- correlation ---------------------------------------------------------------------------------
 
 
@@ -189,7 +187,9 @@ def correlations_document(correlations: Correlations) -> Document:
     title = f"{one_line(correlations.x)} and {one_line(correlations.y)}  "
     lines: list[Block] = [_correlation(c) for c in (correlations.overall, *correlations.groups)]
     if correlations.unlabeled:
-        missing = f"{_rows(correlations.unlabeled)} without {one_line(correlations.by or '')}"
+        missing = (
+            f"{counted(correlations.unlabeled, 'row')} without {one_line(correlations.by or '')}"
+        )
         lines.append(Styled(missing, "dim"))
     return Document(
         [(Styled(title, "strong"), one_line(correlations.table, 200))],
@@ -203,7 +203,7 @@ def correlations_document(correlations: Correlations) -> Document:
 def _correlation(correlation: Correlation) -> str:
     """`Cloud: rho 0.99 (0.98 to 0.99), p < 0.001, 150 rows`."""
     lead = "All rows" if correlation.group is None else one_line(correlation.group)
-    rows = _rows(correlation.n)
+    rows = counted(correlation.n, "row")
     if correlation.missing:
         rows += f", {correlation.missing:,} without one of them"
     if correlation.rho is None:
@@ -226,10 +226,10 @@ def interaction_document(result: Interaction) -> Document:
         for e in result.effects
         if e.reason is not None
     ]
-    left_out = [f"{_rows(n)}: {one_line(reason)}" for reason, n in result.left_out.items()]
+    left_out = [f"{counted(n, 'row')}: {one_line(reason)}" for reason, n in result.left_out.items()]
     return Document(
         [
-            (Styled(one_line(result.table, 200), "strong"), f"  {analyzed:,} runs"),
+            (Styled(one_line(result.table, 200), "strong"), f"  {counted(analyzed, 'run')}"),
             "",
             Styled(result.finding, "strong"),
             Styled(method, "dim"),

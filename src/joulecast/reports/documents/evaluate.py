@@ -14,7 +14,7 @@ from ...forecasting.scoring.accuracy import (
     StaticEvaluation,
     StaticScore,
 )
-from ...units import format_quantity, one_line
+from ...units import counted, format_quantity, one_line
 from .model import Block, Column, Document, Line, ReportTable, Section, Styled, notes
 
 # Runs that are listed one by one.
@@ -68,7 +68,7 @@ _STATIC_DURATION = (
 
 def online_document(evaluation: OnlineEvaluation) -> Document:
     """Scores by epochs seen, those of each group, and what could not be scored."""
-    what = f"{_runs(evaluation.runs)}, {evaluation.epochs:,} epochs"
+    what = ", ".join((counted(evaluation.runs, "run"), counted(evaluation.epochs, "epoch")))
     columns = (*_ENERGY, *_ONLINE_DURATION)
     sections = _groups("epochs seen", evaluation.groups.items(), columns)
     return _document(evaluation, "epochs seen", what, columns, LEGEND, sections)
@@ -81,7 +81,7 @@ def static_document(evaluation: StaticEvaluation) -> Document:
         (evaluation.architectures, "architecture"),
         (evaluation.gpus, "GPU"),
     )
-    what = ", ".join(f"{count:,} {name}{'s' * (count != 1)}" for count, name in counts)
+    what = ", ".join(counted(*count) for count in counts)
     sections = _groups("left out", evaluation.groups.items(), _ENERGY)
     for group, scores in (("", evaluation.results), *evaluation.groups.items()):
         timed = [score for score in scores if score.duration is not None]
@@ -121,7 +121,7 @@ def _groups(
 ) -> list[Section]:
     sections = []
     for group, scores in groups:
-        title = f"{_name(group)}, {_runs(max((score.runs for score in scores), default=0))}"
+        title = f"{_name(group)}, {counted(max((s.runs for s in scores), default=0), 'run')}"
         block: Block = Styled("Nothing could be scored.", "warning")
         sections.append(Section(title, [_table(first, scores, columns) if scores else block]))
     return sections
@@ -140,7 +140,7 @@ def _table(first: str, scores: Sequence[Score], figures: Sequence[_Figure]) -> R
         rivals = [score for score in group if score.runs == runs]
         if rows:
             rules.add(len(rows))
-        rows.append([Styled(f"{block}  ({_runs(runs)})", "strong"), *[""] * len(figures)])
+        rows.append([Styled(f"{block}  ({counted(runs, 'run')})", "strong"), *[""] * len(figures)])
         for score in group:
             part = "" if score.runs == runs else f" ({score.runs:,})"
             name = (f"  {score.forecaster}", Styled(part, "dim"))
@@ -190,7 +190,3 @@ def _by_reason(reasons: Sequence[tuple[str, str]]) -> list[str]:
 
 def _name(group: str) -> str:
     return one_line(group) or "(blank)"
-
-
-def _runs(count: int) -> str:
-    return f"{count:,} run{'s' * (count != 1)}"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ...forecasting.physical.device import Shares
 from ...forecasting.physical.job import JobForecast, JobForecasts
-from ...units import format_duration, format_estimate, format_quantity, one_line
+from ...units import counted, format_duration, format_estimate, format_quantity, one_line
 from ..words.common import INTERVAL, lead, range_text
 from .model import Column, Document, Line, Pairs, ReportTable, Section, Styled, figures, notes
 
@@ -54,13 +54,14 @@ def _title(job: JobForecast) -> str:
 
 def _counts(job: JobForecast) -> str:
     plan, work = job.plan, job.workload
-    runs = f"{plan.steps} steps" + (f" x {plan.epochs} epochs" if plan.epochs != 1 else "")
+    runs = counted(plan.steps, "step") + (f" x {plan.epochs} epochs" if plan.epochs != 1 else "")
     if plan.validation_steps:
-        runs += f", {plan.validation_steps} steps of validation after each"
-    return (
-        f"{work.parameters / 1e6:.1f} M parameters, {work.step_flops / 1e9:.4g} GFLOP and "
-        f"{work.step_bytes / 1e9:.3g} GB a step; {runs}"
-    )
+        runs += f", {counted(plan.validation_steps, 'step')} of validation after each"
+    # Of small models, a tenth of a million says nothing.
+    small = work.parameters < 1e6
+    parameters = f"{work.parameters:,}" if small else f"{work.parameters / 1e6:,.1f} M"
+    flops, moved = format_quantity(work.step_flops, "FLOP"), format_quantity(work.step_bytes, "B")
+    return f"{parameters} parameters, {flops} and {moved} a step; {runs}"
 
 
 def _rows(job: JobForecast) -> list[tuple[str, Line]]:

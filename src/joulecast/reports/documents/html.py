@@ -10,13 +10,13 @@ from .model import Block, Column, Document, Line, Notes, Pairs, Plot, ReportTabl
 _STYLES = {
     "strong": "font-weight:bold",
     "dim": "opacity:.6",
-    "good": "color:#15803d;font-weight:bold",
-    "warning": "color:#b45309",
-    "bad": "color:#b91c1c;font-weight:bold",
-    "accent": "color:#0e7490",
-    "measured": "color:#15803d",
-    "modelled": "color:#b45309",
-    "assumed": "color:#a21caf",
+    "good": "color:light-dark(#15803d,#5fd6ae);font-weight:bold",
+    "warning": "color:light-dark(#b45309,#f2b46b)",
+    "bad": "color:light-dark(#b91c1c,#ff8a80);font-weight:bold",
+    "accent": "color:light-dark(#0e7490,#6cbcf0)",
+    "measured": "color:light-dark(#15803d,#5fd6ae)",
+    "modelled": "color:light-dark(#b45309,#f2b46b)",
+    "assumed": "color:light-dark(#a21caf,#e5a5cf)",
 }
 
 
@@ -66,7 +66,8 @@ def _rows(columns: Sequence[Column], rows: Sequence[Sequence[Line]]) -> str:
         + "</tr>"
         for row in rows
     )
-    return f"<table>{f'<tr>{head}</tr>' if head else ''}{body}</table>"
+    head = f"<thead><tr>{head}</tr></thead>" if head else ""
+    return f"<table>{head}{body}</table>"
 
 
 def _line(line: Line) -> str:

@@ -9,7 +9,7 @@ from ...analysis.tradeoff.lifetime import (
     Verdict,
     count_text,
 )
-from ...units import format_duration, format_quantity, one_line
+from ...units import counted, format_duration, format_quantity, one_line
 from ..words.common import INTERVAL, percent
 from .model import Block, Column, Document, Line, ReportTable, Section, Styled, figures, notes
 
@@ -28,7 +28,7 @@ def lifetime_document(result: LifetimeEnergy) -> Document:
         if len(result.break_even) > MAX_ROWS:
             lines.append(_more(len(result.break_even)))
         sections.append(Section("Break-even", lines))
-    left_out = [f"{n:,} row{'s' * (n != 1)}: {one_line(r)}" for r, n in result.left_out.items()]
+    left_out = [f"{counted(n, 'row')}: {one_line(r)}" for r, n in result.left_out.items()]
     sections += notes("Left out", left_out, "-", "warning")
     return Document(head, [*sections, *notes("Notes", result.notes)])
 

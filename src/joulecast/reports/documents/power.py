@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from ...analysis.power.behavior import PowerBehavior, Stability
 from ...analysis.power.utilization import PowerByUtilization
-from ...units import format_duration, format_quantity, one_line
+from ...units import counted, format_duration, format_quantity, one_line
 from ..words.common import INTERVAL
 from .model import Block, Column, Line, Notes, Pairs, Plot, ReportTable, Section, Styled, figures
 
@@ -113,7 +113,7 @@ def _utilization(u: PowerByUtilization) -> list[tuple[str, Line]]:
     idle = format_quantity(round(u.power_at_zero_w, 2) + 0.0, "W")
     text = (
         f"Spearman {u.spearman:+.2f}, {u.slope_w_per_pct:+.3g} W per %, {idle} at 0 %  "
-        f"({', '.join(u.domains)}, {u.n:,} steps)"
+        f"({', '.join(u.domains)}, {counted(u.n, 'step')})"
     )
     rows: list[tuple[str, Line]] = [(gauge, text)]
     return rows if u.caution is None else [*rows, ("", Styled(u.caution, "warning"))]

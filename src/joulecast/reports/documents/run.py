@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from ...recording.summary import Summary
 from ...run.show import RunReport
-from ...units import Estimate, format_duration, format_quantity, one_line
+from ...units import Estimate, counted, format_duration, format_quantity, one_line
 from ..words.common import (
     INTERVAL,
     command_text,
@@ -140,8 +140,9 @@ def _energy(summary: Summary) -> list[Block]:
     each = epoch_estimate(summary.epochs)
     if each:
         planned = summary.recording.header.planned_epochs
-        count = f"{len(summary.epochs)} of {planned}" if planned else str(len(summary.epochs))
-        lines.append(Styled(f"{count} epochs, {each} each", "dim"))
+        count = f"{len(summary.epochs)} of " if planned else ""
+        epochs = counted(planned or len(summary.epochs), "epoch")
+        lines.append(Styled(f"{count}{epochs}, {each} each", "dim"))
     outside = outside_text(summary)
     if outside:
         lines.append(Styled(f"outside the epochs {outside}", "dim"))

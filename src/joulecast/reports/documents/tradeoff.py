@@ -6,7 +6,7 @@ from ...analysis.statistics.medians import Median
 from ...analysis.tradeoff.pairs import ConfigurationPair, percent
 from ...analysis.tradeoff.tradeoff import TradeoffGroups
 from ...analysis.tradeoff.weigh import Configuration, Tradeoff
-from ...units import format_number, one_line
+from ...units import counted, format_number, one_line
 from ..words.common import INTERVAL, of_the_first
 from .model import (
     Block,
@@ -59,7 +59,7 @@ def tradeoff_document(result: Tradeoff) -> Document:
     sections.append(_pick(result))
     sections += _against_baseline(result, {c.name for c in shown} | {result.baseline})
     sections += _labels(result)
-    left_out = [f"{n:,} row{'s' * (n != 1)}: {one_line(r)}" for r, n in result.left_out.items()]
+    left_out = [f"{counted(n, 'row')}: {one_line(r)}" for r, n in result.left_out.items()]
     sections += notes("Left out", left_out, "-", "warning")
     return Document(head, [*sections, *notes("Notes", result.notes)])
 
@@ -67,7 +67,7 @@ def tradeoff_document(result: Tradeoff) -> Document:
 def _title(result: Tradeoff) -> list[Block]:
     runs = result.rows - sum(result.left_out.values())
     count = len(result.configurations)
-    counts = f"{runs:,} run{'s' * (runs != 1)} in {count:,} configuration{'s' * (count != 1)}"
+    counts = f"{counted(runs, 'run')} in {counted(count, 'configuration')}"
     aim = "more" if result.quality.maximize else "less"
     columns = f"{one_line(result.quality.column)} ({aim} is better) against"
     return [

@@ -13,7 +13,7 @@ from ...study.findings.findings import Findings
 from .downsample import thin
 from .figures import escape, rounded, scatter
 from .study_scales import AxisScale, ScaleKind
-from .study_styles import StudyStyles
+from .study_styles import PALE, StudyStyles
 
 MAX_POINTS = 3000
 """Runs drawn one by one; of more, evenly chosen ones."""
@@ -48,7 +48,7 @@ def axis(scale: AxisScale, **more: Any) -> dict[str, Any]:
 
 
 def run_points(
-    findings: Findings, style: StudyStyles, x: Array, y: Array, size: int = 4
+    findings: Findings, style: StudyStyles, x: Array, y: Array, size: int = 5
 ) -> list[dict[str, Any]]:
     """The single runs at their places, a trace for each configuration."""
     data = []
@@ -62,9 +62,9 @@ def run_points(
         if len(rows) < 2:
             continue
         mark = style.by_group[group.name]
-        marker = {"size": size, "color": mark.pale, "symbol": mark.shape}
+        marker = {"size": size, "color": mark.color, "opacity": PALE, "symbol": mark.shape}
         runs = scatter(rounded(x[rows]), rounded(y[rows]), marker=marker, hoverinfo="skip")
-        data.append(runs | {"name": escape(group.name), "showlegend": False})
+        data.append(runs | {"name": escape(group.name), "showlegend": False, "meta": "runs"})
     return data
 
 

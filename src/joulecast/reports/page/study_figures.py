@@ -17,7 +17,7 @@ from .downsample import thin
 from .figures import MARGIN, Figure, chart, rounded, scatter, unit_of
 from .study_axes import MAX_POINTS, axis, legend_entries, run_points, short
 from .study_scales import AxisScale, amount_scale, quality_scale
-from .study_styles import GroupStyle, jitter, level_colors, study_styles
+from .study_styles import PALE, GroupStyle, jitter, level_colors, study_styles
 
 MAX_BOXES = 40
 """Configurations that have a box: those that use the least energy."""
@@ -64,8 +64,8 @@ def box_figure(findings: Findings, m: Measure) -> Figure | None:
             data.append(_box(place, scale, group.boxes[m.column], group_style, group.name))
         points = values[thin(len(values), limit)] if len(values) > limit else values
         ys = [round(float(v), 3) for v in place + jitter(len(points))]
-        marker = {"size": 4, "color": group_style.pale}
-        data.append(scatter(rounded(points), ys, marker=marker, hoverinfo="skip"))
+        marker = {"size": 5, "color": group_style.color, "opacity": PALE}
+        data.append(scatter(rounded(points), ys, marker=marker, hoverinfo="skip", meta="runs"))
     yaxis = {
         "tickmode": "array",
         "tickvals": list(range(len(groups))),

@@ -12,7 +12,7 @@ from ...analysis.tradeoff.weigh import Configuration
 from ...study.findings.findings import Findings
 from ...study.findings.grouping import ConfigurationGroup
 from ...study.findings.measures import Measure, measure
-from ...units import format_duration, format_number, format_quantity
+from ...units import counted, format_duration, format_number, format_quantity
 from ..words import common as words
 from ..words import study as study_words
 from ..words.environment import environment_rows
@@ -135,7 +135,7 @@ def _axis_note(findings: Findings) -> str:
         note += " The vertical axis shows the logarithm of the distance from 1."
     beyond = y.outside(findings.values(findings.quality.column))
     if beyond:
-        note += f" {beyond:,} run{'s' if beyond > 1 else ''} are outside of it."
+        note += f" Outside of it: {counted(beyond, 'run')}."
     return note
 
 

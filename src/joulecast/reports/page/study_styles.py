@@ -12,7 +12,6 @@ import numpy as np
 from ...analysis.table.columns import Array
 from ...study.findings.findings import Findings
 from ..words.study import level_name
-from .palette import translucent
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a8f98", "#a6761d")
 """Okabe and Ito's without yellow and black, which are invisible on one of the backgrounds."""
@@ -28,6 +27,8 @@ MARKERS = {
 }
 """Shapes of plotly, and their names in matplotlib."""
 SHAPES = tuple(MARKERS)
+PALE = 0.4
+"""Opacity of single runs on paper; the page has its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,6 @@ class GroupStyle:
 
     color: str
     shape: str
-
-    @property
-    def pale(self) -> str:
-        """The color of single runs."""
-        return translucent(self.color, 0.35)
 
 
 @dataclass(frozen=True, slots=True)

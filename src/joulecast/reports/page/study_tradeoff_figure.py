@@ -7,11 +7,15 @@ from ...analysis.statistics.medians import Median
 from ...analysis.tradeoff.weigh import Configuration
 from ...study.findings.findings import Findings
 from ...study.findings.measures import Measure
-from ..words.common import counted, percent
+from ...units import counted
+from ..words.common import percent
 from .figures import Figure, chart, scatter
 from .study_axes import axis, legend_entries, run_points, short
 from .study_scales import AxisScale, ScaleKind, amount_scale, quality_scale
 from .study_styles import GroupStyle, StudyStyles, study_styles
+
+# Part of the axis that the name of the best configuration takes.
+_NAME_ROOM = 0.12
 
 
 def tradeoff_scales(findings: Findings) -> tuple[AxisScale, AxisScale] | None:
@@ -46,7 +50,11 @@ def tradeoff_figure(findings: Findings) -> Figure | None:
         scatter(*along, "lines", name="Pareto front", meta="ink", line=line, hoverinfo="skip")
     )
     data += [_medians(findings, style, x, y), *legend_entries(style)]
-    return chart(data, 480, axis(x), axis(y), annotations=_names(findings, x, y))
+    yaxis = axis(y)
+    first, last = yaxis["range"]
+    # The name of the best stands above it, and below the legend.
+    yaxis["range"] = [first, last + _NAME_ROOM * (last - first)]
+    return chart(data, 480, axis(x), yaxis, annotations=_names(findings, x, y))
 
 
 def _medians(findings: Findings, style: StudyStyles, x: AxisScale, y: AxisScale) -> dict[str, Any]:
@@ -69,6 +77,8 @@ def _medians(findings: Findings, style: StudyStyles, x: AxisScale, y: AxisScale)
             "color": [s.color for s in styles],
             "symbol": [s.shape for s in styles],
             "line": {"width": [2 if c.on_front else 0.5 for c in of]},
+            # By default, marks of several sizes are translucent, and their letters hard to read.
+            "opacity": 1,
         },
         "meta": "outlined",
         "hovertext": [_about(c, energy, quality) for c in of],

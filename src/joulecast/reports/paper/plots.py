@@ -129,6 +129,7 @@ def _draw_points(axes: Axes, trace: Mapping[str, Any], layer: int) -> None:
         xs,
         ys,
         color=color,
+        alpha=marker.get("opacity"),
         linewidth=_POINTS * line.get("width", 1.6),
         linestyle=("--" if line.get("dash") else "-") if has_lines else "",
         drawstyle="steps-post" if line.get("shape") == "hv" else "default",

@@ -15,13 +15,12 @@ def live_line(state: RunState, budget: str | None = None) -> str:
     parts = [_energy(state)]
     if state.total_energy is not None:
         parts.append(f"forecast {format_estimate(state.total_energy)}")
+    parts.append(budget or "")
     if state.remaining_s is not None:
         parts.append(f"{format_duration(state.remaining_s)} remaining")
     if state.early_stop is not None:
         parts.append(str(state.early_stop))
     parts.append(_place(state))
-    if budget:
-        parts.append(budget)
     if state.total_duration is None and state.reason:
         parts.append(f"no forecast: {state.reason}")
     return " | ".join(part for part in parts if part)

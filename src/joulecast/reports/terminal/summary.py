@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Collection
 
 from ...recording.summary import DomainEnergy, Summary
-from ...units import add_independent, format_duration, format_quantity, one_line
-from ..words.common import counted, epoch_estimate, outside_text, provenance_text, status_text
+from ...units import add_independent, counted, format_duration, format_quantity, one_line
+from ..words.common import epoch_estimate, outside_text, provenance_text, status_text
 from ..words.gauges import throttled_text
 
 MAX_DOMAINS = 3

@@ -109,11 +109,6 @@ def uncertainty_text(source: Source) -> str:
     return f"-{percent(low)} to +{percent(high)}"
 
 
-def counted(n: int, noun: str) -> str:
-    """`1 epoch`, `3 epochs`."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
-
-
 def percent(fraction: float) -> str:
     """A fraction as people read it: `5 %`, `0.3 %`."""
     value = fraction * 100

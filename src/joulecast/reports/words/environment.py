@@ -7,8 +7,7 @@ from typing import Any
 from ...errors import BadInputError
 from ...hardware.detect.gpu import DetectedGpu
 from ...hardware.environment import Environment
-from ...units import format_quantity
-from .common import counted
+from ...units import counted, format_quantity
 
 Rows = list[tuple[str, str]]
 

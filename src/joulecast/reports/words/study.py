@@ -10,7 +10,7 @@ from ...csv_table import number
 from ...ledger.study_model import Conditions, Study, TrialStatus
 from ...study.findings.findings import FactorTest, Findings
 from ...study.findings.measures import measure
-from ...units import Estimate, Provenance, format_duration, format_quantity, one_line
+from ...units import Estimate, Provenance, counted, format_duration, format_quantity, one_line
 from .common import lead, mix_text, percent
 
 MAX_NAME = 60
@@ -127,7 +127,7 @@ def _totals(findings: Findings) -> list[str]:
     }
     if bad:
         parts = [f"{n:,} {status_text(s)}" for s, n in bad.items()]
-        lines.append(f"Of {planned:,} trials, {_and(parts)}.")
+        lines.append(f"Of {counted(planned, 'trial')}, {_and(parts)}.")
     return lines
 
 
@@ -184,7 +184,7 @@ def utilization_sentence(correlations: Correlations | None) -> str:
     notes = "".join(f" {note}." for note in correlations.notes)
     return (
         f"Spearman's rank correlation of {y} and {x}: {one.rho:.2f}{bounds}, {p_text(one.p)}, "
-        f"{one.n:,} runs.{notes}"
+        f"{counted(one.n, 'run')}.{notes}"
     )
 
 

@@ -24,7 +24,7 @@ from ...analysis.tradeoff.weigh import Tradeoff, weigh
 from ...errors import BadInputError, UsageError
 from ...ledger.study_model import Study
 from ...result import Result
-from ...units import Estimate
+from ...units import Estimate, counted
 from ..results import StudyResults
 from .grouping import (
     ConfigurationGroup,
@@ -239,7 +239,7 @@ def _left_out(
     notes = []
     lost = len(runs) - sum(len(g.rows) for g in groups)
     if lost:
-        notes.append(f"Left out: {lost:,} run{'s' if lost > 1 else ''} without a factor.")
+        notes.append(f"Left out: {counted(lost, 'run')} without a factor.")
     planned = plan.factors if plan else {}
     pooled = [f for f, levels in planned.items() if f not in by and len(levels) > 1]
     if pooled:
@@ -258,7 +258,7 @@ class _Analyses:
         missing: list[str],
     ) -> None:
         self._runs, self._metric, self._missing = runs, metric, missing
-        self._factors = list(factors) if len(runs) else []
+        self._factors = factors if len(runs) else {}
         self.columns = [ENERGY, *([metric] if metric else [])]
 
     def tradeoff(self, by: Sequence[str], maximize: bool, tolerance: float) -> Tradeoff | None:
@@ -305,6 +305,7 @@ class _Analyses:
 
     def _within(self, first: str, *others: str) -> list[tuple[Table, str, Mapping[str, str]]]:
         groups = grouped(self._runs, others, {})[0]
+        groups.sort(key=lambda g: [self._factors[f].index(g.factors[f]) for f in others])
         if not 1 < len(groups) <= MAX_WITHIN:
             return []
         rows = np.arange(len(self._runs))
@@ -312,7 +313,7 @@ class _Analyses:
 
     def interactions(self) -> tuple[Interaction, ...]:
         """Every pair of the first factors."""
-        pairs = list(combinations(self._factors[:MAX_FACTORS], 2))
+        pairs = list(combinations(list(self._factors)[:MAX_FACTORS], 2))
         results = []
         for column, (a, b) in product(self.columns, pairs):
             others = [f for f in self._factors if f not in (a, b)]

@@ -40,6 +40,7 @@
       if (trace.meta === "soft") trace.marker.color = soft;
       if (trace.meta === "ink") trace.line.color = ink;
       if (trace.meta === "outlined") trace.marker.line.color = ink;
+      if (trace.meta === "runs") trace.marker.opacity = Number(color("--run-opacity"));
       if (trace.meta === "line") {
         trace.line.color = color("--accent");
         if (trace.marker) trace.marker.color = color("--accent");

@@ -126,16 +126,17 @@ def _names(findings: Findings, x: AxisScale, y: AxisScale) -> list[dict[str, Any
     for name, (what, down) in named.items():
         c = of[name]
         across, up = x.at(c.cost.value), y.at(c.quality.value)
+        side = "right" if across > middle else "left"
         names.append(
             {
                 "x": math.log10(across) if x.kind is ScaleKind.LOG else across,
                 "y": math.log10(up) if y.kind is ScaleKind.NEAR_ONE else up,
                 "text": f"<b>{short(name, 20)}</b><br>{what}",
                 "name": "name",
-                "ax": -30 if across > middle else 30,
+                "ax": {"right": -30, "left": 30}[side],
                 "ay": down,
-                "align": "right" if across > middle else "left",
-                "xanchor": "right" if across > middle else "left",
+                "align": side,
+                "xanchor": side,
                 "standoff": 10,
                 "arrowwidth": 1,
                 "arrowhead": 0,

@@ -562,6 +562,50 @@ def relay_of(pid):
     raise AssertionError("there is no relay")
 
 
+def test_a_kill_of_the_relay_costs_neither_the_command_nor_its_output(tmp_path):
+    go, pids, copy = tmp_path / "go", tmp_path / "pids", tmp_path / "copy"
+    inner = f"echo early; until [ -e {go} ]; do sleep 0.05; done; seq 100000; echo err >&2; exit 7"
+    process = subprocess.Popen(
+        behind("sh", "-c", inner, pid=str(pids), copy=str(copy)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout.readline() == b"early\n"
+    os.kill(relay_of(process.pid), signal.SIGKILL)
+    go.touch()
+    rest = b"".join(b"%d\n" % n for n in range(1, 100001))
+    assert process.stdout.read() == rest
+    assert process.stderr.read() == b"err\n"
+    assert process.wait(timeout=PATIENCE_S) == 7
+    # It is read on, for its progress.
+    assert b"\n100\n" in copy.read_bytes()
+    process.stdout.close()
+    process.stderr.close()
+
+
+def test_after_a_kill_of_the_relay_a_reader_that_leaves_ends_the_command(tmp_path):
+    process = subprocess.Popen(behind("yes"), stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"y\n"
+    os.kill(relay_of(process.pid), signal.SIGKILL)
+    assert process.stdout.readline() == b"y\n"
+    process.stdout.close()
+    assert process.wait(timeout=PATIENCE_S) == -signal.SIGPIPE
+
+
+def test_a_kill_of_the_relay_leaves_the_terminal_to_the_command(terminal, script):
+    command = script("import sys\nprint('ready')\nprint(sys.stdin.readline(), end='')\nsys.exit(7)")
+    opened = terminal(behind(*command, line="line {n}"))
+    opened.until_printed(b"ready")
+    os.kill(relay_of(opened.pid), signal.SIGKILL)
+    # Drawn by what replaces it.
+    drawn = len(opened.output)
+    opened.until(lambda: b"line" in opened.output[drawn:], "the line")
+    opened.type(b"typed\n")
+    assert opened.until_end() == 7
+    assert opened.output.count(b"typed") == 2
+    assert opened.whole_screen_scrolls
+
+
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGTSTP", "SIGUSR1"])
 def test_the_relay_outlives_every_signal_and_ends_with_its_writers(tmp_path, name):
     go = tmp_path / "go"

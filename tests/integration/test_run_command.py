@@ -609,6 +609,65 @@ def test_a_fault_of_ours_costs_the_recording_only(env, fault):
     assert "not recording" in done.stderr
 
 
+@pytest.mark.parametrize("limit_kb", [150_000, 60_000])
+def test_a_limit_of_memory_costs_the_recording_only(env, limit_kb):
+    command = f"ulimit -v {limit_kb}; exec {PYTHON} -m joulecast run -- sh -c 'echo ran; exit 5'"
+    done = subprocess.run(
+        ["sh", "-c", command], env=env, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (5, "ran\n")
+    assert done.stderr.count("\n") == 1
+
+
+STORED = """
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+for table in ("runs", "chunks"):
+    print(database.execute(f"SELECT count(*) FROM joulecast_{table}").fetchone()[0])
+"""
+
+
+def test_a_run_and_its_first_readings_are_stored_when_its_command_begins(env):
+    done = wrapped(PYTHON, "-c", STORED, env["JOULECAST_LEDGER"], env=env)
+    runs, chunks = map(int, done.stdout.split())
+    assert runs == 1
+    assert chunks >= 1
+
+
+HANDLES_LATE = """
+import os, signal, time
+def leave(number, frame):
+    os._exit(9)
+signal.signal(signal.SIGINT, leave)
+print("ready", flush=True)
+time.sleep(30)
+"""
+
+
+def test_a_signal_that_is_ignored_first_and_handled_later_is_passed_on(env):
+    ignoring = f"trap '' INT; exec {PYTHON} -m joulecast run -q -- sleep 30"
+    process = subprocess.Popen(["sh", "-c", ignoring], env=env)
+    os.kill(process.pid, signal.SIGINT)
+    handles = ["sh", "-c", f"trap '' INT; exec {PYTHON} -m joulecast run -q -- {PYTHON} -c \"$0\""]
+    late = subprocess.Popen(
+        [*handles, HANDLES_LATE],
+        env=env,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert late.stdout.readline() == "ready\n"
+        os.kill(late.pid, signal.SIGINT)
+        assert late.wait(timeout=30) == 9
+        # The other ignores it, and so does its command.
+        assert process.poll() is None
+    finally:
+        process.terminate()
+        assert process.wait(timeout=30) == -signal.SIGTERM
+        late.kill()
+        late.stdout.close()
+
+
 def test_one_inside_another_is_part_of_it(env, tmp_path):
     target = tmp_path / "inner.json"
     inner = [*JOULECAST, "run", "--json-file", str(target), "--", "sh", "-c", "exit 4"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shlex
 from collections.abc import Mapping
 from contextlib import suppress
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from ..run.session import Session
     from ..run.wrapped_command import WrappedCommand
 
+# Address space that recording needs, in bytes: numpy ends the process where it finds less.
+_ADDRESS_SPACE = 300_000_000
 # With any of these options the command's output is read for its progress.
 _READS_OUTPUT = ("epochs", "pattern", "budget", "early_stopping", "live")
 
@@ -120,6 +123,9 @@ def command(command: tuple[str, ...], json_file: Path | None, quiet: bool, **opt
         raise click.NoSuchOption(command[0].partition("=")[0], ctx=click.get_current_context())
     # Before anything that starts threads is imported.
     held = hold_signals()
+    env = dict(os.environ)
+    # The arrays here are small, and each of its threads takes memory and time to start.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     relay: Relay | None = None
     try:
         check_command(command[0])
@@ -128,9 +134,9 @@ def command(command: tuple[str, ...], json_file: Path | None, quiet: bool, **opt
         if wrapped is None:
             if relay is not None:
                 relay.cancel()
-            become_command(command, os.environ, held)
+            become_command(command, env, held)
         report = partial(_report, wrapped.session, json_file, quiet)
-        wrapped.run(os.environ, report).leave()
+        wrapped.run(env, report).leave()
     except CommandNotFoundError as error:
         _notify(str(error))
         Exit(error.exit_code, None).leave()
@@ -157,6 +163,10 @@ def _start(
     options_: Mapping[str, Any],
 ) -> WrappedCommand | None:
     """The recording, started; None where nothing is recorded. Raises `UsageError`."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if 0 <= limit < _ADDRESS_SPACE:
+        _notify(f"not recording: ulimit -v allows {limit / 1e6:.0f} MB, and recording needs 300 MB")
+        return None
     from ..recording import join
     from ..recording.distributed import detect_job
 

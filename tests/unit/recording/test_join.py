@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from fakes.meters import header
+from joulecast.recording import join
 from joulecast.recording.join import VARIABLE, EventTail, EventWriter, JoinFile, outer_file
 from joulecast.recording.memory import MemorySink
 from joulecast.recording.model import Status
@@ -163,6 +164,9 @@ def test_a_line_that_comes_in_two_pieces_is_one(outer, tmp_path, clock):
         b"1\n",
         b"[" * 7900 + b"\n",
         b'{"op":"plan","pid":7,"t":0,"epochs":Infinity}\n',
+        b'{"op":"begin","id":1,"kind":"epoch","name":"x","parent":null,"pid":7,"t":0,'
+        b'"index":100000000000000000000}\n',
+        b'{"op":"plan","pid":100000000000000000000,"t":0,"epochs":3}\n',
     ],
 )
 def test_garbage_is_warned_of_and_loses_nothing_else(outer, tmp_path, clock, garbage):
@@ -211,3 +215,20 @@ def test_a_recording_is_joined_only_while_its_recorder_lives():
         assert outer_file({VARIABLE: left_over}) is None
     file.close()
     assert outer_file({VARIABLE: file.variable}) is None
+
+
+def test_folders_of_killed_recorders_are_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(join.tempfile, "tempdir", str(tmp_path))
+    live = JoinFile()
+    killed, new = tmp_path / "joulecast-run-killed", tmp_path / "joulecast-run-new"
+    for folder in (killed, new):
+        folder.mkdir()
+        (folder / "events.jsonl").touch()
+    others = tmp_path / "joulecast-run-without-events"
+    others.mkdir()
+    for folder in (killed, live.path.parent, others):
+        os.utime(folder, (1e9, 1e9))
+    JoinFile().close()
+    assert set(tmp_path.iterdir()) == {live.path.parent, new, others}
+    live.close()
+    assert not live.path.parent.exists()

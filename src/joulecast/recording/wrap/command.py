@@ -15,13 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from ...errors import JoulecastError
-from .signals import HeldSignals, stop_like
+from .signals import PYTHON_IGNORES, HeldSignals, stop_like
 
 if TYPE_CHECKING:
     from .relay import Relay
 
-# Signals that Python ignores, and the command must not ignore.
-_PYTHON_IGNORES = (signal.SIGPIPE, signal.SIGXFSZ)
 _IMPATIENT = {signal.SIGINT, signal.SIGTERM, signal.SIGQUIT}
 
 
@@ -76,7 +74,7 @@ def check_command(command: str) -> None:
 
 def become_command(command: Sequence[str], env: Mapping[str, str], held: HeldSignals) -> NoReturn:
     """Replace this process by the command. Raises `CommandNotFoundError`."""
-    for number in _PYTHON_IGNORES:
+    for number in PYTHON_IGNORES:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, held.before)
     _start(command, lambda argv: os.execvpe(argv[0], argv, _passable(env)))
@@ -108,7 +106,7 @@ def run_command(
             _passable(env),
             file_actions=[] if relay is None else relay.file_actions,
             setsigmask=held.before,
-            setsigdef=_PYTHON_IGNORES,
+            setsigdef=PYTHON_IGNORES,
         ),
     )
     if relay is not None:
@@ -141,7 +139,7 @@ def run_command(
 
 def _leave_on_signal(held: HeldSignals, result: Exit) -> None:
     """End this process by a signal, also while a locked ledger blocks the main thread."""
-    signal.sigwait(_IMPATIENT & held.watched)
+    signal.sigwait(_IMPATIENT & held.heeded)
     result.leave()
 
 

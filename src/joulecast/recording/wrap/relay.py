@@ -63,13 +63,18 @@ class _Process:
     report: int  # we read
 
 
-def _fork(outputs: Outputs) -> _Process:
-    control, orders = (above_stderr(fd) for fd in os.pipe())
-    report, reports = (above_stderr(fd) for fd in os.pipe())
+def _pipes() -> tuple[int, int, int, int]:
+    """Both ends of a pipe to the relay, and of one from it: read end first."""
+    control, orders, report, reports = (above_stderr(fd) for _ in range(2) for fd in os.pipe())
     with suppress(OSError, AttributeError):
         fcntl.fcntl(report, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     os.set_blocking(orders, False)
     os.set_blocking(reports, False)
+    return control, orders, report, reports
+
+
+def _fork(outputs: Outputs) -> _Process:
+    control, orders, report, reports = _pipes()
     job = os.getpgrp()
     try:
         pid = os.fork()
@@ -285,17 +290,15 @@ class Relay:
         for channel in self._outputs.channels:
             # The loop closes it at its end, which our own stdout and stderr must survive.
             channel.sink.fd = fcntl.fcntl(channel.sink.fd, fcntl.F_DUPFD_CLOEXEC, 3)
-        (orders, control), (report, reports) = os.pipe(), os.pipe()
-        os.set_blocking(control, False)
-        os.set_blocking(reports, False)
-        loop = process.RelayLoop(self._outputs.channels, orders, reports, os.getpgrp())
+        control, orders, report, reports = _pipes()
+        loop = process.RelayLoop(self._outputs.channels, control, reports, os.getpgrp())
         self._outputs.channels = []
         threading.Thread(target=loop.run_on, name="joulecast-relay", daemon=True).start()
         with self._ordering:
             if self._process is not None:
                 os.close(relay.control)
                 os.close(relay.report)
-                self._process = _Process(relay.pid, control, report)
+                self._process = _Process(relay.pid, orders, report)
         self._insist(process.STILL if self._asked else process.GO_ON)
         return self._process
 

@@ -22,6 +22,8 @@ _NOT_HELD = frozenset(
         *("SIGTTIN", "SIGTTOU", "SIGWINCH"),
     )
 )
+PYTHON_IGNORES = (signal.SIGPIPE, signal.SIGXFSZ)
+"""Signals that Python ignores, and the command must not ignore."""
 # Signals that do not end a program, where they arrive before the command is started.
 _HARMLESS = frozenset(getattr(signal, name) for name in ("SIGCHLD", "SIGCONT", "SIGTSTP", "SIGURG"))
 
@@ -63,9 +65,14 @@ class HeldSignals:
         time.sleep(duration_s)
         signal.pthread_sigmask(signal.SIG_BLOCK, self.watched)
 
+    @property
+    def heeded(self) -> set[int]:
+        """Those that joulecast does not ignore."""
+        return {s for s in self.watched if signal.getsignal(s) is not signal.SIG_IGN}
+
     def deadly(self) -> int | None:
         """A waiting signal that would end a program without a handler for it."""
-        return min((signal.sigpending() & self.watched) - _HARMLESS, default=None)
+        return min((signal.sigpending() & self.heeded) - _HARMLESS, default=None)
 
     def forget(self) -> None:
         """Drop all waiting signals."""
@@ -93,11 +100,12 @@ def hold_signals() -> HeldSignals:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # A signal that our parent ignores (nohup) stays ignored, here and in the command.
+    # A signal that our parent ignores (nohup) stays ignored, here and in the command, until the
+    # command handles it; it waits here like the others. Python ignores two for itself.
     watched = {
         int(s)
         for s in signal.valid_signals() - _NOT_HELD
-        if signal.getsignal(s) is not signal.SIG_IGN
+        if s not in PYTHON_IGNORES or signal.getsignal(s) is not signal.SIG_IGN
     }
     return HeldSignals(frozenset(watched), signal.pthread_sigmask(signal.SIG_BLOCK, watched))
 

@@ -190,14 +190,18 @@ def run(name: str, description: str | None, benchmark: Callable[[bool], list[Fig
     parser.add_argument("--quick", action="store_true", help="small and few: to see that it works")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here as well")
     args = parser.parse_args()
-    figures = benchmark(args.quick)
+    report(name, benchmark(args.quick), args.quick, args.json)
+
+
+def report(name: str, figures: Sequence[Figure], quick: bool, file: Path | None) -> None:
+    """Print the table, and write the figures to a file if one is named."""
     print(table(figures))
-    if args.json:
+    if file:
         document = {
             "schema": SCHEMA,
             "benchmark": name,
-            "quick": args.quick,
+            "quick": quick,
             "machine": machine(),
             "figures": [f.to_json() for f in figures],
         }
-        args.json.write_text(json.dumps(document, indent=2) + "\n")
+        file.write_text(json.dumps(document, indent=2) + "\n")

@@ -22,10 +22,12 @@ from ..units import parse_power, printable
 from . import options
 
 if TYPE_CHECKING:
+    from ..forecasting.early_stopping.rule import EarlyStopping
     from ..recording.summary import Summary
     from ..recording.wrap.relay import Relay
     from ..run.budget import Budget
     from ..run.run_options import RunOptions
+    from ..run.run_state import RunState
     from ..run.session import Session
     from ..run.wrapped_command import WrappedCommand
 
@@ -181,11 +183,10 @@ def _start(
             unwritten = "" if json_file is None else f"; {json_file} is not written"
             _notify(f"part of the run already being recorded{unwritten}")
             return None
-        from ..reports.terminal.live import live_line
         from ..run.wrapped_command import WrappedCommand
 
         wrapped = WrappedCommand(
-            command, run_options, job, held, relay, live_line, options_["grace_s"]
+            command, run_options, job, held, relay, _live_line, options_["grace_s"]
         )
         wrapped.session.start()
         return wrapped
@@ -197,14 +198,18 @@ def _start(
         return None
 
 
+def _live_line(state: RunState, budget: str | None) -> str:
+    from ..reports.terminal.live import live_line
+
+    return live_line(state, budget)
+
+
 def _run_options(
     command: tuple[str, ...], relay: Relay | None, options_: Mapping[str, Any]
 ) -> RunOptions:
     """Raises `UsageError`."""
-    from ..forecasting.early_stopping import rule as early_stopping
     from ..run.run_options import RunOptions
 
-    rule = options_["early_stopping"]
     return RunOptions(
         name=options_["name"] or shlex.join(command)[:200],
         epochs=options_["epochs"],
@@ -217,9 +222,17 @@ def _run_options(
         live=bool(options_["live"]) and not (relay and relay.has_line),
         reads_output=relay is not None,
         pattern=options_["pattern"],
-        early_stopping=None if rule is None else early_stopping.parse(rule),
+        early_stopping=_early_stopping(options_["early_stopping"]),
         budget=_budget(options_),
     )
+
+
+def _early_stopping(rule: str | None) -> EarlyStopping | None:
+    if rule is None:
+        return None
+    from ..forecasting.early_stopping import rule as early_stopping
+
+    return early_stopping.parse(rule)
 
 
 def _budget(options_: Mapping[str, Any]) -> Budget | None:
@@ -253,15 +266,16 @@ def _report(session: Session, json_file: Path | None, quiet: bool, summary: Summ
             _notify(f"cannot write {json_file}: {error.strerror} (see joulecast show {run} --json)")
     if quiet:
         return
-    source = session.monitor.source
+    follower = session.follower
+    source = None if follower is None else follower.source
     lines = summary_lines(
         summary,
         messages=session.messages,
         ledger=session.ledger,
         epochs_from=None if source == OWN else source,
     )
-    if session.monitor.remark is not None:
-        lines.insert(-1, f"  {session.monitor.remark}")
+    if follower is not None and follower.remark is not None:
+        lines.insert(-1, f"  {follower.remark}")
     _write("\n".join(lines))
 
 

@@ -9,12 +9,11 @@ from typing import Literal
 
 import numpy as np
 
-from ..errors import UnknownHardwareError
 from ..hardware.catalog.cpus import (
     CpuFamily,
     CpuModel,
+    cpus_named,
     family_of,
-    find_cpu,
     find_family,
     nearest_in_family,
     typical_family,
@@ -162,10 +161,8 @@ def _cores_per_package(
 
 
 def _model(name: str | None) -> CpuModel | None:
-    try:
-        return find_cpu(name) if name else None
-    except UnknownHardwareError:
-        return None
+    fitting = cpus_named(name or "")
+    return fitting[0] if len(fitting) == 1 else None
 
 
 def _family(

@@ -54,6 +54,12 @@ class RunOptions:
     early_stopping: EarlyStopping | None = None
     budget: Budget | None = None
 
+    @property
+    def is_followed(self) -> bool:
+        """Whether anything is to be reported while the run goes on."""
+        wanted = (self.epochs, self.live, self.reads_output, self.pattern)
+        return any(wanted) or self.early_stopping is not None or self.budget is not None
+
     def __post_init__(self) -> None:
         if not MIN_INTERVAL_S <= self.interval_s <= MAX_INTERVAL_S:
             raise UsageError(f"interval {self.interval_s:g} s: use 0.01 to 1 s")

@@ -1,5 +1,7 @@
 """The recording of one run, from the meters to the ledger, with its forecast."""
 
+from __future__ import annotations
+
 import os
 import secrets
 import sys
@@ -7,6 +9,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from ..errors import JoulecastError
 from ..hardware.environment import Environment
@@ -26,9 +30,12 @@ from ..recording.recorder import Recorder
 from ..recording.summary import Summary
 from ..units import format_duration, printable
 from ..wall.wall_energy import summary_of
-from .progress_monitor import ProgressMonitor
 from .run_options import RunOptions
-from .run_state import RunState
+
+# The forecasters are loaded where a run has progress.
+if TYPE_CHECKING:
+    from .progress_monitor import ProgressMonitor
+    from .run_state import RunState
 
 # Past runs that the forecast uses, and their total duration: reading them takes under a second.
 _PAST_RUNS, _PAST_S = 20, 86400.0
@@ -117,7 +124,10 @@ class Session:
             on_position=self._on_position,
             on_tick=self._tick,
         )
-        self.monitor = ProgressMonitor(options, self.recorder, notify, show, on_exceeded)
+        self._monitoring = (options, self.recorder, notify, show, on_exceeded)
+        if show is not None or options.is_followed:
+            # Raises `UsageError` for a pattern that is not valid.
+            _ = self.monitor
 
     def _idle(
         self,
@@ -142,6 +152,18 @@ class Session:
             for meter in whole.meters:
                 meter.close()
 
+    @cached_property
+    def monitor(self) -> ProgressMonitor:
+        """Follows the run's progress, from the first time that something asks for it."""
+        from .progress_monitor import ProgressMonitor
+
+        return ProgressMonitor(*self._monitoring)
+
+    @property
+    def follower(self) -> ProgressMonitor | None:
+        """`monitor`, if anything has asked for it: the run has no progress so far otherwise."""
+        return self.monitor if "monitor" in self.__dict__ else None
+
     @property
     def join_file(self) -> join.JoinFile:
         """The file through which scripts inside this run join it."""
@@ -154,7 +176,7 @@ class Session:
     @property
     def messages(self) -> list[str]:
         """Warnings that the user has read already."""
-        return [*self._messages, *self.monitor.messages]
+        return [*self._messages, *(self.follower.messages if self.follower else [])]
 
     def state(self) -> RunState:
         """The state of the run now."""
@@ -208,8 +230,10 @@ class Session:
             self._join.tail.pump(self.recorder)
         except OSError as error:
             self.recorder.warn(f"the script's own events cannot be read: {error.strerror}")
-        self.monitor.poll()
-        forecasts = self.monitor.active and self.monitor.source is not None
+        if self.follower is None:
+            return
+        self.follower.poll()
+        forecasts = self.follower.active and self.follower.source is not None
         if forecasts:
             self._start_using_histories()
 

@@ -16,13 +16,13 @@ from ..recording.wrap.command import CommandNotFoundError, Exit, run_command
 from ..recording.wrap.signals import HeldSignals
 from ..recording.wrap.stop import GRACE_S, Stopper
 from .run_options import RunOptions
-from .run_state import RunState
 from .session import Session, notify
 
 if TYPE_CHECKING:
     from ..recording.wrap.relay import Relay
+    from .run_state import RunState
 
-Line = Callable[[RunState, str | None], str]
+Line = Callable[["RunState", str | None], str]
 """Makes the status line of a run's state and of its budget."""
 
 
@@ -110,8 +110,8 @@ class WrappedCommand:
                 status = Status.STOPPED
             else:
                 status = Status.FINISHED if how.shell_code == 0 else Status.FAILED
-            if status is Status.FINISHED:
-                self.session.monitor.finish()
+            if status is Status.FINISHED and self.session.follower is not None:
+                self.session.follower.finish()
             report(self._stopped(status, how.shell_code))
         except Exception as error:
             # The command's exit code must be passed on whatever happens here.

@@ -164,8 +164,10 @@ def test_a_line_that_comes_in_two_pieces_is_one(outer, tmp_path, clock):
         b"1\n",
         b"[" * 7900 + b"\n",
         b'{"op":"plan","pid":7,"t":0,"epochs":Infinity}\n',
-        b'{"op":"begin","id":1,"kind":"epoch","name":"x","parent":null,"pid":7,"t":0,'
-        b'"index":100000000000000000000}\n',
+        (
+            b'{"op":"begin","id":1,"kind":"epoch","name":"x","parent":null,"pid":7,"t":0,'
+            b'"index":100000000000000000000}\n'
+        ),
         b'{"op":"plan","pid":100000000000000000000,"t":0,"epochs":3}\n',
     ],
 )

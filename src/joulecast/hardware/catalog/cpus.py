@@ -12,7 +12,7 @@ from typing import Any
 
 from ...errors import UnknownHardwareError
 from .data_file import data_file
-from .names import match
+from .names import fitting, match
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,11 @@ def find_cpu(name: str) -> CpuModel:
         150.0
     """
     return match(name, {cpu.name: cpu for cpu in cpus()}, "CPU")
+
+
+def cpus_named(name: str) -> list[CpuModel]:
+    """The models that fit a name: as `find_cpu`, without a search for the nearest names."""
+    return fitting(name, _by_name())
 
 
 def find_family(name: str) -> CpuFamily:

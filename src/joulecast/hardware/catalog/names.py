@@ -100,18 +100,22 @@ def match(name: str, candidates: Mapping[str, T], kind: str) -> T:
     Raises:
         UnknownHardwareError: no row fits, or several do; the text lists the nearest names.
     """
+    rows = fitting(name, candidates)
+    if len(rows) == 1:
+        return rows[0]
+    raise UnknownHardwareError(_miss(name, kind, len(rows), _nearest(normalize(name), candidates)))
+
+
+def fitting(name: str, candidates: Mapping[str, T]) -> list[T]:
+    """The rows that fit a name, see `match`: without the search for the nearest names."""
     tokens = normalize(name)
     vendors = _vendors(name)
     possible = [other for other in candidates if _same_vendor(vendors, _vendors(other))]
-    rows: dict[int, T] = {}
     for same in (_same_string, _same_tokens, _same_but_family):
-        fitting = [other for other in possible if tokens and same(tokens, normalize(other))]
-        rows = {id(candidates[other]): candidates[other] for other in fitting}
-        if rows:
-            break
-    if len(rows) == 1:
-        return next(iter(rows.values()))
-    raise UnknownHardwareError(_miss(name, kind, len(rows), _nearest(tokens, candidates)))
+        names = [other for other in possible if tokens and same(tokens, normalize(other))]
+        if names:
+            return list({id(candidates[other]): candidates[other] for other in names}.values())
+    return []
 
 
 def _same_vendor(one: frozenset[str], other: frozenset[str]) -> bool:

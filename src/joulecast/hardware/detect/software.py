@@ -65,9 +65,13 @@ def _version(name: str, path: Sequence[str] | None) -> str | None:
     where = sys.path if path is None else list(path)
     for distribution in Distribution.discover(name=name, path=where):
         try:
-            if distribution.version:
-                return str(distribution.version)
-        except Exception:
-            # A folder that an uninstallation left without metadata: the next one may be complete.
+            # Parsing all of it takes as long as the search.
+            text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+        except (OSError, ValueError):
             continue
+        # In a folder that an uninstallation left without metadata there is none: the next one may
+        # be complete.
+        version = re.search(r"^Version: *(\S+)", text, re.MULTILINE)
+        if version is not None:
+            return version[1]
     return None

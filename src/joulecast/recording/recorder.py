@@ -16,7 +16,8 @@ from .model import Footer, Gap, Header, Metric, RecordingSink, Span, Status
 from .sampler import Sampler
 from .summary import SpanEnergy
 
-FLUSH_S = 1.0
+# Less than the second that a killed recorder may lose, by the time to write.
+FLUSH_S = 0.8
 OPEN_S = 5.0
 """How long the run waits for the sink to open: a recorder that is killed later leaves a trace."""
 # Databases have whole numbers of 64 bits.

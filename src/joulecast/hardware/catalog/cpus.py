@@ -99,7 +99,7 @@ def find_cpu(name: str) -> CpuModel:
 
 def cpus_named(name: str) -> list[CpuModel]:
     """The models that fit a name: as `find_cpu`, without a search for the nearest names."""
-    return fitting(name, _by_name())
+    return fitting(name, {cpu.name: cpu for cpu in cpus()})
 
 
 def find_family(name: str) -> CpuFamily:

@@ -1,5 +1,7 @@
 """hwmon on a tree on disk; amdsmi by a stand-in, since the real module needs its driver to load."""
 
+import math
+
 import pytest
 
 from joulecast.errors import MeterLostError
@@ -146,3 +148,45 @@ def test_no_amd_gpu_is_not_worth_a_word(tmp_path, clock):
     discovery = find_amd(clock, {}, root=tmp_path)
     assert not discovery.meters
     assert not discovery.unavailable
+
+
+def watched(smi, clock, tmp_path, seconds):
+    """The one meter after some seconds, read ten times a second, with its joules."""
+    (meter,) = find_amd(clock, {}, root=tmp_path, amdsmi=smi).meters
+    start = meter.read().value
+    for _ in range(round(seconds * 10)):
+        clock.now += 0.1
+        reading = meter.read()
+    return meter, reading.value - start
+
+
+def test_an_accumulator_that_stands_still_gives_way_to_power(tmp_path, clock):
+    """35 W for 600 s are 21 kJ (ROCm/amdsmi issue 38)."""
+    meter, joules = watched(Smi({"count": 1_074_000, "watts": 35}), clock, tmp_path, 600)
+    assert joules == pytest.approx(21_000, rel=0.01)
+    assert "power is integrated" in meter.warning()
+
+
+def test_an_accumulator_without_power_beside_it_is_all_there_is(tmp_path, clock):
+    """The second die of a card with two has no power of its own."""
+    smi = Smi({"count": 1_074_000, "watts": None})
+    meter, joules = watched(smi, clock, tmp_path, 10)
+    assert joules == 0
+    assert meter.warning() is None
+
+
+@pytest.mark.parametrize("watts", [0, 0xFFFF, 0xFFFFFFFF])
+def test_a_power_that_cannot_be_is_no_reading(tmp_path, clock, watts):
+    smi = Smi({"count": None, "watts": watts})
+    (meter,) = find_amd(clock, {}, root=tmp_path, amdsmi=smi).meters
+    assert math.isnan(meter.read().value)
+    smi.cards[0]["watts"] = 95
+    assert meter.read().value == 95.0
+
+
+def test_a_sensor_file_with_an_impossible_power(tmp_path, clock):
+    sensor = card(tmp_path, 0, 0xFFFFFFFF * 1000)
+    (meter,) = find_amd(clock, {}, root=tmp_path).meters
+    assert math.isnan(meter.read().value)
+    sensor.write_text("45000000")
+    assert meter.read().value == pytest.approx(45.0)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from joulecast.meters.gpu_counter import MIN_J, STILL_S, CheckedCounter, believable_w
+from joulecast.meters.gpu_counter import STILL_S, CheckedCounter, believable_w
 
 UNIT_J = 1e-3
 
@@ -115,7 +115,7 @@ LOADS = {
 
 
 @pytest.mark.parametrize("load", LOADS)
-@pytest.mark.parametrize("step_s", [0.05, 0.1, 0.37, 1.3, 5.0])
+@pytest.mark.parametrize("step_s", [0.05, 0.1, 0.37, 0.6, 1.3, 5.0])
 @pytest.mark.parametrize("begin", range(5))
 def test_a_counter_is_believed_where_power_is_the_mean_of_a_second(load, step_s, begin):
     card = Card(lambda t: LOADS[load](t + 0.23 * begin))
@@ -152,9 +152,57 @@ def test_a_run_below_the_resolution_decides_nothing():
 
 
 def test_a_card_that_sleeps_is_believed():
-    # Windows are of two seconds.
-    counter, _ = read(Card(lambda t: 0.9 * MIN_J / 2.1, counted=lambda t: 0.0), 30.0)
+    counter, _ = read(Card(lambda t: 0.2, counted=lambda t: 0.0), 30.0)
     assert counter.warning() is None
+
+
+def test_a_counter_that_is_a_little_lower_than_power_is_believed():
+    counter, readings = read(Card(lambda t: 250.0, counted=lambda t: 0.85), 20.0)
+    assert counter.warning() is None
+    assert readings[-1] == pytest.approx(0.85 * 5000, rel=0.02)
+
+
+def test_what_was_counted_while_both_agreed_stays():
+    card = Card(lambda t: 250.0, counted=lambda t: 0.85 if t < 20.1 else 0.0)
+    counter, readings = read(card, 30.0)
+    assert counter.warning()
+    assert readings[-1] == pytest.approx(0.85 * 5000 + 2500, abs=300)
+
+
+def test_one_window_that_contradicts_is_not_enough():
+    """Counts that come late, and then all."""
+    late = {True: 0.5, False: 1.0}
+    card = Card(lambda t: 250.0, counted=lambda t: 1.5 if 6 <= t < 8 else late[4 <= t < 6])
+    counter, readings = read(card, 20.0)
+    assert counter.warning() is None
+    assert readings[-1] == pytest.approx(5000, rel=0.02)
+
+
+@pytest.mark.parametrize("stops_s", [4.2, 4.4, 4.6, 5.0])
+def test_energy_does_not_fall_where_the_counter_was_ahead_of_the_mean_power(stops_s):
+    load = LOADS["idle, then full"]
+    card = Card(load, counted=lambda t: float(t < stops_s))
+    counter, readings = read(card, 5.6)
+    assert counter.warning() is None or readings[-1] >= max(filter(None, readings))
+
+
+def test_rising_power_is_integrated_by_the_trapezoid_rule():
+    card = Card(lambda t: 100.0 + 200.0 * t, counted=lambda t: 0.0, mean_s=0.02)
+    _, readings = read(card, 4.0)
+    assert readings[-1] == pytest.approx(2000.0, rel=0.01)
+
+
+def test_instantaneous_power_counts_where_it_is_steady_only():
+    """Read at its peaks, whose heights differ: 600 and 700 W of a mean of 240 W."""
+
+    def watts(t):
+        peak = 600.0 + 100.0 * (int(t / 0.1 + 0.5) % 2)
+        return peak if (t + 0.025) % 0.1 < 0.03 else 60.0
+
+    counter, _ = read(Card(watts, mean_s=0.02), 30.0)
+    assert counter.warning() is None
+    steady, _ = read(Card(lambda t: 250.0, counted=lambda t: 0.5, mean_s=0.02), 5.0)
+    assert steady.warning()
 
 
 def test_a_reset_is_not_a_contradiction():

@@ -149,7 +149,9 @@ def _fields(carbon: Carbon) -> dict[str, Any]:
 
 def gpus_of(summary: Summary) -> list[str]:
     """The names of the GPUs in a run's total energy; "gpu:3" where a GPU has no name."""
-    domains = [d.source.domain for d in summary.domains if d.source.domain.startswith("gpu:")]
+    # The module of a superchip holds a GPU of its number.
+    all_domains = [d.source.domain.replace("module:", "gpu:") for d in summary.domains]
+    domains = [domain for domain in all_domains if domain.startswith("gpu:")]
     names: dict[str, str] = {}
     for gpu in summary.recording.header.environment.get("gpus") or ():
         if isinstance(gpu, Mapping) and gpu.get("name"):

@@ -125,6 +125,14 @@ def test_embodied_carbon_of_catalog_gpus():
     assert any("--embodied" in note for note in run.notes)
 
 
+def test_the_module_of_a_superchip_holds_its_gpu():
+    recording = training(environment=H100)
+    first = recording.header.sources[0]
+    recording.header.sources[0] = replace(first, domain="module:0")
+    recording.samples["module:0"] = recording.samples.pop(first.domain)
+    assert gpus_of(summarize(recording)) == gpus_of(summarize(training(environment=H100)))
+
+
 def test_gpus_not_in_the_catalog():
     summary = summarize(training())
     assert gpus_of(summary) == ["NVIDIA A100-SXM4-80GB"]

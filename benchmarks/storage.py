@@ -23,7 +23,7 @@ import numpy as np
 from harness import Figure, figure, interleave, joulecast_command, log, run, wall_s
 from joulecast.ledger import open_ledger
 from joulecast.meters.base import ReadingKind, Source
-from joulecast.meters.nvml import COUNTER, ENERGY_PERIOD_S
+from joulecast.meters.nvml_power import COUNTER, PERIOD_S
 from joulecast.recording.model import (
     Footer,
     Gap,
@@ -50,12 +50,12 @@ def gpu_day(seed: int, duration_s: int) -> Samples:
     t = np.arange(n) / HZ + 0.001 * (seed + 1) + np.abs(rng.normal(0, 2e-4, n))
     # Power at each update of the counter: training near the limit, validation below, slow drift,
     # and noise from step to step.
-    updates = int(duration_s / ENERGY_PERIOD_S) + HZ
-    at = np.arange(updates) * ENERGY_PERIOD_S * 1.0003  # its clock is not ours
+    updates = int(duration_s / PERIOD_S) + HZ
+    at = np.arange(updates) * PERIOD_S * 1.0003  # its clock is not ours
     training = at % EPOCH_S < 0.85 * EPOCH_S
     drift = np.cumsum(rng.normal(0, 0.05, updates))
     power = np.where(training, 640.0, 280.0) + drift - drift.mean() + rng.normal(0, 15, updates)
-    counter_mj = np.cumsum(np.rint(np.clip(power, 70, 700) * ENERGY_PERIOD_S * 1000))
+    counter_mj = np.cumsum(np.rint(np.clip(power, 70, 700) * PERIOD_S * 1000))
     value = counter_mj[np.maximum(np.searchsorted(at, t, side="right") - 1, 0)] / 1000
     value -= value[0]
     return Samples(t, value, value * (1 - COUNTER.low), value * (1 + COUNTER.high), t - t[0])
@@ -69,7 +69,7 @@ def header(started_at: float) -> Header:
             source="NVML energy counter",
             kind=ReadingKind.COUNTER,
             provenance=Provenance.MEASURED,
-            update_period_s=ENERGY_PERIOD_S,
+            update_period_s=PERIOD_S,
             uncertainty=COUNTER,
             device="NVIDIA H100 80GB HBM3",
         )

@@ -90,6 +90,11 @@ def test_a_meter_read_less_than_half_as_often_as_asked_is_named(interval_s, warn
     assert bool(warnings) is warns
 
 
+def test_a_short_run_with_one_late_reading_is_not_named():
+    made = recorded(100, interval_s=0.03, duration=0.2)
+    assert summarize(made).warnings == []
+
+
 def test_above_idle_of_a_modelled_processor_on_a_saturated_machine_includes_nothing():
     modelled = Uncertainty(0.4, 0.6, "a curve")
     above = summarize(recorded(101, uncertainty=modelled, idle_power_w={"gpu:0": 100.0})).above_idle

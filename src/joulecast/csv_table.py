@@ -134,19 +134,32 @@ def open_table(
     path = Path(path)
     table: CsvTable | None = None
     try:
-        with io.BufferedReader(_CountingFile(path, progress)) as raw:
-            data: Any = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
-            with io.TextIOWrapper(data, encoding="utf-8-sig", newline="") as text:
-                table = CsvTable(text)
-                if not any(table.header):
-                    raise RowError("the first line must name the columns, and it is blank")
-                yield table
+        with (
+            open_bytes(path, progress) as data,
+            io.TextIOWrapper(data, encoding="utf-8-sig", newline="") as text,
+        ):
+            table = CsvTable(text)
+            if not any(table.header):
+                raise RowError("the first line must name the columns, and it is blank")
+            yield table
     except RowError as error:
         raise BadInputError(f"{path}, line {table.line if table else 1}: {error}") from error
-    except OSError as error:
-        raise BadInputError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (UnicodeDecodeError, EOFError, csv.Error, zlib.error) as error:
+    except (UnicodeDecodeError, csv.Error) as error:
         raise BadInputError(f"{path}: not a CSV text file: {error}") from error
+
+
+@contextmanager
+def open_bytes(
+    path: str | Path, progress: Callable[[int], object] = lambda count: None
+) -> Iterator[Any]:
+    """Open a file, unpacked if its name ends in `.gz`; `progress` and errors as of `open_table`."""
+    path = Path(path)
+    try:
+        with io.BufferedReader(_CountingFile(path, progress)) as raw:
+            yield gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+    except (OSError, EOFError, zlib.error) as error:
+        why = getattr(error, "strerror", None) or error
+        raise BadInputError(f"{path}: cannot be read: {why}") from error
 
 
 class _CountingFile(io.FileIO):

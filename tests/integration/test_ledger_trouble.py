@@ -1,9 +1,12 @@
 """What can go wrong with a database: one line each, and nothing is ever overwritten."""
 
+import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -155,6 +158,61 @@ def test_a_read_only_file(open_folder: Path, stranger: int) -> None:
     path.chmod(0o444)
     open_folder.chmod(0o777)
     assert f"ledger {path}: " in run_writer(path, stranger)
+
+
+def read_as(path: Path, user: int) -> tuple[list[str], list[str]]:
+    """The runs that another user reads, and the warnings."""
+    code = """
+import json, os, sys, warnings
+from joulecast.ledger import open_ledger
+open_ledger(sys.argv[3]).load("last")  # imports every module while still root
+if int(sys.argv[2]):
+    os.setgroups([])
+    os.setgid(int(sys.argv[2]))
+    os.setuid(int(sys.argv[2]))
+with warnings.catch_warnings(record=True) as caught:
+    with open_ledger(sys.argv[1], create=False) as ledger:
+        names = [run.name for run in ledger.runs()]
+        assert len(ledger.load("last").samples) > 0
+print(json.dumps([names, [str(w.message) for w in caught]]))
+"""
+    other = path.parent.parent / "other.sqlite"
+    shutil.copy(path, other)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path), str(user), str(other)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    names, caught = json.loads(done.stdout)
+    return names, caught
+
+
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """A folder that another user can enter, not below one of pytest, which closes it to others."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        inner = Path(folder, "shared")
+        inner.mkdir()
+        yield inner
+        inner.chmod(0o755)
+
+
+def test_a_ledger_in_a_read_only_folder_is_read(shared: Path, stranger: int) -> None:
+    folder, path = shared, shared / "ledger.sqlite"
+    with open_ledger(path) as ledger:
+        ledger.add(recording("aaaa000000000001", "first"))
+    path.chmod(0o644)
+    folder.chmod(0o555)
+    assert read_as(path, stranger) == (["first"], [])
+    # A copy of a ledger that was being written: the log next to it cannot be read.
+    log = folder / "ledger.sqlite-wal"
+    log.write_bytes(b"x" * 5000)
+    names, (warning,) = read_as(path, stranger)
+    assert names == ["first"]
+    assert log.name in warning
 
 
 def test_a_read_only_folder(open_folder: Path, stranger: int) -> None:

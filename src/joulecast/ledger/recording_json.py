@@ -1,6 +1,5 @@
 """Whole recordings to JSON and back: `joulecast/export/1`, lossless, checked when read."""
 
-import gzip
 import json
 import math
 import re
@@ -12,7 +11,7 @@ from typing import Any, Literal, NoReturn
 import numpy as np
 
 from .. import serialize
-from ..csv_table import LARGEST, LATEST_S
+from ..csv_table import LARGEST, LATEST_S, open_bytes
 from ..errors import BadInputError
 from ..meters.base import ReadingKind
 from ..recording.model import Footer, Gap, Header, Metric, Recording, Samples, Span, Status
@@ -90,14 +89,11 @@ def _number_or_text(value: float) -> Any:
 
 def read_json(path: Path) -> Recording:
     """The recording in a file written by `joulecast export`. Raises `BadInputError`."""
+    with open_bytes(path) as file:
+        text = file.read().replace(*_RENAMED_GAUGE)
     try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            text = file.read().replace(*_RENAMED_GAUGE)
-            document = json.loads(text, parse_constant=_refuse_constant)
-        return import_json(document)
-    except OSError as error:
-        raise BadInputError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, EOFError) as error:
+        return import_json(json.loads(text, parse_constant=_refuse_constant))
+    except ValueError as error:
         raise BadInputError(f"{path}: this is not JSON: {error}") from error
     except RecursionError as error:
         raise BadInputError(f"{path}: its values are nested too deep") from error

@@ -282,6 +282,8 @@ class Ledger:
 
     def _load(self, connection: Connection, run_id: str) -> Recording:
         row = next(connection.rows(rows.RUN, {"run_id": run_id}))
+        # Its row may be damaged, too.
+        self._run_row(row)
         spans = list(_part(connection, "spans", run_id, "start_s, id"))
         gaps = list(_part(connection, "gaps", run_id, "start_s, domain"))
         try:

@@ -1,13 +1,14 @@
 """Recorded runs out of a ledger and into one: `joulecast.export_run` and `import_runs`."""
 
-import gzip
+import codecs
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace as changed
 from pathlib import Path
 from typing import Literal, TextIO
 
-from ..errors import BadInputError, UsageError
+from ..csv_table import open_bytes
+from ..errors import UsageError
 from ..late_bar import LateBar
 from ..output_file import write_whole
 from ..recording.model import Recording
@@ -123,12 +124,8 @@ def _read(path: Path, assumed: Assumed) -> Iterator[Recording]:
 
 
 def _beginning(path: Path) -> bytes:
-    try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            return file.read(len(_SQLITE))
-    except (OSError, EOFError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise BadInputError(f"{path}: cannot be read: {reason}") from error
+    with open_bytes(path) as file:
+        return bytes(file.read(len(_SQLITE))).removeprefix(codecs.BOM_UTF8)
 
 
 def _stem(path: Path) -> str:

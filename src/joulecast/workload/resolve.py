@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Callable
 from difflib import get_close_matches
@@ -90,7 +91,8 @@ def _bare(name: str) -> Recipe:
 
 
 def _from_file(path: Path, function: str) -> Recipe:
-    if not path.is_file():
+    # Path.is_file raises for a name of 300 characters.
+    if not os.path.isfile(path):  # noqa: PTH113
         raise BadInputError(f"{path}: no such file")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
@@ -103,11 +105,12 @@ def _from_file(path: Path, function: str) -> Recipe:
     sys.modules[path.stem] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[path.stem]
         if replaced is not None:
             sys.modules[path.stem] = replaced
-        raise BadInputError(f"{path} fails when loaded: {first_line(error)}") from error
+        why = "it exits" if isinstance(error, SystemExit) else first_line(error)
+        raise BadInputError(f"{path} fails when loaded: {why}") from error
     finally:
         sys.path.remove(folder)
     return _attribute(module, function, str(path))

@@ -209,3 +209,34 @@ def test_no_text_at_all(tmp_path: Path) -> None:
         import_csv(path, ASSUMED)
     with pytest.raises(BadInputError):
         import_csv(tmp_path / "none.csv", ASSUMED)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "cure"),
+    [
+        ("t_s,power_w\n1764340000000,50\n1764340001000,51\n", 2, "divide the column by 1,000,"),
+        ("t_s,power_w\n1764340000000000,50\n", 2, "divide the column by 1,000,000,"),
+        ("t_s,power_w\n1764340000000000000,50\n", 2, "divide the column by 1,000,000,000,"),
+        ("domain,t_s,power_w\ngpu:0,0,5\ngpu:0,1764340000000,5\n", 3, "divide the column by 1,000"),
+        ("t_s,power_w\n0,50\n0,1,5\n", 3, "not a comma"),
+        ('domain,t_s,energy_j\ngpu:0,0,"0,1,5"\n', 2, "no separators"),
+        ("domain,t_s,power_w\ngpu:0,0,1_000\n", 2, "no separators"),
+        ("t_s,power_w\n0,1 000\n", 2, "no separators"),
+        ("domain,t_s,power_w,power_w\ngpu:0,0,1,1\n", 1, "2 times"),
+        ("domain,t_s,power_w\ngpu:0,0,1\ngpu:0,1,-1\n", 3, "below 0"),
+        ("domain,t_s,energy_j\ngpu:0,0,-1\n", 2, "below 0"),
+        ("domain,t_s,energy_j\ngpu:0,0,9\ngpu:1,0,1\ngpu:0,1,8\n", 4, "import the rows from here"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_line_and_a_cure(
+    tmp_path: Path, text: str, line: int, cure: str
+) -> None:
+    with pytest.raises(BadInputError) as caught:
+        import_csv(write(tmp_path, text), ASSUMED)
+    assert f"trace.csv, line {line}: " in str(caught.value)
+    assert cure in str(caught.value)
+
+
+def test_times_of_the_calendar_are_the_start(tmp_path: Path) -> None:
+    text = "domain,t_s,energy_j\ngpu:0,1764340000,9\ngpu:0,1764340001,9\n"
+    assert import_csv(write(tmp_path, text), ASSUMED).header.started_at == 1764340000

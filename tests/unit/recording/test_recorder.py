@@ -6,6 +6,7 @@ import pytest
 
 from fakes.meters import FunctionMeter, header, source
 from joulecast.errors import LedgerError
+from joulecast.ledger import open_ledger
 from joulecast.meters.base import ReadingKind
 from joulecast.recording.events import EventTracker
 from joulecast.recording.memory import MemorySink
@@ -534,3 +535,15 @@ def test_a_warning_of_a_meter_is_kept_from_its_time_on(clock):
     assert (summary.total.provenance, summary.total.reason) == (Provenance.MEASURED, None)
     assert summary.domains[0].energy.high == pytest.approx(1200, rel=0.01)
     assert summary.domains[0].measured_s == pytest.approx(10.0)
+
+
+def test_a_number_that_fits_no_database_costs_only_itself(clock, tmp_path):
+    recorder, sink, _ = record(clock, [])
+    recorder.end(recorder.begin("epoch", "a", 10**20, origin=10**20))
+    recorder.end(recorder.begin("epoch", "b", 3, origin=7))
+    recorder.stop(Status.FINISHED, 0)
+    spans = sink.recording().spans
+    assert [(s.index, s.origin) for s in spans] == [(None, 0), (3, 7)]
+    with open_ledger(tmp_path / "ledger.sqlite") as ledger:
+        ledger.add(sink.recording())
+        assert ledger.load("last").spans == spans

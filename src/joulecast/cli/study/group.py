@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import threading
@@ -81,7 +82,8 @@ def resume(
     from ...ledger import open_ledger, studies
     from ...study.plan import read_study
 
-    is_file = which.endswith(".toml") or Path(which).is_file()
+    # Path.is_file raises for a name of 300 characters.
+    is_file = which.endswith(".toml") or os.path.isfile(which)  # noqa: PTH113
     plan = read_study(which) if is_file else None
     with open_ledger(ledger, create=False) as opened:
         stored = studies.load(opened, which if plan is None else plan.name)

@@ -1,5 +1,6 @@
 """The Python interface: `joulecast.evaluate`."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -178,7 +179,8 @@ def _static(
 
 def _reading(file: str) -> LateBar:
     path = Path(file)
-    return LateBar("reading", path.stat().st_size if path.is_file() else None)
+    # Path.is_file raises for a name of 300 characters.
+    return LateBar("reading", path.stat().st_size if os.path.isfile(path) else None)  # noqa: PTH113
 
 
 def _completed(context: RunContext, tdp_w: float | None, ram_gb: float | None = None) -> RunContext:

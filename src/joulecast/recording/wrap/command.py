@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from ...errors import JoulecastError
@@ -64,10 +63,11 @@ def check_command(command: str) -> None:
     """Raises `CommandNotFoundError` where there is no such program."""
     if shutil.which(command) is not None:
         return
-    if "/" in command and Path(command).is_dir():
+    # Methods of Path raise for a name of 300 characters.
+    if "/" in command and os.path.isdir(command):  # noqa: PTH112
         raise CommandNotFoundError(command, "it is a folder", 126)
     places = [command] if "/" in command else [f"{path}/{command}" for path in os.get_exec_path()]
-    if any(Path(place).is_file() for place in places):
+    if any(os.path.isfile(place) for place in places):  # noqa: PTH113
         raise CommandNotFoundError(command, "it is not executable", 126)
     raise CommandNotFoundError(command, "no such program", 127)
 

@@ -51,6 +51,8 @@ def _digits(value: Exact) -> str:
         return repr(value) if isinstance(value, float) else str(value)
     # A spreadsheet runs a text that begins so; an apostrophe makes it a text again.
     runs = value.startswith(tuple("=+-@\t\r\n")) and number(value) is None
+    # The writer leaves "\r" without quotes, where it would end the row.
+    value = value.replace("\r", " ")
     return f"'{value}" if runs else value
 
 

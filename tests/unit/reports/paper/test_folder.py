@@ -11,6 +11,7 @@ import pytest
 from fakes.recordings import training
 from fakes.studies import ALL_FAILED, ONE_RUN, results, study
 from joulecast.ledger.study_model import TrialStatus
+from joulecast.reports.documents.model import ReportTable
 from joulecast.reports.documents.study_tables import paper_tables
 from joulecast.reports.paper.folder import paper_files, to_csv
 from joulecast.reports.paper.latex import to_latex
@@ -104,3 +105,14 @@ def test_a_user_s_own_matplotlib_settings_change_nothing():
     with mpl.rc_context({"font.size": 30, "text.usetex": True, "axes.grid": False}):
         assert paper_files(findings) == plain
         assert mpl.rcParams["font.size"] == 30  # and are as they were
+
+
+def test_a_spreadsheet_runs_no_cell():
+    runs = ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1"]
+    cells = [*runs, "\r=1", "-0.5", "+3e-4", "a=1"]
+    figures = [-1.5, None, 2, -3, 1e-9, 0, 1, 2, 3]
+    table = ReportTable([], [], data={"=head": cells, "figures": figures})
+    rows = list(csv.reader(io.StringIO(to_csv(table), newline="")))
+    assert [row[0] for row in rows[:6]] == ["'=head", *(f"'{cell}" for cell in runs)]
+    assert [row[0] for row in rows[6:]] == ["' =1", "-0.5", "+3e-4", "a=1"]
+    assert [row[1] for row in rows[1:4]] == ["-1.5", "", "2"]

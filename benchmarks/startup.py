@@ -153,7 +153,12 @@ def wrapper_figures(rounds: int) -> list[Figure]:
         figures.append(
             figure(f"{name} true, beyond true", extra, "s", below=0.5 if ours else None, note=note)
         )
-    if not peers:
+    if peers:
+        pairs = zip(walls["joulecast run"], walls["codecarbon monitor"], walls["true"], strict=True)
+        parts = [(ours - bare) / (theirs - bare) for ours, theirs, bare in pairs]
+        name = "joulecast run, as a fraction of codecarbon monitor"
+        figures.append(figure(name, parts, "", below=0.2))
+    else:
         figures += [
             Figure(f"{name} true, beyond true", None, "s", note=PEERS_MISSING) for name in WRAPPERS
         ]

@@ -16,6 +16,7 @@ from ...run.run_state import RunState
 from ...run.session import Session
 from ...units import Estimate
 from . import oom_kills
+from .leftovers import runner_variable
 from .process import TrialProcess, exit_text
 from .trial_spec import TrialSpec
 
@@ -107,6 +108,7 @@ def attempt(
     command = [sys.executable, entry, *(f"{f}={level}" for f, level in spec.levels.items())]
     before = oom_kills.kills(root)
     inner = {key: value for key, value in env.items() if key not in _NOT_INHERITED}
+    inner |= runner_variable()
     session: Session | None = None
     summary: Summary | None = None
     with TrialProcess(serialize.to_builtins(spec), folder, inner, hooks.output) as process:

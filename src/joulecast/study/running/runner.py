@@ -26,6 +26,7 @@ from .. import entry
 from ..results import figures_of
 from .attempt import Attempt, AttemptHooks, attempt
 from .cool_down import cool_down, gpu_temperatures
+from .leftovers import end_leftovers
 from .study_forecast import StudyForecast
 from .study_progress import EndedTrial, StudyListener, StudyProgress
 from .study_run import EndReason, StudyRun
@@ -80,6 +81,8 @@ class Runner:
     def run(self) -> StudyRun:
         """Run trials until none is pending, a limit is reached, or the study is stopped."""
         self._compare_code()
+        if (ended := end_leftovers()) > 0:
+            self._send_once(f"processes that a killed runner had left were ended: {ended}")
         cold, first = self._study.conditions.warm_up_s > 0, True
         while True:
             end = self._before_next()

@@ -7,7 +7,7 @@ nvmlDeviceGetPowerUsage: the mean over one second on Ampere and later, except on
 
 On superchips (GH200, GB200, GB300) the counter covers the module, CPU and memory included
 (ml-energy/zeus pull request 172): the GPU's own power is integrated instead. A driver that does not
-report that gives the domain `module:N`. GB10's counter covers the GPU alone.
+report that gives the domain `module:N`. GB10's counter covers the GPU alone, as its power does.
 """
 
 import contextlib
@@ -47,7 +47,9 @@ def choose(nvml: Any, handle: Any, name: str) -> tuple[str, GpuSensor | None, Gp
     mean = _field(nvml, handle, "AVERAGE", gpu)
     of_module = _field(nvml, handle, "AVERAGE", module)
     counter, own = _counter(nvml, handle), instant or mean
-    if (_SUPERCHIP.search(name) or of_module) and "GB10" not in name:
+    # Cards that are no superchip may report a module, too: theirs has no link to a processor.
+    is_linked = of_module and _answer(nvml, partial(_has_c2c, nvml, handle))
+    if _SUPERCHIP.search(name) or is_linked:
         return ("gpu", None, own) if own else ("module", counter, of_module)
     if counter:
         return "gpu", counter, mean or _plain(nvml, handle)
@@ -106,6 +108,10 @@ def _plain(nvml: Any, handle: Any) -> GpuSensor | None:
     capability = _answer(nvml, partial(nvml.nvmlDeviceGetCudaComputeCapability, handle))
     is_mean = tuple(capability or ()) > _GA100
     return None if _answer(nvml, read_w) is None else _sensor(read_w, is_mean)
+
+
+def _has_c2c(nvml: Any, handle: Any) -> bool:
+    return bool(nvml.nvmlDeviceGetC2cModeInfoV(handle).isC2cEnabled)
 
 
 def _answer(nvml: Any, ask: Callable[[], T]) -> T | None:

@@ -12,6 +12,7 @@
  *   average_mw 250000       instant_mw 251000      module_mw 600000      hbm_mw 40000
  *   smoothing 1             (these fields; absent: the card lacks them)
  *   sm_mhz 1980             memory_mhz 2619       reasons 4      profile 20    (absent: likewise)
+ *   c2c 1                   (linked to its processor; absent: not supported)
  *   no_fields 1             (a driver without nvmlDeviceGetFieldValues)      cpus 255
  *   error 15                (what every question about this card is answered with)
  *   utilization 87          temperature 61    used_mib 4096   (absent: 0, not supported, 0)
@@ -40,7 +41,7 @@ typedef struct {
   int has_energy, error, mig, migs, pid_count, major, minor;
   int has_temperature, utilization_error, temperature_error, memory_error;
   unsigned average_mw, instant_mw, module_mw, hbm_mw, sm_mhz, memory_mhz;
-  int counted_pct, smoothing, no_fields, reasons, profile;
+  int counted_pct, smoothing, no_fields, reasons, profile, c2c;
   u64 cpus;
   unsigned power_mw, limit_mw, pids[PIDS], utilization, temperature, temperature_ms;
   u64 energy_mj, memory_mib, used_mib, pid_mib;
@@ -92,6 +93,7 @@ static void set(State *s, Gpu *g, const char *key, const char *value) {
   else if (!strcmp(key, "no_fields")) g->no_fields = atoi(value);
   else if (!strcmp(key, "reasons")) g->reasons = atoi(value);
   else if (!strcmp(key, "profile")) g->profile = atoi(value);
+  else if (!strcmp(key, "c2c")) g->c2c = atoi(value);
   else if (!strcmp(key, "cpus")) g->cpus = strtoull(value, NULL, 10);
   else if (!strcmp(key, "limit_mw")) g->limit_mw = (unsigned)atol(value);
   else if (!strcmp(key, "memory_mib")) g->memory_mib = strtoull(value, NULL, 10);
@@ -271,6 +273,11 @@ int nvmlDeviceGetFieldValues(void *handle, int count, FieldValue *values) {
     else v->result = NOT_SUPPORTED;
   }
   return OK;
+}
+int nvmlDeviceGetC2cModeInfoV(void *handle, unsigned *out) {
+  CARD;
+  *out = (unsigned)g->c2c;
+  return g->c2c ? OK : NOT_SUPPORTED;
 }
 int nvmlDeviceGetClockInfo(void *handle, int clock, unsigned *out) {
   CARD;

@@ -71,9 +71,12 @@ def test_the_gpu_of_a_superchip_is_read_alone(meter_of, name, module):
     assert meter.read().value == 300.0
 
 
-def test_a_superchip_of_another_name_has_power_of_its_module(meter_of):
-    meter = meter_of(A100 | {"name": "NVIDIA VR200", "module_mw": 900_000} | FIELDS)
-    assert (meter.source.domain, meter.source.kind) == ("gpu:0", ReadingKind.POWER)
+@pytest.mark.parametrize(
+    ("link", "kind"), [({"c2c": 1}, ReadingKind.POWER), ({}, ReadingKind.COUNTER)]
+)
+def test_a_superchip_of_another_name_is_linked_to_its_processor(meter_of, link, kind):
+    meter = meter_of(A100 | {"name": "NVIDIA VR200", "module_mw": 900_000} | FIELDS | link)
+    assert (meter.source.domain, meter.source.kind) == ("gpu:0", kind)
 
 
 def test_a_superchip_with_the_average_only(meter_of):
@@ -84,7 +87,7 @@ def test_a_superchip_with_the_average_only(meter_of):
 
 @pytest.mark.parametrize("name", ["NVIDIA GB10", "NVIDIA H100 80GB HBM3", "NVIDIA B200", "Orin"])
 def test_other_cards_keep_their_counter(meter_of, name):
-    meter = meter_of(A100 | {"name": name} | FIELDS)
+    meter = meter_of(A100 | {"name": name, "c2c": 1} | FIELDS)
     assert (meter.source.domain, meter.source.kind) == ("gpu:0", ReadingKind.COUNTER)
 
 

@@ -1,7 +1,7 @@
 """One series of lines with epoch numbers: from printed numbers to finished epochs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Generic, TypeVar
 
 from .sighting import Moment, Sighting, within
@@ -18,14 +18,6 @@ _FULL = 0.8
 _EARLY = 0.3
 
 
-@dataclass(frozen=True, slots=True)
-class Stamped(Generic[T]):
-    """A sighting and the caller's stamp of it."""
-
-    sighting: Sighting
-    stamp: T
-
-
 class EpochSeries(Generic[T]):
     """Numbers of one form of line. Trusted once it is clear where they start.
 
@@ -40,7 +32,7 @@ class EpochSeries(Generic[T]):
         # The numbers started again with the last sighting.
         self.restarted = False
         # A possible new start, which the next lines confirm or refute.
-        self._began: Stamped[T] | None = None
+        self._began: tuple[Sighting, T] | None = None
         self._reset()
 
     def _reset(self) -> None:
@@ -58,10 +50,10 @@ class EpochSeries(Generic[T]):
         self._first = self._last = -1.0
         # Lines that look like results are printed before or during an epoch.
         self._heads = False
-        self._first_of: Stamped[T] | None = None  # the first line with the last number
+        self._first_of: tuple[Sighting, T] | None = None  # the first line with the last number
         # The latest line of each shape with the last number.
-        self._shapes: dict[str, Stamped[T]] = {}
-        self._waiting: list[Stamped[T]] = []
+        self._shapes: dict[str, tuple[Sighting, T]] = {}
+        self._waiting: list[tuple[Sighting, T]] = []
 
     @property
     def total(self) -> int | None:
@@ -78,29 +70,30 @@ class EpochSeries(Generic[T]):
             return self.printed
         return self.printed + int(_roundness(self.printed + 1) > _roundness(self.printed))
 
-    def take(self, stamped: Stamped[T], trusted: bool) -> list[tuple[float, T]]:
+    def take(self, stamped: tuple[Sighting, T], trusted: bool) -> list[tuple[float, T]]:
         """Finished epochs with their stamps, oldest first, as far as they are clear.
 
+        `stamped` is a sighting and the caller's stamp of it.
         A form that is not `trusted` needs two lines, after which both are returned.
         """
-        number = stamped.sighting.epoch or 0.0
+        number = stamped[0].epoch or 0.0
         self.restarted = False
         if 0 <= number <= min(self._first, self._last - 1):
-            follows = self._began and _follows(self._began.sighting, stamped.sighting)
+            follows = self._began and _follows(self._began[0], stamped[0])
             if not follows:
                 self._began = stamped if self._began is None or follows is False else self._began
                 return []
         if self._began is not None:
             began, self._began = self._began, None
-            if number <= self._last and _follows(began.sighting, stamped.sighting):
+            if number <= self._last and _follows(began[0], stamped[0]):
                 self._reset()
                 taken = self._take(began, trusted) + self._take(stamped, trusted)
                 self.restarted = True
                 return taken
         return self._take(stamped, trusted)
 
-    def _take(self, stamped: Stamped[T], trusted: bool) -> list[tuple[float, T]]:
-        s = stamped.sighting
+    def _take(self, stamped: tuple[Sighting, T], trusted: bool) -> list[tuple[float, T]]:
+        s = stamped[0]
         number, self._tool = s.epoch or 0.0, s.tool
         # The epoch is repeated, after a crash.
         if number < self._last:
@@ -127,14 +120,14 @@ class EpochSeries(Generic[T]):
         if not self.known or not (trusted or self.count > 1):
             return []
         waiting, self._waiting = self._waiting, []
-        return [(self._done(h.sighting), h.stamp) for h in waiting]
+        return [(self._done(sighting), stamp) for sighting, stamp in waiting]
 
     def _learn_base(self, number: float, s: Sighting) -> None:
         first = self._first
         counts, zero_based = s.moment is Moment.COUNT, s.tool in _PRINT_THE_LAST
         if first < 2:
             self._zero_based, self.known = first < 1 and not counts, True
-        elif number > first or (len(self._waiting) > 1 and _follows(self._waiting[0].sighting, s)):
+        elif number > first or (len(self._waiting) > 1 and _follows(self._waiting[0][0], s)):
             stride, self.known = number - first, True
             if stride > 1 and first <= stride:
                 self._zero_based = first == stride - 1 and not counts
@@ -163,31 +156,29 @@ class EpochSeries(Generic[T]):
             s = replace(s, steps=max(self._length, s.step or 0.0))
         return self.start_of(number) + (1.0 if self.ends(s) else within(s))
 
-    def _learn_timing(self, stamped: Stamped[T]) -> None:
+    def _learn_timing(self, stamped: tuple[Sighting, T]) -> None:
         """A line with results soon after the start of the run is not the end of an epoch."""
         if self._clock is None or self.count != 1 or self._first_of is None:
             return
-        first = self._clock(self._first_of.stamp)
-        epochs = (stamped.sighting.epoch or 0) - self._last
-        if first < _EARLY * (self._clock(stamped.stamp) - first) / epochs:
+        first = self._clock(self._first_of[1])
+        epochs = (stamped[0].epoch or 0) - self._last
+        if first < _EARLY * (self._clock(stamped[1]) - first) / epochs:
             self._heads = True
 
-    def _repeated(self, stamped: Stamped[T]) -> None:
+    def _repeated(self, stamped: tuple[Sighting, T]) -> None:
         """The same words for the same epoch: printed along the epoch, or by several ranks."""
-        earlier = self._shapes[stamped.sighting.shape]
+        earlier = self._shapes[stamped[0].shape]
         if self._clock is None:
             self._heads = True
             return
-        epoch_s = self._clock(earlier.stamp) / max(self.count, 1)
-        if self._clock(stamped.stamp) - self._clock(earlier.stamp) > _REPEATED * epoch_s:
+        epoch_s = self._clock(earlier[1]) / max(self.count, 1)
+        if self._clock(stamped[1]) - self._clock(earlier[1]) > _REPEATED * epoch_s:
             self._heads = True
 
 
 def _follows(earlier: Sighting, later: Sighting) -> bool | None:
     """Whether one follows the other in the same loop; None where both are at the same place."""
-    assert earlier.epoch is not None
-    assert later.epoch is not None
-    a, b = earlier.epoch + within(earlier), later.epoch + within(later)
+    a, b = (earlier.epoch or 0) + within(earlier), (later.epoch or 0) + within(later)
     return None if a == b else b > a
 
 

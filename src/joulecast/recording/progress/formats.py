@@ -160,7 +160,7 @@ def _steps(form: Format, fields: Fields, before: str, after: str) -> Sighting:
     label = fields.get("label") or ""
     s = _sighting(form, fields, words.shape_of(label or before), after)
     ends = form.ends and (s.over or s.steps is None)
-    return replace(s, moment=Moment.END if ends else Moment.WITHIN, shape=label)
+    return replace(s, moment=Moment.END if ends else Moment.WITHIN, shape=label or form.tool)
 
 
 # --- lines of data --------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from math import ceil, floor
 from typing import Generic, TypeVar
 
 from . import words
-from .epoch_series import EpochSeries, Stamped
+from .epoch_series import EpochSeries
 from .loop import Loop
 from .sighting import ALMOST, SURE, TOOLS, Moment, Sighting
 
@@ -176,7 +176,7 @@ class ProgressTracker(Generic[T]):
             self._see_phase(stamp)
         elif s.epoch is not None:
             self._see_epoch(s, stamp)
-        elif s.form == self._lead and s.steps is s.fraction is None:
+        elif s.form == self._lead and s.steps is None and s.fraction is None:
             # Its steps exceed its epoch, so that it counts no epochs.
             self._start_count()
             self._lead = self._tool = None
@@ -229,7 +229,7 @@ class ProgressTracker(Generic[T]):
         series = self._series.setdefault(s.form, EpochSeries(self._clock))
         # One line is enough where it or the caller gives the total, or where it prints steps.
         sure = any(total is not None for total in (s.epochs, self._given, s.steps))
-        taken = series.take(Stamped(s, stamp), sure)
+        taken = series.take((s, stamp), sure)
         if s.tool == "transformers" and self._lead is None and self._loops:
             # The positions are those of the Trainer's bar.
             self._printed = s.epoch or 0.0, max(loop.fraction for loop in self._loops.values())
@@ -273,6 +273,9 @@ class ProgressTracker(Generic[T]):
         before = self._whole or self._rounds
         if self._at >= 0 and (before is not None or abs(done - self._at) > 1):
             self._start_count()
+        if self._at >= 0:
+            # What this run has done is not from before it.
+            self._series[s.form].before = self._before
         self._lead, self._tool = s.form, s.tool
         self._whole = self._rounds = None
         if before is not None and done == 1 and self._loops[before].places:
@@ -416,7 +419,7 @@ class ProgressTracker(Generic[T]):
     def _compute_epochs(self, key: Key) -> bool:
         """The epochs of the Trainer's bar, from the current one. Returns whether they are new."""
         (epoch, low), self._printed = self._printed or (0.0, 0.0), None
-        if epoch < _TINY or self._at < 0:
+        if epoch < _TINY or self._at <= 0:
             return False
         self._tool = "transformers"
         computed = _epochs_of(epoch, low, self._loops[key].fraction, key[1] or 1.0, self._computed)

@@ -16,7 +16,7 @@ _OTHER_UNIT = re.compile(
     r"|img|images?|models?|words?)"
 )
 # A counter of the whole run rather than of one epoch.
-OVERALL = re.compile(r"(?i)(?<![a-z])(?:progress|overall|total|steps?|global|iter\w*)")
+OVERALL = re.compile(r"(?i)(?<![a-z])(?:progress|overall|total|steps?|global|iter\w*|percent)")
 # "Train 3/5": the words of a bar's label whose numbers are those of an epoch.
 _NUMBERED = re.compile(r"(?i)(?:train\w*|tr|fit\w*|round|pass|e|)")
 

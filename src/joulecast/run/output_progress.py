@@ -113,9 +113,13 @@ class OutputProgress:
             self._end_loop(position.stamp)
             # Other lines are followed now: epochs that were only likely are none.
             self._count, self._began, self._last, self._likely = count, None, None, []
-        epoch = None if position.unit is Counted.RUN else self._epoch(position)
+        if position.unit is not Counted.RUN:
+            self._advance(position)
         self._last = position
-        self._report(position, epoch)
+        if position.unit is not Counted.EPOCHS or not self._likely:
+            self._report(position, None)
+        if position.unit is Counted.EPOCHS:
+            self._keep_likely(position)
 
     def _end_loop(self, at: Instant) -> None:
         """Another loop starts: if the previous one was in its last epoch, that is complete."""
@@ -137,31 +141,26 @@ class OutputProgress:
             )
         )
 
-    def _epoch(self, position: Position[Instant]) -> SpanEnergy | None:
-        """The epoch that ended here, which is added to the recording.
+    def _advance(self, position: Position[Instant]) -> None:
+        """Note the epochs that ended since the last position.
 
-        Where only the ends of epochs are printed, the first includes everything before it.
+        Where only the ends of epochs are printed, the first includes everything before it. Where
+        several ended at once, only steps show when each did.
         """
-        if position.unit is Counted.EPOCHS:
-            self._keep_likely(position)
-        number = math.floor(position.done + position.before + 1e-9)
-        begins = position.done + position.before <= number + 1e-9
-        began = self._began
-        if began is None and number == 1 and not self._count and not position.before:
-            began = (0, self._recorder.beginning)
-        if began is not None and number == began[0] and not begins:
-            return None
-        start = position.stamp if begins else self._crossed(position, number)
-        self._began = (number, start)
-        return self._ended(position, *began, start) if began and number == began[0] + 1 else None
-
-    def _ended(
-        self, position: Position[Instant], index: int, start: Instant, end: Instant
-    ) -> SpanEnergy | None:
-        if position.unit is Counted.EPOCHS:
-            return self._keep(index, start, end)
-        self._likely.append((index, start, end))
-        return None
+        at = position.done + position.before + 1e-9
+        number = math.floor(at)
+        if self._began is None and number == 1 and not (self._count or position.before):
+            self._began = (0, self._recorder.beginning)
+        first, start = self._began or (number, position.stamp)
+        by_steps = self._last is not None and (position.done % 1 > 0 or self._last.done % 1 > 0)
+        for index in range(first, number) if by_steps or number == first + 1 else ():
+            end = self._crossed(position, index + 1)
+            self._likely.append((index, start, end))
+            start = end
+        # It begins here, or between the last position and this one.
+        if at - number < 1e-8 or number != (self._began or (None,))[0]:
+            begins = position.stamp if at - number < 1e-8 else self._crossed(position, number)
+            self._began = (number, begins)
 
     def _crossed(self, position: Position[Instant], number: int) -> Instant:
         """When the run was at a whole number, between its last position and this one."""

@@ -174,16 +174,23 @@ class ProgressTracker(Generic[T]):
             self._announced_steps = s.steps or self._announced_steps
         elif s.moment is Moment.PHASE:
             self._see_phase(stamp)
+        elif self._is_loop_of_epoch(s):
+            loop = Sighting(s.tool, s.form, step=s.epoch, steps=s.epochs, metrics=s.metrics)
+            self._see_loop(loop, stamp)
         elif s.epoch is not None:
             self._see_epoch(s, stamp)
-        elif s.form == self._lead and s.steps is None and s.fraction is None:
+        else:
+            self._see_steps(self._with_steps(s), stamp)
+        self._note_metrics(s)
+        return self._out
+
+    def _see_steps(self, s: Sighting, stamp: T) -> None:
+        if s.fraction is not None or s.steps is not None:
+            self._see_loop(s, stamp)
+        elif s.form == self._lead:
             # Its steps exceed its epoch, so that it counts no epochs.
             self._start_count()
             self._lead = self._tool = None
-        elif s.fraction is not None or (s := self._with_steps(s)).steps is not None:
-            self._see_loop(s, stamp)
-        self._note_metrics(s)
-        return self._out
 
     def _with_steps(self, s: Sighting) -> Sighting:
         """With the number of steps that was announced, where a line does not print it."""
@@ -220,10 +227,6 @@ class ProgressTracker(Generic[T]):
     # --- lines with an epoch's number --------------------------------------------------------
 
     def _see_epoch(self, s: Sighting, stamp: T) -> None:
-        if s.moment is Moment.COUNT and self._is_loop_of_epoch(s):
-            loop = Sighting(s.tool, s.form, step=s.epoch, steps=s.epochs, metrics=s.metrics)
-            self._see_loop(loop, stamp)
-            return
         if not _has_room(self._series, s.form):
             return
         series = self._series.setdefault(s.form, EpochSeries(self._clock))
@@ -290,7 +293,8 @@ class ProgressTracker(Generic[T]):
 
     def _is_loop_of_epoch(self, s: Sighting) -> bool:
         """`tqdm(loader, desc="Epoch")`: its total is not that of the epochs."""
-        return s.shape != SURE and self._given is not None and s.epochs not in (None, self._given)
+        counts = s.moment is Moment.COUNT and s.shape != SURE and self._given is not None
+        return counts and s.epochs not in (None, self._given)
 
     # --- loops of steps ----------------------------------------------------------------------
 
@@ -505,7 +509,7 @@ def _epochs_of(
 
     As before where that is possible, else a whole number that is possible, else a fraction.
     """
-    most, least = epoch / max(low, 1e-3), epoch / high
+    most, least = epoch / max(low, 1e-3), epoch / max(low, high, 1e-3)
     if computed is not None and least - 0.01 <= computed <= most + 0.01:
         return computed
     for whole in range(max(ceil(least - 0.01), 1), floor(most + 0.01) + 1):

@@ -736,6 +736,26 @@ def in_shell(terminal, **more):
     return terminal(shell, env=dict(os.environ) | {"PS1": "$ "}, **more)
 
 
+PAGER = (
+    "import os, sys, tty\n"
+    "keys = os.open(os.ttyname(2), os.O_RDONLY)\n"
+    "tty.setcbreak(keys)\n"
+    "print('ready', flush=True)\n"
+    "pressed = os.read(keys, 1) + os.read(keys, 1)\n"
+    "print('keys', pressed.decode(), flush=True)\n"
+    "sys.exit(7)\n"
+)
+
+
+def test_a_pager_that_opens_the_terminal_of_its_output_gets_keys(terminal, script):
+    opened = terminal(behind(*script(PAGER)))
+    opened.until_printed(b"ready")
+    opened.type(b"q")
+    opened.type(b"x")
+    opened.until_printed(b"keys qx")
+    assert opened.until_end() == 7
+
+
 def test_ctrl_z_and_fg(terminal, script):
     command = script(
         "import sys, time\n"

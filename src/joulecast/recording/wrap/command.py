@@ -110,7 +110,7 @@ def run_command(
         ),
     )
     if relay is not None:
-        relay.started()
+        relay.started(pid)
     on_start(pid)
     while (result := _ended(pid)) is None:
         if (number := _stopped(pid)) is not None:

@@ -90,6 +90,8 @@ class Channel:
     # Modes of the command's terminal, as last read.
     modes: list[Any] = field(default_factory=list)
     passed: int = 0  # bytes
+    # Of the command's terminal.
+    name: str = ""
 
     @property
     def stream(self) -> int:
@@ -258,6 +260,7 @@ class Outputs:
             modes = _raw_output(termios.tcgetattr(stream.fd))
             termios.tcsetattr(theirs, termios.TCSANOW, modes)
             channel.modes = termios.tcgetattr(ours)
+            channel.name = os.ttyname(theirs)
             channel.follow_size()
         except (OSError, termios.error):
             os.close(ours)

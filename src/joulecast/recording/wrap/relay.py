@@ -7,9 +7,10 @@ work: the command would end by SIGPIPE otherwise. A file stays the command's, an
 (`tail`). Other devices, and closed streams, are left alone and not read.
 
 Differences that the command can notice: its terminal has another name and, with a status line, one
-row less; it is no source of keys (those come from stdin or /dev/tty) and belongs to no job (`stty
-tostop` has no effect); twice as much fits between it and a slow reader. It notices as before that
-no process reads any more, and errors of a file or a device like /dev/full.
+row less; it belongs to no job (`stty tostop` has no effect), and gives keys only to a program that
+opens it by name (`keys`), others get theirs from stdin or /dev/tty; twice as much fits between it
+and a slow reader. It notices as before that no process reads any more, and errors of a file or a
+device like /dev/full.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from dataclasses import dataclass
 
 from ...units import printable
 from . import relay_process as process
+from .keys import pass_keys
 from .outputs import Outputs, above_stderr, prepare
 from .relay_process import FRAME
 
@@ -166,9 +168,16 @@ class Relay:
         self._threads.append(thread)
         return True
 
-    def started(self) -> None:
+    def started(self, pid: int) -> None:
         """The command has started: close its ends here, so that its end can be noticed."""
         self._outputs.close_ends()
+        for channel in self._outputs.channels:
+            if channel.name:
+                arguments = (os.dup(channel.source), channel.name, pid, self._ended)
+                # Where no thread can be started, keys do not arrive.
+                with suppress(RuntimeError):
+                    threading.Thread(target=pass_keys, args=arguments, daemon=True).start()
+                break
 
     # --- while it runs ---------------------------------------------------------------------------
 

@@ -149,6 +149,9 @@ class OutputProgress:
         """
         at = position.done + position.before + 1e-9
         number = math.floor(at)
+        if self._last is not None and self._last.before != position.before:
+            # It is clear only now that the run was resumed.
+            self._began = None
         if self._began is None and number == 1 and not (self._count or position.before):
             self._began = (0, self._recorder.beginning)
         first, start = self._began or (number, position.stamp)

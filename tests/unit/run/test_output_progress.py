@@ -160,3 +160,17 @@ def test_an_epoch_ends_between_two_lines_and_the_last_one_before_what_follows(cl
     # 2 s each; the first step of the first epoch is not known.
     assert [e.duration_s for e in epochs[1:]] == pytest.approx([2, 2], abs=0.25)
     assert epochs[1].energy.value == pytest.approx(200, rel=0.15)
+
+
+@pytest.mark.parametrize("draws", [(34, 40, 50, 60), (33, 65, 79)])
+def test_epochs_before_a_jump_of_a_resumed_bar_are_not_those_of_this_run(clock, draws):
+    run = Run(clock, planned=6)
+    run.prints(bar(0, 96))
+    run.wait(0.1)
+    for before, n in zip((draws[0], *draws), draws, strict=False):
+        run.wait((n - before) / 16)
+        run.prints(bar(n, 96))
+    for n in range(draws[-1] + 1, 97):
+        run.wait(0.1)
+        run.prints(bar(n, 96) + ("\n" if n == 96 else ""))
+    assert [e.span.index for e in run.ends().epochs] == [2, 3, 4, 5]

@@ -24,6 +24,7 @@ IN_LISTS = [
     ("runs", "tags", "'{'"),
     ("runs", "status", "'odd'"),
     ("runs", "footer", "x'ff'"),
+    ("runs", "footer", "''"),
     ("runs", "duration_s", "1e300"),
     ("runs", "heartbeat", "'x'"),
 ]

@@ -3,6 +3,7 @@ import gzip
 import pytest
 
 from fakes.golden import golden
+from joulecast import csv_table
 from joulecast.csv_table import LARGEST, RowError, amount, number, open_table
 from joulecast.errors import BadInputError
 
@@ -89,3 +90,15 @@ def test_amounts_without_sense(text):
 def test_amounts():
     assert (amount("0", "x"), amount("1e3", "x"), amount("-2", "x", -LARGEST)) == (0, 1000, -2)
     assert (number("0x1"), number("1_0"), number(" 7 ")) == (None, None, 7)
+
+
+def test_a_column_that_is_there_once_is_found_without_a_search(tmp_path, monkeypatch):
+    """Of 100,000 columns, each is asked for when a table is read whole."""
+    searched = []
+    monkeypatch.setattr(csv_table, "matching_columns", lambda *a: searched.append(a) or [])
+    names = [f"c{i}" for i in range(1000)]
+    path = write(tmp_path, f"{','.join(names)}\n{','.join(['1'] * 1000)}\n")
+    with open_table(path) as table:
+        (row,) = table.rows(names)
+    assert len(row) == 1000
+    assert searched == []

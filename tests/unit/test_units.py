@@ -20,6 +20,7 @@ from joulecast.units import (
     parse_energy,
     parse_money,
     parse_power,
+    printable,
     weakest,
 )
 
@@ -247,3 +248,9 @@ def test_own_errors_of_a_sum_are_those_of_its_parts():
     total = add_independent([apart, whole])
     assert (total.own_low, total.own_high) == (110 - math.hypot(3, 4), 110 + math.hypot(4, 3))
     assert add_independent([whole, whole]).own_low is None
+
+
+def test_printable_text_acts_on_no_terminal():
+    for mark in ("\x1b", "\x9b", "\x07", "\r", "\u202e", "\x7f"):
+        assert printable(f"a{mark}[31mb\nc") == "a\N{REPLACEMENT CHARACTER}[31mb\nc"
+    assert printable("caf\udce9 é") == "caf\\xe9 é"

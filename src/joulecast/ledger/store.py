@@ -293,7 +293,7 @@ class Ledger:
                 metrics=list(map(rows.metric_of, _part(connection, "metrics", run_id, "seq"))),
                 gaps=serialize.read(gaps, list[Gap], "gaps"),
                 samples=self._samples(connection, run_id),
-                footer=row["footer"] and loads(row["footer"], Footer),
+                footer=None if row["footer"] is None else loads(row["footer"], Footer),
                 status=self._status(row),
             )
             times = [span.start_s for span in recording.spans]
@@ -324,14 +324,15 @@ class Ledger:
     def _status(self, row: Row) -> Status:
         if row["status"] != Status.RUNNING:
             return Status(row["status"])
-        recorder = row["recorder"] and loads(row["recorder"], ProcessIdentity)
+        stored = row["recorder"]
+        recorder = None if stored is None else loads(stored, ProcessIdentity)
         lost = is_interrupted(recorder, row["heartbeat"], self._clock())
         return Status.INTERRUPTED if lost else Status.RUNNING
 
     def _run_row(self, row: Row) -> RunRow:
         try:
             stored = serialize.read(row, _Stored, "row")
-            footer = loads(stored.footer, Footer) if stored.footer else None
+            footer = None if stored.footer is None else loads(stored.footer, Footer)
             duration_s = stored.duration_s
             if duration_s is None:
                 duration_s = max(0.0, stored.heartbeat - stored.started_at)

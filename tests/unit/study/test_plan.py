@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from joulecast import serialize
-from joulecast.errors import BadInputError, UsageError
+from joulecast.errors import BadInputError, BadPlanError, UsageError
 from joulecast.ledger.study_model import Conditions, Study
 from joulecast.study.plan import check, read_study
 from joulecast.study.planning import check_continues
@@ -167,3 +167,28 @@ def test_changes_that_continue_a_study(new: Study) -> None:
 def test_changes_that_make_another_study(new: Study, what: str) -> None:
     with pytest.raises(UsageError, match=what):
         check_continues(BASE, new)
+
+
+def test_a_plan_of_an_editor_that_marks_utf_8_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "study.toml"
+    path.write_text(f"{SMALL}[factors]\na = [1]\n", encoding="utf-8-sig")
+    assert read_study(path).name == "a"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{SMALL}seed = {'9' * 5000}\n[factors]\na = [1]\n",
+        f"{SMALL}[factors]\na = {'[' * 5000}\n",
+        f"{SMALL}[factors]\na = {'[' * 90}{']' * 90}\n",
+        f"{SMALL}[factors]\na = [1]\n\0",
+        'name = "a"\nentry = "a\\u0000b.py:f"\n[factors]\na = [1]\n',
+    ],
+)
+def test_an_odd_file_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "study.toml"
+    path.write_text(text)
+    with pytest.raises(BadPlanError, match=r"^[^\n]*study\.toml: [^\n]+$"):
+        read_study(path)
+    with pytest.raises(BadPlanError):
+        read_study(tmp_path / ("x" * 300))

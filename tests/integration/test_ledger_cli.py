@@ -146,7 +146,7 @@ def test_names_of_version_0_1_lead_to_the_present_ones(
 def test_an_unknown_option_of_run_is_no_command(joulecast: Joulecast) -> None:
     done = joulecast("run", "--foo=3", "--", "true", check=False)
     assert done.returncode == 2
-    assert "No such option '--foo'" in done.stderr
+    assert "No such option" in done.stderr and "--foo" in done.stderr
 
 
 def test_a_file_that_is_no_ledger_is_misuse(joulecast: Joulecast, tmp_path: Path) -> None:

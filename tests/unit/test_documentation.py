@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import click
@@ -71,3 +72,16 @@ def test_generated_parts_are_fresh() -> None:
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 150
+
+
+def test_the_lowest_versions_that_are_claimed_are_those_that_are_tested() -> None:
+    claimed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    tested = (ROOT / "tests" / "lowest.txt").read_text().splitlines()[1:]
+    pairs = [line.split("==") for line in tested]
+    lowest = {name: version.split(".") for name, version in pairs}
+    for requirement in claimed:
+        name, floor = requirement.split(">=")
+        # A floor of 8.1 is the first release of 8.1.
+        given = floor.split(".")
+        assert lowest[name][: len(given)] == given, requirement
+    assert len(claimed) == len(tested)

@@ -123,6 +123,7 @@ RECORDINGS = (
     Recording("mmengine_runner", "epochs", "mmengine", NO_TOTAL),
     Recording("mmengine_runner", "resumed", "mmengine", NO_TOTAL),
     Recording("mmengine_runner", "iterations", "mmengine", STEPS_WITH_TOTAL),
+    Recording("mmengine_runner", "iterations_by_epoch", "mmengine", STEPS_ALONE),
     Recording("deepspeed_engine", "steps", "deepspeed", STEPS_ALONE),
     Recording("fastai_learner", "fit", "fastai", BOTH),
     Recording("ignite_engine", "bars", "pytorch-ignite", NO_TOTAL),

@@ -101,7 +101,7 @@ def runner(epochs: int, folder: str, hooks: list[Any], by_epoch: bool, **more: A
 
 def main(variant: str) -> None:
     """Train."""
-    done, by_epoch = (EPOCHS // 3 if variant == "resumed" else 0), variant != "iterations"
+    done, by_epoch = (EPOCHS // 3 if variant == "resumed" else 0), "iterations" not in variant
     truth.plan(*((EPOCHS, STEPS) if by_epoch else (None, EPOCHS * STEPS)), done)
     folder = tempfile.mkdtemp()
     if done:
@@ -109,7 +109,14 @@ def main(variant: str) -> None:
         earlier.model.quick = True
         earlier.train()
     hooks = [Epochs()] if by_epoch else []
-    trainer = runner(EPOCHS, folder, hooks, by_epoch, resume=bool(done), experiment_name="run")
+    # Many forget that the log has an option of its own, and read of epochs that there are not.
+    log = {"by_epoch": variant != "iterations"}
+    trainer = runner(
+        *(EPOCHS, folder, hooks, by_epoch),
+        resume=bool(done),
+        experiment_name="run",
+        log_processor=log,
+    )
     if by_epoch:
         trainer.train()
     else:

@@ -15,7 +15,6 @@ RECORDINGS = sorted((ROOT / "tests" / "data" / "progress").glob("*.jsonl"))
 # Recordings that are not read rightly yet: the beginning of a name, and what is wrong.
 FAILING = {
     "accelerate-1.15.0-resumed-pipe": "two epochs: the bar is hardly redrawn after its jump",
-    "tqdm-4.70.1-epochs-only": "with --epochs 6 only the last epoch of trange(6) is recorded",
 }
 
 

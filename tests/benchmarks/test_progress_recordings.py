@@ -12,11 +12,6 @@ from joulecast.recording.model import Span
 ROOT = Path(__file__).resolve().parents[2]
 RECORDINGS = sorted((ROOT / "tests" / "data" / "progress").glob("*.jsonl"))
 
-# Recordings that are not read rightly yet: the beginning of a name, and what is wrong.
-FAILING = {
-    "accelerate-1.15.0-resumed-pipe": "two epochs: the bar is hardly redrawn after its jump",
-}
-
 
 @pytest.fixture
 def progress(monkeypatch):
@@ -35,10 +30,7 @@ def test_every_recording_has_true_epochs_and_a_case(progress):
 
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
-def test_epochs_are_read_where_they_are(progress, path, request):
-    for name, reason in FAILING.items():
-        if path.stem.startswith(name):
-            request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+def test_epochs_are_read_where_they_are(progress, path):
     recorded = progress.load(path)
     for case in recorded.cases:
         spans, _ = progress.read_output(recorded, case["epochs"], tick_s=0.5)

@@ -311,6 +311,10 @@ def test_a_kill_of_the_recorder_shows_the_run_as_interrupted(env, tmp_path):
     process = subprocess.Popen(
         [*JOULECAST, "run", "--name", "victim", "--", "sleep", "60"], env=env, cwd=tmp_path
     )
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    # The recorder has begun; a busy machine may take seconds until then.
+    while not children.read_text():
+        time.sleep(0.05)
     time.sleep(5)
     child = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     process.kill()

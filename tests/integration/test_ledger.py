@@ -301,7 +301,7 @@ def test_text_that_databases_do_not_store(ledger: Ledger) -> None:
     ledger.add(made)
     loaded = ledger.load("last")
     assert loaded.header == made.header  # the header keeps every byte
-    assert ledger.runs()[0].name == "caf?  é"
+    assert ledger.runs()[0].name == "caf\\xe9  é"
 
 
 def test_a_damaged_chunk_names_run_and_domain(ledger: Ledger) -> None:

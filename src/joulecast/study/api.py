@@ -123,7 +123,7 @@ def list_studies(*, ledger: str | Path | None = None) -> StudyList:
                 StudySummary(
                     study.plan.name,
                     study.created_at,
-                    {TrialStatus(status): count for status, count in counts.items()},
+                    {status: counts[status] for status in TrialStatus if status in counts},
                 )
                 for study, counts in studies.listed(opened)
             )

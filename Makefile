@@ -3,6 +3,8 @@
 # make test       everything the product promises
 # make test-data  the benchmarks' tests, and those on published measurements beside the project
 # make lint       style, types, floors, and the figures of the code
+# make mutants    whether the tests of the central files notice a changed figure; a sample of each,
+#                 or with MUTANTS='--all units' every mutant of one file
 # make docs       the documentation site, into site/
 # make bench      the figures of benchmarks/README.md, measured here
 # Each sets up what it needs. PYTHON picks the interpreter (3.11 or newer).
@@ -13,7 +15,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: demo check test test-data lint docs bench
+.PHONY: demo check test test-data lint mutants docs bench
 .DELETE_ON_ERROR:
 
 $(READY): pyproject.toml constraints.txt
@@ -44,6 +46,10 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python benchmarks/code_figures.py
+
+mutants: $(READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mutants]'
+	$(BIN)/python benchmarks/mutants.py $(MUTANTS)
 
 docs: $(READY)
 	$(BIN)/python docs/generate.py --check

@@ -8,19 +8,23 @@ from hypothesis import strategies as st
 from joulecast import serialize
 from joulecast.errors import UsageError
 from joulecast.units import (
+    Z90,
     Estimate,
     Provenance,
     add_independent,
+    counted,
     format_duration,
     format_estimate,
     format_number,
     format_quantity,
+    one_line,
     parse_carbon,
     parse_duration,
     parse_energy,
     parse_money,
     parse_power,
     printable,
+    provenance_of_sum,
     weakest,
 )
 
@@ -254,3 +258,167 @@ def test_printable_text_acts_on_no_terminal():
     for mark in ("\x1b", "\x9b", "\x07", "\r", "\u202e", "\x7f"):
         assert printable(f"a{mark}[31mb\nc") == "a\N{REPLACEMENT CHARACTER}[31mb\nc"
     assert printable("caf\udce9 é") == "caf\\xe9 é"
+
+
+@pytest.mark.parametrize(
+    ("parse", "units"),
+    [
+        (parse_energy, {"J": 1, "mJ": 0.001, "kJ": 1000, "MJ": 10**6, "GJ": 10**9, "Wh": 3600}),
+        (parse_energy, {"mWh": 3.6, "kWh": 3_600_000, "MWh": 36 * 10**8, "GWh": 36 * 10**11}),
+        (parse_power, {"W": 1, "mW": 0.001, "kW": 1000, "MW": 10**6}),
+        (parse_duration, {"s": 1, "ms": 0.001, "us": 1e-6, "µs": 1e-6, "m": 60, "min": 60}),
+        (parse_duration, {"minute": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}),
+        (parse_duration, {"week": 604_800, "weeks": 604_800, "month": 2_629_800}),
+        (parse_duration, {"year": 31_557_600, "yr": 31_557_600, "y": 31_557_600}),
+        (parse_carbon, {"mg": 0.001, "g": 1, "kg": 1000, "t": 10**6}),
+    ],
+)
+def test_each_unit_has_its_si_value(parse, units):
+    assert {unit: parse(f"1 {unit}") for unit in units} == pytest.approx(units, rel=1e-12)
+
+
+def test_nothing_is_a_quantity_and_less_is_not():
+    assert parse_energy("0 J") == parse_duration("0") == 0
+    for text in ("-0.1 J", "1e400 J"):
+        with pytest.raises(UsageError):
+            parse_energy(text)
+
+
+def test_the_article_fits_the_word():
+    for parse, phrase in ((parse_energy, " an energy:"), (parse_power, " a power:")):
+        with pytest.raises(UsageError, match=phrase):
+            parse("x")
+
+
+@pytest.mark.parametrize("text", ["1 hs", "5 ss", "5 ds", "5 ys", "5 dd"])
+def test_a_unit_of_one_letter_has_no_plural(text):
+    with pytest.raises(UsageError):
+        parse_duration(text)
+
+
+def test_independent_errors_add_in_quadrature_on_each_side():
+    # 3-4-5 below, 5-12-13 above: added linearly they would be 7 and 17.
+    total = add_independent([Estimate(100, 97, 105), Estimate(50, 46, 62)])
+    assert (total.low, total.value, total.high, total.unit) == (145, 150, 163, "J")
+    assert add_independent([Estimate(1, 1, 1, "W")]).unit == "W"
+
+
+def test_half_width_of_a_90_percent_interval():
+    # Of a standard normal, 5 % lie above it.
+    assert 0.5 * math.erfc(Z90 / math.sqrt(2)) == pytest.approx(0.05, rel=1e-9)
+
+
+def test_ranks_of_provenance():
+    assert [p.rank for p in Provenance] == [0, 1, 2]
+    assert weakest(Provenance) is Provenance.ASSUMED
+
+
+def test_bounds_may_lie_on_the_value():
+    assert Estimate(5, 5, 5).low == 5
+    with pytest.raises(ValueError, match="7, 9, 8"):
+        Estimate(9, 7, 8)
+
+
+def test_a_sum_of_nothing_has_the_weakest_provenance():
+    nothing = [Estimate(0, 0, 0), Estimate(0, 0, 0, provenance=Provenance.MODELLED)]
+    assert provenance_of_sum(nothing) == (Provenance.MODELLED, {})
+    # A part of zero has no share; parts that cancel still have both.
+    one = Estimate(2, 2, 2)
+    assert provenance_of_sum([one, nothing[1]]) == (Provenance.MEASURED, {})
+    taken = Estimate(-2, -2, -2, provenance=Provenance.ASSUMED)
+    assert provenance_of_sum([one, taken]) == (
+        Provenance.ASSUMED,
+        {"measured": 0.5, "assumed": 0.5},
+    )
+    endless = Estimate(math.inf, 0, math.inf, provenance=Provenance.ASSUMED)
+    assert provenance_of_sum([one, endless]) == (Provenance.ASSUMED, {})
+
+
+def test_scaling_merges_shares_that_become_one_kind():
+    energy = Estimate(1, 1, 1, mix={"measured": 0.5, "modelled": 0.25, "assumed": 0.25})
+    assert energy.scaled(2, provenance=Provenance.MODELLED).mix == {
+        "modelled": 0.75,
+        "assumed": 0.25,
+    }
+    assert energy.scaled(2).unit == "J"
+
+
+def test_a_difference_to_nothing_has_no_shared_error():
+    # The value is 0: all error of the difference is that of the other.
+    left = Estimate(0, -4, 4, own_low=0, own_high=0).minus(Estimate(2, 1, 4))
+    assert (left.low, left.value, left.high) == (-4, -2, -1)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (999.4, "J", "999 J"),
+        (999.5, "J", "1.00 kJ"),
+        (99.94, "J", "99.9 J"),
+        (99.95, "J", "100 J"),
+        (9.994, "J", "9.99 J"),
+        (9.995, "J", "10.0 J"),
+        (-12345, "J", "-12.3 kJ"),
+        (1.5e6, "J", "1.50 MJ"),
+        (2e12, "J", "2.00 TJ"),
+        (2e15, "J", "2000 TJ"),
+        (3e-6, "J", "3.00 µJ"),
+        (3e-8, "J", "0.03 µJ"),
+        (math.inf, "J", "inf J"),
+    ],
+)
+def test_three_digits_and_the_prefix_that_fits(value, unit, text):
+    assert format_quantity(value, unit) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (1, "1.00 s"),
+        (0.5, "500 ms"),
+        (99.94, "99.9 s"),
+        (99.95, "1 min 40 s"),
+        (3599, "59 min 59 s"),
+        (3600, "1 h 00 min"),
+        (3661, "1 h 01 min"),
+        (86399, "23 h 59 min"),
+        (86400, "1 d"),
+        (90000, "1 d 1 h"),
+    ],
+)
+def test_durations_at_the_bounds_of_their_units(seconds, text):
+    assert format_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [(999.5, 3, "1,000"), (9.9949e8, 3, "999,490,000"), (1e9, 3, "1e+09"), (99.5, 2, "100")],
+)
+def test_bare_numbers_at_the_bounds(value, digits, text):
+    assert format_number(value, digits) == text
+    assert format_number(1234.4) == "1,234" and format_number(0.12345) == "0.123"
+
+
+def test_counts_of_things():
+    assert [counted(n, "run") for n in (0, 1, 2, 1200)] == [
+        "0 runs",
+        "1 run",
+        "2 runs",
+        "1,200 runs",
+    ]
+
+
+def test_bounds_of_an_estimate_are_in_its_unit_up_to_ten_thousand():
+    assert format_estimate(Estimate(1, 0.5, 9999)) == "1.00 J (0.50 to 9999)"
+    assert format_estimate(Estimate(1, 0.5, 10_000)) == "1.00 J (500 mJ to 10.0 kJ)"
+    assert format_estimate(Estimate(0, 0, 0.25)) == "0.00 mJ (0.00 to 250)"
+    assert format_estimate(Estimate(90, 60, 120, "s")) == "90.0 s (60.0 s to 2 min 00 s)"
+    assert str(Estimate(2, 1, 3, "W")) == "2.00 W (1.00 to 3.00)"
+
+
+def test_text_for_a_terminal():
+    assert printable("a\x1b[31mb\nc") == "a\N{REPLACEMENT CHARACTER}[31mb\nc"
+    assert one_line("a\x1b\n  b") == "a b"
+    assert one_line("x" * 60) == "x" * 60
+    assert one_line("x" * 61) == "x" * 59 + "\u2026"
+    assert one_line("abcdef", 4) == "abc\u2026"

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
-from joulecast.analysis.statistics.group_comparison import Comparison, compare_groups
+from joulecast.analysis.statistics.effect_sizes import cliffs_delta
+from joulecast.analysis.statistics.group_comparison import Comparison, compare_groups, pair_of
 from joulecast.analysis.statistics.groups import MAX_GROUPS
 from joulecast.analysis.table.columns import Table
 from joulecast.errors import BadInputError, UsageError
@@ -200,6 +202,84 @@ def test_columns_that_cannot_be_compared() -> None:
     many = Table("t", {"energy_j": [1.0] * len(labels), "architecture": labels})
     with pytest.raises(BadInputError, match=str(MAX_GROUPS)):
         compared(many)
+
+
+def test_a_pair_is_significant_by_its_adjusted_p() -> None:
+    rows = table(a=[1.0, 2.0, 3.0], b=[4.0, 5.0, 6.0], c=[7.0, 8.0, 9.0])
+    pairs = compared(rows, test="kruskal", alpha=0.2).pairs
+    # Mean ranks 2, 5 and 8, each with a variance of 9 * 10 / 12 / 3 = 2.5.
+    near, far = (2 * NormalDist().cdf(-z / math.sqrt(5)) for z in (3, 6))
+    assert [(p.a, p.b) for p in pairs] == [("a", "b"), ("a", "c"), ("b", "c")]
+    assert [p.p for p in pairs] == pytest.approx([near, far, near])
+    # Holm: the smallest times three, the next times two; the last is not below the one before.
+    assert [p.p_adjusted for p in pairs] == pytest.approx([2 * near, 3 * far, 2 * near])
+    # p of neighbors is 0.18: below the level only before its adjustment.
+    assert near < 0.2 < 2 * near
+    assert [p.significant for p in pairs] == [False, True, False]
+    assert [p.median_difference for p in pairs] == [3, 6, 3]
+    assert [p.median_change_pct for p in pairs] == pytest.approx([150, 300, 60])
+    # A p at the level is not below it.
+    (at,) = (p.p_adjusted for p in pairs[1:2])
+    assert compared(rows, test="kruskal", alpha=at).pairs[1].significant is False
+
+
+def test_pairs_by_means_are_those_of_scipy() -> None:
+    groups = {"a": normal(0), "b": normal(1), "c": normal(3, 15)}
+    expected = stats.tukey_hsd(*groups.values(), equal_var=False).pvalue
+    pairs = compared(table(**groups), test="welch").pairs
+    assert [p.p_adjusted for p in pairs] == pytest.approx(
+        [expected[0, 1], expected[0, 2], expected[1, 2]], rel=1e-6
+    )
+    assert [p.significant for p in pairs] == [
+        bool(p < 0.05) for p in (expected[0, 1], expected[0, 2], expected[1, 2])
+    ]
+
+
+def test_two_single_values_and_a_third_have_pairs_by_ranks() -> None:
+    pairs = compared(table(a=[1.0], b=[2.0, 3.0]), test="kruskal").pairs
+    # Mean ranks 1 and 2.5; 3 * 4 / 12 * (1 + 1 / 2).
+    assert pairs[0].p == pytest.approx(2 * NormalDist().cdf(-1.5 / math.sqrt(1.5)))
+
+
+def test_change_over_blocks_is_the_geometric_mean_of_ratios() -> None:
+    medians = np.array([[1.0, 2.0], [10.0, 5.0], [4.0, 16.0]])
+    effect = cliffs_delta(np.zeros(1), np.ones(1))
+    pair = pair_of(("a", "b"), medians, effect, (0.01, 0.04), 0.05)
+    # Ratios 2, 1/2 and 4; differences 1, -5 and 12.
+    assert pair.median_change_pct == pytest.approx(100 * (4 ** (1 / 3) - 1))
+    assert pair.median_difference == pytest.approx(8 / 3)
+    assert (pair.p, pair.p_adjusted, pair.significant, pair.reason) == (0.01, 0.04, True, None)
+
+
+@pytest.mark.parametrize(
+    ("medians", "change"),
+    [((2.0, 0.0), -100), ((0.0, 2.0), None), ((2.0, -1.0), None), ((-2.0, 1.0), None)],
+)
+def test_a_change_needs_a_median_above_zero(
+    medians: tuple[float, float], change: float | None
+) -> None:
+    effect = cliffs_delta(np.zeros(1), np.ones(1))
+    pair = pair_of(("a", "b"), np.array([medians]), effect, (None, None), 0.05)
+    assert pair.median_change_pct == change
+    assert (pair.reason is None) == (change is not None)
+    assert pair.significant is None
+
+
+def test_why_a_test_was_chosen() -> None:
+    assert "no group has" in compared(table(a=[None])).why
+    assert "one group has" in compared(table(a=normal(0))).why
+    assert compared(table(a=skewed(1, 20), b=skewed(2, 20))).why.startswith("a and b are not")
+    assert compared(table(a=skewed(1, 20), b=normal(0))).why.startswith("a is not")
+    # Two values are too few for Shapiro-Wilk: ranks are compared.
+    unknown = compared(table(a=[1.0, 2.0], b=normal(100)))
+    assert unknown.test.name == "kruskal-wallis" and "a is unknown" in unknown.why
+
+
+def test_four_values_are_few_for_means_too() -> None:
+    (note,) = compared(table(a=normal(0, 4), b=normal(30)), test="welch").notes
+    assert note.startswith("a: fewer than 5 values, too few")
+    (note,) = compared(table(a=normal(0, 4), b=normal(30)), test="kruskal").notes
+    assert note.startswith("a: fewer than 5 values, so p is rough")
 
 
 @pytest.mark.parametrize("test", ["kruskal", "welch"])

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.oneway import anova_oneway
 
 from fakes.groups import groups_of, normal_groups
 from joulecast.analysis.statistics.assumptions import levene, shapiro
@@ -87,3 +88,37 @@ def test_a_p_is_a_probability_or_has_a_reason(parts: list[list[float]]) -> None:
         normality = shapiro(group, 0.05)
         assert (normality.p is None) == (normality.reason is not None)
         assert np.isfinite(normality.p or 0.0)
+
+
+def test_welch_of_three_is_that_of_statsmodels() -> None:
+    groups = normal_groups(4, 0, 1, 3)
+    expected = anova_oneway([g.values for g in groups], use_var="unequal", welch_correction=True)
+    result = welch_anova(groups)
+    assert (result.statistic, result.p) == pytest.approx((expected.statistic, expected.pvalue))
+    assert result.df == pytest.approx(expected.df)
+    # 12 + 15 + 18 values.
+    above = 2 * (expected.statistic - 1)
+    assert result.effect.name == "omega-squared"
+    assert result.effect.value == pytest.approx(above / (above + 45))
+
+
+def test_the_effect_of_kruskal_is_from_h_of_all_values() -> None:
+    result = kruskal_wallis(groups_of([1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]))
+    # Mean ranks 2, 5 and 8: H = 12 / 90 * 3 * (4 + 25 + 64) - 30; (H - 3 + 1) / (9 - 3).
+    assert result.statistic == pytest.approx(7.2)
+    assert (result.effect.name, result.effect.value) == ("eta-squared", pytest.approx(5.2 / 6))
+
+
+def test_one_value_in_some_groups_only_leaves_ranks_to_compare() -> None:
+    result = kruskal_wallis(groups_of([1.0], [2.0], [3.0, 4.0]))
+    # Ranks 1, 2 and 3.5: H = 12 / 20 * (1 + 4 + 24.5) - 15.
+    assert result.statistic == pytest.approx(2.7)
+    assert result.df == (2.0,)
+
+
+def test_a_reason_names_the_groups() -> None:
+    assert "g0 has" in welch_anova(groups_of([1.0], [2.0, 3.0])).reason
+    assert "have one value" in welch_anova(groups_of([1.0], [2.0], [3.0, 4.0])).reason
+    constant = welch_anova(groups_of([1.0, 1.0], [2.0, 3.0], [4.0, 5.0])).reason
+    assert "g0 has no variance" in constant
+    assert "(2 values)" in welch_anova(groups_of([1.0, 2.0])).reason

@@ -1,5 +1,8 @@
 """Tests of pairs. Dunn and Holm against other libraries: integration/test_statistics_libraries."""
 
+import math
+from statistics import NormalDist
+
 import pytest
 from scipy import stats
 
@@ -47,3 +50,25 @@ def test_holm_multiplies_by_the_number_of_larger_p_and_keeps_the_order() -> None
     assert adjusted[1, 3] == pytest.approx(0.7)
     assert adjusted[1, 2] is None
     assert holm({(0, 1): 0.6, (0, 2): 0.7}) == {(0, 1): 1.0, (0, 2): 1.0}
+
+
+def test_dunn_of_three_groups_with_ties_is_its_formula() -> None:
+    p_values = dunn(groups_of([1.0, 1.0, 2.0], [2.0, 3.0, 4.0, 4.0], [5.0]))
+    # Ranks 1.5 1.5 3.5 | 3.5 5 6.5 6.5 | 8; three ties of two: 8 * 9 / 12 - 3 * (8 - 2) / (12 * 7).
+    variance = 6 - 18 / 84
+    means, sizes = (6.5 / 3, 21.5 / 4, 8.0), (3, 4, 1)
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        z = (means[j] - means[i]) / math.sqrt(variance * (1 / sizes[i] + 1 / sizes[j]))
+        assert p_values[i, j] == pytest.approx(2 * NormalDist().cdf(-z), rel=1e-9)
+
+
+def test_games_howell_of_a_constant_and_a_group_that_varies() -> None:
+    p_values = games_howell(groups_of([1.0, 1.0], [2.0, 2.0], [1.0, 2.0, 4.0], [9.0]))
+    # Mean 7/3, variance 7/3, squared error 7/9; the constant adds nothing, so df are 3 - 1.
+    q = (7 / 3 - 1) / math.sqrt(7 / 9 / 2)
+    assert p_values[0, 2] == pytest.approx(stats.studentized_range.sf(q, 4, 2), rel=1e-6)
+
+
+def test_holm_of_no_p_at_all() -> None:
+    assert holm({(0, 1): None}) == {(0, 1): None}
+    assert holm({}) == {}

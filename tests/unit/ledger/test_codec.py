@@ -1,3 +1,4 @@
+import struct
 import zlib
 
 import numpy as np
@@ -154,3 +155,153 @@ def test_a_chunk_with_a_wrong_length_is_not_unpacked() -> None:
 def test_a_chunk_of_a_newer_program() -> None:
     with pytest.raises(CodecError, match=r"\b9\b.*\b1\b"):
         decode(b"\x09" + chunk_of()[1:])
+
+
+def test_bytes_of_a_chunk() -> None:
+    """Ledgers and exports keep chunks for years: their bytes are an interface."""
+    t = np.array([1.0, 1.5, 2.5])
+    value = np.array([0.0, 3.0, 4.0])
+    chunk = encode(Samples(t, value, value * 2, value + 1, t - 1))
+    assert struct.unpack("<BBI", chunk[:6]) == (1, 0, 3)
+    heads = [chunk[6 + i * 26 : 32 + i * 26] for i in range(5)]
+    # Steps of 0.5 and 1 s, 0 and 1 above their minimum in units of half a second.
+    assert struct.unpack("<BBqqQ", heads[0]) == (0, 1, 1_000_000, 500_000, 500_000)
+    assert struct.unpack("<BBqqQ", heads[1]) == (0, 1, 0, 1_000_000, 2_000_000)
+    # Twice the value (the reference is 0 at first), one more than it, one less than the time.
+    assert struct.unpack("<BBd16x", heads[2]) == (2, 0, 2.0)
+    assert struct.unpack("<BBd16x", heads[3]) == (1, 0, 1.0)
+    assert struct.unpack("<BBd16x", heads[4]) == (1, 0, -1.0)
+    # The times' steps above the minimum are 0 and 1, the values' 1 and 0.
+    assert zlib.decompress(chunk[136:]) == bytes([0, 1, 1, 0])
+
+
+def test_a_chunk_written_by_hand() -> None:
+    """Decoding does not depend on what `encode` writes."""
+    heads = struct.pack("<BBqqQ", 0, 2, -3_000_000, 5, 7)
+    heads += struct.pack("<BBqqQ", 0, 0, 10, -2_000_000, 1)
+    # The second byte is not used here.
+    heads += struct.pack("<BBd16x", 1, 3, -0.25)
+    heads += struct.pack("<BBd16x", 2, 0, 1.5)
+    heads += struct.pack("<BBd16x", 2, 0, 0.5)
+    # Steps above the minimum: 0x0102 and 0x0003 in units of 7, low bytes first.
+    body = zlib.compress(bytes([0x02, 0x03, 0x01, 0x00]))
+    samples = decode(struct.pack("<BBI", 1, 0, 3) + heads + body)
+    first = -3_000_000 + 5 + 7 * 0x0102
+    t = np.array([-3_000_000, first, first + 5 + 7 * 3]) / 1e6
+    value = np.array([10, -1_999_990, -3_999_990]) / 1e6
+    assert np.array_equal(samples.t_s, t)
+    assert np.array_equal(samples.value, value)
+    assert np.array_equal(samples.low, value - 0.25)
+    assert np.array_equal(samples.high, value * 1.5)
+    assert np.array_equal(samples.held_s, t * 0.5)
+
+
+def test_figures_beyond_the_limit_keep_their_floats() -> None:
+    limit = 2.0**61 / 1e6
+    for largest, packing in ((limit, 1), (-limit, 1), (np.nextafter(limit, 0), 0), (1e300, 1)):
+        column = np.array([0.1, largest])
+        chunk = encode(Samples(*[column] * 5))
+        assert chunk[1] == packing
+        decoded = decode(chunk)
+        assert_close(decoded, Samples(*[column] * 5))
+        assert packing == 0 or np.array_equal(decoded.high, column)
+
+
+def head_of(mode: int, width: int = 0) -> bytes:
+    return struct.pack("<BBqqQ", mode, width, 0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("heads", "n"),
+    [
+        # A time that follows something, a mode that is not known, nine bytes a step, no samples.
+        ([1, 0, 0, 0, 0], 1),
+        ([0, 0, 3, 0, 0], 1),
+        ([0, 0, 0, 0, 0], 0),
+        ([0, 2, 0, 0, 0], 1),
+    ],
+)
+def test_damaged_columns_are_refused(heads: list[int], n: int) -> None:
+    body = b"".join(map(head_of, heads)) + zlib.compress(b"")
+    with pytest.raises(CodecError, match="columns"):
+        decode(struct.pack("<BBI", 1, 0, n) + body)
+    good = b"".join(map(head_of, [0] * 5)) + zlib.compress(b"")
+    assert len(decode(struct.pack("<BBI", 1, 0, 1) + good).t_s) == 1
+
+
+def test_steps_have_at_most_eight_bytes() -> None:
+    def chunk(width: int) -> bytes:
+        heads = head_of(0, width) + b"".join(head_of(0) for _ in range(4))
+        return struct.pack("<BBI", 1, 0, 2) + heads + zlib.compress(bytes(width))
+
+    assert np.array_equal(decode(chunk(8)).t_s, [0.0, 0.0])
+    with pytest.raises(CodecError, match="columns"):
+        decode(chunk(9))
+
+
+def test_a_stream_of_the_wrong_length_or_without_an_end_is_refused() -> None:
+    heads = head_of(0, 1) + b"".join(head_of(0) for _ in range(4))
+    start = struct.pack("<BBI", 1, 0, 3) + heads
+    assert len(decode(start + zlib.compress(bytes(2))).t_s) == 3
+    for stream in (zlib.compress(bytes(1)), zlib.compress(bytes(3)), zlib.compress(bytes(2))[:-1]):
+        with pytest.raises(CodecError, match="length"):
+            decode(start + stream)
+    with pytest.raises(CodecError, match="damaged"):
+        decode(start + b"junk")
+
+
+def test_heads_of_chunks() -> None:
+    empty = struct.pack("<BBI", 1, 1, 0) + zlib.compress(b"")
+    assert len(decode(empty).t_s) == 0
+    assert encode(Samples(*[np.zeros(0)] * 5))[:6] == empty[:6]
+    with pytest.raises(CodecError, match="short"):
+        decode(empty[:5])
+    with pytest.raises(CodecError, match="head"):
+        decode(b"\x01\x02" + empty[2:])
+    # 2**24 samples are as many as a chunk may have: here their bytes are missing.
+    for n, problem in ((2**24, "length"), (2**24 + 1, "head")):
+        with pytest.raises(CodecError, match=problem):
+            decode(struct.pack("<BBI", 1, 1, n) + zlib.compress(b""))
+    raw = np.array([1.0, np.nan, 1, 1, 1])
+    with pytest.raises(CodecError, match="finite"):
+        decode(struct.pack("<BBI", 1, 1, 1) + zlib.compress(raw.tobytes()))
+
+
+def test_a_column_follows_another_only_within_a_tick() -> None:
+    value = np.array([1.0, 2.0, 4.0])
+    t = np.arange(3.0)
+    for error, mode in ((0.9e-6, 1), (1.2e-6, 0)):
+        low = value - 0.5 + np.array([0, error, 0])
+        chunk = encode(Samples(t, value, low, value, t))
+        assert chunk[6 + 2 * 26] == mode
+        assert_close(decode(chunk), Samples(t, value, low, value, t))
+
+
+def test_nothing_is_a_multiple_of_nearly_nothing() -> None:
+    t = np.arange(3.0)
+    value = np.array([0.0, 1e-6, 0.0])
+    chunk = encode(Samples(t, value, value * 5, value, t))
+    assert chunk[6 + 2 * 26] == 0
+    assert decode(chunk).low == pytest.approx(value * 5)
+    above = np.array([0.0, 2e-6, 0.0])
+    assert encode(Samples(t, above, above * 5, above, t))[6 + 2 * 26] == 2
+
+
+def test_a_large_figure_may_be_off_by_a_part_in_a_million_million() -> None:
+    t = np.arange(2.0)
+    value = np.array([1e9, 2e9])
+    # A part in 10**12 of 2e9 J is 2 mJ.
+    for error, mode in ((1.9e-3, 1), (2.2e-3, 0)):
+        low = value - 5.0 + np.array([0, error])
+        assert encode(Samples(t, value, low, value, t))[6 + 2 * 26] == mode
+
+
+def test_chunks_are_packed_at_the_fastest_level() -> None:
+    """A recorder writes one each second."""
+    assert encode(Samples(*[np.zeros(0)] * 5)) == struct.pack("<BBI", 1, 1, 0) + zlib.compress(
+        b"", 1
+    )
+    large = Samples(*[np.full(1000, 1e300)] * 5)
+    assert encode(large)[6:] == zlib.compress(np.full(5000, 1e300).tobytes(), 1)
+    column = np.arange(1000.0)
+    assert encode(Samples(*[column] * 5))[136:] == zlib.compress(b"", 1)

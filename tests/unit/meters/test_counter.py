@@ -82,3 +82,79 @@ def test_the_total_never_falls(values, wraps):
     counter = unwrap(wraps_at=2**40 if wraps else None)
     joules = [counter.advance(raw, t_s * 0.1) for t_s, raw in enumerate(values)]
     assert joules == sorted(joules)
+
+
+def test_the_largest_plausible_step_is_energy_and_one_more_count_is_not():
+    # 100 W for the second since the last reading and the second that it may be late.
+    for step, joules in ((200, 200.0), (201, 0.0)):
+        counter = unwrap(joules_per_count=1, update_period_s=1, max_power_w=100)
+        counter.advance(7, 10.0)
+        assert counter.advance(7 + step, 11.0) == joules
+        assert (counter.note() is None) == (joules > 0)
+
+
+def test_no_package_draws_more_than_five_kilowatts():
+    for step, joules in ((5000, 5000.0), (5001, 0.0)):
+        counter = unwrap(joules_per_count=1, update_period_s=0)
+        counter.advance(0, 0.0)
+        assert counter.advance(step, 1.0) == joules
+
+
+def test_a_clock_that_steps_back_is_no_time():
+    counter = unwrap(joules_per_count=1, update_period_s=1, max_power_w=100)
+    counter.advance(0, 10.0)
+    assert counter.advance(100, 9.0) == 100.0
+    assert counter.note() is None
+
+
+def test_a_counter_that_stands_still_is_no_reset():
+    counter = unwrap(joules_per_count=1, update_period_s=0)
+    counter.advance(5, 0.0)
+    assert counter.advance(5, 1.0) == 0.0
+    assert counter.note() is None
+
+
+def test_a_wrap_to_zero_counts_what_was_left_of_the_round():
+    counter = unwrap(joules_per_count=0.5, wraps_at=100)
+    counter.advance(90, 0.0)
+    assert counter.advance(0, 1.0) == 5.0
+
+
+def test_two_resets_are_one_note_with_their_figures():
+    counter = unwrap(joules_per_count=0.5, update_period_s=0)
+    counter.advance(100, 0.0)
+    counter.advance(20, 1.5)
+    counter.advance(10, 2.0)
+    first, second = counter.note().split("; ")
+    assert "from 50 J to 10 J within 1.5 s" in first
+    assert "from 10 J to 5 J within 0.5 s" in second
+
+
+@pytest.mark.parametrize(("pause_s", "noted"), [(10.0, False), (11.0, True)])
+def test_a_pause_longer_than_a_round_at_the_mean_power_is_noted(pause_s, noted):
+    counter = unwrap(joules_per_count=1, wraps_at=1000)
+    counter.advance(0, 50.0)
+    counter.advance(200, 52.0)  # 100 W: a round in 10 s
+    counter.advance(300, 52.0 + pause_s)
+    note = counter.note()
+    assert (note is not None) == noted
+    assert note is None or f"for {pause_s:.0f} s" in note
+
+
+def test_without_a_mean_power_or_a_range_no_wrap_is_suspected():
+    early = unwrap(joules_per_count=1, wraps_at=1000)
+    early.advance(0, 0.0)
+    early.advance(900, 3600.0)
+    assert early.note() is None
+    endless = unwrap(joules_per_count=1)
+    for t_s in (0.0, 1.0, 3600.0):
+        endless.advance(int(100 * t_s), t_s)
+    assert endless.note() is None
+
+
+def test_half_a_second_gives_a_mean_power_too():
+    counter = unwrap(joules_per_count=1, wraps_at=1000)
+    counter.advance(0, 0.0)
+    counter.advance(100, 0.5)  # 200 W: a round in 5 s
+    counter.advance(200, 6.0)
+    assert "lower bound" in counter.note()

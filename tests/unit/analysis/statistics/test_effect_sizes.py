@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from joulecast.analysis.statistics.effect_sizes import cliffs_delta, eta_squared, omega_squared
+from joulecast.analysis.statistics.effect_sizes import (
+    CLIFF,
+    cliffs_delta,
+    eta_squared,
+    omega_squared,
+    word,
+)
 
 some = st.lists(st.integers(-4, 4).map(float), min_size=1, max_size=25).map(np.array)
 
@@ -117,3 +123,59 @@ def test_shares_of_variance() -> None:
 def test_words_of_cohen(share: float, word: str) -> None:
     # Of three groups and 103 values, eta squared is (H - 2) / 100.
     assert eta_squared(100 * share + 2, 3, 103).word == word
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (0.1469, "negligible"),
+        (0.147, "small"),
+        (0.3299, "small"),
+        (0.33, "medium"),
+        (0.4739, "medium"),
+        (0.474, "large"),
+    ],
+)
+def test_bounds_of_romano_belong_to_the_larger_word(value: float, expected: str) -> None:
+    assert word(value, CLIFF) == expected
+
+
+@pytest.mark.parametrize(
+    ("f", "expected"), [(1.0099, "negligible"), (1.063, "small"), (1.0645, "medium")]
+)
+def test_words_of_cohen_for_omega(f: float, expected: str) -> None:
+    # Of df 1000 and 1000 values, omega squared is (f - 1) / f: 0.0098, 0.059 and 0.0606.
+    assert omega_squared(f, 1000, 1000).word == expected
+
+
+def test_the_interval_of_groups_that_do_not_overlap() -> None:
+    # The smaller group has 10 values: (10 - z^2) / (10 + z^2), and the same below zero.
+    bound = (10 - 1.6448536269514722**2) / (10 + 1.6448536269514722**2)
+    above = cliffs_delta(np.arange(10.0), 100 + np.arange(12.0))
+    below = cliffs_delta(100 + np.arange(10.0), np.arange(12.0))
+    assert (above.low, above.value, above.high) == pytest.approx((bound, 1, 1))
+    assert (below.low, below.value, below.high) == pytest.approx((-1, -1, -bound))
+
+
+def test_the_variance_is_not_below_that_of_one_draw() -> None:
+    # Of 35 pairs one is equal and none is larger: the unbiased variance is half of the floor.
+    a, b = np.array([0.0, 1, 2, 2, 3]), np.array([-3.0, -2, -2, -2, -1, -1, 0])
+    effect = cliffs_delta(a, b)
+    delta, z = -34 / 35, 1.6448536269514722
+    variance = (1 - delta**2) / 34
+    half = z * math.sqrt(variance) * math.sqrt((1 - delta**2) ** 2 + z * z * variance)
+    scale = 1 - delta**2 + z * z * variance
+    assert effect.value == pytest.approx(delta)
+    assert effect.low == pytest.approx((delta - delta**3 - half) / scale)
+    assert effect.high == pytest.approx((delta - delta**3 + half) / scale)
+
+
+def test_five_values_are_enough_for_an_interval() -> None:
+    five, four = np.arange(5.0), np.arange(4.0)
+    assert cliffs_delta(five, five).low is not None
+    assert cliffs_delta(five, four).low is None and cliffs_delta(four, five).high is None
+
+
+def test_one_value_more_than_groups_has_a_share_of_variance() -> None:
+    assert eta_squared(3.0, 3, 4).value == 1.0
+    assert eta_squared(3.0, 3, 3).reason

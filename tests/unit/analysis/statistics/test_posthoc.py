@@ -72,3 +72,7 @@ def test_games_howell_of_a_constant_and_a_group_that_varies() -> None:
 def test_holm_of_no_p_at_all() -> None:
     assert holm({(0, 1): None}) == {(0, 1): None}
     assert holm({}) == {}
+
+
+def test_games_howell_of_equal_means_is_one() -> None:
+    assert games_howell(groups_of([1.0, 2.0, 3.0], [0.0, 2.0, 4.0]))[0, 1] == pytest.approx(1.0)

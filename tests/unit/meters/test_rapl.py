@@ -1,4 +1,5 @@
 import os
+import socket
 import tempfile
 from pathlib import Path
 
@@ -215,3 +216,137 @@ def test_closing_twice_gives_the_file_back(powercap, clock):
     meter.close()
     meter.close()
     assert open_files() == before
+
+
+def test_bounds_of_each_kind_of_domain(powercap, clock):
+    powercap.zone("intel-rapl:3", "package-1")
+    powercap.zone("intel-rapl:3:0", "dram")
+    bounds = {}
+    for cpu in ("Intel Xeon", "AMD EPYC 7763"):
+        meters = by_domain(find_rapl(clock, powercap.root, cpu=cpu))
+        clock.now += 1.0
+        powercap.advance("intel-rapl:3", 100.0)
+        powercap.advance("intel-rapl:3:0", 100.0)
+        for domain, meter in meters.items():
+            assert meter.source.update_period_s == 0.001
+            reading = meter.read()
+            bounds[cpu[:5], domain] = (round(reading.low, 6), round(reading.high, 6))
+    assert bounds == {
+        ("Intel", "cpu:1"): (95, 105),
+        ("Intel", "dram:1"): (80, 120),
+        ("AMD E", "cpu:1"): (90, 110),
+        ("AMD E", "dram:1"): (80, 120),
+    }
+    assert meters["dram:1"].source.device == "memory of package 1"
+    assert meters["cpu:1"].source.device == "AMD EPYC 7763"
+    intel = by_domain(find_rapl(clock, powercap.root))["cpu:1"].source.uncertainty
+    assert intel.own == 0.01
+
+
+@pytest.mark.parametrize("range_uj", [None, 0])
+def test_without_a_range_a_fall_is_a_reset(powercap, clock, range_uj):
+    powercap.zone("intel-rapl:0", "package-0", uj=1_000_000, range_uj=range_uj)
+    (meter,) = find_rapl(clock, powercap.root).meters
+    clock.now += 1.0
+    powercap.set("intel-rapl:0", 999_000)
+    assert meter.read().value == 0.0
+    assert "reset" in meter.note()
+
+
+def test_the_step_within_one_update_may_be_late(powercap, clock):
+    powercap.zone("intel-rapl:0", "package-0", uj=0)
+    (meter,) = find_rapl(clock, powercap.root).meters
+    # 5 kW for the millisecond of an update, and a microjoule more than that.
+    powercap.set("intel-rapl:0", 5_000_000)
+    assert meter.read().value == pytest.approx(5.0)
+    powercap.set("intel-rapl:0", 10_000_001)
+    assert meter.read().value == pytest.approx(5.0)
+
+
+def test_resets_of_two_dies_are_one_note(powercap, clock):
+    for n in (0, 1):
+        powercap.zone(f"intel-rapl:{n}", f"package-0-die-{n}", uj=50_000_000)
+    (meter,) = find_rapl(clock, powercap.root).meters
+    clock.now += 1.0
+    for n in (0, 1):
+        powercap.set(f"intel-rapl:{n}", n + 1)
+    assert meter.read().value == 0.0
+    assert meter.note().count("reset") == 2
+    assert meter.note() is None
+
+
+def test_a_counter_that_is_no_number_is_lost(powercap, clock):
+    powercap.zone("intel-rapl:0", "package-0")
+    (meter,) = find_rapl(clock, powercap.root).meters
+    (powercap.root / "intel-rapl:0" / "energy_uj").write_text("many\n")
+    with pytest.raises(MeterLostError, match="not a number"):
+        meter.read()
+    (unavailable,) = find_rapl(clock, powercap.root).unavailable
+    assert "not a number" in unavailable.reason
+
+
+def test_a_lost_counter_states_the_reason_of_the_system(powercap, clock):
+    powercap.zone("intel-rapl:0", "package-0")
+    (meter,) = find_rapl(clock, powercap.root).meters
+    powercap.remove("intel-rapl:0")
+    with pytest.raises(MeterLostError, match="No such file"):
+        meter.read()
+    powercap.zone("intel-rapl:1", "package-0")
+    powercap.lose("intel-rapl:1")
+    (unavailable,) = find_rapl(clock, powercap.root).unavailable
+    assert unavailable.reason.startswith("its counter cannot be read: ")
+    assert unavailable.reason.endswith("Is a directory")
+    assert unavailable.remedy == ""
+
+
+def test_reopening_keeps_one_file_and_a_failure_none(powercap, clock):
+    powercap.zone("intel-rapl:0", "package-0")
+    path = powercap.root / "intel-rapl:0" / "energy_uj"
+    before = open_files()
+    (meter,) = find_rapl(clock, powercap.root).meters
+    new = powercap.root / "new"
+    new.write_text("1000000\n")
+    new.replace(path)
+    meter.read()
+    meter.read()
+    assert open_files() == before + 1
+    # A socket can be examined, and not opened.
+    path.unlink()
+    folder = os.open(path.parent, os.O_RDONLY)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"/proc/self/fd/{folder}/energy_uj")
+    os.close(folder)
+    with pytest.raises(MeterLostError):
+        meter.read()
+    assert open_files() == before
+    meter.close()
+
+
+def test_memory_without_its_package_belongs_to_the_first(powercap, clock):
+    powercap.zone("intel-rapl:4:1", "dram")
+    discovery = find_rapl(clock, powercap.root)
+    assert list(by_domain(discovery)) == ["dram:0"]
+    (missing,) = discovery.unavailable
+    assert (missing.domain, missing.source) == ("cpu:0", "RAPL")
+    assert missing.remedy == "sudo modprobe intel_rapl_msr"
+    assert missing.reason.startswith("no RAPL package zone")
+
+
+def test_why_there_is_no_counter(powercap, clock, tmp_path):
+    (empty,) = find_rapl(clock, powercap.root).unavailable
+    assert empty.reason.startswith("no RAPL package zone")
+    (missing,) = find_rapl(clock, tmp_path / "none").unavailable
+    assert missing.reason.startswith("this kernel has no powercap")
+    powercap.zone("intel-rapl:0", "package-0")
+    assert find_rapl(clock, powercap.root).unavailable == []
+
+
+def test_a_time_of_opening_that_is_not_zero(powercap, clock):
+    clock.now = 1000.0
+    powercap.zone("intel-rapl:0", "package-0", uj=7_000_000)
+    (meter,) = find_rapl(clock, powercap.root).meters
+    assert meter.read().value == 0.0
+    clock.now += 1.0
+    powercap.advance("intel-rapl:0", 4999.0)
+    assert meter.read().value == pytest.approx(4999.0)
+    assert meter.note() is None

@@ -1,4 +1,5 @@
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -7,10 +8,12 @@ from hypothesis import strategies as st
 
 from joulecast.meters.base import ReadingKind, Source, Uncertainty
 from joulecast.recording.integrate import (
+    EDGE_FACTOR,
     curve,
     energy_between,
     is_resolved,
     total_of,
+    widened,
     with_edges,
 )
 from joulecast.recording.model import Gap, Samples
@@ -121,3 +124,120 @@ def test_a_total_that_lacks_a_domain_is_not_measured():
     assert partial.provenance is Provenance.ASSUMED
     assert partial.reason == "without gpu:0, cpu:1"
     assert total_of([], ["gpu:0"]) is None
+
+
+def test_the_factor_of_edges_is_that_of_a_triangle():
+    # P(|difference| > x p) = (1 - x)^2 of two uniform errors of width p: 10 % at 1 - sqrt(0.1).
+    assert pytest.approx(1 - math.sqrt(0.1), abs=0.005) == EDGE_FACTOR
+
+
+def test_an_interval_widened_by_its_edges():
+    own = Source(
+        *("gpu:0", "a test", ReadingKind.COUNTER, Provenance.MODELLED, 0.1),
+        Uncertainty(0.1, 0.2, "a test", own=0.05),
+    )
+    # 50 W times 0.1 s times 0.68.
+    energy = with_edges((100.0, 90.0, 120.0), 2.0, own)
+    assert (energy.value, energy.unit, energy.provenance) == (100.0, "J", Provenance.MODELLED)
+    assert energy.low == pytest.approx(100 - math.hypot(10, 3.4))
+    assert energy.high == pytest.approx(100 + math.hypot(20, 3.4))
+    assert energy.own_low == pytest.approx(100 - math.hypot(5, 3.4))
+    assert energy.own_high == pytest.approx(100 + math.hypot(5, 3.4))
+    whole = with_edges((100.0, 90.0, 120.0), 2.0, source(ReadingKind.COUNTER, 0.1))
+    assert (whole.low, whole.high) == (energy.low, energy.high)
+    assert (whole.own_low, whole.own_high) == (None, None)
+
+
+def test_the_power_around_a_window_that_used_nothing_widens_it():
+    meter = source(ReadingKind.COUNTER, period_s=0.1)
+    rows = widened(np.array([[0.0, 40.0], [0.0, 40.0], [0.0, 40.0]]), 1.0, meter, around_w=20.0)
+    # 20 W around, and 40 W in the second window itself: 0.068 s of either.
+    assert rows[1] == pytest.approx([0.0, 40 - 2.72])
+    assert rows[2] == pytest.approx([1.36, 40 + 2.72])
+    tiny = with_edges((1.0, 1.0, 1.0), 0.01, meter)
+    assert (tiny.low, tiny.high) == (0.0, pytest.approx(1 + 6.8))
+
+
+def test_five_updates_are_resolved():
+    meter = source(ReadingKind.COUNTER, period_s=0.5)
+    assert is_resolved(2.5, meter) and not is_resolved(2.4, meter)
+
+
+def test_bounds_of_watts_are_integrated_with_them():
+    s = samples([0, 2, 4], [10, 30, 50])
+    energy = energy_between(s, source(ReadingKind.POWER), 1, 3)
+    # 20 to 30 W, then 30 to 40 W; low 0.9, high 1.2 of it.
+    assert energy.value == pytest.approx(25 + 35)
+    assert (energy.low, energy.high) == (pytest.approx(54), pytest.approx(72))
+
+
+def test_watts_at_one_instant_twice_and_beyond_the_ends():
+    c = curve(samples([0, 1, 1, 2], [10, 10, 30, 30]), ReadingKind.POWER)
+    assert c.between(0, 2)[0] == pytest.approx(40)
+    assert c.between(0.5, 1.5)[0] == pytest.approx(5 + 15)
+    assert c.between(-9, 9)[0] == pytest.approx(40)
+    one = curve(samples([3], [10]), ReadingKind.POWER)
+    assert one.between(0, 9) == (0, 0, 0)
+    two = curve(samples([3, 5], [10, 10]), ReadingKind.POWER)
+    assert two.between(0, 4)[0] == pytest.approx(10)
+
+
+def test_a_segment_that_a_gap_touches_is_no_energy_even_in_part():
+    s = samples([0, 10, 20], [50, 50, 50])
+    gap = Gap("gpu:0", 12, 13, "asleep")
+    assert energy_between(s, source(ReadingKind.POWER), 0, 20, [gap]).value == pytest.approx(500)
+    assert energy_between(s, source(ReadingKind.POWER), 15, 20, [gap]).value == 0
+
+
+def test_seconds_of_a_domain_that_were_measured_and_the_runs():
+    t = np.array([0.0, 1, 3, 6, 10])
+    held = np.array([0.0, 0.5, 1.5, 3.0, 5.0])
+    watts = np.full(5, 10.0)
+    gap = Gap("gpu:0", 1, 3, "asleep")
+    c = curve(Samples(t, watts, watts, watts, held), ReadingKind.POWER, [gap])
+    assert c.read_seconds(0, 10) == pytest.approx(8)
+    assert c.own_seconds(0, 10) == pytest.approx(4)
+    assert c.read_seconds(0.5, 4.5) == pytest.approx(0.5 + 1.5)
+    assert c.own_seconds(0.5, 4.5) == pytest.approx(0.25 + 0.75)
+
+
+def test_a_gap_of_a_counter_is_measured_only_where_it_counted_on():
+    t = np.array([0.0, 1, 3, 6])
+    gaps = [Gap("gpu:0", 1, 3, "asleep")]
+    for counted, seconds in ((5.0, 6), (0.0, 4)):
+        joules = np.array([2.0, 4, 4 + counted, 7 + counted])
+        c = curve(Samples(t, joules, joules, joules, t), ReadingKind.COUNTER, gaps)
+        assert c.between(0, 6)[0] == 5 + counted
+        assert c.read_seconds(0, 6) == seconds
+        assert c.own_seconds(0, 6) == seconds
+    still = np.zeros(4)
+    c = curve(Samples(t, still, still, still, t), ReadingKind.COUNTER, [])
+    assert c.read_seconds(0, 6) == 6
+
+
+@pytest.mark.parametrize(
+    ("start_s", "end_s", "seconds"),
+    [
+        (2, 4, [2, 4]),
+        # By less than the slack it does not reach into the segments beside it, by more it does.
+        (2 - 0.9e-5, 4 + 0.9e-5, [2, 4]),
+        (2 - 1.05e-5, 4, [0, 4]),
+        (2, 4 + 1.05e-5, [2, 6]),
+        (3, 3.5, [2, 4]),
+        (-5, -1, []),
+        (7, None, []),
+        (4, None, [4, 6]),
+    ],
+)
+def test_segments_that_a_gap_touches(start_s, end_s, seconds):
+    gap = Gap("gpu:0", start_s, end_s, "asleep")
+    c = curve(samples([0, 2, 4, 6], [1, 1, 1, 1]), ReadingKind.POWER, [gap])
+    lost = seconds[1] - seconds[0] if seconds else 0
+    assert c.read_seconds(0, 6) == pytest.approx(6 - lost)
+    assert c.between(0, 6)[0] == pytest.approx(6 - lost)
+
+
+def test_gaps_that_overlap_are_taken_off_once():
+    gaps = [Gap("gpu:0", 1, 3, "a"), Gap("gpu:0", 1, 2, "b"), Gap("gpu:0", 2, 4, "c")]
+    c = curve(samples([0, 1, 2, 3, 4, 5], [1] * 6), ReadingKind.POWER, gaps)
+    assert c.between(0, 5)[0] == pytest.approx(2)

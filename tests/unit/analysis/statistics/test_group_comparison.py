@@ -235,6 +235,30 @@ def test_pairs_by_means_are_those_of_scipy() -> None:
     ]
 
 
+def test_two_groups_by_means_have_the_p_of_welchs_t_test() -> None:
+    a, b = normal(0), normal(1, 15)
+    comparison = compared(table(a=a, b=b))
+    assert comparison.alpha == 0.05 and comparison.test.name == "welch-anova"
+    expected = stats.ttest_ind(a, b, equal_var=False).pvalue
+    assert comparison.test.p == pytest.approx(expected)
+    # Of two groups the studentized range is the t test.
+    assert comparison.pairs[0].p_adjusted == pytest.approx(expected, rel=1e-5)
+
+
+def test_an_empty_group_is_noted_once() -> None:
+    (note,) = compared(table(a=normal(0), b=normal(9), c=[None])).notes
+    assert note.startswith("c: no value")
+
+
+def test_a_baseline_of_no_groups_at_all() -> None:
+    with pytest.raises(BadInputError, match="there is nothing at all"):
+        compared(Table("t", {"energy_j": [1.0], "architecture": [None]}), baseline="a")
+    with pytest.raises(BadInputError, match="there is a and b"):
+        compared(table(a=[1.0], b=[2.0]), baseline="zzz")
+    with pytest.raises(BadInputError, match="the nearest is vgg16"):
+        compared(table(vgg16=[1.0], b=[2.0]), baseline="vgg19")
+
+
 def test_two_single_values_and_a_third_have_pairs_by_ranks() -> None:
     pairs = compared(table(a=[1.0], b=[2.0, 3.0]), test="kruskal").pairs
     # Mean ranks 1 and 2.5; 3 * 4 / 12 * (1 + 1 / 2).

@@ -5,7 +5,7 @@ import pytest
 
 from joulecast.meters.base import Meter, Reading, ReadingKind, Source, Uncertainty
 from joulecast.meters.cpu_time import CpuSample
-from joulecast.meters.share import TICK_S, ShareMeter, share_interval, tree_share
+from joulecast.meters.share import TICK_S, ShareMeter, ShareSum, share_interval, tree_share
 from joulecast.units import Provenance
 
 
@@ -124,3 +124,79 @@ def test_the_split_is_surer_the_more_is_ones_own():
     assert share_interval(1.0) == (1.0, 1.0)
     assert share_interval(0.0) == (0.0, 0.0)
     assert share_interval(0.5) == pytest.approx((0.425, 0.575))
+
+
+def test_an_interval_of_a_share_is_at_most_all():
+    # 0.9 (1 + 0.03) and 0.9 (1 - 0.03).
+    assert share_interval(0.9) == pytest.approx((0.873, 0.927))
+    assert share_interval(0.1) == pytest.approx((0.073, 0.127))
+
+
+def test_a_share_before_the_tree_is_followed_is_all():
+    for before, after in ((None, 1.0), (0.0, None)):
+        first = CpuSample(0, 0, 0, before, 0)
+        assert tree_share(first, CpuSample(1, 2, 8, after, 0)) == 1.0
+    # A tree whose processes have ended may have less time than before.
+    assert tree_share(CpuSample(0, 0, 0, 5, 0), CpuSample(1, 2, 8, 4, 0)) == 0.0
+    assert tree_share(CpuSample(0, 3, 0, 0, 0), CpuSample(1, 2, 8, 1, 0)) == 0.0
+
+
+def test_energy_that_is_not_split_is_the_runs():
+    total = ShareSum(is_split=False)
+    assert total.start(5.0) == Reading(5.0, 0, 0, 0, 0)
+    busy = (CpuSample(0, 0, 0, 0, 0), CpuSample(1, 4, 8, 1, 0))
+    total.add(*busy, Reading(6.0, 10.0, 9.0, 12.0, 1.0))
+    second = total.add(*busy, Reading(7.0, 20.0, 19.0, 21.0, 1.0))
+    assert second == Reading(7.0, 30.0, 28.0, 33.0, 2.0)
+
+
+def test_bounds_of_a_half_and_its_ticks():
+    total = ShareSum()
+    total.start(0.0)
+    # 2 of 4 busy seconds; a tick of 0.01 s costs 1/400 of the window's energy.
+    one = total.add(
+        CpuSample(0, 0, 0, 0, 0), CpuSample(1, 4, 8, 2, 0), Reading(1.0, 100.0, 90.0, 120.0, 1.0)
+    )
+    assert (one.value, one.held_s) == (50.0, 0.5)
+    # Half-widths of the meter 5 and 10 J, of the split 7.5 J.
+    assert one.low == pytest.approx(50 - np.hypot(5, 7.5) - 90 / 400)
+    assert one.high == pytest.approx(50 + np.hypot(10, 7.5) + 120 / 400)
+    # Without time of the tree a tick may be hidden, and none is added; under a tick busy is one.
+    two = total.add(
+        CpuSample(1, 4, 8, 2, 0), CpuSample(2, 4, 16, 2, 0), Reading(2.0, 10.0, 8.0, 11.0, 1.0)
+    )
+    assert two.value == 50.0
+    assert two.low == pytest.approx(one.low)
+    assert two.high == pytest.approx(50 + np.hypot(10, 7.5) + 11)
+
+
+def test_one_tick_is_not_cheaper_than_the_largest_before():
+    total = ShareSum()
+    total.start(0.0)
+    for i, joules in enumerate((100.0, 10.0)):
+        before = CpuSample(i, 4.0 * i, 0, 4.0 * i, 0)
+        after = CpuSample(i + 1, 4.0 * i + 4, 0, 4.0 * i + 4, 0)
+        reading_ = total.add(before, after, Reading(i + 1.0, joules, joules, joules, 1.0))
+    assert (reading_.low, reading_.high) == pytest.approx((110 - 0.25, 110 + 0.25))
+
+
+def test_what_the_source_of_a_share_states():
+    source = ShareMeter(Counter(reading(0, 0)), Times((0, 0, 0))).source
+    assert source.uncertainty.low == pytest.approx(np.hypot(0.03, 0.3))
+    assert source.source.startswith("RAPL, share")
+    assert (source.kind, source.update_period_s) == (ReadingKind.COUNTER, 0.001)
+    unsure = Counter(reading(0, 0))
+    unsure.source = Source(
+        *("cpu:0", "RAPL", ReadingKind.COUNTER, Provenance.MEASURED, 0.001),
+        Uncertainty(1.0, 2.0, "RAPL"),
+        "X",
+    )
+    wide = ShareMeter(unsure, Times((0, 0, 0))).source.uncertainty
+    assert (wide.low, wide.high) == (1.0, pytest.approx(np.hypot(2.0, 0.3)))
+
+
+def test_a_counter_that_falls_is_no_energy():
+    inner = Counter(Reading(0, 10, 9, 11, 5), Reading(1, 4, 3, 5, 4), Reading(2, 14, 13, 15, 5))
+    meter = ShareMeter(inner, Times((0, 0, 0), (1, 4, 4), (2, 8, 8)))
+    values = [meter.read() for _ in range(3)]
+    assert [(v.t_s, v.value, v.held_s) for v in values] == [(0, 0, 0), (1, 0, 0), (2, 10, 1)]

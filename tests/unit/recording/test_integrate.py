@@ -6,17 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakes.meters import header
 from joulecast.meters.base import ReadingKind, Source, Uncertainty
 from joulecast.recording.integrate import (
     EDGE_FACTOR,
     curve,
     energy_between,
+    energy_curves,
     is_resolved,
     total_of,
     widened,
     with_edges,
 )
-from joulecast.recording.model import Gap, Samples
+from joulecast.recording.model import Gap, Recording, Samples
 from joulecast.units import Estimate, Provenance
 
 
@@ -241,3 +243,19 @@ def test_gaps_that_overlap_are_taken_off_once():
     gaps = [Gap("gpu:0", 1, 3, "a"), Gap("gpu:0", 1, 2, "b"), Gap("gpu:0", 2, 4, "c")]
     c = curve(samples([0, 1, 2, 3, 4, 5], [1] * 6), ReadingKind.POWER, gaps)
     assert c.between(0, 5)[0] == pytest.approx(2)
+
+
+def test_curves_are_of_domains_with_two_readings_without_their_gaps():
+    meter = source(ReadingKind.POWER)
+    gap = Gap("gpu:0", 0, 1, "asleep")
+    two = Recording(header([], sources=[meter]), gaps=[gap])
+    two.samples["gpu:0"] = samples([0, 1, 3], [50, 50, 50])
+    ((found, c),) = energy_curves(two).values()
+    assert found is meter
+    assert c.between(0, 3)[0] == pytest.approx(100)
+    two.samples["gpu:0"] = samples([0, 3], [50, 50])
+    assert list(energy_curves(two)) == ["gpu:0"]
+    two.samples["gpu:0"] = samples([0], [50])
+    assert energy_curves(two) == {}
+    del two.samples["gpu:0"]
+    assert energy_curves(two) == {}

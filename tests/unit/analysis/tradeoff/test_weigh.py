@@ -270,6 +270,147 @@ def test_tiny_first_step_has_no_ratio():
     assert [s.relative_to_first for s in result.steps] == [1.0, None]
 
 
+def test_steps_have_costs_gains_and_rates():
+    # 0.1 and 0.04 of accuracy for 100 and 400 J; a kWh is 3.6 MJ.
+    rows = [("s", 100.0, 0.80), ("m", 200.0, 0.90), ("l", 600.0, 0.94)]
+    steps = weighed(table(rows)).steps
+    assert [s.extra_cost for s in steps] == [100.0, 400.0]
+    assert [s.gain for s in steps] == pytest.approx([0.1, 0.04])
+    assert [s.gain_per_cost for s in steps] == pytest.approx([1e-3, 1e-4])
+    assert [s.gain_per_kwh for s in steps] == pytest.approx([3600, 360])
+    # Less loss is a gain, too.
+    (step,) = weighed(table(LOSSES), maximize=False).steps
+    assert (step.start, step.end, step.extra_cost) == ("a", "b", 100.0)
+    assert step.gain == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "maximize", "threshold", "name"),
+    [
+        # 2 % below 1.0; 2 % above a loss of 1.0; 2 % of the size below -1.0.
+        ([("a", 1.0, 0.98), ("b", 2.0, 1.0)], True, 0.98, "a"),
+        ([("a", 1.0, 0.9799), ("b", 2.0, 1.0)], True, 0.98, "b"),
+        ([("a", 1.0, 1.02), ("b", 2.0, 1.0)], False, 1.02, "a"),
+        ([("a", 1.0, 1.0201), ("b", 2.0, 1.0)], False, 1.02, "b"),
+        ([("a", 1.0, -1.02), ("b", 2.0, -1.0)], True, -1.02, "a"),
+    ],
+)
+def test_a_quality_at_the_threshold_is_picked(rows, maximize, threshold, name):
+    pick = weighed(table(rows), maximize=maximize).pick
+    assert pick.tolerance == 0.02 and pick.best == "b"
+    assert pick.threshold == pytest.approx(threshold)
+    assert pick.name == name
+    if name == "a":
+        assert (pick.pair.lower_cost, pick.pair.higher_cost) == ("a", "b")
+
+
+def test_of_two_that_are_best_that_of_lower_cost():
+    result = weighed(table([("a", 1.0, 0.9), ("b", 2.0, 0.9), ("c", 3.0, 0.5)]), tolerance=0.0)
+    assert (result.pick.best, result.pick.name, result.baseline) == ("a", "a", "a")
+
+
+@pytest.mark.parametrize("tolerance", [-0.001, 1.0, math.nan])
+def test_a_tolerance_is_a_fraction_below_one(tolerance):
+    with pytest.raises(UsageError):
+        weighed(table(NETS), tolerance=tolerance)
+    assert weighed(table(NETS), tolerance=0.999).pick.name == "mobilenet"
+
+
+def test_configurations_that_cost_the_same_are_in_order_of_their_names():
+    result = weighed(table([("b", 1.0, 0.5), ("a", 1.0, 0.6), ("c", 0.5, 0.4)]))
+    assert [c.name for c in result.configurations] == ["c", "a", "b"]
+
+
+def test_each_with_each_up_to_forty_configurations():
+    def pairs(n):
+        rows = [(f"n{i:02}", 1.0 + i, 0.5 + i / 1000) for i in range(n)]
+        return weighed(table(rows), baseline="n03")
+
+    forty = pairs(40)
+    assert len(forty.pairs) == 40 * 39 // 2
+    assert [(p.lower_cost, p.higher_cost) for p in forty.pairs[:3]] == [
+        ("n00", "n01"),
+        ("n00", "n02"),
+        ("n01", "n02"),
+    ]
+    assert not any("more than 40" in note for note in forty.notes)
+    more = pairs(41)
+    assert [(p.lower_cost, p.higher_cost) for p in more.pairs[:4]] == [
+        ("n00", "n03"),
+        ("n01", "n03"),
+        ("n02", "n03"),
+        ("n03", "n04"),
+    ]
+    assert len(more.pairs) == 40
+    assert more.notes[0].startswith("41 configurations, more than 40")
+
+
+def test_a_cost_that_counts_as_zero():
+    assert weighed(table([("a", 1e-18, 0.5)])).configurations[0].cost.value == 1e-18
+    with pytest.raises(BadInputError):
+        weighed(table([("a", 0.95e-18, 0.5)]))
+
+
+def test_notes_state_what_limits_the_figures():
+    def notes(rows, **options):
+        return weighed(table(rows), **options).notes
+
+    five, four = repeated("a", 1.0, 0.8, 5), repeated("b", 2.0, 0.9, 4)
+    assert notes([*five, *repeated("b", 2.0, 0.9, 5)]) == []
+    (few,) = notes([*five, *four])
+    assert few.startswith("1 of 2 configurations have fewer than 5")
+    (single,) = notes([*five, ("b", 2.0, 0.9)])
+    assert single.startswith("1 of 2 configurations have one repetition")
+    (alone,) = notes([("a", 1.0, 0.8), ("b", 2.0, 0.9)])
+    assert alone.startswith("one repetition each")
+    (same,) = notes([*five, *repeated("b", 2.0, 0.8, 5)])
+    assert same.startswith("all configurations have the same quality")
+    (label,) = notes([*five, *repeated("b", 1.001, 0.9, 5)])
+    assert label.startswith("no labels: ")
+    (loss,) = notes([*five, *repeated("b", 2.0, 0.9, 5)], maximize=False)
+    assert loss.startswith("no quality per energy")
+    (one,) = notes(five)
+    assert one.startswith("no labels")
+
+
+def test_notes_of_the_table_come_first():
+    rows = table([("a", 1.0, 0.8), ("b", 2.0, 0.9)])
+    noted = Table(rows.name, rows.columns, notes=("a note of the table",))
+    result = weighed(noted)
+    assert result.notes[0] == "a note of the table" and len(result.notes) == 2
+    assert (result.title, result.rows, result.by) == ("runs", 2, ("architecture",))
+    assert (result.cost.column, result.cost.unit) == ("energy_j", "J")
+    assert result.cost.is_energy and result.cost.text(339_000.0) == "339 kJ"
+    assert result.cost.noun == "energy" and result.group is None
+    assert [c.name for c in result.front] == ["a", "b"]
+
+
+def test_a_baseline_that_is_not_there_names_the_nearest():
+    with pytest.raises(UsageError, match="there are resnet"):
+        weighed(table(NETS), baseline="resmet")
+    with pytest.raises(UsageError, match="mobilenet; resnet; vgg16"):
+        weighed(table(NETS), baseline="q")
+
+
+def test_shares_of_draws_on_the_front():
+    # Of a's two runs, one is better than b and one is worse; medians of two draws from two runs.
+    rows = [("b", 200.0, 0.5), ("b", 200.0, 0.5), ("a", 100.0, 0.4), ("a", 100.0, 0.58)]
+    result = weighed(table(rows))
+    assert [c.name for c in result.configurations] == ["a", "b"]
+    assert result.configurations[0].front_share == 1.0
+    # The median of a is 0.4 or 0.49 in three of four draws, and only then is b on the front.
+    assert result.configurations[1].front_share == pytest.approx(0.75, abs=0.05)
+    assert result.draws >= 1000
+
+
+def test_intervals_of_pairs_need_medians_that_are_kept():
+    pairs = weighed(table(NETS)).pairs
+    assert all(p.cost_reduction_pct.low is not None for p in pairs)
+    scattered = [*repeated("a", 100.0, 0.8, 9, scatter=0.2), *repeated("b", 200.0, 0.9, 9, 0.2)]
+    (pair,) = weighed(table(scattered)).pairs
+    assert pair.cost_reduction_pct.low < 50 < pair.cost_reduction_pct.high
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(

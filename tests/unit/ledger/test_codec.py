@@ -175,6 +175,13 @@ def test_bytes_of_a_chunk() -> None:
     assert zlib.decompress(chunk[136:]) == bytes([0, 1, 1, 0])
 
 
+def test_bytes_of_a_chunk_of_one_sample() -> None:
+    one = np.array([1.5])
+    chunk = encode(Samples(one, one * 2, one, one, one))
+    assert struct.unpack("<BBqqQ", chunk[6:32]) == (0, 0, 1_500_000, 0, 1)
+    assert struct.unpack("<BBqqQ", chunk[32:58]) == (0, 0, 3_000_000, 0, 1)
+
+
 def test_a_chunk_written_by_hand() -> None:
     """Decoding does not depend on what `encode` writes."""
     heads = struct.pack("<BBqqQ", 0, 2, -3_000_000, 5, 7)

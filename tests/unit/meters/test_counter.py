@@ -108,10 +108,19 @@ def test_a_clock_that_steps_back_is_no_time():
 
 
 def test_a_counter_that_stands_still_is_no_reset():
-    counter = unwrap(joules_per_count=1, update_period_s=0)
-    counter.advance(5, 0.0)
-    assert counter.advance(5, 1.0) == 0.0
-    assert counter.note() is None
+    for wraps_at in (None, 100):
+        counter = unwrap(joules_per_count=1, update_period_s=0, wraps_at=wraps_at)
+        counter.advance(5, 0.0)
+        assert counter.advance(5, 1.0) == 0.0
+        assert counter.note() is None
+
+
+def test_a_fall_by_one_count_is_a_wrap_or_a_reset():
+    for wraps_at, joules in ((100, 99.0), (None, 0.0)):
+        counter = unwrap(joules_per_count=1, wraps_at=wraps_at)
+        counter.advance(5, 0.0)
+        assert counter.advance(4, 1.0) == joules
+        assert (counter.note() is None) == (wraps_at is not None)
 
 
 def test_a_wrap_to_zero_counts_what_was_left_of_the_round():

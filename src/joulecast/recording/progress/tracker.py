@@ -256,10 +256,12 @@ class ProgressTracker(Generic[T]):
     ) -> None:
         for number, stamp in taken:
             done = number + self._carried
-            if s.form == self._lead and self._given and done > (self._total or done) + _TINY:
+            # A header shows its epoch before any of it is done.
+            shown = done + (s.moment is Moment.START and not series.ends(s))
+            if s.form == self._lead and self._given and shown > (self._total or shown) + _TINY:
                 # More epochs than the caller planned: as many as are printed, or one by one.
-                printed = series.total is not None and done <= series.total
-                self._given = None if printed else ceil(done - _TINY)
+                printed = series.total is not None and shown <= series.total
+                self._given = None if printed else ceil(shown - _TINY)
             full = s.steps is not None and s.step == s.steps
             self._move(done, stamp, over=series.ends(s), full=full)
 

@@ -288,6 +288,24 @@ def test_epochs_beyond_those_planned_are_epochs_too(planned):
     assert tracker.planned == 8
 
 
+@pytest.mark.parametrize(("total", "shown"), [("/6", 6), ("", 4)])
+def test_headers_of_epochs_beyond_those_planned_are_epochs_too(total, shown):
+    lines = [
+        line
+        for k in range(6)
+        for line in (
+            (10 * k + 1, f"Epoch {k + 1}{total}"),
+            (10 * k + 5, "5/10 ━━━━━ 1s 100ms/step - loss: 0.5"),
+            (10 * k + 10, "10/10 ━━━━━━━━━━ 1s 100ms/step - loss: 0.5 - val_loss: 0.6"),
+        )
+    ]
+    positions, tracker = run(*lines, planned=3)
+    positions += tracker.finish(61)
+    assert positions[-1].done == 6
+    assert next(p.planned for p in positions if p.done > 3) == shown
+    assert tracker.planned == 6
+
+
 def test_endless_epochs():
     positions, tracker = run(*((k, f"Epoch {k} loss 0.1") for k in range(1, 3000)))
     assert positions[-1].done == 2999

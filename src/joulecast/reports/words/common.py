@@ -137,7 +137,7 @@ MIN_OUTSIDE = 0.01
 
 
 def epoch_estimate(epochs: Sequence[SpanEnergy]) -> str:
-    """Mean energy of the complete epochs, with its range over them: `152 J (140 J to 171 J)`."""
+    """Mean energy of the complete epochs, with their range: `152 J on average (min 140 J, max 171 J)`."""
     values = [e.energy.value for e in epochs if e.energy and e.span.end_s is not None]
     if not values:
         return ""
@@ -145,7 +145,7 @@ def epoch_estimate(epochs: Sequence[SpanEnergy]) -> str:
     if len(values) == 1:
         return mean
     low, high = (format_quantity(x, "J") for x in (min(values), max(values)))
-    return f"{mean} on average ({low} to {high})"
+    return f"{mean} on average (min {low}, max {high})"
 
 
 def outside_text(summary: Summary) -> str:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -216,8 +216,9 @@ def counts_of(whole: Table, data: StudyResults | Table) -> dict[str, int]:
 def total_energy(whole: Table, inspected: Sequence[Estimate]) -> tuple[Estimate | None, str | None]:
     """Energy of all rows, J, and why its provenance is unknown, None where it is known.
 
-    Errors of runs have common causes, so bounds are added as they are. Without a column of
-    provenances, that of the `inspected` runs is used; without these the energy counts as assumed.
+    Errors of runs have common causes, so bounds are added as they are. A label names the provenance
+    of most of a run: its mix is that of the `inspected` runs with this label. Without a column of
+    provenances, that of the inspected runs is used; without these the energy counts as assumed.
     """
     value = total(whole, ENERGY)
     if value is None:
@@ -226,6 +227,11 @@ def total_energy(whole: Table, inspected: Sequence[Estimate]) -> tuple[Estimate 
     parts, reason = _provenances(whole)
     if reason is not None:
         parts, reason = list(inspected), None if inspected else reason
+    mixes = {
+        label: provenance_of_sum(run for run in inspected if run.provenance is label)[1]
+        for label in {run.provenance for run in inspected}
+    }
+    parts = [part if part.mix else replace(part, mix=mixes.get(part.provenance, {})) for part in parts]
     kind, mix = provenance_of_sum(parts) if parts else (Provenance.ASSUMED, {})
     return (
         Estimate(

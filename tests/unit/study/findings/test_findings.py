@@ -13,7 +13,9 @@ from joulecast.analysis.table.columns import Table
 from joulecast.errors import BadInputError, UsageError
 from joulecast.ledger.study_model import TrialStatus
 from joulecast.study.findings.findings import derive_findings
+from joulecast.study.findings.grouping import total_energy
 from joulecast.study.findings.study_footprint import StudySite
+from joulecast.units import Estimate, Provenance
 
 
 def plain(findings):
@@ -180,6 +182,15 @@ def test_the_provenance_of_a_table_is_that_of_most_of_its_energy(labels, expecte
         assert energy["mix"] == pytest.approx(shares)
     assert document["why_no_provenance"] == document["energy"]["reason"]
     assert document["energy"]["value"] == 3
+
+
+def test_a_run_that_is_mostly_modelled_keeps_its_mix_in_the_sum():
+    column = {"energy_j": ["1", "2", "1"], "provenance": ["modelled", "modelled", "measured"]}
+    mix = {"modelled": 0.9, "assumed": 0.1}
+    inspected = [Estimate(2, 1, 3, "J", Provenance.MODELLED, mix)]
+    energy, _ = total_energy(table(**column), inspected)
+    assert energy.provenance is Provenance.MODELLED
+    assert energy.mix == pytest.approx({"measured": 0.25, "modelled": 0.675, "assumed": 0.075})
 
 
 def test_a_table_alone_will_do():

@@ -24,6 +24,7 @@ _SUFFIXES = {
     "kw": ("W", 1e3),
     "pct": ("%", 1.0),
 }
+_FALLING = frozenset({"loss", "error", "err", "mse", "mae", "rmse", "perplexity", "ppl", "nll"})
 _PARSERS = ((parse_energy, "J"), (parse_duration, "s"), (parse_power, "W"), (parse_carbon, "g"))
 
 
@@ -92,3 +93,8 @@ def matching_columns(columns: Iterable[str], wanted: str) -> list[str]:
     energies = [c for c in alike if "energy" in c.lower()] if name == "energy" else []
     only = energies if len(energies) == 1 else []
     return [c for c in alike if plain_name(c).lower() == name] or only
+
+
+def falls(metric: str) -> bool:
+    """Whether a lower value of a metric is better, by the words of its name: `val_loss`."""
+    return not _FALLING.isdisjoint(re.findall(r"[a-z]+", metric.lower()))

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from ...column_units import Unit
+from ...column_units import Unit, falls
 from ...errors import BadInputError, UsageError
 from ...result import Result
 from ..carbon.cost import KWH_J
@@ -387,6 +387,9 @@ def _notes(runs: _Runs, no_bootstrap: bool) -> list[str]:
         notes.append(f"{few} of {count} configurations have fewer than 5 repetitions: no interval")
     if no_labels:
         notes.append(f"no labels: {no_labels}")
+    quality = runs.quality_column
+    if quality.maximize and falls(quality.column):
+        notes.append(f"a higher {quality.column} is treated as better: pass --minimize otherwise")
     if not runs.quality_column.maximize:
         notes.append("no quality per energy, because less quality is better")
     if count > 1 and float(np.ptp(runs.worth)) == 0:

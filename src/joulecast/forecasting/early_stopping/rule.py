@@ -12,6 +12,7 @@ from statistics import NormalDist
 
 import numpy as np
 
+from ...column_units import falls
 from ...errors import UsageError
 from ...recording.model import Array
 from ...units import Estimate, Provenance, format_estimate
@@ -40,7 +41,6 @@ _RISING = frozenset(
     | {"meteor", "r", "score", "reward", "return", "psnr", "ssim", "ndcg", "mrr", "hit", "hits"}
     | {"top", "kappa", "mcc", "correlation", "spearman", "pearson"}
 )
-_FALLING = frozenset({"loss", "error", "err", "mse", "mae", "rmse", "perplexity", "ppl", "nll"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class EarlyStopping:
         if self.mode != "auto":
             return self.mode == "max"
         words = set(re.findall(r"[a-z]+", self.metric.lower()))
-        return bool(words & _RISING) and not words & _FALLING
+        return bool(words & _RISING) and not falls(self.metric)
 
     def __str__(self) -> str:
         return f"{self.metric}, patience {self.patience}"

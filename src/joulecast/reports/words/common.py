@@ -137,7 +137,7 @@ MIN_OUTSIDE = 0.01
 
 
 def epoch_estimate(epochs: Sequence[SpanEnergy]) -> str:
-    """Mean energy of the complete epochs, with their range: `152 J on average (min 140 J, max 171 J)`."""
+    """Of the complete epochs: `152 J on average (min 140 J, max 171 J)`."""
     values = [e.energy.value for e in epochs if e.energy and e.span.end_s is not None]
     if not values:
         return ""

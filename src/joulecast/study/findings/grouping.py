@@ -227,11 +227,8 @@ def total_energy(whole: Table, inspected: Sequence[Estimate]) -> tuple[Estimate 
     parts, reason = _provenances(whole)
     if reason is not None:
         parts, reason = list(inspected), None if inspected else reason
-    mixes = {
-        label: provenance_of_sum(run for run in inspected if run.provenance is label)[1]
-        for label in {run.provenance for run in inspected}
-    }
-    parts = [part if part.mix else replace(part, mix=mixes.get(part.provenance, {})) for part in parts]
+    else:
+        parts = _with_mixes(parts, inspected)
     kind, mix = provenance_of_sum(parts) if parts else (Provenance.ASSUMED, {})
     return (
         Estimate(
@@ -245,6 +242,15 @@ def total_energy(whole: Table, inspected: Sequence[Estimate]) -> tuple[Estimate 
         ),
         reason,
     )
+
+
+def _with_mixes(parts: Sequence[Estimate], inspected: Sequence[Estimate]) -> list[Estimate]:
+    labels = {run.provenance for run in inspected}
+    mixes = {
+        label: provenance_of_sum(run for run in inspected if run.provenance is label)[1]
+        for label in labels
+    }
+    return [replace(part, mix=mixes.get(part.provenance, {})) for part in parts]
 
 
 def _provenances(table: Table) -> tuple[list[Estimate], str | None]:

@@ -60,6 +60,11 @@ def test_impossible_options(options, named):
         joulecast.tradeoff(DATA, **options)
 
 
+def test_given_energies_need_a_number_of_requests():
+    with pytest.raises(UsageError, match="--requests"):
+        joulecast.tradeoff(["vgg16=950kJ,1.2J", "resnet50=700kJ,0.9J"])
+
+
 def test_missing_column():
     with pytest.raises(BadInputError, match="training_j"):
         joulecast.tradeoff(DATA, requests=5)

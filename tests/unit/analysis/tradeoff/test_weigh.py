@@ -165,6 +165,20 @@ def test_one_configuration():
     assert len(result.notes) == 1
 
 
+@pytest.mark.parametrize(
+    ("quality", "maximize", "notes"),
+    [("val_loss", True, 1), ("val_loss", False, 0), ("accuracy", True, 0), ("gloss", True, 0)],
+)
+def test_a_loss_that_is_maximized_is_noted(quality, maximize, notes):
+    rows = {
+        "architecture": ["a"] * 5 + ["b"] * 5,
+        "energy_j": [1.0] * 5 + [2.0] * 5,
+        quality: [0.5, 0.6] * 5,
+    }
+    result = weighed(Table("t", rows), quality=quality, maximize=maximize)
+    assert sum("--minimize" in note for note in result.notes) == notes
+
+
 def test_constant_values():
     rows = [(name, 100.0, 0.8) for name in "abc" for _ in range(6)]
     result = weighed(table(rows))

@@ -149,7 +149,7 @@ def test_tradeoff_of_recorded_runs(joulecast: Joulecast, ledger: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (("runs.csv",), "energy_j"),
+        (("runs.csv",), "accuracy"),
         (("runs.csv", *TRADEOFF, "--by", "gpus"), "gpu"),
         (("runs.csv", *TRADEOFF, "--tolerance", "2"), "--tolerance"),
         (("runs.csv", *TRADEOFF, "--tolerance", "tiny"), "--tolerance"),

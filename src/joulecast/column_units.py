@@ -9,6 +9,8 @@ from .units import format_quantity, parse_carbon, parse_duration, parse_energy, 
 
 _BRACKETS = re.compile(r"[(\[]\s*([^()\[\]]+?)\s*[)\]]\s*$")
 _SUFFIX = re.compile(r"_([a-z]+)$", re.IGNORECASE)
+# `_min` is a minimum elsewhere: `val_loss_min`.
+_DURATION = re.compile("time|duration|elapsed|latency", re.IGNORECASE)
 # In lower case, and therefore without mJ and MJ, which would be the same.
 _SUFFIXES = {
     "j": ("J", 1.0),
@@ -64,7 +66,10 @@ def unit_of(column: str) -> Unit:
                 continue
         return Unit(None)
     suffix = _SUFFIX.search(column.lower())
-    name, factor = _SUFFIXES.get(suffix[1] if suffix else "", (None, 1.0))
+    ending = suffix[1] if suffix else ""
+    if ending == "min" and not _DURATION.search(column):
+        return Unit(None)
+    name, factor = _SUFFIXES.get(ending, (None, 1.0))
     return Unit(name, factor)
 
 

@@ -15,7 +15,8 @@ MAX_VALUE = 1e100
 
 # Of a difference, an energy may be negative.
 _DIFFERENCE = re.compile(r"sav|diff|delta|change|above|reduc|gain|net\b|net_")
-# Units whose suffix may be part of another word (`loss_min`), and the words that make them sure.
+# Units whose suffix may be part of another word (`acceleration_g`), and the words that make them
+# sure.
 _SURE = {"s": re.compile("duration|time"), "g": re.compile("carbon|co2|emission")}
 
 

@@ -25,6 +25,9 @@ from joulecast.errors import BadInputError
         ("load_pct", "%", 1),
         ("gpu memory (MB)", None, 1),
         ("accuracy", None, 1),
+        ("epoch_time_min", "s", 60),
+        # A minimum, not minutes.
+        ("val_loss_min", None, 1),
         # It may be milli or mega.
         ("energy_mj", None, 1),
     ],
@@ -115,7 +118,7 @@ def test_another_unit_is_converted():
         ("energy_saved_j", False),
         ("difference (kJ)", False),
         ("power_change_w", False),
-        # Minutes by its ending, though perhaps a minimum; grams, though perhaps g.
+        # Grams by its ending, though perhaps g.
         ("val_loss_min", False),
         ("acceleration_g", False),
         ("loss", False),

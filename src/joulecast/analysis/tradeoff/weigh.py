@@ -363,9 +363,9 @@ def _ratio(rate: float, first: float) -> float | None:
 def _pick(runs: _Runs, tolerance: float, best: int, compare: Compare) -> Pick:
     top = float(runs.worth[best])
     required = top - tolerance * abs(top)
-    # The configurations are in order of their cost.
+    # The configurations are in order of their cost, so that the best is at or after the pick.
     picked = int(np.argmax(runs.worth >= required))
-    pair = None if picked == best else compare(min(picked, best), max(picked, best))
+    pair = None if picked == best else compare(picked, best)
     threshold = required if runs.quality_column.maximize else -required
     return Pick(tolerance, runs.names[best], threshold, runs.names[picked], pair)
 

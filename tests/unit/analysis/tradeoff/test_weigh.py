@@ -98,6 +98,8 @@ def test_steps_skip_equal_configurations():
     result = weighed(table(rows))
     assert [c.on_front for c in result.configurations] == [True, True, True]
     assert [(s.start, s.end) for s in result.steps] == [("a", "c")]
+    rows = [("a", 100.0, 0.8), ("b", 200.0, 0.9), ("c", 200.0, 0.9), ("d", 300.0, 0.95)]
+    assert [(s.start, s.end) for s in weighed(table(rows)).steps] == [("a", "b"), ("b", "d")]
 
 
 @pytest.mark.parametrize(
@@ -404,6 +406,12 @@ def test_a_baseline_that_is_not_there_names_the_nearest():
         weighed(table(NETS), baseline="resmet")
     with pytest.raises(UsageError, match="mobilenet; resnet; vgg16"):
         weighed(table(NETS), baseline="q")
+    # The three nearest, or the first five.
+    alike = table([(f"net{i}", 1.0 + i, 0.5) for i in range(6)])
+    with pytest.raises(UsageError, match=r"there are net\d; net\d; net\d$"):
+        weighed(alike, baseline="net9")
+    with pytest.raises(UsageError, match=r"there are net0; net1; net2; net3; net4$"):
+        weighed(alike, baseline="q")
 
 
 def test_shares_of_draws_on_the_front():

@@ -252,8 +252,12 @@ class Outputs:
 
     def _terminal(self, stream: _Stream, status_line: bool) -> None:
         sink = OutputSink(stream.fd)
+        size = _window_size(stream.fd)
+        # A terminal of unknown size, as `script` makes one without a terminal of its own, has no
+        # place for the line.
+        status_line = status_line and all(size)
         if status_line:
-            sink.line = StatusLine(*_window_size(stream.fd))
+            sink.line = StatusLine(*size)
         ours, theirs = (above_stderr(fd) for fd in os.openpty())
         channel = Channel(ours, stream.streams, sink)
         try:

@@ -92,8 +92,9 @@ class CallDropped(Operator):
 
     def mutate(self, node: Any, index: int) -> Any:
         """The argument, in brackets."""
-        code = node.get_first_leaf().prefix + f"({_first_argument(node).get_code().strip()})"
-        return parso.parse(code).children[0]
+        argument = parso.parse(f"({_first_argument(node).get_code().strip()})").children[0]
+        argument.get_first_leaf().prefix = node.get_first_leaf().prefix
+        return argument
 
     @classmethod
     def examples(cls) -> tuple[()]:
@@ -168,8 +169,12 @@ def places_of(text: str) -> list[tuple[Operator, int]]:
 
 
 def mutant_of(text: str, operator: Operator, occurrence: int) -> Mutant | None:
-    """The file with one change; None where that would leave it as it is."""
+    """The file with one change; None where it stays as it is, or is no Python any more."""
     changed = mutate_code(text, operator, occurrence)
+    try:
+        compile(changed or text, "mutant", "exec")
+    except SyntaxError:
+        return None
     lines, new = text.splitlines(), (changed or text).splitlines()
     for i, (before, after) in enumerate(zip(lines, new, strict=False)):
         if before != after:

@@ -419,6 +419,7 @@ def test_bounds_of_an_estimate_are_in_its_unit_up_to_ten_thousand():
 def test_text_for_a_terminal():
     assert printable("a\x1b[31mb\nc") == "a\N{REPLACEMENT CHARACTER}[31mb\nc"
     assert one_line("a\x1b\n  b") == "a b"
+    assert one_line("caf\udce9") == "caf\\xe9"
     assert one_line("x" * 60) == "x" * 60
     assert one_line("x" * 61) == "x" * 59 + "\u2026"
     assert one_line("abcdef", 4) == "abc\u2026"

@@ -178,6 +178,8 @@ def test_watts_at_one_instant_twice_and_beyond_the_ends():
     assert c.between(0, 2)[0] == pytest.approx(40)
     assert c.between(0.5, 1.5)[0] == pytest.approx(5 + 15)
     assert c.between(-9, 9)[0] == pytest.approx(40)
+    last = curve(samples([0, 1, 1], [10, 10, 30]), ReadingKind.POWER)
+    assert last.between(0, 9)[0] == pytest.approx(10)
     one = curve(samples([3], [10]), ReadingKind.POWER)
     assert one.between(0, 9) == (0, 0, 0)
     two = curve(samples([3, 5], [10, 10]), ReadingKind.POWER)
@@ -206,7 +208,7 @@ def test_seconds_of_a_domain_that_were_measured_and_the_runs():
 def test_a_gap_of_a_counter_is_measured_only_where_it_counted_on():
     t = np.array([0.0, 1, 3, 6])
     gaps = [Gap("gpu:0", 1, 3, "asleep")]
-    for counted, seconds in ((5.0, 6), (0.0, 4)):
+    for counted, seconds in ((5.0, 6), (0.5, 6), (0.0, 4)):
         joules = np.array([2.0, 4, 4 + counted, 7 + counted])
         c = curve(Samples(t, joules, joules, joules, t), ReadingKind.COUNTER, gaps)
         assert c.between(0, 6)[0] == 5 + counted

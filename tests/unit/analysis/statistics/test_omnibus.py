@@ -122,3 +122,13 @@ def test_a_reason_names_the_groups() -> None:
     constant = welch_anova(groups_of([1.0, 1.0], [2.0, 3.0], [4.0, 5.0])).reason
     assert "g0 has no variance" in constant
     assert "(2 values)" in welch_anova(groups_of([1.0, 2.0])).reason
+
+
+@pytest.mark.parametrize("size", [1e200, 1e-200])
+def test_welch_of_variances_beyond_floats_is_undefined(size: float) -> None:
+    groups = groups_of([size, -size], [size, 2 * size])
+    with np.errstate(all="ignore"):
+        result = welch_anova(groups)
+    assert (result.statistic, result.p, result.df) == (None, None, ())
+    assert "undefined" in result.reason
+    assert kruskal_wallis(groups).p is not None

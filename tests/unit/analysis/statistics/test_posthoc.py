@@ -76,3 +76,9 @@ def test_holm_of_no_p_at_all() -> None:
 
 def test_games_howell_of_equal_means_is_one() -> None:
     assert games_howell(groups_of([1.0, 2.0, 3.0], [0.0, 2.0, 4.0]))[0, 1] == pytest.approx(1.0)
+
+
+def test_holm_leaves_the_unadjusted_p_as_they_are() -> None:
+    p_values = {(0, 1): 0.01, (0, 2): 0.02}
+    assert holm(p_values) == {(0, 1): 0.02, (0, 2): 0.02}
+    assert p_values == {(0, 1): 0.01, (0, 2): 0.02}

@@ -149,6 +149,8 @@ def test_invalid_budgets_are_usage_errors(amount):
         ("30gCO2", {"carbon_intensity": 0}, "0"),
         ("30gCO2", {"pue": 0.9}, "0.9"),
         ("30gCO2", {"pue": float("nan")}, "nan"),
+        ("50kJ", {"pue": 0.9}, "0.9"),
+        ("5EUR", {"tariff": 0.3, "pue": 0.9}, "0.9"),
     ],
 )
 def test_a_budget_without_its_price_is_refused(text, more, names):

@@ -302,6 +302,30 @@ def on_terminal(command, env, columns=100, rows=12):
     return states, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
+@pytest.mark.parametrize(
+    ("end", "below"), [("", True), ("\r", True), ("\n", False), ("\n\x1b[?25h", False)]
+)
+def test_the_summary_begins_on_a_line_of_its_own(env, tmp_path, end, below):
+    train = script(tmp_path, f"import sys; sys.stderr.write('40% |##  | 8/20' + {end!r})")
+    done = run(PYTHON, train, env=env, options=("--epochs", "5"), text=False)
+    expected = f"40% |##  | 8/20{end}" + "\n" * below + "joulecast: "
+    assert done.stderr.decode().startswith(expected)
+    quiet = run(PYTHON, train, env=env, options=("--epochs", "5", "--quiet"), text=False)
+    assert quiet.stderr.decode() == f"40% |##  | 8/20{end}"
+
+
+def test_an_unfinished_line_of_stdout_needs_no_line_feed_on_another_stderr(env):
+    done = run("printf", "words", env=env, options=("--epochs", "5"))
+    assert done.stdout == "words" and done.stderr.startswith("joulecast: ")
+
+
+def test_the_summary_stands_below_a_broken_off_bar_on_a_terminal(env):
+    command = [*JOULECAST, "run", "--epochs", "5", "--", "printf", "40%% |##  | 8/20"]
+    states, code = on_terminal(command, env)
+    assert code == 0
+    assert states[-1][0] == "40% |##  | 8/20" and states[-1][1].startswith("joulecast: ")
+
+
 def test_the_live_line_stands_below_the_output_and_leaves_nothing_behind(env, tmp_path):
     command = [*JOULECAST, "run", "--epochs", "5", "--", PYTHON, script(tmp_path, BAR)]
     states, code = on_terminal(command, env)

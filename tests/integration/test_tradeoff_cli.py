@@ -146,6 +146,18 @@ def test_tradeoff_of_recorded_runs(joulecast: Joulecast, ledger: Path) -> None:
     assert pair["cost_reduction_pct"]["value"] == pytest.approx(33, abs=1)
 
 
+@pytest.mark.parametrize("name", ["lr=0.1", "betas=0.9,0.99"])
+def test_names_of_runs_may_have_an_equals_sign(
+    joulecast: Joulecast, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / "named.sqlite"
+    recording = training()
+    with open_ledger(path) as opened:
+        opened.add(replace(recording, header=replace(recording.header, name=name)))
+    done = joulecast("tradeoff", name, "--requests", "1e6", "--ledger", path, code=2)
+    assert "requests" in done.stderr and "NAME=" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -158,7 +170,7 @@ def test_tradeoff_of_recorded_runs(joulecast: Joulecast, ledger: Path) -> None:
         (("--requests", "1e6"), "CSV"),
         (("a=1kJ,1J", "--requests", "1e6/day"), "--service-life"),
         (("a=1kJ,1J", "--requests", "lots"), "--requests"),
-        (("a=1kJ", "--requests", "5"), "a=1kJ"),
+        (("a=1kJ", "--requests", "5"), "no runs"),
         (("runs.csv", "--requests", "5"), "training_j"),
     ],
 )

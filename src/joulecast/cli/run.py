@@ -137,7 +137,7 @@ def command(command: tuple[str, ...], json_file: Path | None, quiet: bool, **opt
             if relay is not None:
                 relay.cancel()
             become_command(command, env, held)
-        report = partial(_report, wrapped.session, json_file, quiet)
+        report = partial(_report, wrapped.session, relay, json_file, quiet)
         wrapped.run(env, report).leave()
     except CommandNotFoundError as error:
         _notify(str(error))
@@ -254,7 +254,9 @@ def _idle_power(texts: tuple[str, ...]) -> dict[str, float] | None:
     return power_w or None
 
 
-def _report(session: Session, json_file: Path | None, quiet: bool, summary: Summary) -> None:
+def _report(
+    session: Session, relay: Relay | None, json_file: Path | None, quiet: bool, summary: Summary
+) -> None:
     from ..recording.epochs import OWN
     from ..reports.terminal.summary import summary_lines
 
@@ -276,7 +278,9 @@ def _report(session: Session, json_file: Path | None, quiet: bool, summary: Summ
     )
     if follower is not None and follower.remark is not None:
         lines.insert(-1, f"  {follower.remark}")
-    _write("\n".join(lines))
+    # A bar that was broken off has no line feed.
+    below = "\n" if relay is not None and relay.ends_within_a_line else ""
+    _write(below + "\n".join(lines))
 
 
 def _notify(text: str) -> None:

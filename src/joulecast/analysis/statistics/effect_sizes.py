@@ -44,8 +44,9 @@ def cliffs_delta(a: Array, b: Array) -> EffectSize:
         a: the reference, shape (m,), finite.
         b: what is compared with it, shape (n,), finite.
     """
-    if not len(a) or not len(b):
-        return EffectSize("cliffs-delta", None, None, reason="a group has no values")
+    if min(len(a), len(b)) < 2:
+        lack = "one value" if len(a) and len(b) else "no values"
+        return EffectSize("cliffs-delta", None, None, reason=f"a group has {lack}")
     a, b = np.sort(a), np.sort(b)
     m, n = len(a), len(b)
     a_below_b, a_up_to_b = np.searchsorted(a, b, "left"), np.searchsorted(a, b, "right")

@@ -147,10 +147,7 @@ def _parts(table: Table, column: str) -> dict[str, Table]:
 
 def _refuse_models(source: Source) -> None:
     """Given energies are compared for a number of requests only. Raises `UsageError`."""
-    models: list[ModelEnergy] = []
-    # A name that is no model may be that of a run.
-    with suppress(UsageError):
-        models, _ = _split_models(source)
+    models, _ = _split_models(source)
     if models:
         raise UsageError(f"{models[0].name}: given energies need --requests, such as 1e9")
 
@@ -161,8 +158,13 @@ def _split_models(source: Source) -> tuple[list[ModelEnergy], Source]:
     if not isinstance(names, Sequence):
         return [], source
     texts = [str(name) for name in names]
-    models = [text for text in texts if "=" in text and not is_file(text)]
-    return [parse_model(text) for text in models], [text for text in texts if text not in models]
+    models: dict[str, ModelEnergy] = {}
+    for text in texts:
+        # A name that is no model may be that of a run, such as `lr=0.1`.
+        with suppress(UsageError):
+            if not is_file(text):
+                models[text] = parse_model(text)
+    return list(models.values()), [text for text in texts if text not in models]
 
 
 def _lifetime(

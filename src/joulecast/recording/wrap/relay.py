@@ -37,6 +37,8 @@ OnOutput = Callable[[int, bytes, float], None]
 _PIPE_BYTES = 1 << 20
 # Time between two reads of a file, s.
 _TAIL_S = 0.05
+# With it progress bars end, after their line feed.
+_SHOW_CURSOR = b"\x1b[?25h"
 # Maximum wait for a terminal that is paused (Ctrl-S), so that Ctrl-Z still works, s.
 _PATIENCE_S = 1.0
 
@@ -115,6 +117,10 @@ class Relay:
         self._ended = threading.Event()
         self._threads: list[threading.Thread] = []
         self._passes_stderr = any(2 in channel.streams for channel in outputs.channels)
+        keys = {c.stream for c in outputs.channels} | {stream for stream, _ in outputs.tails}
+        # What the output on stderr is read as: as stdout where both are one.
+        self._stderr = 1 if 2 in outputs.reads - keys else 2
+        self._end_of_stderr = b""
         self.reads = frozenset(outputs.reads)
         """The streams that are read."""
         self.has_line = outputs.has_line and relay is not None
@@ -223,6 +229,11 @@ class Relay:
         self._begin()
         self._still(None)
         self._end(os.WNOHANG)
+
+    @property
+    def ends_within_a_line(self) -> bool:
+        """Whether the last byte on stderr so far, apart from a shown cursor, is no line feed."""
+        return self._end_of_stderr.removesuffix(_SHOW_CURSOR)[-1:] not in (b"", b"\n")
 
     def cancel(self) -> None:
         """No command is started: end the relay and close all files."""
@@ -345,6 +356,8 @@ class Relay:
                         self._pass_to_reader(stream, data, time.monotonic())
 
     def _pass_to_reader(self, stream: int, data: bytes, t_s: float) -> None:
+        if stream == self._stderr:
+            self._end_of_stderr = (self._end_of_stderr + data)[-len(_SHOW_CURSOR) - 1 :]
         if self._on_output is None or self.fault is not None:
             return
         with self._lock:

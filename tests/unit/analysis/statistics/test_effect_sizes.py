@@ -15,7 +15,7 @@ from joulecast.analysis.statistics.effect_sizes import (
     word,
 )
 
-some = st.lists(st.integers(-4, 4).map(float), min_size=1, max_size=25).map(np.array)
+some = st.lists(st.integers(-4, 4).map(float), min_size=2, max_size=25).map(np.array)
 
 
 def brute(a: np.ndarray, b: np.ndarray) -> float:
@@ -83,7 +83,7 @@ def test_nine_of_ten_intervals_cover_the_true_value() -> None:
     ("wins", "word"), [(7, "negligible"), (8, "small"), (17, "medium"), (24, "large")]
 )
 def test_words_of_romano(wins: int, word: str) -> None:
-    a = np.zeros(1)
+    a = np.zeros(2)
     b = np.array([1.0] * wins + [0.0] * (50 - wins))  # delta is wins / 50
     assert cliffs_delta(a, b).word == word
 
@@ -91,6 +91,13 @@ def test_words_of_romano(wins: int, word: str) -> None:
 def test_nothing_to_compare() -> None:
     effect = cliffs_delta(np.empty(0), np.ones(3))
     assert effect.value is None and effect.reason
+
+
+@pytest.mark.parametrize("b", [np.ones(1), np.ones(3)])
+def test_one_value_has_no_effect_size(b: np.ndarray) -> None:
+    for effect in (cliffs_delta(np.zeros(1), b), cliffs_delta(b, np.zeros(1))):
+        assert (effect.value, effect.word) == (None, None)
+        assert effect.reason == "a group has one value"
 
 
 def test_a_hundred_thousand_values_each() -> None:

@@ -341,4 +341,5 @@ def test_any_values_give_finite_figures_or_a_reason(rows: list, test: str) -> No
     for pair in comparison.pairs:
         assert pair.p_adjusted is None or 0 <= pair.p_adjusted <= 1
         assert (pair.p_adjusted is None) == (pair.significant is None)
-        assert -1 <= pair.effect.value <= 1
+        assert (pair.effect.value is None) == (pair.effect.reason is not None)
+        assert pair.effect.value is None or -1 <= pair.effect.value <= 1

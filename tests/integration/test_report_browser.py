@@ -9,6 +9,7 @@ import pytest
 
 from fakes.gauges import gauge_source, with_gauges
 from fakes.recordings import training, without_samples
+from joulecast.analysis.power.behavior import power_behavior
 from joulecast.recording.model import Gap, Metric, Recording, Span
 from joulecast.recording.summary import summarize
 from joulecast.reports.page.run import render_html
@@ -22,7 +23,9 @@ def show(open_page, tmp_path: Path):
 
     def opened(recording: Recording):
         path = tmp_path / "report.html"
-        path.write_text(render_html(summarize(recording), zone=UTC), encoding="utf-8")
+        summary = summarize(recording)
+        page = render_html(summary, power=power_behavior(summary), zone=UTC)
+        path.write_text(page, encoding="utf-8")
         return open_page(path)
 
     return opened
@@ -57,6 +60,15 @@ def test_it_draws_what_was_measured_and_fetches_nothing(show):
     assert page.locator('[data-figure="domains"] .errorbar').count() == len(summary.domains)
     assert page.locator('[data-figure="metric:accuracy"] .points path').count() == 6
     assert "gpu:0" in page.inner_text('[data-figure="power"]')
+
+
+def test_on_a_narrow_page_only_tables_scroll_and_no_buttons_cover_the_legend(show):
+    page = show(training(epochs=6)).page
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.querySelectorAll('.power .scroll > :not(table)').length") == 0
+    assert page.evaluate("document.querySelectorAll('.power .scroll > table').length") > 0
+    assert page.evaluate("document.querySelector('.power').scrollWidth") <= 390
+    assert not page.is_visible(".modebar-container")
 
 
 def test_gauges_are_drawn_below_power_and_listed_in_a_table(show):

@@ -146,7 +146,7 @@ def test_tradeoff_of_recorded_runs(joulecast: Joulecast, ledger: Path) -> None:
     assert pair["cost_reduction_pct"]["value"] == pytest.approx(33, abs=1)
 
 
-@pytest.mark.parametrize("name", ["lr=0.1", "betas=0.9,0.99"])
+@pytest.mark.parametrize("name", ["lr=0.1", "net=small,large"])
 def test_names_of_runs_may_have_an_equals_sign(
     joulecast: Joulecast, tmp_path: Path, name: str
 ) -> None:

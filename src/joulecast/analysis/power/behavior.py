@@ -148,12 +148,13 @@ def _stabilizing(trace: PowerTrace | None, method: str, notes: list[str]) -> Sta
 
     if trace is None:
         return unknown("no power was measured")
+    step = format_duration(trace.step_s)
     measured = ~np.isnan(trace.total_w)
     watts, t_s = trace.total_w[measured], trace.t_s[measured]
     if not measured.all():
-        notes.append(f"{np.mean(~measured) * 100:.1f} % of the run was not measured and is skipped")
+        lacking = f"{np.sum(~measured):,} of {counted(len(measured), 'step')} of {step}"
+        notes.append(f"skipped, because of too few readings: {lacking}")
     if len(watts) < MIN_SAMPLES:
-        step = format_duration(trace.step_s)
         return unknown(
             f"the run is too short: it has {counted(len(watts), 'step')} of {step}, "
             f"{MIN_SAMPLES} are needed"

@@ -118,7 +118,9 @@ def tradeoff(
         return _lifetime(table, recorded, models, by, demand, columns)
     if service_life is not None:
         raise UsageError("--service-life: it needs --requests, such as 1e6/day")
-    _refuse_models(source)
+    models, _ = _split_models(source)
+    if models:
+        raise UsageError(f"{models[0].name}: given energies need --requests, such as 1e9")
     table = load_table(source, tags=tags, where=where, ledger=ledger)
     weighed = partial(
         weigh,
@@ -143,13 +145,6 @@ def _parts(table: Table, column: str) -> dict[str, Table]:
         raise UsageError(f"--within {column}: the column has no values")
     names = {value: f"{table.name}, {column} {value}" for value in values}
     return {v: replace(table.rows(labels == v), name=name) for v, name in names.items()}
-
-
-def _refuse_models(source: Source) -> None:
-    """Given energies are compared for a number of requests only. Raises `UsageError`."""
-    models, _ = _split_models(source)
-    if models:
-        raise UsageError(f"{models[0].name}: given energies need --requests, such as 1e9")
 
 
 def _split_models(source: Source) -> tuple[list[ModelEnergy], Source]:

@@ -67,7 +67,7 @@ def _rows(columns: Sequence[Column], rows: Sequence[Sequence[Line]]) -> str:
         for row in rows
     )
     head = f"<thead><tr>{head}</tr></thead>" if head else ""
-    return f"<table>{head}{body}</table>"
+    return f'<div class="scroll"><table>{head}{body}</table></div>'
 
 
 def _line(line: Line) -> str:

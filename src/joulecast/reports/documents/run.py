@@ -158,7 +158,7 @@ def _domains(summary: Summary) -> ReportTable:
         figures_of: list[Line] = [lead(d.energy), range_text(d.energy), power]
         kind = provenance(d.energy.provenance)
         rows.append(
-            [d.source.domain, *figures_of, (bar, f"{percent(part):>6}"), kind, d.source.device]
+            [d.source.domain, *figures_of, (bar, f" {percent(part):>6}"), kind, d.source.device]
         )
     columns = [
         Column("domain"),

@@ -164,7 +164,7 @@ def test_gap_is_skipped_and_noted():
     assert np.isnan(trace.total_w).sum() == 100
     behavior = behavior_of(recording)
     assert behavior.power.mean == pytest.approx(160, abs=1)
-    assert any("8.3 %" in note for note in behavior.notes)
+    assert any("100 of 1,199 steps of 1.00 s" in note for note in behavior.notes)
     assert None in behavior.profile_w
 
 

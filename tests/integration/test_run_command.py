@@ -307,6 +307,21 @@ def test_the_energy_of_the_commands_cpu_time_is_counted_and_no_other(env, tmp_pa
     assert cpu[0] < 0.2 * cpu[1]
 
 
+def test_a_busy_machine_during_the_idle_baseline_is_a_warning(env, tmp_path):
+    loops = [
+        subprocess.Popen([PYTHON, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)
+    ]
+    try:
+        _, busy = figures(tmp_path, "sleep", "0.3", env=env, options=("--idle", "2s"))
+        _, without = figures(tmp_path, "sleep", "0.3", env=env)
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+    assert len([w for w in busy["warnings"] if "not idle" in w]) == 1
+    assert not any("not idle" in w for w in without["warnings"])
+
+
 def test_a_kill_of_the_recorder_shows_the_run_as_interrupted(env, tmp_path):
     process = subprocess.Popen(
         [*JOULECAST, "run", "--name", "victim", "--", "sleep", "60"], env=env, cwd=tmp_path

@@ -1,6 +1,5 @@
 """Calibrates one device: runs its tests, meters them, and fits its constants."""
 
-import os
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
@@ -10,7 +9,7 @@ from .._version import __version__
 from ..forecasting.physical.forecaster import Physical
 from ..hardware.environment import Environment
 from ..meters.base import Meter
-from ..meters.cpu_time import CpuTime
+from ..meters.cpu_time import CpuTime, OtherLoad
 from ..meters.discovery import discover
 from ..recording.baseline import measure_idle
 from ..recording.integrate import is_resolved
@@ -25,6 +24,7 @@ from .stored_constants import BUSY_SHARE, Constant, DeviceCalibration, MicroTimi
 from .targets import Target
 
 _MAX_IDLE_S = 10.0
+_DISTURBED = "other programs took {:.0f} % of the processors' time"
 _IDLE_SHARE = 0.1
 _IDLE_PARTS = 3
 
@@ -56,7 +56,7 @@ def calibrate_device(
     progress("idle")
     idle_s = min(_MAX_IDLE_S, _IDLE_SHARE * duration_s)
     idle = idle_power(target.domains, idle_s, environment)
-    load = _Load()
+    load = OtherLoad(time.monotonic)
     left_s = max(1.0, duration_s - (time.monotonic() - begun))
     measurements, summary = _run_tests(torch, device, left_s, progress)
     others = load.others()
@@ -88,7 +88,7 @@ def _notes(
 ) -> list[str]:
     notes = []
     if others is not None and others >= BUSY_SHARE:
-        notes.append(_disturbed(others))
+        notes.append(_DISTURBED.format(100 * others))
     if not metered:
         notes.append(f"no meter of {target.device} here: run joulecast doctor to see why")
     return notes + [f"{t.name}: not run: {t.skipped}" for t in timings if t.skipped]
@@ -118,7 +118,7 @@ def idle_power(domains: str, seconds: float, environment: Environment) -> Consta
     clock = time.monotonic
     machine = discover("machine", clock, cpu_time=CpuTime(clock, None), environment=environment)
     meters = [m for m in machine.meters if _belongs(m.source.domain, domains)]
-    load = _Load()
+    load = OtherLoad(time.monotonic)
     try:
         watts = _idle_means(meters, seconds / _IDLE_PARTS)
     finally:
@@ -130,7 +130,7 @@ def idle_power(domains: str, seconds: float, environment: Environment) -> Consta
     if not watts or min(watts) <= 0:
         return Constant(None, reason="the meters gave no reading in time: use a longer --duration")
     if domains.startswith("cpu") and others > BUSY_SHARE:
-        return Constant(None, reason=f"{_disturbed(others)}: it was not idle")
+        return Constant(None, reason=f"{_DISTURBED.format(100 * others)}: it was not idle")
     return Constant(min(watts), (max(watts) - min(watts)) / 2 / min(watts))
 
 
@@ -165,23 +165,3 @@ def power_of(summary: Summary, spans: Collection[str], domains: str) -> float | 
 
 def _belongs(domain: str, domains: str) -> bool:
     return domain.startswith(domains) if domains.endswith(":") else domain == domains
-
-
-class _Load:
-    """The share of the processors' time that other programs took since this was created."""
-
-    def __init__(self) -> None:
-        self._times = CpuTime(time.monotonic, os.getpid())
-        self._before = self._times.sample()
-
-    def others(self) -> float | None:
-        now, before = self._times.sample(), self._before
-        total = now.machine_total_s - before.machine_total_s
-        if total <= 0 or now.tree_cpu_s is None or before.tree_cpu_s is None:
-            return None
-        busy = now.machine_busy_s - before.machine_busy_s
-        return max(0.0, busy - (now.tree_cpu_s - before.tree_cpu_s)) / total
-
-
-def _disturbed(others: float) -> str:
-    return f"other programs took {100 * others:.0f} % of the processors' time"

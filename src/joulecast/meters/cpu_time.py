@@ -89,6 +89,23 @@ class CpuTime:
         return CpuSample(now, busy, total, cpu, sum(p.rss_bytes for p in live))
 
 
+class OtherLoad:
+    """The share of the processors' time that other programs took since this was created."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._times = CpuTime(clock, os.getpid())
+        self._before = self._times.sample()
+
+    def others(self) -> float | None:
+        """From 0 to 1; None where no CPU time has passed."""
+        now, before = self._times.sample(), self._before
+        total = now.machine_total_s - before.machine_total_s
+        if total <= 0 or now.tree_cpu_s is None or before.tree_cpu_s is None:
+            return None
+        busy = now.machine_busy_s - before.machine_busy_s
+        return max(0.0, busy - (now.tree_cpu_s - before.tree_cpu_s)) / total
+
+
 def machine_times(stat: Path) -> tuple[float, float]:
     """Busy and total CPU seconds since boot of all logical CPUs, from `/proc/stat` or psutil.
 

@@ -17,8 +17,7 @@ from ..hardware.environment import Environment
 from ..ledger.location import locate
 from ..ledger.rescue import RescueSink
 from ..masking import masked
-from ..meters.base import Unavailable
-from ..meters.cpu_time import NOT_STARTED, CpuTime
+from ..meters.cpu_time import NOT_STARTED, CpuTime, OtherLoad
 from ..meters.discovery import discover
 from ..meters.gauges import find_gauges
 from ..recording import join
@@ -37,6 +36,8 @@ if TYPE_CHECKING:
     from .progress_monitor import ProgressMonitor
     from .run_state import RunState
 
+# Load of the CPUs by other programs above which a machine is not idle.
+_IDLE_LOAD = 0.1
 # Past runs that the forecast uses, and their total duration: reading them takes under a second.
 _PAST_RUNS, _PAST_S = 20, 86400.0
 
@@ -88,12 +89,16 @@ class Session:
         # In a command's run its own packages are recorded, not those of this process.
         if root_pid is None:
             environment = environment.of_program(command[0])
-        idle = self._idle(options, environment, env, clock, sleep)
+        warnings: list[str] = []
+        idle = self._idle(options, environment, env, clock, sleep, warnings)
         follows = None if options.scope == "machine" else (root_pid or NOT_STARTED)
         self._cpu_time = CpuTime(clock, follows)
         discovered = discover(
             options.scope, clock, env=env, cpu_time=self._cpu_time, environment=environment
         )
+        warnings += discovered.warnings
+        if not discovered.meters:
+            warnings += [f"{u.domain} ({u.source}): {u.reason}" for u in discovered.unavailable]
         gauges = find_gauges(options.scope, clock, self._cpu_time, discovered.meters)
         header = Header(
             run_id=secrets.token_hex(8),
@@ -108,8 +113,7 @@ class Session:
             tags=dict(options.tags),
             planned_epochs=options.epochs,
             idle_power_w=idle,
-            warnings=discovered.warnings
-            + ([] if discovered.meters else _reasons(discovered.unavailable)),
+            warnings=warnings,
             gauges=gauges.sources,
         )
         self._sink = RescueSink(options.ledger, self._trouble, env)
@@ -136,6 +140,7 @@ class Session:
         env: Mapping[str, str],
         clock: Callable[[], float],
         sleep: Callable[[float], None],
+        warnings: list[str],
     ) -> dict[str, float] | None:
         if options.idle_power_w is not None:
             return dict(options.idle_power_w)
@@ -143,12 +148,17 @@ class Session:
             return None
         self._notify(f"measuring the idle machine for {format_duration(options.idle_s)}")
         # Idle power is drawn by the whole machine, not by a process tree.
-        whole = discover(
-            "machine", clock, env=env, cpu_time=CpuTime(clock, None), environment=environment
-        )
+        machine = CpuTime(clock, None)
+        whole = discover("machine", clock, env=env, cpu_time=machine, environment=environment)
+        load = OtherLoad(clock)
         try:
             return measure_idle(whole.meters, options.idle_s, clock, sleep)
         finally:
+            if (share := load.others() or 0.0) > _IDLE_LOAD:
+                warnings.append(
+                    f"the machine was not idle during the baseline: other programs took "
+                    f"{100 * share:.0f} % of the CPU time, which makes energy above idle too low"
+                )
             for meter in whole.meters:
                 meter.close()
 
@@ -251,7 +261,3 @@ class Session:
         self._messages.append(text)
         self._notify(text)
         self.recorder.warn(text)
-
-
-def _reasons(unavailable: list[Unavailable]) -> list[str]:
-    return [f"{u.domain} ({u.source}): {u.reason}" for u in unavailable]

@@ -664,8 +664,9 @@ time.sleep(30)
 
 
 def test_a_signal_that_is_ignored_first_and_handled_later_is_passed_on(env):
-    ignoring = f"trap '' INT; exec {PYTHON} -m joulecast run -q -- sleep 30"
-    process = subprocess.Popen(["sh", "-c", ignoring], env=env)
+    ignoring = f"trap '' INT; echo ignored; exec {PYTHON} -m joulecast run -q -- sleep 30"
+    process = subprocess.Popen(["sh", "-c", ignoring], env=env, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ignored\n"
     os.kill(process.pid, signal.SIGINT)
     handles = ["sh", "-c", f"trap '' INT; exec {PYTHON} -m joulecast run -q -- {PYTHON} -c \"$0\""]
     late = subprocess.Popen(
@@ -683,6 +684,7 @@ def test_a_signal_that_is_ignored_first_and_handled_later_is_passed_on(env):
     finally:
         process.terminate()
         assert process.wait(timeout=30) == -signal.SIGTERM
+        process.stdout.close()
         late.kill()
         late.stdout.close()
 

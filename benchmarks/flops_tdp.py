@@ -18,7 +18,7 @@ class FlopsTdp(StaticForecaster):
         peak_tflops = device.peak_tflops(workload.precision)
         if not peak_tflops:
             return None
-        duration_s = rated_duration_s(workload.flops(), peak_tflops * device.devices)
-        power_w = device.tdp_w * device.devices
+        duration_s = rated_duration_s(workload.flops(), peak_tflops)
+        power_w = device.tdp_w
         energy, power = Prediction(power_w * duration_s), Prediction(power_w)
         return StepForecast(Prediction(duration_s), energy, power, None, self.name, "catalog")

@@ -77,13 +77,13 @@ def test_epochs_of_an_unchanged_script_are_read_forecast_and_kept(env, tmp_path)
     lines = [line for line in done.stderr.splitlines() if line.startswith("joulecast: epoch ")]
     assert len(lines) == 6
     assert all("; forecast " in line and " remaining" in line for line in lines[:-1])
-    assert "6 epochs" in done.stderr and "'Epoch 3/30'" in done.stderr
+    assert "6 epochs" in done.stderr and "number the epochs" in done.stderr
     figures = last(env)
     assert [e["index"] for e in figures["epochs"]] == list(range(6))
     for epoch in figures["epochs"]:
         assert epoch["energy"]["value"] == pytest.approx(40, rel=0.35)
         assert epoch["metrics"]["loss"] == pytest.approx(1 / (epoch["index"] + 1), abs=0.001)
-    assert any("'Epoch 3/30'" in warning for warning in figures["warnings"])
+    assert any("number the epochs" in warning for warning in figures["warnings"])
 
 
 def test_without_a_terminal_only_the_summary_is_printed(env, tmp_path):
@@ -125,7 +125,7 @@ def test_epochs_that_a_script_reports_count_before_printed_ones(env, tmp_path):
         "        time.sleep(0.5)\n",
     )
     done = run(PYTHON, train, env=env, options=("--epochs", "3"))
-    assert "'Epoch 3/30'" not in done.stderr
+    assert "number the epochs" not in done.stderr
     assert [e["index"] for e in last(env)["epochs"]] == [0, 1, 2]
 
 

@@ -139,5 +139,5 @@ def test_the_source_of_epochs_is_stated_where_there_are_some(clock):
     for epoch in range(3):
         run.prints(f"Epoch {epoch + 1}/3 - loss: 0.3")
     assert run.ends() is None
-    assert [re.findall("'.*'", w) for w in run.recorder.warnings] == [["'Epoch 3/30'"]]
+    assert ["number the epochs" in w for w in run.recorder.warnings] == [True]
     assert [line.split(":")[0] for line in run.lines][-1] == "epoch 3 of 3"

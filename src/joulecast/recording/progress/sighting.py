@@ -64,7 +64,7 @@ TOOLS: dict[str, str] = {
     "ultralytics": "Ultralytics's table",
     "tqdm": "tqdm's bar",
     "rich": "a rich bar",
-    "epoch line": "lines like 'Epoch 3/30'",
+    "epoch line": "lines that number the epochs",
     "table": "a table of epochs",
     "json": "JSON lines",
     "boosting": "boosting rounds",

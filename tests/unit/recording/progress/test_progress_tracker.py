@@ -139,7 +139,7 @@ def test_talk_about_epochs():
         (6, "loaded the model of epoch 1"),
     )
     assert places(positions) == [(1, 0), (3, 1), (5, 2)]
-    assert tracker.source == "lines like 'Epoch 3/30'"
+    assert tracker.source == "lines that number the epochs"
     assert tracker.restarts == 0
 
 
@@ -177,7 +177,7 @@ def test_a_printed_total_outranks_an_earlier_guess():
         *((10 + k, f"Epoch {k}/30 loss 0.1") for k in range(1, 4)),
     )
     assert positions[-1] == Position(3, 30, 13)
-    assert tracker.source == "lines like 'Epoch 3/30'"
+    assert tracker.source == "lines that number the epochs"
 
 
 # --- steps within epochs ----------------------------------------------------------------------

@@ -280,8 +280,9 @@ def on_terminal(command, env, columns=100, rows=12):
     """What the screen showed: every state of it, and the exit code."""
     pid, fd = pty.fork()
     if pid == 0:
+        # Here, so that the command never sees a terminal of unknown size.
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         os.execvpe(command[0], command, env)
-    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     screen = pyte.Screen(columns, rows)
     stream = pyte.ByteStream(screen)
     states = []
@@ -322,14 +323,14 @@ def test_an_unfinished_line_of_stdout_needs_no_line_feed_on_another_stderr(env):
 def test_the_summary_stands_below_a_broken_off_bar_on_a_terminal(env):
     command = [*JOULECAST, "run", "--epochs", "5", "--", "printf", "40%% |##  | 8/20"]
     states, code = on_terminal(command, env)
-    assert code == 0
+    assert code == 0, states[-1:]
     assert states[-1][0] == "40% |##  | 8/20" and states[-1][1].startswith("joulecast: ")
 
 
 def test_the_live_line_stands_below_the_output_and_leaves_nothing_behind(env, tmp_path):
     command = [*JOULECAST, "run", "--epochs", "5", "--", PYTHON, script(tmp_path, BAR)]
     states, code = on_terminal(command, env)
-    assert code == 0
+    assert code == 0, states[-1:]
     live = [state[-1] for state in states if " remaining | " in state[-1]]
     assert live
     assert all(re.match(r"[\d.]+ J, [\d.]+ W \| forecast ", line) for line in live), live
@@ -343,6 +344,6 @@ def test_the_live_line_stands_below_the_output_and_leaves_nothing_behind(env, tm
 def test_no_live_line_with_the_option_no_live(env, tmp_path):
     command = [*JOULECAST, "run", "--epochs", "5", "--no-live", "--", PYTHON]
     states, code = on_terminal([*command, script(tmp_path, BAR)], env)
-    assert code == 0
+    assert code == 0, states[-1:]
     assert not any(" remaining | " in line for state in states for line in state)
     assert any("tqdm" in line for line in states[-1])

@@ -176,14 +176,14 @@ class Relay:
 
     def started(self, pid: int) -> None:
         """The command has started: close its ends here, so that its end can be noticed."""
+        terminals = [channel for channel in self._outputs.channels if channel.name]
+        # Copied first: without our ends, the end of a short command closes its source at once.
+        arguments = [(os.dup(c.source), c.name, pid, self._ended) for c in terminals[:1]]
         self._outputs.close_ends()
-        for channel in self._outputs.channels:
-            if channel.name:
-                arguments = (os.dup(channel.source), channel.name, pid, self._ended)
-                # Where no thread can be started, keys do not arrive.
-                with suppress(RuntimeError):
-                    threading.Thread(target=pass_keys, args=arguments, daemon=True).start()
-                break
+        # Where no thread can be started, keys do not arrive.
+        with suppress(RuntimeError):
+            for args in arguments:
+                threading.Thread(target=pass_keys, args=args, daemon=True).start()
 
     # --- while it runs ---------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from ..forecasting.base import Prediction
 from ..forecasting.physical.device import StepForecast
 from ..forecasting.physical.memory_fit import MemoryNeed
 from ..hardware.environment import Environment
+from ..meters.cpu_time import OtherLoad
 from ..recording.events import EventTracker
 from ..recording.memory_recorder import recorder_in_memory
 from ..recording.model import Status
@@ -31,6 +32,13 @@ _SETTLED = 0.1
 _LATER = 0.03
 # New memory in a step from which it is reported.
 _MIN_NEW_BYTES = 2**18
+# Share of the processors' time that other programs may take without a difference, and the largest
+# for which bounds are computed.
+_DISTURBED_SHARE, _MAX_SHARE = 0.05, 0.9
+_OTHERS_NOTE = (
+    "other programs took {:.0f} % of the processors' time during the probe: the interval includes "
+    "a machine without them; probe again when nothing else runs"
+)
 # Student's t, 95th percentile, for 7 degrees of freedom.
 _T95 = 1.895
 
@@ -60,25 +68,32 @@ def probe(
     *,
     seconds: float = SECONDS,
     env: Mapping[str, str] | None = None,
+    watch: Callable[[Callable[[], float]], OtherLoad] = OtherLoad,
 ) -> StepForecast:
     """What a step takes, from running it: first until its time has settled, then measured.
 
     Duration in seconds, energy in joules of all that is metered for this process (not of the
     device alone). Bounds combine the spread of the segments with the meters' own error. Where the
     system allocates new memory in each step, which another process may avoid, they also include a
-    step without the system's time. Raises `ProbeError` where nothing is metered.
+    step without the system's time; where other programs took the processors, a step without them
+    and one among twice as many. `watch` begins to observe them. Raises `ProbeError` where nothing
+    is metered.
     """
     each_s, count = _warmed(step, seconds * _WARM_UP)
     size = max(1, round(seconds * (1 - _WARM_UP) / _PARTS / max(each_s, 1e-9)))
     usage: list[_MemoryUsage] = []
 
+    others = [0.0]
+
     def parts(tracker: EventTracker) -> None:
+        load = watch(time.monotonic)
         usage.append(_MemoryUsage.now())
         for _ in range(_PARTS):
             with tracker.span("probe"):
                 for _ in range(size):
                     step()
         usage.append(_MemoryUsage.now())
+        others.append(load.others() or 0.0)
 
     spans = [s for s in measure(parts, env).spans if s.span.name == "probe"]
     energies = [s.energy for s in spans if s.energy is not None]
@@ -88,8 +103,12 @@ def probe(
     new_bytes, system_share = usage[1].since(usage[0])
     new_bytes /= _PARTS * size
     avoidable = system_share if new_bytes >= _MIN_NEW_BYTES else 0.0
-    duration = _widened(_predicted([s.duration_s / size for s in spans]), avoidable, 0.0)
-    joules = _widened(_predicted([e.value / size for e in energies]), avoidable, 0.0)
+    faster, slower = _of_others(others[-1])
+    duration = _predicted([s.duration_s / size for s in spans])
+    joules = _predicted([e.value / size for e in energies])
+    duration, joules = (
+        _widened(_widened(each, avoidable, 0.0), faster, slower) for each in (duration, joules)
+    )
     below = sum(e.value - e.low for e in energies) / total_j
     above = sum(e.high - e.value for e in energies) / total_j
     energy = _widened(joules, below, above)
@@ -97,7 +116,21 @@ def probe(
     notes = [f"from {_PARTS * size} real steps on made-up data, after {count} to warm up"]
     if avoidable:
         notes.append(_new_memory_note(new_bytes, avoidable))
+    if faster:
+        notes.append(_OTHERS_NOTE.format(100 * others[-1]))
     return StepForecast(duration, energy, power, None, "probe", "probed", tuple(notes))
+
+
+def _of_others(share: float) -> tuple[float, float]:
+    """By what share a step may take less and more, where other programs took `share` of the CPU.
+
+    Without them a step takes at least `(1 - share)` of its time where only its work competes, and
+    about the square of that where its threads also wait for one another.
+    """
+    if share < _DISTURBED_SHARE:
+        return 0.0, 0.0
+    share = min(share, _MAX_SHARE)
+    return 1 - (1 - share) ** 2, share / (1 - share)
 
 
 def _new_memory_note(each_bytes: float, share: float) -> str:

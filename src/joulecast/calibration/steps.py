@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ..errors import UsageError
 from ..workload.recipe import package
 
 if TYPE_CHECKING:
@@ -27,8 +29,11 @@ def steps_of(
 ) -> Callable[[], None]:
     """A step of a model given as to `workload.analyze`, with its parameters, on a device.
 
-    Raises `MissingExtraError` without torch, and what resolving the model raises.
+    Raises `UsageError` for fp8, `MissingExtraError` without torch, and what resolving the model
+    raises.
     """
+    if precision == "fp8":
+        raise UsageError("--probe cannot run fp8, which needs your training's library: use bf16")
     torch = package("torch", "running a model", "forecast")
     from ..workload import inputs
     from ..workload.resolve import resolve
@@ -64,14 +69,15 @@ def training_step(
 
     def step() -> None:
         drawn = [_drawn(torch, value) for value in args]
-        with _autocast(torch, device, precision):
-            output = _first_tensor(module(*drawn, **named)).float()
-            loss = _loss(torch, output)
-        (update or module).zero_grad(set_to_none=True)
-        loss.backward()
-        if update is not None:
-            update.step()
-        _wait(torch, device)
+        with _rounding(torch, device, precision):
+            with _autocast(torch, device, precision):
+                output = _first_tensor(module(*drawn, **named)).float()
+                loss = _loss(torch, output)
+            (update or module).zero_grad(set_to_none=True)
+            loss.backward()
+            if update is not None:
+                update.step()
+            _wait(torch, device)
 
     return step
 
@@ -98,9 +104,10 @@ def inference_step(module: torch.nn.Module, given: Arguments, precision: str) ->
     device = _device(module)
 
     def step() -> None:
-        with torch.inference_mode(), _autocast(torch, device, precision):
-            module(*args, **named)
-        _wait(torch, device)
+        with torch.inference_mode(), _rounding(torch, device, precision):
+            with _autocast(torch, device, precision):
+                module(*args, **named)
+            _wait(torch, device)
 
     return step
 
@@ -109,6 +116,21 @@ def _device(module: torch.nn.Module) -> str:
     for tensor in (*module.parameters(), *module.buffers()):
         return tensor.device.type
     return "cpu"
+
+
+@contextmanager
+def _rounding(torch: Any, device: str, precision: str) -> Iterator[None]:
+    """Within it a GPU rounds fp32 to TF32 where the precision says so, else as PyTorch is set."""
+    engines = torch.backends.cudnn, torch.backends.cuda.matmul
+    kept = [engine.allow_tf32 for engine in engines] if device == "cuda" else []
+    try:
+        if kept and precision in ("fp32", "tf32"):
+            for engine in engines:
+                engine.allow_tf32 = precision == "tf32"
+        yield
+    finally:
+        for engine, allowed in zip(engines, kept, strict=False):
+            engine.allow_tf32 = allowed
 
 
 def _autocast(torch: Any, device: str, precision: str) -> Any:

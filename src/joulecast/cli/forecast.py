@@ -9,7 +9,7 @@ from ..result import Result
 from . import options
 from .verb import verb
 
-PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
+PRECISIONS = ("default", "fp32", "tf32", "bf16", "fp16", "fp8")
 OPTIMIZERS = ("sgd", "momentum", "adam", "adamw", "none")
 
 
@@ -63,8 +63,10 @@ def parse_shape(text: str) -> tuple[int, ...]:
 @click.option(
     "--precision",
     type=click.Choice(PRECISIONS),
-    default="fp32",
-    help="Number format of the computation.",
+    default="default",
+    help="Number format of the computation. default is PyTorch's: fp32, with convolutions in TF32 "
+    "on Ampere and later; fp32 rounds nothing; bf16 and fp16 are automatic mixed precision; fp8 "
+    "is bf16 with linear layers in fp8.",
 )
 @click.option(
     "--optimizer",

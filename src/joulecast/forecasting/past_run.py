@@ -23,7 +23,7 @@ class Facts:
     architecture: str = ""
     gpu: str = ""
     model: str = ""
-    precision: str = "fp32"
+    precision: str = "default"
     optimizer: str = ""
     batch: float | None = None
     image_height: float | None = None

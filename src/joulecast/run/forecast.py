@@ -35,7 +35,7 @@ def forecast(
     epochs: int = 1,
     steps: int | None = None,
     training: bool = True,
-    precision: str = "fp32",
+    precision: str = "default",
     optimizer: str = "adamw",
     probe: bool = False,
     region: str | None = None,
@@ -59,7 +59,8 @@ def forecast(
         epochs: how many epochs.
         steps: total number of steps.
         training: False for inference.
-        precision: `"fp32"`, `"tf32"`, `"bf16"` or `"fp16"`.
+        precision: `"default"` (PyTorch's: fp32, with convolutions in TF32 where the GPU has it),
+            `"fp32"`, `"tf32"`, `"bf16"`, `"fp16"` or `"fp8"`; `analyze` describes them.
         optimizer: `"sgd"`, `"momentum"`, `"adam"`, `"adamw"` or `"none"`.
         probe: run real steps on this machine for a few seconds, instead of the model of devices.
         region: country whose electricity mix is used, as a code or a name; by default the world.

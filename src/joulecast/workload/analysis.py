@@ -6,7 +6,7 @@ from typing import Any
 from ..errors import UsageError
 from .model import Workload
 from .optimizers import optimizer_named
-from .precision import precision_named
+from .precision import DEFAULT, precision_named
 from .resolve import resolve
 
 
@@ -17,7 +17,7 @@ def analyze(
     batch: int = 1,
     training: bool = True,
     optimizer: str | None = "adamw",
-    precision: str = "fp32",
+    precision: str = DEFAULT,
     loss: str | Callable[[Any], Any] | None = None,
     device: str = "gpu",
 ) -> Workload:
@@ -36,8 +36,11 @@ def analyze(
         batch: samples per step.
         training: count forward pass, backward pass and optimizer; otherwise only the forward pass.
         optimizer: "sgd", "momentum", "adam", "adamw" or "none", with the defaults of torch.
-        precision: "fp32"; "tf32" (fp32 values, rounded for products); "bf16" or "fp16": automatic
-            mixed precision in training, weights of that type in inference.
+        precision: "default", as PyTorch runs fp32: convolutions and recurrent layers rounded to
+            TF32, matrix products not; "fp32": nothing rounded; "tf32": products too; "bf16" or
+            "fp16": automatic mixed precision in training, weights of that type in inference; "fp8":
+            bf16, with linear layers whose sizes are multiples of 16 in fp8. On a CPU, "default" and
+            "tf32" are fp32.
         loss: "cross-entropy", "mse", "sum", or a function of the model's output; by default chosen
             by the shape of the output.
         device: "gpu" or "cpu": whose kernels are counted. On a CPU an optimizer updates one tensor

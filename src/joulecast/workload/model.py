@@ -110,7 +110,7 @@ class Workload(Result):
         name: of the model.
         batch: samples per step.
         input_shape: of one sample.
-        precision: "fp32", "tf32", "bf16" or "fp16".
+        precision: "default", "fp32", "tf32", "bf16", "fp16" or "fp8", as `analyze` describes them.
         training: whether the step trains.
         optimizer: its name; None for none, and in inference.
         parameters: of the model.

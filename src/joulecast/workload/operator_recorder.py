@@ -14,8 +14,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from .kernels import Kernel
 from .layers import LayerTracker
 from .meta_results import Shortcut, shortcut_of
-from .model import MULTIPLYING, Op, Phase
+from .model import Op, Phase
 from .operator_rules import Rule, rule_of, unknown
+from .precision import Products
 
 
 class OperatorRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -25,7 +26,9 @@ class OperatorRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     activations and of the peak.
     """
 
-    def __init__(self, tracker: LayerTracker, persistent: Iterable[Tensor], tf32: bool) -> None:
+    def __init__(
+        self, tracker: LayerTracker, persistent: Iterable[Tensor], products: Products
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.phase = Phase.FORWARD
         self.uncounted: Counter[str] = Counter()
@@ -33,7 +36,7 @@ class OperatorRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.peak_bytes = 0.0
         self.views = 0
         self._tracker = tracker
-        self._tf32 = tf32
+        self._products = products
         self._kernels: Counter[tuple[str, Phase, Kernel]] = Counter()
         self._rules: dict[Any, Rule | None] = {}
         self._shortcuts: dict[Any, Shortcut | None] = {}
@@ -97,7 +100,7 @@ class OperatorRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             Op(
                 **asdict(kernel)
                 | {"phase": phase, "layer": layer, "count": count}
-                | {"dtype": self._computes_in(kernel)}
+                | {"dtype": self._products.dtype(kernel.kind, kernel.dtype, kernel.shape)}
             )
             for (layer, phase, kernel), count in self._kernels.items()
         )
@@ -109,11 +112,6 @@ class OperatorRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._kept.add(key)
             self.activations[self._tracker.current()] += tensor.untyped_storage().nbytes()
         return tensor
-
-    def _computes_in(self, kernel: Kernel) -> str:
-        if self._tf32 and kernel.dtype == "fp32" and kernel.kind in MULTIPLYING:
-            return "tf32"
-        return kernel.dtype
 
     def _add_memory(self, out: Any) -> None:
         for tensor in out if isinstance(out, (list, tuple)) else (out,):

@@ -20,6 +20,7 @@ from .losses import loss_of
 from .model import Layer, Op, Phase, Workload
 from .operator_recorder import OperatorRecorder, persistent_tensors
 from .optimizers import step
+from .precision import Products
 from .recipe import Recipe, first_line
 
 # A model runs on the CPU only if its weights are at most this many bytes.
@@ -45,12 +46,18 @@ class Settings:
     @property
     def half(self) -> torch.dtype | None:
         """The 16-bit type used, if any."""
-        return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.precision)
+        types = {"bf16": torch.bfloat16, "fp8": torch.bfloat16, "fp16": torch.float16}
+        return types.get(self.precision)
 
     @property
     def input_dtype(self) -> torch.dtype:
         """Type of a model's inputs: in mixed precision they are not converted."""
         return self.half if self.half is not None and not self.training else torch.float32
+
+    @property
+    def products(self) -> Products:
+        """The types of products, which may be narrower than those of tensors."""
+        return Products(self.precision, self.training, self.on_cpu)
 
 
 class _NeedsDataError(Exception):
@@ -112,9 +119,7 @@ def _traced(run: _Trace) -> Workload:
                 # Lazy modules take their sizes in a forward pass that is not counted.
                 with torch.no_grad(), tracker:
                     model(*args, **kwargs)
-            recorder = OperatorRecorder(
-                tracker, persistent_tensors(model), settings.precision == "tf32"
-            )
+            recorder = OperatorRecorder(tracker, persistent_tensors(model), settings.products)
             of_transformers = any("transformers." in c.__module__ for c in type(model).__mro__)
             calls = Calls(recorder, autocast, of_transformers, settings.on_cpu)
             _step(run, recorder, calls, args, kwargs)
@@ -218,7 +223,7 @@ def _workload(run: _Trace, recorder: OperatorRecorder) -> Workload:
         parameters=sum(p.numel() for p in parameters),
         ops=ops + updates.ops,
         layers=_layers(run.tracker, ops, recorder.activations),
-        weight_bytes=sum(map(_bytes, (*parameters, *run.model.buffers()))),
+        weight_bytes=sum(map(_bytes, (*parameters, *run.model.buffers()))) - _saved_by_fp8(run),
         gradient_bytes=gradient_bytes,
         optimizer_bytes=updates.state_bytes,
         activation_bytes=sum(recorder.activations.values()),
@@ -233,6 +238,14 @@ def _bytes(tensor: Tensor) -> float:
     if is_lazy(tensor):
         return 0.0
     return float(tensor.numel() * tensor.element_size())
+
+
+def _saved_by_fp8(run: _Trace) -> float:
+    """Bytes by which weights that inference keeps in fp8 are smaller than in bf16."""
+    if run.settings.training:
+        return 0.0
+    weights = [m.weight for m in run.model.modules() if isinstance(m, nn.Linear)]
+    return float(sum(w.numel() for w in weights if run.settings.products.in_fp8(tuple(w.shape))))
 
 
 def _layers(

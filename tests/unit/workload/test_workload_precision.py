@@ -1,6 +1,7 @@
 """Types: mixed precision in training, types of their own in inference."""
 
 import pytest
+import torch
 from torch import nn
 
 from joulecast.errors import UsageError
@@ -69,6 +70,62 @@ def test_tf32_is_of_products_alone():
         "fp32"
     }
     assert (work.bytes(), work.flops()) == (full.bytes(), full.flops())
+
+
+def test_by_default_convolutions_and_recurrent_layers_are_rounded_and_products_are_not():
+    work = analyze(net(), (3, 6, 6))
+    assert types(work, OperatorKind.CONV) == {"tf32"}
+    assert types(work, *set(OperatorKind) - {OperatorKind.CONV}) == {"fp32"}
+    assert work.precision == "default"
+    strict = analyze(net(), (3, 6, 6), precision="fp32")
+    assert types(strict, *OperatorKind) == {"fp32"}
+    assert (work.bytes(), work.flops()) == (strict.bytes(), strict.flops())
+    recurrent = analyze(nn.LSTM(8, 8), (4, 8), loss="sum", training=False)
+    assert types(recurrent, OperatorKind.RECURRENT) == {"tf32"}
+
+
+@pytest.mark.parametrize("precision", ["default", "tf32"])
+def test_a_cpu_rounds_nothing(precision):
+    work = analyze(net(), (3, 6, 6), precision=precision, device="cpu")
+    assert types(work, *OperatorKind) == {"fp32"}
+
+
+class Attending(nn.Module):
+    def __init__(self, out):
+        super().__init__()
+        self.conv, self.fit, self.odd = nn.Conv1d(32, 32, 1), nn.Linear(32, 64), nn.Linear(64, out)
+
+    def forward(self, x):
+        hidden = self.fit(self.conv(x).transpose(1, 2))
+        mixed = torch.softmax(hidden @ hidden.transpose(1, 2), -1) @ hidden
+        return self.odd(mixed)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_fp8_is_of_linear_layers_whose_sizes_fit_and_the_rest_is_bf16(training):
+    work, half = (
+        analyze(Attending(50), (32, 16), batch=2, loss="sum", training=training, precision=p)
+        for p in ("fp8", "bf16")
+    )
+    products = {op.layer: set() for op in work.ops if op.kind is OperatorKind.MATMUL}
+    for op in work.ops:
+        if op.kind is OperatorKind.MATMUL:
+            products[op.layer].add(op.dtype)
+    # The stacks of products of activations belong to the model itself.
+    assert products == {"fit": {"fp8"}, "odd": {"bf16"}, "": {"bf16"}}
+    assert types(work, OperatorKind.CONV) == {"bf16"}
+    assert (work.bytes(), work.flops()) == (half.bytes(), half.flops())
+    saved = 0 if training else 32 * 64
+    assert half.weight_bytes - work.weight_bytes == saved
+
+
+def test_the_number_of_tokens_limits_fp8_in_training_alone():
+    def dtypes(training):
+        model = nn.Linear(32, 64, bias=False)
+        work = analyze(model, (32,), batch=3, loss="sum", training=training, precision="fp8")
+        return types(work, OperatorKind.MATMUL)
+
+    assert (dtypes(True), dtypes(False)) == ({"bf16"}, {"fp8"})
 
 
 def test_a_model_in_half_already_stays_so():

@@ -97,20 +97,22 @@ class Device:
         """The power it may draw: the limit set in the driver, else its thermal design power."""
         return self.tdp_w if self.power_limit_w is None else self.power_limit_w
 
-    def peak_tflops(self, precision: str, tensor_cores: bool = True) -> float | None:
-        """Dense peak rate in TFLOP/s, of the tensor cores where allowed and known; else None.
+    def runs_in(self, precision: str, tensor_cores: bool = True) -> str:
+        """The precision itself, or the next wider one that the device has, as in frameworks.
 
-        Precisions that the device lacks run in the next wider one it has, as in frameworks. For
-        bf16 that is fp32, because fp16 has a smaller range.
+        For bf16 that is fp32, because fp16 has a smaller range.
         """
-        wider = {"tf32": ["fp32"], "bf16": ["fp32"], "fp16": ["fp32"]}
-        wider |= {"fp8": ["bf16", "fp16", "fp32"], "int8": ["fp16", "fp32"]}
-        for name in (precision, *wider.get(precision, [])):
-            if tensor_cores and name in self.tensor:
-                return self.tensor[name]
-            if name in self.vector:
-                return self.vector[name]
-        return None
+        wider = {"fp8": ("bf16", "fp16"), "int8": ("fp16",), "default": ("tf32",)}
+        for name in (precision, *wider.get(precision, ())):
+            if name in self.vector or (tensor_cores and name in self.tensor):
+                return name
+        return "fp32"
+
+    def peak_tflops(self, precision: str, tensor_cores: bool = True) -> float | None:
+        """Dense peak rate in TFLOP/s, of the tensor cores where allowed and known; else None."""
+        name = self.runs_in(precision, tensor_cores)
+        known = self.tensor if tensor_cores and name in self.tensor else self.vector
+        return known.get(name)
 
     @classmethod
     def of_gpu(cls, gpu: GpuModel) -> Device:

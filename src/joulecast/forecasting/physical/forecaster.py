@@ -146,10 +146,11 @@ def _shares(at_work: Busy, clock: float) -> Shares:
 def _lacking(workload: Workload, device: Device) -> tuple[str, ...]:
     """A note where the device does not speed up the precision."""
     precision = workload.precision
-    if precision == "fp32" or precision in device.tensor:
+    if precision in ("default", "fp32") or precision in device.tensor:
         return ()
     units = "tensor cores" if device.kind == "gpu" else "matrix units"
-    return (f"{device.name} has no {units} for {precision}: counted at its rate in fp32",)
+    used = "bf16" if precision == "fp8" and "bf16" in device.tensor else "fp32"
+    return (f"{device.name} has no {units} for {precision}: counted at its rate in {used}",)
 
 
 def _notes(device: Device, clock: float, calibration: Calibration) -> tuple[str, ...]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from ...analysis.carbon.footprint import Site
@@ -13,6 +14,7 @@ from ...workload.model import Phase, Workload
 from ..base import Prediction
 from .device import Device, Shares, StepForecast, total
 from .memory_fit import MemoryNeed, memory_needed
+from .roofline import types_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class StepCounts:
-    """What one step of the workload asks of a device, as counted."""
+    """What one step of the workload asks of a device, as counted.
+
+    `kinds_by_type` has the classes of operators by the type in which the device computes them.
+    """
 
     name: str
     batch: int
@@ -46,9 +51,10 @@ class StepCounts:
     step_flops: float
     step_bytes: float
     memory_bytes: float
+    kinds_by_type: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, workload: Workload) -> StepCounts:
+    def of(cls, workload: Workload, device: Device) -> StepCounts:
         """The counts of a workload."""
         return cls(
             name=workload.name,
@@ -62,7 +68,23 @@ class StepCounts:
             step_flops=workload.flops(),
             step_bytes=workload.bytes(),
             memory_bytes=workload.memory_bytes,
+            kinds_by_type=_kinds_by_type(workload, device),
         )
+
+
+def _kinds_by_type(workload: Workload, device: Device) -> dict[str, tuple[str, ...]]:
+    """Classes of operators by the type in which the device computes most of their FLOPs."""
+    types = types_on(device, workload)
+    flops: dict[str, dict[str, float]] = {}
+    for op in workload.ops:
+        by_type = flops.setdefault(str(op.kind), {})
+        by_type[types[op.dtype]] = by_type.get(types[op.dtype], 0.0) + op.flops * op.count
+    kinds: dict[str, tuple[str, ...]] = {}
+    for kind, by_type in flops.items():
+        if any(by_type.values()):
+            dtype = max(by_type, key=lambda name: by_type[name])
+            kinds[dtype] = (*kinds.get(dtype, ()), kind)
+    return kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +193,7 @@ def forecast_job(
         grid=GridIntensity(site.carbon_g_per_kwh, site.basis, site.source, site.year),
         pue=site.pue,
         plan=plan,
-        workload=StepCounts.of(workload),
+        workload=StepCounts.of(workload, device),
         notes=tuple(dict.fromkeys((*whole.notes, *workload.notes))),
     )
 

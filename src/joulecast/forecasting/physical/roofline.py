@@ -82,6 +82,15 @@ def depth(op: Op) -> float:
     return math.inf
 
 
+def types_on(device: Device, workload: Workload) -> dict[str, str]:
+    """The type in which the device computes, for each type of the workload's operators."""
+    types = {op.dtype: device.runs_in(op.dtype) for op in workload.ops}
+    # cuDNN alone rounds to TF32 where nobody asked for it.
+    if "tf32" in types and workload.precision == "default" and device.vendor != "NVIDIA":
+        types["tf32"] = "fp32"
+    return types
+
+
 def demand(workload: Workload, device: Device) -> ResourceDemand:
     """The work of one step of the workload on one device."""
     shape = len(ENGINES), len(CLASSES)
@@ -89,7 +98,7 @@ def demand(workload: Workload, device: Device) -> ResourceDemand:
     memory, hidden_memory, kernels = (np.zeros(len(CLASSES)) for _ in range(3))
     launches = np.zeros(len(PHASES))
     bandwidth = device.memory_bandwidth_gb_s * 1e9
-    rates = {dtype: _rate(device, dtype) for dtype in {op.dtype for op in workload.ops}}
+    rates = {dtype: _rate(device, own) for dtype, own in types_on(device, workload).items()}
     ordinary = _rate(device, "fp32")[1]
     for op in workload.ops:
         engine, peak = rates[op.dtype] if op.kind in _ON_TENSOR else (0, ordinary)

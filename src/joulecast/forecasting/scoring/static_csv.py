@@ -64,10 +64,10 @@ def parse_facts(texts: Mapping[str, str], where: str) -> Facts:
         raise RowError(
             f"{where}: utilization is {shown(texts['utilization'])}: write a number from 0 to 1"
         )
-    precision = texts.get("precision", "").lower() or "fp32"
-    if precision not in PRECISIONS:
+    precision = texts.get("precision", "").lower() or "default"
+    if precision not in ("default", *PRECISIONS):
         raise RowError(
-            f"{where}: precision is {shown(precision)}: use one of {', '.join(PRECISIONS)}"
+            f"{where}: precision is {shown(precision)}: use default, {', '.join(PRECISIONS)}"
         )
     facts = Facts(
         architecture=texts.get("architecture", ""),

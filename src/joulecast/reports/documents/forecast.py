@@ -1,6 +1,6 @@
 """The report of `joulecast forecast`: one device in full, several next to each other."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ...forecasting.physical.device import Shares
 from ...forecasting.physical.job import JobForecast, JobForecasts
@@ -82,8 +82,15 @@ def _rows(job: JobForecast) -> list[tuple[str, Line]]:
     if job.memory.available_bytes is not None:
         memory += f" of {job.memory.available_bytes / 1e9:.4g}"
     rows.append(("memory", memory))
+    if len(job.workload.kinds_by_type) > 1:
+        rows.append(("computed in", _types_text(job.workload.kinds_by_type)))
     rows.append(("method", f"{job.method}, from the {_RUNGS[job.rung]}"))
     return rows
+
+
+def _types_text(kinds_by_type: Mapping[str, Sequence[str]]) -> str:
+    """`tf32: conv; fp32: matmul, norm`."""
+    return "; ".join(f"{dtype}: {', '.join(kinds)}" for dtype, kinds in kinds_by_type.items())
 
 
 def shares_text(shares: Shares) -> str:

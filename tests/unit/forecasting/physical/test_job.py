@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from joulecast.errors import UsageError
@@ -55,6 +57,24 @@ def test_a_job_is_its_steps_and_its_validation():
     assert job.carbon.value == pytest.approx(job.energy.value / 3.6e6 * 360 * 1.5)
     assert job.carbon.provenance is Provenance.ASSUMED
     assert job.energy.provenance is Provenance.MODELLED
+
+
+def test_a_job_names_the_type_in_which_each_class_of_operators_is_computed():
+    ops = (
+        Op(OperatorKind.CONV, Phase.FORWARD, 1e9, 1e6, "tf32"),
+        Op(OperatorKind.MATMUL, Phase.FORWARD, 3e9, 1e6, "fp8"),
+        Op(OperatorKind.MATMUL, Phase.FORWARD, 1e9, 1e6, "bf16"),
+        Op(OperatorKind.NORM, Phase.FORWARD, 1e9, 1e6, "fp32"),
+        Op(OperatorKind.MOVE, Phase.FORWARD, 0.0, 1e6, "fp32"),
+    )
+
+    def kinds(tensor):
+        device = replace(DEVICE, tensor=tensor, vendor="NVIDIA")
+        return forecast_job(STEP, replace(WORK, ops=ops), device, Plan(1), SITE).workload
+
+    every = kinds({"tf32": 1.0, "bf16": 1.0, "fp8": 1.0})
+    assert every.kinds_by_type == {"tf32": ("conv",), "fp8": ("matmul",), "fp32": ("norm",)}
+    assert kinds({"bf16": 1.0}).kinds_by_type == {"fp32": ("conv", "norm"), "bf16": ("matmul",)}
 
 
 def test_memory_needed_by_a_job():

@@ -6,7 +6,8 @@ import pytest
 from fakes.workloads import GPU, conv, elementwise, matmul, workload
 from joulecast.forecasting.physical.constants import Constants, shipped
 from joulecast.forecasting.physical.device import Device
-from joulecast.forecasting.physical.roofline import Busy, busy, demand, depth, tiles
+from joulecast.forecasting.physical.roofline import Busy, busy, demand, depth, tiles, types_on
+from joulecast.hardware.catalog.gpus import find_gpu
 from joulecast.workload.model import OperatorKind, Phase
 
 FOUND = Constants.of(shipped()["constants"]).efficiency
@@ -69,6 +70,31 @@ def test_tensor_cores_serve_the_precisions_they_know():
     assert demand(half, plain).compute[0].sum() == pytest.approx(2 * 8192**3 / 10e12)
 
 
+def test_a_type_that_a_device_lacks_runs_in_the_next_wider_one():
+    def runs(name, *precisions):
+        device = Device.of_gpu(find_gpu(name))
+        return [device.runs_in(precision) for precision in precisions]
+
+    every = "default", "tf32", "bf16", "fp8"
+    assert runs("H100 SXM5 80GB", *every) == ["tf32", "tf32", "bf16", "fp8"]
+    assert runs("A100 SXM4 80GB", *every) == ["tf32", "tf32", "bf16", "bf16"]
+    assert runs("Tesla V100 PCIe 32GB", *every) == ["fp32", "fp32", "fp32", "fp16"]
+    assert Device.of_gpu(find_gpu("A100 SXM4 80GB")).peak_tflops("default") == 156
+
+
+def test_only_nvidias_library_rounds_where_nobody_asked_for_it():
+    a100, mi300 = (
+        Device.of_gpu(find_gpu(name)) for name in ("A100 SXM4 80GB", "AMD Instinct MI300X")
+    )
+    plain, asked = (
+        workload(conv(8, 64, 56, 64, 3, dtype="tf32"), precision=p) for p in ("default", "tf32")
+    )
+    assert types_on(a100, plain) == types_on(a100, asked) == {"tf32": "tf32"}
+    assert (types_on(mi300, plain), types_on(mi300, asked)) == ({"tf32": "fp32"}, {"tf32": "tf32"})
+    assert demand(plain, a100).compute.sum() == demand(asked, a100).compute.sum()
+    assert demand(plain, mi300).compute.sum() > 2 * demand(asked, mi300).compute.sum()
+
+
 def test_the_slowest_of_device_host_and_input_sets_the_rate():
     base = {"tensor": 0.0, "memory": 0.0, "latency": 0.0}
     parts = {k: np.array(v) for k, v in base.items()}
@@ -84,8 +110,6 @@ def test_the_slowest_of_device_host_and_input_sets_the_rate():
 
 
 def test_a_gpu_of_two_devices_is_taken_as_the_driver_lists_it():
-    from joulecast.hardware.catalog.gpus import find_gpu
-
     board = find_gpu("NVIDIA Tesla K80")
     device = Device.of_gpu(board)
     assert device.memory_bandwidth_gb_s == board.memory_bandwidth_gb_s / 2

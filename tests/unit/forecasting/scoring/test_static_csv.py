@@ -32,7 +32,7 @@ def test_a_row_is_a_run_and_blanks_are_none(table):
     assert (a.run_id, a.energy_j, a.duration_s, a.power_w) == ("a", 100, 10, 10)
     assert (a.facts.batch, a.facts.epochs, a.facts.gflops) == (32, 5, 15.5)
     assert a.facts.validation_size == 0
-    assert (b.run_id, b.facts.batch, b.facts.precision) == ("line 3", None, "fp32")
+    assert (b.run_id, b.facts.batch, b.facts.precision) == ("line 3", None, "default")
 
 
 def test_facts_of_a_known_gpu_are_filled_in_and_the_table_goes_first(table):

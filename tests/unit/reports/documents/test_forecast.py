@@ -6,12 +6,17 @@ from joulecast.forecasting.physical.device import Device, Shares, StepForecast
 from joulecast.forecasting.physical.job import JobForecasts, Plan, Site, forecast_job
 from joulecast.reports.documents.forecast import forecast_document, shares_text
 from joulecast.reports.terminal.render import to_text
-from joulecast.workload.model import Workload
+from joulecast.workload.model import Op, OperatorKind, Phase, Workload
+
+OPS = (
+    Op(OperatorKind.CONV, Phase.FORWARD, 0.7e12, 20e9, "bf16"),
+    Op(OperatorKind.NORM, Phase.FORWARD, 0.3e12, 5e9, "fp32"),
+)
 
 
 def job(name="NVIDIA A100 SXM4 80GB", energy=20.0, memory_gb=80.0):
     work = Workload(
-        *("resnet", 64, (3, 224, 224), "bf16", True, "adamw", 25_600_000, (), ()),
+        *("resnet", 64, (3, 224, 224), "bf16", True, "adamw", 25_600_000, OPS, ()),
         *(1e9, 1e9, 2e9, 16e9),
     )
     step = StepForecast(
@@ -23,7 +28,7 @@ def job(name="NVIDIA A100 SXM4 80GB", energy=20.0, memory_gb=80.0):
         "catalog",
         ("no Hopper GPU was in the fitted data",),
     )
-    device = Device(name, "gpu", {}, {}, 900.0, memory_gb, 300.0, 80)
+    device = Device(name, "gpu", {"fp32": 19.5}, {"bf16": 312.0}, 900.0, memory_gb, 300.0, 80)
     return forecast_job(step, work, device, Plan(100, 30), Site(400.0, "World, 2023"))
 
 

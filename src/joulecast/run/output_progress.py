@@ -8,9 +8,10 @@ from functools import partial
 
 from ..recording.epochs import RunPosition
 from ..recording.live_energy import Instant
+from ..recording.progress.position import Counted, Position
 from ..recording.progress.reader import Reader
 from ..recording.progress.sighting import Sighting
-from ..recording.progress.tracker import Counted, Position, ProgressTracker
+from ..recording.progress.tracker import ProgressTracker
 from ..recording.recorder import Recorder
 from ..recording.summary import SpanEnergy
 
@@ -180,7 +181,7 @@ class OutputProgress:
             self._report(position, self._keep(*epoch))
 
     def _keep(self, index: int, start: Instant, end: Instant) -> SpanEnergy:
-        metrics = self._tracker.metrics_of(index + 1)
+        metrics = self._tracker.metrics.get(index + 1, {})
         return self._recorder.add_epoch(index, start, end, metrics)
 
 

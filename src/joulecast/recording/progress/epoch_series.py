@@ -25,7 +25,8 @@ class EpochSeries(Generic[T]):
     every k-th epoch is printed (10, 20) or the run was resumed (13, 14).
     """
 
-    def __init__(self, clock: Callable[[T], float] | None) -> None:
+    def __init__(self, form: str, clock: Callable[[T], float] | None) -> None:
+        self.form = form
         self._clock = clock
         # Of different numbers.
         self.count = 0
@@ -69,6 +70,12 @@ class EpochSeries(Generic[T]):
         if self.has_steps:
             return self.printed
         return self.printed + int(_roundness(self.printed + 1) > _roundness(self.printed))
+
+    def rank(self, planned: float | None) -> int:
+        """How far it can be trusted: most where its total is printed, and is the planned one."""
+        if self.printed is not None:
+            return 2 + (self.total == planned)
+        return int(self.count > 2)
 
     def take(self, stamped: tuple[Sighting, T], trusted: bool) -> list[tuple[float, T]]:
         """Finished epochs with their stamps, oldest first, as far as they are clear.

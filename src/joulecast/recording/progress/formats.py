@@ -84,33 +84,31 @@ def in_range(s: Sighting) -> bool:
 def _number(text: str | None) -> float | None:
     if not text or text in ("?", "--"):
         return None
-    scale = _SCALE.get(text[-1], 1.0)
     try:
-        return float(text.rstrip("kMGTP")) * scale
+        value = float(text.rstrip("kMGTP")) * _SCALE.get(text[-1], 1.0)
     except ValueError:
         # Text such as "1.2.3" is no number.
         return None
+    return value if 0 <= value < _LARGEST else None
 
 
-def _whole(text: str | None) -> int | None:
-    return int(text) if text else None
-
-
+_LARGEST = 1e15
 _SCALE = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15}
 
 
-def _sighting(form: Format, fields: Fields, series: str, after: str) -> Sighting:
-    """The fields in numbers, as steps within an epoch or loop."""
-    percent = _number(fields.get("percent"))
+def sighting_of(tool: str, fields: Fields, series: str = "", after: str = "") -> Sighting:
+    """The fields in numbers, as steps within an epoch or loop; results are read from `after`."""
+    percent, fraction = _number(fields.get("percent")), _number(fields.get("fraction"))
     step, steps = _number(fields.get("step")), _number(fields.get("steps"))
+    epochs = _number(fields.get("epochs"))
     return Sighting(
-        form.tool,
-        f"{form.tool} {series}",
+        tool,
+        f"{tool} {series}",
         epoch=_number(fields.get("epoch")),
-        epochs=_whole(fields.get("epochs")),
+        epochs=None if epochs is None else int(epochs),
         step=step,
         steps=steps,
-        fraction=None if percent is None else percent / 100,
+        fraction=fraction if percent is None else percent / 100,
         over=percent == 100 or (steps is not None and step == steps),
         metrics=metrics_in(after),
     )
@@ -125,15 +123,15 @@ def _bar(form: Format, fields: Fields, _before: str, after: str) -> Sighting:
     """A bar, whose label may name an epoch, or the epochs, or something else than training."""
     label = (fields["label"] or "").strip()
     unit = (fields.get("unit") or "").strip().removesuffix("/s").removeprefix("s/")
-    s = _sighting(form, fields, f"bar {words.shape_of(label)}", after)
+    s = sighting_of(form.tool, fields, f"bar {words.shape_of(label)}", after)
     if "v_num" in after:
         s = replace(s, tool="lightning", form=f"lightning bar {words.shape_of(label)}")
     if words.is_other(label, unit):
         return replace(s, moment=Moment.PHASE, shape=label)
     named = _named_epoch(label)
     if named is not None:
-        epoch, epochs = _number(named["epoch"]), _whole(named["epochs"])
-        return replace(s, epoch=epoch, epochs=epochs)
+        numbers = sighting_of(form.tool, named.groupdict())
+        return replace(s, epoch=numbers.epoch, epochs=numbers.epochs)
     if unit.startswith("epoch") or re.search(r"(?i)(?<![a-z])epochs?(?![a-z])", label):
         sure = unit.startswith("epoch") or "epochs" in label.lower()
         return _count_of(s, SURE if sure else "")
@@ -158,7 +156,7 @@ def _named_epoch(label: str) -> re.Match[str] | None:
 def _steps(form: Format, fields: Fields, before: str, after: str) -> Sighting:
     """Steps of an epoch or loop. Keras' line is complete when its epoch has ended."""
     label = fields.get("label") or ""
-    s = _sighting(form, fields, words.shape_of(label or before), after)
+    s = sighting_of(form.tool, fields, words.shape_of(label or before), after)
     ends = form.ends and (s.over or s.steps is None)
     return replace(s, moment=Moment.END if ends else Moment.WITHIN, shape=label or form.tool)
 
@@ -202,7 +200,7 @@ _TIMING = re.compile(
 def _epoch_line(form: Format, fields: Fields, before: str, after: str) -> Sighting:
     """`Epoch 3/30` and similar lines, with or without steps and results after it."""
     series = words.shape_of(before) + ("" if fields["epochs"] is None else " of")
-    s = replace(_sighting(form, fields, series, after), shape=words.shape_of(after))
+    s = replace(sighting_of(form.tool, fields, series, after), shape=words.shape_of(after))
     clause = before.rpartition("]")[2]
     if words.is_other(f"{fields['mode'] or ''} {clause}") and not s.metrics:
         return replace(s, moment=Moment.PHASE)
@@ -245,7 +243,7 @@ def _moment(before: str, after: str, has_metrics: bool) -> Moment:
 def _step_line(form: Format, fields: Fields, before: str, after: str) -> Sighting:
     """`step 100/5000`, `Iter(train) [10/200]`, `iter: 19`: of an epoch or of the whole run."""
     clause = before.rpartition("]")[2]
-    s = replace(_sighting(form, fields, words.shape_of(clause), after), shape="steps")
+    s = replace(sighting_of(form.tool, fields, words.shape_of(clause), after), shape="steps")
     if words.is_other(f"{fields['mode'] or ''} {clause}"):
         return replace(s, moment=Moment.PHASE)
     return s if words.reports_progress(before) else NOTHING

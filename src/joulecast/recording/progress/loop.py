@@ -3,126 +3,139 @@
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from . import words
+from .first_places import FULL, FirstPlaces, Place
 from .sighting import Moment, Sighting, within
 
 T = TypeVar("T")
 
-# A loop that was last printed at this fraction may have ended: not every step is printed.
-_FULL = 0.9
 _MAX_KEPT = 64
-# Fraction at the first print from which a run may have been resumed.
-_LATE = 0.05
-# Times as fast as the steps that follow: a first jump that was done before this run.
-_JUMP = 4
-# Bars of these are drawn before their first step.
-_DRAWN_FIRST = {"tqdm", "rich", "lightning"}
 
 
 class Loop(Generic[T]):
-    """How often and how far a counter has run. A place is (rounds done with a fraction, stamp)."""
+    """How often and how far a counter of so many steps has run."""
 
-    def __init__(self, clock: Callable[[T], float] | None, *, headed: bool) -> None:
-        self._clock = clock
+    def __init__(
+        self, steps: float | None, clock: Callable[[T], float] | None, *, headed: bool
+    ) -> None:
+        self.steps = steps
         # Whether an epoch had been announced when it was first printed.
         self.headed = headed
         # Rounds that have ended.
         self.rounds = 0
         # Of the current round.
         self.fraction = 0.0
-        # Of it, at most before this run, which was resumed, and how much less that may be.
-        self.before = self.slack = 0.0
         # Whether results are printed with it.
         self.results = False
         # Whether it goes on when an epoch ends.
         self.crosses = False
-        # Its place when the current epoch began, and the farthest since then.
-        self.turned = self.reached = 0.0
+        # Its farthest place since the current epoch began.
+        self._reached = 0.0
         # Some of its places.
-        self.trail: list[tuple[float, T]] = []
+        self.trail: list[Place[T]] = []
         # Whether its lines are of the previous epoch.
         self._old = False
-        # The first places, until it is clear whether the run was resumed.
-        self._first: list[tuple[float, T]] | None = []
-        # Of them, those that were not held back.
-        self._shown = 0
+        self._first = FirstPlaces(clock)
+        # Whether it is clear where this run started.
+        self._clear = False
 
-    def take(self, s: Sighting, stamp: T) -> list[tuple[float, T]]:
+    def take(self, s: Sighting, stamp: T) -> list[Place[T]]:
         """The places that are clear now."""
         fraction = 1.0 if s.over or s.fraction == 1 else within(s)
         self.results = self.results or bool(s.metrics)
         if self._old and fraction >= self.fraction and s.moment is not Moment.END:
             # The end of the previous epoch was drawn again, or the loop goes on in this one.
-            if fraction == self.fraction or max(fraction, self.fraction) >= _FULL:
+            if fraction == self.fraction or max(fraction, self.fraction) >= FULL:
                 return []
             self._old, self.crosses = False, True
         again = not self._old and fraction < 0.5 * self.fraction and self.fraction >= 0.5
         if again or self._old:
             self.rounds += again
-            self._old, self.fraction, self._first = False, -1.0, None
+            self._old, self.fraction, self._clear = False, -1.0, True
         # An old line was drawn again.
         if fraction < self.fraction or (fraction == self.fraction and self.trail):
             return []
         self.fraction = fraction
-        self.reached = max(self.reached, fraction)
+        self._reached = max(self._reached, fraction)
         self.trail.append((self.rounds + fraction, stamp))
         # Every second one is dropped, except for the first and the last.
         if len(self.trail) > _MAX_KEPT:
             self.trail = [*self.trail[:-2:2], self.trail[-1]]
         return self._cleared(s)
 
-    def _cleared(self, s: Sighting) -> list[tuple[float, T]]:
+    def _cleared(self, s: Sighting) -> list[Place[T]]:
         """The last place, and those that were held back until the run's own steps are known."""
-        if self._first is None:
+        if self._clear:
             return self.trail[-1:]
-        first = self._first
-        first.append(self.trail[-1])
-        late = max(1.01 / s.steps if s.steps else 0.01, _LATE)
-        before = 0.0 if s.over else self._resumed(first, late, s.tool in _DRAWN_FIRST)
-        shown, self._shown = self._shown, int(first[0][0] <= late)
-        if before is None:
-            return first[shown : self._shown]
-        self._first, self.before = None, before
-        # Some of its own steps are part of the jump.
-        self.slack = first[2][0] - first[1][0] if before > 0 and len(first) == 3 else 0.0
-        self.trail = [place for place in self.trail if place[0] >= before]
-        return [place for place in first[shown:] if place[0] >= before]
+        self._clear, places = self._first.add(self.trail[-1], s)
+        if self._clear:
+            self.trail = [place for place in self.trail if place[0] >= self.before]
+        return places
 
     @property
-    def places(self) -> list[tuple[float, T]]:
+    def before(self) -> float:
+        """The fraction that was done before this run, which was resumed, at most."""
+        return self._first.before
+
+    @property
+    def slack(self) -> float:
+        """How much less that may be."""
+        return self._first.slack
+
+    @property
+    def places(self) -> list[Place[T]]:
         """All places that are clear."""
-        return self.trail if self._first is None else self._first[: self._shown]
+        return self.trail if self._clear else self._first.shown
 
     @property
     def full(self) -> bool:
         """Whether it has run (almost) to its end since the last `turn`."""
-        return self.reached >= _FULL
+        return self._reached >= FULL
 
     def turn(self) -> None:
         """A new epoch starts: the loop counts again once it has started again."""
         self._old = self.fraction > 0 and not self.crosses
-        self.turned, self.reached = self.fraction, 0.0
+        self._reached = 0.0
 
-    def _resumed(
-        self, first: list[tuple[float, T]], late: float, drawn_first: bool
-    ) -> float | None:
-        """The fraction that was done before this run, by the first prints; None: not clear yet."""
-        start = first[0][0]
-        # Nothing but its end was printed.
-        if start >= _FULL:
-            return 0.0
-        if start > late and drawn_first:
-            return start
-        if len(first) == 1:
-            return None
-        step = first[1][0] - start
-        if start > late:
-            return start - step if start > _JUMP * step else 0.0
-        if step <= late:
-            return 0.0
-        if len(first) == 2:
-            return None
-        return first[1][0] if self._speed(*first[:2]) > _JUMP * self._speed(*first[1:]) else 0.0
+    def runs_across(self, s: Sighting, epochs: float | None, *, ended: bool) -> bool | None:
+        """Whether it counts the steps of all epochs; None where it may.
 
-    def _speed(self, a: tuple[float, T], b: tuple[float, T]) -> float:
-        took = 1.0 if self._clock is None else self._clock(b[1]) - self._clock(a[1])
-        return (b[0] - a[0]) / max(took, 1e-3)
+        It goes on when an epoch ends. Before the first has `ended`, it may where it is not drawn
+        anew for the first epoch, has a name such as "steps", and a number of steps that divides.
+        """
+        if self.rounds or self.crosses or ended or s.tool == "keras":
+            return self.crosses and not self.rounds
+        divides = self.divides(epochs)
+        if not self.headed:
+            return True if divides else None
+        # Lines are printed after the first steps, whichever they count.
+        if s.tool == "step line" and divides:
+            return None
+        return divides and words.OVERALL.search(s.shape) is not None
+
+    def may_be_whole(self, s: Sighting, planned: float | None, *, agrees: bool | None) -> bool:
+        """Whether it may be the whole run rather than an epoch, before it starts again.
+
+        With n planned epochs, the steps of the whole run are a multiple of n, and a bar over the
+        whole run (the Trainer's) has neither a label nor results. Otherwise its second round
+        decides. A percentage alone may be that of anything. `agrees`: with other printed epochs.
+        """
+        if s.tool == "percent" and len(self.trail) < 2:
+            return False
+        if planned is None or planned == 1:
+            return True
+        if agrees is not None:
+            return agrees
+        if s.tool == "keras":
+            return False
+        overall = words.OVERALL.search(s.shape) is not None
+        if overall and s.tool != "step line":
+            return True
+        if not self.divides(planned) or not s.step:
+            return False
+        bare = not s.shape and not self.results
+        return self.before > 0 or planned >= (3 if overall or bare else 10)
+
+    def divides(self, epochs: float | None) -> bool:
+        """Whether its steps may be those of several epochs."""
+        return bool(epochs and epochs > 1 and self.steps and self.steps % epochs == 0)

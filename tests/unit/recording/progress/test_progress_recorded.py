@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from joulecast.recording.progress.position import Counted, Position
 from joulecast.recording.progress.reader import Reader
-from joulecast.recording.progress.tracker import Counted, Position, ProgressTracker
+from joulecast.recording.progress.tracker import ProgressTracker
 
 DATA = Path(__file__).parents[3] / "data" / "progress"
 TOLERANCE = (
@@ -167,8 +168,8 @@ def test_the_trainers_bar_is_of_the_whole_run(how):
     planned_run = replay(f"transformers-5.23.0-{how}", 4)
     planned_run.assert_every_epoch()
     assert {p.planned for p in planned_run.positions} == {4}
-    curve = {epoch for epoch, name, _ in planned_run.tracker.metrics if name == "eval_loss"}
-    assert curve == {1, 2, 3, 4}
+    metrics = planned_run.tracker.metrics
+    assert {epoch for epoch in metrics if "eval_loss" in metrics[epoch]} == {1, 2, 3, 4}
 
 
 @pytest.mark.parametrize("how", ["pty", "pipe"])
@@ -231,15 +232,13 @@ def test_folds_add_up_where_their_sum_is_planned():
 
 def test_learning_curves():
     replayed = replay("keras-3.15.1-pty")
-    curve = [
-        (epoch, value) for epoch, name, value in replayed.tracker.metrics if name == "val_loss"
-    ]
-    assert [epoch for epoch, _ in curve] == [1, 2, 3, 4, 5]
-    assert all(0.6 < value < 0.75 for _, value in curve)
+    curve = {epoch: values["val_loss"] for epoch, values in replayed.tracker.metrics.items()}
+    assert list(curve) == [1, 2, 3, 4, 5]
+    assert all(0.6 < value < 0.75 for value in curve.values())
     replayed = replay("hand-logging-pty")
-    assert replayed.tracker.metrics == [
-        (k, "train_loss", pytest.approx(1 / k, abs=1e-4)) for k in range(1, 6)
-    ]
+    assert replayed.tracker.metrics == {
+        k: {"train_loss": pytest.approx(1 / k, abs=1e-4)} for k in range(1, 6)
+    }
 
 
 @pytest.mark.parametrize("path", sorted(DATA.glob("*.gz")), ids=lambda path: path.stem)

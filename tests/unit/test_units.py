@@ -12,7 +12,9 @@ from joulecast.units import (
     Estimate,
     Provenance,
     add_independent,
+    add_up,
     counted,
+    estimate_texts,
     format_duration,
     format_estimate,
     format_number,
@@ -225,33 +227,230 @@ def test_scaled_estimate_has_the_weaker_provenance_part_by_part():
     assert (kept_apart.own_low, kept_apart.own_high) == (3.0, 6.0)
 
 
-def test_a_difference_keeps_own_errors_and_the_shared_part_of_what_is_left():
-    energy = Estimate(100, 80, 130, own_low=88, own_high=109)
-    idle = Estimate(60, 50, 78, own_low=55, own_high=64)
-    left = energy.minus(idle)
+CPU = Estimate(100, 55, 185, own_low=97, own_high=104).by_meter("a cpu")
+"""Shared: 44.9 below and 84.9 above."""
+
+
+def swing(e: Estimate) -> tuple[float, float]:
+    """Of one whose shared error is that of one meter."""
+    (change,) = e.shared.values()
+    return change
+
+
+def sides(e: Estimate) -> tuple[float, float]:
+    return e.value - e.low, e.high - e.value
+
+
+def test_where_nothing_is_known_to_be_shared_all_error_is_its_own():
+    whole = Estimate(100, 90, 120)
+    assert (whole.own_low, whole.own_high, whole.own_sides) == (90, 120, (10, 20))
+    assert whole.shared == {} and not whole.is_apart
+    assert whole == Estimate(100, 90, 120, own_low=90, own_high=120)
+    with pytest.raises(ValueError, match="own 101, 120"):
+        Estimate(100, 90, 120, own_low=101, own_high=120)
+    with pytest.raises(ValueError, match="own 90, 99"):
+        Estimate(100, 90, 120, own_low=90, own_high=99)
+
+
+def test_the_shared_error_is_what_the_own_leaves_of_the_whole():
+    assert CPU.own_sides == (3, 4)
+    assert swing(CPU) == pytest.approx((-math.sqrt(45**2 - 9), math.sqrt(85**2 - 16)))
+    assert list(CPU.shared) == ["a cpu"]
+    one_sided = Estimate(100, 90, 110, own_low=90, own_high=105)
+    assert swing(one_sided) == (0.0, pytest.approx(math.sqrt(75)))
+    # An own error that is larger than the whole leaves nothing.
+    assert Estimate(100, 90, 110, own_low=80, own_high=120).shared == {}
+
+
+def test_errors_of_meters_add_in_quadrature_to_the_own():
+    e = Estimate.of_errors(10, (3, 5), {"a": (-4, 12), "b": (0, 0)}, unit="W")
+    assert (e.low, e.value, e.high, e.own_low, e.own_high, e.unit) == (5, 10, 23, 7, 15, "W")
+    # A value that falls where the scale is at its high end.
+    falling = Estimate.of_errors(10, (0, 0), {"a": (6, -3)})
+    assert (falling.low, falling.high) == (7, 16)
+    rising_twice = Estimate.of_errors(10, (0, 0), {"a": (2, 3)})
+    assert (rising_twice.low, rising_twice.high) == (10, 13)
+    sinking_twice = Estimate.of_errors(10, (0, 0), {"a": (-2, -3)})
+    assert (sinking_twice.low, sinking_twice.high) == (7, 10)
+
+
+def test_of_one_meter_the_scale_cancels_in_a_difference():
+    idle = Estimate(60, 33, 111, own_low=59, own_high=62).by_meter("a cpu")
+    left = CPU.minus(idle)
     assert left.value == 40
-    assert left.own_low == pytest.approx(40 - math.hypot(12, 4))
-    assert left.own_high == pytest.approx(40 + math.hypot(9, 5))
-    shared_below, shared_above = math.sqrt(20**2 - 12**2), math.sqrt(30**2 - 9**2)
-    assert left.low == pytest.approx(40 - math.hypot(12, 4, 0.4 * shared_below))
-    assert left.high == pytest.approx(40 + math.hypot(9, 5, 0.4 * shared_above))
+    assert left.own_sides == pytest.approx((math.hypot(3, 2), math.hypot(4, 1)))
+    expected = [x - y for x, y in zip(swing(CPU), swing(idle), strict=True)]
+    assert swing(left) == pytest.approx(expected)
+    assert sides(left)[0] == pytest.approx(math.hypot(3, 2, expected[0]))
+    assert sides(left)[1] == pytest.approx(math.hypot(4, 1, expected[1]))
+    same = CPU.minus(CPU)
+    assert sides(same) == (5, 5)
+    # Read from JSON, both are taken to be of one meter.
+    stored = serialize.read(serialize.to_builtins(CPU), Estimate)
+    assert sides(stored.minus(stored)) == (5, 5)
+
+
+def test_of_two_meters_nothing_cancels_in_a_difference():
+    other = CPU.by_meter("b cpu")
+    left = CPU.minus(other)
+    assert left.shared == {"a cpu": swing(CPU), "b cpu": tuple(-x for x in swing(CPU))}
+    assert sides(left)[0] == pytest.approx(math.hypot(45, 85))
+    assert sides(left)[1] == pytest.approx(math.hypot(85, 45))
+    assert left.own_sides == (5, 5)
 
 
 def test_a_difference_of_errors_that_are_not_kept_apart_has_both():
     left = Estimate(1000, 995, 1005).minus(Estimate(990, 990, 990))
     assert (left.low, left.value, left.high) == (5, 10, 15)
-    assert (left.own_low, left.own_high) == (None, None)
     below_nothing = Estimate(10, 9, 11).minus(Estimate(14, 13, 16))
     assert below_nothing.low == pytest.approx(-4 - math.hypot(1, 2))
     assert below_nothing.high == pytest.approx(-4 + math.hypot(1, 1))
     assert Estimate(0, 0, 1).minus(Estimate(0, 0, 0)).high == 1
+    kept = Estimate(5, 4, 6, "W", Provenance.ASSUMED, {"measured": 0.4, "assumed": 0.6}, reason="x")
+    left = kept.minus(kept)
+    assert (left.unit, left.provenance, left.mix, left.reason) == (
+        *("W", Provenance.ASSUMED, kept.mix, "x"),
+    )
 
 
-def test_own_errors_of_a_sum_are_those_of_its_parts():
-    apart, whole = Estimate(100, 80, 130, own_low=97, own_high=104), Estimate(10, 6, 13)
-    total = add_independent([apart, whole])
-    assert (total.own_low, total.own_high) == (110 - math.hypot(3, 4), 110 + math.hypot(4, 3))
-    assert add_independent([whole, whole]).own_low is None
+def test_of_one_meter_the_scale_cancels_in_a_ratio():
+    after = CPU.scaled(0.8)
+    ratio = after.ratio(CPU)
+    assert (ratio.value, ratio.unit) == (0.8, "")
+    assert swing(ratio) == pytest.approx((0, 0))
+    assert ratio.own_low == pytest.approx(0.8 - math.hypot(0.8 * 0.03, 0.8 - 80 / 104))
+    assert ratio.own_high == pytest.approx(0.8 + math.hypot(0.8 * 0.04, 80 / 97 - 0.8))
+    assert (ratio.low, ratio.high) == pytest.approx((ratio.own_low, ratio.own_high))
+    modelled = CPU.ratio(Estimate(5, 4, 6, provenance=Provenance.MODELLED))
+    assert modelled.provenance is Provenance.MODELLED
+
+
+def test_of_two_meters_nothing_cancels_in_a_ratio():
+    ratio = CPU.ratio(CPU.by_meter("b cpu").scaled(2.0))
+    low, high = swing(CPU)
+    here, there = ratio.shared["a cpu"], ratio.shared["b cpu"]
+    assert here == pytest.approx((low / 200, high / 200))
+    assert there == pytest.approx((100 / (200 + 2 * low) - 0.5, 100 / (200 + 2 * high) - 0.5))
+    assert there[0] > 0 > there[1]
+
+
+def test_there_is_no_ratio_to_what_may_be_nothing():
+    with pytest.raises(ValueError, match="reaches zero"):
+        CPU.ratio(Estimate(1, 0, 2))
+    assert CPU.ratio(Estimate(1, 0.5, 2)).value == 100
+
+
+def test_sums_keep_the_meters_of_their_parts():
+    gpu = Estimate(50, 45, 56, own_low=49, own_high=52).by_meter("a gpu")
+    total = add_independent([CPU, gpu])
+    assert total.own_sides == pytest.approx((math.hypot(3, 1), math.hypot(4, 2)))
+    assert total.shared == {"a cpu": swing(CPU), "a gpu": swing(gpu)}
+    assert sides(total) == pytest.approx((math.hypot(45, 5), math.hypot(85, 6)))
+    again = add_independent([total, CPU])
+    assert again.shared["a cpu"] == pytest.approx(tuple(2 * x for x in swing(CPU)))
+    assert again.shared["a gpu"] == swing(gpu)
+    # Without names they are of different meters here.
+    nameless = [Estimate(100, 80, 130, own_low=97, own_high=104)] * 2
+    assert sides(add_independent(nameless)) == pytest.approx((20 * 2**0.5, 30 * 2**0.5))
+
+
+def test_runs_by_one_meter_add_up_and_those_by_two_in_quadrature():
+    both = add_up([CPU, CPU])
+    assert (both.value, both.own_sides) == (200, (6, 8))
+    assert swing(both) == pytest.approx(tuple(2 * x for x in swing(CPU)))
+    assert sides(both) == pytest.approx((90, 170))
+    apart = add_up([CPU, CPU.by_meter("b cpu")])
+    assert apart.own_sides == (6, 8)
+    assert sides(apart)[0] == pytest.approx(math.hypot(6, *2 * [swing(CPU)[0]]))
+    whole = Estimate(100, 90, 120)
+    assert sides(add_up([whole, whole])) == (20, 40)
+    with pytest.raises(ValueError, match="different units"):
+        add_up([CPU, Estimate(1, 1, 1, "W")])
+    mixed = add_up([CPU, Estimate(300, 300, 300, provenance=Provenance.ASSUMED)])
+    assert (mixed.provenance, mixed.mix) == (
+        *(Provenance.ASSUMED, {"measured": 0.25, "assumed": 0.75}),
+    )
+
+
+def test_a_forecast_has_the_relative_errors_of_what_it_was_made_from():
+    whole = Estimate(400, 380, 430, provenance=Provenance.MODELLED).metered_by(CPU)
+    assert whole.own_sides == pytest.approx((math.hypot(20, 12), math.hypot(30, 16)))
+    assert swing(whole) == pytest.approx(tuple(4 * x for x in swing(CPU)))
+    assert list(whole.shared) == ["a cpu"]
+    assert whole.provenance is Provenance.MODELLED
+
+
+def test_no_bound_of_a_whole_is_below_that_of_its_part():
+    whole = Estimate(110, 50, 300, own_low=80, own_high=120).at_least(CPU)
+    assert (whole.low, whole.own_low, whole.high) == (55, 97, 300)
+    assert Estimate(110, 60, 300, own_low=99, own_high=120).at_least(CPU).own_low == 99
+    nearly = Estimate(90, 85, 95).at_least(Estimate(95, 93, 96))
+    assert (nearly.low, nearly.own_low) == (90, 90)
+
+
+def test_a_scaled_estimate_and_one_with_other_fields_keep_their_meters():
+    half = CPU.scaled(0.5, "W")
+    assert half.shared == {"a cpu": pytest.approx(tuple(x / 2 for x in swing(CPU)))}
+    assert (half.own_low, half.own_high, half.low, half.high) == pytest.approx(
+        (48.5, 52, 27.5, 92.5)
+    )
+    changed = CPU.changed(reason="x")
+    assert (changed.reason, changed.shared, changed.low) == ("x", CPU.shared, 55)
+    assert Estimate(1, 1, 1, reason="y").scaled(2).reason == "y"
+
+
+def test_as_metered_has_the_own_error_alone():
+    alone = CPU.as_metered
+    assert (alone.low, alone.high, alone.own_low, alone.own_high) == (97, 104, 97, 104)
+    assert alone.shared == {} and not alone.is_apart
+    odd = Estimate(1, 0, 2, "W", Provenance.ASSUMED, {"a": 1.0}, 1, 1, "x").as_metered
+    assert (odd.unit, odd.provenance, odd.mix, odd.reason) == (
+        "W",
+        Provenance.ASSUMED,
+        {"a": 1.0},
+        "x",
+    )
+
+
+@pytest.mark.parametrize(
+    ("estimate", "text", "short"),
+    [
+        (
+            Estimate(397, 217, 736, own_low=389, own_high=406),
+            "397 J (389 to 406 as metered; 217 to 736 in all)",
+            "397 J (389 to 406 as metered)",
+        ),
+        # A measured GPU.
+        (Estimate(1000, 950, 1050, own_low=980, own_high=1020), "1.00 kJ (0.95 to 1.05)", None),
+        (
+            Estimate(100, 87.9, 101, own_low=98, own_high=101),
+            "100 J (98.0 to 101 as metered; 87.9 to 101 in all)",
+            "100 J (98.0 to 101 as metered)",
+        ),
+        (Estimate(100, 88.1, 101, own_low=98, own_high=101), "100 J (88.1 to 101)", None),
+        (
+            Estimate(100, 98, 112.1, own_low=98, own_high=102),
+            "100 J (98.0 to 102 as metered; 98.0 to 112 in all)",
+            "100 J (98.0 to 102 as metered)",
+        ),
+        (
+            Estimate(1e-3, 0, 100, own_low=1e-3, own_high=1e-3),
+            "1.00 mJ (1.00 to 1.00 as metered; 0.00 J to 100 J in all)",
+            "1.00 mJ (1.00 to 1.00 as metered)",
+        ),
+        (Estimate(0.8, 0.7, 0.9, ""), "0.80 (0.70 to 0.90)", None),
+        (Estimate(90, 80, 100, "s"), "90.0 s (80.0 s to 1 min 40 s)", None),
+    ],
+)
+def test_both_intervals_are_shown_where_much_is_shared(estimate, text, short):
+    assert format_estimate(estimate) == text
+    assert format_estimate(estimate, short=True) == (short or text)
+
+
+def test_the_bounds_of_a_text_have_its_unit():
+    assert estimate_texts(Estimate(1200, 1000, 1400)) == ("1.20 kJ", "1.00 to 1.40", "kJ")
+    assert estimate_texts(Estimate(1e-3, 0, 100)) == ("1.00 mJ", "0.00 J to 100 J", "")
+    assert estimate_texts(Estimate(90, 80, 100, "s"))[2] == ""
 
 
 def test_printable_text_acts_on_no_terminal():
@@ -341,12 +540,6 @@ def test_scaling_merges_shares_that_become_one_kind():
         "assumed": 0.25,
     }
     assert energy.scaled(2).unit == "J"
-
-
-def test_a_difference_to_nothing_has_no_shared_error():
-    # The value is 0: all error of the difference is that of the other.
-    left = Estimate(0, -4, 4, own_low=0, own_high=0).minus(Estimate(2, 1, 4))
-    assert (left.low, left.value, left.high) == (-4, -2, -1)
 
 
 @pytest.mark.parametrize(

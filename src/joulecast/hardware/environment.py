@@ -176,3 +176,19 @@ def _detect_mac(notes: list[str]) -> Environment:
         container="none",
         software=_attempt("software", notes, detect_software, Software()),
     )
+
+
+def machine_of(environment: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What distinguishes a machine from others: its processor, its number of threads, its GPUs.
+
+    All GPUs: one that is hidden from a process is in the machine still. None where it names neither
+    processor nor GPU.
+    """
+    cpu = environment.get("cpu")
+    cpu = cpu if isinstance(cpu, Mapping) else {}
+    gpus = sorted(
+        str(gpu.get("name")) for gpu in environment.get("gpus") or () if isinstance(gpu, Mapping)
+    )
+    if cpu.get("name") is None and not gpus:
+        return None
+    return {"cpu": cpu.get("name"), "threads": cpu.get("threads"), "gpus": gpus}

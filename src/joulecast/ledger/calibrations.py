@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import LedgerError
+from ..hardware.environment import machine_of
 from .database import Row
 from .store import Ledger
 from .stored_json import dumps
@@ -87,22 +88,6 @@ def forget(ledger: Ledger, environment: Mapping[str, Any], device: str | None = 
     where = " AND ".join(f"{name} = :{name}" for name in values)
     with ledger._database.writing() as connection:
         return connection.execute(f"DELETE FROM joulecast_calibrations WHERE {where}", values)
-
-
-def machine_of(environment: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What distinguishes a machine from others: its processor, its number of threads, its GPUs.
-
-    All GPUs: one that is hidden from a process is in the machine still. None where it names neither
-    processor nor GPU.
-    """
-    cpu = environment.get("cpu")
-    cpu = cpu if isinstance(cpu, Mapping) else {}
-    gpus = sorted(
-        str(gpu.get("name")) for gpu in environment.get("gpus") or () if isinstance(gpu, Mapping)
-    )
-    if cpu.get("name") is None and not gpus:
-        return None
-    return {"cpu": cpu.get("name"), "threads": cpu.get("threads"), "gpus": gpus}
 
 
 def machine_text(identity: Mapping[str, Any]) -> str:

@@ -113,6 +113,8 @@ def end(
         "energy_j": energy.value if energy else None,
         "energy_low_j": energy.low if energy else None,
         "energy_high_j": energy.high if energy else None,
+        "energy_own_low_j": energy.own_low if energy else None,
+        "energy_own_high_j": energy.own_high if energy else None,
         "provenance": str(energy.provenance) if energy else None,
         "duration_s": duration_s,
         "figures": None if figures is None else dumps(dict(figures)),
@@ -157,7 +159,8 @@ def again(ledger: Ledger, study: str, *statuses: str) -> int:
 _EMPTY: dict[str, Any] = {"status": TrialStatus.PENDING} | dict.fromkeys(
     (
         *("runner", "host", "heartbeat", "run_id", "error", "log", "started_at", "ended_at"),
-        *("energy_j", "energy_low_j", "energy_high_j", "provenance", "duration_s", "figures"),
+        *("energy_j", "energy_low_j", "energy_high_j", "energy_own_low_j", "energy_own_high_j"),
+        *("provenance", "duration_s", "figures"),
     )
 )
 

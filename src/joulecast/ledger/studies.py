@@ -19,7 +19,8 @@ _PLAN_LOCK = 0x7374756479
 # Those of a trial, without long texts, which lists do not need.
 _COLUMNS = (
     "study, trial_id, position, factors, repetition, seed, status, run_id, error, host, "
-    "started_at, ended_at, energy_j, energy_low_j, energy_high_j, provenance, duration_s"
+    "started_at, ended_at, energy_j, energy_low_j, energy_high_j, energy_own_low_j, "
+    "energy_own_high_j, provenance, duration_s"
 )
 _OF_STUDY = "FROM joulecast_trials WHERE study = :study"
 
@@ -167,7 +168,8 @@ def _energy(row: Row) -> dict[str, Any] | None:
         value if bound is None else bound for bound in (row["energy_low_j"], row["energy_high_j"])
     )
     kind = row["provenance"] or Provenance.ASSUMED
-    return {"value": value, "low": low, "high": high, "provenance": kind}
+    own = {f"own_{side}": row[f"energy_own_{side}_j"] for side in ("low", "high")}
+    return {"value": value, "low": low, "high": high, "provenance": kind, **own}
 
 
 def short(text_: str | None, longest: int) -> str | None:

@@ -113,6 +113,7 @@ class ShareMeter(Meter):
                 high=hypot(whole.high, SPLIT_UNCERTAINTY),
                 origin=f"{whole.origin}; split by CPU time: up to 30 % assumed, "
                 "less where more of the load is the run's own",
+                own=max(whole.low, whole.high) if whole.own is None else whole.own,
             ),
         )
         self._before: tuple[Reading, CpuSample] | None = None

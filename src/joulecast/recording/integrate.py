@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from ..hardware.environment import machine_of
 from ..meters.base import ReadingKind, Source
 from ..units import Estimate, Provenance, add_independent
 from .model import Array, Gap, Recording, Samples
@@ -35,6 +36,7 @@ class EnergyCurve:
 
     `power_w` is set for domains that are integrated from watts; rows are value, low, high.
     `read_s` counts the seconds that were measured, `own_s` the part of them that was the run's.
+    `machine` names that of the meter, as far as it is known.
     """
 
     t_s: Array
@@ -43,6 +45,7 @@ class EnergyCurve:
     own_s: Array
     power_w: Array | None  # shape (3, n)
     open: Array  # shape (n - 1,): 1.0, 0.0 where a gap touches the segment
+    machine: str = ""
 
     def at(self, t_s: float | Array) -> Array:
         """Joules up to each time, rows value, low, high; constant beyond the ends."""
@@ -113,15 +116,20 @@ def _touched(t_s: Array, gaps: list[Gap]) -> npt.NDArray[np.bool_]:
 def energy_curves(recording: Recording) -> dict[str, tuple[Source, EnergyCurve]]:
     """The energy curve of each domain that has two readings or more."""
     gaps = recording.gaps_of
+    # The meters of a machine that is not known share no error with those of another run.
+    machine = str(machine_of(recording.header.environment) or recording.header.run_id)
     return {
-        source.domain: (source, curve(samples, source.kind, gaps[source.domain]))
+        source.domain: (
+            source,
+            replace(curve(samples, source.kind, gaps[source.domain]), machine=machine),
+        )
         for source in recording.header.sources
         if len(samples := recording.samples.get(source.domain, Samples.empty())) > 1
     }
 
 
 def with_edges(
-    joules: tuple[float, float, float], duration_s: float, source: Source
+    joules: tuple[float, float, float], duration_s: float, source: Source, machine: str = ""
 ) -> Estimate | None:
     """The energy of a window as an estimate; None for an empty window.
 
@@ -130,14 +138,18 @@ def with_edges(
     """
     if duration_s <= 0:
         return None
-    return estimate(source, widened(np.array(joules), duration_s, source).tolist())
+    return estimate(source, widened(np.array(joules), duration_s, source).tolist(), machine)
 
 
-def estimate(source: Source, row: Sequence[float]) -> Estimate:
-    """Energy of a source, from a column of `widened`."""
+def estimate(source: Source, row: Sequence[float], machine: str = "") -> Estimate:
+    """Energy of a source on a machine, from a column of `widened`.
+
+    Meters that read in another way share no error, even of one domain.
+    """
     value, low, high, *own = row
     own_low, own_high = own or (None, None)
-    return Estimate(value, low, high, "J", source.provenance, {}, own_low, own_high)
+    energy = Estimate(value, low, high, "J", source.provenance, {}, own_low, own_high)
+    return energy.by_meter(f"{machine} {source.domain} {source.source}")
 
 
 def widened(
@@ -169,7 +181,7 @@ def total_of(parts: Iterable[Estimate], lacking: Sequence[str]) -> Estimate | No
     if total is None or not lacking:
         return total
     reason = f"without {', '.join(lacking)}"
-    return replace(total, provenance=Provenance.ASSUMED, reason=reason)
+    return total.changed(provenance=Provenance.ASSUMED, reason=reason)
 
 
 def is_resolved(duration_s: float, source: Source) -> bool:

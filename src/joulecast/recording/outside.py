@@ -59,5 +59,5 @@ def _part(
     energies = []
     for source, c in curves.values():
         value, low, high = (c.at(ends) - c.at(starts)).sum(axis=1)
-        energies.append(with_edges((value, low, high), duration, source))
+        energies.append(with_edges((value, low, high), duration, source, c.machine))
     return OutsidePart(duration, total_of((e for e in energies if e is not None), lacking))

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from ..meters.base import Source
 from ..result import Result
 from ..serialize import document
-from ..units import Estimate, add_independent, format_duration
+from ..units import Estimate, Provenance, add_independent, format_duration
 from .gauge_summary import GaugeSummary, Track, mean_of, summarize_gauges, tracks
 from .integrate import (
     UPDATES_TO_RESOLVE,
@@ -236,7 +236,7 @@ def _domain(
     lost = max((_length(gap, duration) for gap in gaps if gap.end_s is None), default=0.0)
     closed = float(c.t_s[-1] - c.t_s[0] - c.read_s[-1])
     measured = max(0.0, duration - closed - lost)
-    energy = with_edges(c.between(0.0, duration), duration, source)
+    energy = with_edges(c.between(0.0, duration), duration, source, c.machine)
     # Duration > 0.
     assert energy is not None
     mean = energy.value / measured if measured else 0.0
@@ -246,7 +246,9 @@ def _domain(
     if idle_w is not None:
         u, idle_j = source.uncertainty, idle_w * own
         rows = np.array([idle_j, idle_j * max(0.0, 1 - u.low), idle_j * (1 + u.high)])
-        above = energy.minus(estimate(source, widened(rows, duration, source).tolist()))
+        # A model's error is not the same for an idle machine and one under load.
+        meter = f"{c.machine} idle" if source.provenance is Provenance.MODELLED else c.machine
+        above = energy.minus(estimate(source, widened(rows, duration, source).tolist(), meter))
         hidden_w = max(0.0, above.value / measured) if measured else 0.0
         above = _raised(above, hidden_w * in_gaps)
     return DomainEnergy(source, _raised(energy, mean * in_gaps), above, mean, measured, own)
@@ -258,8 +260,8 @@ def _length(gap: Gap, duration: float) -> float:
 
 def _raised(energy: Estimate, hidden_j: float) -> Estimate:
     """Gaps are not filled; the upper bounds include the energy they may hide."""
-    own_high = None if energy.own_high is None else energy.own_high + hidden_j
-    return replace(energy, high=energy.high + hidden_j, own_high=own_high)
+    own_high = energy.value + energy.own_sides[1] + hidden_j
+    return energy.changed(high=energy.high + hidden_j, own_high=own_high)
 
 
 def _above_idle(
@@ -309,7 +311,7 @@ def _spans(
         mean_w = c.between(0.0, duration)[0] / duration
         rows = widened(joules, lengths[covered], source, mean_w).T.tolist()
         for i, row in zip(covered.tolist(), rows, strict=True):
-            parts[i][name] = estimate(source, row)
+            parts[i][name] = estimate(source, row, c.machine)
     return [
         SpanEnergy(
             span,

@@ -13,8 +13,9 @@ class BudgetWatch:
     """Updated as a run goes on; reports each change of its budget's state once.
 
     A warning comes when the lower bound of the forecast is above the limit, and again only after
-    the upper bound was below it. After the budget is exceeded nothing more is reported. Unknown
-    energy never exceeds a budget.
+    the upper bound was below it. A budget limits energy as it is metered, so that the error which
+    all readings of a meter share is not in these bounds. After the budget is exceeded nothing more
+    is reported. Unknown energy never exceeds a budget.
     """
 
     def __init__(self, budget: Budget, *, metered: bool = True) -> None:
@@ -57,10 +58,11 @@ class BudgetWatch:
         if forecast is None:
             return None
         whole = f"the whole run is forecast at {self._figure(forecast)}"
-        if not self._over and forecast.low > limit_j:
+        below, above = forecast.own_sides
+        if not self._over and forecast.value - below > limit_j:
             self._over = True
             return Action.WARN, f"{whole}, over the budget of {budget}"
-        if self._over and forecast.high <= _SURELY_WITHIN * limit_j:
+        if self._over and forecast.value + above <= _SURELY_WITHIN * limit_j:
             self._over = False
             return Action.WITHIN, f"{whole}, now within the budget of {budget}"
         return None

@@ -105,7 +105,7 @@ class ProgressMonitor:
         part = math.floor(_PARTS * done + 1e-9)
         if self._part < part < _PARTS:
             state = self.state()
-            energy = format_estimate(state.energy) if state.energy else "not measured"
+            energy = format_estimate(state.energy, short=True) if state.energy else "not measured"
             self._notify(f"{100 * done:.0f} % done: {energy}{self._forecast_text(state)}")
         self._part = part
 
@@ -219,7 +219,7 @@ class ProgressMonitor:
         # Counted from 1, as people do.
         number = self._epochs if epoch.span.index is None else epoch.span.index + 1
         of = f" of {planned + number - self._epochs:g}" if planned else ""
-        energy = format_estimate(epoch.energy) if epoch.energy else "not measured"
+        energy = format_estimate(epoch.energy, short=True) if epoch.energy else "not measured"
         text = f"epoch {number}{of}: {energy} in {format_duration(epoch.duration_s)}"
         last = planned is not None and max(self._epochs, state.done or 0.0) >= planned
         return text if last else text + self._forecast_text(state)
@@ -227,6 +227,6 @@ class ProgressMonitor:
     def _forecast_text(self, state: RunState) -> str:
         text = ""
         if state.total_energy is not None and state.planned:
-            text += f"; forecast {format_estimate(state.total_energy)}"
+            text += f"; forecast {format_estimate(state.total_energy, short=True)}"
             text += f", {format_duration(state.remaining_s or 0.0)} remaining"
         return text if state.early_stop is None else f"{text}; {state.early_stop}"

@@ -4,7 +4,7 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..forecasting.base import Forecast, OnlineForecaster, Prediction, Work
 from ..forecasting.early_stopping.rule import (
@@ -43,7 +43,7 @@ class EarlyStopForecast:
 
     def __str__(self) -> str:
         low, high = int(self.epoch.low), int(self.epoch.high)
-        energy = f", {format_estimate(self.energy)}" if self.energy else ""
+        energy = f", {format_estimate(self.energy, short=True)}" if self.energy else ""
         return f"may stop at epoch {self.epoch.value:.0f} ({low} to {high}){energy}"
 
 
@@ -251,26 +251,20 @@ def _estimates(
     forecast: Forecast, t_s: float, energy: Estimate | None
 ) -> tuple[Estimate | None, Estimate]:
     """Energy and duration of the whole run; no energy where none is measured."""
-    duration = _estimate(forecast.duration, t_s, 0.0, 0.0, "s")
+    duration = _estimate(forecast.duration, t_s, "s")
     if energy is None or energy.value <= 0:
         return None, duration
-    below = (energy.value - energy.low) / energy.value
-    above = (energy.high - energy.value) / energy.value
-    whole = _estimate(forecast.energy, energy.low, below, above, "J")
+    # The forecast's interval and the meters' own error are the whole's own; their scale is shared.
+    whole = _estimate(forecast.energy, energy.low, "J").metered_by(energy).at_least(energy)
     # The energy so far has its own provenance; the rest is modelled.
-    rest = replace(whole, value=max(0.0, whole.value - energy.value), low=0.0)
+    rest = whole.scaled(max(0.0, 1 - energy.value / whole.value))
     provenance, mix = provenance_of_sum([energy, rest])
-    return replace(whole, provenance=provenance, mix=mix), duration
+    return whole.changed(provenance=provenance, mix=mix), duration
 
 
-def _estimate(p: Prediction, floor: float, below: float, above: float, unit: str) -> Estimate:
-    """The forecast's own interval combined with the meters' relative error (independent).
-
-    No forecast of the whole lies below `floor`, the lower bound so far.
-    """
+def _estimate(p: Prediction, floor: float, unit: str) -> Estimate:
+    """The forecast with its own interval; none of the whole lies below `floor`, that so far."""
     value = max(p.value, floor)
-    own_below = 0.0 if p.low is None else max(0.0, value - p.low)
-    own_above = 0.0 if p.high is None else max(0.0, p.high - value)
-    low = value - math.hypot(value * below, own_below)
-    high = value + math.hypot(value * above, own_above)
-    return Estimate(value, min(value, max(floor, low)), high, unit, Provenance.MODELLED)
+    low = value if p.low is None else min(value, max(floor, p.low))
+    high = value if p.high is None else max(value, p.high)
+    return Estimate(value, low, high, unit, Provenance.MODELLED)

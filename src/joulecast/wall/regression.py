@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import BadInputError
-from ..ledger import calibrations
+from ..hardware.environment import machine_of
 from ..recording.model import Array
 from ..units import format_duration
 from .join import Joined, Metered, Readings, bin_width, join, metered_of, where_counted
@@ -222,13 +222,13 @@ def _metered_runs(
 ) -> list[Metered]:
     """What was metered in the runs of this machine at the time of the readings."""
     first, last = float(readings.t_s[0]), float(readings.t_s[-1])
-    machine = calibrations.machine_of(environment)
+    machine = machine_of(environment)
     runs = []
     for row in ledger.runs(until=last + MAX_LAG_S):
         if machine is None or row.started_at + row.duration_s < first - MAX_LAG_S:
             continue
         recording = ledger.load(row.run_id)
-        if calibrations.machine_of(recording.header.environment) == machine:
+        if machine_of(recording.header.environment) == machine:
             run = metered_of(recording)
             runs += [] if run is None else [run]
     return runs

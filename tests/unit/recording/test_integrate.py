@@ -147,7 +147,7 @@ def test_an_interval_widened_by_its_edges():
     assert energy.own_high == pytest.approx(100 + math.hypot(5, 3.4))
     whole = with_edges((100.0, 90.0, 120.0), 2.0, source(ReadingKind.COUNTER, 0.1))
     assert (whole.low, whole.high) == (energy.low, energy.high)
-    assert (whole.own_low, whole.own_high) == (None, None)
+    assert (whole.own_low, whole.own_high) == (whole.low, whole.high)
 
 
 def test_the_power_around_a_window_that_used_nothing_widens_it():

@@ -14,7 +14,7 @@ from typing import Literal
 
 from ...errors import UnknownHardwareError, UsageError
 from ...hardware.catalog.grids import WORLD, find_grid
-from ...units import Estimate, Provenance, add_independent, provenance_of_sum, weakest
+from ...units import Estimate, Provenance, add_independent, add_up, weakest
 from .cost import KWH_J, Tariff
 from .embodied import Embodied
 from .intensity import IntensitySeries, MeanIntensity
@@ -209,21 +209,15 @@ def _operational(energy: Estimate, site: Site) -> Estimate:
 def add(parts: Sequence[CarbonFigures]) -> CarbonFigures:
     """The sum of several, figure by figure; None where that of a part is unknown."""
     return CarbonFigures(
-        **{name: _sum([getattr(p, name) for p in parts], _add_correlated) for name in FIGURES}
+        **{name: _sum([getattr(p, name) for p in parts], add_up) for name in FIGURES}
     )
 
 
 def _sum(
-    parts: Sequence[Estimate | None], add_up: Callable[[Sequence[Estimate]], Estimate | None]
+    parts: Sequence[Estimate | None], add: Callable[[Sequence[Estimate]], Estimate | None]
 ) -> Estimate | None:
     """None where a part is unknown, or where parts have different units."""
     present = [part for part in parts if part is not None]
     if len(present) < len(parts) or len({part.unit for part in present}) != 1:
         return None
-    return add_up(present)
-
-
-def _add_correlated(parts: Sequence[Estimate]) -> Estimate:
-    """Bounds add up, because the errors of the parts have one cause (meter, grid)."""
-    value, low, high = (math.fsum(getattr(p, x) for p in parts) for x in ("value", "low", "high"))
-    return Estimate(value, low, high, parts[0].unit, *provenance_of_sum(parts))
+    return add(present)

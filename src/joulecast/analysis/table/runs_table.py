@@ -20,6 +20,8 @@ FIXED = (
     "energy_j",
     "energy_low_j",
     "energy_high_j",
+    "energy_own_low_j",
+    "energy_own_high_j",
     "duration_s",
     "power_w",
     "epochs",
@@ -123,8 +125,9 @@ def _figures(summary: Summary) -> dict[str, Cell]:
         "epoch_duration_s": _mean(e.duration_s for e in ended),
     }
     if summary.total is not None:
-        low, high = summary.total.low, summary.total.high
-        figures |= {"energy_j": summary.total.value, "energy_low_j": low, "energy_high_j": high}
+        total = summary.total
+        figures |= {"energy_j": total.value, "energy_low_j": total.low, "energy_high_j": total.high}
+        figures |= {"energy_own_low_j": total.own_low, "energy_own_high_j": total.own_high}
     return figures | _by_kind(summary) | _gauges(summary)
 
 

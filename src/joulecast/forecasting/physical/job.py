@@ -203,7 +203,8 @@ def widest(chosen: JobForecast, others: list[JobForecast]) -> JobForecast:
 
     def union(name: str) -> Estimate:
         every: list[Estimate] = [getattr(job, name) for job in (chosen, *others)]
-        return replace(every[0], low=min(e.low for e in every), high=max(e.high for e in every))
+        low, high = min(e.low for e in every), max(e.high for e in every)
+        return replace(every[0], low=low, high=high, own_low=None, own_high=None)
 
     names = ("step_energy", "step_duration", "energy", "duration", "power", "carbon")
     wider: dict[str, Any] = {name: union(name) for name in names}

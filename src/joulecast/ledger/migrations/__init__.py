@@ -8,13 +8,20 @@ changes needs a new file, and a new `revision.REVISION`.
 
 from ..database import Connection
 from ..revision import REVISION, VERSION_TABLE
-from .versions import v0001_recordings, v0002_calibrations, v0003_studies, v0004_spelling
+from .versions import (
+    v0001_recordings,
+    v0002_calibrations,
+    v0003_studies,
+    v0004_spelling,
+    v0005_own_error,
+)
 
 VERSIONS = {
     "0001": v0001_recordings,
     "0002": v0002_calibrations,
     "0003": v0003_studies,
     "0004": v0004_spelling,
+    "0005": v0005_own_error,
 }
 
 # The name and shape of the table in which version 0.1.0 kept the revision, through Alembic.

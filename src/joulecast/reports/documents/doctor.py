@@ -2,7 +2,7 @@
 
 from ...run.checkup import Checkup, DomainNow
 from ...units import format_duration
-from ..words.common import INTERVAL, lead, percent, range_text, uncertainty_text
+from ..words.common import INTERVAL, bounds_text, lead, percent, uncertainty_text
 from ..words.environment import environment_rows
 from ..words.gauges import gauge_text, label
 from .model import (
@@ -73,7 +73,7 @@ def _power(checkup: Checkup) -> ReportTable:
     total = checkup.power
     several = total is not None and len(rows) > 1
     if total is not None and several:
-        rows.append(["total", lead(total), range_text(total), provenance(total.provenance), ""])
+        rows.append(["total", lead(total), bounds_text(total), provenance(total.provenance), ""])
     columns = [
         Column("domain"),
         *figures("power"),
@@ -87,7 +87,7 @@ def _power(checkup: Checkup) -> ReportTable:
 def _figures(d: DomainNow) -> tuple[str, str]:
     if d.power is None:
         return "unknown", d.reason or ""
-    return lead(d.power), range_text(d.power)
+    return lead(d.power), bounds_text(d.power)
 
 
 def _sources(checkup: Checkup) -> Pairs:

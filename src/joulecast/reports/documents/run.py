@@ -8,6 +8,8 @@ from ...run.show import RunReport
 from ...units import Estimate, counted, format_duration, format_quantity, one_line
 from ..words.common import (
     INTERVAL,
+    are_apart,
+    bounds_text,
     command_text,
     domains_text,
     epoch_estimate,
@@ -20,6 +22,7 @@ from ..words.common import (
     percent,
     range_text,
     share,
+    shared_text,
     status_text,
     uncertainty_text,
     watt_hours,
@@ -151,11 +154,13 @@ def _energy(summary: Summary) -> list[Block]:
 
 def _domains(summary: Summary) -> ReportTable:
     rows: list[list[Line]] = []
+    apart = are_apart(d.energy for d in summary.domains)
     for d in summary.domains:
         part = share(d, summary)
         bar = Styled(_bar(part, 10), d.energy.provenance.value)
         power = format_quantity(d.mean_power_w, "W") if d.measured_s > 0 else "unknown"
-        figures_of: list[Line] = [lead(d.energy), range_text(d.energy), power]
+        figures_of: list[Line] = [lead(d.energy), bounds_text(d.energy), power]
+        figures_of[2:2] = [bounds_text(d.energy.as_metered)] if apart else []
         kind = provenance(d.energy.provenance)
         rows.append(
             [d.source.domain, *figures_of, (bar, f" {percent(part):>6}"), kind, d.source.device]
@@ -164,6 +169,7 @@ def _domains(summary: Summary) -> ReportTable:
         Column("domain"),
         *figures("energy"),
         Column(INTERVAL),
+        *([Column("as metered", min_width=_WIDE)] if apart else []),
         *figures("mean"),
         Column("share"),
         Column(),
@@ -195,6 +201,7 @@ def _epochs(summary: Summary) -> ReportTable:
     names = list(dict.fromkeys(name for e in summary.epochs for name in e.metrics))
     shown, hidden = names[:MAX_METRICS], names[MAX_METRICS:]
     largest = max((e.energy.value for e in summary.epochs if e.energy), default=0.0)
+    apart = are_apart(e.energy for e in summary.epochs)
     rows: list[list[Line]] = []
     for item in ends(summary.epochs, MAX_ROWS):
         if isinstance(item, Elided):
@@ -205,19 +212,22 @@ def _epochs(summary: Summary) -> ReportTable:
             label = (f"{label}", Styled(" (open)", "warning"))
         values = [metric_text(item.metrics[n]) if n in item.metrics else "" for n in shown]
         duration = format_duration(item.duration_s)
-        rows.append([label, duration, *_energy_cells(item.energy, largest), *values])
+        rows.append([label, duration, *_energy_cells(item.energy, largest, apart), *values])
     # On a terminal of 80 columns there is room for two metrics.
     metrics = [
         Column(name, "right", "cut", min_width=0 if i < 2 else _WIDE)
         for i, name in enumerate(shown)
     ]
-    caption = f"not shown: {', '.join(hidden)}" if hidden else ""
-    return ReportTable([*figures("epoch", "duration"), *_ENERGY, *metrics], rows, caption)
+    captions = [shared_text(summary.total)] if apart else []
+    captions += [f"not shown: {', '.join(hidden)}"] if hidden else []
+    columns = [*figures("epoch", "duration"), *_ENERGY, *metrics]
+    return ReportTable(columns, rows, "\n".join(captions))
 
 
 def _spans(summary: Summary) -> ReportTable:
     groups = group_spans(summary)
     largest = max((g.energy.value for g in groups if g.energy), default=0.0)
+    apart = are_apart(g.energy for g in groups)
     rows: list[list[Line]] = []
     for item in ends(groups, MAX_ROWS):
         if isinstance(item, Elided):
@@ -226,21 +236,22 @@ def _spans(summary: Summary) -> ReportTable:
         outer = Styled("".join(f"{name} / " for name in item.path[:-1]), "dim")
         is_open = Styled(" (open)" if item.unfinished else "", "warning")
         duration = format_duration(item.duration_s)
-        cells = _energy_cells(item.energy, largest)
+        cells = _energy_cells(item.energy, largest, apart)
         rows.append([(outer, item.name, is_open), f"{item.count:,}", duration, *cells])
-    return ReportTable([Column("span", fit="cut"), *figures("count", "duration"), *_ENERGY], rows)
+    columns = [Column("span", fit="cut"), *figures("count", "duration"), *_ENERGY]
+    return ReportTable(columns, rows, shared_text(summary.total) if apart else "")
 
 
 def _elided(item: Elided, columns: int) -> list[Line]:
     return ["...", Styled(f"{item.count:,} more", "dim"), *[""] * (columns - 2)]
 
 
-def _energy_cells(energy: Estimate | None, largest: float) -> list[Line]:
-    """The cells energy, interval and bar."""
+def _energy_cells(energy: Estimate | None, largest: float, apart: bool) -> list[Line]:
+    """The cells energy, interval (as metered where that is `apart`) and bar."""
     if energy is None:
         return [Styled("unknown", "warning"), "", ""]
     bar = _bar(energy.value / largest if largest > 0 else 0.0, 12)
-    return [lead(energy), range_text(energy), bar]
+    return [lead(energy), bounds_text(energy.as_metered if apart else energy), bar]
 
 
 def _bar(fraction: float, width: int) -> str:

@@ -18,7 +18,7 @@ def runs_document(listing: RunList) -> Document:
         started = datetime.fromtimestamp(run.started_at)
         energy: list[Line] = ["not measured", ""]
         if run.energy is not None:
-            energy = [format_estimate(run.energy), provenance(run.energy.provenance)]
+            energy = [format_estimate(run.energy, short=True), provenance(run.energy.provenance)]
         rows.append(
             [
                 *(short, run.name, f"{started:%Y-%m-%d}", f"{started:%H:%M}"),

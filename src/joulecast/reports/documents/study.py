@@ -69,7 +69,7 @@ def results_document(results: StudyResults) -> Document:
                 *(one_line(str(trial.factors.get(factor, "")), 30) for factor in factors),
                 str(trial.repetition + 1),
                 STATUS_WORDS[trial.status],
-                format_estimate(trial.energy) if trial.energy else "",
+                format_estimate(trial.energy, short=True) if trial.energy else "",
                 format_duration(trial.duration_s) if trial.duration_s is not None else "",
                 f"{value:.4g}" if isinstance(value, float) else "",
             ]

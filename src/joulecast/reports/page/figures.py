@@ -15,6 +15,7 @@ from ...recording.model import Array, Metric
 from ...recording.summary import SpanEnergy, Summary
 from ...serialize import encodable
 from ...units import Estimate, Provenance, format_duration, format_quantity
+from ..words.common import are_apart
 from .downsample import thin
 from .lanes import Lane, lanes
 from .palette import PATTERN, domain_colors, translucent
@@ -296,7 +297,10 @@ def epoch_figure(summary: Summary) -> Figure:
     measured = [(i, e) for i, e in enumerate(summary.epochs) if e.energy is not None]
     x = [1 + (i if e.span.index is None else e.span.index) for i, e in measured]
     energies = [e.energy for _, e in measured if e.energy is not None]
-    scale, unit = unit_of(max((e.high for e in energies), default=0.0), "J")
+    apart = are_apart(energies)
+    # Bars are compared with each other: what all of them share is in a note.
+    bounds = [e.as_metered for e in energies] if apart else energies
+    scale, unit = unit_of(max((e.high for e in bounds), default=0.0), "J")
     about = [
         f"epoch {n}: {e.energy}<br>{format_duration(e.duration_s)}"
         for n, (_, e) in zip(x, measured, strict=True)
@@ -306,10 +310,11 @@ def epoch_figure(summary: Summary) -> Figure:
     bars_below: dict[str, Any] = {"barmode": "stack", "bargap": 0.25}
     axes = (320, xaxis, _axis("energy", unit, fixedrange=True))
     total = scatter(x, [e.value / scale for e in energies], "lines", hovertext=about)
-    total |= {"name": "total, 90 % interval", "hovertemplate": "%{hovertext}<extra></extra>"}
+    interval = "90 % interval as metered" if apart else "90 % interval"
+    total |= {"name": f"total, {interval}", "hovertemplate": "%{hovertext}<extra></extra>"}
     if len(x) > MAX_BARS:
         line = total | {"line": {"width": 1.5}, "meta": "line"}
-        return chart([*_ribbon(x, energies, scale), line], *axes, **bars_below)
+        return chart([*_ribbon(x, bounds, scale), line], *axes, **bars_below)
     domains = [d.source.domain for d in summary.domains]
     colors = domain_colors(domains)
     provenance = {d.source.domain: d.energy.provenance for d in summary.domains}
@@ -327,7 +332,7 @@ def epoch_figure(summary: Summary) -> Figure:
         }
         for domain in domains
     ]
-    marks = {"mode": "markers", "error_y": _error_bars(energies, scale), "meta": "marks"}
+    marks = {"mode": "markers", "error_y": _error_bars(bounds, scale), "meta": "marks"}
     return chart([*bars, total | marks | {"marker": {"size": 5}}], *axes, **bars_below)
 
 

@@ -42,7 +42,7 @@ def render_html(
     series = power_series(run_traces, summary.duration_s)
     page.globals = {"words": words, "duration": format_duration, "quantity": format_quantity}
     page.globals["above_idle"] = _above_idle
-    page.filters |= {"lead": words.lead, "range": words.range_text}
+    page.filters |= {"lead": words.lead, "range": words.range_text, "bounds": words.bounds_text}
     figures = _figures(summary, series, run_traces)
     scripts = page_parts.scripts(figures)
     return page.get_template("report.html.j2").render(
@@ -54,6 +54,7 @@ def render_html(
         gauges=gauge_rows(summary.gauges),
         throttled=throttled_text(summary.gauges),
         epochs=ends(summary.epochs, MAX_ROWS),
+        apart=words.are_apart(e.energy for e in [*summary.epochs, *summary.spans]),
         epoch_metrics=_epoch_metrics(summary),
         groups=ends(group_spans(summary), MAX_ROWS),
         environment=environment_rows(recording.header.environment),
@@ -132,9 +133,11 @@ def _chart_notes(summary: Summary, series: PowerSeries | None) -> dict[str, str]
         ]
         if left_out:
             notes["power"] += f" Not drawn: {', '.join(left_out)}."
+    if words.are_apart(e.energy for e in summary.epochs):
+        notes["epochs"] = words.shared_text(summary.total)
     unknown = sum(e.energy is None for e in summary.epochs)
     if unknown and summary.total is not None:
-        notes["epochs"] = f"{unknown} of {len(summary.epochs)} epochs have no known energy."
+        notes["epochs"] += f" {unknown} of {len(summary.epochs)} epochs have no known energy."
     more = len(summary.metrics) - MAX_METRICS
     if more > 0:
         notes["metrics"] = f"The first {MAX_METRICS} metrics are drawn, {more} more are not."

@@ -14,7 +14,7 @@ def live_line(state: RunState, budget: str | None = None) -> str:
     """
     parts = [_energy(state)]
     if state.total_energy is not None:
-        parts.append(f"forecast {format_estimate(state.total_energy)}")
+        parts.append(f"forecast {format_estimate(state.total_energy, short=True)}")
     parts.append(budget or "")
     if state.remaining_s is not None:
         parts.append(f"{format_duration(state.remaining_s)} remaining")

@@ -35,7 +35,9 @@ def ended_text(ended: EndedTrial, progress: StudyProgress) -> str:
     trial = ended.trial
     how = "not run"
     if trial.duration_s is not None:
-        energy = format_estimate(trial.energy) if trial.energy else "energy not measured"
+        energy = (
+            format_estimate(trial.energy, short=True) if trial.energy else "energy not measured"
+        )
         how = f"{energy} in {format_duration(trial.duration_s)}"
     if trial.status is TrialStatus.FINISHED:
         metrics = [f"{k} {v:.4g}" for k, v in sorted(ended.metrics.items())[:_METRICS]]

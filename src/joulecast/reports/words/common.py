@@ -1,14 +1,20 @@
 """Texts that several reports share: start, end, provenance, intervals, what is missing."""
 
 import shlex
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from datetime import datetime, tzinfo
 
 from ...meters.base import ReadingKind, Source
 from ...recording.model import Status
 from ...recording.summary import DomainEnergy, SpanEnergy, Summary
-from ...units import Estimate, Provenance, format_duration, format_estimate, format_quantity
+from ...units import (
+    Estimate,
+    Provenance,
+    estimate_texts,
+    format_duration,
+    format_estimate,
+    format_quantity,
+)
 
 INTERVAL = "90 % interval"
 
@@ -58,7 +64,7 @@ def mean_power(summary: Summary) -> Estimate | None:
     if summary.total is None or summary.total.value <= 0:
         return None
     watts = sum(domain.mean_power_w for domain in summary.domains)
-    return replace(summary.total.scaled(watts / summary.total.value), unit="W")
+    return summary.total.scaled(watts / summary.total.value, "W")
 
 
 def share(domain: DomainEnergy, summary: Summary) -> float:
@@ -85,13 +91,37 @@ def provenance_text(estimate: Estimate) -> str:
 
 def lead(estimate: Estimate) -> str:
     """The value alone, with its unit."""
-    return str(estimate).partition(" (")[0]
+    return estimate_texts(estimate)[0]
+
+
+def bounds_text(estimate: Estimate) -> str:
+    """Only the bounds in all, in the value's own unit, or each in its own: `11.9 to 12.7 kJ`."""
+    _, bounds, unit = estimate_texts(estimate)
+    return f"{bounds} {unit}".rstrip()
 
 
 def range_text(estimate: Estimate) -> str:
-    """Only the bounds, in the value's own unit, or each in its own: `11.9 to 12.7 kJ`."""
-    value, _, bounds = str(estimate).removesuffix(")").partition(" (")
-    return bounds if bounds[-1].isalpha() else f"{bounds} {value.split()[1]}"
+    """The same; both intervals where the estimate shares much of its error with others."""
+    if not estimate.is_apart:
+        return bounds_text(estimate)
+    return f"{bounds_text(estimate.as_metered)} as metered; {bounds_text(estimate)} in all"
+
+
+def are_apart(estimates: Iterable[Estimate | None]) -> bool:
+    """Whether a table of estimates shows the own error of each, and that which they share once."""
+    return any(estimate is not None and estimate.is_apart for estimate in estimates)
+
+
+def shared_text(total: Estimate | None) -> str:
+    """What all parts of a run share, once for a table of them; empty without a total."""
+    if total is None or total.value <= 0:
+        return ""
+    shared = Estimate.of_errors(total.value, (0.0, 0.0), total.shared)
+    below, above = percent(1 - shared.low / total.value), percent(shared.high / total.value - 1)
+    return (
+        "Intervals are as metered, to compare the rows. The scale of the meters, which all of them "
+        f"share, adds -{below} to +{above} to the whole."
+    )
 
 
 def domains_text(domains: Sequence[str]) -> str:

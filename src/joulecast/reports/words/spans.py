@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ...recording.summary import SpanEnergy, Summary
-from ...units import Estimate, provenance_of_sum
+from ...units import Estimate, add_up
 
 T = TypeVar("T")
 
@@ -77,16 +77,5 @@ def _group(path: tuple[str, ...], spans: list[SpanEnergy]) -> SpanGroup:
         len(spans),
         sum(s.span.end_s is None for s in spans),
         math.fsum(s.duration_s for s in spans),
-        _sum_of_one_meter(energies) if len(energies) == len(spans) else None,
-    )
-
-
-def _sum_of_one_meter(parts: list[Estimate]) -> Estimate:
-    """Sum of segments read by the same meters: their errors are shared, so the bounds add up."""
-    return Estimate(
-        math.fsum(p.value for p in parts),
-        math.fsum(p.low for p in parts),
-        math.fsum(p.high for p in parts),
-        "J",
-        *provenance_of_sum(parts),
+        add_up(energies) if len(energies) == len(spans) else None,
     )

@@ -39,7 +39,7 @@ def forecast_text(energy: Estimate | None, remaining: Estimate | None) -> str:
     """`study 45.2 kJ (40.1 to 52.3), 8 min 10 s remaining (7 min 02 s to 9 min 40 s)`."""
     if energy is None and remaining is None:
         return "study: no forecast before the energy of a trial is known"
-    parts = [] if energy is None else [f"study {format_estimate(energy)}"]
+    parts = [] if energy is None else [f"study {format_estimate(energy, short=True)}"]
     if remaining is not None and remaining.high > 0:
         bounds = f"{format_duration(remaining.low)} to {format_duration(remaining.high)}"
         parts.append(f"{format_duration(remaining.value)} remaining ({bounds})")

@@ -97,9 +97,9 @@ def estimate(rest: Array, so_far: float, unit: str, running: Estimate | None = N
 
 
 def _draws_of(running: Estimate, n: int) -> Array:
-    """Draws of a forecast: normal on each side of the value, never below zero."""
+    """Draws of a forecast by its own error: normal on each side of the value, none below zero."""
     z = np.random.default_rng(1).standard_normal(n) / Z90
-    below, above = running.value - running.low, running.high - running.value
+    below, above = running.own_sides
     drawn: Array = np.maximum(0.0, running.value + np.where(z < 0, z * below, z * above))
     return drawn
 

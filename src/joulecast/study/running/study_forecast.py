@@ -8,7 +8,7 @@ import numpy as np
 from ...ledger.study_model import ENDED, Level, Trial, TrialStatus
 from ...recording.model import Array
 from ...run.run_state import RunState
-from ...units import Estimate, provenance_of_sum, weakest
+from ...units import Estimate, add_up, weakest
 from .effects_model import Observation, draws_of_rest, estimate
 
 # A forecast of the running trial that changes by less does not change those made from it.
@@ -68,7 +68,7 @@ class StudyForecast:
             None if run is None else run.early_stop.energy if run.early_stop else run.total_energy
         )
         whole = self._whole("J", self._energy, self._used_j, trial, forecast)
-        return None if whole is None else self._with_meter_error(whole)
+        return None if whole is None else self._with_meter_error(whole, forecast)
 
     def remaining(self, trial: Trial | None = None, run: RunState | None = None) -> Estimate | None:
         """Time until all trials are over, s, by this runner alone."""
@@ -104,32 +104,26 @@ class StudyForecast:
         return None if measured is None else measured.scaled(self._used_j / measured.value)
 
     def _sum(self) -> Estimate | None:
-        """The known energies; bounds are added, since a meter's error is the same in all runs."""
+        """The known energies."""
         for parts in (self._of_results, self._of_others):
-            value = math.fsum(e.value for e in parts)
-            if value:
-                low, high = math.fsum(e.low for e in parts), math.fsum(e.high for e in parts)
-                return Estimate(value, low, high, "J", *provenance_of_sum(parts))
+            if math.fsum(e.value for e in parts):
+                return add_up(parts)
         return None
 
-    def _with_meter_error(self, whole: Estimate) -> Estimate:
-        """The forecast with the meters' own error, which does not average out over trials."""
-        measured, used = self._sum() if self._of_results else None, self.used()
-        below = above = 0.0
-        provenance = whole.provenance
+    def _with_meter_error(self, whole: Estimate, running: Estimate | None) -> Estimate:
+        """The forecast with the meters' error, which does not average out over trials."""
+        measured = self._sum() if self._of_results else None
+        if measured is None and running is not None:
+            # Its own error is in the forecast already.
+            measured = Estimate.of_errors(
+                running.value, (0.0, 0.0), running.shared, provenance=running.provenance
+            )
         if measured is not None:
-            below, above = 1 - measured.low / measured.value, measured.high / measured.value - 1
-            provenance = weakest([whole.provenance, measured.provenance])
-        low = whole.value - math.hypot(whole.value - whole.low, whole.value * below)
+            kind = weakest([whole.provenance, measured.provenance])
+            whole = whole.metered_by(measured).changed(provenance=kind)
         # The whole cannot use less than was used already.
-        lower = 0.0 if used is None else min(used.low, whole.value)
-        return Estimate(
-            whole.value,
-            max(lower, low),
-            whole.value + math.hypot(whole.high - whole.value, whole.value * above),
-            whole.unit,
-            provenance,
-        )
+        used = self.used()
+        return whole if used is None else whole.at_least(used)
 
     def _whole(
         self,

@@ -91,8 +91,8 @@ def test_a_document_has_the_figures_under_plain_keys():
     (forecast,) = document["forecasts"]
     assert forecast["step_energy"] == {
         "value": 20.0, "low": 15.0, "high": 30.0, "unit": "J", "provenance": "modelled",
-        "mix": {}, "own_low": None,
-        "own_high": None, "reason": None,
+        "mix": {}, "own_low": 15.0,
+        "own_high": 30.0, "reason": None,
     }  # fmt: skip
     assert forecast["workload"]["forward_flops"] == 2e9
     assert forecast["workload"]["step_flops"] == 6e9

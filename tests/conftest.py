@@ -7,6 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # the fakes, whatever the import mode
@@ -15,6 +16,10 @@ os.environ.pop("COLUMNS", None)
 
 from fakes.nvml import FakeNvml, build
 from fakes.powercap import Powercap
+
+# On a busy machine an example takes longer than hypothesis' 200 ms.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 BENCHMARKS = Path(__file__).parent / "benchmarks"
 

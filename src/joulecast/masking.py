@@ -7,6 +7,7 @@ text the others (`user:password@`, `hf_...`). Names of machine learning are none
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 MASK = "***"
@@ -56,10 +57,16 @@ def masked(value: Any) -> Any:
         {'api_key': '***', 'max_tokens': '512'}
     """
     if isinstance(value, str):
-        return _KNOWN.sub(MASK, _ADDRESS.sub(rf"\g<1>\g<2>{MASK}", _without_named(value)))
+        return _masked_text(value)
     if isinstance(value, Mapping):
         return {k: MASK if v and _is_secret(str(k)) else masked(v) for k, v in value.items()}
     return [masked(item) for item in value] if isinstance(value, list) else value
+
+
+# The same metrics are logged again and again.
+@lru_cache(maxsize=512)
+def _masked_text(text: str) -> str:
+    return _KNOWN.sub(MASK, _ADDRESS.sub(rf"\g<1>\g<2>{MASK}", _without_named(text)))
 
 
 def masked_command(arguments: Sequence[str]) -> list[str]:

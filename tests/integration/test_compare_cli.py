@@ -1,7 +1,6 @@
 """`joulecast compare`, as a person types it. Sources and errors: unit/analysis/table/test_load."""
 
 import json
-import os
 import sqlite3
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fakes.command_line import joulecast as run_joulecast
 from fakes.stored_runs import GPU, header, samples
 from joulecast.ledger import open_ledger
 from joulecast.recording.model import Footer, Metric, Recording, Status
@@ -21,19 +21,9 @@ Joulecast = Callable[..., subprocess.CompletedProcess]
 @pytest.fixture
 def joulecast(tmp_path: Path) -> Joulecast:
     def run(*arguments: object, code: int = 0, columns: int = 100) -> subprocess.CompletedProcess:
-        done = subprocess.run(
-            [sys.executable, "-m", "joulecast", "compare", *map(str, arguments)],
-            env=os.environ
-            | {"XDG_DATA_HOME": str(tmp_path / "data"), "JOULECAST_LEDGER": ""}
-            | {"COLUMNS": str(columns)},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert done.returncode == code, done.stderr
-        assert "Traceback" not in done.stderr
-        return done
+        env = {"XDG_DATA_HOME": str(tmp_path / "data"), "JOULECAST_LEDGER": ""}
+        env["COLUMNS"] = str(columns)
+        return run_joulecast("compare", *arguments, cwd=tmp_path, env=env, code=code)
 
     return run
 

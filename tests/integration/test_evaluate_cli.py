@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import joulecast as joulecast_package
+from fakes.command_line import joulecast as run_joulecast
 from fakes.golden import golden
 from fakes.stored_runs import GPU, header, samples
 from joulecast import evaluate
@@ -33,19 +34,9 @@ Joulecast = Callable[..., subprocess.CompletedProcess]
 @pytest.fixture
 def joulecast(tmp_path: Path) -> Joulecast:
     def run(*arguments: object, code: int = 0, columns: int = 80) -> subprocess.CompletedProcess:
-        done = subprocess.run(
-            [sys.executable, "-m", "joulecast", "evaluate", *map(str, arguments)],
-            env=os.environ
-            | {"XDG_DATA_HOME": str(tmp_path / "data"), "JOULECAST_LEDGER": ""}
-            | {"COLUMNS": str(columns)},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert done.returncode == code, done.stderr
-        assert "Traceback" not in done.stderr
-        return done
+        env = {"XDG_DATA_HOME": str(tmp_path / "data"), "JOULECAST_LEDGER": ""}
+        env["COLUMNS"] = str(columns)
+        return run_joulecast("evaluate", *arguments, cwd=tmp_path, env=env, code=code)
 
     return run
 

@@ -70,6 +70,7 @@ def test_a_counter_that_stands_still_at_250_w(fake_nvml, tmp_path):
     (gpu,) = (d for d in figures["energy"]["domains"] if d["domain"] == "gpu:0")
     assert gpu["energy"]["value"] == pytest.approx(250 * figures["duration_s"], rel=0.03)
     assert gpu["energy"]["low"] < 0.92 * gpu["energy"]["value"]
+    assert gpu["source"] == "NVML energy counter, replaced by integrated power"
     assert any(text.startswith("gpu:0, from ") for text in figures["warnings"])
     assert "gpu:0, from " in printed
 

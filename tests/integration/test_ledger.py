@@ -61,6 +61,16 @@ def columns(s: Samples) -> tuple[np.ndarray, ...]:
     return s.t_s, s.value, s.low, s.high, s.held_s
 
 
+def test_a_run_that_starts_after_it_was_opened(ledger: Ledger) -> None:
+    sink = ledger.sink()
+    sink.open(header())
+    started = header(started_at=header().started_at + 3)
+    sink.begin(started)
+    sink.flush({}, [], [], [])
+    assert ledger.load("last").header == started
+    assert ledger.runs()[0].started_at == started.started_at
+
+
 def test_add_stores_the_same(ledger: Ledger) -> None:
     made = recording()
     ledger.add(made)

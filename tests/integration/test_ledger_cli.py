@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fakes.command_line import joulecast as run_joulecast
 from fakes.stored_runs import assert_same, header, recording, samples
 from joulecast.errors import UsageError
 from joulecast.ledger import open_ledger
@@ -31,18 +32,8 @@ Joulecast = Callable[..., subprocess.CompletedProcess]
 @pytest.fixture
 def joulecast(tmp_path: Path) -> Joulecast:
     def run(*arguments: str, check: bool = True) -> subprocess.CompletedProcess:
-        done = subprocess.run(
-            [sys.executable, "-m", "joulecast", *arguments],
-            env=os.environ | {"XDG_DATA_HOME": str(tmp_path / "data"), "JOULECAST_LEDGER": ""},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        if check:
-            assert done.returncode == 0, done.stderr
-        assert "Traceback" not in done.stderr
-        return done
+        env = {"XDG_DATA_HOME": str(tmp_path / "data"), "JOULECAST_LEDGER": ""}
+        return run_joulecast(*arguments, cwd=tmp_path, env=env, code=0 if check else None)
 
     return run
 

@@ -1,9 +1,7 @@
 """`joulecast tradeoff` on the command line."""
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fakes.command_line import joulecast as run_joulecast
 from fakes.recordings import training
 from fakes.stored_runs import GPU, header, samples
 from joulecast.ledger import open_ledger
@@ -22,19 +21,9 @@ Joulecast = Callable[..., subprocess.CompletedProcess]
 @pytest.fixture
 def joulecast(tmp_path: Path) -> Joulecast:
     def run(*arguments: object, code: int = 0, columns: int = 80) -> subprocess.CompletedProcess:
-        done = subprocess.run(
-            [sys.executable, "-m", "joulecast", *map(str, arguments)],
-            env=os.environ
-            | {"XDG_DATA_HOME": str(tmp_path / "data"), "JOULECAST_LEDGER": ""}
-            | {"COLUMNS": str(columns)},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert done.returncode == code, done.stderr
-        assert "Traceback" not in done.stderr
-        return done
+        env = {"XDG_DATA_HOME": str(tmp_path / "data"), "JOULECAST_LEDGER": ""}
+        env["COLUMNS"] = str(columns)
+        return run_joulecast(*arguments, cwd=tmp_path, env=env, code=code)
 
     return run
 

@@ -2,7 +2,7 @@ import pytest
 
 from fakes.stored_runs import header
 from joulecast.masking import MASK, masked, masked_command
-from joulecast.recording.model import Header
+from joulecast.recording.model import Header, Metric, Span
 
 SECRETS = {
     "python train.py --api-key=S3CRET --lr=1e-3": "python train.py --api-key=*** --lr=1e-3",
@@ -78,3 +78,10 @@ def test_a_header_holds_no_secret() -> None:
     )
     assert "S3CRET" not in repr(made)
     assert made.command == ["python", "--token", MASK]
+
+
+def test_names_of_spans_and_metrics_hold_no_secret() -> None:
+    secret = "hf_abcdefghijklmnopqrstuv"
+    assert Span(1, None, "phase", f"push {secret}", 0.0).name == "push ***"
+    assert Metric(0.0, f"loss of {secret}", 1.0).name == "loss of ***"
+    assert Metric(0.0, "val/next_token_accuracy", 1.0).name == "val/next_token_accuracy"

@@ -68,6 +68,11 @@ class RescueSink:
             # Database drivers raise exceptions of their own families, or are missing.
             self._move(error, Recording(header))
 
+    def begin(self, header: Header) -> None:
+        """See `RecordingSink`."""
+        self._header = header
+        self._sink.begin(header)
+
     def flush(
         self,
         samples: dict[str, Samples],

@@ -21,14 +21,18 @@ def run_row(header: Header, recorder: ProcessIdentity | None, now: float) -> Row
     return {
         "run_id": header.run_id,
         "name": plain_text(header.name),
-        "started_at": header.started_at,
         "job": None if header.group is None else plain_text(header.group),
         "status": "running",
         "tags": dumps(header.tags),
-        "header": dumps(header),
         "heartbeat": now,
         "recorder": None if recorder is None else dumps(recorder),
+        **start_row(header),
     }
+
+
+def start_row(header: Header) -> Row:
+    """The columns of a run's row that change once it has started."""
+    return {"started_at": header.started_at, "header": dumps(header)}
 
 
 def end_row(footer: Footer) -> Row:

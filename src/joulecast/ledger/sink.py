@@ -44,6 +44,8 @@ class LedgerSink:
         self._pid = os.getpid()
         self._tails: dict[str, _Tail] = {}
         self._metrics = 0
+        # Columns of the run, to be stored with the next flush.
+        self._pending: Row = {}
         _sinks.add(self)
 
     def open(self, header: Header) -> None:
@@ -64,6 +66,10 @@ class LedgerSink:
                 raise
         self._run_id = header.run_id
 
+    def begin(self, header: Header) -> None:
+        """The next flush stores when the run has started."""
+        self._pending = rows.start_row(header)
+
     def flush(
         self,
         samples: dict[str, Samples],
@@ -81,7 +87,8 @@ class LedgerSink:
             rows.write_spans(connection, self._run_id, spans)
             rows.write_metrics(connection, self._run_id, metrics, self._metrics)
             rows.write_gaps(connection, self._run_id, gaps)
-            self._update(connection, {"heartbeat": self._clock()})
+            self._update(connection, {"heartbeat": self._clock(), **self._pending})
+        self._pending = {}
         self._tails |= tails
         self._metrics += len(metrics)
 

@@ -29,6 +29,9 @@ POWER_EVERY_S, MAX_APART_S, MAX_SILENCE_S = (0.3, 0.4, 0.5), 0.65, 2.0
 """How often power is read as long as the counter is believed: unequally, because many loads have a
 period. Further apart it says nothing about the time between, and far apart not its energy."""
 
+NOT_BELIEVED = "its energy counter is not believed"
+"""With this begins the warning of a counter that power has contradicted."""
+
 _UPDATE_S, _EARLY_S = 0.1, 0.01
 # What drivers return in place of a count that they do not have.
 _NO_COUNT = 2**64 - 1
@@ -181,7 +184,7 @@ class CheckedCounter:
         by_power_j = self._agreed.counted_j + self._power_j - self._agreed.by_power_j
         self._offset_j = max(joules, by_power_j) - self._power_j
         self._warning = (
-            f"its energy counter is not believed: it counted {format_quantity(counted_j, 'J')} in"
+            f"{NOT_BELIEVED}: it counted {format_quantity(counted_j, 'J')} in"
             f" {format_duration(length_s)}, at {format_quantity(self._power_w, 'W')}; power is"
             " integrated instead"
         )

@@ -115,9 +115,7 @@ class _ZoneCounter:
             raw = int(os.pread(self._fd, 32, 0))
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is not a number"
-            raise MeterLostError(f"RAPL counter {self._path} cannot be read any more: {why}") from (
-                error
-            )
+            raise MeterLostError(f"its counter {self._path} cannot be read: {why}") from error
         return self.unwrap.advance(raw, t_s)
 
     def close(self) -> None:
@@ -176,9 +174,11 @@ def _open(domain: str, zones: list[Path], clock: Clock, cpu: str) -> Meter | Una
     except PermissionError:
         reason = "its counter is readable by root only"
         return Unavailable(domain, "RAPL", reason, PERMISSION_REMEDY)
-    except (OSError, MeterLostError) as error:
-        reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
-        return Unavailable(domain, "RAPL", f"its counter cannot be read: {reason}", "")
+    except OSError as error:
+        reason = f"its counter cannot be read: {error.strerror or error}"
+        return Unavailable(domain, "RAPL", reason, "")
+    except MeterLostError as error:
+        return Unavailable(domain, "RAPL", str(error), "")
 
 
 def _zones_of(root: Path, control: str) -> dict[str, list[Path]]:

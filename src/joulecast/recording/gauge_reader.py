@@ -36,6 +36,10 @@ class GaugeReader:
         self._thread: threading.Thread | None = None
         self._end_s: float | None = None
 
+    def begin(self, start_s: float) -> None:
+        """The run starts at this time of the clock."""
+        self._sampler.start_s = start_s
+
     def start(self) -> None:
         """Start reading. Raises `RuntimeError` where no thread can be started."""
         thread = threading.Thread(target=self._read, name="joulecast-gauges", daemon=True)

@@ -123,7 +123,7 @@ def energy_curves(recording: Recording) -> dict[str, tuple[Source, EnergyCurve]]
             source,
             replace(curve(samples, source.kind, gaps[source.domain]), machine=machine),
         )
-        for source in recording.header.sources
+        for source in recording.sources
         if len(samples := recording.samples.get(source.domain, Samples.empty())) > 1
     }
 

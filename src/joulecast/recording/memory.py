@@ -15,6 +15,11 @@ class MemorySink:
         """See `Sink`."""
         self._recording = Recording(header)
 
+    def begin(self, header: Header) -> None:
+        """See `Sink`."""
+        assert self._recording is not None, "begin before open"
+        self._recording.header = header
+
     def flush(
         self,
         samples: dict[str, Samples],

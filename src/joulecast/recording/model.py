@@ -6,7 +6,7 @@ Times inside a recording are seconds since its start; `started_at` anchors them 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ..masking import masked, masked_command
 from ..meters.base import GaugeSource, Source
+from ..meters.gpu_counter import NOT_BELIEVED
 from ..units import Estimate
 
 Array = npt.NDArray[np.float64]
@@ -47,6 +48,9 @@ class Span:
     index: int | None = None  # of an epoch or step, from 0
     origin: int = 0  # process id that opened it
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", masked(self.name))
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:
@@ -56,6 +60,9 @@ class Metric:
     name: str
     value: float
     span: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", masked(self.name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +175,16 @@ class Recording:
         return max((float(s.t_s[-1]) for s in self.samples.values() if len(s)), default=0.0)
 
     @property
+    def sources(self) -> list[Source]:
+        """Those of the header, as they were read until the end: not by a counter that failed."""
+        failed = {gap.domain for gap in self.gaps if gap.reason.startswith(NOT_BELIEVED)}
+        instead = "{}, replaced by integrated power"
+        return [
+            replace(s, source=instead.format(s.source)) if s.domain in failed else s
+            for s in self.header.sources
+        ]
+
+    @property
     def gaps_of(self) -> defaultdict[str, list[Gap]]:
         """The gaps of each domain and gauge; none of one that has none."""
         by_domain: defaultdict[str, list[Gap]] = defaultdict(list)
@@ -197,7 +214,10 @@ class RecordingSink(Protocol):
     """
 
     def open(self, header: Header) -> None:
-        """The run starts."""
+        """The run is about to start. May take long."""
+
+    def begin(self, header: Header) -> None:
+        """The run has started; its header with the time of that."""
 
     def flush(
         self,

@@ -18,8 +18,9 @@ from .summary import SpanEnergy
 
 # Less than the second that a killed recorder may lose, by the time to write.
 FLUSH_S = 0.8
-OPEN_S = 5.0
-"""How long the run waits for the sink to open: a recorder that is killed later leaves a trace."""
+OPEN_S, STORE_S = 5.0, 0.5
+"""How long the start of a run waits for the sink to open, and to store the first reading: a
+recorder that is killed later leaves a trace."""
 # Databases have whole numbers of 64 bits.
 _WHOLE = 2**63
 # How often `stop` checks whether a driver blocks.
@@ -79,7 +80,8 @@ class Recorder:
         self._gaps = [Gap(domain, 0.0, None, reason) for domain, reason in lacking.items()]
         self._warnings: list[str] = []
         self._stop = threading.Event()
-        self._opened = threading.Event()
+        # The sink is open; the run has started; its first reading is stored.
+        self._opened, self._begun, self._stored = (threading.Event() for _ in range(3))
         self._sampling: threading.Thread | None = None
         self._writing: threading.Thread | None = None
         self._end_s: float | None = None  # set once the run ends
@@ -220,18 +222,31 @@ class Recorder:
         return self._end_s is not None
 
     def start(self, *, threads: bool = True) -> None:
-        """Take the first reading and store it. Without threads the caller calls `tick`, `flush`.
+        """Start the run with its first reading, and store that, once the sink is open.
 
-        Waits no longer than `OPEN_S` for the sink.
+        Without threads the caller calls `tick` and `flush`.
         """
-        self.tick(everything=True)
-        if threads:
-            self._sampling = self._thread(self._sample)
-            self._writing = self._thread(self._write)
-            self._start_gauges()
+        self._writing = self._thread(self._write) if threads else None
         if self._writing is None:
             self._open_sink()
         self._opened.wait(OPEN_S)
+        self._begin()
+        self.tick(everything=True)
+        self._begun.set()
+        if threads:
+            self._sampling = self._thread(self._sample)
+            self._start_gauges()
+        if self._writing is None:
+            self._store_first()
+        self._stored.wait(STORE_S)
+
+    def _begin(self) -> None:
+        """The run starts now: what came before, such as opening the sink, is no part of it."""
+        waited_s = self.now()
+        self.header = replace(self.header, started_at=self.header.started_at + waited_s)
+        self._sampler.start_s += waited_s
+        if self._gauges is not None:
+            self._gauges.begin(self._sampler.start_s)
 
     def _thread(self, target: Callable[[], None]) -> threading.Thread | None:
         thread = threading.Thread(target=target, name=f"joulecast-{target.__name__}")
@@ -267,11 +282,17 @@ class Recorder:
 
     def _open_sink(self) -> None:
         self._to_sink(lambda sink: sink.open(self.header))
-        self._guarded(self.flush)
         self._opened.set()
+
+    def _store_first(self) -> None:
+        self._to_sink(lambda sink: sink.begin(self.header))
+        self._guarded(self.flush)
+        self._stored.set()
 
     def _write(self) -> None:
         self._open_sink()
+        self._begun.wait()
+        self._store_first()
         while not self._stop.wait(FLUSH_S):
             self._guarded(self.flush)
 

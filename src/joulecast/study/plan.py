@@ -12,6 +12,7 @@ from .. import serialize
 from ..errors import BadInputError, BadPlanError, UsageError
 from ..forecasting.early_stopping import rule as early_stopping
 from ..ledger.study_model import Conditions, Level, Study, level_text
+from ..masking import masked
 from ..units import parse_duration, parse_energy
 from .order import ORDERS, configurations
 
@@ -172,6 +173,8 @@ class _Checker:
             self._refuse(key, "it has no level: write some, or leave it out")
         for level in checked:
             problem = _problem_of_level(level)
+            if isinstance(level, str) and masked({name: level}) != {name: level}:
+                problem = "a level looks like a secret, and plans are stored: let the entry read it"
             if problem:
                 self._refuse(key, problem)
         self._check_distinct(key, checked)

@@ -163,3 +163,14 @@ def test_on_this_machine(tmp_path):
     stat.write_text(f"cpu  {tick} 0 0 {2 * tick} 0 0 0 0\n")
     reading = meter.read()
     assert reading.low < reading.value < reading.high
+
+
+def test_oryon_is_a_laptop_and_no_small_board():
+    # Qualcomm's reference laptops with twelve cores take 23 and 80 W.
+    name = "Snapdragon(R) X Elite - X1E80100 - Qualcomm(R) Oryon(TM) CPU"
+    cpu = DetectedCpu(name=name, microarchitecture="Oryon", cores=12, threads=12, sockets=1)
+    spec, source = choose_spec(cpu)
+    watts, low, high = package_power(spec, 1.0)
+    assert "Oryon" in source and spec.knowledge is Knowledge.FAMILY
+    assert 23 < low + 3 < watts < 80 and high > 65
+    assert package_power(spec, 0.0)[0] < 4

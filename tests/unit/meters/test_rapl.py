@@ -151,6 +151,7 @@ def test_a_zone_unreadable_from_the_start_is_listed(powercap, clock):
     assert list(by_domain(discovery)) == ["cpu:0", "cpu:1", "dram:1"]
     (unavailable,) = discovery.unavailable
     assert unavailable.domain == "dram:0"
+    assert unavailable.reason.count("cannot be read") == 1
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
@@ -294,7 +295,7 @@ def test_a_lost_counter_states_the_reason_of_the_system(powercap, clock):
     powercap.zone("intel-rapl:1", "package-0")
     powercap.lose("intel-rapl:1")
     (unavailable,) = find_rapl(clock, powercap.root).unavailable
-    assert unavailable.reason.startswith("its counter cannot be read: ")
+    assert unavailable.reason.startswith("its counter ")
     assert unavailable.reason.endswith("Is a directory")
     assert unavailable.remedy == ""
 

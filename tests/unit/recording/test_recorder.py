@@ -4,6 +4,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from fakes.gauges import FunctionGauge
 from fakes.meters import FunctionMeter, header, source
 from joulecast.errors import LedgerError
 from joulecast.ledger import open_ledger
@@ -171,6 +172,31 @@ def test_a_sink_that_cannot_store_does_not_stop_the_recorder(clock):
     recorder.tick()
     recorder.stop(Status.FINISHED)
     assert "no space left" in recorder.warnings[0]
+
+
+@pytest.mark.parametrize("threads", [False, True])
+def test_the_time_to_open_the_sink_is_no_part_of_the_run(clock, threads):
+    class Slow(MemorySink):
+        def open(self, header):
+            clock.now += 3
+            super().open(header)
+
+    gpu, load = FunctionMeter(clock, lambda t: 100 * t), FunctionGauge(clock, lambda t: t)
+    sink = Slow()
+    recorder = Recorder(header([gpu], gauges=[load.source]), [gpu], sink, clock, gauges=[load])
+    before = recorder.header.started_at
+    recorder.start(threads=threads)
+    for _ in range(20):
+        clock.now += 0.1
+        if not threads:
+            recorder.tick()
+    recorder.stop(Status.FINISHED, 0)
+    recording = sink.recording()
+    summary = summarize(recording)
+    assert summary.duration_s == pytest.approx(2)
+    assert summary.total.value == pytest.approx(200)
+    assert recording.header.started_at == recorder.header.started_at == before + 3
+    assert recording.samples[load.source.domain].t_s[-1] <= summary.duration_s + 0.1
 
 
 def test_without_meters_the_energy_is_unknown_not_zero(clock):

@@ -92,6 +92,8 @@ def test_levels_keep_their_types_in_the_ledger() -> None:
         (SMALL + "[factors]\nb = [true, 'true']", "factors.b", "'true' and True cannot"),
         (SMALL + "[factors]\nb = [nan]", "factors.b", "finite"),
         (SMALL + "[factors]\nb = [[1]]", "factors.b", "a text, a number"),
+        (SMALL + "[factors]\napi_key = ['s3cret']", "factors.api_key", "secret"),
+        (SMALL + "[factors]\nb = ['hf_abcdefghijklmnop']", "factors.b", "secret"),
         (SMALL + "[factors]\nseed = [1]", "factors.seed", "another name"),
         (SMALL + "[factors]\nb-c = [1]", "factors.b-c", "parameter"),
         (SMALL + "repetitions = 0\n[factors]\nb = 1", "repetitions", "at least 1"),
@@ -128,6 +130,7 @@ def test_a_plan_made_in_python_is_checked_too() -> None:
     with pytest.raises(BadInputError, match=r"^Study: factors\.b: "):
         check(Study("a", "t.py:f", {"b": ()}))
     assert check(Study("a", "t.py:f", {"b": [1, 2]})).factors == {"b": (1, 2)}  # type: ignore[dict-item]
+    check(Study("a", "t.py:f", {"max_tokens": (64, 128), "secrets": (1, 2)}))
 
 
 def test_too_many_trials_are_refused() -> None:

@@ -59,6 +59,8 @@ def run(file: Path, verbose: bool, as_json: bool, ledger: str | None) -> None:
         joulecast study run study.toml
 
     A study that is in the ledger already is continued; repetitions and levels may have been added.
+    Trials that fail do not stop it. Exit code: 0; 1 if a trial has failed, or none has finished; 3
+    at the limit of energy.
     """
     from ...study.plan import read_study
 
@@ -78,6 +80,8 @@ def resume(
 
     \b
         joulecast study resume digits
+
+    Exit codes are those of joulecast study run.
     """
     from ...ledger import open_ledger, studies
     from ...study.plan import read_study
@@ -127,8 +131,10 @@ def _exit_code(outcome: StudyRun, received: list[int]) -> int:
         return 128 + received[0]
     if outcome.ended is EndReason.ENERGY:
         return BudgetExceeded.exit_code
-    failed = any(outcome.counts.get(s) for s in (TrialStatus.FAILED, TrialStatus.OUT_OF_MEMORY))
-    return 1 if failed and not outcome.counts.get(TrialStatus.FINISHED) else 0
+    # Out of memory is a result of its configuration, unless there is no other.
+    count = outcome.counts.get
+    only_memory = count(TrialStatus.OUT_OF_MEMORY) and not count(TrialStatus.FINISHED)
+    return 1 if count(TrialStatus.FAILED) or only_memory else 0
 
 
 @contextmanager

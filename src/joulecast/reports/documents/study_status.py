@@ -1,9 +1,11 @@
 """The reports of `joulecast study run` and `joulecast study status`."""
 
+import shlex
+
 from ...ledger.study_model import ENDED, Trial, TrialStatus
 from ...study.running.study_run import StudyRun
 from ...study.status import StudyList, StudyStatus, TrialLog
-from ...units import format_duration, format_quantity, one_line
+from ...units import counted, format_duration, format_quantity, one_line
 from ..words.trials import counts_text, forecast_text, trial_text, used_text
 from .model import Block, Document, Line, Notes, Pairs, Plot, Section, Styled
 
@@ -14,12 +16,17 @@ MAX_ERRORS = 5
 def run_document(run: StudyRun) -> Document:
     """Why a runner ended, and the state of the study then."""
     used = used_text(run.energy, run.energy_j) or "energy not measured"
-    return Document(
-        [
-            Styled(f"Study {one_line(run.name)}: {run.text}.", "strong"),
-            f"{counts_text(run.counts)}; {used}, {format_duration(run.duration_s)} of runs",
-        ]
-    )
+    failed = run.counts.get(TrialStatus.FAILED)
+    lines: list[Block] = [
+        Styled(f"Study {one_line(run.name)}: {run.text}.", "strong"),
+        f"{counts_text(run.counts)}; {used}, {format_duration(run.duration_s)} of runs",
+    ]
+    if failed:
+        lines.append(
+            f"{counted(failed, 'trial')} failed: joulecast study status {shlex.quote(run.name)} "
+            "lists why; joulecast study resume --retry-failed runs them again"
+        )
+    return Document(lines)
 
 
 def list_document(studies: StudyList) -> Document:

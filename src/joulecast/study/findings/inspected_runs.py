@@ -99,7 +99,7 @@ def inspect_runs(
         power, curve = power_behavior(summary), _curve(summary, quality)
         runs.append(InspectedRun(name, run_id, summary.total, power, curve))
         intervals.append(header.interval_s)
-        for s in header.sources:
+        for s in recording.sources:
             sources.setdefault((s.domain.partition(":")[0], s.source, s.device), s)
         environments.setdefault(hosts[row] or "", header.environment)
     if len(rows) > MAX_INSPECTED:

@@ -23,6 +23,11 @@ class Result:
     __slots__ = ()
     SCHEMA: ClassVar[str]
 
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the verb that prints it."""
+        return 0
+
     def to_json(self) -> dict[str, Any]:
         """The JSON document that the verb prints with `--json`, as plain types."""
         return serialize.document(self.SCHEMA, self)

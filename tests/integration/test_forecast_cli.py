@@ -91,3 +91,65 @@ def test_misuse_is_one_line(net, env, options, named):
     done = forecast(f"{net}:small", *options, env=env)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1 and named in done.stderr, done.stderr
+
+
+def test_a_job_on_several_nodes_is_that_of_their_devices(net, env):
+    options = ("--input", "3x32x32", "--steps", "100", "--batch", "64")
+    (one,) = documents(f"{net}:small", *options, "--gpu", "H100 SXM5", env=env)
+    (all_,) = documents(f"{net}:small", *options, "--gpu", "8xH100 SXM5", "--nodes", "4", env=env)
+    assert (one["device_count"], all_["device_count"]) == (1, 32)
+    assert one["node"] is one["total_energy"] is one["waiting"] is None
+    assert all_["layout"] == {
+        "nodes": 4, "devices_per_node": 8, "data": 32, "fsdp": 1, "tensor": 1, "pipeline": 1,
+        "micro_batches": 1,
+    }  # fmt: skip
+    # The same samples: each device has a part of them.
+    assert one["workload"]["batch"] == all_["workload"]["batch"] == 64
+    assert one["workload"]["forward_flops"] == all_["workload"]["forward_flops"]
+    assert all_["energy"]["value"] > one["energy"]["value"]
+    assert all_["node"]["energy"]["provenance"] == "modelled"
+    total = all_["energy"]["value"] + all_["node"]["energy"]["value"]
+    assert all_["total_energy"]["value"] == pytest.approx(total)
+    assert all_["waiting"]["exchange_s"] >= all_["waiting"]["exposed_s"] > 0
+
+
+def test_what_does_not_fit_fails_and_fits_when_it_is_sharded(env, tmp_path):
+    path = tmp_path / "large.py"
+    path.write_text(
+        "from torch import nn\n"
+        "def large():\n    return nn.Sequential(*(nn.Linear(20_000, 20_000) for _ in range(10)))\n"
+    )
+    options = (f"{path}:large", "--input", "20000", "--steps", "10", "--batch", "8", "--json")
+    done = forecast(*options, "--gpu", "A100-SXM4-40GB", env=env)
+    assert done.returncode == 1
+    (job,) = json.loads(done.stdout)["forecasts"]
+    assert job["energy"] is job["carbon"] is None
+    assert job["memory"]["fits"] is False and job["memory"]["fits_on"] == 4
+    done = forecast(*options, "--gpu", "4xA100-SXM4-40GB", "--parallel", "fsdp", env=env)
+    assert done.returncode == 0
+    (job,) = json.loads(done.stdout)["forecasts"]
+    assert job["memory"]["fits"] is True and job["energy"]["value"] > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--gpu", "0xH100 SXM5"), "0 is no number"),
+        (("--gpu", "-1xH100 SXM5"), "-1 is no number"),
+        (("--gpu", "2.5xH100 SXM5"), "2.5 is no number"),
+        (("--gpu", "16xH100 SXM5"), "--nodes 2"),
+        (("--gpu", "8xH100 SXM5", "--parallel", "tensor:3"), "does not divide 8"),
+        (("--gpu", "8xH100 SXM5", "--parallel", "zero"), "fsdp"),
+        (("--gpu", "8xH100 SXM5", "--batch", "12"), "multiple of 8"),
+        (("--gpu", "8xH100 SXM5", "--parallel", "pipeline:8"), "2 blocks"),
+        (("--gpu", "H100 SXM5", "--accumulate", "5"), "multiple of 5"),
+        (("--gpu", "H100 SXM5", "--mfu", "1.2"), "--mfu"),
+        (("--nodes", "2"), "--gpu 8x"),
+        (("--cpu", "--parallel", "fsdp"), "--gpu 8x"),
+        (("--gpu", "8xH100 SXM5", "--here"), "--gpu 8x"),
+    ],
+)
+def test_jobs_that_cannot_be_divided_so(options, named, net, env):
+    done = forecast(f"{net}:small", "--input", "3x32x32", "--steps", "1", *options, env=env)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1 and named in done.stderr

@@ -142,6 +142,35 @@ def test_a_bare_name_is_searched_in_every_library():
     assert analyze("resnet18d").name == "timm:resnet18d"
 
 
+def test_files_use_the_libraries_as_names_do(tmp_path):
+    file = tmp_path / "net.py"
+    file.write_text(
+        "import torchvision\n"
+        "from transformers import LlamaConfig, LlamaForCausalLM\n"
+        "SIZES = dict(hidden_size=64, intermediate_size=128, num_hidden_layers=2, vocab_size=256)\n"
+        "def resnet():\n    return torchvision.models.resnet18()\n"
+        "def llama():\n    return LlamaForCausalLM(LlamaConfig(**SIZES, num_attention_heads=4))\n"
+        "def again():\n    model = llama()\n    model.gradient_checkpointing_enable()\n"
+        "    return model\n"
+    )
+    code = (
+        "import json, joulecast\n"
+        f"resnet = joulecast.analyze('{file}:resnet', (3, 224, 224), batch=4)\n"
+        f"count = lambda name: joulecast.analyze('{file}:' + name, 16, batch=2)\n"
+        "llama, again = count('llama'), count('again')\n"
+        "print(json.dumps([resnet.parameters, resnet.flops(), llama.flops(), again.flops()]))\n"
+    )
+    # In a process of its own: here the libraries are imported already.
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    parameters, flops, llama, again = json.loads(done.stdout)
+    assert parameters == pytest.approx(11.7e6, rel=0.01)
+    assert flops == pytest.approx(42.94e9, rel=0.01)
+    assert 1.1 < again / llama < 4 / 3
+
+
 def test_detectors_are_refused_and_videos_have_frames():
     with pytest.raises(UsageError, match="fasterrcnn_resnet50_fpn"):
         analyze("torchvision:fasterrcnn_resnet50_fpn")

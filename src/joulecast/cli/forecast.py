@@ -34,7 +34,7 @@ def parse_shape(text: str) -> tuple[int, ...]:
     help="Shape of one sample without the batch: 3x224x224, or 512 tokens; repeat it for each "
     "input. [default: what the model's library uses]",
 )
-@options.count("--batch", default=32, help="Samples in one step.")
+@options.count("--batch", default=32, help="Samples in one step, over all devices.")
 @options.count("--samples", help="Training samples in an epoch. This or --steps is needed.")
 @options.count(
     "--val-samples",
@@ -46,7 +46,29 @@ def parse_shape(text: str) -> tuple[int, ...]:
 @options.count("--steps", help="Total number of steps, instead of --samples.")
 @click.option("--training/--inference", default=True, help="Forecast training, or inference.")
 @click.option(
-    "--gpu", metavar="NAME[,NAME]", help="GPU of the catalog, or several to compare: A100,RTX 3090."
+    "--gpu",
+    metavar="NAME[,NAME]",
+    help="GPU of the catalog, a node of several (8xH100), or more than one to compare: "
+    "A100,RTX 3090.",
+)
+@options.count("--nodes", default=1, help="Nodes of --gpu: --gpu 8xH100 --nodes 4 is 32 GPUs.")
+@click.option(
+    "--parallel",
+    metavar="WAYS",
+    help="How the GPUs divide the job: data (copies of the model), fsdp (sharded copies), "
+    "tensor:8, pipeline:4, or a product: fsdp,tensor:8. [default: data]",
+)
+@options.count(
+    "--accumulate",
+    help="Micro-batches of one step, whose gradients are added. [default: 1; up to 4 for each "
+    "stage of a pipeline]",
+)
+@click.option(
+    "--mfu",
+    type=float,
+    metavar="SHARE",
+    help="Known model FLOPs utilization: operations of the model / peak rate of the GPUs, such as "
+    "0.4. [default: forecast]",
 )
 @click.option(
     "--cpu",

@@ -26,7 +26,10 @@ def verb(name: str) -> Callable[[Callable[..., Result]], click.Command]:
     def decorate(function: Callable[..., Result]) -> click.Command:
         @functools.wraps(function)
         def run(as_json: bool, **given: Any) -> None:
-            show(function(**given), as_json)
+            result = function(**given)
+            show(result, as_json)
+            if result.exit_code:
+                sys.exit(result.exit_code)
 
         return click.command(name)(json_option(run))
 

@@ -1,8 +1,10 @@
 """The Python interface: `joulecast.forecast`."""
 
+import math
+import re
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,19 @@ from ..forecasting.physical.device import Device, StepForecast
 from ..forecasting.physical.forecaster import Physical
 from ..forecasting.physical.job import JobForecast, JobForecasts, Plan, forecast_job, widest
 from ..forecasting.physical.memory_fit import memory_needed
+from ..forecasting.physical.node import node_of_device
+from ..forecasting.physical.parallel import (
+    Layout,
+    Waiting,
+    at_efficiency,
+    check_layout,
+    layout_of,
+    on_all_devices,
+    on_one_device,
+    samples_per_part,
+    usual_micro_batches,
+    waiting,
+)
 from ..hardware.environment import Environment
 from ..ledger import open_ledger
 from ..workload import analyze
@@ -37,6 +52,10 @@ def forecast(
     training: bool = True,
     precision: str = "default",
     optimizer: str = "adamw",
+    nodes: int = 1,
+    parallel: str | None = None,
+    accumulate: int | None = None,
+    mfu: float | None = None,
     probe: bool = False,
     region: str | None = None,
     carbon_intensity: float | None = None,
@@ -50,10 +69,11 @@ def forecast(
             an `nn.Module`, or a function that returns one.
         input: shape of one sample without the batch, `(3, 224, 224)`; a list of shapes for several
             inputs. By default what the model's library uses.
-        gpu: name of a GPU in the catalog, or several: each gets a forecast.
+        gpu: name of a GPU in the catalog, or several: each gets a forecast. `"8xH100"` is a node of
+            eight.
         cpu: name of a CPU in the catalog; `""` for this machine's.
         here: this machine's first GPU, else its CPU; the default where no device is named.
-        batch: samples in a step.
+        batch: samples in a step, over all devices and micro-batches.
         samples: training samples in an epoch. Either this or `steps`.
         val_samples: validation samples after each epoch.
         epochs: how many epochs.
@@ -62,6 +82,12 @@ def forecast(
         precision: `"default"` (PyTorch's: fp32, with convolutions in TF32 where the GPU has it),
             `"fp32"`, `"tf32"`, `"bf16"`, `"fp16"` or `"fp8"`; `analyze` describes them.
         optimizer: `"sgd"`, `"momentum"`, `"adam"`, `"adamw"` or `"none"`.
+        nodes: nodes of the GPUs in `gpu`.
+        parallel: how the job is divided among them: `"data"`, `"fsdp"`, `"tensor:8"`,
+            `"pipeline:4"`, or a product, `"fsdp,tensor:8"`. By default each has a copy.
+        accumulate: micro-batches that a step adds the gradients of; by default one, and in a
+            pipeline up to four for each of its stages.
+        mfu: known model FLOPs utilization, above 0 and at most 1, which sets the time.
         probe: run real steps on this machine for a few seconds, instead of the model of devices.
         region: country whose electricity mix is used, as a code or a name; by default the world.
         carbon_intensity: of the electricity, g CO2e per kWh, instead of `region`.
@@ -70,7 +96,7 @@ def forecast(
 
     Returns:
         A forecast for each device, with 90 % intervals: energy (J), duration (s), power (W), carbon
-        (g CO2e), memory, and what a step's time goes to.
+        (g CO2e), memory, and what a step's time goes to. What does not fit has no energy.
 
     Raises:
         UsageError: the arguments do not make sense together.
@@ -87,35 +113,95 @@ def forecast(
         'NVIDIA A100 SXM4 80GB'
     """
     names = _names(gpu)
+    many = nodes > 1 or parallel is not None or any(name.count > 1 for name in names)
+    if many and (not names or cpu is not None or here):
+        raise UsageError("--nodes and --parallel divide a job among GPUs: name them: --gpu 8xH100")
     if probe and (names or cpu):
         raise UsageError("--probe runs the job on this machine: leave out --gpu and --cpu NAME")
     plan = _plan(steps, samples, val_samples, epochs, batch)
     optimizer = optimizer if training else "none"
     site = Site.of(region, carbon_intensity, pue)
-    groups = _devices(names, cpu, here, ledger)
-    count = partial(analyze, model, input, batch=batch, optimizer=optimizer, precision=precision)
+    division = _Division(batch, nodes, parallel, accumulate)
+    groups = _devices(names, division, cpu, here, ledger)
     # One step of the job, and one of its validation where the plan has any.
     modes = (training, False) if plan.validation_steps else (training,)
-    workloads = {
-        kind: [count(training=mode, device=kind) for mode in modes]
-        for kind in {each.kind for group in groups for each in group}
-    }
+
+    @cache
+    def workloads(kind: str, samples: int) -> list[Workload]:
+        return [
+            analyze(
+                model,
+                input,
+                batch=samples,
+                optimizer=optimizer,
+                precision=precision,
+                training=mode,
+                device=kind,
+            )
+            for mode in modes
+        ]
+
+    # All of them first, so that what does not come out is reported before any is counted.
+    parts = [samples_per_part(group.layout, batch) for group in groups]
     if probe:
-        device = groups[0][0]
-        return JobForecasts((_probed(model, input, workloads[device.kind], device, plan, site),))
+        device = groups[0].devices[0]
+        counted = workloads(device.kind, parts[0])
+        return JobForecasts((_probed(model, input, counted, device, plan, site),))
     return JobForecasts(
-        tuple(_forecast(group, workloads[group[0].kind], plan, site) for group in groups)
+        tuple(
+            _forecast(group, workloads(group.devices[0].kind, samples), plan, site, mfu)
+            for group, samples in zip(groups, parts, strict=True)
+        )
     )
 
 
-def _names(gpu: str | Sequence[str] | None) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A GPU as named, `8xH100`; `count` is 0 where no number was written."""
+
+    text: str
+    name: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Division:
+    """How a batch is divided, as asked for."""
+
+    batch: int
+    nodes: int
+    parallel: str | None
+    accumulate: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Devices:
+    """A device with others that its name may mean, and how a job is divided among several."""
+
+    devices: tuple[Device, ...]
+    layout: Layout = field(default_factory=Layout)
+    whole_nodes: bool = False
+
+
+def _names(gpu: str | Sequence[str] | None) -> list[_Named]:
     """The GPUs that are named, in their order."""
     if gpu is None:
         return []
     names = [name.strip() for name in (gpu.split(",") if isinstance(gpu, str) else gpu)]
     if "" in names:
         raise UsageError(f"--gpu {gpu!r}: a name is empty: write NAME, or NAME,NAME")
-    return names
+    return [_named(name) for name in names]
+
+
+def _named(text: str) -> _Named:
+    # `8xH100`, `8 x H100`, and wrong numbers, which no GPU's name begins with.
+    parts = re.fullmatch(r"([-+]?[\d.]*\d)\s*[x*]\s*(\S.*)", text, re.IGNORECASE)
+    if parts is None:
+        return _Named(text, text, 0)
+    number, name = parts.groups()
+    if not re.fullmatch(r"[1-9]\d{0,5}", number):
+        raise UsageError(f"--gpu {text}: {number} is no number of GPUs: write 8x{name}")
+    return _Named(text, name, int(number))
 
 
 def _plan(
@@ -132,15 +218,35 @@ def _plan(
 
 
 def _devices(
-    names: list[str], cpu: str | None, here: bool, ledger: str | Path | None
-) -> list[tuple[Device, ...]]:
+    names: list[_Named],
+    division: _Division,
+    cpu: str | None,
+    here: bool,
+    ledger: str | Path | None,
+) -> list[_Devices]:
     """The devices to forecast on, each once; each with others that its name may mean."""
-    groups = [devices.gpus_named(name) for name in names]
+    groups = [_of_gpus(name, division) for name in names]
+    alone = Layout(micro_batches=division.accumulate or 1)
     if cpu:
-        groups.append((devices.cpu_named(cpu),))
+        groups.append(_Devices((devices.cpu_named(cpu),), alone))
     if here or cpu == "" or not groups:
-        groups.append((_device_here(ledger, cpu_only=cpu == ""),))
+        groups.append(_Devices((_device_here(ledger, cpu_only=cpu == ""),), alone))
     return [group for i, group in enumerate(groups) if group not in groups[:i]]
+
+
+def _of_gpus(named: _Named, division: _Division) -> _Devices:
+    """GPUs as named, in their nodes."""
+    group = devices.gpus_named(named.name)
+    node, count = node_of_device(group[0]), max(1, named.count)
+    if count > node.max_gpus:
+        raise UsageError(
+            f"--gpu {named.text}: a node ({node.name}) has at most {node.max_gpus} of them: "
+            f"--gpu {node.max_gpus}x{named.name} --nodes {math.ceil(count / node.max_gpus)}"
+        )
+    layout = layout_of(division.parallel, count, division.nodes)
+    parts = division.accumulate or usual_micro_batches(layout, division.batch)
+    layout = replace(layout, micro_batches=parts)
+    return _Devices(group, layout, named.count > 0 or division.nodes > 1)
 
 
 def _device_here(ledger: str | Path | None, cpu_only: bool) -> Device:
@@ -161,22 +267,39 @@ def _device_here(ledger: str | Path | None, cpu_only: bool) -> Device:
 
 
 def _forecast(
-    group: tuple[Device, ...], workloads: list[Workload], plan: Plan, site: Site
+    group: _Devices, workloads: list[Workload], plan: Plan, site: Site, mfu: float | None
 ) -> JobForecast:
     """On the first device of a group, with intervals that include the others."""
-    method = Physical()
+    method, layout = Physical(), group.layout
+    for workload in workloads:
+        check_layout(layout, workload)
 
-    def step(workload: Workload, device: Device) -> StepForecast:
-        forecast = method.step(workload, device)
-        if forecast is None:
+    def step(workload: Workload, device: Device) -> tuple[StepForecast, Waiting]:
+        own = method.step(on_one_device(workload, layout), device)
+        if own is None:
             raise JoulecastError(f"{workload.name} on {device.name} has no forecast: try --probe")
-        return forecast
+        compute_s = own.duration.value / layout.pipeline
+        waits = waiting(workload, layout, node_of_device(device), compute_s)
+        forecast = on_all_devices(own, waits, layout, device)
+        if mfu is not None:
+            forecast = at_efficiency(forecast, workload, layout, device, mfu)
+        return forecast, waits
 
     def on(device: Device) -> JobForecast:
-        first, *after = [step(workload, device) for workload in workloads]
-        return forecast_job(first, workloads[0], device, plan, site, *after)
+        (first, waits), *after = [step(workload, device) for workload in workloads]
+        return forecast_job(
+            first,
+            workloads[0],
+            device,
+            plan,
+            site,
+            *(forecast for forecast, _ in after),
+            layout=layout,
+            waits=waits if layout.devices > 1 else None,
+            whole_nodes=group.whole_nodes,
+        )
 
-    first, *others = [on(device) for device in group]
+    first, *others = [on(device) for device in group.devices]
     if not others:
         return first
     names = ", ".join(other.device for other in others)

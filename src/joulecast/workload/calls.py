@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from . import fused
+from .model import Phase
 from .operator_names import operators
 from .operator_recorder import OperatorRecorder
 
@@ -55,6 +56,16 @@ class Calls(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
+        if self._recorder.phase is not Phase.BACKWARD:
+            return self._call(func, args, kwargs)
+        # Of the backward pass only what is computed again (checkpoints) has gradients enabled; it
+        # runs as in the forward pass, autocast included.
+        if not torch.is_grad_enabled():
+            return func(*args, **kwargs)
+        with self._recorder.again():
+            return self._call(func, args, kwargs)
+
+    def _call(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         name = getattr(func, "__name__", "")
         if isinstance(func, FunctionType) and _guarded(func):
             if self._autocast is not None and name in _WIDEN:
@@ -110,7 +121,8 @@ class Calls(TorchFunctionMode):
     def _cast_tensor(self, tensor: Tensor, to: torch.dtype) -> Tensor:
         if tensor.dtype == to or tensor.dtype not in (torch.float32, *_SIXTEEN):
             return tensor
-        if not (tensor.is_leaf and tensor.requires_grad):
+        # Without gradients (a checkpoint's first pass) the cast weight would have none later.
+        if not (tensor.is_leaf and tensor.requires_grad and torch.is_grad_enabled()):
             return tensor.to(to)
         # A weight is cast once per step.
         if id(tensor) not in self._weights:

@@ -5,6 +5,7 @@ returns tensors of the right shape, keeps for the backward pass what the real ke
 records what the kernel costs.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from math import prod
 from typing import Any, NamedTuple
@@ -90,6 +91,7 @@ class _Spec(NamedTuple):
 
     Attributes:
         gates: 4 for an LSTM, 3 for a GRU, 1 for a plain cell.
+        batches: how many steps have how many sequences: several sizes only where they are packed.
         weights: width of the input and of the state of each cell.
         widths: width of the output of each cell (an LSTM may project its state).
         whole: a layer is one kernel, as in oneDNN.
@@ -97,12 +99,16 @@ class _Spec(NamedTuple):
 
     recorder: OperatorRecorder
     gates: int
-    steps: int
-    batch: int
+    batches: tuple[tuple[int, int], ...]
     weights: tuple[tuple[int, int], ...]
     widths: tuple[int, ...]
     directions: int
     whole: bool
+
+    @property
+    def rows(self) -> int:
+        """Inputs of all steps and sequences."""
+        return sum(sequences * steps for sequences, steps in self.batches)
 
 
 # FLOPs per element of the gates without the matrix products: sums, activations, products.
@@ -112,7 +118,7 @@ _POINTWISE_FLOPS = 4
 def _cells(spec: _Spec, x: Tensor, backward: bool, of_input: bool = True) -> None:
     """Record what the cells of a call cost: one product for all inputs, then the steps."""
     dtype, unit = dtype_of(x), x.element_size()
-    t, b, g = spec.steps, spec.batch, spec.gates
+    rows, g = spec.rows, spec.gates
     kernels: list[Kernel] = []
 
     def product(m: int, n: int, k: int, count: int = 1) -> None:
@@ -123,23 +129,23 @@ def _cells(spec: _Spec, x: Tensor, backward: bool, of_input: bool = True) -> Non
 
     for cell, ((width, state), output) in enumerate(zip(spec.weights, spec.widths, strict=True)):
         gates = g * state
-        cells = float(b * gates)
         if of_input or cell >= spec.directions:
-            product(t * b, gates, width)
-        product(b, gates, output, count=t)
+            product(rows, gates, width)
+        for b, t in spec.batches:
+            product(b, gates, output, count=t)
+            # The projection of the state.
+            if output != state:
+                product(b, output, state, count=t)
+            flops, moved = _POINTWISE_FLOPS * float(b * gates), unit * 3.0 * b * gates
+            kernels.append(
+                Kernel(OperatorKind.RECURRENT, flops, moved, dtype, (), t, other_flops=flops)
+            )
         # Above, the gradients of input and state; here those of their weights.
         if backward:
-            product(gates, width, t * b)
-            product(gates, output, t * b)
-        # The projection of the state.
-        if output != state:
-            product(b, output, state, count=t)
-            if backward:
-                product(output, state, t * b)
-        moved = unit * 3.0 * cells
-        flops = _POINTWISE_FLOPS * cells
-        rest = Kernel(OperatorKind.RECURRENT, flops, moved, dtype, (), t, other_flops=flops)
-        kernels.append(rest)
+            product(gates, width, rows)
+            product(gates, output, rows)
+            if output != state:
+                product(output, state, rows)
         for kernel in [_joined(kernels)] if spec.whole else kernels:
             spec.recorder.add(kernel)
         kernels.clear()
@@ -163,7 +169,7 @@ class _Recurrent(torch.autograd.Function):
         _cells(spec, x, backward=False)
         # The gates of every step are kept, and the state of an LSTM.
         kept = spec.gates + (1 if spec.gates == 4 else 0)
-        reserve = x.new_empty(spec.steps * spec.batch * kept * sum(s for _, s in spec.weights))
+        reserve = x.new_empty(spec.rows * kept * sum(s for _, s in spec.weights))
         ctx.save_for_backward(x, reserve, *rest)
         ctx.spec = spec
         with spec.recorder.silence():
@@ -192,11 +198,11 @@ def recurrent(
     if packed:
         # The data of all steps in a row, and the number of sequences at each step.
         x, sizes, states, parameters, _, layers, _, _, both = args[:9]
-        steps, batch = len(sizes), -(-x.shape[0] // max(1, len(sizes)))
+        batches = tuple(Counter(sizes.tolist()).items())
         lead: tuple[int, ...] = (x.shape[0],)
     else:
         x, states, parameters, _, layers, _, _, both, batch_first = args[:9]
-        steps, batch = (x.shape[1], x.shape[0]) if batch_first else (x.shape[0], x.shape[1])
+        batches = ((x.shape[0], x.shape[1]) if batch_first else (x.shape[1], x.shape[0]),)
         lead = tuple(x.shape[:2])
     states = list(states) if isinstance(states, (list, tuple)) else [states]
     per_cell = len(parameters) // (layers * (2 if both else 1))
@@ -207,7 +213,7 @@ def recurrent(
         raise RuntimeError(f"{name}: expected inputs of width {expected}, got {x.shape[-1]}")
     weights = tuple((weight.shape[1], weight.shape[0] // gates) for weight in inputs)
     output = tuple(weight.shape[1] for weight in parameters[1::per_cell])
-    spec = _Spec(recorder, gates, steps, batch, weights, output, 2 if both else 1, whole)
+    spec = _Spec(recorder, gates, batches, weights, output, 2 if both else 1, whole)
     out_shape = (*lead, output[-1] * (2 if both else 1))
     result: tuple[Tensor, ...] = _Recurrent.apply(  # type: ignore[no-untyped-call]
         spec, out_shape, len(states), x, *states, *parameters

@@ -12,8 +12,11 @@ from bisect import bisect_right
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+
+from .blocks import blocks_of
+from .kernels import size_of
 
 LOSS = "loss"
 
@@ -37,6 +40,9 @@ class LayerTracker:
             for name, module in reversed(self.modules.items())
             for parameter in module.parameters(recurse=False)
         }
+        self.blocks = blocks_of(model)
+        self.block_output_bytes = 0.0
+        self._block_ids = set(map(id, self.blocks))
         self.running: list[Running] = []
         self.failed: list[Running] = []
         # An error that is being handled already at the start.
@@ -93,6 +99,8 @@ class LayerTracker:
 
     def _leave_module(self, module: nn.Module, args: Any, output: Any) -> None:
         error = sys.exc_info()[1]
+        if id(module) in self._block_ids:
+            self.block_output_bytes = max(self.block_output_bytes, size_of(_first_of(output)))
         # The innermost module is left first.
         if error is not None and error is not self._error:
             self._error, self.failed = error, list(self.running)
@@ -103,3 +111,10 @@ class LayerTracker:
     def _note(self) -> None:
         self._starts.append(torch._C._autograd._get_sequence_nr())
         self._layers.append(self.running[-1][0] if self.running else "")
+
+
+def _first_of(output: Any) -> Tensor | None:
+    """What a block passes on: the first of its outputs."""
+    while isinstance(output, (list, tuple)) and output:
+        output = output[0]
+    return output if isinstance(output, Tensor) else None

@@ -124,6 +124,10 @@ class Workload(Result):
         notes: what was assumed or could not be counted, and why.
         views: tensors made that share another one's memory: they launch no kernel, but take time
             on a CPU.
+        recomputed_flops: the part of the backward pass that repeats the forward pass (checkpoints).
+        blocks: its repeated parts, one after the other: layers of a transformer.
+        block_bytes: weights of the largest block.
+        block_output_bytes: what a block passes on to the next; the largest.
     """
 
     SCHEMA: ClassVar[str] = "joulecast/workload/1"
@@ -144,6 +148,10 @@ class Workload(Result):
     peak_bytes: float = 0.0
     notes: tuple[str, ...] = ()
     views: int = 0
+    recomputed_flops: float = 0.0
+    blocks: int = 0
+    block_bytes: float = 0.0
+    block_output_bytes: float = 0.0
 
     def flops(self, phase: Phase | None = None, kind: OperatorKind | None = None) -> float:
         """FLOPs of a step; of one phase or one class of operators where given."""

@@ -35,12 +35,13 @@ class OperatorRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.activations: dict[str, float] = defaultdict(float)
         self.peak_bytes = 0.0
         self.views = 0
+        self.recomputed_flops = 0.0
         self._tracker = tracker
         self._products = products
         self._kernels: Counter[tuple[str, Phase, Kernel]] = Counter()
         self._rules: dict[Any, Rule | None] = {}
         self._shortcuts: dict[Any, Shortcut | None] = {}
-        self._silent = False
+        self._silent = self._again = False
         self._live_bytes = 0.0
         self._living: dict[int, weakref.ref[Any]] = {}
         self._kept = {_storage(tensor) for tensor in persistent}
@@ -90,9 +91,20 @@ class OperatorRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         finally:
             self._silent = False
 
+    @contextmanager
+    def again(self) -> Iterator[None]:
+        """Within it, what is recorded repeats the forward pass."""
+        before, self._again = self._again, True
+        try:
+            yield
+        finally:
+            self._again = before
+
     def add(self, kernel: Kernel) -> None:
         """Record a kernel of the current layer and phase."""
         self._kernels[self._tracker.current(), self.phase, kernel] += kernel.count
+        if self._again:
+            self.recomputed_flops += kernel.flops * kernel.count
 
     def ops(self) -> tuple[Op, ...]:
         """All kernels in order of appearance; equal ones of a layer are one with a count."""

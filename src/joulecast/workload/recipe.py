@@ -45,7 +45,11 @@ def package(name: str, feature: str, extra: str) -> ModuleType:
 
 
 def first_line(error: BaseException) -> str:
-    """Type and first line of an error, in one line of bounded length."""
+    """Type and first line of an error and of its root cause, in one line of bounded length."""
     text = str(error).strip().splitlines()
     kind = type(error).__name__
-    return shorten(f"{kind}: {text[0]}", 200, placeholder=" ..") if text else kind
+    line = shorten(f"{kind}: {text[0]}", 200, placeholder=" ..") if text else kind
+    root = error
+    while root.__cause__ is not None:
+        root = root.__cause__
+    return line if root is error else f"{line} (because of {first_line(root)})"

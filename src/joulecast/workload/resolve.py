@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInputError, MissingExtraError, UsageError
+from .mending import mend_torchvision
 from .recipe import Recipe, first_line, package
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def _from_file(path: Path, function: str) -> Recipe:
     sys.path.insert(0, folder)
     replaced = sys.modules.get(path.stem)
     sys.modules[path.stem] = module
+    mend_torchvision()
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
@@ -117,6 +119,7 @@ def _from_file(path: Path, function: str) -> Recipe:
 
 
 def _from_module(path: str, function: str) -> Recipe:
+    mend_torchvision()
     try:
         module = importlib.import_module(path)
     except ModuleNotFoundError as error:

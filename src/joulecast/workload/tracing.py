@@ -28,7 +28,8 @@ MAX_RUN_BYTES = 4e9
 
 # Errors of torch about a tensor without data, or on another device.
 _NEEDS_DATA = re.compile(
-    r"meta tensor|Meta tensor|meta device|device meta|data-dependent|data dependent|on the meta|"
+    r"meta (?:[A-Z]\w+ )?tensor|Meta tensor|meta device|device meta|data-dependent|"
+    r"data dependent|on the meta|"
     r"'meta'|:meta|no data|Meta' backend|same device|data_ptr|storage",
 )
 
@@ -162,7 +163,13 @@ def _step(
             run.tracker.begin_backward()
             recorder.phase = Phase.BACKWARD
             with recorder, calls:
-                loss.backward()  # type: ignore[no-untyped-call]
+                # What `loss.backward()` calls. That itself would leave `calls` for its time, and
+                # what a checkpoint computes again would differ from what it computed first.
+                engine: Any = torch.autograd.Variable._execution_engine
+                ones = torch.ones_like(loss, memory_format=torch.preserve_format)
+                engine.run_backward(
+                    (loss,), (ones,), False, False, (), allow_unreachable=True, accumulate_grad=True
+                )
 
 
 def _place(tracker: LayerTracker) -> str:
@@ -231,6 +238,12 @@ def _workload(run: _Trace, recorder: OperatorRecorder) -> Workload:
         peak_bytes=max(recorder.peak_bytes, gradient_bytes + updates.scratch_bytes),
         notes=tuple(run.notes),
         views=recorder.views,
+        recomputed_flops=recorder.recomputed_flops,
+        blocks=len(run.tracker.blocks),
+        block_bytes=max(
+            (sum(map(_bytes, block.parameters())) for block in run.tracker.blocks), default=0.0
+        ),
+        block_output_bytes=run.tracker.block_output_bytes,
     )
 
 

@@ -86,6 +86,12 @@ def test_a_model_built_by_a_file(tmp_path):
     assert "none.py" in message(BadInputError, f"{tmp_path}/none.py:build", (4,))
     file.write_text("1 / 0\n")
     assert "ZeroDivisionError" in message(BadInputError, f"{file}:build", (4,))
+    file.write_text(
+        "try:\n    {}['key']\n"
+        "except KeyError as error:\n    raise RuntimeError('no such part') from error\n"
+    )
+    text = message(BadInputError, f"{file}:build", (4,))
+    assert "no such part" in text and "KeyError" in text
 
 
 class Dynamic(nn.Module):

@@ -1,11 +1,14 @@
 """Whose work it is, in both directions, and what a layer keeps."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from joulecast.workload import Phase, analyze
+from joulecast.workload.model import MULTIPLYING
 
 
 class Block(nn.Module):
@@ -93,6 +96,71 @@ def test_a_checkpoint_keeps_less_and_computes_more():
     assert again.flops(Phase.FORWARD) == plain.flops(Phase.FORWARD)
     wide = layers(again)["blocks.1.wide"]
     assert wide.backward_flops == 3 * wide.forward_flops + 8 * (16 + 4)
+
+
+class _Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cell = nn.LSTM(8, 8, batch_first=True)
+
+    def forward(self, x):
+        return self.cell(x)[0]
+
+
+class _Attending(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.MultiheadAttention(8, 2, batch_first=True)
+
+    def forward(self, x):
+        return self.inner(x, x, x, need_weights=False)[0]
+
+
+class _Dropping(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.line = nn.Linear(8, 8)
+
+    def forward(self, x):
+        return torch.dropout(self.line(x), 0.1, self.training)
+
+
+def _attending_alone(x):
+    return nn.functional.scaled_dot_product_attention(x, x, x)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("reentrant", [False, True])
+@pytest.mark.parametrize("block", [_Recurrent, _Attending, _Dropping, lambda: _attending_alone])
+def test_a_checkpoint_adds_one_more_forward_of_its_block(block, reentrant, precision):
+    """What is several operators without its fused form is the same when it is computed again."""
+
+    class Net(nn.Module):
+        def __init__(self, again):
+            super().__init__()
+            self.first, self.block, self.last = nn.Linear(8, 8), block(), nn.Linear(8, 8)
+            self.again = again
+
+        def forward(self, x):
+            x = self.first(x)
+            block = partial(checkpoint, self.block, use_reentrant=reentrant)
+            return self.last(block(x) if self.again else self.block(x))
+
+    plain, again = (
+        analyze(Net(keep), (16, 8), batch=4, precision=precision, loss="sum")
+        for keep in (False, True)
+    )
+
+    def multiplied(work, phase=None):
+        return sum(work.flops(phase, kind) for kind in MULTIPLYING)
+
+    more = multiplied(again) - multiplied(plain)
+    block_flops = multiplied(plain, Phase.FORWARD) - 2 * 2 * 4 * 16 * 8 * 8
+    # Its last operator is not computed again where nothing that it returns is kept.
+    assert 0.7 * block_flops <= more <= block_flops
+    assert more <= again.recomputed_flops <= 1.5 * more
+    assert plain.recomputed_flops == 0
+    assert not again.notes
 
 
 def test_peak_holds_activations_and_then_gradients():

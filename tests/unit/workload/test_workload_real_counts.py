@@ -105,6 +105,32 @@ def test_multiply_adds_of_an_lstm_are_those_of_its_products(device):
     assert 2 * work.macs < work.flops(Phase.FORWARD)  # which has the gates, too
 
 
+@pytest.mark.parametrize("device", ["gpu", "cpu"])
+@pytest.mark.parametrize("lengths", [[10, 8, 6, 4], torch.tensor([4, 10, 6, 8])])
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+def test_packed_sequences_are_counted_without_their_padding(kind, lengths, device):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn = kind(32, 64, batch_first=True)
+
+        def forward(self, x):
+            sizes = torch.tensor(lengths) if isinstance(lengths, list) else lengths
+            packed = nn.utils.rnn.pack_padded_sequence(
+                x, sizes, batch_first=True, enforce_sorted=False
+            )
+            return nn.utils.rnn.pad_packed_sequence(self.rnn(packed)[0], batch_first=True)[0]
+
+    gates = {nn.LSTM: 4, nn.GRU: 3, nn.RNN: 1}[kind]
+    work = analyze(Net, (10, 32), batch=4, device=device)
+    if kind is nn.LSTM or device == "gpu":
+        assert work.macs == 28 * gates * 64 * (32 + 64)
+    # The data need no gradient.
+    assert work.flops(Phase.BACKWARD) > 1.6 * 2 * work.macs
+    assert [note for note in work.notes if "CPU" in note]
+    assert not [note for note in work.notes if "pack" in note]
+
+
 def test_bilinear_layers_multiply():
     class Net(nn.Module):
         def __init__(self):

@@ -14,6 +14,8 @@ from ...workload.model import Phase, Workload
 from ..base import Prediction
 from .device import Device, Shares, StepForecast, total
 from .memory_fit import MemoryNeed, memory_needed
+from .node import NodePart, node_part
+from .parallel import Layout, Waiting, on_one_device
 from .roofline import types_on
 
 
@@ -35,7 +37,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class StepCounts:
-    """What one step of the workload asks of a device, as counted.
+    """What one step of the workload asks of all devices, as counted; memory is that of each.
 
     `kinds_by_type` has the classes of operators by the type in which the device computes them.
     """
@@ -54,20 +56,23 @@ class StepCounts:
     kinds_by_type: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, workload: Workload, device: Device) -> StepCounts:
-        """The counts of a workload."""
+    def of(cls, workload: Workload, device: Device, layout: Layout) -> StepCounts:
+        """The counts of a micro-batch on the whole model, times those of a step."""
+        part = on_one_device(workload, layout)
+        updates = (layout.parts - 1) * workload.flops(Phase.OPTIMIZER)
+        moved = (layout.parts - 1) * workload.bytes(Phase.OPTIMIZER)
         return cls(
             name=workload.name,
-            batch=workload.batch,
+            batch=workload.batch * layout.parts,
             input=workload.input_shape,
             precision=workload.precision,
             training=workload.training,
             optimizer=workload.optimizer,
             parameters=workload.parameters,
-            forward_flops=workload.flops(Phase.FORWARD),
-            step_flops=workload.flops(),
-            step_bytes=workload.bytes(),
-            memory_bytes=workload.memory_bytes,
+            forward_flops=workload.flops(Phase.FORWARD) * layout.parts,
+            step_flops=workload.flops() * layout.parts - updates,
+            step_bytes=workload.bytes() * layout.parts - moved,
+            memory_bytes=part.memory_bytes,
             kinds_by_type=_kinds_by_type(workload, device),
         )
 
@@ -99,17 +104,23 @@ class GridIntensity:
 
 @dataclass(frozen=True, slots=True)
 class JobForecast:
-    """The forecast of a job on one device.
+    """The forecast of a job on one device, or on several equal ones.
+
+    Energy, duration, carbon and node are None where the job does not fit the devices' memory.
 
     Attributes:
         device: its name.
-        device_count: always 1: the batch is not shared between devices.
+        device_count: how many there are.
+        layout: how the job is divided among them.
+        waiting: what a step waits for; None on a single device.
         method: that made the forecast of a step.
         rung: what it knows: `"catalog"`, `"calibrated"` or `"probed"`.
-        energy: of the whole job, J.
+        energy: of the whole job on all devices, J, without the nodes around them.
         duration: of the whole job, s.
-        power: mean of the device, W.
-        carbon: of the whole job, g CO2e.
+        power: mean of all devices, W.
+        carbon: of the whole job, g CO2e, the nodes around the devices included where known.
+        node: the rest of the nodes around the devices; None where only a device was named.
+        total_energy: of devices and nodes, J; None likewise.
         step_energy: of one step, J.
         step_duration: of one step, s.
         dominated_by: what most of a step's time goes to; None where the method does not report it.
@@ -124,12 +135,16 @@ class JobForecast:
 
     device: str
     device_count: int
+    layout: Layout
+    waiting: Waiting | None
     method: str
     rung: str
-    energy: Estimate
-    duration: Estimate
+    energy: Estimate | None
+    duration: Estimate | None
     power: Estimate
-    carbon: Estimate
+    carbon: Estimate | None
+    node: NodePart | None
+    total_energy: Estimate | None
     step_energy: Estimate
     step_duration: Estimate
     dominated_by: str | None
@@ -152,8 +167,13 @@ class JobForecasts(Result):
 
     @property
     def cheapest(self) -> JobForecast:
-        """The forecast with the lowest energy."""
-        return min(self.forecasts, key=lambda forecast: forecast.energy.value)
+        """The forecast with the lowest energy; those that do not fit come last."""
+        return min(self.forecasts, key=lambda job: job.energy.value if job.energy else math.inf)
+
+    @property
+    def exit_code(self) -> int:
+        """1 where the job fits none of the devices, else 0."""
+        return 0 if any(job.energy for job in self.forecasts) else 1
 
 
 def forecast_job(
@@ -163,11 +183,25 @@ def forecast_job(
     plan: Plan,
     site: Site,
     validation: StepForecast | None = None,
+    *,
+    layout: Layout | None = None,
+    waits: Waiting | None = None,
+    whole_nodes: bool = False,
 ) -> JobForecast:
-    """The forecast of a whole job from that of one step.
+    """The forecast of a whole job from that of one step on all devices.
 
-    `validation` is that of a step without training, for a plan with validation.
+    Args:
+        step: one step on all devices of the layout.
+        workload: a micro-batch on the whole model.
+        device: one of the devices.
+        plan: how often the step runs.
+        site: grid and PUE.
+        validation: of a step without training, for a plan with validation.
+        layout: how the job is divided; by default it runs on one device.
+        waits: what a step waits for.
+        whole_nodes: whether the nodes around the devices are part of the job.
     """
+    layout = layout or Layout()
     whole = total(
         step,
         plan.steps,
@@ -176,24 +210,32 @@ def forecast_job(
         validation_steps=plan.validation_steps,
     )
     energy = _estimate(whole.energy, "J")
+    around = node_part(whole, layout, device) if whole_nodes else None
+    in_all = None if around is None else _with_node(energy, around.energy)
+    memory = memory_needed(workload, device, layout)
+    fits = memory.fits is not False
     return JobForecast(
         device=device.name,
-        device_count=1,
+        device_count=layout.devices,
+        layout=layout,
+        waiting=waits,
         method=step.method,
         rung=step.rung,
-        energy=energy,
-        duration=_estimate(whole.duration, "s"),
+        energy=energy if fits else None,
+        duration=_estimate(whole.duration, "s") if fits else None,
         power=_estimate(step.power, "W"),
-        carbon=site.carbon_g(energy),
+        carbon=site.carbon_g(in_all or energy) if fits else None,
+        node=around if fits else None,
+        total_energy=in_all if fits else None,
         step_energy=_estimate(step.energy, "J"),
         step_duration=_estimate(step.duration, "s"),
         dominated_by=step.shares.dominant if step.shares else None,
         shares=step.shares,
-        memory=memory_needed(workload, device),
+        memory=memory,
         grid=GridIntensity(site.carbon_g_per_kwh, site.basis, site.source, site.year),
         pue=site.pue,
         plan=plan,
-        workload=StepCounts.of(workload, device),
+        workload=StepCounts.of(workload, device, layout),
         notes=tuple(dict.fromkeys((*whole.notes, *workload.notes))),
     )
 
@@ -201,14 +243,31 @@ def forecast_job(
 def widest(chosen: JobForecast, others: list[JobForecast]) -> JobForecast:
     """The chosen forecast, its intervals widened to include those of others it may be."""
 
-    def union(name: str) -> Estimate:
-        every: list[Estimate] = [getattr(job, name) for job in (chosen, *others)]
+    def union(name: str) -> Estimate | None:
+        estimates = [getattr(job, name) for job in (chosen, *others)]
+        every: list[Estimate] = [estimate for estimate in estimates if estimate is not None]
+        if estimates[0] is None:
+            return None
         low, high = min(e.low for e in every), max(e.high for e in every)
         return replace(every[0], low=low, high=high, own_low=None, own_high=None)
 
-    names = ("step_energy", "step_duration", "energy", "duration", "power", "carbon")
+    names = (
+        "step_energy",
+        "step_duration",
+        "energy",
+        "duration",
+        "power",
+        "carbon",
+        "total_energy",
+    )
     wider: dict[str, Any] = {name: union(name) for name in names}
     return replace(chosen, **wider)
+
+
+def _with_node(devices: Estimate, node: Estimate) -> Estimate:
+    """Bounds add up: both grow with the duration."""
+    value, low, high = (getattr(devices, x) + getattr(node, x) for x in ("value", "low", "high"))
+    return Estimate(value, low, high, "J", Provenance.MODELLED)
 
 
 def _estimate(p: Prediction, unit: str) -> Estimate:

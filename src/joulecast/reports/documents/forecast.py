@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from ...forecasting.physical.device import Shares
 from ...forecasting.physical.job import JobForecast, JobForecasts
-from ...units import counted, format_duration, format_estimate, format_quantity, one_line
+from ...units import Estimate, counted, format_duration, format_estimate, format_quantity, one_line
 from ..words.common import INTERVAL, lead, range_text
 from .model import Column, Document, Line, Pairs, ReportTable, Section, Styled, figures, notes
 
@@ -30,10 +30,10 @@ def forecast_document(result: JobForecasts) -> Document:
     jobs = result.forecasts
     first = jobs[0]
     if len(jobs) == 1:
-        section = Section(f"On {first.device}", [Pairs(_rows(first))])
+        section = Section(f"On {_devices(first)}", [Pairs(_rows(first))])
     else:
         section = Section("On each device", [_comparison(jobs)])
-    warnings = [f"{job.device}: {job.memory.warning}" for job in jobs if job.memory.warning]
+    warnings = [f"{_devices(job)}: {job.memory.warning}" for job in jobs if job.memory.warning]
     every_note = dict.fromkeys(note for job in jobs for note in job.notes)
     return Document(
         [Styled(_title(first), "strong"), Styled(_counts(first), "dim")],
@@ -64,18 +64,33 @@ def _counts(job: JobForecast) -> str:
     return f"{parameters} parameters, {flops} and {moved} a step; {runs}"
 
 
+def _devices(job: JobForecast) -> str:
+    """`8 x NVIDIA H100 SXM5 80GB`."""
+    return job.device if job.device_count == 1 else f"{job.device_count} x {job.device}"
+
+
 def _rows(job: JobForecast) -> list[tuple[str, Line]]:
-    energy_wh = format_quantity(job.energy.value / 3600, "Wh")
     grid = f"{job.grid.carbon_g_per_kwh:.4g} g CO2e/kWh ({job.grid.basis})"
     if job.pue != 1:
         grid += f", PUE {job.pue:g}"
-    rows: list[tuple[str, Line]] = [
-        ("energy", f"{format_estimate(job.energy)}, {energy_wh}"),
-        ("duration", format_estimate(job.duration)),
-        ("power", format_estimate(job.power)),
-        ("carbon", f"{format_estimate(job.carbon)}, at {grid}"),
-        ("a step", f"{format_estimate(job.step_energy)} in {format_estimate(job.step_duration)}"),
-    ]
+    rows: list[tuple[str, Line]] = []
+    if job.energy is None or job.duration is None or job.carbon is None:
+        rows.append(("energy", "unknown: it does not fit the memory"))
+    else:
+        rows.append(("energy", _joules(job.energy)))
+        if job.node is not None and job.total_energy is not None:
+            node = f"{format_estimate(job.node.energy)}: CPU, RAM, fans, network ({job.node.kind})"
+            rows += [("node around", node), ("in total", _joules(job.total_energy))]
+        rows += [
+            ("duration", format_estimate(job.duration)),
+            ("power", format_estimate(job.power)),
+            ("carbon", f"{format_estimate(job.carbon)}, at {grid}"),
+        ]
+    rows.append(
+        ("a step", f"{format_estimate(job.step_energy)} in {format_estimate(job.step_duration)}")
+    )
+    if job.waiting is not None:
+        rows.append(("divided", _divided(job)))
     if job.shares is not None:
         rows.append(("step time", shares_text(job.shares)))
     memory = f"about {job.memory.needed_bytes / 1e9:.3g} GB"
@@ -93,6 +108,21 @@ def _types_text(kinds_by_type: Mapping[str, Sequence[str]]) -> str:
     return "; ".join(f"{dtype}: {', '.join(kinds)}" for dtype, kinds in kinds_by_type.items())
 
 
+def _joules(energy: Estimate) -> str:
+    return f"{format_estimate(energy)}, {format_quantity(energy.value / 3600, 'Wh')}"
+
+
+def _divided(job: JobForecast) -> str:
+    """`fsdp:8, 3 % of a step exchanging data, 2 % waiting`."""
+    assert job.waiting is not None
+    share = 100 / job.step_duration.value
+    idle = job.waiting.pipeline_s + job.waiting.slowest_s
+    return (
+        f"{job.layout}; {share * job.waiting.exposed_s:.0f} % of a step exchanging data, "
+        f"{share * idle:.0f} % waiting"
+    )
+
+
 def shares_text(shares: Shares) -> str:
     """`72 % arithmetic, 20 % memory traffic, 8 % launching kernels`, the largest first."""
     names = sorted(_PARTS, key=lambda name: -getattr(shares, name))
@@ -104,19 +134,19 @@ def shares_text(shares: Shares) -> str:
 
 def _comparison(jobs: Sequence[JobForecast]) -> ReportTable:
     """The device with the lowest energy in bold."""
-    cheapest = min(job.energy.value for job in jobs)
+    cheapest = min((job.energy.value for job in jobs if job.energy), default=None)
     rows: list[list[Line]] = []
     for job in jobs:
         cells = [
-            _short(job.device),
-            lead(job.energy),
-            range_text(job.energy),
-            format_duration(job.duration.value),
-            lead(job.power),
-            lead(job.carbon),
+            _short(_devices(job)),
+            lead(job.energy) if job.energy else "does not fit",
+            range_text(job.energy) if job.energy else "",
+            format_duration(job.duration.value) if job.duration else "",
+            lead(job.power) if job.energy else "",
+            lead(job.carbon) if job.carbon else "",
             _PARTS[job.dominated_by] if job.dominated_by else "",
         ]
-        strong = job.energy.value == cheapest
+        strong = job.energy is not None and job.energy.value == cheapest
         rows.append([Styled(cell, "strong") if strong else cell for cell in cells])
     columns = [
         Column("device", fit="fold"),
@@ -129,5 +159,5 @@ def _comparison(jobs: Sequence[JobForecast]) -> ReportTable:
 def _short(name: str) -> str:
     """`A100 SXM4 80GB`."""
     for prefix in _PREFIXES:
-        name = name.removeprefix(prefix)
+        name = name.replace(prefix, "")
     return name

@@ -165,8 +165,11 @@ def test_a_smaller_batch_is_proposed_only_where_it_helps():
         activation_bytes=16e9, peak_bytes=0.0,
     )  # fmt: skip
     roomy, tight, tiny = (memory_needed(work, replace(GPU, memory_gb=m)) for m in (12, 6, 4))
-    assert roomy.warning.endswith("a smaller batch would")
-    assert tight.warning.endswith("only a device with more memory helps")
+    assert roomy.fits_smaller and "a smaller batch would" in roomy.warning
+    assert not tight.fits_smaller and "smaller batch" not in tight.warning
+    assert (roomy.fits_on, tight.fits_on, tiny.fits_on) == (2, 4, 8)
+    whole = memory_needed(work, replace(GPU, memory_gb=2.5))
+    assert whole.fits_on is None and whole.warning.endswith("at any batch)")
     assert "4.9 GB" in tiny.warning and "4.9 GB" not in tight.warning
     alone = memory_needed(replace(work, batch=1), replace(GPU, memory_gb=12))
     assert not alone.fits_smaller and "smaller batch" not in alone.warning

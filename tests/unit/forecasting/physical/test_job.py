@@ -3,9 +3,11 @@ from dataclasses import replace
 import pytest
 
 from joulecast.errors import UsageError
-from joulecast.forecasting.base import Prediction
+from joulecast.forecasting.base import Forecast, Prediction
 from joulecast.forecasting.physical.device import Device, Shares, StepForecast
 from joulecast.forecasting.physical.job import JobForecasts, Plan, Site, forecast_job, widest
+from joulecast.forecasting.physical.node import node_part
+from joulecast.forecasting.physical.parallel import Layout
 from joulecast.units import Provenance
 from joulecast.workload.model import Op, OperatorKind, Phase, Workload
 
@@ -27,7 +29,8 @@ WORK = Workload(
     optimizer_bytes=0.0,
     activation_bytes=3e9,
 )
-DEVICE = Device("a device", "gpu", {}, {}, 900.0, 10.0, 300.0, 80)
+DEVICE = Device("a device", "gpu", {}, {}, 900.0, 20.0, 300.0, 80)
+SMALL = Device("a small device", "gpu", {}, {}, 900.0, 10.0, 300.0, 80)
 STEP = StepForecast(
     duration=Prediction(0.1, 0.08, 0.13),
     energy=Prediction(20.0, 15.0, 30.0),
@@ -78,7 +81,7 @@ def test_a_job_names_the_type_in_which_each_class_of_operators_is_computed():
 
 
 def test_memory_needed_by_a_job():
-    memory = forecast_job(STEP, WORK, DEVICE, Plan(1), SITE).memory
+    memory = forecast_job(STEP, WORK, SMALL, Plan(1), SITE).memory
     assert memory.needed_bytes == pytest.approx(11e9, rel=0.2)
     assert memory.fits is False
     unknown = Device("?", "cpu", {}, {}, 12.0, None, 65.0, 4)
@@ -97,7 +100,7 @@ def test_a_document_has_the_figures_under_plain_keys():
     assert forecast["workload"]["forward_flops"] == 2e9
     assert forecast["workload"]["step_flops"] == 6e9
     assert forecast["plan"] == {"steps": 7, "epochs": 1, "validation_steps": 0}
-    assert forecast["memory"]["fits"] is False
+    assert forecast["memory"]["fits"] is True
     assert (forecast["dominated_by"], forecast["notes"]) == ("compute", ["a note"])
     assert (forecast["device"], forecast["device_count"]) == ("a device", 1)
 
@@ -121,6 +124,54 @@ def test_the_widest_interval_includes_every_device():
     both = widest(job, [other])
     assert (both.energy.value, both.energy.low, both.energy.high) == pytest.approx((200, 80, 300))
     assert (both.duration.low, both.duration.high) == pytest.approx((0.8, 3.0))
+
+
+def test_what_does_not_fit_has_no_energy():
+    job = forecast_job(STEP, WORK, SMALL, Plan(10), SITE, whole_nodes=True)
+    assert job.memory.fits is False
+    for figure in (job.energy, job.duration, job.carbon, job.node, job.total_energy):
+        assert figure is None
+    assert job.step_energy.value == 20.0
+    fits = forecast_job(STEP, WORK, DEVICE, Plan(1000), SITE)
+    assert JobForecasts((job, fits)).cheapest is fits
+    assert JobForecasts((job, fits)).exit_code == 0
+    assert JobForecasts((job,)).exit_code == 1
+    assert widest(job, [fits]).energy is None
+
+
+def test_several_devices_have_their_nodes_around_them():
+    gpu = Device(
+        "NVIDIA H100 SXM5 80GB", "gpu", {}, {}, 3350.0, 80.0, 700.0, 132, architecture="Hopper"
+    )
+    layout = Layout(nodes=2, devices_per_node=8, data=16, micro_batches=2)
+    step = replace(STEP, energy=Prediction(1000.0, 800.0, 1200.0), power=Prediction(10_000.0))
+    job = forecast_job(step, WORK, gpu, Plan(10), SITE, layout=layout, whole_nodes=True)
+    assert job.device_count == 16
+    assert job.energy.value == pytest.approx(10_000)
+    # 1 s at 16 x 700 W x 0.82 x 0.41, of which 0.35 go with the load of 10 of 11.2 kW.
+    rest = 11_200 * 0.82 * 0.41 * (0.65 + 0.35 * 10 / 11.2)
+    assert job.node.energy.value == pytest.approx(rest)
+    assert job.node.energy.low < rest < job.node.energy.high
+    assert job.node.energy.provenance is Provenance.MODELLED
+    assert job.total_energy.value == pytest.approx(10_000 + rest)
+    assert job.total_energy.low == pytest.approx(job.energy.low + job.node.energy.low)
+    assert job.carbon.value == pytest.approx(job.total_energy.value / 3.6e6 * 360 * 1.5)
+    # A step is 32 micro-batches of 8 samples, whose optimizer runs once.
+    assert job.workload.batch == 256
+    assert job.workload.step_flops == 32 * 6e9
+    alone = forecast_job(step, WORK, gpu, Plan(10), SITE)
+    assert alone.node is None and alone.total_energy is None
+
+
+def test_one_server_of_eight_draws_what_was_measured():
+    """MLPerf Training v4.0: 6.8 to 7.3 kW for 8 H100, a node rated at 10.2 kW."""
+    gpu = Device(
+        "NVIDIA H100 SXM5 80GB", "gpu", {}, {}, 3350.0, 80.0, 700.0, 132, architecture="Hopper"
+    )
+    for share in (0.9, 1.0):
+        watts = 8 * 700 * share
+        job = node_part(Forecast(Prediction(watts), Prediction(1.0)), Layout(1, 8, 8), gpu)
+        assert 6800 <= watts + job.energy.value <= 7500
 
 
 def test_sites():

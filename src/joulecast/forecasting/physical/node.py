@@ -1,0 +1,61 @@
+"""The rest of the nodes around the devices: CPU, RAM, fans, network, losses of power supplies.
+
+A server of eight H100 draws 6.8 to 7.3 kW in trainings, 1.29 times the power its GPUs are rated at
+(MLPerf Training v4.0, power results), and is itself rated at 10.2 kW: of what is rated for the
+rest, about two fifths are drawn. That share is used for all kinds of nodes. A third of it grows
+with the load of the devices: fans, regulators, power supplies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...hardware.catalog.nodes import NodeModel, node_of
+from ...units import Estimate, Provenance
+from ..base import Forecast
+from .device import Device
+from .parallel import Layout
+
+DRAWN, WITH_LOAD = 0.41, 0.35
+# Another server of eight H100 drew 8.4 kW at its maximum (arXiv 2412.08602), and what nodes have in
+# addition to their GPUs differs: the bounds, over the value.
+LOW, HIGH = 0.6, 1.6
+
+
+@dataclass(frozen=True, slots=True)
+class NodePart:
+    """What the nodes draw in addition to the devices in them.
+
+    Attributes:
+        kind: of the node, in the catalog.
+        energy: J, modelled.
+        link: what connects its devices.
+        source: of the facts on this kind.
+    """
+
+    kind: str
+    energy: Estimate
+    link: str
+    source: str
+
+
+def node_of_device(device: Device) -> NodeModel:
+    """The kind of node that a device usually is in."""
+    return node_of(device.name, device.architecture)
+
+
+def node_part(job: Forecast, layout: Layout, device: Device) -> NodePart:
+    """Energy of the rest of the nodes during a job whose devices use `job.energy`.
+
+    A job that has some of a node's devices has that part of its rest.
+    """
+    node = node_of_device(device)
+    tdp = device.tdp_w * layout.devices
+    full_w = DRAWN * (node.rated - 1) * tdp
+    joules = full_w * ((1 - WITH_LOAD) * job.duration.value + WITH_LOAD * job.energy.value / tdp)
+    low, high = job.duration.low or job.duration.value, job.duration.high or job.duration.value
+    ratios = LOW * low / job.duration.value, HIGH * high / job.duration.value
+    energy = Estimate(
+        joules, joules * min(1, ratios[0]), joules * max(1, ratios[1]), "J", Provenance.MODELLED
+    )
+    return NodePart(node.name, energy, node.link, node.source)

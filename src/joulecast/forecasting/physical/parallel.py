@@ -90,6 +90,24 @@ def layout_of(
         UsageError: a way is unknown or named twice, or the numbers do not multiply to the devices.
     """
     devices = devices_per_node * nodes
+    degrees = _degrees(text)
+    named = {way: degree for way, degree in degrees.items() if degree is not None}
+    open_ways = [way for way in degrees if way not in named]
+    product = math.prod(named.values())
+    rest, left = divmod(devices, product)
+    if left:
+        raise UsageError(f"--parallel {text}: {product} does not divide {devices} devices")
+    # What is not divided otherwise gets copies of the model.
+    if not open_ways and rest > 1 and not {"data", "fsdp"} & set(degrees):
+        open_ways = ["data"]
+    if not open_ways and rest > 1:
+        raise UsageError(f"--parallel {text}: it uses {product} of {devices} devices")
+    named |= dict.fromkeys(open_ways, rest)
+    return Layout(nodes, devices_per_node, micro_batches=micro_batches, **named)
+
+
+def _degrees(text: str | None) -> dict[str, int | None]:
+    """The number after each way to divide a job; None where there is none, for one at most."""
     degrees: dict[str, int | None] = {}
     for factor in re.split(r"[,*+x\s]+", (text or "data").strip().lower()):
         way, colon, number = factor.partition(":")
@@ -104,18 +122,7 @@ def layout_of(
     open_ways = [way for way, degree in degrees.items() if degree is None]
     if len(open_ways) > 1:
         raise UsageError(f"--parallel {text}: give the number of all but one: {open_ways[0]}:2")
-    product = math.prod(degree for degree in degrees.values() if degree)
-    rest, left = divmod(devices, product)
-    if left:
-        raise UsageError(f"--parallel {text}: {product} does not divide {devices} devices")
-    if not open_ways and rest > 1 and not {"data", "fsdp"} & set(degrees):
-        # What is not divided otherwise gets copies of the model.
-        open_ways = ["data"]
-    if not open_ways and rest > 1:
-        raise UsageError(f"--parallel {text}: it uses {product} of {devices} devices")
-    named = {way: rest if degree is None else degree for way, degree in degrees.items()}
-    named |= dict.fromkeys(open_ways, rest)
-    return Layout(nodes, devices_per_node, micro_batches=micro_batches, **named)
+    return degrees
 
 
 def usual_micro_batches(layout: Layout, batch: int) -> int:

@@ -110,7 +110,7 @@ def import_json(document: Any) -> Recording:
 
     Raises `BadInputError` naming the path to what is wrong: another schema, a key that is missing,
     a wrong type, a number that is not finite, columns of unequal length, a value outside its
-    bounds.
+    bounds, energy or power below 0, energy that falls.
     """
     schema = document.get("schema") if isinstance(document, dict) else None
     if schema == FIGURES:
@@ -123,13 +123,14 @@ def import_json(document: Any) -> Recording:
     export = serialize.read({"footer": None, **document}, _Export)
     for place, problem in _problems(export):
         raise BadInputError(f"document.{place}: {problem}")
+    kinds = {source.domain: source.kind for source in export.header.sources}
     return Recording(
         header=export.header,
         spans=export.spans,
         metrics=[Metric(m.t_s, m.name, float(m.value), m.span) for m in export.metrics],
         gaps=export.gaps,
         samples={
-            domain: _samples(columns, f"document.samples.{domain}")
+            domain: _samples(columns, kinds.get(domain), f"document.samples.{domain}")
             for domain, columns in export.samples.items()
         },
         footer=export.footer,
@@ -224,13 +225,20 @@ def _span_problems(spans: list[Span]) -> Iterator[serialize.Problem]:
         rooted |= path
 
 
-def _samples(columns: _Columns, place: str) -> Samples:
+def _samples(columns: _Columns, kind: ReadingKind | None, place: str) -> Samples:
+    """The samples of a source of energy, or of a gauge, which has no kind here."""
     samples = Samples(*(np.array(getattr(columns, name), np.float64) for name in _COLUMNS))
     for name in _COLUMNS:
         count = len(getattr(columns, name))
         if count != len(samples):
             raise BadInputError(f"{place}.{name}: {count} numbers for {len(samples)} times")
     check_samples(samples, place)
+    below = samples.value < 0
+    if kind is not None and (at := _first(below)) is not None:
+        raise BadInputError(f"{place}.value[{at}]: {samples.value[at]:g} is below 0")
+    falls = np.diff(samples.value) < 0
+    if kind is ReadingKind.COUNTER and (at := _first(falls)) is not None:
+        raise BadInputError(f"{place}.value[{at + 1}]: the energy falls, and a counter only rises")
     return samples
 
 

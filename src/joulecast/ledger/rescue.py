@@ -27,6 +27,8 @@ T = TypeVar("T")
 RETRY_S = 10.0
 """How long to wait for a server that is being restarted."""
 _PAUSE_S = 0.25
+# Ends the name of a file with a recording that was in memory until its end.
+_ALL = "-all"
 
 
 class RescueSink:
@@ -94,7 +96,7 @@ class RescueSink:
             # Places that could not be written before may be writable again. A file that is there
             # has the run up to an earlier failure, and is kept.
             recording = self._sink.recording()
-            self._rescue(recording, "the recording was in memory until its end", "-all")
+            self._rescue(recording, "the recording was in memory until its end", _ALL)
         ended = self._read_back()
         ended.footer, ended.status = footer, footer.status
         footer = replace(footer, total=summarize(ended).total)
@@ -165,7 +167,7 @@ class RescueSink:
                 failed.delete(so_far.header.run_id)
 
     def _rescue(self, so_far: Recording, why: str, suffix: str = "") -> bool:
-        for path in self._places(so_far.header.run_id + suffix):
+        for path in _places(self._location, so_far.header.run_id + suffix):
             if path in self._tried:
                 continue
             self._tried.add(path)
@@ -184,16 +186,36 @@ class RescueSink:
             return True
         return False
 
-    def _places(self, run: str) -> list[Path]:
-        name = f"joulecast-rescue-{run}.sqlite"
-        folders = [] if self._location.path is None else [self._location.path.parent]
-        # The working folder was removed.
-        with suppress(OSError):
-            folders.append(Path.cwd())
-        # No temporary folder can be written to.
-        with suppress(OSError):
-            folders.append(Path(tempfile.gettempdir()))
-        return [folder / name for folder in folders]
+
+def adopt(ledger: Ledger, run: str) -> bool:
+    """Complete an interrupted run from the files that `RescueSink` wrote; whether there was one.
+
+    A file stays where it is while its run goes on, and while the ledger cannot be written.
+    """
+    adopted = False
+    for path in [*_places(ledger.location, run), *_places(ledger.location, run + _ALL)]:
+        with suppress(LedgerError, OSError):
+            # Anyone can put a file into the folder for temporary files.
+            if path.stat().st_uid != os.getuid():
+                continue
+            recording = _open(path).load(run)
+            if recording.footer is not None:
+                ledger.add(recording, join=True)
+                _remove(path)
+                adopted = True
+    return adopted
+
+
+def _places(location: Location, run: str) -> list[Path]:
+    name = f"joulecast-rescue-{run}.sqlite"
+    folders = [] if location.path is None else [location.path.parent]
+    # The working folder was removed.
+    with suppress(OSError):
+        folders.append(Path.cwd())
+    # No temporary folder can be written to.
+    with suppress(OSError):
+        folders.append(Path(tempfile.gettempdir()))
+    return [folder / name for folder in folders]
 
 
 def _patiently(action: Callable[[], T]) -> T:

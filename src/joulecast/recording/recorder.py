@@ -272,13 +272,17 @@ class Recorder:
             self._gaps += gaps
 
     def _sample(self) -> None:
+        self._repeat(self.tick, self.header.interval_s)
+        self._guarded(self._last_round)
+
+    def _repeat(self, action: Callable[[], None], every_s: float) -> None:
+        """Do it every so often, however long it takes, until the run ends."""
         due = self.clock()
         while True:
-            due = max(due + self.header.interval_s, self.clock())
+            due = max(due + every_s, self.clock())
             if self._stop.wait(max(0.0, due - self.clock())):
-                break
-            self._guarded(self.tick)
-        self._guarded(self._last_round)
+                return
+            self._guarded(action)
 
     def _open_sink(self) -> None:
         self._to_sink(lambda sink: sink.open(self.header))
@@ -293,8 +297,7 @@ class Recorder:
         self._open_sink()
         self._begun.wait()
         self._store_first()
-        while not self._stop.wait(FLUSH_S):
-            self._guarded(self.flush)
+        self._repeat(self.flush, FLUSH_S)
 
     def _guarded(self, action: Callable[[], None]) -> None:
         """Run an action; a fault in one round must not prevent the next."""

@@ -4,10 +4,12 @@ import re
 import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from ..errors import UsageError
 from ..ledger import RunList, open_ledger
+from ..ledger.rescue import adopt
 from ..recording.model import Status
 from ..units import parse_duration
 
@@ -52,7 +54,8 @@ def runs(
     first = None if since is None else parse_instant(since, now)
     end = None if until is None else parse_instant(until, now, end_of_day=True)
     with open_ledger(ledger, create=ledger is None) as opened:
-        return opened.runs(
+        listed = partial(
+            opened.runs,
             *patterns,
             tags=tags,
             since=first,
@@ -61,6 +64,11 @@ def runs(
             limit=limit,
             energy_so_far=True,
         )
+        runs = listed()
+        interrupted = [run for run in runs if run.status is Status.INTERRUPTED]
+        # What the ledger could not store while it was full, or away.
+        adopted = [run for run in interrupted if adopt(opened, run.run_id)]
+        return listed() if adopted else runs
 
 
 def parse_instant(text: str | float, now: float, end_of_day: bool = False) -> float:

@@ -71,6 +71,17 @@ def put(path: str, value: Any) -> Callable[[Any], None]:
     return change
 
 
+def below(path: str, place: int) -> Callable[[Any], None]:
+    """Change a value, and its lower bound, to less than 0."""
+
+    def change(document: Any) -> None:
+        container, key = at(document, path)
+        container[key]["value"][place] = -1e-3
+        container[key]["low"][place] = -2e-3
+
+    return change
+
+
 def drop(path: str) -> Callable[[Any], None]:
     def change(document: Any) -> None:
         container, key = at(document, path)
@@ -132,6 +143,9 @@ def nested(depth: int) -> Any:
         (put("samples.gpu.value.17", 10**400), ".samples.gpu:0.value[17]"),
         (put("samples.gpu.value.17", [1]), ".samples[...].value[17]"),
         (put("samples.gpu.value.17", 1e9), ".samples.gpu:0.value[17]"),
+        (put("samples.gpu.value.90", 2669.0), ".samples.gpu:0.value[90]"),
+        (below("samples.gpu", 0), ".samples.gpu:0.value[0]"),
+        (below("samples.cpu:0", 3), ".samples.cpu:0.value[3]"),
         (put("samples.gpu.t_s.17", 0.0), ".samples.gpu:0.t_s[17]"),
         (put("samples.gpu.low", [1.0]), ".samples.gpu:0.low"),
         (put("samples.gpu", []), ".samples[...]"),
@@ -155,6 +169,23 @@ def test_an_error_names_the_place(change: Callable[[Any], None], place: str) -> 
         import_json(document)
     assert str(caught.value).startswith(f"document{place}: ")
     assert "\n" not in str(caught.value)
+
+
+def test_a_gauge_may_fall_and_be_negative() -> None:
+    document = exported(recording())
+    names = ("gpu:0/utilization_pct", "cpu/utilization_pct")
+    for name in names:
+        document["samples"][name] |= {"value": [3, -1] * 5 + [3], "low": [-1] * 11}
+        document["samples"][name] |= {"high": [3] * 11}
+    samples = import_json(document).samples
+    assert all(list(samples[name].value[:3]) == [3, -1, 3] for name in names)
+
+
+def test_energy_may_stand_still() -> None:
+    document = exported(recording())
+    for column in ("value", "low", "high"):
+        document["samples"]["gpu:0"][column][5:] = [150.0] * 95
+    assert import_json(document).samples["gpu:0"].value[-1] == 150.0
 
 
 def test_keys_of_a_newer_minor_version_are_ignored() -> None:

@@ -1,13 +1,15 @@
 """A recording whose ledger fails goes elsewhere, once, and whole."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 
+import joulecast
 from fakes.stored_runs import header, samples
 from joulecast.errors import LedgerError, ServerAwayError
-from joulecast.ledger import open_ledger, rescue
-from joulecast.ledger.rescue import RescueSink
+from joulecast.ledger import open_ledger, rescue, store
+from joulecast.ledger.rescue import RescueSink, adopt
 from joulecast.ledger.sink import LedgerSink
 from joulecast.recording.model import Footer, Metric, Span, Status
 
@@ -130,3 +132,64 @@ def test_a_recording_in_memory_is_stored_at_its_end(
     with open_ledger(Path(named), create=False) as ledger:
         assert len(ledger.load("run").samples["gpu:0"]) == 30
     Path(named).unlink()
+
+
+def full_in_mid_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A ledger that stored the first of three seconds; the rest went into the rescue file."""
+    path = folder / "data" / "ledger.sqlite"
+    Failing(monkeypatch, "flush", None, LedgerError("its disk is full"))
+    recorded(RescueSink(path, lambda text: None, {}))
+    # The recorder has ended.
+    monkeypatch.setattr(store, "is_interrupted", lambda *_: True)
+    return path
+
+
+def test_a_rescued_run_is_adopted_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = full_in_mid_run(folder, monkeypatch)
+    with open_ledger(path) as ledger:
+        assert ledger.find("run").status is Status.INTERRUPTED
+    (run,) = joulecast.runs(ledger=path)
+    assert (run.status, run.duration_s) == (Status.FINISHED, 3.0)
+    assert list(folder.rglob("*rescue*")) == []
+    with open_ledger(path) as ledger:
+        assert len(ledger.load("run").samples["gpu:0"]) == 30
+        assert not adopt(ledger, "run")
+
+
+def test_a_rescued_run_that_goes_on_is_left_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = full_in_mid_run(folder, monkeypatch)
+    (file,) = folder.rglob("*rescue*.sqlite")
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE joulecast_runs SET footer = NULL, status = 'running'")
+    connection.close()
+    with open_ledger(path) as ledger:
+        assert not adopt(ledger, "run")
+        assert ledger.find("run").status is Status.INTERRUPTED
+    assert file.exists()
+
+
+def test_a_file_of_another_user_is_not_adopted(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = full_in_mid_run(folder, monkeypatch)
+    monkeypatch.setattr("os.getuid", lambda: 4711)
+    with open_ledger(path) as ledger:
+        assert not adopt(ledger, "run")
+    assert len(list(folder.rglob("*rescue*.sqlite"))) == 1
+
+
+def test_a_ledger_that_is_still_full_keeps_the_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = full_in_mid_run(folder, monkeypatch)
+
+    def fail(*_: object) -> None:
+        raise LedgerError("its disk is full")
+
+    monkeypatch.setattr(store, "_insert", fail)
+    with open_ledger(path) as ledger:
+        assert not adopt(ledger, "run")
+        assert len(ledger.load("run").samples["gpu:0"]) == 10
+    assert len(list(folder.rglob("*rescue*.sqlite"))) == 1

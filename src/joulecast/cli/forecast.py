@@ -63,6 +63,25 @@ def parse_shape(text: str) -> tuple[int, ...]:
     help="Micro-batches of one step, whose gradients are added. [default: 1; up to 4 for each "
     "stage of a pipeline]",
 )
+@options.flag(
+    "--gradient-checkpointing",
+    help="Keep only what goes from block to block of the model, and compute each block again in "
+    "the backward pass: less memory, more time.",
+)
+@click.option(
+    "--lora",
+    metavar="r=RANK",
+    help="Train only low-rank adapters of this rank on the layers of the blocks: r=16.",
+)
+@options.count(
+    "--mean-length",
+    help="Mean tokens of a sequence that are not padding, where padding is not computed. "
+    "[default: all of --input]",
+)
+@options.flag(
+    "--compile",
+    help="As torch.compile runs the model: chains of elementwise operators in one kernel each.",
+)
 @click.option(
     "--mfu",
     type=float,

@@ -55,6 +55,10 @@ def forecast(
     nodes: int = 1,
     parallel: str | None = None,
     accumulate: int | None = None,
+    gradient_checkpointing: bool = False,
+    lora: str | int | None = None,
+    mean_length: int | None = None,
+    compile: bool = False,
     mfu: float | None = None,
     probe: bool = False,
     region: str | None = None,
@@ -87,6 +91,11 @@ def forecast(
             `"pipeline:4"`, or a product, `"fsdp,tensor:8"`. By default each has a copy.
         accumulate: micro-batches that a step adds the gradients of; by default one, and in a
             pipeline up to four for each of its stages.
+        gradient_checkpointing: keep only what goes from block to block of the model, and compute
+            each block again in the backward pass.
+        lora: rank of low-rank adapters, which alone are trained: 16, or `"r=16"`.
+        mean_length: mean tokens of sequences that are not padding, where padding is not computed.
+        compile: as `torch.compile` runs it, with chains of elementwise operators fused.
         mfu: known model FLOPs utilization, above 0 and at most 1, which sets the time.
         probe: run real steps on this machine for a few seconds, instead of the model of devices.
         region: country whose electricity mix is used, as a code or a name; by default the world.
@@ -118,6 +127,11 @@ def forecast(
         raise UsageError("--nodes and --parallel divide a job among GPUs: name them: --gpu 8xH100")
     if probe and (names or cpu):
         raise UsageError("--probe runs the job on this machine: leave out --gpu and --cpu NAME")
+    if probe and any((gradient_checkpointing, lora, mean_length, compile, mfu, accumulate)):
+        raise UsageError(
+            "--probe runs the model as it is: leave out --accumulate, --gradient-checkpointing, "
+            "--lora, --mean-length, --compile and --mfu"
+        )
     plan = _plan(steps, samples, val_samples, epochs, batch)
     optimizer = optimizer if training else "none"
     site = Site.of(region, carbon_intensity, pue)
@@ -137,6 +151,10 @@ def forecast(
                 precision=precision,
                 training=mode,
                 device=kind,
+                gradient_checkpointing=gradient_checkpointing,
+                lora=lora,
+                mean_length=mean_length,
+                compile=compile,
             )
             for mode in modes
         ]

@@ -20,6 +20,10 @@ def analyze(
     precision: str = DEFAULT,
     loss: str | Callable[[Any], Any] | None = None,
     device: str = "gpu",
+    gradient_checkpointing: bool = False,
+    lora: str | int | None = None,
+    mean_length: int | None = None,
+    compile: bool = False,
 ) -> Workload:
     """What one step of a model costs: FLOPs, bytes and memory, counted without running it.
 
@@ -45,6 +49,12 @@ def analyze(
             by the shape of the output.
         device: "gpu" or "cpu": whose kernels are counted. On a CPU an optimizer updates one tensor
             at a time, and dropout, attention with dropout, and GRUs run as several kernels.
+        gradient_checkpointing: keep only what goes from block to block, and compute each block
+            again in the backward pass.
+        lora: rank of low-rank adapters (16, or "r=16") on the layers of the blocks, which alone are
+            trained; the frozen weights have the 16-bit type, if any.
+        mean_length: mean tokens of sequences that are not padding, where padding is not computed.
+        compile: as `torch.compile` runs it, with chains of elementwise operators fused.
 
     Returns:
         Every operator and every layer of the step, with FLOPs (a multiply-add is two) and bytes.
@@ -68,7 +78,13 @@ def analyze(
         raise UsageError(f"unknown device {device!r}: choose gpu or cpu")
     recipe = resolve(model)
     # Everything from here on needs torch.
+    from .fusion import compiled
+    from .lora import rank_of
     from .tracing import Settings, trace
 
-    settings = Settings(training, wanted_optimizer, wanted_precision, loss, device == "cpu")
-    return trace(recipe, input, batch, settings)
+    settings = Settings(
+        *(training, wanted_optimizer, wanted_precision, loss, device == "cpu"),
+        *(gradient_checkpointing, rank_of(lora), mean_length),
+    )
+    workload = trace(recipe, input, batch, settings)
+    return compiled(workload) if compile else workload

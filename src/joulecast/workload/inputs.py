@@ -53,6 +53,43 @@ def read(value: Any, batch: int, recipe: Recipe, model: nn.Module) -> tuple[Inpu
     return Inputs(_shapes(value), None, batch), None
 
 
+def unpadded(inputs: Inputs, mean_length: int) -> Inputs:
+    """The inputs with `mean_length` tokens a sequence. Raises `UsageError`."""
+    if inputs.examples is not None or any(len(shape) != 1 for shape in inputs.shapes):
+        raise UsageError(
+            f"--mean-length {mean_length}: the input is {shapes_text(inputs.shapes)}, and not the "
+            "tokens of a sequence"
+        )
+    if not 1 <= mean_length <= min(inputs.shapes)[0]:
+        raise UsageError(
+            f"--mean-length {mean_length}: sequences have {min(inputs.shapes)[0]} tokens (--input)"
+        )
+    return inputs._replace(shapes=tuple((mean_length,) for _ in inputs.shapes))
+
+
+def check_context(inputs: Inputs, recipe: Recipe, model: nn.Module) -> None:
+    """Raise `UsageError` where a sequence is longer than the model's context."""
+    config: Any = getattr(model, "config", None)
+    longest = getattr(config, "max_position_embeddings", None)
+    tokens = inputs.shapes[0][0]
+    if not isinstance(longest, int) or len(inputs.shapes[0]) != 1 or tokens <= longest:
+        return
+    if getattr(model, "main_input_name", "input_ids") != "input_ids":
+        return
+    # Rotary positions have no end: a default that nobody chose is no limit.
+    if _learns_positions(model, longest) or longest != type(config)().max_position_embeddings:
+        raise UsageError(
+            f"--input {tokens}: the context of {recipe.name} is {longest} tokens: use at most those"
+        )
+
+
+def _learns_positions(model: nn.Module, longest: int) -> bool:
+    return any(
+        isinstance(module, nn.Embedding) and longest <= module.num_embeddings <= longest + 2
+        for module in model.modules()
+    )
+
+
 def shapes_text(shapes: tuple[Shape, ...]) -> str:
     """Shapes for people: `3x224x224, 512`."""
     return ", ".join("x".join(map(str, shape)) for shape in shapes)

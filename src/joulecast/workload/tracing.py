@@ -13,9 +13,11 @@ from torch.nn.parameter import is_lazy
 
 from ..errors import JoulecastError, UsageError
 from . import inputs as tensors
+from .blocks import checkpointed
 from .building import for_real, on_meta
 from .calls import Calls
 from .layers import LOSS, LayerTracker
+from .lora import adapted
 from .losses import loss_of
 from .model import Layer, Op, Phase, Workload
 from .operator_recorder import OperatorRecorder, persistent_tensors
@@ -36,13 +38,16 @@ _NEEDS_DATA = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a model is used. `on_cpu`: kernels of a CPU are counted."""
+    """How a model is used. `on_cpu`: kernels of a CPU are counted; the last three as `analyze`."""
 
     training: bool
     optimizer: str | None
     precision: str
     loss: str | Callable[[Any], Any] | None
     on_cpu: bool = False
+    checkpointing: bool = False
+    lora: int | None = None
+    mean_length: int | None = None
 
     @property
     def half(self) -> torch.dtype | None:
@@ -81,6 +86,11 @@ class _Trace:
         half = self.settings.half
         if half is not None and not self.settings.training:
             self.model = self.model.to(half)
+        if self.settings.lora is not None:
+            # On the CPU nothing is cast.
+            adapted(self.model, self.settings.lora, half if self.device == "meta" else None)
+        if self.settings.checkpointing and self.settings.training:
+            checkpointed(self.model)
         self.model.train(self.settings.training)
         self.tracker = LayerTracker(self.model)
 
@@ -94,6 +104,10 @@ def trace(recipe: Recipe, value: Any, batch: int, settings: Settings) -> Workloa
         inputs, note = tensors.read(value, batch, recipe, model)
         if note is not None:
             notes.append(note)
+        tensors.check_context(inputs, recipe, model)
+        if settings.mean_length is not None:
+            inputs = tensors.unpadded(inputs, settings.mean_length)
+            notes.append(f"without padding: {settings.mean_length} tokens a sequence")
         try:
             return _traced(_Trace(recipe.name, model, "meta", inputs, settings, notes))
         except _NeedsDataError as reason:

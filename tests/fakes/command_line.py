@@ -15,9 +15,12 @@ from joulecast.cli import main
 
 
 def joulecast(
-    *arguments: object, cwd: Path, env: Mapping[str, str], code: int | None = None
+    *arguments: object, cwd: Path, env: Mapping[str, str | None], code: int | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run it in a folder with these environment variables added; `code` is the expected one."""
+    """Run it in a folder with these environment variables; `code` is the expected exit code.
+
+    Those of this process are there, too, but for the ones that are None.
+    """
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", "surrogateescape") for _ in range(2))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["joulecast", *map(str, arguments)])
@@ -26,7 +29,10 @@ def joulecast(
         # `main` replaces it.
         patch.setattr(warnings, "showwarning", warnings.showwarning)
         for name, value in env.items():
-            patch.setenv(name, value)
+            if value is None:
+                patch.delenv(name, raising=False)
+            else:
+                patch.setenv(name, value)
         patch.chdir(cwd)
         with pytest.raises(SystemExit) as ended:
             main()

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fakes.command_line import joulecast as run_joulecast
 from joulecast.calibration.stored_constants import calibration_of
 from joulecast.errors import JoulecastError
 from joulecast.hardware.environment import Environment
@@ -32,9 +33,12 @@ CPU_CONSTANTS = {"compute", "memory", "launch_s", "step_s", "idle_w", "busy_w"}
 @pytest.fixture
 def joulecast(tmp_path: Path) -> Joulecast:
     def run(*arguments: str, code: int = 0, **env: str) -> subprocess.CompletedProcess:
+        env |= {"JOULECAST_LEDGER": str(tmp_path / "ledger.sqlite")}
+        if arguments[0] != "run" and "--duration" not in arguments:
+            return run_joulecast(*arguments, cwd=tmp_path, env=env, code=code)
         done = subprocess.run(
             [sys.executable, "-m", "joulecast", *arguments],
-            env=os.environ | {"JOULECAST_LEDGER": str(tmp_path / "ledger.sqlite")} | env,
+            env=os.environ | env,
             cwd=tmp_path,
             capture_output=True,
             text=True,
@@ -75,7 +79,7 @@ def test_the_constants_of_this_machine(
     joulecast: Joulecast, soon_loaded: str, tmp_path: Path
 ) -> None:
     pytest.importorskip("torch")
-    arguments = ("calibrate", "--device", "cpu", "--duration", "10s")
+    arguments = ("calibrate", "--device", "cpu", "--duration", "5s")
     document = json.loads(joulecast(*arguments, "--json", JOULECAST_REPLAY=soon_loaded).stdout)
     assert next(iter(document.items())) == ("schema", "joulecast/calibrate/1")
     (device,) = document["devices"]

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from fakes.command_line import joulecast
 from fakes.recordings import training, without_samples
 from joulecast.hardware.catalog.grids import find_grid
 from joulecast.ledger import open_ledger
@@ -51,13 +52,14 @@ def folder(tmp_path_factory) -> Path:
 
 
 def carbon(folder: Path, *arguments: str, code: int = 0, program: str | None = None, **env: str):
-    command = [sys.executable, "-m", "joulecast"] if program is None else [sys.executable, "-c"]
-    command += [] if program is None else [program]
-    own = {k: v for k, v in os.environ.items() if "API" not in k and "WATTTIME" not in k}
-    own |= {"HOME": str(folder), "XDG_CACHE_HOME": str(folder / "cache"), "COLUMNS": "100"}
+    own = {"HOME": str(folder), "XDG_CACHE_HOME": str(folder / "cache"), "COLUMNS": "100"}
+    keys = {key: None for key in os.environ if "API" in key or "WATTTIME" in key}
+    command = ["carbon", "--ledger", str(folder / "ledger.sqlite"), *arguments]
+    if program is None:
+        return joulecast(*command, cwd=Path.cwd(), env=keys | own | env, code=code)
     done = subprocess.run(
-        [*command, "carbon", "--ledger", str(folder / "ledger.sqlite"), *arguments],
-        env=own | env,
+        [sys.executable, "-c", program, *command],
+        env={k: v for k, v in os.environ.items() if k not in keys} | own | env,
         capture_output=True,
         text=True,
         timeout=60,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.command_line import joulecast as run_joulecast
 from fakes.nvml import A100
 
 SCRIPT = """
@@ -39,6 +40,8 @@ def recorded(tmp_path_factory):
 
 
 def joulecast(arguments, folder: Path, env) -> subprocess.CompletedProcess[str]:
+    if arguments[0] not in ("run", "doctor"):
+        return run_joulecast(*arguments, cwd=folder, env=env)
     command = [sys.executable, "-m", "joulecast", *arguments]
     return subprocess.run(
         command, cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False

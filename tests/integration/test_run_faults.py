@@ -16,6 +16,8 @@ from fakes.nvml import A100
 
 PYTHON = sys.executable
 JOULECAST = [PYTHON, "-m", "joulecast"]
+# The soak (`benchmarks/soak.py`) starts hundreds.
+MANY = 20
 
 
 def joulecast(*arguments, env=None, cwd=None):
@@ -147,7 +149,7 @@ def test_no_place_to_write_at_all(tmp_path):
     assert json.loads(figures.read_text())["duration_s"] > 1.5
 
 
-def test_fifty_runs_at_once_into_one_new_ledger(tmp_path, where):
+def test_many_runs_at_once_into_one_new_ledger(tmp_path, where):
     ledger = where
     processes = [
         subprocess.Popen(
@@ -156,13 +158,13 @@ def test_fifty_runs_at_once_into_one_new_ledger(tmp_path, where):
             stderr=subprocess.PIPE,
             text=True,
         )
-        for i in range(50)
+        for i in range(MANY)
     ]
     messages = [process.communicate(timeout=150)[1] for process in processes]
-    assert [process.returncode for process in processes] == [0] * 50
+    assert [process.returncode for process in processes] == [0] * MANY
     assert not [text for text in messages if "rescue" in text or "memory" in text]
     runs = listed(ledger)
-    assert sorted(r["name"] for r in runs) == sorted(f"run {i}" for i in range(50))
+    assert sorted(r["name"] for r in runs) == sorted(f"run {i}" for i in range(MANY))
     assert {r["status"] for r in runs} == {"finished"}
     assert all(r["energy"] is not None for r in runs)
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from fakes.command_line import joulecast
+
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
-JOULECAST = (sys.executable, "-m", "joulecast")
 RUNS = """architecture,device,energy_j,accuracy,duration_s,training_j,inference_j
 a,x,10,0.90,1,10,1
 a,x,11,0.91,1.1,11,1
@@ -40,12 +41,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def printed(folder: Path, *arguments: str) -> str:
     """What a command prints on stdout."""
-    env = os.environ | {"JOULECAST_LEDGER": str(folder / "ledger.sqlite")}
-    done = subprocess.run(
-        [*JOULECAST, *arguments], cwd=folder, env=env, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    env = {"JOULECAST_LEDGER": str(folder / "ledger.sqlite")}
+    if arguments[0] != "run":
+        return joulecast(*arguments, cwd=folder, env=env, code=0).stdout
+    command = [sys.executable, "-m", "joulecast", *arguments]
+    return subprocess.check_output(command, cwd=folder, env=os.environ | env, text=True)
 
 
 def check(document: dict[str, object]) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 import pytest
 
+from fakes.command_line import joulecast
 from fakes.nvml import A100, FakeNvml
 from joulecast.ledger import claims, open_ledger, studies
 from joulecast.ledger.liveness import this_process
@@ -112,6 +113,10 @@ class Place:
         )
 
     def __call__(self, *arguments: object, code: int = 0, **env: str) -> str:
+        if arguments[1] == "status":
+            env |= {"JOULECAST_LEDGER": self.ledger}
+            done = joulecast(*arguments, cwd=self.folder, env=env, code=code)
+            return done.stdout + done.stderr
         process = self.start(*arguments, **env)
         out, err = process.communicate(timeout=150)
         assert process.returncode == code, err
@@ -164,7 +169,7 @@ def either(tmp_path: Path, where: str) -> Place:
 def test_generators_and_how_their_trials_end(place: Place) -> None:
     below = 'mode = ["ok", "raise", "memory", "segfault", "exit"]\n[quality]\nmetric = "accuracy"\n'
     path = place.plan("by_yield", more="epochs = 2", below=below)
-    document = place.json("study", "run", path)
+    document = place.json("study", "run", path, code=1)
     assert document["schema"] == "joulecast/study-run/1"
     assert document["ended"] == "complete"
     trials = [ended["trial"] for ended in document["trials"]]
@@ -308,7 +313,7 @@ def test_ctrl_c_stops_in_order_and_leaves_nothing_behind(place: Place) -> None:
 
 
 def test_three_runners_never_run_the_same_trial(either: Place) -> None:
-    note, sizes = either.folder / "note", [*range(10, 42)]
+    note, sizes = either.folder / "note", [*range(10, 22)]
     below = f'note = ["{note}"]\nseconds = [0]\n'
     path = either.plan("slow", sizes=str(sizes), below=below)
     runners = [either.start("study", "run", path, "--json") for _ in range(3)]

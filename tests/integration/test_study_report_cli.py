@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from fakes.studies import results
 from joulecast.cli.study.report import command
-from joulecast.errors import JoulecastError, UsageError
+from joulecast.errors import JoulecastError, StudyNotFoundError, UsageError
 from joulecast.reports.paper.folder import INDEX
 
 SEAA = Path(__file__).parents[3] / "shared" / "data" / "seaa" / "runs.csv"
@@ -217,7 +217,6 @@ def train(architecture, seed, epochs):
 PLAN = """
 name = "tiny"
 entry = "train.py:train"
-repetitions = 2
 epochs = 3
 [factors]
 architecture = ["small", "large", "broken"]
@@ -226,25 +225,24 @@ metric = "accuracy"
 """
 
 
-def test_a_study_run_by_the_command(tmp_path: Path):
+def test_a_study_run_by_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "train.py").write_text(TRAIN)
     (tmp_path / "study.toml").write_text(PLAN)
     where = ("--ledger", tmp_path / "ledger.db")
     ran = joulecast("study", "run", "study.toml", *where, cwd=tmp_path)
-    done = joulecast("study", "report", "tiny", "--json", *where, cwd=tmp_path)
-    assert done.returncode == 0, ran.stderr + done.stderr
-    document = json.loads(done.stdout)
-    assert document["counts"]["finished"] == 4 and document["counts"]["failed"] == 2
-    assert {f["configuration"] for f in document["failures"]} == {"broken"}
-    assert len(document["failures"]) == 2
-    assert all("<b>" in f["error"] for f in document["failures"])
+    assert ran.returncode == 1, ran.stderr
+    assert "--retry-failed" in ran.stdout
+    document = json.loads(report("tiny", "--json", *where))
+    assert document["counts"]["finished"] == 2 and document["counts"]["failed"] == 1
+    (failure,) = document["failures"]
+    assert failure["configuration"] == "broken" and "<b>" in failure["error"]
     assert [(c["name"], len(c["rows"]), c["failed"]) for c in document["configurations"]] == [
-        ("small", 2, 0),
-        ("large", 2, 0),
-        ("broken", 0, 2),
+        ("small", 1, 0),
+        ("large", 1, 0),
+        ("broken", 0, 1),
     ]
-    page = joulecast("study", "report", "tiny", *where, cwd=tmp_path)
-    assert page.stdout.strip() == "tiny-study.html"
+    monkeypatch.chdir(tmp_path)
+    assert report("tiny", *where).strip() == "tiny-study.html"
     assert "layer: &lt;b&gt;" in (tmp_path / "tiny-study.html").read_text()
-    wrong = joulecast("study", "report", "tinny", *where, cwd=tmp_path)
-    assert wrong.returncode == 2 and "tiny" in wrong.stderr
+    with pytest.raises(StudyNotFoundError, match="tiny"):
+        report("tinny", *where)

@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import joulecast
+from fakes.command_line import joulecast as run_joulecast
 
 pytest.importorskip("torch", reason="counting a model needs torch")
 
@@ -37,6 +39,8 @@ def env(tmp_path):
 
 
 def forecast(*options, env):
+    if "--probe" not in options:
+        return run_joulecast("forecast", *options, cwd=Path.cwd(), env=env)
     return subprocess.run(
         [sys.executable, "-m", "joulecast", "forecast", *options],
         env=env,

@@ -138,10 +138,10 @@ def test_without_progress_the_option_for_a_pattern_is_named(env):
 
 def test_the_rhythm_of_the_power_replaces_missing_progress(env, tmp_path):
     trace = tmp_path / "rhythm.csv"
-    rows = "".join(f"{t / 10},{200 if t % 20 < 15 else 60}\n" for t in range(6000))
+    rows = "".join(f"{t / 10},{200 if t % 10 < 7 else 60}\n" for t in range(6000))
     trace.write_text("t_s,power_w\n" + rows)
     replay = env | {"JOULECAST_REPLAY": f"{trace}:gpu:0"}
-    done = run("sleep", "22", env=replay, options=("--epochs", "11"))
+    done = run("sleep", "11", env=replay, options=("--epochs", "11"))
     assert "--progress-pattern" not in done.stderr
     assert any("rhythm" in warning for warning in last(env)["warnings"])
 

@@ -1,6 +1,9 @@
 """Published figures of well-known models, and the largest, by name and without their weights."""
 
+import json
 import re
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 

@@ -12,7 +12,7 @@ from .verb import verb
 SHOWN = 100
 """Runs that a terminal shows where no limit is given."""
 
-_STATUSES = ("running", "finished", "failed", "stopped", "interrupted")
+_STATUSES = ("running", "finished", "failed", "canceled", "stopped", "interrupted")
 _WHEN = "2026-01-31, 2026-01-31T14:30 (local time), or 7d or 12h (ago)"
 
 

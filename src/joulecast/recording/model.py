@@ -26,8 +26,10 @@ class Status(StrEnum):
 
     RUNNING = "running"
     FINISHED = "finished"
-    # Ended with an error, a signal or a non-zero exit code.
+    # Ended with an error, a fatal signal or a non-zero exit code.
     FAILED = "failed"
+    # By its user: Ctrl-C, SIGTERM, a closed terminal.
+    CANCELED = "canceled"
     # At its energy budget.
     STOPPED = "stopped"
     # The recorder died, so that the end is unknown.

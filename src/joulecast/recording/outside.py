@@ -1,5 +1,7 @@
 """What a run used outside its epochs: imports and data before, evaluation between, tests after."""
 
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,21 +25,29 @@ class OutsidePart:
 
 @dataclass(frozen=True, slots=True)
 class OutsideEpochs:
-    """What lies outside the epochs: in all, before the first, between them, and after the last."""
+    """What lies outside the epochs: in all, before the first, between them, and after the last.
+
+    `phases` are the parts of it that have a name, such as "validation".
+    """
 
     duration_s: float
     energy: Estimate | None
     before: OutsidePart
     between: OutsidePart
     after: OutsidePart
+    phases: dict[str, OutsidePart]
 
 
 def outside_epochs(
-    epochs: Sequence[Span], curves: Curves, lacking: Sequence[str], duration_s: float
+    epochs: Sequence[Span],
+    others: Sequence[Span],
+    curves: Curves,
+    lacking: Sequence[str],
+    duration_s: float,
 ) -> OutsideEpochs | None:
     """What lies outside the epochs of a run of this duration; None where it has none.
 
-    `lacking` names the domains without readings.
+    `others` are its other spans; `lacking` names the domains without readings.
     """
     if not epochs:
         return None
@@ -47,8 +57,28 @@ def outside_epochs(
         gaps.append((covered, max(covered, span.start_s)))
         covered = max(covered, duration_s if span.end_s is None else span.end_s)
     gaps.append((covered, max(covered, duration_s)))
-    parts = [_part(windows, curves, lacking) for windows in (gaps, gaps[:1], gaps[1:-1], gaps[-1:])]
-    return OutsideEpochs(parts[0].duration_s, parts[0].energy, *parts[1:])
+    whole, before, between, after = (
+        _part(windows, curves, lacking) for windows in (gaps, gaps[:1], gaps[1:-1], gaps[-1:])
+    )
+    phases = {
+        name: _part(windows, curves, lacking)
+        for name, windows in _phases_within(gaps, others).items()
+    }
+    return OutsideEpochs(whole.duration_s, whole.energy, before, between, after, phases)
+
+
+def _phases_within(
+    gaps: Sequence[tuple[float, float]], others: Sequence[Span]
+) -> dict[str, list[tuple[float, float]]]:
+    """The times of the outermost phases that lie within the gaps, by name."""
+    windows = defaultdict(list)
+    starts = [start for start, _ in gaps]
+    for span in others:
+        if span.kind == "phase" and span.parent is None and span.end_s is not None:
+            end_s = gaps[max(bisect_right(starts, span.start_s) - 1, 0)][1]
+            if span.end_s <= end_s:
+                windows[span.name].append((span.start_s, span.end_s))
+    return windows
 
 
 def _part(

@@ -84,7 +84,9 @@ class Recorder:
         self._opened, self._begun, self._stored = (threading.Event() for _ in range(3))
         self._sampling: threading.Thread | None = None
         self._writing: threading.Thread | None = None
-        self._end_s: float | None = None  # set once the run ends
+        # Set once the run ends.
+        self._end_s: float | None = None
+        self._status = Status.RUNNING
         # A driver blocks: its later readings are ignored.
         self._abandoned = False
 
@@ -149,12 +151,21 @@ class Recorder:
                 self._waiting.append((closed.end_s, self._epochs.end(closed)))
 
     def add_epoch(
-        self, index: int, start: Instant, end: Instant, metrics: Mapping[str, float]
+        self,
+        index: int,
+        start: Instant,
+        end: Instant,
+        metrics: Mapping[str, float],
+        *,
+        complete: bool = True,
     ) -> SpanEnergy:
-        """Add an epoch that was read from the command's output, with its metrics."""
+        """Add an epoch that was read from the command's output, with its metrics.
+
+        One that is not `complete` has no end.
+        """
         with self._lock:
-            name = f"epoch {index}"
-            span = Span(self._next_id, None, "epoch", name, start.t_s, end.t_s, index, os.getpid())
+            name, end_s = f"epoch {index}", end.t_s if complete else None
+            span = Span(self._next_id, None, "epoch", name, start.t_s, end_s, index, os.getpid())
             self._next_id += 1
             self._dirty[span.id] = span
             self._metrics += [Metric(end.t_s, *metric, span.id) for metric in metrics.items()]
@@ -324,8 +335,10 @@ class Recorder:
     def _close_spans(self) -> None:
         if self._on_tick is not None:
             self._guarded(self._on_tick)
-        for span in list(self._open):
-            self.end(span, t_s=self._end_s)
+        for span in list(self._open.values()):
+            # An epoch that was broken off has no end.
+            if span.kind != "epoch" or self._status is Status.FINISHED:
+                self.end(span.id, t_s=self._end_s)
 
     def _take_in(self, readings: dict[str, Reading], *, last: bool = False) -> None:
         """Add the readings of a round; after the `last` one nothing waits any longer."""
@@ -385,6 +398,7 @@ class Recorder:
             if self._end_s is not None:
                 return
             self._end_s = duration = self.now()
+            self._status = status
         self._stop.set()
         if self._gauges is not None and not self._gauges.stop(duration):
             self.warn("a gauge does not answer: the last readings of gauges are missing")

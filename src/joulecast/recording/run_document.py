@@ -39,10 +39,12 @@ class EnergyItem:
 class EpochItem:
     """Energy of one epoch, the last value of each metric, the mean of each gauge.
 
-    `index` counts from 0; where people read it, epochs are counted from 1.
+    `index` counts from 0; where people read it, epochs are counted from 1. `complete` is false for
+    an epoch that still runs, or that was broken off.
     """
 
     index: int | None
+    complete: bool
     duration_s: float
     energy: Estimate | None
     metrics: Mapping[str, float]

@@ -92,6 +92,11 @@ class Summary(Result):
     wall: Estimate | None = None
     gauges: list[GaugeSummary] = field(default_factory=list)
 
+    @property
+    def complete_epochs(self) -> list[SpanEnergy]:
+        """The epochs that have ended, without one that still runs or was broken off."""
+        return [epoch for epoch in self.epochs if epoch.span.end_s is not None]
+
     @classmethod
     def document_type(cls) -> type:
         """See `Result`."""
@@ -116,7 +121,12 @@ def run_document(summary: Summary) -> RunDocument:
         for d in summary.domains
     ]
     epochs = [
-        EpochItem(e.span.index, e.duration_s, e.energy, e.metrics, e.gauges) for e in summary.epochs
+        EpochItem(
+            e.span.index,
+            e.span.end_s is not None,
+            *(e.duration_s, e.energy, e.metrics, e.gauges),
+        )
+        for e in summary.epochs
     ]
     spans = [
         SpanItem(
@@ -185,7 +195,9 @@ def summarize(recording: Recording) -> Summary:
         above_idle=above,
         domains=domains,
         epochs=counted,
-        outside_epochs=outside_epochs([s.span for s in counted], curves, lacking, duration),
+        outside_epochs=outside_epochs(
+            [s.span for s in counted], recording.spans, curves, lacking, duration
+        ),
         spans=[s for s in spans if s.span.kind != "epoch" or s.span.origin != first],
         metrics=last,
         warnings=warnings,

@@ -8,14 +8,17 @@ from functools import partial
 
 from ..recording.epochs import RunPosition
 from ..recording.live_energy import Instant
+from ..recording.progress.formats import announced
 from ..recording.progress.position import Counted, Position
 from ..recording.progress.reader import Reader
-from ..recording.progress.sighting import Sighting
+from ..recording.progress.sighting import Moment, Sighting
 from ..recording.progress.tracker import ProgressTracker
 from ..recording.recorder import Recorder
 from ..recording.summary import SpanEnergy
 
 _AT_ONCE_S = 0.02
+# Meters do not resolve the energy of a shorter phase.
+_MIN_PHASE_S = 0.1
 
 
 class OutputProgress:
@@ -37,6 +40,11 @@ class OutputProgress:
         self._tracker: ProgressTracker[Instant] = ProgressTracker(
             planned, lambda instant: instant.t_s
         )
+        for sighting in announced(recorder.header.command):
+            self._tracker.see(sighting, recorder.beginning)
+        # The phase that goes on, since when, and the time of the last line.
+        self._phase = ""
+        self._phase_s = self._seen_s = math.inf
         self._lock = threading.Lock()
         # The last position, until it is confirmed.
         self._waiting: Position[Instant] | None = None
@@ -47,6 +55,15 @@ class OutputProgress:
         self._began: tuple[int, Instant] | None = None
         # Epochs that are recorded once it is sure that they are epochs.
         self._likely: list[tuple[int, Instant, Instant]] = []
+
+    @property
+    def steps(self) -> tuple[float, float] | None:
+        """The last step, and steps per second, of lines that print no total."""
+        if self._tracker.endless is None:
+            return None
+        (first, begin), (last, end) = self._tracker.endless
+        duration_s = end.t_s - begin.t_s
+        return (last, (last - first) / duration_s) if last > first and duration_s > 0 else None
 
     def feed(self, stream: int, data: bytes, t: float) -> None:
         """The command wrote `data` to descriptor `stream` at the clock's time `t`."""
@@ -63,16 +80,33 @@ class OutputProgress:
             if waiting is not None and self._recorder.now() - waiting.stamp.t_s > _AT_ONCE_S:
                 self._accept(waiting)
 
-    def finish(self) -> None:
-        """The command has succeeded, so that its last epoch is complete."""
-        self._recorder.when_read(self._recorder.now(), self._end)
+    def finish(self, *, succeeded: bool = True) -> None:
+        """The command has ended: its last epoch is complete where it `succeeded`."""
+        then = self._end if succeeded else self._break_off
+        self._recorder.when_read(self._recorder.now(), then)
 
     def _see(self, sighting: Sighting, instant: Instant) -> None:
         with self._lock:
+            self._follow_phase(sighting, instant.t_s)
             self._queue(self._tracker.see(sighting, instant))
+
+    def _follow_phase(self, sighting: Sighting, t_s: float) -> None:
+        """A phase lasts to its last line, from the line before it where its first shows work."""
+        name = sighting.shape if sighting.moment is Moment.PHASE else ""
+        if name != self._phase:
+            self._end_phase()
+            self._phase, self._phase_s = name, t_s if sighting.step == 0 else self._seen_s
+        self._seen_s = t_s
+
+    def _end_phase(self) -> None:
+        if self._phase and self._seen_s - self._phase_s >= _MIN_PHASE_S:
+            span = self._recorder.begin("phase", self._phase, t_s=self._phase_s)
+            self._recorder.end(span, t_s=self._seen_s)
+        self._phase = ""
 
     def _end(self, instant: Instant) -> None:
         with self._lock:
+            self._end_phase()
             if self._waiting is not None:
                 self._accept(self._waiting)
             self._queue([self._before_exit(p) for p in self._tracker.finish(instant)])
@@ -80,6 +114,18 @@ class OutputProgress:
                 self._accept(self._waiting)
             if self._last is not None:
                 self._keep_likely(self._last)
+
+    def _break_off(self, instant: Instant) -> None:
+        """The epoch that had begun stays open."""
+        with self._lock:
+            self._end_phase()
+            if self._waiting is not None:
+                self._accept(self._waiting)
+            last, began = self._last, self._began
+            if began is None or last is None or last.unit is not Counted.EPOCHS:
+                return
+            if not self._tracker.between_epochs and last.done != last.planned:
+                self._keep(*began, instant, complete=False)
 
     def _before_exit(self, position: Position[Instant]) -> Position[Instant]:
         """The last epoch ends at the rate of its other steps; what follows is no part of it."""
@@ -180,9 +226,11 @@ class OutputProgress:
         for epoch in likely:
             self._report(position, self._keep(*epoch))
 
-    def _keep(self, index: int, start: Instant, end: Instant) -> SpanEnergy:
+    def _keep(
+        self, index: int, start: Instant, end: Instant, *, complete: bool = True
+    ) -> SpanEnergy:
         metrics = self._tracker.metrics.get(index + 1, {})
-        return self._recorder.add_epoch(index, start, end, metrics)
+        return self._recorder.add_epoch(index, start, end, metrics, complete=complete)
 
 
 def _between(a: Instant, b: Instant, part: float) -> Instant:

@@ -112,11 +112,21 @@ class ProgressMonitor:
     def _conclude(self, _: Instant) -> None:
         """What is said about the progress agrees with the epochs that were recorded."""
         if self._reads and self.source is None:
-            self.remark = NO_PROGRESS
+            self.remark = self._why_unknown()
         elif self._reads and self.source != OWN and not self._recorded:
             self.remark = f"its progress was read from {self.source}; no epochs were recorded"
         if self.remark is not None:
             self._note(self.remark)
+
+    def _why_unknown(self) -> str:
+        if self._output.steps is None:
+            return NO_PROGRESS
+        last, per_s = self._output.steps
+        return (
+            f"its output counts {last:,.0f} steps, {per_s:.3g} per second, and no total: a line "
+            "'max_iters = N' before them, or an option --max_iters=N of the command, allows a "
+            "forecast"
+        )
 
     def _note(self, text: str) -> None:
         """A warning of the recording that the summary prints in its own words."""
@@ -143,9 +153,9 @@ class ProgressMonitor:
         """The command wrote `data` to descriptor `stream`, at the clock's time `t`."""
         self._output.feed(stream, data, t)
 
-    def finish(self) -> None:
-        """The command has succeeded, so that its last epoch is complete."""
-        self._output.finish()
+    def finish(self, *, succeeded: bool = True) -> None:
+        """The command has ended: its last epoch is complete where it `succeeded`."""
+        self._output.finish(succeeded=succeeded)
 
     def poll(self) -> None:
         """Called before each round of readings; acts every `POLL_S`, and at the end."""

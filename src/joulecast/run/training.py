@@ -182,7 +182,8 @@ class Run(ContextDecorator, AbstractContextManager["Run"]):
             self._stop(Status.STOPPED)
         else:
             self._tracker.events.warn(f"ended by {kind.__name__}")
-            self._stop(Status.FAILED)
+            canceled = isinstance(error, KeyboardInterrupt)
+            self._stop(Status.CANCELED if canceled else Status.FAILED)
 
     # --- what a training reports -----------------------------------------------------------------
 

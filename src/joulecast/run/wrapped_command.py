@@ -71,7 +71,7 @@ class WrappedCommand:
         """Run it to its end; `report` is given the figures. Raises `CommandNotFoundError`."""
         # Ctrl-C before the command was started.
         if (number := self._held.deadly()) is not None:
-            self._cancel(128 + number)
+            self._cancel(Status.CANCELED, 128 + number)
             return Exit(None, number)
         env = dict(env) | {join.VARIABLE: self.session.join_file.variable}
         if self._relay is not None:
@@ -86,7 +86,7 @@ class WrappedCommand:
                 self._relay,
             )
         except CommandNotFoundError as error:
-            self._cancel(error.exit_code)
+            self._cancel(Status.FAILED, error.exit_code)
             raise
         return Exit(BudgetExceeded.exit_code, None) if self._stopping else ended
 
@@ -108,10 +108,12 @@ class WrappedCommand:
             if self._stopping is not None:
                 self._stopping.join()
                 status = Status.STOPPED
+            elif how.is_canceled:
+                status = Status.CANCELED
             else:
                 status = Status.FINISHED if how.shell_code == 0 else Status.FAILED
-            if status is Status.FINISHED and self.session.follower is not None:
-                self.session.follower.finish()
+            if self.session.follower is not None:
+                self.session.follower.finish(succeeded=status is Status.FINISHED)
             report(self._stopped(status, how.shell_code))
         except Exception as error:
             # The command's exit code must be passed on whatever happens here.
@@ -129,11 +131,11 @@ class WrappedCommand:
             # After the recording, because a slow reader of the output is no part of the run.
             relay.finish()
 
-    def _cancel(self, exit_code: int) -> None:
+    def _cancel(self, status: Status, exit_code: int) -> None:
         self._started.set()
         if self._relay is not None:
             self._relay.cancel()
-        self.session.stop(Status.FAILED, exit_code)
+        self.session.stop(status, exit_code)
 
     # --- called by the recorder's thread ---------------------------------------------------------
 

@@ -1,5 +1,7 @@
 """What a command prints, through the recorder, as places reached and epochs kept."""
 
+from dataclasses import replace
+
 import pytest
 
 from fakes.meters import FunctionMeter, header
@@ -14,10 +16,11 @@ from joulecast.run.output_progress import OutputProgress
 class Run:
     """A command that draws 100 W and prints on request."""
 
-    def __init__(self, clock, planned=None, pattern=None):
+    def __init__(self, clock, planned=None, pattern=None, command=()):
         self.clock, self.sink, self.places = clock, MemorySink(), []
         meter = FunctionMeter(clock, lambda t: 100 * t)
-        self.recorder = Recorder(header([meter]), [meter], self.sink, clock)
+        known = replace(header([meter]), command=list(command))
+        self.recorder = Recorder(known, [meter], self.sink, clock)
         self.printed = OutputProgress(self.recorder, self.places.append, planned, pattern)
         self.recorder.start(threads=False)
 
@@ -30,9 +33,9 @@ class Run:
     def prints(self, text):
         self.printed.feed(1, text.encode(), self.clock())
 
-    def ends(self):
-        self.printed.finish()
-        self.recorder.stop(Status.FINISHED)
+    def ends(self, status=Status.FINISHED):
+        self.printed.finish(succeeded=status is Status.FINISHED)
+        self.recorder.stop(status)
         return summarize(self.sink.recording())
 
 
@@ -113,6 +116,8 @@ def test_validation_and_what_follows_the_last_bar_lie_outside_the_epochs(clock):
     outside = summary.outside_epochs
     parts = [outside.before.duration_s, outside.between.duration_s, outside.after.duration_s]
     assert parts == pytest.approx([1, 3, 5.5], abs=0.3)
+    # A line that may go on lasts until the next one; nothing follows the third.
+    assert outside.phases["validation"].duration_s == pytest.approx(2, abs=0.1)
     total = sum(e.energy.value for e in summary.epochs) + outside.energy.value
     assert total == pytest.approx(summary.total.value)
 
@@ -174,3 +179,85 @@ def test_epochs_before_a_jump_of_a_resumed_bar_are_not_those_of_this_run(clock, 
         run.wait(0.1)
         run.prints(bar(n, 96) + ("\n" if n == 96 else ""))
     assert [e.span.index for e in run.ends().epochs] == [2, 3, 4, 5]
+
+
+def test_phases_are_spans_from_their_first_line_to_their_last(clock):
+    run = Run(clock)
+    for epoch in range(2):
+        for n in range(5):
+            run.prints(bar(n, 4, f"Train {epoch + 1}/2: ") + ("\n" if n == 4 else ""))
+            run.wait(0.5)
+        for n in range(3):
+            run.prints(bar(n, 2, "Valid: ") + ("\n" if n == 2 else ""))
+            run.wait(1)
+    run.prints("Epoch(test) [2/2] accuracy: 0.9\n")
+    run.wait(1)
+    summary = run.ends()
+    names = [(s.span.kind, s.span.name) for s in summary.spans]
+    assert names == [("phase", "validation"), ("phase", "validation"), ("phase", "test")]
+    # A phase whose first line shows work lasts since the line before it.
+    assert [s.duration_s for s in summary.spans] == pytest.approx([2, 2, 1], abs=0.01)
+    phases = summary.outside_epochs.phases
+    assert phases["validation"].energy.value == pytest.approx(400, rel=0.05)
+    assert list(phases) == ["validation", "test"]
+
+
+def header_and_steps(run, epochs, steps=5):
+    for epoch in range(epochs):
+        for n in range(5 if epoch < epochs - 1 else steps):
+            run.prints(bar(n, 4, f"Train {epoch + 1}/6: ") + ("\n" if n == 4 else ""))
+            run.wait(0.5)
+
+
+@pytest.mark.parametrize("status", [Status.CANCELED, Status.STOPPED, Status.FAILED])
+def test_an_epoch_that_is_broken_off_has_no_end(clock, status):
+    run = Run(clock)
+    header_and_steps(run, 3, steps=3)
+    summary = run.ends(status)
+    assert [(e.span.index, e.span.end_s is None) for e in summary.epochs] == [
+        (0, False), (1, False), (2, True)
+    ]  # fmt: skip
+    assert len(summary.complete_epochs) == 2
+    assert summary.epochs[2].energy.value == pytest.approx(150, rel=0.1)
+    assert summary.outside_epochs.after.duration_s == 0
+    assert not [p for p in run.places if p.epoch and p.epoch.span.index == 2]
+
+
+def test_a_run_that_is_stopped_between_epochs_leaves_none_unfinished(clock):
+    run = Run(clock)
+    header_and_steps(run, 3)
+    for n in range(2):
+        run.prints(bar(n, 4, "Valid: "))
+        run.wait(0.5)
+    summary = run.ends(Status.CANCELED)
+    assert [(e.span.index, e.span.end_s is None) for e in summary.epochs] == [
+        (0, False), (1, False), (2, False)
+    ]  # fmt: skip
+    run = Run(clock)
+    header_and_steps(run, 6)
+    run.wait(2)
+    assert len(run.ends(Status.CANCELED).complete_epochs) == 6
+
+
+def test_totals_among_the_options_of_the_command(clock):
+    run = Run(clock, command=["python", "main.py", "--epochs", "4", "--warmup-epochs=2"])
+    for epoch in range(2):
+        for n in (5, 10):
+            run.prints(f"Epoch: [{epoch}][{n}/10] Loss 1.0\n")
+            run.wait(0.5)
+    assert {p.planned for p in run.places} == {4}
+    run = Run(clock, command=["python", "train.py", "model.max_iters=200"])
+    for n in range(0, 101, 10):
+        run.prints(f"iter {n}: loss 2.1, time 30.0ms\n")
+        run.wait(0.5)
+    assert run.places[-1].done == pytest.approx(0.5)
+
+
+def test_steps_without_a_total_are_counted(clock):
+    run = Run(clock)
+    assert run.printed.steps is None
+    for n in range(0, 101, 10):
+        run.prints(f"iter {n}: loss 2.1, time 30.0ms\n")
+        run.wait(0.5)
+    assert run.places == []
+    assert run.printed.steps == (100, pytest.approx(20, rel=0.05))

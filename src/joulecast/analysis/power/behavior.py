@@ -117,7 +117,7 @@ def power_behavior(summary: Summary, stabilization: str = "cusum") -> PowerBehav
     notes: list[str] = []
     stabilizing = _stabilizing(trace, stabilization, notes)
     start_s = stabilizing.t_s or 0.0
-    epochs = [e for e in summary.epochs if e.span.end_s is not None]
+    epochs = summary.complete_epochs
     stable = [e for e in epochs if e.span.start_s >= start_s]
     utilization, why_no_utilization = power_by_utilization(trace, recording)
     measured = trace is not None and summary.total is not None

@@ -11,7 +11,7 @@ from ...errors import UsageError
 from .columns import UNKNOWN, Array, Table
 
 NOT_COMPARABLE = frozenset(
-    {"failed", "out_of_memory", "stopped", "interrupted", "running", "pending"}
+    {"failed", "out_of_memory", "stopped", "canceled", "interrupted", "running", "pending"}
 )
 """Values of the column `status` of runs and trials whose figures are not those of a whole run."""
 

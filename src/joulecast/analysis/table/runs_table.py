@@ -112,7 +112,7 @@ def _finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
 def _figures(summary: Summary) -> dict[str, Cell]:
     """The columns `FIXED` (the missing ones stand for None), energies by kind, and gauges."""
     header = summary.recording.header
-    ended = [epoch for epoch in summary.epochs if epoch.span.end_s is not None]
+    ended = summary.complete_epochs
     figures: dict[str, Cell] = {
         "run_id": header.run_id,
         "name": header.name,

@@ -72,7 +72,7 @@ def static_run(summary: Summary) -> StaticRun:
     gpu, energy_j = _only_gpu(summary)
     texts = {name: header.tags[name] for name in (*FIGURES, *TEXTS) if name in header.tags}
     texts |= {"architecture": header.tags.get("architecture") or header.name, "gpu": gpu}
-    done = sum(epoch.span.end_s is not None for epoch in summary.epochs)
+    done = len(summary.complete_epochs)
     if done and "steps" not in texts:
         texts.setdefault("epochs", str(done))
     facts = parse_facts(texts, "a tag")

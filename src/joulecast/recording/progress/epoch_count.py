@@ -50,6 +50,8 @@ class EpochCount(Generic[T]):
         # Whether the last epoch has ended; where its last step was printed, before that is clear.
         self.ended = False
         self._full: T | None = None
+        # Whether something else than an epoch has followed it.
+        self.paused = False
 
     @property
     def epoch(self) -> int:
@@ -58,7 +60,7 @@ class EpochCount(Generic[T]):
 
     def move(self, at: float, stamp: T, *, over: bool = False, full: bool = False) -> None:
         """The run is at a place. There an epoch is `over`, or its steps are all done (`full`)."""
-        base = floor(at + TINY)
+        base, self.paused = floor(at + TINY), False
         if base > self.epoch:
             self._full = None
             self._turn()
@@ -89,6 +91,7 @@ class EpochCount(Generic[T]):
         """
         if ends and self._full is not None and not self.ended:
             self.move(self.epoch + 1.0, self._full, over=True)
+        self.paused = self.ended
         if self.ended:
             self.reach(self.at, stamp, begins=True)
 

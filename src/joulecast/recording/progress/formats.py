@@ -5,8 +5,9 @@ steps, percent. A line of another part of the program than training is a phase.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from . import words
 from .sighting import SURE, Moment, Sighting, metrics_in
@@ -126,8 +127,8 @@ def _bar(form: Format, fields: Fields, _before: str, after: str) -> Sighting:
     s = sighting_of(form.tool, fields, f"bar {words.shape_of(label)}", after)
     if "v_num" in after:
         s = replace(s, tool="lightning", form=f"lightning bar {words.shape_of(label)}")
-    if words.is_other(label, unit):
-        return replace(s, moment=Moment.PHASE, shape=label)
+    if phase := words.phase_of(label, unit):
+        return replace(s, moment=Moment.PHASE, shape=phase)
     named = _named_epoch(label)
     if named is not None:
         numbers = sighting_of(form.tool, named.groupdict())
@@ -201,11 +202,10 @@ def _epoch_line(form: Format, fields: Fields, before: str, after: str) -> Sighti
     """`Epoch 3/30` and similar lines, with or without steps and results after it."""
     series = words.shape_of(before) + ("" if fields["epochs"] is None else " of")
     s = replace(sighting_of(form.tool, fields, series, after), shape=words.shape_of(after))
-    clause = before.rpartition("]")[2]
-    if words.is_other(f"{fields['mode'] or ''} {clause}") and not s.metrics:
-        return replace(s, moment=Moment.PHASE)
-    if (fields["mode"] or "train").lower() != "train":
-        return replace(s, moment=Moment.PHASE)
+    mode, clause = fields["mode"] or "", before.rpartition("]")[2]
+    phase = words.phase_of(f"{mode} {clause}")
+    if (phase and not s.metrics) or mode.lower() not in ("", "train"):
+        return replace(s, moment=Moment.PHASE, shape=phase or mode)
     if not _reports_progress(fields, before, after):
         return NOTHING
     steps = _STEP.match(after)
@@ -226,7 +226,7 @@ def _reports_progress(fields: Fields, before: str, after: str) -> bool:
     if not words.reports_progress(before):
         return False
     has_results = bool(after.strip(" |,:-"))
-    return has_results or not words.is_other(f"{before} {after[:12]}")
+    return has_results or not words.phase_of(f"{before} {after[:12]}")
 
 
 def _moment(before: str, after: str, has_metrics: bool) -> Moment:
@@ -244,8 +244,8 @@ def _step_line(form: Format, fields: Fields, before: str, after: str) -> Sightin
     """`step 100/5000`, `Iter(train) [10/200]`, `iter: 19`: of an epoch or of the whole run."""
     clause = before.rpartition("]")[2]
     s = replace(sighting_of(form.tool, fields, words.shape_of(clause), after), shape="steps")
-    if words.is_other(f"{fields['mode'] or ''} {clause}"):
-        return replace(s, moment=Moment.PHASE)
+    if phase := words.phase_of(f"{fields['mode'] or ''} {clause}"):
+        return replace(s, moment=Moment.PHASE, shape=phase)
     return s if words.reports_progress(before) else NOTHING
 
 
@@ -257,6 +257,17 @@ def _plan(form: Format, fields: Fields, before: str, after: str) -> Sighting:
     if fields["steps"]:
         return Sighting(form.tool, "plan", Moment.PLAN, steps=number, step=0.0)
     return Sighting(form.tool, "plan", Moment.PLAN, epochs=int(number))
+
+
+def announced(command: Sequence[str]) -> Iterator[Sighting]:
+    """The numbers of epochs or steps among a command's options: `--epochs 90`, `max_iters=500`."""
+    for argument, following in pairwise([*command, ""]):
+        name, equals, value = argument.rpartition("=")
+        option = (name or argument).rpartition(".")[2].lstrip("-").replace("-", "_")
+        if equals or argument.startswith("--"):
+            s = parse(f"{option} = {value if equals else following}", "\n")
+            if s is not None and s.moment is Moment.PLAN:
+                yield s
 
 
 _COUNT = r"[\d.]+[kMGTP]?"

@@ -40,7 +40,7 @@ class Sighting:
     steps: float | None = None
     fraction: float | None = None  # of the loop, where it is printed without steps
     over: bool = False
-    # The words of the line: two lines of one epoch and shape are a repetition.
+    # The words of the line: two lines of one epoch and shape are a repetition. A phase's name.
     shape: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
 

@@ -62,6 +62,8 @@ class ProgressTracker(Generic[T]):
         self._count: EpochCount[T] = EpochCount(self._extent, self._turn)
         self.metrics: dict[int, dict[str, float]] = {}
         """The last values of each epoch, from 1."""
+        self.endless: tuple[Place[T], Place[T]] | None = None
+        """The first and the last step of lines that print steps without their total."""
 
     @property
     def source(self) -> str | None:
@@ -72,6 +74,11 @@ class ProgressTracker(Generic[T]):
     def restarts(self) -> int:
         """How often a new count was started."""
         return self._count.restarts
+
+    @property
+    def between_epochs(self) -> bool:
+        """Whether an epoch has ended, and a validation, a checkpoint followed."""
+        return self._count.paused
 
     @property
     def planned(self) -> float | None:
@@ -153,6 +160,9 @@ class ProgressTracker(Generic[T]):
             # Its steps exceed its epoch, so that it counts no epochs.
             self._start_count()
             self._lead = self._tool = None
+        elif s.step is not None:
+            first = self.endless[0] if self.endless else (s.step, stamp)
+            self.endless = first, (s.step, stamp)
 
     def _with_steps(self, s: Sighting) -> Sighting:
         """With the number of steps that was announced, where a line does not print it."""

@@ -21,9 +21,15 @@ OVERALL = re.compile(r"(?i)(?<![a-z])(?:progress|overall|total|steps?|global|ite
 _NUMBERED = re.compile(r"(?i)(?:train\w*|tr|fit\w*|round|pass|e|)")
 
 
-def is_other(label: str, unit: str = "") -> bool:
-    """Whether a bar or line shows validating, saving, downloading, preparing and the like."""
-    return bool(_OTHER.search(label) or (unit and _OTHER_UNIT.fullmatch(unit)))
+_KINDS = {"val": "validation", "eval": "evaluation", "test": "test", "predict": "prediction"}
+
+
+def phase_of(label: str, unit: str = "") -> str:
+    """The phase of a bar or line that shows validating, downloading and the like; else empty."""
+    if (match := _OTHER.search(label)) is not None:
+        word = match[0].lower()
+        return next((name for start, name in _KINDS.items() if word.startswith(start)), word)
+    return shape_of(label) or unit if unit and _OTHER_UNIT.fullmatch(unit) else ""
 
 
 def numbers_epochs(words: str) -> bool:

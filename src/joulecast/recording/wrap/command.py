@@ -19,6 +19,7 @@ from .signals import PYTHON_IGNORES, HeldSignals, stop_like
 if TYPE_CHECKING:
     from .relay import Relay
 
+_CANCELS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT}
 _IMPATIENT = {signal.SIGINT, signal.SIGTERM, signal.SIGQUIT}
 
 
@@ -36,6 +37,11 @@ class Exit:
 
     code: int | None
     signal: int | None
+
+    @property
+    def is_canceled(self) -> bool:
+        """Whether its user ended it: by a signal, or the exit code of shells for Ctrl-C or kill."""
+        return self.signal in _CANCELS or self.code in (130, 143)
 
     @property
     def shell_code(self) -> int:

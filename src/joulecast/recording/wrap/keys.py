@@ -1,8 +1,9 @@
 """Keys for programs that read them where they write, as `less` does.
 
-`less` opens the terminal of its stderr by name, and that is one of ours (see `relay`). What is
-typed at the real one is passed on to it while it waits for single keys and a process of the command
-has it open once more. Other programs read stdin or /dev/tty, which are the real terminal.
+`less` opens the terminal of its stderr by name, and `more` reads its stderr: that is one of ours
+(see `relay`). What is typed at the real one is passed on to it while it waits for single keys, and
+a process of the command has it open once more or is `more`. Other programs read stdin or /dev/tty,
+which are the real terminal.
 """
 
 import os
@@ -45,14 +46,15 @@ def _wanted(terminal: int, master: int, name: str, command: int) -> bool:
     # In the background the keys are another program's.
     if os.tcgetpgrp(terminal) != os.getpgrp() or termios.tcgetattr(master)[3] & termios.ICANON:
         return False
-    return any(_has_open(pid, name) for pid in _tree(command))
+    return any(_reads_keys(pid, name) for pid in _tree(command))
 
 
-def _has_open(pid: int, name: str) -> bool:
-    """Whether a process has a file open by another descriptor than the three streams."""
+def _reads_keys(pid: int, name: str) -> bool:
+    """Whether a process is `more`, or has a terminal open by more than its three streams."""
     with suppress(OSError):
+        first = 2 if Path(f"/proc/{pid}/comm").read_text() == "more\n" else 3
         for file in Path(f"/proc/{pid}/fd").iterdir():
-            if int(file.name) > 2 and str(file.readlink()) == name:
+            if int(file.name) >= first and str(file.readlink()) == name:
                 return True
     return False
 

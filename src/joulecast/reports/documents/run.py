@@ -5,13 +5,14 @@ from collections.abc import Sequence
 
 from ...recording.summary import Summary
 from ...run.show import RunReport
-from ...units import Estimate, counted, format_duration, format_quantity, one_line
+from ...units import Estimate, format_duration, format_quantity, one_line
 from ..words.common import (
     INTERVAL,
     are_apart,
     bounds_text,
     command_text,
     domains_text,
+    epoch_count,
     epoch_estimate,
     lead,
     mean_power,
@@ -56,6 +57,7 @@ _STATUS: dict[str, Style] = {
     "running": "accent",
     "finished": "good",
     "failed": "bad",
+    "canceled": "warning",
     "stopped": "warning",
     "interrupted": "warning",
 }
@@ -140,12 +142,9 @@ def _energy(summary: Summary) -> list[Block]:
         lines.append((Styled(lead(wall), "strong"), text, provenance(wall.provenance)))
     if throttled := throttled_text(summary.gauges):
         lines.append((Styled("throttled", "warning"), f"  {throttled}"))
-    each = epoch_estimate(summary.epochs)
+    each = epoch_estimate(summary)
     if each:
-        planned = summary.recording.header.planned_epochs
-        count = f"{len(summary.epochs)} of " if planned else ""
-        epochs = counted(planned or len(summary.epochs), "epoch")
-        lines.append(Styled(f"{count}{epochs}, {each} each", "dim"))
+        lines.append(Styled(f"{epoch_count(summary)}: {each}", "dim"))
     outside = outside_text(summary)
     if outside:
         lines.append(Styled(f"outside the epochs {outside}", "dim"))
@@ -209,7 +208,7 @@ def _epochs(summary: Summary) -> ReportTable:
             continue
         label: Line = "?" if item.span.index is None else str(item.span.index + 1)
         if item.span.end_s is None:
-            label = (f"{label}", Styled(" (open)", "warning"))
+            label = (f"{label}", Styled(" (unfinished)", "warning"))
         values = [metric_text(item.metrics[n]) if n in item.metrics else "" for n in shown]
         duration = format_duration(item.duration_s)
         rows.append([label, duration, *_energy_cells(item.energy, largest, apart), *values])
@@ -234,7 +233,7 @@ def _spans(summary: Summary) -> ReportTable:
             rows.append(_elided(item, 6))
             continue
         outer = Styled("".join(f"{name} / " for name in item.path[:-1]), "dim")
-        is_open = Styled(" (open)" if item.unfinished else "", "warning")
+        is_open = Styled(" (unfinished)" if item.unfinished else "", "warning")
         duration = format_duration(item.duration_s)
         cells = _energy_cells(item.energy, largest, apart)
         rows.append([(outer, item.name, is_open), f"{item.count:,}", duration, *cells])

@@ -302,7 +302,8 @@ def epoch_figure(summary: Summary) -> Figure:
     bounds = [e.as_metered for e in energies] if apart else energies
     scale, unit = unit_of(max((e.high for e in bounds), default=0.0), "J")
     about = [
-        f"epoch {n}: {e.energy}<br>{format_duration(e.duration_s)}"
+        f"epoch {n}{'' if e.span.end_s else ', unfinished'}: {e.energy}<br>"
+        f"{format_duration(e.duration_s)}"
         for n, (_, e) in zip(x, measured, strict=True)
     ]
     xaxis = {"title": {"text": "epoch"}, "tickformat": "d", "showgrid": False}

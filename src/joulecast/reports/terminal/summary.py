@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Collection
 
 from ...recording.summary import DomainEnergy, Summary
-from ...units import add_independent, counted, format_duration, format_quantity, one_line
-from ..words.common import epoch_estimate, outside_text, provenance_text, status_text
+from ...units import add_independent, format_duration, format_quantity, one_line
+from ..words.common import epoch_count, epoch_estimate, outside_text, provenance_text, status_text
 from ..words.gauges import throttled_text
 
 MAX_DOMAINS = 3
@@ -35,10 +35,10 @@ def summary_lines(
     else:
         lines = [f"{lead}, {summary.total} {provenance_text(summary.total)}"]
     lines += _domains(summary)
-    each = epoch_estimate(summary.epochs)
+    each = epoch_estimate(summary)
     if each:
         source = f", read from {epochs_from}" if epochs_from else ""
-        lines.append(f"  {counted(len(summary.epochs), 'epoch')}: {each}{source}")
+        lines.append(f"  {epoch_count(summary)}: {each}{source}")
     outside = outside_text(summary)
     if outside:
         lines.append(f"  outside the epochs: {outside}")

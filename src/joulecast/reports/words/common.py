@@ -6,10 +6,11 @@ from datetime import datetime, tzinfo
 
 from ...meters.base import ReadingKind, Source
 from ...recording.model import Status
-from ...recording.summary import DomainEnergy, SpanEnergy, Summary
+from ...recording.summary import DomainEnergy, Summary
 from ...units import (
     Estimate,
     Provenance,
+    counted,
     estimate_texts,
     format_duration,
     format_estimate,
@@ -29,6 +30,7 @@ _STATUS = {
     Status.RUNNING: "still running",
     Status.FINISHED: "finished",
     Status.FAILED: "failed",
+    Status.CANCELED: "canceled",
     Status.STOPPED: "stopped at its budget",
     Status.INTERRUPTED: "interrupted",
 }
@@ -44,7 +46,7 @@ def status_text(summary: Summary) -> str:
     recording = summary.recording
     text = _STATUS[recording.status]
     code = recording.footer.exit_code if recording.footer else None
-    if recording.status is Status.FAILED and code is not None:
+    if recording.status in (Status.FAILED, Status.CANCELED) and code is not None:
         text += f" (signal {-code})" if code < 0 else f" (exit code {code})"
     return text
 
@@ -166,16 +168,26 @@ MIN_OUTSIDE = 0.01
 """Parts of what lies outside the epochs that are smaller are not listed."""
 
 
-def epoch_estimate(epochs: Sequence[SpanEnergy]) -> str:
-    """Of the complete epochs: `152 J on average (min 140 J, max 171 J)`."""
-    values = [e.energy.value for e in epochs if e.energy and e.span.end_s is not None]
-    if not values:
-        return ""
-    mean = format_quantity(sum(values) / len(values), "J")
-    if len(values) == 1:
-        return mean
-    low, high = (format_quantity(x, "J") for x in (min(values), max(values)))
-    return f"{mean} on average (min {low}, max {high})"
+def epoch_count(summary: Summary) -> str:
+    """The number of complete epochs: `3 of 6 epochs`."""
+    count, planned = len(summary.complete_epochs), summary.recording.header.planned_epochs
+    of = f"{count:,} of " if planned and count <= planned else ""
+    return of + counted(planned if of and planned else count, "epoch")
+
+
+def epoch_estimate(summary: Summary) -> str:
+    """Of the complete epochs, and the one that has no end: `152 J on average (min .., max ..)`."""
+    texts = []
+    if values := [e.energy.value for e in summary.complete_epochs if e.energy]:
+        texts = [format_quantity(sum(values) / len(values), "J")]
+    if len(values) > 1:
+        low, high = (format_quantity(x, "J") for x in (min(values), max(values)))
+        texts[0] += f" on average (min {low}, max {high})"
+    for epoch in summary.epochs:
+        if epoch.span.end_s is None and epoch.energy:
+            number = "?" if epoch.span.index is None else epoch.span.index + 1
+            texts.append(f"epoch {number} unfinished, {format_quantity(epoch.energy.value, 'J')}")
+    return "; ".join(texts)
 
 
 def outside_text(summary: Summary) -> str:
@@ -183,14 +195,19 @@ def outside_text(summary: Summary) -> str:
     outside = summary.outside_epochs
     if outside is None or outside.energy is None:
         return ""
-    parts = (("before", outside.before), ("between", outside.between), ("after", outside.after))
-    shown = [
-        f"{name} {format_quantity(part.energy.value, 'J')}"
-        for name, part in parts
-        if part.energy is not None and part.energy.value >= MIN_OUTSIDE * outside.energy.value
-    ]
+    places = {"before": outside.before, "between": outside.between, "after": outside.after}
+    least = MIN_OUTSIDE * outside.energy.value
+    shown, named = (
+        ", ".join(
+            f"{name} {format_quantity(part.energy.value, 'J')}"
+            for name, part in parts.items()
+            if part.energy is not None and part.energy.value >= least
+        )
+        for parts in (places, outside.phases)
+    )
+    which = f" (of it {named})" if named else ""
     duration = format_duration(outside.duration_s)
-    return f"{format_estimate(outside.energy)} in {duration}: {', '.join(shown)}"
+    return f"{format_estimate(outside.energy)} in {duration}: {shown}{which}"
 
 
 def missing(summary: Summary) -> list[str]:

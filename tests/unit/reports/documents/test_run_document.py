@@ -99,7 +99,7 @@ def test_interrupted_and_open_spans():
     recording.spans[-1].end_s = None
     document = document_of(recording)
     assert "interrupted" in text_of(document.head[0])
-    assert any(" (open)" in row[0] for row in cells(document, "Other spans"))
+    assert any(" (unfinished)" in row[0] for row in cells(document, "Other spans"))
 
 
 def test_metrics_outside_epochs_are_listed():

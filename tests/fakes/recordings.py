@@ -169,7 +169,7 @@ def training(
             *(getattr(taken, f)[keep] for f in ("t_s", "value", "low", "high", "held_s"))
         )
     recording.status = status
-    if status in (Status.FINISHED, Status.FAILED):
+    if status in (Status.FINISHED, Status.FAILED, Status.CANCELED):
         recording.footer = Footer(status, duration, 0 if status is Status.FINISHED else 7)
     return recording
 

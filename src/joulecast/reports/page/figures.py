@@ -292,6 +292,11 @@ def _error_bars(energies: Sequence[Estimate], scale: float) -> dict[str, Any]:
     }
 
 
+def _about_epoch(number: int, epoch: SpanEnergy) -> str:
+    state = "" if epoch.span.end_s else ", unfinished"
+    return f"epoch {number}{state}: {epoch.energy}<br>{format_duration(epoch.duration_s)}"
+
+
 def epoch_figure(summary: Summary) -> Figure:
     """Energy of each epoch with its interval: bars stacked by domain, or a line for many."""
     measured = [(i, e) for i, e in enumerate(summary.epochs) if e.energy is not None]
@@ -301,11 +306,7 @@ def epoch_figure(summary: Summary) -> Figure:
     # Bars are compared with each other: what all of them share is in a note.
     bounds = [e.as_metered for e in energies] if apart else energies
     scale, unit = unit_of(max((e.high for e in bounds), default=0.0), "J")
-    about = [
-        f"epoch {n}{'' if e.span.end_s else ', unfinished'}: {e.energy}<br>"
-        f"{format_duration(e.duration_s)}"
-        for n, (_, e) in zip(x, measured, strict=True)
-    ]
+    about = [_about_epoch(n, e) for n, (_, e) in zip(x, measured, strict=True)]
     xaxis = {"title": {"text": "epoch"}, "tickformat": "d", "showgrid": False}
     xaxis |= {"dtick": 1} if len(x) <= 20 else {}
     bars_below: dict[str, Any] = {"barmode": "stack", "bargap": 0.25}

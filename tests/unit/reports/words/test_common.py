@@ -23,6 +23,7 @@ def test_when_in_a_zone():
         (Status.FINISHED, 0, "finished"),
         (Status.FAILED, 7, "failed (exit code 7)"),
         (Status.FAILED, -11, "failed (signal 11)"),
+        (Status.CANCELED, 130, "canceled (exit code 130)"),
         (Status.STOPPED, 143, "stopped at its budget"),
         (Status.INTERRUPTED, None, "interrupted"),
         (Status.RUNNING, None, "still running"),

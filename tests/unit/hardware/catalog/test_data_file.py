@@ -31,6 +31,13 @@ def test_the_second_reading_is_of_the_cache(file: Path) -> None:
     assert read_cached(file) == {"from": "cache"}
 
 
+def test_an_installed_file_is_never_parsed(file: Path) -> None:
+    file.with_suffix(".json").write_text('{"from": "wheel"}')
+    file.write_text("no TOML")
+    assert read_cached(file) == {"from": "wheel"}
+    assert cached(file) == []
+
+
 def test_a_changed_file_is_parsed_again(file: Path) -> None:
     read_cached(file)
     file.write_text("[[row]]\nname = 'b'\nwatts = 1.5\n")

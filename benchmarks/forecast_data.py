@@ -6,9 +6,10 @@ import csv
 import gzip
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
@@ -36,12 +37,13 @@ TRACES_MISSING = "skipped: ../shared/data/seaa is absent"
 FRACTIONS = (0.01, 0.02, 0.05, 0.1, 0.2)
 
 
-class MedianOfLater(OnlineForecaster):
-    """Energy so far, and the median of all epochs but the first for each remaining one."""
+class OneLine(OnlineForecaster):
+    """Energy so far, and a figure of all epochs but the first for each remaining one."""
 
-    name = "median of later"
+    name = "one line"
 
-    def __init__(self) -> None:
+    def __init__(self, figure: Callable[..., Any]) -> None:
+        self._figure = figure
         self._epochs: list[Work] = []
 
     def add(self, work: Work) -> None:
@@ -54,8 +56,44 @@ class MedianOfLater(OnlineForecaster):
             return None
         remaining = planned - len(self._epochs)
         rows = np.array([(w.energy_j, w.duration_s) for w in self._epochs])
-        energy, duration = rows.sum(axis=0) + remaining * np.median(rows[1:], axis=0)
+        energy, duration = rows.sum(axis=0) + remaining * self._figure(rows[1:], axis=0)
         return Forecast(Prediction(float(energy)), Prediction(float(duration)))
+
+
+ONE_LINERS = {"mean of later": np.mean, "median of later": np.median}
+KINDS = (
+    *("no noise", "noise 5 %", "noise 20 %", "first epoch 1.3 times", "first epoch 20 times"),
+    *("rise of 1 % an epoch", "fall of 1 % an epoch", "every 5th twice as long"),
+    *("every 2nd 1.5 times", "30 % more from half on", "30 % less from half on"),
+    "one of the first five 5 times as long",
+)
+
+
+def series(kind: str, seed: int) -> History:
+    """A made-up run of 20 to 100 epochs of 5 to 300 s, with noise of 0.3 % unless said."""
+    rng = np.random.default_rng([KINDS.index(kind), seed])
+    n = int(rng.integers(20, 101))
+    usual_s, watts = np.exp(rng.uniform(np.log((5.0, 20.0)), np.log((300.0, 5000.0))))
+    epoch, shape = np.arange(n), np.ones(n)
+    if kind.startswith("first epoch"):
+        shape[0] = float(kind.split()[2])
+    elif kind.endswith("an epoch"):
+        shape = (1.01 if kind.startswith("rise") else 0.99) ** epoch
+    elif kind.startswith("every 5th"):
+        shape[4::5] = 2
+    elif kind.startswith("every 2nd"):
+        shape[1::2] = 1.5
+    elif kind.startswith("30 %"):
+        shape[n // 2 :] = 1.3 if "more" in kind else 1 / 1.3
+    elif kind.startswith("one of"):
+        shape[rng.integers(0, 5)] = 5
+    noise = {"no noise": 0.0, "noise 5 %": 0.05, "noise 20 %": 0.2}.get(kind, 0.003)
+    duration, energy = (
+        unit * shape * np.maximum(0.05, 1 + noise * rng.standard_normal(n))
+        for unit in (usual_s, usual_s * watts)
+    )
+    works = (Work(1.0, float(t), float(e)) for t, e in zip(duration, energy, strict=True))
+    return History(f"{kind} {seed}", tuple(works), n)
 
 
 def mlperf(every: int = 1) -> list[EpochRun]:

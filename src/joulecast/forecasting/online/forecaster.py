@@ -2,7 +2,7 @@
 
 Energy so far, plus the remaining progress times the rate of what is to come. The rate comes from
 the best source there is: whole epochs once a second one is finished, else the steps of the first
-epoch after its warm-up, else the first epoch and how later epochs usually relate to it.
+epoch after its warm-up, else the first epoch. Values do not depend on the units of time and energy.
 """
 
 import math
@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..base import NOTHING, Forecast, History, OnlineForecaster, Prediction, Work
-from .prior import SMALLEST_RATIO, Experience
-from .rates import DURATION_HABITS, HABITS, Rate, later_epochs, median
+from .first_epoch import Experience
+from .rates import LaterEpochs, Rate
 from .segments import Segments, rates_from_segments, warm_up, with_evaluation
 
 # Progress of a whole epoch, tolerant of sums of steps.
@@ -22,8 +22,6 @@ WHOLE = 1 - 1e-6
 STEPS = 4
 # Segments of a first epoch from which its warm-up is separated from the rest.
 RESOLVED = 16
-# Epochs that rates are computed from; older ones only count as energy so far.
-RECENT = 256
 # Rates are computed from values up to here, whose squares are finite.
 HUGE = 1e120
 # No forecast is larger.
@@ -48,9 +46,8 @@ class Online(OnlineForecaster):
         self._open = [0.0, 0.0, 0.0]
         self._first: Work | None = None
         self._warm_up_segments = 0
-        # Duration and energy of the epochs after the first one; `_count` rows are used.
-        self._rows = np.zeros((2 * RECENT, 2))
-        self._count = 0
+        # Duration and energy of the epochs after the first one.
+        self._later = LaterEpochs(), LaterEpochs()
         self._finished = 0
         # Progress of the last work that made any.
         self._last = 0.0
@@ -93,9 +90,12 @@ class Online(OnlineForecaster):
             return None
         duration, energy, notes = rates
         step = min(remaining, self._last)
+        # What follows the steps of the first epoch, an evaluation, follows those of the others.
+        at_its_end = self._finished == 1 and self._open[0] == 0 and self._last < WHOLE
+        times = max(1.0, remaining) if at_its_end else 1.0
         return Forecast(
-            _total(so_far[1], waiting[1], energy, remaining, step),
-            _total(so_far[0], waiting[0], duration, remaining, step),
+            _total(so_far[1], waiting[1], energy, remaining, step, times),
+            _total(so_far[0], waiting[0], duration, remaining, step, times),
             notes,
         )
 
@@ -106,15 +106,13 @@ class Online(OnlineForecaster):
         if self._first is None:
             self._first = self._without_warm_up(Work(1.0, t / p, e / p))
             return
-        if self._count == len(self._rows):
-            self._rows[:RECENT] = self._rows[RECENT:]
-            self._count = RECENT
-        self._rows[self._count] = t / p, e / p
-        self._count += 1
+        with np.errstate(all="ignore"):
+            for epochs, value in zip(self._later, (t / p, e / p), strict=True):
+                epochs.add(value)
 
     def _rates(self, planned: float, remaining: float) -> tuple[Rate, Rate, tuple[str, ...]] | None:
         """Rates of duration and energy of the rest of the run, from the best source there is."""
-        if self._first is not None and self._count:
+        if self._first is not None and self._finished > 1:
             return self._from_epochs(self._first, remaining)
         if len(self._segments) >= STEPS:
             return self._from_segments(planned)
@@ -123,18 +121,14 @@ class Online(OnlineForecaster):
         return self._from_experience()
 
     def _from_epochs(self, first: Work, remaining: float) -> tuple[Rate, Rate, tuple[str, ...]]:
-        recent = self._rows[max(0, self._count - RECENT) : self._count]
-        seconds = median(recent[:, 0])
-        sources = (
-            (first.duration_s, recent[:, 0], DURATION_HABITS),
-            (first.energy_j, recent[:, 1], HABITS),
+        durations, energies = self._later
+        seconds = durations.usual
+        weight = "without its warm-up" if self._warm_up_segments else "set apart"
+        return (
+            durations.rate(remaining, first.duration_s),
+            energies.rate(remaining, first.energy_j, seconds),
+            (f"from {self._finished} epochs, the first {weight}",),
         )
-        duration, energy = (
-            later_epochs(value, later, seconds, self._done, remaining, habits)
-            for value, later, habits in sources
-        )
-        weight = "without its warm-up" if self._warm_up_segments else "with little weight"
-        return duration, energy, (f"from {self._finished} epochs, the first {weight}",)
 
     def _from_segments(self, planned: float) -> tuple[Rate, Rate, tuple[str, ...]]:
         p, t, e = self._segments.arrays()
@@ -163,24 +157,15 @@ class Online(OnlineForecaster):
 
     def _from_experience(self) -> tuple[Rate, Rate, tuple[str, ...]]:
         """Rates from the first epoch, or its finished part, alone."""
-        start, seconds = self._first, self._open[1]
-        if start is not None:
-            seconds += start.duration_s
-        else:
-            start = Work(1.0, seconds / self._done, self._open[2] / self._done)
-        rates = []
-        for energy, value in ((False, start.duration_s), (True, start.energy_j)):
-            ratio = self._experience.ratio(start, seconds, energy, self._first is not None)
-            # The first steps may all be warm-up, which makes them much longer than later ones.
-            low = ratio.low if self._first else ratio.low * SMALLEST_RATIO
-            rates.append(Rate(value * ratio.value, value * low, value * ratio.high))
-        note = "from the first epoch, by how later ones usually relate to it"
+        first = self._first or Work(1.0, *(x / self._done for x in self._open[1:]))
+        duration, energy = self._experience.later(first, self._first is not None)
+        note = "from the first epoch, which later ones may be unlike"
         if self._experience.runs:
             note = (
                 "first epoch's relation to later ones learned from "
                 f"{self._experience.runs} past runs"
             )
-        return rates[0], rates[1], (note,)
+        return duration, energy, (note,)
 
 
 def _sane(value: float, largest: float = HUGE) -> float:
@@ -192,20 +177,21 @@ def _certain(value: float) -> Prediction:
     return Prediction(value, value, value)
 
 
-def _total(so_far: float, pending: float, rate: Rate, remaining: float, step: float) -> Prediction:
-    """The whole run: what was used so far, what is pending, and the rest at the rate.
+def _total(
+    so_far: float, pending: float, rate: Rate, remaining: float, step: float, times: float
+) -> Prediction:
+    """The whole run: what was used so far, and the rest at the rate.
 
     What is pending belongs to the next `step` of progress. While it is below the cost of that step
-    it changes nothing. Above it, it adds to the whole, and its delay once more to the upper bound,
-    because the end of an overdue step is unknown.
+    it changes nothing. Above it, it adds to the whole, as often as its like is to come, and its
+    delay once more to the upper bound, because the end of an overdue step is unknown.
     """
-    rest = max(0.0, remaining - step)
 
-    def whole(per_progress: float) -> float:
-        return so_far + max(remaining * per_progress, pending + rest * per_progress)
+    def whole(per_progress: float, times: float) -> float:
+        overdue = max(0.0, pending - step * per_progress)
+        return so_far + remaining * per_progress + times * overdue
 
-    value = whole(rate.value)
-    overdue = max(0.0, pending - step * rate.high)
-    low, high = whole(rate.low), whole(rate.high) + overdue
+    value, low = whole(rate.value, times), max(whole(rate.low, 1.0), so_far + pending)
+    high = whole(rate.high, times) + max(0.0, pending - step * rate.high)
     value, low, high = (min(LARGEST, v) for v in (value, low, high))
     return Prediction(value, min(low, value), max(high, value))

@@ -19,11 +19,10 @@ PEAK = 0.95
 SEEN = 0.2
 # ln(20): while steps are still getting faster, later ones may be faster by this factor.
 UNSETTLED = 3.0
-# Within the first epoch its evaluation is yet to come: factors on the value and the upper bound.
-# Evaluations cost from nothing to a third of an epoch.
-EVALUATION = (1.04, 1.15)
-# Power over less than two readings of a sensor that is read once a second is noise.
-RESOLVED_S = 2.0
+# Within the first epoch its evaluation is yet to come, if it has one: a factor on the upper bound.
+EVALUATION = 1.2
+# Segments whose power is one peak: that of a single one may be one reading of a sensor.
+TOGETHER = 2
 
 
 class Segments:
@@ -96,20 +95,17 @@ def rates_from_segments(
     noise = 0.0
     if len(p) > 1 and seconds > 0:
         noise = 1.7 * float((t / p).std()) / seconds / math.sqrt(len(p))
-    elapsed_s = float(duration.sum())
     slower = math.hypot(noise, min(0.3, 0.05 * unseen))
     faster = math.hypot(noise, min(0.2, 0.03 * unseen) if settled else UNSETTLED)
-    # In its first seconds a device may not even have work yet.
-    rise = 0.05 * unseen if cycle else 0.039 * unseen**2
-    more = math.hypot(noise, min(0.4 + 0.4 * 2 ** (-elapsed_s / 30), rise))
+    # At first a device may not even have work yet.
+    more = math.hypot(noise, 0.05 * unseen if cycle else min(0.6, 0.039 * unseen**2))
     less = math.hypot(noise, min(0.3, 0.03 * unseen) if settled else UNSETTLED)
     return _around(seconds, faster, slower), _around(joules, less, more), start
 
 
 def with_evaluation(rate: Rate) -> Rate:
     """The rate of epochs of which only steps were seen so far."""
-    value, high = EVALUATION
-    return Rate(rate.value * value, rate.low, rate.high * high)
+    return Rate(rate.value, rate.low, rate.high * EVALUATION)
 
 
 def _around(value: float, below: float, above: float) -> Rate:
@@ -125,10 +121,7 @@ def later_power(
     """
     mean = float(energy.sum() / duration.sum())
     weight = min(1.0, fraction / enough)
-    edges = np.floor(np.cumsum(duration) / RESOLVED_S)
-    starts = np.flatnonzero(np.diff(edges, prepend=-1.0) > 0)
-    times = np.add.reduceat(duration, starts)
-    sums = np.add.reduceat(energy, starts)
+    times, sums = (np.add.reduceat(x, np.arange(0, len(x), TOGETHER)) for x in (duration, energy))
     power = np.divide(sums, times, out=np.full_like(sums, mean), where=times > 0)
     return weight * mean + (1 - weight) * max(mean, float(np.quantile(power, peak)))
 

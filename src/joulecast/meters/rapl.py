@@ -21,6 +21,8 @@ from .sensor import Clock, Discovery, SensorMeter
 POWERCAP = Path("/sys/class/powercap")
 # Intel SDM vol. 3B, RAPL interfaces; AMD: kernel, hwmon/amd_energy.rst.
 UPDATE_PERIOD_S = 1e-3
+STILL_S = 2.0
+"""A counter that stands still for longer is not believed: an idle package draws power, too."""
 
 INTEL_PACKAGE = Uncertainty(
     0.05,
@@ -103,6 +105,8 @@ class _ZoneCounter:
         self._file = os.fstat(self._fd)
         wraps_at = Tree(zone).number("max_energy_range_uj") or None
         self.unwrap = Unwrap(1e-6, UPDATE_PERIOD_S, wraps_at)
+        # The last value, and since when.
+        self._raw, self._moved_s = -1, 0.0
 
     def joules(self, t_s: float) -> float:
         try:
@@ -116,6 +120,10 @@ class _ZoneCounter:
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is not a number"
             raise MeterLostError(f"its counter {self._path} cannot be read: {why}") from error
+        if raw != self._raw:
+            self._raw, self._moved_s = raw, t_s
+        elif t_s - self._moved_s > STILL_S:
+            raise MeterLostError(f"RAPL counter {self._path} stands still: it is not believed")
         return self.unwrap.advance(raw, t_s)
 
     def close(self) -> None:

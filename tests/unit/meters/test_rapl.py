@@ -87,6 +87,24 @@ def test_a_counter_that_becomes_unreadable_is_lost_and_the_others_go_on(powercap
     assert meters["cpu:0"].read().value == pytest.approx(10.0)
 
 
+def test_a_counter_that_stands_still_is_lost(powercap, clock):
+    powercap.zone("intel-rapl:0", "package-0")
+    powercap.zone("intel-rapl:0:0", "dram")
+    cpu, dram = find_rapl(clock, powercap.root).meters
+    clock.now += 1.5
+    powercap.advance("intel-rapl:0", 10.0)
+    assert (cpu.read().value, dram.read().value) == (pytest.approx(10.0), 0.0)
+    clock.now += 0.5
+    assert dram.read().value == 0.0
+    clock.now += 1.0
+    assert cpu.read().value == pytest.approx(10.0)
+    with pytest.raises(MeterLostError, match=r"intel-rapl:0:0/energy_uj"):
+        dram.read()
+    powercap.advance("intel-rapl:0", 5.0)
+    clock.now += 3.0
+    assert cpu.read().value == pytest.approx(15.0)
+
+
 def test_a_zone_that_is_removed_is_lost_though_its_file_was_open(powercap, clock):
     powercap.server()
     meter = by_domain(find_rapl(clock, powercap.root))["cpu:0"]

@@ -13,8 +13,10 @@ from harness import ROOT, SCHEMA, Figure, figure_from_json, log, machine, peer_p
 
 BENCHMARKS = (
     *("startup", "overhead", "storage", "install_size", "cpu_model", "progress"),
-    *("forecast", "early_stopping", "static", "rungs"),
+    *("forecast", "early_stopping", "static", "rungs", "soak"),
 )
+# Whole, they take an hour.
+ALWAYS_QUICK = ("soak",)
 
 
 def set_up_peers() -> None:
@@ -31,6 +33,7 @@ def run_one(name: str, quick: bool) -> list[Figure]:
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch) / "figures.json"
         script = str(ROOT / "benchmarks" / f"{name}.py")
+        quick = quick or name in ALWAYS_QUICK
         options = ["--json", str(out), *(["--quick"] if quick else [])]
         done = subprocess.run([sys.executable, script, *options], stdout=subprocess.DEVNULL)
         if not out.exists():

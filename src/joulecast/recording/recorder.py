@@ -16,8 +16,8 @@ from .model import Footer, Gap, Header, Metric, RecordingSink, Span, Status
 from .sampler import Sampler
 from .summary import SpanEnergy
 
-# Less than the second that a killed recorder may lose, by the time to write.
-FLUSH_S = 0.8
+# Less than the second that a killed recorder may lose, by the time to read and to write.
+FLUSH_S = 0.7
 OPEN_S, STORE_S = 5.0, 0.5
 """How long the start of a run waits for the sink to open, and to store the first reading: a
 recorder that is killed later leaves a trace."""

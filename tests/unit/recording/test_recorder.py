@@ -573,3 +573,29 @@ def test_a_number_that_fits_no_database_costs_only_itself(clock, tmp_path):
     with open_ledger(tmp_path / "ledger.sqlite") as ledger:
         ledger.add(sink.recording())
         assert ledger.load("last").spans == spans
+
+
+class FourRounds:
+    """In place of the event that ends a recorder: it waits by the clock, four times."""
+
+    def __init__(self, clock):
+        self.clock, self.waited_s = clock, []
+
+    def wait(self, seconds):
+        self.waited_s.append(seconds)
+        self.clock.now += seconds
+        return len(self.waited_s) == 4
+
+
+@pytest.mark.parametrize(
+    ("takes_s", "waited_s"), [(0.25, [0.75, 0.5, 0.5, 0.5]), (2.0, [0.75, 0.0, 0.0, 0.0])]
+)
+def test_rounds_are_due_however_long_one_takes(clock, takes_s, waited_s):
+    recorder = record(clock, [])[0]
+    recorder._stop = FourRounds(clock)
+
+    def act():
+        clock.now += takes_s
+
+    recorder._repeat(act, 0.75)
+    assert recorder._stop.waited_s == waited_s

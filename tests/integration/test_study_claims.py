@@ -75,7 +75,7 @@ def test_claims_go_in_order_and_end_with_a_result(ledger: Ledger) -> None:
     assert first is not None
     assert (first.trial_id, first.status, first.host) == ("t000", "running", ME.host)
     assert claims.beat(ledger, "s", "t000", ME, "run-1")
-    energy = Estimate(5.0, 4.0, 7.0)
+    energy = Estimate(5.0, 4.0, 7.0, own_low=4.8, own_high=5.5)
     assert claims.end(
         *(ledger, "s", "t000", ME, "finished"),
         run_id="run-1",
@@ -86,7 +86,7 @@ def test_claims_go_in_order_and_end_with_a_result(ledger: Ledger) -> None:
         figures={"row": {"accuracy": 0.5}},
     )
     trial, log = studies.trial(ledger, "s", "t000")
-    assert trial.energy == Estimate(5.0, 4.0, 7.0, "J", Provenance.MEASURED)
+    assert trial.energy == energy and energy.provenance is Provenance.MEASURED
     assert trial.error is not None and len(trial.error) == claims.LONGEST_ERROR
     assert len(log) == claims.LONGEST_LOG
     assert studies.figures(ledger, "s") == {"t000": {"row": {"accuracy": 0.5}}}

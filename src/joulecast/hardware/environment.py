@@ -192,3 +192,15 @@ def machine_of(environment: Mapping[str, Any]) -> dict[str, Any] | None:
     if cpu.get("name") is None and not gpus:
         return None
     return {"cpu": cpu.get("name"), "threads": cpu.get("threads"), "gpus": gpus}
+
+
+def machine_text(identity: Mapping[str, Any]) -> str:
+    """The machine for people: `AMD EPYC 7763, 64 threads, 2 x NVIDIA A100`."""
+    parts = [str(identity.get("cpu") or "unknown processor")]
+    if identity.get("threads"):
+        parts.append(f"{identity['threads']} threads")
+    gpus = list(identity.get("gpus") or ())
+    for name in dict.fromkeys(gpus):
+        count = gpus.count(name)
+        parts.append(name if count == 1 else f"{count} x {name}")
+    return ", ".join(parts)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import LedgerError
-from ..hardware.environment import machine_of
+from ..hardware.environment import machine_of, machine_text
 from .database import Row
 from .store import Ledger
 from .stored_json import dumps
@@ -88,18 +88,6 @@ def forget(ledger: Ledger, environment: Mapping[str, Any], device: str | None = 
     where = " AND ".join(f"{name} = :{name}" for name in values)
     with ledger._database.writing() as connection:
         return connection.execute(f"DELETE FROM joulecast_calibrations WHERE {where}", values)
-
-
-def machine_text(identity: Mapping[str, Any]) -> str:
-    """The machine for people: `AMD EPYC 7763, 64 threads, 2 x NVIDIA A100`."""
-    parts = [str(identity.get("cpu") or "unknown processor")]
-    if identity.get("threads"):
-        parts.append(f"{identity['threads']} threads")
-    gpus = list(identity.get("gpus") or ())
-    for name in dict.fromkeys(gpus):
-        count = gpus.count(name)
-        parts.append(name if count == 1 else f"{count} x {name}")
-    return ", ".join(parts)
 
 
 def _key(identity: Mapping[str, Any]) -> str:

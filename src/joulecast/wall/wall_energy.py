@@ -17,17 +17,17 @@ import numpy as np
 
 from .. import serialize
 from ..errors import BadInputError, LedgerError
+from ..hardware.environment import machine_of
 from ..recording.integrate import is_resolved
 from ..recording.model import Recording
 from ..recording.summary import Summary, summarize
-from ..units import Estimate, Provenance
+from ..units import Z90, Estimate, Provenance
 
 if TYPE_CHECKING:
     from ..ledger import Ledger
     from ..ledger.calibrations import Stored
 
 Covariance = tuple[tuple[float, float], tuple[float, float]]
-_Z90 = 1.645
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +73,10 @@ def wall_energy(
 ) -> Estimate:
     """Energy at the wall, J, of a run with this metered total; always modelled.
 
-    The interval is the fit's: its standard errors at the run's power, and its residual, which is
-    assumed constant during a run. The fit includes the meters' systematic error, but not what a
-    meter could not resolve of this run (`resolved` False), which is added.
+    All runs of a machine share the error of the fit: its standard errors at the run's power. The
+    residual is a run's own, and is assumed constant during it. The fit includes the meters'
+    systematic error, but not what a meter could not resolve of this run (`resolved` False), which
+    is added.
 
     Raises `ValueError` for a duration that is not above 0.
     """
@@ -83,13 +84,20 @@ def wall_energy(
         raise ValueError(f"a run of {duration_s} s has no power")
     at = np.array([total.value / duration_s, 1.0])
     watts = float(at @ (fit.slope, fit.offset_w))
-    variance = float(at @ np.array(fit.covariance) @ at) + fit.rmse_w**2
-    below = above = _Z90 * math.sqrt(max(0.0, variance)) * duration_s
+    variance = float(at @ np.array(fit.covariance) @ at)
+    of_fit = Z90 * math.sqrt(max(0.0, variance)) * duration_s
+    below = above = Z90 * fit.rmse_w * duration_s
     if not resolved:
         below = math.hypot(below, fit.slope * (total.value - total.low))
         above = math.hypot(above, fit.slope * (total.high - total.value))
     value = max(0.0, watts * duration_s)
-    return Estimate(value, max(0.0, value - below), value + above, "J", Provenance.MODELLED)
+    energy = Estimate.of_errors(
+        value,
+        (min(below, value), above),
+        {"wall": (-of_fit, of_fit)},
+        provenance=Provenance.MODELLED,
+    )
+    return energy.changed(low=max(0.0, energy.low))
 
 
 def wall_of(summary: Summary, fit: WallFit | None) -> Estimate | None:
@@ -101,7 +109,8 @@ def wall_of(summary: Summary, fit: WallFit | None) -> Estimate | None:
         return None
     all_resolved = all(is_resolved(summary.duration_s, d.source) for d in summary.domains)
     resolved = all_resolved and not summary.recording.gaps
-    return wall_energy(summary.total, summary.duration_s, fit, resolved=resolved)
+    energy = wall_energy(summary.total, summary.duration_s, fit, resolved=resolved)
+    return energy.by_meter(f"wall of {machine_of(summary.recording.header.environment)}")
 
 
 def summary_of(recording: Recording, ledger: Ledger | None) -> Summary:

@@ -104,6 +104,8 @@ def test_the_source_describes_the_model():
     assert 5 * TICK_S <= source.update_period_s <= 0.1
     assert 0 < source.uncertainty.low <= 1
     assert source.uncertainty.high > 0
+    # The rest is the scale of the curve.
+    assert source.uncertainty.own == 0.02
 
 
 def test_an_unknown_model_of_a_known_family():

@@ -200,3 +200,13 @@ def test_a_counter_that_falls_is_no_energy():
     meter = ShareMeter(inner, Times((0, 0, 0), (1, 4, 4), (2, 8, 8)))
     values = [meter.read() for _ in range(3)]
     assert [(v.t_s, v.value, v.held_s) for v in values] == [(0, 0, 0), (1, 0, 0), (2, 10, 1)]
+
+
+@pytest.mark.parametrize(("own", "expected"), [(0.01, 0.01), (None, 0.04)])
+def test_what_is_not_shared_is_what_the_counter_does_not_share(own, expected):
+    inner = Counter(reading(0, 0))
+    inner.source = Source(
+        *("cpu:0", "RAPL", ReadingKind.COUNTER, Provenance.MEASURED, 0.001),
+        Uncertainty(0.03, 0.04, "RAPL", own),
+    )
+    assert ShareMeter(inner, Times((0, 0, 0))).source.uncertainty.own == expected

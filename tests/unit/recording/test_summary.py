@@ -1,11 +1,13 @@
 """What a summary says where domains are lacking, have gaps, or an idle baseline."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from fakes.meters import header
 from joulecast.meters.base import ReadingKind, Source, Uncertainty
-from joulecast.recording.model import Footer, Gap, Recording, Samples, Status
+from joulecast.recording.model import Footer, Gap, Recording, Samples, Span, Status
 from joulecast.recording.summary import summarize
 from joulecast.units import Provenance
 
@@ -101,3 +103,57 @@ def test_above_idle_of_a_modelled_processor_on_a_saturated_machine_includes_noth
     assert above.value == pytest.approx(10)
     assert above.low < 0 < above.high
     assert above.high - above.low > 1000 * (0.4 + 0.6)
+
+
+def measured(provenance=Provenance.MEASURED, environment=None, source="a test", **facts):
+    """A run of 10 s at 100 W, whose meter shares -40 to +80 % with all its readings."""
+    shared = Uncertainty(0.4, 0.8, "a test", own=0.02)
+    made = recorded(100, uncertainty=shared, environment=environment or {}, **facts)
+    (meter,) = made.header.sources
+    made.header.sources[:] = [replace(meter, provenance=provenance, source=source)]
+    return summarize(made)
+
+
+A, B = ({"cpu": {"name": name, "threads": 4}, "gpus": []} for name in ("a", "b"))
+
+
+def test_runs_on_one_machine_share_the_error_of_their_meters():
+    ratio = measured(environment=A).total.ratio(measured(environment=A).total)
+    assert ratio.high - ratio.low < 0.06
+    for other in (
+        measured(environment=B),
+        measured(environment=A, source="another meter"),
+        measured(run_id="another"),
+    ):
+        assert measured(environment=A).total.ratio(other.total).high > 1.5
+    # Of runs on unknown machines nothing is known to be shared.
+    unknown = measured(run_id="one").total.ratio(measured(run_id="two").total)
+    assert unknown.high > 1.5
+
+
+def test_all_parts_of_a_run_are_by_the_same_meters():
+    made = recorded(100, uncertainty=Uncertainty(0.4, 0.8, "a test", own=0.02), environment=A)
+    made.spans.append(Span(1, None, "epoch", "epoch 0", 1.0, 4.0, 0))
+    summary = summarize(made)
+    (epoch,) = summary.epochs
+    names = set(summary.total.shared)
+    assert len(names) == 1
+    assert set(epoch.energy.shared) == set(summary.outside_epochs.energy.shared) == names
+    share = epoch.energy.ratio(summary.total)
+    assert share.high - share.low < 0.02
+
+
+def test_a_gap_raises_the_own_bound_and_keeps_the_meters():
+    gap = Gap("gpu:0", 4.0, 5.0, "late")
+    plain, with_gap = measured(environment=A), measured(environment=A, gaps=[gap])
+    assert set(with_gap.total.shared) == set(plain.total.shared)
+    assert with_gap.total.own_high - with_gap.total.value > 100
+
+
+def test_a_model_has_another_error_for_an_idle_machine():
+    idle = {"gpu:0": 60.0}
+    sensor = measured(environment=A, idle_power_w=idle).above_idle
+    model = measured(Provenance.MODELLED, environment=A, idle_power_w=idle).above_idle
+    assert model.own_low == sensor.own_low
+    assert sensor.high - sensor.value == pytest.approx(0.8 * 400, rel=0.01)
+    assert model.high - model.value == pytest.approx(np.hypot(0.8 * 1000, 0.4 * 600), rel=0.01)

@@ -310,3 +310,13 @@ def test_the_error_comes_whole_out_of_a_worker_process(status):
     assert isinstance(error, BudgetExceeded)
     assert str(error) == str(status.error())
     assert (error.limit_j, error.energy) == (50e3, status.energy)
+
+
+def test_the_error_that_all_readings_share_is_not_in_the_verdict(watch):
+    def forecast(own_low, value, own_high):
+        return Estimate(value, 10e3, 200e3, "J", own_low=own_low, own_high=own_high)
+
+    over, within = forecast(51e3, 55e3, 60e3), forecast(40e3, 45e3, 49.4e3)
+    assert actions(watch, (joules(1), over), (joules(1), within)) == [Action.WARN, Action.WITHIN]
+    doubtful = forecast(49e3, 55e3, 60e3)
+    assert actions(watch, (joules(1), doubtful)) == [None]

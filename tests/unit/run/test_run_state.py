@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from joulecast.forecasting.base import Forecast, OnlineForecaster, Prediction
@@ -186,3 +188,19 @@ def test_set_up_before_the_first_progress_is_no_part_of_it():
     state = estimator.state(29, joules(2900))
     assert 29 < state.total_duration.value < 45
     assert 2900 < state.total_energy.value < 4500
+
+
+def test_a_forecast_keeps_the_meters_error_apart_from_its_own():
+    estimator, _ = estimator_of()
+    estimator.update(place(0, 0, 0))
+    estimator.update(place(1, 10, 100))
+    energy = Estimate(100, 60, 180, own_low=96, own_high=105).by_meter("a cpu")
+    whole = estimator.state(10, energy).total_energy
+    # 300 below and 400 above of the forecast's.
+    assert whole.own_low == pytest.approx(1000 - math.hypot(300, 40))
+    assert whole.own_high == pytest.approx(1000 + math.hypot(400, 50))
+    assert whole.shared == {"a cpu": pytest.approx(tuple(10 * x for x in energy.shared["a cpu"]))}
+    assert whole.low == pytest.approx(1000 - math.hypot(300, 400))
+    assert whole.high == pytest.approx(1000 + math.hypot(400, 800))
+    done = estimator.state(11, Estimate(900, 500, 1700, own_low=880, own_high=930)).total_energy
+    assert done.own_low >= 880 and done.low >= 500

@@ -15,7 +15,7 @@ from joulecast.ledger.calibrations import Stored
 from joulecast.meters.base import ReadingKind, Source, Uncertainty
 from joulecast.recording.model import Footer, Gap, Header, Recording, Samples, Status
 from joulecast.recording.summary import summarize
-from joulecast.units import Estimate, Provenance
+from joulecast.units import Z90, Estimate, Provenance
 from joulecast.wall.csv_file import read_readings
 from joulecast.wall.join import Metered, Readings, join, metered_of
 from joulecast.wall.regression import WallFitError, fit_wall, robust_line
@@ -214,7 +214,9 @@ class TestEnergy:
         wall = wall_energy(Estimate(20e3, 15e3, 25e3), 100.0, FIT)
         assert wall.value == pytest.approx(1.1 * 20e3 + 50 * 100)
         assert wall.provenance is Provenance.MODELLED
-        half = 1.645 * np.sqrt(200**2 * 1e-4 - 2 * 200 * 0.01 + 4 + 9) * 100
+        half = Z90 * np.sqrt(200**2 * 1e-4 - 2 * 200 * 0.01 + 4 + 9) * 100
+        # The residual is its own; the errors of slope and offset all runs have in common.
+        assert wall.own_sides == pytest.approx((Z90 * 3 * 100,) * 2)
         assert wall.high - wall.value == pytest.approx(half)
         assert wall.value - wall.low == pytest.approx(half)
 

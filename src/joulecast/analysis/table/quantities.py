@@ -27,6 +27,12 @@ def bounds_of(column: str) -> tuple[str, str]:
     return f"{stem}_low{ending}", f"{stem}_high{ending}"
 
 
+def own_bounds_of(column: str) -> tuple[str, str]:
+    """Likewise without the error that the readings of a meter share: `energy_own_low_j`, ..."""
+    low, high = bounds_of(column)
+    return low.replace("_low", "_own_low"), high.replace("_high", "_own_high")
+
+
 def quantities(table: Table, column: str) -> tuple[Array, Unit]:
     """A column in SI units, shape (rows,), and the unit; NaN where a value is missing.
 

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from ...errors import BadInputError
+from ...hardware.environment import machine_of, machine_text
 from ...recording.summary import Summary
 from .columns import Cell, Table
-from .quantities import bounds_of
+from .quantities import bounds_of, own_bounds_of
 
 FIXED = (
     "run_id",
@@ -46,11 +47,11 @@ GAUGES = tuple(column for column, _ in _GAUGES.values())
 def runs_table(summaries: Sequence[Summary], name: str) -> Table:
     """The runs in the order given, called `name`.
 
-    Columns: `FIXED`; `<kind>_energy_j` of each kind of domain (gpu, cpu, dram, node), summed over
-    its devices; `GAUGES` where one was sampled; the last value of every metric (None where that is
-    not finite) and every tag under its own name, or as `metric:NAME` and `tag:NAME` where another
-    column has that name. A column exists if one of the runs has it; others have None in it. Only
-    epochs that ended count.
+    Columns: `FIXED`; `machine` where it is known; `<kind>_energy_j` of each kind of domain (gpu,
+    cpu, dram, node), summed over its devices; `GAUGES` where one was sampled; the last value of
+    every metric (None where that is not finite) and every tag under its own name, or as
+    `metric:NAME` and `tag:NAME` where another column has that name. A column exists if one of the
+    runs has it; others have None in it. Only epochs that ended count.
     """
     figures = [_figures(summary) for summary in summaries]
     columns: dict[str, list[Cell]] = {column: [f.get(column) for f in figures] for column in FIXED}
@@ -83,9 +84,10 @@ def trainings_and_inferences(table: Table, served: str, training: str, inference
         run_id = table.columns["run_id"][int(none[0])]
         raise BadInputError(f"{table.name}, run {run_id}: {served} must be more than 0")
     added: dict[str, list[Cell]] = {}
-    of_energy = ("energy_j", *bounds_of("energy_j"))
+    of_energy = ("energy_j", *bounds_of("energy_j"), *own_bounds_of("energy_j"))
     for column in (c for c in (training, inference) if c not in table.columns):
-        for source, name in zip(of_energy, (column, *bounds_of(column)), strict=True):
+        names = (column, *bounds_of(column), *own_bounds_of(column))
+        for source, name in zip(of_energy, names, strict=True):
             if source in table.columns:
                 energy = table.numbers(source)
                 of_training = np.where(np.isnan(count), energy, np.nan)
@@ -128,6 +130,8 @@ def _figures(summary: Summary) -> dict[str, Cell]:
         total = summary.total
         figures |= {"energy_j": total.value, "energy_low_j": total.low, "energy_high_j": total.high}
         figures |= {"energy_own_low_j": total.own_low, "energy_own_high_j": total.own_high}
+    machine = machine_of(header.environment)
+    figures |= {"machine": machine_text(machine)} if machine else {}
     return figures | _by_kind(summary) | _gauges(summary)
 
 

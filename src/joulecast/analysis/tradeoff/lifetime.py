@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import combinations
 from typing import ClassVar
@@ -17,7 +17,7 @@ import numpy as np
 
 from ...errors import UsageError
 from ...result import Result
-from ...units import Z90, format_quantity, one_line
+from ...units import Z90, Estimate, format_quantity, one_line
 from ..statistics.medians import MIN_FOR_INTERVAL
 from ..statistics.wording import some
 from ..table.columns import Array
@@ -33,7 +33,8 @@ _PERCENTILES = (5.0, 95.0)
 class EnergyRange:
     """An energy, J, with its 90 % interval, or the `reason` why there is none.
 
-    `from_meters`: the interval is that of the meters, because repetitions are too few.
+    `from_meters`: the interval is that of the meters, because repetitions are too few. `own_low`
+    and `own_high` are then without the error that all of these energies share, by one machine.
     """
 
     value: float
@@ -41,11 +42,15 @@ class EnergyRange:
     high: float | None = None
     from_meters: bool = False
     reason: str | None = None
+    own_low: float | None = None
+    own_high: float | None = None
 
     def scaled(self, factor: float) -> EnergyRange:
         """The energy of `factor` times as many inferences."""
-        low, high = (None if x is None else x * factor for x in (self.low, self.high))
-        return EnergyRange(self.value * factor, low, high, self.from_meters, self.reason)
+        bounds = (self.low, self.high, self.own_low, self.own_high)
+        low, high, own_low, own_high = (None if x is None else x * factor for x in bounds)
+        value = self.value * factor
+        return replace(self, value=value, low=low, high=high, own_low=own_low, own_high=own_high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +167,11 @@ def lifetime_energy(
     """
     _check_names([m.name for m in models])
     rng = np.random.default_rng(_SEED)
-    drawn = [_Drawn(m, _draws(m.training, rng), _draws(m.per_inference, rng)) for m in models]
+    scale = np.random.default_rng(_SEED + 1).standard_normal(_DRAWS)
+    drawn = [
+        _Drawn(m, *(_draws(energy, rng, scale) for energy in (m.training, m.per_inference)))
+        for m in models
+    ]
     lifetimes = {d.model.name: _lifetime(d, demand) for d in drawn}
     drawn.sort(key=lambda d: (lifetimes[d.model.name].total.value, d.model.name))
     few = len(models) <= MAX_PAIRED
@@ -211,14 +220,22 @@ class _Drawn:
     per_inference: Array | None
 
 
-def _draws(energy: EnergyRange, rng: np.random.Generator) -> Array | None:
-    """From a normal with a width for each side, so that 90 % lie in the interval; none below 0."""
+def _draws(energy: EnergyRange, rng: np.random.Generator, scale: Array) -> Array | None:
+    """From a normal with a width for each side, so that 90 % lie in the interval; none below 0.
+
+    `scale` are draws of what all energies share, so that it cancels where they are compared.
+    """
     if energy.low is None or energy.high is None:
         return None
+    e = Estimate(
+        *(energy.value, energy.low, energy.high), own_low=energy.own_low, own_high=energy.own_high
+    )
+    below, above = e.own_sides
     z = rng.standard_normal(_DRAWS)
-    below, above = energy.value - energy.low, energy.high - energy.value
-    drawn: Array = np.maximum(energy.value + z / Z90 * np.where(z < 0, below, above), 0.0)
-    return drawn
+    drawn = e.value + z / Z90 * np.where(z < 0, below, above)
+    for low, high in e.shared.values():
+        drawn += scale / Z90 * np.where(scale < 0, -low, high)
+    return np.maximum(drawn, 0.0)
 
 
 def _lifetime(drawn: _Drawn, demand: Demand) -> ModelLifetime:

@@ -12,6 +12,7 @@ from ..statistics.medians import median
 from ..statistics.wording import some
 from ..table.columns import Array, Table
 from ..table.configurations import Members, grouped
+from ..table.machines import bounds, is_one_machine
 from ..table.quantities import bounds_of, in_range, quantities
 from .lifetime import EnergyRange, ModelEnergy
 
@@ -95,12 +96,11 @@ def _of_rows(
     m = median(values[rows])
     if m.low is not None:
         return EnergyRange(m.value, m.low, m.high)
-    low, high = bounds_of(column)
-    if {low, high} <= set(table.columns):
-        bounds = np.concatenate([quantities(table, name)[0][rows] for name in (low, high)])
-        bounds = bounds[~np.isnan(bounds)]
-        if len(bounds):
-            all_values = np.concatenate([values[rows], bounds])
-            low_j, high_j = float(all_values.min()), float(all_values.max())
-            return EnergyRange(m.value, low_j, high_j, from_meters=True)
-    return EnergyRange(m.value, reason=m.reason)
+    stated = [quantities(table, c)[0][rows] for c in bounds_of(column) if c in table.columns]
+    if len(stated) < 2 or np.isnan(stated).all():
+        return EnergyRange(m.value, reason=m.reason)
+    low, high, own_low, own_high = (each[rows] for each in bounds(table, column))
+    in_all = float(low.min()), float(high.max())
+    # Of several machines nothing is shared.
+    own = (float(own_low.min()), float(own_high.max())) if is_one_machine(table) else in_all
+    return EnergyRange(*(m.value, *in_all), from_meters=True, own_low=own[0], own_high=own[1])

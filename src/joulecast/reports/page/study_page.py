@@ -56,7 +56,7 @@ def render_study(findings: Findings) -> str:
         "money": study_words.money,
     }
     page.filters |= {
-        "lead": lambda estimate: str(estimate).partition(" (")[0],
+        "lead": words.lead,
         "range": words.range_text,
         "number": format_number,
         "cut": cut,

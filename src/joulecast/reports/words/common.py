@@ -207,7 +207,7 @@ def outside_text(summary: Summary) -> str:
     )
     which = f" (of it {named})" if named else ""
     duration = format_duration(outside.duration_s)
-    return f"{format_estimate(outside.energy)} in {duration}: {shown}{which}"
+    return f"{format_estimate(outside.energy, short=True)} in {duration}: {shown}{which}"
 
 
 def missing(summary: Summary) -> list[str]:

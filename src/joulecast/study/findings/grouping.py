@@ -10,10 +10,11 @@ import numpy.typing as npt
 from ...analysis.statistics.medians import Median, median
 from ...analysis.table.columns import Array, Table, by_size
 from ...analysis.table.configurations import Members, grouped
+from ...analysis.table.machines import energies_by_machine
 from ...analysis.table.quantities import find_column, quantities
 from ...errors import BadInputError, UsageError
 from ...ledger.study_model import Study, TrialStatus, level_text
-from ...units import Estimate, Provenance, one_line, provenance_of_sum
+from ...units import Estimate, Provenance, add_up, one_line, provenance_of_sum
 from ..results import StudyResults
 from .measures import ENERGY, Measure
 
@@ -216,32 +217,20 @@ def counts_of(whole: Table, data: StudyResults | Table) -> dict[str, int]:
 def total_energy(whole: Table, inspected: Sequence[Estimate]) -> tuple[Estimate | None, str | None]:
     """Energy of all rows, J, and why its provenance is unknown, None where it is known.
 
-    Errors of runs have common causes, so bounds are added as they are. A label names the provenance
+    The runs of a machine share the error of its meters. A label names the provenance
     of most of a run: its mix is that of the `inspected` runs with this label. Without a column of
     provenances, that of the inspected runs is used; without these the energy counts as assumed.
     """
-    value = total(whole, ENERGY)
-    if value is None:
+    by_machine = energies_by_machine(whole, ENERGY)
+    if not by_machine:
         return None, "nothing has run"
-    low, high = (total(whole, f"energy_{bound}_j") for bound in ("low", "high"))
     parts, reason = _provenances(whole)
     if reason is not None:
         parts, reason = list(inspected), None if inspected else reason
     else:
         parts = _with_mixes(parts, inspected)
     kind, mix = provenance_of_sum(parts) if parts else (Provenance.ASSUMED, {})
-    return (
-        Estimate(
-            value,
-            value if low is None else min(low, value),
-            value if high is None else max(high, value),
-            "J",
-            kind,
-            mix,
-            reason=reason,
-        ),
-        reason,
-    )
+    return add_up(by_machine).changed(provenance=kind, mix=mix, reason=reason), reason
 
 
 def _with_mixes(parts: Sequence[Estimate], inspected: Sequence[Estimate]) -> list[Estimate]:

@@ -27,7 +27,7 @@ _FIGURES = {
 }
 _UNITS = {"gpu_temperature_c": Unit("°C"), "gpu_memory_bytes": Unit("B"), "memory_bytes": Unit("B")}
 _OTHER = {"run_id", "name", "status", "started_at", "energy_low_j", "energy_high_j"}
-_OTHER |= {"energy_own_low_j", "energy_own_high_j"}
+_OTHER |= {"energy_own_low_j", "energy_own_high_j", "machine"}
 _OTHER |= {"repetition", "seed", "order", "host", "study", "trial", "run", "error"}
 _OTHER |= {"provenance"}
 _METRICS = ("accuracy", "precision", "recall", "f1", "auc", "loss", "val_", "top1", "top5", "r2")

@@ -343,3 +343,21 @@ def test_any_values_give_finite_figures_or_a_reason(rows: list, test: str) -> No
         assert (pair.p_adjusted is None) == (pair.significant is None)
         assert (pair.effect.value is None) == (pair.effect.reason is not None)
         assert pair.effect.value is None or -1 <= pair.effect.value <= 1
+
+
+def test_groups_of_different_machines_get_a_note_where_their_meters_share_much() -> None:
+    rows = table(a=[100.0] * 3, b=[90.0, 91.0, 92.0]).columns
+    wide = {
+        "energy_low_j": [50.0] * 6,
+        "energy_high_j": [200.0] * 6,
+        "energy_own_low_j": [89.0] * 6,
+        "energy_own_high_j": [101.0] * 6,
+    }
+
+    def notes(hosts: str, **bounds: list[float]) -> list[str]:
+        columns = {**rows, **wide, **bounds, "host": list(hosts)}
+        return [n for n in compared(Table("t", columns)).notes if "machines" in n]
+
+    assert len(notes("xxxyyy")) == len(notes("xxxxxy")) == 1
+    assert notes("xxxxxx") == notes("xyzxyz") == []
+    assert notes("xxxyyy", energy_own_low_j=[50.0] * 6, energy_own_high_j=[200.0] * 6) == []

@@ -223,3 +223,34 @@ def test_given_models():
 def test_invalid_given_models(text):
     with pytest.raises(UsageError):
         parse_model(text)
+
+
+def test_what_one_machine_shares_cancels_where_models_break_even():
+    columns = {
+        "model": ["small", "big"],
+        "t_j": [100e3, 500e3],
+        "i_j": [3.0, 1.0],
+        "host": ["a", "a"],
+    }
+    for name in ("t", "i"):
+        for side, factor in (("low", 0.6), ("high", 1.7), ("own_low", 0.98), ("own_high", 1.02)):
+            columns[f"{name}_{side}_j"] = [x * factor for x in columns[f"{name}_j"]]
+
+    def results(hosts):
+        models, _ = models_of(Table("t", columns | {"host": hosts}), ["model"], "t_j", "i_j")
+        return lifetime_energy(models, Demand(100e3))
+
+    one, two = results(["a", "a"]), results(["a", "b"])
+    training = one.models[0].training
+    assert (training.own_low, training.own_high) == pytest.approx((98e3, 102e3))
+    assert (two.models[0].training.own_low, two.models[0].training.low) == (60e3, 60e3)
+    scaled = one.models[0].inference
+    assert (scaled.own_low, scaled.own_high) == pytest.approx((3e5 * 0.98, 3e5 * 1.02))
+    pair, apart = one.break_even[0], two.break_even[0]
+    assert pair.requests == apart.requests == 200e3
+    assert 185e3 < pair.low < 197e3 and 203e3 < pair.high < 215e3
+    assert pair.never_share == 0 < apart.never_share
+    # Of a total the scale does not cancel.
+    total = one.models[0].total
+    assert total.low / total.value == pytest.approx(0.6, abs=0.03)
+    assert total.high / total.value == pytest.approx(1.7, abs=0.05)

@@ -1,9 +1,12 @@
 """The charts: valid for plotly, true to the summary, and safe with what users write."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from fakes.recordings import training
+from joulecast.meters.base import Uncertainty
 from joulecast.recording.model import Gap, Metric
 from joulecast.recording.summary import summarize
 from joulecast.reports.page.figures import (
@@ -116,3 +119,26 @@ def test_units_suit_the_axis(largest, unit):
 
 def test_time_units():
     assert [time_unit(s)[1] for s in (10, 1000, 86400)] == ["s", "min", "h"]
+
+
+@pytest.mark.parametrize("epochs", [4, MAX_BARS + 1])
+def test_epochs_are_drawn_with_their_own_error_where_much_is_shared(epochs):
+    recording = training(epochs=epochs, epoch_s=1)
+    for i, source in enumerate(recording.header.sources):
+        wide = Uncertainty(0.4, 0.8, "a test", own=0.01)
+        recording.header.sources[i] = replace(source, uncertainty=wide)
+    for domain, s in recording.samples.items():
+        bounds = (0.6 * s.value, 1.8 * s.value)
+        recording.samples[domain] = replace(s, low=bounds[0], high=bounds[1])
+    energies = [e.energy for e in summarize(recording).epochs]
+    figure = epoch_figure(summarize(recording))["data"]
+    assert "as metered" in figure[-1]["name"]
+    if epochs > MAX_BARS:
+        low, high = (next(t["y"] for t in figure if t["name"] == n) for n in ("low", "high"))
+    else:
+        bars, y = figure[-1]["error_y"], figure[-1]["y"]
+        low = [a - b for a, b in zip(y, bars["arrayminus"], strict=True)]
+        high = [a + b for a, b in zip(y, bars["array"], strict=True)]
+    scale = energies[0].value / figure[-1]["y"][0]
+    assert [x * scale for x in low] == pytest.approx([e.own_low for e in energies])
+    assert [x * scale for x in high] == pytest.approx([e.own_high for e in energies])

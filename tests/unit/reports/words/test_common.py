@@ -139,3 +139,19 @@ def test_a_silent_meter_is_named():
     recording = training()
     del recording.samples["cpu:0"]
     assert any("cpu:0" in note for note in words.missing(summarize(recording)))
+
+
+APART = Estimate(397, 217, 736, own_low=389, own_high=406)
+
+
+def test_both_intervals_of_an_estimate_that_shares_much():
+    assert words.range_text(APART) == "389 to 406 J as metered; 217 to 736 J in all"
+    assert words.bounds_text(APART) == "217 to 736 J"
+    assert words.bounds_text(Estimate(0.8, 0.7, 0.9, "")) == "0.70 to 0.90"
+    assert words.lead(APART) == "397 J"
+    assert words.are_apart([None, APART]) and not words.are_apart([None, APART.as_metered])
+
+
+def test_what_all_parts_of_a_run_share_in_one_sentence():
+    assert "-45 % to +85 %" in words.shared_text(APART)
+    assert words.shared_text(None) == words.shared_text(Estimate(0, 0, 1)) == ""

@@ -351,3 +351,26 @@ def test_an_interaction_is_tested_at_equal_third_factors():
     a, b, c, energy = ([str(x) for x in column] for column in zip(*rows, strict=True))
     findings = derive_findings(table(a=a, b=b, c=c, energy_j=energy), ["a", "b", "c"])
     assert findings.interactions[0].effects[2].p < 1e-6
+
+
+def test_the_energy_of_all_runs_keeps_what_those_of_a_host_share():
+    column = {
+        "energy_j": ["100", "100"],
+        "energy_low_j": ["50", "50"],
+        "energy_high_j": ["200", "200"],
+        "energy_own_low_j": ["97", "97"],
+        "energy_own_high_j": ["104", "104"],
+    }
+    one, two = (
+        total_energy(table(host=host, **column), [])[0] for host in (["a", "a"], ["a", "b"])
+    )
+    assert one is not None and two is not None
+    assert (
+        (one.value, one.own_low, one.own_high)
+        == (200, 194, 208)
+        == (*(two.value, two.own_low, two.own_high),)
+    )
+    assert (one.low, one.high) == pytest.approx((100, 400))
+    # Independent errors of two hosts add in quadrature.
+    assert two.low == pytest.approx(200 - (6**2 + 2 * (50**2 - 3**2)) ** 0.5)
+    assert two.high == pytest.approx(200 + (8**2 + 2 * (100**2 - 4**2)) ** 0.5)

@@ -110,3 +110,24 @@ def test_the_first_trials_own_forecast_stands_for_all_at_first() -> None:
     # The other configuration is unknown.
     assert whole.high / whole.low > 3
     assert remaining.low >= 0 and 60 < remaining.value < 140
+
+
+def test_a_studys_forecast_keeps_the_meters_error_apart() -> None:
+    energy = Estimate(10.0, 5.0, 20.0, "J", Provenance.MODELLED, own_low=9.8, own_high=10.3)
+    trials = [replace(trial(i, 1, FINISHED, 10.0), energy=energy) for i in range(50)]
+    forecast = forecast_of(*trials, trial(50, 1), used_j=500.0)
+    used, whole = forecast.used(), forecast.energy()
+    assert used is not None and whole is not None
+    assert used.own_sides == pytest.approx((10.0, 15.0)) and used.low == pytest.approx(250)
+    assert whole.own_sides == pytest.approx((10.2, 15.3), rel=0.1)
+    assert whole.low == pytest.approx(255, abs=2) and whole.high == pytest.approx(1020, abs=5)
+
+
+def test_the_running_trials_own_error_counts_once() -> None:
+    total = Estimate(100.0, 50.0, 200.0, "J", Provenance.MODELLED, own_low=99.0, own_high=101.0)
+    seconds = Estimate(60.0, 59.0, 61.0, "s", Provenance.MODELLED)
+    run = RunState(20.0, None, None, 2.0, 6.0, total, seconds)
+    whole = forecast_of(trial(0, 1, RUNNING)).energy(trial(0, 1), run)
+    assert whole is not None
+    assert whole.own_sides == pytest.approx((1.0, 1.0), rel=0.15)
+    assert (whole.low, whole.high) == pytest.approx((50, 200), rel=0.02)

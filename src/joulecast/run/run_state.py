@@ -175,6 +175,9 @@ class RunEstimator:
                 reason = "no progress reported yet"
             elif planned is None:
                 reason = "the number of epochs is not known"
+            elif len(self._works) == 1 and 0 < done < min(planned, 1):
+                # Set-up is separated from the first steps at the rate of the next ones.
+                reason = "too little of the run is done"
             else:
                 forecast = self._forecaster.forecast(planned, self._pending(t_s, energy))
                 reason = None if forecast else "too little of the run is done"

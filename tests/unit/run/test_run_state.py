@@ -204,3 +204,19 @@ def test_a_forecast_keeps_the_meters_error_apart_from_its_own():
     assert whole.high == pytest.approx(1000 + math.hypot(400, 800))
     done = estimator.state(11, Estimate(900, 500, 1700, own_low=880, own_high=930)).total_energy
     assert done.own_low >= 880 and done.low >= 500
+
+
+def test_the_first_lines_of_an_epoch_give_no_forecast_before_their_rate_is_known():
+    estimator, _ = estimator_of()
+    # Imports until 30 s, then a line each second.
+    estimator.update(place(0.1, 31, 310))
+    state = estimator.state(31, joules(310))
+    assert (state.total_energy, state.reason) == (None, "too little of the run is done")
+    estimator.update(place(0.2, 32, 320))
+    assert estimator.state(32, joules(320)).total_energy is not None
+    # A whole epoch, or a beginning that is known, is enough.
+    for first in (place(1, 31, 310), place(0, 30, 300)):
+        estimator, _ = estimator_of()
+        estimator.update(first)
+        estimator.update(place(first.done + 0.1, 31, 310))
+        assert estimator.state(31, joules(310)).total_energy is not None

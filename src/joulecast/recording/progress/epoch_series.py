@@ -142,7 +142,9 @@ class EpochSeries(Generic[T]):
                 self._zero_based = zero_based
                 self.before = first if counts or zero_based else first - 1
         elif _is_printed_each_epoch(s):
-            # The run was resumed.
+            # The run was resumed. Who logs step 0 counts the epochs from 0, too; bars are drawn
+            # before their first step.
+            zero_based = zero_based or (s.tool == "epoch line" and s.step == 0)
             self._zero_based, self.known = zero_based, True
             self.before = first if zero_based else first - 1
 

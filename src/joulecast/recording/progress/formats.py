@@ -133,8 +133,9 @@ def _bar(form: Format, fields: Fields, _before: str, after: str) -> Sighting:
     if named is not None:
         numbers = sighting_of(form.tool, named.groupdict())
         return replace(s, epoch=numbers.epoch, epochs=numbers.epochs)
-    if unit.startswith("epoch") or re.search(r"(?i)(?<![a-z])epochs?(?![a-z])", label):
-        sure = unit.startswith("epoch") or "epochs" in label.lower()
+    sure = unit.startswith("epoch") or "epochs" in label.lower()
+    # Without a total, `tqdm(loader, desc="Epoch")` counts the batches of one.
+    if sure or (s.steps and re.search(r"(?i)(?<![a-z])epoch(?![a-z])", label)):
         return _count_of(s, SURE if sure else "")
     return replace(s, shape=label)
 
@@ -290,8 +291,18 @@ FORMATS = (
         "tqdm",
         ("/? [", "/s]", "s/it]"),
         re.compile(
-            r"^(?P<label>.*?):?\s*(?:\|[^|]*\|\s*(?P<step>\d+)/\?\s*|(?<=[\s:])\d+(?P<unit>[a-z]+)\s)"
-            r"\[\d\d:[\d:]+[<,]"
+            r"^(?P<label>.*?):?\s*(?:\|[^|]*\|)?(?<![\w.])\s*"
+            r"(?P<step>\d+)(?:/\?\s*|(?P<unit>[a-z]+)\s)\[\d\d:[\d:]+[<,]"
+        ),
+        _bar,
+        close="]",
+    ),
+    # `Epoch 1/6 : |███---| 50.00% [8/16 00:01<00:01... 1.66]`
+    Format(
+        "fastai",
+        ("% [",),
+        re.compile(
+            r"^(?P<label>.*?):?\s*\|[^|]*\|\s*[\d.]+% \[(?P<step>\d+)/(?P<steps>\d+) [\d:]+<[^\]]*"
         ),
         _bar,
         close="]",

@@ -64,6 +64,7 @@ TOOLS: dict[str, str] = {
     "ultralytics": "Ultralytics's table",
     "tqdm": "tqdm's bar",
     "rich": "a rich bar",
+    "fastai": "fastai's bar",
     "epoch line": "lines that number the epochs",
     "table": "a table of epochs",
     "json": "JSON lines",

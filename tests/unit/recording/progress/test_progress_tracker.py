@@ -498,6 +498,40 @@ def test_a_resumed_bar_continues_with_its_epoch():
     assert {p.stamp: p.done for p in positions}[14] == pytest.approx(1.5)
 
 
+@pytest.mark.parametrize(("first", "before"), [(0, 2), (5, 1)])
+def test_logs_from_step_0_count_epochs_from_0(first, before):
+    lines = [
+        (10 * k + n, f"Epoch: [{k + 2}]  [ {n}/16]  eta: 0:00:00  loss: 1.4 (1.4)")
+        for k in range(4)
+        for n in range(first, 16, 5)
+    ]
+    positions, _ = run(*lines, planned=6)
+    assert {(p.before, p.planned) for p in positions} == {(before, 6 - before)}
+
+
+def test_a_validation_bar_under_the_label_of_its_epoch():
+    lines = []
+    for k in range(3):
+        for total, start in ((16, 0), (6, 16)):
+            lines += [
+                (30 * k + start + n, f"Epoch {k + 1}/3 : |##-| 1.0% [{n}/{total} 00:01<00:01]", 0)
+                for n in range(total + 1)
+            ]
+    positions, tracker = drawn(*lines)
+    done = {p.stamp: p.done for p in positions}
+    assert (done[8], done[38], done[76]) == (0.5, 1.5, pytest.approx(3, abs=0.01))
+    assert not [stamp for stamp in done if 17 <= stamp < 30]
+    assert tracker.source == "fastai's bar"
+
+
+def test_the_length_of_the_first_epoch_is_that_of_bars_without_a_total():
+    lines = [
+        (20 * k + n, f"Epoch {k}: {n}it [00:04, 9.8it/s]", 0) for k in range(3) for n in range(17)
+    ]
+    positions, _ = drawn(*lines, planned=3)
+    assert {p.stamp: p.done for p in positions}[28] == pytest.approx(1.5, abs=0.05)
+
+
 def test_log_lines_of_a_resumed_run():
     positions, _ = run(*((s, f"Iter(train) [{1500 + 10 * s}/2000] loss: 1") for s in range(1, 51)))
     done = {p.stamp: p.done / p.planned for p in positions}

@@ -22,10 +22,10 @@ LEVEL, DRIFT = 0, 1 + len(LATEST)
 # Epochs in the longest cycle.
 LONGEST = 32
 COUNT = DRIFT + LONGEST
-# One value that is so many times as far from the median as the next farthest is an accident: 20 of
-# four values, 10 of six, as chance makes it of few more easily. Two of them are a habit, and the
-# mean includes what they cost.
-ODD = 40.0
+# One value is an accident if it is so many times as far from the median as the next farthest:
+# 20 of four values, 10 of six, as chance makes it of few more easily, and at least 4. Two of them
+# are a habit, and the mean includes what they cost.
+ODD, LEAST_ODD = 40.0, 4.0
 # A drift fades out: it slows down by 1/e within so many times the epochs it was seen in.
 LASTING = 6.0
 # One that goes on.
@@ -51,7 +51,8 @@ def without_odd(x: Array) -> Array:
     middle = median(x)
     distance = np.abs(x - middle)
     farthest = int(np.argmax(distance))
-    if distance[farthest] * (len(x) - 2) <= ODD * np.partition(distance, -2)[-2]:
+    limit = max(LEAST_ODD, ODD / (len(x) - 2))
+    if distance[farthest] <= limit * np.partition(distance, -2)[-2]:
         return x
     x = x.copy()
     x[farthest] = middle

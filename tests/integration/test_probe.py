@@ -56,6 +56,7 @@ def test_energy_and_time_of_a_step(env: dict[str, str]) -> None:
         assert each.low is not None and each.high is not None
         assert each.low < each.value < each.high
     assert len(step.notes) == 1
+    assert step.metered is not None and step.metered.value > step.energy.value
 
 
 def test_new_memory_in_each_step_widens_the_interval_downwards(env: dict[str, str]) -> None:

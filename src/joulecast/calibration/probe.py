@@ -20,6 +20,7 @@ from ..recording.events import EventTracker
 from ..recording.memory_recorder import recorder_in_memory
 from ..recording.model import Status
 from ..recording.summary import Summary, summarize
+from ..units import add_up
 
 SECONDS = 8.0
 # Segments measured one by one: their spread is the forecast's.
@@ -73,11 +74,11 @@ def probe(
     """What a step takes, from running it: first until its time has settled, then measured.
 
     Duration in seconds, energy in joules of all that is metered for this process (not of the
-    device alone). Bounds combine the spread of the segments with the meters' own error. Where the
-    system allocates new memory in each step, which another process may avoid, they also include a
-    step without the system's time; where other programs took the processors, a step without them
-    and one among twice as many. `watch` begins to observe them. Raises `ProbeError` where nothing
-    is metered.
+    device alone). Bounds are those of the segments' spread; the meters' error is in `metered`.
+    Where the system allocates new memory in each step, which another process may avoid, they also
+    include a step without the system's time; where other programs took the processors, a step
+    without them and one among twice as many. `watch` begins to observe them. Raises `ProbeError`
+    where nothing is metered.
     """
     each_s, count = _warmed(step, seconds * _WARM_UP)
     size = max(1, round(seconds * (1 - _WARM_UP) / _PARTS / max(each_s, 1e-9)))
@@ -109,16 +110,15 @@ def probe(
     duration, joules = (
         _widened(_widened(each, avoidable, 0.0), faster, slower) for each in (duration, joules)
     )
-    below = sum(e.value - e.low for e in energies) / total_j
-    above = sum(e.high - e.value for e in energies) / total_j
-    energy = _widened(joules, below, above)
-    power = _widened(Prediction(joules.value / duration.value), below, above)
+    power = _predicted([e.value / s.duration_s for e, s in zip(energies, spans, strict=True)])
     notes = [f"from {_PARTS * size} real steps on made-up data, after {count} to warm up"]
     if avoidable:
         notes.append(_new_memory_note(new_bytes, avoidable))
     if faster:
         notes.append(_OTHERS_NOTE.format(100 * others[-1]))
-    return StepForecast(duration, energy, power, None, "probe", "probed", tuple(notes))
+    return StepForecast(
+        *(duration, joules, power, None, "probe", "probed", tuple(notes)), add_up(energies)
+    )
 
 
 def _of_others(share: float) -> tuple[float, float]:

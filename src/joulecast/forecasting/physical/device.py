@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from ...hardware.catalog.cpus import CpuModel
 from ...hardware.catalog.gpus import GpuModel
+from ...units import Estimate
 from ...workload.model import Workload
 from ..base import Forecast, Prediction
 from .device_cpu import cpu_facts
@@ -194,7 +195,8 @@ class StepForecast:
     """One step of the whole batch: duration (s), energy (J) and mean power (W) of the device.
 
     `shares` is None where the method does not report them; `rung` is what the forecast knows:
-    `"catalog"`, `"calibrated"` or `"probed"`.
+    `"catalog"`, `"calibrated"` or `"probed"`. `metered` is the energy that a probe measured: its
+    meters' error comes to that of `energy` and `power`.
     """
 
     duration: Prediction
@@ -204,6 +206,7 @@ class StepForecast:
     method: str
     rung: str
     notes: tuple[str, ...] = ()
+    metered: Estimate | None = None
 
 
 class StaticForecaster(ABC):

@@ -209,7 +209,7 @@ def forecast_job(
         validation=validation,
         validation_steps=plan.validation_steps,
     )
-    energy = _estimate(whole.energy, "J")
+    energy = _estimate(whole.energy, "J", step.metered)
     around = node_part(whole, layout, device) if whole_nodes else None
     in_all = None if around is None else _with_node(energy, around.energy)
     memory = memory_needed(workload, device, layout)
@@ -223,11 +223,11 @@ def forecast_job(
         rung=step.rung,
         energy=energy if fits else None,
         duration=_estimate(whole.duration, "s") if fits else None,
-        power=_estimate(step.power, "W"),
+        power=_estimate(step.power, "W", step.metered),
         carbon=site.carbon_g(in_all or energy) if fits else None,
         node=around if fits else None,
         total_energy=in_all if fits else None,
-        step_energy=_estimate(step.energy, "J"),
+        step_energy=_estimate(step.energy, "J", step.metered),
         step_duration=_estimate(step.duration, "s"),
         dominated_by=step.shares.dominant if step.shares else None,
         shares=step.shares,
@@ -270,7 +270,9 @@ def _with_node(devices: Estimate, node: Estimate) -> Estimate:
     return Estimate(value, low, high, "J", Provenance.MODELLED)
 
 
-def _estimate(p: Prediction, unit: str) -> Estimate:
+def _estimate(p: Prediction, unit: str, metered: Estimate | None = None) -> Estimate:
+    """The prediction with its own interval, and the error of the meters it was made from."""
     low = p.value if p.low is None else min(p.low, p.value)
     high = p.value if p.high is None else max(p.high, p.value)
-    return Estimate(p.value, low, high, unit, Provenance.MODELLED)
+    forecast = Estimate(p.value, low, high, unit, Provenance.MODELLED)
+    return forecast if metered is None else forecast.metered_by(metered)

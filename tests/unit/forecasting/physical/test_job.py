@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ from joulecast.forecasting.physical.device import Device, Shares, StepForecast
 from joulecast.forecasting.physical.job import JobForecasts, Plan, Site, forecast_job, widest
 from joulecast.forecasting.physical.node import node_part
 from joulecast.forecasting.physical.parallel import Layout
-from joulecast.units import Provenance
+from joulecast.units import Estimate, Provenance
 from joulecast.workload.model import Op, OperatorKind, Phase, Workload
 
 WORK = Workload(
@@ -60,6 +61,24 @@ def test_a_job_is_its_steps_and_its_validation():
     assert job.carbon.value == pytest.approx(job.energy.value / 3.6e6 * 360 * 1.5)
     assert job.carbon.provenance is Provenance.ASSUMED
     assert job.energy.provenance is Provenance.MODELLED
+
+
+def test_the_error_of_the_meters_of_a_probe_is_kept_apart():
+    metered = Estimate(10, 6, 18, own_low=9.8, own_high=10.3).by_meter("a cpu")
+    job = forecast_job(replace(STEP, metered=metered), WORK, DEVICE, Plan(100), SITE)
+    for name, (below, above) in {
+        "energy": (500, 1000),
+        "step_energy": (5, 10),
+        "power": (30, 40),
+    }.items():
+        e = getattr(job, name)
+        assert e.own_sides == pytest.approx(
+            (math.hypot(below, 0.02 * e.value), math.hypot(above, 0.03 * e.value))
+        )
+        assert e.high == pytest.approx(e.value + math.hypot(above, 0.8 * e.value), rel=1e-3)
+        assert list(e.shared) == ["a cpu"]
+    assert job.carbon.is_apart
+    assert job.duration.shared == {}
 
 
 def test_a_job_names_the_type_in_which_each_class_of_operators_is_computed():

@@ -10,6 +10,7 @@ import re
 import resource
 import select
 import shlex
+import shutil
 import signal
 import struct
 import subprocess
@@ -754,6 +755,19 @@ def test_a_pager_that_opens_the_terminal_of_its_output_gets_keys(terminal, scrip
     opened.type(b"x")
     opened.until_printed(b"keys qx")
     assert opened.until_end() == 7
+
+
+@pytest.mark.skipif(shutil.which("more") is None, reason="more is not installed")
+def test_more_reads_keys_from_its_stderr(terminal, tmp_path):
+    path = tmp_path / "lines.txt"
+    path.write_text("".join(f"line {n} of many\n" for n in range(500)))
+    opened = terminal(behind("more", str(path)))
+    opened.until_printed(b"More")
+    opened.type(b" ")
+    # The second page.
+    opened.until_printed(b"line 40 of many")
+    opened.type(b"q")
+    assert opened.until_end() == 0
 
 
 def test_ctrl_z_and_fg(terminal, script):

@@ -17,6 +17,7 @@ from pathlib import Path
 # Time between two checks whether keys are wanted, s.
 _CHECK_S = 0.1
 _AT_ONCE = 256  # bytes
+_MORE = "more"
 
 
 def pass_keys(master: int, name: str, command: int, ended: threading.Event) -> None:
@@ -33,30 +34,40 @@ def pass_keys(master: int, name: str, command: int, ended: threading.Event) -> N
         terminal = os.open(os.ctermid(), os.O_RDONLY | os.O_NOCTTY)
         try:
             while not ended.wait(_CHECK_S):
-                while _wanted(terminal, master, name, command) and not ended.is_set():
+                while (reader := _reader(terminal, master, name, command)) and not ended.is_set():
                     if select.select([terminal], [], [], _CHECK_S)[0]:
-                        os.write(master, os.read(terminal, _AT_ONCE))
+                        # It waits for its stdin, which must show the key until it has noticed.
+                        if reader == _MORE:
+                            ended.wait(_CHECK_S)
+                        os.write(master, os.read(terminal, 1 if reader == _MORE else _AT_ONCE))
         finally:
             os.close(terminal)
     os.close(master)
 
 
-def _wanted(terminal: int, master: int, name: str, command: int) -> bool:
-    """Raises `OSError` once the real terminal is gone."""
+def _reader(terminal: int, master: int, name: str, command: int) -> str:
+    """The program that waits for keys; empty where none does.
+
+    Raises `OSError` once the real terminal is gone.
+    """
     # In the background the keys are another program's.
     if os.tcgetpgrp(terminal) != os.getpgrp() or termios.tcgetattr(master)[3] & termios.ICANON:
-        return False
-    return any(_reads_keys(pid, name) for pid in _tree(command))
+        return ""
+    return next(filter(None, (_program_with(pid, name) for pid in _tree(command))), "")
 
 
-def _reads_keys(pid: int, name: str) -> bool:
-    """Whether a process is `more`, or has a terminal open by more than its three streams."""
+def _program_with(pid: int, name: str) -> str:
+    """The program of a process that has a file open by another descriptor than its streams.
+
+    Of `more`, its stderr counts. Empty where there is none.
+    """
     with suppress(OSError):
-        first = 2 if Path(f"/proc/{pid}/comm").read_text() == "more\n" else 3
+        program = Path(f"/proc/{pid}/comm").read_text().strip()
+        first = 2 if program == _MORE else 3
         for file in Path(f"/proc/{pid}/fd").iterdir():
             if int(file.name) >= first and str(file.readlink()) == name:
-                return True
-    return False
+                return program
+    return ""
 
 
 def _tree(pid: int) -> Iterator[int]:

@@ -41,6 +41,19 @@ def figures(tmp_path, *command, env, options=(), **more):
     return done, json.loads(path.read_text())
 
 
+def test_ctrl_c_cancels_a_run_and_leaves_its_epoch_unfinished(env, tmp_path):
+    script = (
+        "for e in 1 2 3; do for n in 1 2 3 4; do echo Epoch [$e/6] Step [$n/4] loss 0.5;"
+        " sleep 0.2; [ $e$n = 33 ] && kill -INT $$; done; done"
+    )
+    done, recording = figures(tmp_path, "bash", "-c", script, env=env, options=("--live",))
+    assert done.returncode == -signal.SIGINT
+    assert recording["status"] == "canceled"
+    assert [e["complete"] for e in recording["epochs"]] == [True, True, False]
+    assert recording["epochs"][2]["duration_s"] == pytest.approx(0.6, abs=0.4)
+    assert recording["outside_epochs"]["after"]["duration_s"] == 0
+
+
 def test_exit_code_and_figures(env, tmp_path):
     done, recording = figures(
         tmp_path, "sh", "-c", "echo out; echo err >&2; sleep 0.5; exit 7", env=env

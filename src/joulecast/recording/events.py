@@ -25,6 +25,9 @@ class Events(Protocol):
     def end(self, span: int) -> None:
         """A span closes now."""
 
+    def leave(self) -> None:
+        """The loop over the epochs is left within the open one, by `break` or an exception."""
+
     def metric(self, name: str, value: float, span: int | None) -> None:
         """A value was logged in a span, or in none."""
 
@@ -46,6 +49,9 @@ class NoEvents:
         return 0
 
     def end(self, span: int) -> None:
+        """Nothing."""
+
+    def leave(self) -> None:
         """Nothing."""
 
     def metric(self, name: str, value: float, span: int | None) -> None:
@@ -129,7 +135,11 @@ class EventTracker:
             if index > start:
                 between()
             with self.span(f"epoch {index}", "epoch", index):
-                yield index
+                try:
+                    yield index
+                except GeneratorExit:
+                    self.events.leave()
+                    raise
 
     def steps(self, batches: Iterable[T], n: int | None = None) -> Iterator[T]:
         """Yields the batches of an epoch, and reports how many of them are done.

@@ -57,6 +57,10 @@ class EventWriter:
         """See `Events`."""
         self._send(op="end", id=span)
 
+    def leave(self) -> None:
+        """See `Events`."""
+        self._send(op="leave")
+
     def metric(self, name: str, value: float, span: int | None) -> None:
         """See `Events`."""
         self._send(op="metric", name=name[:_MAX_NAME], value=value, id=span)
@@ -144,6 +148,8 @@ class EventTail:
             case "end" if mine is not None:
                 recorder.end(mine, t_s=t_s)
                 del self._spans[pid, int(event["id"])]
+            case "leave":
+                recorder.leave(origin=pid)
             case "metric":
                 value = float(event["value"])
                 if math.isfinite(value):

@@ -23,6 +23,8 @@ OPEN_S, STORE_S = 5.0, 0.5
 recorder that is killed later leaves a trace."""
 # Databases have whole numbers of 64 bits.
 _WHOLE = 2**63
+# Maximum time between the exception that leaves a loop over epochs, and the end of the run.
+_LEFT_S = 5.0
 # How often `stop` checks whether a driver blocks.
 _CHECK_S = 0.1
 
@@ -87,6 +89,8 @@ class Recorder:
         # Set once the run ends.
         self._end_s: float | None = None
         self._status = Status.RUNNING
+        # When a loop over epochs was left, and the epoch.
+        self._left: tuple[float, Span] | None = None
         # A driver blocks: its later readings are ignored.
         self._abandoned = False
 
@@ -136,6 +140,7 @@ class Recorder:
             self._next_id += 1
             self._open[span.id] = self._dirty[span.id] = span
             if kind == "epoch":
+                self._left = None
                 self._waiting.append((at, self._epochs.begin(span, owner)))
             return span.id
 
@@ -149,6 +154,13 @@ class Recorder:
             self._dirty[span] = closed
             if closed.kind == "epoch" and closed.end_s is not None:
                 self._waiting.append((closed.end_s, self._epochs.end(closed)))
+
+    def leave(self, *, origin: int | None = None) -> None:
+        """The loop over the epochs of a process is left within the open one."""
+        with self._lock:
+            owner = os.getpid() if origin is None else origin
+            epochs = [s for s in self._open.values() if s.kind == "epoch" and s.origin == owner]
+            self._left = (self.now(), epochs[-1]) if epochs else None
 
     def add_epoch(
         self,
@@ -339,6 +351,11 @@ class Recorder:
             # An epoch that was broken off has no end.
             if span.kind != "epoch" or self._status is Status.FINISHED:
                 self.end(span.id, t_s=self._end_s)
+        # The exception that left the loop ended the run.
+        if self._left is not None and self._status is not Status.FINISHED:
+            left_s, epoch = self._left
+            if self.now() - left_s < _LEFT_S:
+                self._dirty[epoch.id] = epoch
 
     def _take_in(self, readings: dict[str, Reading], *, last: bool = False) -> None:
         """Add the readings of a round; after the `last` one nothing waits any longer."""

@@ -234,3 +234,16 @@ def test_folders_of_killed_recorders_are_removed(tmp_path, monkeypatch):
     assert set(tmp_path.iterdir()) == {live.path.parent, new, others}
     live.close()
     assert not live.path.parent.exists()
+
+
+def test_a_script_whose_loop_is_left_leaves_its_own_epoch(outer, clock):
+    recorder, sink = outer
+    file = JoinFile()
+    writer = EventWriter(file.path)
+    epoch = writer.begin("epoch", "epoch 0", 0, None)
+    writer.leave()
+    writer.end(epoch)
+    file.tail.pump(recorder)
+    recorder.stop(Status.CANCELED)
+    assert [span.end_s for span in sink.recording().spans] == [None]
+    file.close()

@@ -599,3 +599,44 @@ def test_rounds_are_due_however_long_one_takes(clock, takes_s, waited_s):
 
     recorder._repeat(act, 0.75)
     assert recorder._stop.waited_s == waited_s
+
+
+def epochs_left(recorder, clock, after_s, status):
+    """Three epochs, in the last of which the loop is left; the run ends `after_s` later."""
+    loop = EventTracker(recorder).epochs(5)
+    for _ in range(3):
+        next(loop)
+        advance(recorder, clock, 1)
+    loop.close()
+    advance(recorder, clock, after_s)
+    recorder.stop(status)
+
+
+@pytest.mark.parametrize(
+    ("after_s", "status", "open_"),
+    [
+        (1, Status.CANCELED, True),
+        (1, Status.FAILED, True),
+        # `break`, and a fault long afterwards.
+        (20, Status.FAILED, False),
+        (1, Status.FINISHED, False),
+    ],
+)
+def test_an_epoch_that_an_exception_leaves_has_no_end(clock, after_s, status, open_):
+    recorder, sink, _ = record(clock, [FunctionMeter(clock, lambda t: 100 * t)])
+    epochs_left(recorder, clock, after_s, status)
+    epochs = summarize(sink.recording()).epochs
+    assert [e.span.end_s is None for e in epochs] == [False, False, open_]
+
+
+def test_an_epoch_that_runs_at_the_end_of_a_canceled_run_has_no_end(clock):
+    recorder, sink, reached = record(clock, [FunctionMeter(clock, lambda t: 100 * t)])
+    loop = EventTracker(recorder).epochs(5)
+    for _ in range(3):
+        next(loop)
+        advance(recorder, clock, 1)
+    recorder.stop(Status.CANCELED)
+    summary = summarize(sink.recording())
+    assert [e.span.index for e in summary.complete_epochs] == [0, 1]
+    assert summary.epochs[2].energy.value == pytest.approx(100, rel=0.1)
+    assert len(reached) == 2

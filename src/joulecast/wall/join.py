@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..recording.integrate import curve
+from ..recording.integrate import energy_curves
 from ..recording.model import Array, Gap, Recording
 
 # Plugs and sensors average over about a second, each in its own way.
@@ -71,15 +71,11 @@ class Metered:
 
 def metered_of(recording: Recording) -> Metered | None:
     """What all meters of a recording measured together; None where one of them gave no readings."""
-    header, samples, gaps = recording.header, recording.samples, recording.energy_gaps
-    started_at, end_s = header.started_at, recording.duration_s
-    sources = header.sources
-    if not sources or any(len(samples.get(s.domain, ())) < 2 for s in sources):
+    started_at, end_s = recording.header.started_at, recording.duration_s
+    sources = recording.header.sources
+    curves = [c for _, c in energy_curves(recording).values()]
+    if not sources or len(curves) < len(sources):
         return None
-    curves = [
-        curve(samples[s.domain], s.kind, [gap for gap in gaps if gap.domain == s.domain])
-        for s in sources
-    ]
     first = max(0.0, *(float(c.t_s[0]) for c in curves))
     last = min(end_s, *(float(c.t_s[-1]) for c in curves))
     t_s = np.unique(np.concatenate([c.t_s for c in curves]))
@@ -89,8 +85,8 @@ def metered_of(recording: Recording) -> Metered | None:
     return Metered(
         t_s=t_s + started_at,
         energy_j=np.sum([c.at(t_s)[0] for c in curves], axis=0),
-        gaps=tuple(_since_1970(gap, started_at, end_s) for gap in gaps),
-        scope=header.scope,
+        gaps=tuple(_since_1970(gap, started_at, end_s) for gap in recording.energy_gaps),
+        scope=recording.header.scope,
         domains=tuple(sorted(source.domain for source in sources)),
         period_s=max(source.update_period_s for source in sources),
     )

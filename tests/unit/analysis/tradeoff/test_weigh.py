@@ -456,7 +456,7 @@ def test_any_table_has_a_front_and_a_document(rows, maximize):
     assert any(c.on_front for c in result.configurations)
 
 
-@pytest.mark.parametrize("configurations", [10, 1000, 50_000])
+@pytest.mark.parametrize("configurations", [10, 50_000])
 def test_a_hundred_thousand_rows(configurations):
     rng = np.random.default_rng(0)
     n = 100_000

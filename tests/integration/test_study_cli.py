@@ -319,8 +319,8 @@ def test_three_runners_never_run_the_same_trial(either: Place) -> None:
     runners = [either.start("study", "run", path, "--json") for _ in range(3)]
     done = [json.loads(runner.communicate(timeout=300)[0]) for runner in runners]
     ran = [ended["trial"]["trial_id"] for document in done for ended in document["trials"]]
-    # Each ran some.
-    assert len(done) == 3 and all(document["trials"] for document in done)
+    # One that starts late may find nothing to do.
+    assert len(done) == 3 and sum(len(document["trials"]) > 0 for document in done) > 1
     assert sorted(ran) == sorted(t.trial_id for t in either.trials())
     assert sorted(map(int, note.read_text().split())) == sizes
     assert {t.status for t in either.trials()} == {"finished"}
@@ -421,13 +421,13 @@ runpy.run_module("joulecast", run_name="__main__")
 
 
 def test_the_energy_limit_ends_it_with_code_3(place: Place) -> None:
-    below = '[limits]\nenergy = "3 J"\n'
-    path = place.plan("by_yield", sizes="[20]", more="repetitions = 3", below=below)
+    below = '[limits]\nenergy = "1 J"\n'
+    path = place.plan("by_yield", sizes="[8]", more="repetitions = 3", below=below)
     document = place.json("study", "run", path, code=3)
     assert document["ended"] == "energy limit"
     assert document["counts"]["finished"] < 3
     assert document["counts"]["running"] == 0
-    path.write_text(path.read_text().replace("3 J", "30 kJ"))
+    path.write_text(path.read_text().replace("1 J", "30 kJ"))
     assert place.json("study", "run", path)["counts"]["finished"] == 3
 
 

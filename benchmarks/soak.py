@@ -287,7 +287,8 @@ def figures(outcomes: Iterable[Outcome], soak: Soak) -> list[Figure]:
         listed = {run.name for run in ledger.runs()}
         stored = {o.name: ledger.load(o.name) for o in began if o.name in listed}
     killed = [o for o in began if o.event == "recorder" and o.exit_code == -signal.SIGKILL]
-    lost_s = [_lost_s(o, stored[o.name]) for o in killed if o.name in stored]
+    killed = [o for o in killed if o.name in stored]
+    lost_s = [_lost_s(o, stored[o.name]) for o in killed]
     kept = [o for o in began if o.event not in ("recorder", "command")]
     cut = [o for o in kept if _lost_lines(o)]
     by_relay = sum(_lost_lines(o) for o in cut if o.event == "relay")
@@ -297,13 +298,15 @@ def figures(outcomes: Iterable[Outcome], soak: Soak) -> list[Figure]:
     ]
     measured = [o for o in ended if o.name in stored]
     sound = [o for o in measured if o.event not in GPU_FAULTS]
+    for outcome in (*unfinished, *cut):
+        log(f"{outcome.name} ({outcome.event}): {outcome.output!r} {outcome.errors}")
     return [
         Figure("runs whose command began", len(began), ""),
         none("of them not in the ledger", [o for o in began if o.name not in stored]),
         Figure("recorders killed", len(killed), ""),
         figure("  lost at the end, median and range", lost_s or [0.0], "s"),
-        Figure("  that lost more than promised", sum(s > PROMISED_S for s in lost_s), "", below=1),
-        none("  without a sample", [o for o in killed if not _samples(stored.get(o.name))]),
+        _late(killed, lost_s),
+        none("  without a sample", [o for o in killed if not _samples(stored[o.name])]),
         none("  whose command did not go on", [o for o in killed if not o.ended]),
         Figure("relays killed", sum(o.event == "relay" for o in began), ""),
         none("commands that did not end by themselves", [o for o in kept if o.exit_code != 5]),
@@ -327,6 +330,13 @@ def none(name: str, cases: Sequence[Outcome | Path]) -> Figure:
     return Figure(name, len(cases), "", below=1, note=note)
 
 
+def _late(killed: Sequence[Outcome], lost_s: Sequence[float]) -> Figure:
+    """How many lost more than promised, and how long they had run."""
+    late = [(o, s) for o, s in zip(killed, lost_s, strict=True) if s > PROMISED_S]
+    note = ", ".join(f"{o.name} {s:.2f} s after {o.lived_s or 0.0:.1f} s" for o, s in late[:5])
+    return Figure("  that lost more than promised", len(late), "", below=1, note=note)
+
+
 def _lost_lines(outcome: Outcome) -> int:
     """How many lines of the command's output are missing, changed, or added."""
     printed = {f"epoch {i}/{outcome.epochs}" for i in range(1, outcome.epochs + 1)}
@@ -334,8 +344,8 @@ def _lost_lines(outcome: Outcome) -> int:
     return len(printed.symmetric_difference(lines)) + len(lines) - len(set(lines))
 
 
-def _samples(recording: Recording | None) -> int:
-    return 0 if recording is None else sum(map(len, recording.samples.values()))
+def _samples(recording: Recording) -> int:
+    return sum(map(len, recording.samples.values()))
 
 
 def _lost_s(outcome: Outcome, recording: Recording) -> float:

@@ -468,7 +468,7 @@ def test_printable_text_acts_on_no_terminal():
         (parse_duration, {"s": 1, "ms": 0.001, "us": 1e-6, "µs": 1e-6, "m": 60, "min": 60}),
         (parse_duration, {"minute": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}),
         (parse_duration, {"week": 604_800, "weeks": 604_800, "month": 2_629_800}),
-        (parse_duration, {"year": 31_557_600, "yr": 31_557_600, "y": 31_557_600}),
+        (parse_duration, {"year": 31_557_600, "yrs": 31_557_600, "y": 31_557_600}),
         (parse_carbon, {"mg": 0.001, "g": 1, "kg": 1000, "t": 10**6}),
     ],
 )

@@ -193,3 +193,14 @@ def test_a_ledger_that_is_still_full_keeps_the_file(
         assert not adopt(ledger, "run")
         assert len(ledger.load("run").samples["gpu:0"]) == 10
     assert len(list(folder.rglob("*rescue*.sqlite"))) == 1
+
+
+def test_a_recording_that_was_in_memory_is_adopted(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = full_in_mid_run(folder, monkeypatch)
+    (file,) = folder.rglob("*rescue*.sqlite")
+    file.rename(file.with_name("joulecast-rescue-run-all.sqlite"))
+    with open_ledger(path) as ledger:
+        assert adopt(ledger, "run")
+        assert ledger.find("run").status is Status.FINISHED

@@ -14,58 +14,29 @@ from single operators that NeuSight measured on seven GPUs (`neusight`).
 from __future__ import annotations
 
 import argparse
-import hashlib
-import pickle
 from collections.abc import Iterable
-from importlib import metadata
 from pathlib import Path
 
 import neusight
 import static_data
+import static_mlenergy
 from harness import ROOT, SHARED_DATA, log
-from physical_fit import FACTORS, JOB, Fit, Row, fit_rows, row
-from physical_splits import HeldOut, architecture, gpu, half_width, held_out, score
+from physical_fit import FACTORS, JOB, Fit, fit_rows, row, usual_rates
+from physical_splits import WIDEN, HeldOut, architecture, gpu, half_width, held_out, score
+from static_data import Measured
 
-PHYSICAL = ROOT / "src" / "joulecast" / "forecasting" / "physical"
-FILE = PHYSICAL / "data" / "physical.toml"
-
-
-def counted(quick: bool) -> list[Row]:
-    """The measured runs, from `.bench/` if the same code has counted them before."""
-    kept = ROOT / ".bench" / f"physical-{'quick' if quick else 'full'}-{_code()}.pickle"
-    if kept.exists():
-        rows: list[Row] = pickle.loads(kept.read_bytes())
-        return rows
-    rows = all_rows(quick)
-    kept.parent.mkdir(exist_ok=True)
-    kept.write_bytes(pickle.dumps(rows))
-    return rows
+FILE = ROOT / "src" / "joulecast" / "forecasting" / "physical" / "data" / "physical.toml"
 
 
-def _code() -> str:
-    """A digest of the code that counts, the catalog, and the libraries whose models it counts."""
-    digest = hashlib.sha256()
-    package = ROOT / "src" / "joulecast"
-    files = [f for room in ("workload", "hardware") for f in sorted((package / room).rglob("*.*"))]
-    files += [PHYSICAL / f"{name}.py" for name in ("device", "roofline")]
-    here = Path(__file__).parent
-    files += [here / f"{name}.py" for name in ("static_data", "static_models", "physical_fit")]
-    for file in files:
-        if file.suffix != ".pyc":
-            digest.update(file.read_bytes())
-    for library in ("torch", "torchvision", "timm"):
-        digest.update(metadata.version(library).encode())
-    return digest.hexdigest()[:12]
-
-
-def all_rows(quick: bool) -> list[Row]:
-    """The measured runs, ready to be fitted."""
+def measured(quick: bool) -> list[Measured]:
+    """The measured runs of all data sets; of the large ones a part."""
     log("counting what the measured workloads do")
     return [
-        *(row(m) for m in static_data.zeus(limits=2 if quick else 4)),
-        *(row(m) for m in static_data.seaa()),
-        *(row(m) for m in static_data.ecnas(20 if quick else 300)),
-        *(row(m) for m in static_data.timm(8 if quick else 160)),
+        *static_data.zeus(limits=2 if quick else 3),
+        *static_data.seaa(),
+        *static_data.ecnas(15 if quick else 60),
+        *static_data.timm(6 if quick else 30),
+        *static_mlenergy.mlenergy(),
     ]
 
 
@@ -104,15 +75,17 @@ def document(fit: Fit, by_gpu: list[HeldOut], by_architecture: list[HeldOut]) ->
         "# Written by benchmarks/fit_physical.py; not by hand. Fitted on: operator latencies of",
         "# NeuSight (MIT), step times of pytorch-image-models (Apache-2.0), epochs",
         "# of Zeus (Apache-2.0), of the SEAA data set seaa2023_ect (CC BY 4.0) and of EC-NAS-Bench",
-        "# (MIT). No row of them is in here.",
+        "# (MIT), steps of ML.ENERGY v2 and v3 (Apache-2.0). No row of them is in here.",
         "#",
         "# vector_*, tensor_*: attained share of the peak rate (winograd: above 1, it multiplies",
         "# less). memory_*: attained share of the peak bandwidth, above 1 where caches help.",
         "# geforce: the same of GeForce boards over others' (tensor cores limited to half rate,",
         "# clocks above the rated one).",
         "# narrow, shallow: cost of few tiles and of short sums. *_s: seconds. launch_backward,",
-        "# launch_optimizer: of launch_s. awake_*, power_*: shares of the TDP. held: mean power",
-        "# under a limit, as a share of it.",
+        "# launch_optimizer: of launch_s. backward_*: attained by the backward pass, relative to",
+        "# the forward pass. awake_*, power_*: shares of the TDP; power_density: exponent of a",
+        "# board's operations per watt, relative to rate_per_watt. held: mean power under a limit,",
+        "# as a share of it.",
         "",
         "[constants]",
         *(f"{name} = {value:.4g}" for name, value in fit.values.items()),
@@ -120,8 +93,8 @@ def document(fit: Fit, by_gpu: list[HeldOut], by_architecture: list[HeldOut]) ->
         "# What measurements cover, and by how much (in logarithms, of the half width) an interval",
         "# grows for what they do not. GPUs by generation, with stacked memory (HBM) and without.",
         "[known]",
-        # Of the A100 (stacked Ampere) and the P4 (unstacked Pascal) operators alone.
-        'stacked = ["Pascal", "Volta", "Ampere"]',
+        # Of the P4 (unstacked Pascal) operators alone.
+        'stacked = ["Pascal", "Volta", "Ampere", "Hopper"]',
         'unstacked = ["Maxwell", "Pascal", "Turing", "Ampere", "Ada Lovelace", "Blackwell"]',
         'kinds = ["matmul", "conv", "depthwise", "attention", "norm", "elementwise", "move",',
         '  "pool", "softmax", "optimizer", "recurrent"]',
@@ -129,6 +102,12 @@ def document(fit: Fit, by_gpu: list[HeldOut], by_architecture: list[HeldOut]) ->
         "[known.widen]",
         *(f"{name} = {value}" for name, value in WIDEN.items()),
         "",
+        "# TFLOP/s in fp32 per watt of TDP that boards of a generation have, from the catalog.",
+        *(
+            line
+            for kind, rates in usual_rates().items()
+            for line in (f"[rate_per_watt.{kind}]", *(f'"{n}" = {r}' for n, r in rates.items()), "")
+        ),
         "# Half widths of the 90 % intervals, in natural logarithms: `calibrated` from",
         "# architectures left out (of a machine known by others), `catalog` from GPUs left out,",
         "# and no narrower.",
@@ -142,12 +121,6 @@ def document(fit: Fit, by_gpu: list[HeldOut], by_architecture: list[HeldOut]) ->
     return "\n".join(lines) + "\n"
 
 
-# By judgement: a generation of the same vendor a little; another vendor more (NeuSight's AMD
-# operators lie 30 to 50 % off constants of NVIDIA's, its NVIDIA ones 10 to 20 %); a CPU, of
-# which no run was fitted, most.
-WIDEN = {"architecture": 0.25, "vendor": 0.5, "cpu": 0.8, "kind": 0.3, "host": 0.3}
-
-
 def main(arguments: Iterable[str] | None = None) -> None:
     """Fits, prints, writes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -158,7 +131,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
     if not SHARED_DATA.exists():
         raise SystemExit(static_data.MISSING)
     neusight.show()
-    rows = counted(options.quick)
+    rows = [row(m) for m in measured(options.quick)]
     log(f"fitting {len(rows)} rows")
     fit = fit_rows(rows)
     show(fit)

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
 
 import numpy as np
 
 from joulecast.forecasting.physical.constants import Constants, is_geforce
 from joulecast.forecasting.physical.device import Device
-from joulecast.forecasting.physical.power_model import run
+from joulecast.forecasting.physical.power_model import relative_density, run
 from joulecast.forecasting.physical.roofline import Array, Busy, ResourceDemand, busy, demand
+from joulecast.hardware.catalog.gpus import gpus
 from least_squares import fit
 from static_data import Measured
 
 # The model's constants: start, and standard deviation of the logarithm before any measurement.
 PRIORS: dict[str, tuple[float, float]] = {
-    "vector_matmul": (0.8, 0.3),
-    "vector_conv": (0.8, 0.3),
-    "vector_winograd": (1.4, 0.3),
+    "vector_matmul": (0.9, 0.08),
+    "vector_conv": (0.9, 0.15),
+    "vector_winograd": (1.4, 0.15),
     "vector_depthwise": (0.15, 0.5),
     "tensor_matmul": (0.5, 0.4),
     "tensor_conv": (0.5, 0.4),
@@ -28,9 +30,9 @@ PRIORS: dict[str, tuple[float, float]] = {
     "memory_matmul": (0.7, 0.3),
     "memory_conv": (0.6, 0.3),
     "memory_depthwise": (0.5, 0.4),
-    "memory_norm": (0.6, 0.3),
+    "memory_norm": (0.8, 0.2),
     "memory_recurrent": (0.8, 0.4),
-    "memory_elementwise": (0.85, 0.2),
+    "memory_elementwise": (0.85, 0.1),
     "memory_other": (0.6, 0.3),
     "narrow": (0.3, 0.7),
     "shallow": (1.0, 0.5),
@@ -45,25 +47,31 @@ PRIORS: dict[str, tuple[float, float]] = {
     "step_s": (5e-4, 0.3),
     "awake_hbm": (0.15, 0.3),
     "awake_gddr": (0.25, 0.3),
-    "power_vector": (0.7, 0.4),
-    "power_tensor": (0.8, 0.4),
-    "power_memory": (0.5, 0.4),
+    # With what is drawn awake, full use reaches the limit.
+    "power_vector": (0.85, 0.1),
+    "power_tensor": (1.2, 0.08),
+    "power_memory": (0.5, 0.3),
     "power_latency": (0.3, 0.5),
     "gamma": (2.0, 0.2),
-    "held": (0.92, 0.05),
+    "held": (0.975, 0.007),
+    "backward_tensor": (0.85, 0.2),
+    "backward_memory": (0.85, 0.15),
+    "backward_norm": (0.6, 0.15),
+    "power_density": (1.0, 0.1),
 }
 # How a machine differs from the constants: factors, and their prior standard deviation in
 # logarithms.
 FACTORS = {
-    "compute": 0.12,
-    "memory": 0.12,
+    "compute": 0.08,
+    "memory": 0.08,
     "launch": 0.5,
     "step": 1.0,
-    "power": 0.12,
-    "awake": 0.15,
+    # Little, so that it does not absorb what full use draws.
+    "power": 0.05,
+    "awake": 0.12,
 }
 # How a job differs from its description: factors on its work, with the same.
-JOB = {"compute": 0.15, "memory": 0.15}
+JOB = {"compute": 0.25, "memory": 0.25}
 # Seconds that an input pipeline takes for a sample, with a wide prior: rows of a table are read,
 # pictures are decoded at some thousands a second.
 READ_S, DECODE_S, INPUT = 1e-6, 3e-4, 3.0
@@ -90,6 +98,10 @@ class Row:
     energy_j: float | None
     batch: int
     label: str = ""
+    # Seconds that a step takes for reasons outside the model, where they are known.
+    waits_s: float = 0.0
+    # Whether its meter reads a known fraction of its power: not fitted, but scored.
+    misread: bool = False
 
     @property
     def cell(self) -> tuple[str, str, str]:
@@ -119,6 +131,9 @@ class Row:
 def row(run_: Measured) -> Row:
     """The row of a measured run, with the work that its steps need from the device."""
     needs = tuple((demand(work, run_.device), count) for work, count in run_.parts)
+    if run_.graph:
+        # The host launches the whole step at once.
+        needs = tuple((replace(need, launches=0 * need.launches), n) for need, n in needs)
     return Row(
         data=run_.data,
         architecture=run_.architecture,
@@ -129,7 +144,39 @@ def row(run_: Measured) -> Row:
         energy_j=run_.energy_j,
         batch=run_.batch,
         label=run_.label,
+        waits_s=run_.waits_s,
+        misread=run_.machine == "750 Ti",
     )
+
+
+# Generations of NVIDIA's chips by the size of their transistors.
+GENERATIONS = (
+    ("Kepler", "Maxwell"),
+    ("Pascal", "Volta", "Turing"),
+    ("Ampere",),
+    ("Ada Lovelace", "Hopper", "Blackwell", "Blackwell Ultra"),
+)
+
+
+@cache
+def usual_rates() -> dict[str, dict[str, float]]:
+    """TFLOP/s in fp32 per watt of TDP, by kind of memory and architecture: of all boards together.
+
+    Boards of one generation are together.
+    """
+    boards = [Device.of_gpu(gpu) for gpu in gpus()]
+    usual: dict[str, dict[str, float]] = {"stacked": {}, "unstacked": {}}
+    for names in GENERATIONS:
+        for kind, by_name in usual.items():
+            own = [
+                board
+                for board in boards
+                if board.architecture in names and board.stacked_memory == (kind == "stacked")
+            ]
+            if own:
+                rate = sum(b.vector["fp32"] for b in own) / sum(b.tdp_w for b in own)
+                by_name.update(dict.fromkeys(names, round(rate, 4)))
+    return usual
 
 
 class Stack:
@@ -154,6 +201,9 @@ class Stack:
         self.host = np.array([r.with_host for r in rows], float)
 
         self.batch = np.array([r.batch for r in rows], float)
+        self.waits_s = np.array([r.waits_s for r in rows])[self.of]
+        usual = usual_rates()
+        self.density = np.array([relative_density(d, usual) for d in devices])[self.of]
 
     def forecast(
         self, constants: Constants, machine: Array, job: Array, feed: Array, host_w: float
@@ -164,7 +214,7 @@ class Stack:
         """
         e, draw, of = constants.efficiency, constants.draw, self.of
         each, own = machine[of], job[of]
-        plain = busy(self.need, e, feed[of] * self.batch[of])
+        plain = busy(self.need, e, feed[of] * self.batch[of] + self.waits_s)
         compute = own[:, 0] / each[:, 0] / np.where(self.geforce, constants.geforce, 1.0)
         at_work = Busy(
             compute=plain.compute * compute,
@@ -176,11 +226,24 @@ class Stack:
         )
         awake = self.tdp * np.where(self.stacked, draw.awake_hbm, draw.awake_gddr) * machine[:, 5]
         limit = np.maximum(self.limit, awake)
-        done = run(at_work, draw, e.corner, self.tdp[of], limit[of], awake[of], each[:, 4])
+        watts = self.tdp[of], limit[of], awake[of]
+        done = run(at_work, draw, e.corner, *watts, each[:, 4], self.density)
         rows = len(self.rows)
         seconds = np.bincount(of, done.step_s * self.count, rows)
         joules = np.bincount(of, done.step_s * done.power_w * self.count, rows)
         return seconds, joules / seconds + host_w * self.host
+
+
+def launch_share(r: Row, constants: Constants) -> float:
+    """Share of a row's time in which the device waits for launches, by the constants alone."""
+    whole, waiting = 0.0, 0.0
+    for need, count in r.needs:
+        at_work = busy(need, constants.efficiency)
+        device_s = float(at_work.compute + at_work.memory)
+        launch_s = max(float(at_work.latency), float(at_work.host) - device_s)
+        waiting += count * launch_s
+        whole += count * (device_s + launch_s)
+    return waiting / whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +271,11 @@ class Fit:
         return Stack(rows).forecast(constants, by_machine, by_job, by_feed, *self.aside)
 
 
-def fit_rows(rows: Sequence[Row]) -> Fit:
-    """The constants and factors that fit the rows best, robust to outliers."""
+def fit_rows(rows: Sequence[Row], after: Fit | None = None) -> Fit:
+    """The constants and factors that fit the rows best, robust to outliers.
+
+    The search begins where a fit of more rows ended, if it is given.
+    """
     stack = Stack(rows)
     machines = sorted({r.machine for r in rows})
     jobs = sorted({r.job for r in rows if r.job})
@@ -219,7 +285,7 @@ def fit_rows(rows: Sequence[Row]) -> Fit:
     feed_of = np.array([feeds.index(r.feed) if r.feed else len(feeds) for r in rows])
     names = list(PRIORS)
     measured_s = np.log([r.duration_s for r in rows])
-    has_power = np.array([r.energy_j is not None for r in rows])
+    has_power = np.array([r.energy_j is not None and not r.misread for r in rows])
     measured_w = np.log([(r.energy_j or 1.0) / r.duration_s for r in rows])
     weight = _weights(rows)
     own = len(machines) * len(FACTORS) + len(jobs) * len(JOB) + len(feeds)
@@ -254,7 +320,24 @@ def fit_rows(rows: Sequence[Row]) -> Fit:
         power = ((np.log(watts) - measured_w) * weight / SCATTER_POWER)[has_power]
         return np.concatenate([time, power])
 
-    values, by_machine, by_job, by_feed, aside = unpack(fit(residuals, prior, deviation))
+    first = len(names) + len(ASIDE)
+    second = first + len(machines) * len(FACTORS)
+    third = second + len(jobs) * len(JOB)
+    owners = [first + machine_of * len(FACTORS) + k for k in range(len(FACTORS))]
+    owners += [
+        np.where(job_of < len(jobs), second + job_of * len(JOB) + k, -1) for k in range(len(JOB))
+    ]
+    owners.append(np.where(feed_of < len(feeds), third + feed_of, -1))
+    # A row has a residual of time, and one of power where that was measured.
+    apart = [np.concatenate([owner, owner[has_power]]) for owner in owners]
+    start = None if after is None else prior + 0.0
+    if start is not None and after is not None:
+        start[:first] = np.log([*after.values.values(), *after.aside])
+        start[first:second] = np.log([after.machines[m] for m in machines]).ravel()
+        start[second:third] = np.log([after.jobs[j] for j in jobs]).ravel()
+        start[third:] = np.log([after.feeds[f] for f in feeds])
+    at = fit(residuals, prior, deviation, apart=apart, start=start)
+    values, by_machine, by_job, by_feed, aside = unpack(at)
     return Fit(
         values,
         dict(zip(machines, by_machine, strict=True)),

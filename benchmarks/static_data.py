@@ -31,7 +31,8 @@ from joulecast.errors import JoulecastError
 from joulecast.forecasting.physical.device import Device
 from joulecast.hardware.catalog.gpus import find_gpu
 from joulecast.workload import analyze
-from joulecast.workload.model import Op, OperatorKind, Phase, Workload
+from joulecast.workload.model import MULTIPLYING, Op, OperatorKind, Phase, Workload
+from static_counts import at_batch, kept
 from static_models import (
     QUESTION,
     SEAA,
@@ -66,6 +67,10 @@ class Measured:
     energy_j: float | None
     batch: int
     label: str = ""
+    # Its kernels are launched together, as a recorded graph.
+    graph: bool = False
+    # Seconds that a step is known to take, for reasons outside the model.
+    waits_s: float = 0.0
 
     @property
     def cell(self) -> tuple[str, str, str]:
@@ -84,6 +89,12 @@ def device_of(name: str, limit_w: float | None = None) -> Device:
 def products(device: Device) -> str:
     """The precision in which frameworks of 2020 to 2022 multiply single-precision matrices."""
     return "tf32" if "tf32" in device.tensor else "fp32"
+
+
+def _rounded(work: Workload) -> Workload:
+    """The same step with products in TF32."""
+    ops = tuple(replace(op, dtype="tf32") if op.kind in MULTIPLYING else op for op in work.ops)
+    return replace(work, precision="tf32", ops=ops)
 
 
 def _looped(work: Workload, optimizer: str, tensors: int) -> Workload:
@@ -120,8 +131,14 @@ def _zeus_step(job: str, batch: int, precision: str, optimizer: str) -> Workload
     build, shape, _ = ZEUS_JOBS[job]
     with torch.device("meta"):
         model = build()
-    counted = "fp32" if precision == "fp16" else precision
-    work = analyze(model, shape, batch=batch, precision=counted, optimizer="none")
+
+    def count(counted: int) -> Workload:
+        return analyze(model, shape, batch=counted, precision="fp32", optimizer="none")
+
+    work = at_batch(count, batch, "Zeus", job)
+    assert work is not None
+    if precision == "tf32":
+        work = _rounded(work)
     if precision == "fp16":
         halved = (replace(op, dtype="fp16", bytes=op.bytes / 2) for op in work.ops)
         work = replace(work, precision=precision, ops=tuple(halved))
@@ -159,12 +176,21 @@ def zeus(limits: int | None = None, largest: int | None = None) -> Iterator[Meas
 
 @cache
 def _seaa_step(name: str, training: bool, precision: str) -> Workload:
-    with torch.device("meta"):
-        model = SEAA[name]()
-    chosen = "momentum" if training else "none"
-    return analyze(
-        model, (3, 128, 128), batch=32, training=training, optimizer=chosen, precision=precision
-    )
+    def count() -> Workload:
+        with torch.device("meta"):
+            model = SEAA[name]()
+        chosen = "momentum" if training else "none"
+        return analyze(
+            *(model, (3, 128, 128)),
+            batch=32,
+            training=training,
+            optimizer=chosen,
+            precision="fp32",
+        )
+
+    work = kept(count, "SEAA", name, training)
+    assert work is not None
+    return _rounded(work) if precision == "tf32" else work
 
 
 def seaa() -> Iterator[Measured]:
@@ -194,6 +220,15 @@ def seaa() -> Iterator[Measured]:
         )
 
 
+def _cell_step(graph: tuple[list[list[int]], list[int]], training: bool) -> Workload:
+    with torch.device("meta"):
+        model = nas_network(*graph)
+    chosen = "momentum" if training else "none"
+    return analyze(
+        *(model, (3, 32, 32)), batch=256, training=training, optimizer=chosen, precision="fp32"
+    )
+
+
 def ecnas(networks: int | None = None) -> Iterator[Measured]:
     """The mean later epoch of each cell of both spaces, or of `networks` cells drawn by a seed."""
     runs: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
@@ -218,10 +253,11 @@ def ecnas(networks: int | None = None) -> Iterator[Measured]:
     for space, name in chosen:
         if name not in graphs[space]:
             continue
-        with torch.device("meta"):
-            model = nas_network(*graphs[space][name])
-        step = partial(analyze, model, (3, 32, 32), batch=256, precision="fp32")
-        train, test = step(optimizer="momentum"), step(training=False, optimizer="none")
+        train, test = (
+            kept(partial(_cell_step, graphs[space][name], training), space, name, training)
+            for training in (True, False)
+        )
+        assert train is not None and test is not None
         evaluated = 60_000 / 256 / (3.0 if space == "4V9E" else 2.0)
         yield Measured(
             data="EC-NAS",
@@ -253,23 +289,29 @@ TIMM_TABLES = (
     "infer-amp-nchw-pt291-cu130-pro6000maxq",
     "train-amp-nchw-pt112-cu113-rtx3090",
     "train-amp-nhwc-pt112-cu113-rtx3090",
+    # Of the same libraries as the trainings.
+    "infer-amp-nchw-pt113-cu117-rtx3090",
+    "infer-amp-nhwc-pt113-cu117-rtx3090",
 )
 
 
 @cache
 def _timm_step(name: str, size: int, batch: int, training: bool) -> Workload | None:
-    try:
-        return analyze(
-            f"timm:{name}",
-            (3, size, size),
-            batch=batch,
-            training=training,
-            optimizer="momentum" if training else "none",
-            precision="fp16",
-        )
-    except JoulecastError:
-        # The model was renamed after the table was made, or has a fixed image size.
-        return None
+    def count(counted: int) -> Workload | None:
+        try:
+            return analyze(
+                f"timm:{name}",
+                (3, size, size),
+                batch=counted,
+                training=training,
+                optimizer="momentum" if training else "none",
+                precision="fp16",
+            )
+        except JoulecastError:
+            # The model was renamed after the table was made, or has a fixed image size.
+            return None
+
+    return at_batch(count, batch, "timm", name, size, training)
 
 
 def timm(models: int) -> Iterator[Measured]:

@@ -25,6 +25,9 @@ _FACTORS = (1e-3, 1e3)
 _MIN_EFFECT = 1.3
 _UNDETERMINED = "none of its tests depends on it alone"
 _HALVINGS = 40
+# How often rates and power are fitted in turns, and the share of its limit from which a device's
+# power counts as held there.
+_TURNS, _AT_LIMIT = 4, 0.93
 _NO_POWER = "no meter resolved the power of the device under load"
 _NAN = Prediction(math.nan)
 # Where there is no forecast, nothing is solved.
@@ -45,17 +48,21 @@ def fit(
     # slows the forecast down.
     calibration = Calibration(launch_s=launch.value, idle_w=idle.value, busy_w=busy.value)
     fitted: dict[str, Constant] = {}
-    # Tests that fill the device hardly depend on the order in which these two are fitted.
-    for name, group in (("memory", MEMORY), ("compute", COMPUTE)):
-        fitted[name] = _factor(name, group, measurements, model, calibration)
-        calibration = _with(calibration, name, fitted[name].value)
+    # At its limit a GPU computes at the rate that its power leaves, so that both are fitted in
+    # turns. Other tests hardly depend on the order.
+    for _ in range(1 if device.kind == "cpu" else _TURNS):
+        for name, group in (("memory", MEMORY), ("compute", COMPUTE)):
+            fitted[name] = _factor(name, group, measurements, model, calibration)
+            calibration = _with(calibration, name, fitted[name].value)
+        if device.kind != "cpu":
+            fitted["power"] = _power(measurements, model, calibration)
+            calibration = _with(calibration, "power", fitted["power"].value)
     if device.kind == "cpu":
         fitted["launch_s"], fitted["step_s"] = _starts(measurements, model, calibration)
         fitted["busy_w"] = busy
     else:
         fitted["launch_s"] = launch
         fitted["step_s"] = _step(measurements, model, calibration)
-        fitted["power"] = _power(measurements, model, calibration)
     fitted["idle_w"] = idle
     return fitted
 
@@ -187,8 +194,7 @@ def _busy_power(measurements: Sequence[Measurement]) -> Constant:
 
 def _power(measurements: Sequence[Measurement], model: _Model, known: Calibration) -> Constant:
     """Of a GPU, the factor at which the forecast draws the power that the tests drew."""
-    tests = [*_of(measurements, COMPUTE), *_of(measurements, MEMORY)]
-    metered = [(each, each.timing.power_w) for each in tests if each.timing.power_w]
+    metered = _metered(measurements, _AT_LIMIT * model.device.limit_w)
     factors = []
     for each, power_w in metered:
         work = _copies(each)
@@ -204,6 +210,18 @@ def _power(measurements: Sequence[Measurement], model: _Model, known: Calibratio
         return Constant(float(np.median(factors)), spread)
     reason = "under load the meters show no more than at idle" if metered else _NO_POWER
     return Constant(None, reason=reason)
+
+
+def _metered(
+    measurements: Sequence[Measurement], limit_w: float
+) -> list[tuple[Measurement, float]]:
+    """Tests that fill the device, with their power: those below a limit, if there are any.
+
+    A test at the limit would draw more, and determines the factor only where none is below.
+    """
+    tests = [*_of(measurements, COMPUTE), *_of(measurements, MEMORY)]
+    metered = [(each, each.timing.power_w) for each in tests if each.timing.power_w]
+    return [pair for pair in metered if pair[1] < limit_w] or metered
 
 
 def solve(

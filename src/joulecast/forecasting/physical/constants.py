@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .power_model import Draw
-from .roofline import CLASSES, COLUMN, Efficiency
+from .roofline import CLASSES, COLUMN, FORWARD, Efficiency
 
 # Which fitted constant holds for which class of operators. Classes that compute next to nothing
 # (none of their time is computing) share one.
@@ -48,6 +48,12 @@ class Constants:
         for name, constant in MEMORY.items():
             memory[COLUMN[name]] = values[f"memory_{constant}"]
         latency[COLUMN["recurrent"]] = values["latency_recurrent_s"]
+        of = len(FORWARD)
+        compute[:, of:] = compute[:, :of]
+        compute[1, of:] *= values["backward_tensor"]
+        memory[of:] = memory[:of] * values["backward_memory"]
+        memory[of + COLUMN["norm"]] = memory[COLUMN["norm"]] * values["backward_norm"]
+        latency[of:] = latency[:of]
         launches = np.array([1.0, values["launch_backward"], values["launch_optimizer"]])
         efficiency = Efficiency(
             compute=compute,
@@ -69,6 +75,7 @@ class Constants:
             latency=values["power_latency"],
             gamma=values["gamma"],
             sustained=values["held"],
+            density=values["power_density"],
         )
         return cls(efficiency, draw, values["geforce"])
 

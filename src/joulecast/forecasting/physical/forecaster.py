@@ -17,7 +17,7 @@ from ..conformal import Spread
 from .constants import Constants, is_geforce, shipped
 from .device import ASSUMED, Calibration, Device, Shares, StaticForecaster, StepForecast
 from .novelty import novelty
-from .power_model import Running, awake_w, run
+from .power_model import Running, awake_w, relative_density, run
 from .roofline import CLASSES, COLUMN, Busy, Efficiency, ResourceDemand, busy, demand
 
 # On a CPU, of the time to start another operator: an optimizer's run without autograd.
@@ -78,7 +78,8 @@ class Physical(StaticForecaster):
         if calibration.busy_w is not None:
             # The measured rates include what a limit does to the clock.
             limit = math.inf
-        return run(at_work, draw, corner, device.tdp_w, limit, awake, dynamic)
+        density = relative_density(device, shipped()["rate_per_watt"])
+        return run(at_work, draw, corner, device.tdp_w, limit, awake, dynamic, density)
 
     def _busy(self, workload: Workload, device: Device, calibration: Calibration) -> Busy:
         efficiency = self._constants.efficiency

@@ -8,6 +8,8 @@ from .device import Device, Shares
 
 # Share of a step's memory traffic from which a class of operators without measurements matters.
 RARE = 0.2
+# Share of a step that waits for launches from which the unknown host matters in full.
+HOST_BOUND = 0.3
 
 
 def novelty(
@@ -24,9 +26,17 @@ def novelty(
     rare = _rare_kinds(workload, covered)
     if rare:
         reasons["kind"] = f"{', '.join(rare)} operators were hardly measured"
-    if shares.launch > 0.5 and device.calibration is None:
-        reasons["host"] = "the host limits the speed, and is not calibrated"
-    return 1.0 + sum(widen[name] for name in reasons), tuple(reasons.values())
+    wider = sum(widen[name] for name in reasons)
+    if device.calibration is None:
+        wider += of_host(shares.launch, widen["host"])
+        if shares.launch > 0.5:
+            reasons["host"] = "the host limits the speed, and is not calibrated"
+    return 1.0 + wider, tuple(reasons.values())
+
+
+def of_host(launch: float, most: float) -> float:
+    """By how much an interval grows with the share of a step that waits for an unknown host."""
+    return most * min(1.0, launch / HOST_BOUND)
 
 
 def _of_device(device: Device, covered: Mapping[str, Any]) -> dict[str, str]:

@@ -27,7 +27,10 @@ Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 # Classes of operators that run alike: the kinds, and 3x3 convolutions that the Winograd algorithm
 # (arXiv 1509.09308) may compute with fewer multiplications than their operations count.
 WINOGRAD = "winograd"
-CLASSES: tuple[str, ...] = (*(str(kind) for kind in OperatorKind), WINOGRAD)
+FORWARD: tuple[str, ...] = (*(str(kind) for kind in OperatorKind), WINOGRAD)
+# The kernels of the backward pass attain less: a gradient of a weight sums over the whole batch, a
+# gradient of an input is scattered, a normalization reads its tensors twice.
+CLASSES: tuple[str, ...] = (*FORWARD, *(f"{name} backward" for name in FORWARD))
 COLUMN = {name: i for i, name in enumerate(CLASSES)}
 # Rows and columns of an output that one multiprocessor works on at a time.
 TILE = 64
@@ -103,6 +106,8 @@ def demand(workload: Workload, device: Device) -> ResourceDemand:
     for op in workload.ops:
         engine, peak = rates[op.dtype] if op.kind in _ON_TENSOR else (0, ordinary)
         column = COLUMN[WINOGRAD if engine == 0 and _winograd(op) else op.kind]
+        if op.phase is Phase.BACKWARD and device.kind == "gpu":
+            column += len(FORWARD)
         seconds = op.flops * op.count / peak
         moving = op.bytes * op.count / bandwidth
         if seconds / USUAL_COMPUTE >= moving / USUAL_MEMORY:

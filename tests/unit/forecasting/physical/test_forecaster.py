@@ -1,9 +1,11 @@
+import math
 from dataclasses import replace
 
 import pytest
 
 from fakes.workloads import GPU, conv, elementwise, matmul, workload
 from joulecast.forecasting.base import Prediction
+from joulecast.forecasting.physical.constants import shipped
 from joulecast.forecasting.physical.device import (
     ASSUMED,
     Calibration,
@@ -61,21 +63,24 @@ def test_nothing_to_do_is_no_forecast():
 
 
 def test_novel_devices_and_operators_widen_the_interval_with_a_note():
-    def width(device, work=WORK):
+    # So large that no device waits for its launches.
+    large = workload(*[matmul(16384, 16384, 16384)] * 50, elementwise(1e10))
+
+    def width(device, work=large):
         step = Physical().step(work, device)
         return step.energy.high / step.energy.low, step.notes
 
     usual, _ = width(GPU)
-    hopper, why = width(Device.of_gpu(find_gpu("NVIDIA H100 PCIe 80GB")))
-    assert hopper > usual
-    assert any("Hopper" in note for note in why)
+    kepler, why = width(Device.of_gpu(find_gpu("Tesla K40")))
+    assert kepler > 1.1 * usual
+    assert any("Kepler" in note for note in why)
     b200, why = width(Device.of_gpu(find_gpu("NVIDIA B200")))
-    assert b200 == pytest.approx(hopper)
+    assert b200 == pytest.approx(kepler, rel=0.03)
     assert any("Blackwell" in note and "HBM" in note for note in why)
-    for name in ("GeForce RTX 5090", "Tesla V100 PCIe 32GB", "A100 SXM4 80GB", "GTX 1080"):
-        assert width(Device.of_gpu(find_gpu(name)))[0] == pytest.approx(usual)
+    for name in ("GeForce RTX 5090", "Tesla V100 PCIe 32GB", "H100 PCIe 80GB", "GTX 1080"):
+        assert width(Device.of_gpu(find_gpu(name)))[0] == pytest.approx(usual, rel=0.03)
     amd, _ = width(Device.of_gpu(find_gpu("AMD Instinct MI210")))
-    assert amd > hopper
+    assert amd > 1.1 * kepler
     cpu, _ = width(Device.of_cpu(find_cpu("EPYC 7742")))
     assert cpu > amd
     rare = Op(OperatorKind.EMBEDDING, Phase.FORWARD, 0.0, 1e10, "fp32")
@@ -83,7 +88,21 @@ def test_novel_devices_and_operators_widen_the_interval_with_a_note():
     assert strange > usual
     assert any("embedding" in note for note in why)
     calibrated, _ = width(GPU.calibrated(Calibration(compute=1.0)))
-    assert calibrated < usual
+    assert calibrated <= usual
+
+
+def test_waiting_for_an_unknown_host_widens_the_interval_with_its_share():
+    def width(kernels, device=GPU):
+        work = workload(elementwise(2e8), *[elementwise(10)] * kernels)
+        step = Physical().step(work, device)
+        return math.log(step.energy.high / step.energy.low), step.notes
+
+    few, some, many = (width(n)[0] for n in (1, 150, 3000))
+    assert few < some < many
+    assert many == pytest.approx(few * (1 + shipped()["known"]["widen"]["host"]), rel=0.05)
+    assert any("host" in note for note in width(3000)[1])
+    calibrated = GPU.calibrated(Calibration(compute=1.0))
+    assert width(3000, calibrated)[0] == pytest.approx(width(1, calibrated)[0])
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,17 @@ from hypothesis import strategies as st
 
 from fakes.workloads import GPU, elementwise, matmul, workload
 from joulecast.forecasting.physical.constants import Constants, shipped
-from joulecast.forecasting.physical.power_model import SLOWEST_CLOCK, Draw, awake_w, run
+from joulecast.forecasting.physical.device import Device
+from joulecast.forecasting.physical.forecaster import Physical
+from joulecast.forecasting.physical.power_model import (
+    SLOWEST_CLOCK,
+    Draw,
+    awake_w,
+    relative_density,
+    run,
+)
 from joulecast.forecasting.physical.roofline import Busy
+from joulecast.hardware.catalog.gpus import find_gpu
 
 DRAW = Draw(
     awake_hbm=0.15,
@@ -37,6 +46,44 @@ def test_waiting_for_the_host_draws_little_more_than_nothing_to_do():
 def test_computing_and_moving_add_up():
     done = run(at_work(compute=1.0, memory=1.0), DRAW, 4.0, 250.0, 1000.0, 60.0)
     assert float(done.power_w) == pytest.approx(60 + 250 * (0.8 + 0.4) / 2, rel=0.01)
+
+
+def test_full_use_reaches_the_limit_of_every_usual_board():
+    draw = Constants.of(shipped()["constants"]).draw
+    assert draw.awake_hbm + draw.compute_tensor > 1
+    assert draw.awake_gddr + draw.compute_vector > 1
+    assert draw.sustained > 0.94
+
+
+@pytest.mark.parametrize("name", ["Tesla T4", "NVIDIA L4", "RTX PRO 6000 Blackwell Max-Q"])
+def test_boards_with_little_power_for_their_operations_lower_their_clock(name):
+    board = Device.of_gpu(find_gpu(name))
+    usual = shipped()["rate_per_watt"]
+    assert relative_density(board, usual) > 1.5
+    work = workload(*[matmul(8192, 8192, 8192, dtype="fp16")] * 5)
+    step = Physical().step(work, board)
+    assert step.power.value == pytest.approx(board.tdp_w * shipped()["constants"]["held"], rel=0.02)
+    assert any("power limit" in note for note in step.notes)
+
+
+def test_a_board_as_dense_as_its_generation_or_of_an_unknown_one_counts_as_usual():
+    usual = {"stacked": {"Volta": 0.05}, "unstacked": {"Ampere": 0.04}}
+    assert relative_density(GPU, usual) == pytest.approx(10 / 250 / 0.04)
+    assert relative_density(replace(GPU, architecture="CDNA"), usual) == 1.0
+    assert relative_density(replace(GPU, vector={}), usual) == 1.0
+    assert relative_density(replace(GPU, stacked_memory=True), usual) == 1.0
+
+
+def test_denser_boards_compute_at_more_power():
+    draw = replace(DRAW, density=0.5)
+    one, four = (
+        run(at_work(compute=1.0), draw, 4.0, 250.0, 1e4, 60.0, relative_density=d) for d in (1, 4)
+    )
+    assert float(four.power_w) - 60 == pytest.approx(2 * (float(one.power_w) - 60))
+    moving = [
+        run(at_work(memory=1.0), draw, 4.0, 250.0, 1e4, 60.0, relative_density=d) for d in (1, 4)
+    ]
+    assert float(moving[0].power_w) == float(moving[1].power_w)
 
 
 def test_a_power_limit_slows_computing_only():
@@ -82,8 +129,6 @@ def test_many_at_once_are_each_as_alone():
 
 
 def test_a_limited_board_is_limited_in_a_forecast():
-    from joulecast.forecasting.physical.forecaster import Physical
-
     work = workload(*[matmul(8192, 8192, 8192)] * 5, elementwise(1e8))
     free = Physical().step(work, GPU)
     limited = Physical().step(work, replace(GPU, power_limit_w=120.0))

@@ -44,6 +44,27 @@ def test_the_backward_pass_launches_faster_than_python():
     assert seconds(backward) < seconds(forward)
 
 
+@pytest.mark.parametrize(
+    ("op", "tensor", "name"),
+    [
+        (matmul(8192, 8192, 8192, dtype="fp16"), {"fp16": 80.0}, "backward_tensor"),
+        (elementwise(1e9), {}, "backward_memory"),
+        (replace(elementwise(1e9), kind=OperatorKind.NORM), {}, "backward_norm"),
+    ],
+)
+def test_kernels_of_the_backward_pass_attain_less(op, tensor, name):
+    device = replace(GPU, tensor=tensor)
+    forward, backward = (
+        seconds(workload(*[replace(op, phase=phase)] * 20), device)
+        for phase in (Phase.FORWARD, Phase.BACKWARD)
+    )
+    assert backward / forward == pytest.approx(1 / shipped()["constants"][name], rel=0.1)
+    # Only kernels of GPUs were fitted.
+    cpu = replace(device, kind="cpu")
+    own = workload(*[replace(op, phase=Phase.BACKWARD)] * 20)
+    assert seconds(own, cpu) == pytest.approx(forward, rel=0.01)
+
+
 def test_few_tiles_leave_processors_idle():
     narrow, wide = workload(matmul(128, 128, 16384)), workload(matmul(2048, 2048, 64))
     assert narrow.flops() == wide.flops()

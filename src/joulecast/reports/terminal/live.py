@@ -3,7 +3,7 @@
 import math
 
 from ...run.run_state import RunState
-from ...units import format_duration, format_estimate, format_quantity
+from ...units import counted, format_duration, format_estimate, format_quantity
 
 
 def live_line(state: RunState, budget: str | None = None) -> str:
@@ -40,6 +40,8 @@ def _place(state: RunState) -> str:
         return f"{state.done:.0%} done".replace("%", " %")
     epoch = int(state.done) + state.before + 1
     if state.planned is None:
-        return f"epoch {epoch}"
+        # Whether another one follows is not known.
+        between = state.done == int(state.done) > 0
+        return f"{counted(epoch - 1, 'epoch')} done" if between else f"epoch {epoch}"
     planned = state.planned + state.before
     return f"epoch {min(epoch, math.ceil(planned))} of {planned:g}"

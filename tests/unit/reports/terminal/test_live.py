@@ -44,7 +44,8 @@ def test_the_most_important_figure_comes_first():
         ({"reason": "no progress"}, []),
         ({"done": 0.37, "planned": 1.0}, ["37"]),
         ({"done": 30, "planned": 30}, ["30", "30"]),
-        ({"done": 7.0}, ["8"]),
+        ({"done": 7.0}, ["7"]),
+        ({"done": 7.2}, ["8"]),
         ({"done": 0.0, "planned": 0}, ["0", "0"]),
     ],
 )

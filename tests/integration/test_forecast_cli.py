@@ -157,3 +157,26 @@ def test_jobs_that_cannot_be_divided_so(options, named, net, env):
     done = forecast(f"{net}:small", "--input", "3x32x32", "--steps", "1", *options, env=env)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1 and named in done.stderr
+
+
+def test_generated_text_is_forecast_by_token_and_request(env):
+    pytest.importorskip("transformers", reason="configurations are transformers'")
+    options = ("transformers:gpt2", "--inference", "--gpu", "H100 SXM5")
+    tokens = ("--prompt-tokens", "512", "--generate-tokens", "256")
+    (job,) = documents(*options, *tokens, "--batch", "16", "--samples", "160", env=env)
+    each = job["generation"]
+    assert job["plan"]["steps"] == 10
+    assert job["energy"]["value"] == pytest.approx(160 * each["energy_per_request"]["value"])
+    per_token = each["energy_per_request"]["value"] / 256
+    assert each["energy_per_token"]["value"] == pytest.approx(per_token)
+    for extra, named in (
+        (("--generate-tokens", "256"), "--prompt-tokens is missing"),
+        (("--prompt-tokens", "0", "--generate-tokens", "256"), "--prompt-tokens"),
+        (("--prompt-tokens", "1000", "--generate-tokens", "256"), "1024 tokens"),
+        ((*tokens, "--training"), "--inference"),
+        ((*tokens, "--lora", "r=4"), "--inference"),
+        ((*tokens, "--input", "5"), "--inference"),
+    ):
+        done = forecast(*options, *extra, env=env)
+        assert done.returncode == 2
+        assert done.stderr.count("\n") == 1 and named in done.stderr

@@ -63,6 +63,12 @@ def parse_shape(text: str) -> tuple[int, ...]:
     help="Micro-batches of one step, whose gradients are added. [default: 1; up to 4 for each "
     "stage of a pipeline]",
 )
+@options.count(
+    "--prompt-tokens",
+    help="Tokens of a request, for --inference of a language model that generates text: --batch "
+    "sequences are under way at a time, and --samples are requests.",
+)
+@options.count("--generate-tokens", help="Tokens that answer a request.")
 @options.flag(
     "--gradient-checkpointing",
     help="Keep only what goes from block to block of the model, and compute each block again in "

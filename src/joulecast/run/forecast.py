@@ -16,6 +16,13 @@ from ..calibration.stored_constants import calibration_of
 from ..errors import JoulecastError, LedgerError, UsageError
 from ..forecasting.physical.device import Device, StepForecast
 from ..forecasting.physical.forecaster import Physical
+from ..forecasting.physical.generation import (
+    Requests,
+    check_generation,
+    generation_step,
+    generation_workload,
+    memory_of,
+)
 from ..forecasting.physical.job import JobForecast, JobForecasts, Plan, forecast_job, widest
 from ..forecasting.physical.memory_fit import memory_needed
 from ..forecasting.physical.node import node_of_device
@@ -34,6 +41,7 @@ from ..forecasting.physical.parallel import (
 from ..hardware.environment import Environment
 from ..ledger import open_ledger
 from ..workload import analyze
+from ..workload.decoder import Decoder, decoder_named
 from ..workload.model import Workload
 
 
@@ -60,6 +68,8 @@ def forecast(
     mean_length: int | None = None,
     compile: bool = False,
     mfu: float | None = None,
+    prompt_tokens: int | None = None,
+    generate_tokens: int | None = None,
     probe: bool = False,
     region: str | None = None,
     carbon_intensity: float | None = None,
@@ -97,6 +107,9 @@ def forecast(
         mean_length: mean tokens of sequences that are not padding, where padding is not computed.
         compile: as `torch.compile` runs it, with chains of elementwise operators fused.
         mfu: known model FLOPs utilization, above 0 and at most 1, which sets the time.
+        prompt_tokens: of a request, in inference of a language model that generates text. `batch`
+            sequences are then under way at a time, and `samples` are requests.
+        generate_tokens: that answer a request.
         probe: run real steps on this machine for a few seconds, instead of the model of devices.
         region: country whose electricity mix is used, as a code or a name; by default the world.
         carbon_intensity: of the electricity, g CO2e per kWh, instead of `region`.
@@ -132,11 +145,28 @@ def forecast(
             "--probe runs the model as it is: leave out --accumulate, --gradient-checkpointing, "
             "--lora, --mean-length, --compile and --mfu"
         )
+    generating = prompt_tokens is not None or generate_tokens is not None
+    if generating and steps is None and samples is None:
+        # One batch of requests.
+        steps = 1
     plan = _plan(steps, samples, val_samples, epochs, batch)
     optimizer = optimizer if training else "none"
     site = Site.of(region, carbon_intensity, pue)
     division = _Division(batch, nodes, parallel, accumulate)
     groups = _devices(names, division, cpu, here, ledger)
+    if generating:
+        training_only = (lora, mean_length, accumulate, mfu, gradient_checkpointing, compile)
+        if training or probe or val_samples or input is not None or any(training_only):
+            raise UsageError(
+                "--prompt-tokens and --generate-tokens go with --inference, --gpu, --batch, "
+                "--precision and --parallel tensor:N only"
+            )
+        tokens = check_generation(prompt_tokens, generate_tokens)
+        name, decoder = decoder_named(model, sum(tokens))
+        requests = Requests(batch, *tokens)
+        return JobForecasts(
+            tuple(_generating(name, decoder, requests, precision, g, plan, site) for g in groups)
+        )
     # One step of the job, and one of its validation where the plan has any.
     modes = (training, False) if plan.validation_steps else (training,)
 
@@ -317,7 +347,49 @@ def _forecast(
             whole_nodes=group.whole_nodes,
         )
 
-    first, *others = [on(device) for device in group.devices]
+    return _with_others([on(device) for device in group.devices])
+
+
+def _generating(
+    name: str,
+    decoder: Decoder,
+    requests: Requests,
+    precision: str,
+    group: _Devices,
+    plan: Plan,
+    site: Site,
+) -> JobForecast:
+    """Text generated on the first device of a group, with intervals that include the others."""
+    layout = group.layout
+    if layout.fsdp > 1 or layout.pipeline > 1 or group.devices[0].kind != "gpu":
+        raise UsageError("text is generated on GPUs, with --parallel tensor:N, data, or both")
+    note = "weights in bf16, as served: --precision fp8 for others"
+    assumed = (note,) if precision == "default" else ()
+    precision = "bf16" if precision == "default" else precision
+    each = replace(requests, batch=samples_per_part(layout, requests.batch))
+
+    def on(device: Device) -> JobForecast:
+        step, generation = generation_step(
+            decoder, each, device, layout.tensor, layout.data, precision
+        )
+        return forecast_job(
+            step,
+            generation_workload(name, decoder, each, precision, assumed),
+            device,
+            plan,
+            site,
+            layout=layout,
+            whole_nodes=group.whole_nodes,
+            memory=memory_of(decoder, each, device, layout.tensor, precision),
+            generation=generation,
+        )
+
+    return _with_others([on(device) for device in group.devices])
+
+
+def _with_others(jobs: list[JobForecast]) -> JobForecast:
+    """The first of several that a name may mean, with intervals that include the others."""
+    first, *others = jobs
     if not others:
         return first
     names = ", ".join(other.device for other in others)

@@ -67,19 +67,17 @@ def unpadded(inputs: Inputs, mean_length: int) -> Inputs:
     return inputs._replace(shapes=tuple((mean_length,) for _ in inputs.shapes))
 
 
-def check_context(inputs: Inputs, recipe: Recipe, model: nn.Module) -> None:
-    """Raise `UsageError` where a sequence is longer than the model's context."""
+def check_context(tokens: int, name: str, model: nn.Module, option: str = "--input") -> None:
+    """Raise `UsageError` where a sequence of tokens is longer than the model's context."""
     config: Any = getattr(model, "config", None)
     longest = getattr(config, "max_position_embeddings", None)
-    tokens = inputs.shapes[0][0]
-    if not isinstance(longest, int) or len(inputs.shapes[0]) != 1 or tokens <= longest:
-        return
-    if getattr(model, "main_input_name", "input_ids") != "input_ids":
+    reads_tokens = getattr(model, "main_input_name", "input_ids") == "input_ids"
+    if not isinstance(longest, int) or not reads_tokens or tokens <= longest:
         return
     # Rotary positions have no end: a default that nobody chose is no limit.
     if _learns_positions(model, longest) or longest != type(config)().max_position_embeddings:
         raise UsageError(
-            f"--input {tokens}: the context of {recipe.name} is {longest} tokens: use at most those"
+            f"{option} {tokens}: the context of {name} is {longest} tokens: use at most those"
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import re
 import tomllib
 from difflib import get_close_matches
 from functools import cache
@@ -110,9 +111,11 @@ def configurations() -> dict[str, dict[str, Any]]:
 
 
 def _configuration(library: Any, name: str) -> Any:
-    # "google-bert/bert-base-uncased" is a name on the model's page.
-    short = name.rsplit("/", 1)[-1].lower()
-    if short in configurations():
+    local = _local_configuration(library, name)
+    if local is not None:
+        return local
+    short = _catalog_name(name)
+    if short is not None:
         settings = dict(configurations()[short])
         return getattr(library, settings.pop("class"))(**settings)
     if "(" in name or name.endswith("Config"):
@@ -121,6 +124,30 @@ def _configuration(library: Any, name: str) -> Any:
     if name in types:
         return getattr(library, types[name])()
     raise _unknown("transformers", name, [*configurations(), *types])
+
+
+def _local_configuration(library: Any, name: str) -> Any | None:
+    """The configuration in a folder, or of a model that was downloaded; nothing is fetched."""
+    if not (Path(name) / "config.json").is_file() and name.count("/") != 1:
+        return None
+    try:
+        return library.AutoConfig.from_pretrained(name, local_files_only=True)
+    except (OSError, ValueError):
+        return None
+
+
+def _catalog_name(name: str) -> str | None:
+    """The name in the catalog of a name on the model's page: `meta-llama/Meta-Llama-3-8B-Instruct`.
+
+    Variants that were trained further have the same architecture.
+    """
+    short = name.rsplit("/", 1)[-1].lower().removeprefix("meta-")
+    while short not in configurations():
+        rest = re.sub(r"-(hf|it|instruct|chat|base|thinking|fp8|\d{4}|v0\.\d)$", "", short)
+        if rest == short:
+            return None
+        short = rest
+    return short
 
 
 def _written_out(library: Any, text: str) -> Any:

@@ -104,7 +104,8 @@ def trace(recipe: Recipe, value: Any, batch: int, settings: Settings) -> Workloa
         inputs, note = tensors.read(value, batch, recipe, model)
         if note is not None:
             notes.append(note)
-        tensors.check_context(inputs, recipe, model)
+        if len(inputs.shapes[0]) == 1:
+            tensors.check_context(inputs.shapes[0][0], recipe.name, model)
         if settings.mean_length is not None:
             inputs = tensors.unpadded(inputs, settings.mean_length)
             notes.append(f"without padding: {settings.mean_length} tokens a sequence")

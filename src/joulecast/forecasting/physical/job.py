@@ -13,6 +13,7 @@ from ...units import Estimate, Provenance
 from ...workload.model import Phase, Workload
 from ..base import Prediction
 from .device import Device, Shares, StepForecast, total
+from .generation import GenerationForecast
 from .memory_fit import MemoryNeed, memory_needed
 from .node import NodePart, node_part
 from .parallel import Layout, Waiting, on_one_device
@@ -130,6 +131,7 @@ class JobForecast:
         pue: power usage effectiveness, facility energy / IT energy.
         plan: steps, epochs and validation.
         workload: counts of a step.
+        generation: of generated text, else None.
         notes: what to know of the forecast.
     """
 
@@ -154,6 +156,7 @@ class JobForecast:
     pue: float
     plan: Plan
     workload: StepCounts
+    generation: GenerationForecast | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -187,6 +190,8 @@ def forecast_job(
     layout: Layout | None = None,
     waits: Waiting | None = None,
     whole_nodes: bool = False,
+    memory: MemoryNeed | None = None,
+    generation: GenerationForecast | None = None,
 ) -> JobForecast:
     """The forecast of a whole job from that of one step on all devices.
 
@@ -200,6 +205,8 @@ def forecast_job(
         layout: how the job is divided; by default it runs on one device.
         waits: what a step waits for.
         whole_nodes: whether the nodes around the devices are part of the job.
+        memory: what a device needs; by default what a step does.
+        generation: of generated text.
     """
     layout = layout or Layout()
     whole = total(
@@ -212,7 +219,7 @@ def forecast_job(
     energy = _estimate(whole.energy, "J", step.metered)
     around = node_part(whole, layout, device) if whole_nodes else None
     in_all = None if around is None else _with_node(energy, around.energy)
-    memory = memory_needed(workload, device, layout)
+    memory = memory or memory_needed(workload, device, layout)
     fits = memory.fits is not False
     return JobForecast(
         device=device.name,
@@ -236,6 +243,7 @@ def forecast_job(
         pue=site.pue,
         plan=plan,
         workload=StepCounts.of(workload, device, layout),
+        generation=generation,
         notes=tuple(dict.fromkeys((*whole.notes, *workload.notes))),
     )
 

@@ -15,7 +15,7 @@ FRAGMENTED = 1.1
 # Share of the memory from which there is a warning.
 _TIGHT = 0.9
 # Numbers of devices of which the first on which a job fits is suggested.
-_COUNTS = tuple(2**n for n in range(1, 11))
+COUNTS = tuple(2**n for n in range(1, 11))
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,9 @@ class MemoryNeed:
         available_bytes: what the device has; None where that is unknown.
         min_bytes: with a batch of one sample.
         fixed_bytes: with any batch: weights, gradients and the optimizer's state.
-        fits_on: the fewest devices (a power of two) on which it fits with `--parallel fsdp`; None
+        fits_on: the fewest devices (a power of two) on which it fits with `--parallel WAY`; None
             where it fits, or on no 1,024.
+        way: the way to divide it among those: `"fsdp"` or `"tensor"`.
         fits: whether the step fits; None where the device's memory is unknown.
     """
 
@@ -37,6 +38,7 @@ class MemoryNeed:
     min_bytes: float
     fixed_bytes: float
     fits_on: int | None = None
+    way: str = "fsdp"
     fits: bool | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -62,14 +64,17 @@ class MemoryNeed:
         needs = f"{self.needed_bytes / 1e9:.1f} GB of {self.available_bytes / 1e9:.0f} GB"
         if share <= 1:
             return f"hardly fits: needs about {needs}"
-        sharded = "" if self.fits_on is None else f"{self.fits_on} devices with --parallel fsdp"
+        sharded = (
+            "" if self.fits_on is None else f"{self.fits_on} devices with --parallel {self.way}"
+        )
         if self.fits_smaller:
             also = f", or {sharded}" if sharded else ""
             return f"does not fit: needs about {needs}; a smaller batch would{also}"
         fixed = ""
         if self.fixed_bytes > self.available_bytes:
+            # Weights, gradients and the optimizer's state.
             size = f"{self.fixed_bytes / 1e9:.1f} GB"
-            fixed = f" (weights, gradients and optimizer state take {size} at any batch)"
+            fixed = f" ({size} are needed at any batch)"
         if sharded:
             return f"does not fit: needs about {needs}{fixed}; it fits on {sharded}"
         return f"does not fit: needs about {needs}; only a device with more memory helps{fixed}"
@@ -104,7 +109,7 @@ def memory_needed(workload: Workload, device: Device, layout: Layout | None = No
         kept = _fixed_bytes(workload) / devices + 2 * workload.block_bytes
         return allocated(kept + each * math.ceil(samples / devices))
 
-    return replace(need, fits_on=next((n for n in _COUNTS if sharded(n) <= available), None))
+    return replace(need, fits_on=next((n for n in COUNTS if sharded(n) <= available), None))
 
 
 def _fixed_bytes(workload: Workload) -> float:

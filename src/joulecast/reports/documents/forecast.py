@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from ...forecasting.physical.device import Shares
+from ...forecasting.physical.generation import GenerationForecast
 from ...forecasting.physical.job import JobForecast, JobForecasts
 from ...units import Estimate, counted, format_duration, format_estimate, format_quantity, one_line
 from ..words.common import INTERVAL, lead, range_text
@@ -49,6 +50,9 @@ def _title(job: JobForecast) -> str:
     work = job.workload
     kind = f"training, {work.optimizer}" if work.training else "inference"
     size = "x".join(str(n) for n in work.input)
+    if job.generation is not None:
+        kind, tokens = "generation", job.generation.generate_tokens
+        size = f"{size} tokens, {tokens} generated"
     return f"{one_line(work.name)}: {kind}, batch {work.batch} of {size}, {work.precision}"
 
 
@@ -86,9 +90,11 @@ def _rows(job: JobForecast) -> list[tuple[str, Line]]:
             ("power", format_estimate(job.power)),
             ("carbon", f"{format_estimate(job.carbon)}, at {grid}"),
         ]
-    rows.append(
-        ("a step", f"{format_estimate(job.step_energy)} in {format_estimate(job.step_duration)}")
-    )
+    if job.generation is not None:
+        rows += _generation_rows(job.generation)
+    else:
+        each = f"{format_estimate(job.step_energy)} in {format_estimate(job.step_duration)}"
+        rows.append(("a step", each))
     if job.waiting is not None:
         rows.append(("divided", _divided(job)))
     if job.shares is not None:
@@ -106,6 +112,15 @@ def _rows(job: JobForecast) -> list[tuple[str, Line]]:
 def _types_text(kinds_by_type: Mapping[str, Sequence[str]]) -> str:
     """`tf32: conv; fp32: matmul, norm`."""
     return "; ".join(f"{dtype}: {', '.join(kinds)}" for dtype, kinds in kinds_by_type.items())
+
+
+def _generation_rows(generation: GenerationForecast) -> list[tuple[str, Line]]:
+    each = format_estimate(generation.token_duration)
+    first = format_estimate(generation.first_token)
+    return [
+        ("a token", f"{format_estimate(generation.energy_per_token)}, one in {each}"),
+        ("a request", f"{format_estimate(generation.energy_per_request)}, prompt read in {first}"),
+    ]
 
 
 def _joules(energy: Estimate) -> str:

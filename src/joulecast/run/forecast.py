@@ -1,5 +1,7 @@
 """The Python interface: `joulecast.forecast`."""
 
+from __future__ import annotations
+
 import math
 import re
 from collections.abc import Sequence
@@ -135,16 +137,11 @@ def forecast(
         'NVIDIA A100 SXM4 80GB'
     """
     names = _names(gpu)
+    changed = (lora, mean_length, accumulate, mfu, gradient_checkpointing, compile)
     many = nodes > 1 or parallel is not None or any(name.count > 1 for name in names)
-    if many and (not names or cpu is not None or here):
-        raise UsageError("--nodes and --parallel divide a job among GPUs: name them: --gpu 8xH100")
-    if probe and (names or cpu):
-        raise UsageError("--probe runs the job on this machine: leave out --gpu and --cpu NAME")
-    if probe and any((gradient_checkpointing, lora, mean_length, compile, mfu, accumulate)):
-        raise UsageError(
-            "--probe runs the model as it is: leave out --accumulate, --gradient-checkpointing, "
-            "--lora, --mean-length, --compile and --mfu"
-        )
+    _check_place(names, cpu, here, many)
+    if probe:
+        _check_probe(names, cpu, any(changed))
     generating = prompt_tokens is not None or generate_tokens is not None
     if generating and steps is None and samples is None:
         # One batch of requests.
@@ -155,12 +152,7 @@ def forecast(
     division = _Division(batch, nodes, parallel, accumulate)
     groups = _devices(names, division, cpu, here, ledger)
     if generating:
-        training_only = (lora, mean_length, accumulate, mfu, gradient_checkpointing, compile)
-        if training or probe or val_samples or input is not None or any(training_only):
-            raise UsageError(
-                "--prompt-tokens and --generate-tokens go with --inference, --gpu, --batch, "
-                "--precision and --parallel tensor:N only"
-            )
+        _check_generation(training, probe, val_samples, input is not None, *changed)
         tokens = check_generation(prompt_tokens, generate_tokens)
         name, decoder = decoder_named(model, sum(tokens))
         requests = Requests(batch, *tokens)
@@ -201,6 +193,29 @@ def forecast(
             for group, samples in zip(groups, parts, strict=True)
         )
     )
+
+
+def _check_place(names: list[_Named], cpu: str | None, here: bool, many: bool) -> None:
+    if many and (not names or cpu is not None or here):
+        raise UsageError("--nodes and --parallel divide a job among GPUs: name them: --gpu 8xH100")
+
+
+def _check_probe(names: list[_Named], cpu: str | None, changed: bool) -> None:
+    if names or cpu:
+        raise UsageError("--probe runs the job on this machine: leave out --gpu and --cpu NAME")
+    if changed:
+        raise UsageError(
+            "--probe runs the model as it is: leave out --accumulate, --gradient-checkpointing, "
+            "--lora, --mean-length, --compile and --mfu"
+        )
+
+
+def _check_generation(*others: object) -> None:
+    if any(others):
+        raise UsageError(
+            "--prompt-tokens and --generate-tokens go with --inference, --gpu, --batch, "
+            "--precision and --parallel tensor:N only"
+        )
 
 
 @dataclass(frozen=True, slots=True)

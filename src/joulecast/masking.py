@@ -38,12 +38,17 @@ _ADDRESS = re.compile(
     r"(://[^\s/:@]{0,99}:)[^\s/]{1,999}(?=@)"
     r"|((?<![\w.+%-])[\w.+%-]+:)[^\s:/@]{1,999}(?=@(?!sha256:)[\w\[])"
 )
+# The id of an AWS key, which its secret may follow.
+_AWS_ID = r"(?:AKIA|ASIA)[0-9A-Z]{16}"
 _KNOWN = re.compile(
     r"\b(?:hf_[A-Za-z0-9]{16,}|sk-[\w-]{16,}|[rs]k_(?:live|test)_\w{16,}|gh[pousr]_\w{16,}"
-    r"|github_pat_\w{16,}|glpat-[\w-]{16,}|(?:AKIA|ASIA)[0-9A-Z]{16}|AIza[\w-]{30,}"
+    r"|github_pat_\w{16,}|glpat-[\w-]{16,}|AIza[\w-]{30,}"
     r"|xox[abprs]-[\w-]{10,}|npm_\w{20,}|pypi-[\w-]{20,}|nvapi-[\w-]{20,}|r8_\w{20,}"
+    r"|(?:gsk|dckr_pat|dop_v1)_\w{20,}|(?:hvs|ya29)\.[\w-]{20,}"
+    rf"|{_AWS_ID}(?:[\s:,;]+[A-Za-z0-9/+]{{40}}(?![A-Za-z0-9/+]))?"
     r"|eyJ[\w-]{8,500}\.[\w-]+\.[\w-]*)"
-    r"|(?<=[Bb]earer )[\w.~+/=-]{8,}|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*"
+    r"|(?<=[Bb]earer )[\w.~+/=-]{8,}|(?<=hooks\.slack\.com/services/)[\w/]+"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*"
 )
 
 
@@ -80,7 +85,7 @@ def masked_command(arguments: Sequence[str]) -> list[str]:
     for before, argument in zip(["", *arguments], arguments, strict=False):
         user, colon, _ = argument.partition(":")
         names = re.fullmatch(r"-{1,2}[A-Za-z][\w.-]*", before) and _is_secret(before.lstrip("-"))
-        if names and not argument.startswith("-"):
+        if (names or re.fullmatch(_AWS_ID, before)) and not argument.startswith("-"):
             result.append(MASK)
         elif colon and before in ("-u", "--user", "--proxy-user"):
             result.append(f"{user}:{MASK}")

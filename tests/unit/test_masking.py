@@ -27,6 +27,11 @@ SECRETS = {
     "log in with hf_abcdefghijklmnopqrstuv now": "log in with *** now",
     "sk-proj-abcdefghijklmnopqrstuv": "***",
     "ghp_abcdefghijklmnopqrstuvwxyz0123456789": "***",
+    "AKIAIOSFODNN7EXAMPLE wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY": "***",
+    "take xoxb-1234567890-abcdef, glpat-abcdefghij1234567890": "take ***, ***",
+    "gsk_abcdefghijklmnopqrstuvwxyz https://hooks.slack.com/services/T0/B0/XX?a=1": (
+        "*** https://hooks.slack.com/services/***?a=1"
+    ),
     "DB_PASS=S3CRET MYSQL_PWD=S3CRET": "DB_PASS=*** MYSQL_PWD=***",
 }
 HARMLESS = """
@@ -56,6 +61,8 @@ def test_an_argument_after_the_name_of_a_secret_is_masked() -> None:
     command = ["curl", "-u", "ann:S3CRET", "--password", "S3CRET", "--token", "--lr", "3"]
     expected = ["curl", "-u", "ann:***", "--password", "***", "--token", "--lr", "3"]
     assert masked_command(command) == expected
+    aws = ["python", "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "s3"]
+    assert masked_command(aws) == ["python", MASK, MASK, "s3"]
 
 
 def test_tags_are_masked_by_their_names() -> None:

@@ -42,6 +42,15 @@ class Forecast:
     duration: Prediction
     notes: tuple[str, ...] = ()
 
+    def with_width(self, width: float) -> "Forecast":
+        """With the interval of its energy so many times as wide, as the record of runs asks."""
+        value, low, high = self.energy.value, self.energy.low, self.energy.high
+        if width == 1 or low is None or high is None:
+            return self
+        energy = Prediction(value, value - width * (value - low), value + width * (high - value))
+        note = f"interval {width:.2f} times as wide, by the record of earlier runs"
+        return Forecast(energy, self.duration, (*self.notes, note))
+
 
 @dataclass(frozen=True, slots=True)
 class History:

@@ -7,6 +7,7 @@ import re
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -23,6 +24,7 @@ from ..errors import (
     LedgerWarning,
     RunNotFoundError,
 )
+from ..recording.made_forecasts import ForecastRecord, forecast_record
 from ..recording.model import Footer, Gap, Header, Recording, RecordingSink, Samples, Span, Status
 from ..recording.summary import summarize
 from . import rows
@@ -192,6 +194,21 @@ class Ledger:
         """
         with self._database.reading() as connection:
             return _latest(self._run_row, self._find(connection, ref))
+
+    def forecast_record(self) -> ForecastRecord | None:
+        """How often the energy of the latest finished runs was within the forecast made of it.
+
+        None where no finished run has a forecast.
+
+        Examples:
+            >>> with joulecast.open_ledger() as ledger:
+            ...     ledger.forecast_record()
+        """
+        with self._database.reading() as connection:
+            made = {"status": str(Status.FINISHED), "pattern": '%"planned":%'}
+            where = "WHERE status = :status AND footer LIKE :pattern"
+            footers = _footers(_newest(connection, where, made))
+            return forecast_record((f.forecasts, f.total.value) for f in footers if f.total)
 
     def load(self, ref: str) -> Recording:
         """The whole recording of one run.
@@ -372,6 +389,13 @@ def _check_times(started_at: float, seconds: Iterable[float]) -> None:
         raise BadInputError(f"it starts {started_at:g} s after 1970, outside the calendar")
     if any(abs(t_s) > LATEST_S for t_s in seconds):
         raise BadInputError("a time in it lies outside the calendar")
+
+
+def _footers(rows: Iterable[Row]) -> Iterator[Footer]:
+    """The ends of runs; what is damaged is reported where its run is read."""
+    for row in rows:
+        with suppress(BadInputError, ValueError):
+            yield loads(row["footer"], Footer)
 
 
 def readable(read: Callable[[R], T], rows: Iterable[R]) -> Iterator[T]:

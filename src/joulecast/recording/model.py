@@ -17,6 +17,7 @@ from ..masking import masked, masked_command
 from ..meters.base import GaugeSource, Source
 from ..meters.gpu_counter import NOT_BELIEVED
 from ..units import Estimate
+from .made_forecasts import MadeForecast
 
 Array = npt.NDArray[np.float64]
 
@@ -151,6 +152,8 @@ class Footer:
     warnings: list[str] = field(default_factory=list)  # those that arose during the run
     # Energy of all domains, stored so that lists of runs need not read samples.
     total: Estimate | None = None
+    # Of the energy of the whole run, in the order in which they were made.
+    forecasts: list[MadeForecast] = field(default_factory=list)
 
 
 @dataclass(slots=True)

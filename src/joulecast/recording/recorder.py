@@ -12,6 +12,7 @@ from ..units import Estimate
 from .epochs import AtMark, Epochs, RunPosition
 from .gauge_reader import GaugeReader
 from .live_energy import Instant, LiveEnergy
+from .made_forecasts import MadeForecast
 from .model import Footer, Gap, Header, Metric, RecordingSink, Span, Status
 from .sampler import Sampler
 from .summary import SpanEnergy
@@ -81,6 +82,8 @@ class Recorder:
         # Gaps that are not flushed yet.
         self._gaps = [Gap(domain, 0.0, None, reason) for domain, reason in lacking.items()]
         self._warnings: list[str] = []
+        # Of the run's energy, stored at its end.
+        self.forecasts: list[MadeForecast] = []
         self._stop = threading.Event()
         # The sink is open; the run has started; its first reading is stored.
         self._opened, self._begun, self._stored = (threading.Event() for _ in range(3))
@@ -426,7 +429,8 @@ class Recorder:
         if self._writing is not None:
             self._writing.join()
         self.flush()
-        footer = Footer(status, duration, exit_code, self.warnings, self._live.total(duration))
+        total = self._live.total(duration)
+        footer = Footer(status, duration, exit_code, self.warnings, total, self.forecasts)
         self._to_sink(lambda sink: sink.close(footer))
 
     def _await_last_round(self, sampling: threading.Thread) -> None:

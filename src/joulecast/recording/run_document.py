@@ -6,6 +6,7 @@ from typing import Any
 
 from ..units import Estimate
 from .gauge_summary import GaugeSummary
+from .made_forecasts import ForecastRecord, MadeForecast
 from .outside import OutsideEpochs
 
 SCHEMA = "joulecast/recording/1"
@@ -71,7 +72,8 @@ class SpanItem:
 class RunDocument:
     """One run. `started_at` is in seconds since 1970 (UTC).
 
-    `outside_epochs` is what the epochs do not contain; None where there are none.
+    `outside_epochs` is what the epochs do not contain; None where there are none. `forecasts` were
+    made during the run, and `forecast_record` is how often those of the ledger's runs held.
     """
 
     run_id: str
@@ -93,3 +95,5 @@ class RunDocument:
     gauges: list[GaugeSummary]
     environment: Mapping[str, Any]
     warnings: list[str]
+    forecasts: list[MadeForecast]
+    forecast_record: ForecastRecord | None

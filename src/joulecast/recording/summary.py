@@ -22,6 +22,7 @@ from .integrate import (
     widened,
     with_edges,
 )
+from .made_forecasts import ForecastRecord
 from .model import Gap, Recording, Span
 from .outside import OutsideEpochs, outside_epochs
 from .run_document import SCHEMA, DomainItem, EnergyItem, EpochItem, RunDocument, SpanItem
@@ -75,6 +76,7 @@ class Summary(Result):
         warnings: what limits these figures.
         wall: energy at the wall, where this machine has a fit of it to its meters.
         gauges: utilization, memory, temperature.
+        forecast_record: how often forecasts of this ledger's runs held; None where it is unknown.
     """
 
     SCHEMA: ClassVar[str] = SCHEMA
@@ -91,6 +93,7 @@ class Summary(Result):
     outside_epochs: OutsideEpochs | None = None
     wall: Estimate | None = None
     gauges: list[GaugeSummary] = field(default_factory=list)
+    forecast_record: ForecastRecord | None = None
 
     @property
     def complete_epochs(self) -> list[SpanEnergy]:
@@ -156,6 +159,8 @@ def run_document(summary: Summary) -> RunDocument:
         gauges=summary.gauges,
         environment=header.environment,
         warnings=summary.warnings,
+        forecasts=footer.forecasts if footer else [],
+        forecast_record=summary.forecast_record,
     )
 
 

@@ -9,6 +9,7 @@ from ..forecasting.base import History
 from ..forecasting.online.forecaster import Online
 from ..recording.epochs import OWN, RunPosition
 from ..recording.live_energy import Instant
+from ..recording.made_forecasts import ForecastRecord, keep
 from ..recording.recorder import Recorder
 from ..recording.summary import SpanEnergy
 from ..units import Estimate, format_duration, format_estimate
@@ -24,6 +25,8 @@ POLL_S = 0.5
 _METRIC_BY = 2
 # Parts of a run whose epochs are not known, after each of which its state is printed.
 _PARTS = 4
+# Parts after each of which its forecast is recorded.
+_KEPT_PARTS = 20
 NO_PROGRESS = "no progress was found in its output: describe it with --progress-pattern"
 
 
@@ -81,6 +84,8 @@ class ProgressMonitor:
         self._reads, self._concluded = options.reads_output, False
         # The part of a run without epochs that is done, in `_PARTS`.
         self._part = 0
+        # The part in `_KEPT_PARTS` of which the forecast is recorded.
+        self._kept = 0
 
     def update(self, position: RunPosition) -> None:
         """The run is at a position, by its training, its output, or its power."""
@@ -88,6 +93,7 @@ class ProgressMonitor:
         if position.count != self._count:
             self._count, self._epochs = position.count, 0
         self._estimator.update(position)
+        self._keep_forecast(position)
         if position.epoch is not None:
             self._epochs += 1
             self._recorded = True
@@ -99,6 +105,16 @@ class ProgressMonitor:
                 self._notify(self._epoch_line(position.epoch))
         elif self._live and position.source != OWN and not self._epochs and position.planned:
             self._print_part(position.done / position.planned)
+
+    def _keep_forecast(self, position: RunPosition) -> None:
+        """Record the forecast after each epoch and each twentieth of the run."""
+        part = math.floor(_KEPT_PARTS * position.done / position.planned) if position.planned else 0
+        if position.epoch is None and part <= self._kept:
+            return
+        self._kept = part
+        made = self._estimator.made()
+        if made is not None:
+            keep(self._recorder.forecasts, made)
 
     def _print_part(self, done: float) -> None:
         """A line for each quarter of a run whose epochs are not known."""
@@ -143,6 +159,11 @@ class ProgressMonitor:
         if self._epochs == _METRIC_BY and rule.metric not in self._metrics:
             logged = ", ".join(sorted(self._metrics)) or "none"
             self._warn(f"early stopping: {rule.metric} was not logged yet (metrics: {logged})")
+
+    def use_record(self, record: ForecastRecord | None) -> None:
+        """Make intervals as wide as the record of earlier runs asks."""
+        if record is not None:
+            self._estimator.width = record.width
 
     def use_histories(self, histories: Sequence[History]) -> None:
         """Use past runs in the forecast."""

@@ -15,6 +15,7 @@ from ..forecasting.early_stopping.rule import (
     stopping,
 )
 from ..recording.epochs import RunPosition
+from ..recording.made_forecasts import MadeForecast
 from ..units import Estimate, Provenance, format_estimate, provenance_of_sum
 
 # A shorter step is joined with the next, because meters would not resolve its energy.
@@ -106,6 +107,8 @@ class RunEstimator:
         # The forecast of stopping after the last epoch of the curve.
         self._stopping: Stopping | None = None
         self._planned: float | None = planned
+        # Of the interval of energy, from the record of earlier runs.
+        self.width = 1.0
         self._lock = threading.Lock()
         self._last: RunPosition | None = None
         self._works: list[Work] = []
@@ -180,6 +183,7 @@ class RunEstimator:
                 reason = "too little of the run is done"
             else:
                 forecast = self._forecaster.forecast(planned, self._pending(t_s, energy))
+                forecast = forecast and forecast.with_width(self.width)
                 reason = None if forecast else "too little of the run is done"
             when = self._stops(planned) if forecast else None
         total, duration = _estimates(forecast, t_s, energy) if forecast else (None, None)
@@ -193,6 +197,21 @@ class RunEstimator:
             *(t_s, energy, power_w, done, planned, total, duration),
             *(notes, reason, source, early, before),
         )
+
+    def made(self) -> MadeForecast | None:
+        """The forecast at the last position, as it is kept; None where there is none."""
+        with self._lock:
+            last, planned = self._last, self._planned
+            if last is None or planned is None or last.done >= planned or not _value(last.energy):
+                return None
+            forecast = self._forecaster.forecast(planned)
+            if forecast is None or forecast.energy.low is None or forecast.energy.high is None:
+                return None
+            e = forecast.energy
+            place = (last.t_s, last.done, planned)
+            return MadeForecast(
+                *place, e.value, forecast.energy.low, forecast.energy.high, self.width
+            )
 
     def _stops(self, planned: float | None) -> Stopping | None:
         """When the rule ends the run; None without a rule, or before its metric was logged."""

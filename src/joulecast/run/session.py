@@ -209,6 +209,7 @@ class Session:
 
         header = self.recorder.header
         with suppress(JoulecastError), open_ledger(self._where, self._env, create=False) as ledger:
+            self.monitor.use_record(ledger.forecast_record())
             self.monitor.use_histories(
                 histories(
                     ledger,

@@ -114,7 +114,8 @@ def wall_of(summary: Summary, fit: WallFit | None) -> Estimate | None:
 
 
 def summary_of(recording: Recording, ledger: Ledger | None) -> Summary:
-    """The figures of a run, with its energy at the wall where the ledger has a fit for it.
+    """The figures of a run, with what the ledger adds: its energy at the wall, where there is a fit
+    for it, and how often forecasts held, where it has any.
 
     A fit that cannot be read is a warning in the summary.
     """
@@ -123,6 +124,8 @@ def summary_of(recording: Recording, ledger: Ledger | None) -> Summary:
         return summary
     header = recording.header
     try:
+        if recording.footer is not None and recording.footer.forecasts:
+            summary = replace(summary, forecast_record=ledger.forecast_record())
         fit = wall_fit(ledger, header.environment, header.scope)
     except LedgerError as error:
         return replace(summary, warnings=[*summary.warnings, f"no energy at the wall: {error}"])

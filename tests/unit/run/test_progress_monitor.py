@@ -7,6 +7,7 @@ import pytest
 from fakes.meters import FunctionMeter, header
 from joulecast.forecasting.early_stopping.rule import EarlyStopping
 from joulecast.recording.events import EventTracker
+from joulecast.recording.made_forecasts import ForecastRecord
 from joulecast.recording.memory import MemorySink
 from joulecast.recording.model import Status
 from joulecast.recording.recorder import Recorder
@@ -141,3 +142,35 @@ def test_the_source_of_epochs_is_stated_where_there_are_some(clock):
     assert run.ends() is None
     assert ["number the epochs" in w for w in run.recorder.warnings] == [True]
     assert [line.split(":")[0] for line in run.lines][-1] == "epoch 3 of 3"
+
+
+def test_the_forecast_after_each_epoch_is_kept(clock):
+    run = Run(clock)
+    run.epochs(5)
+    kept = run.recorder.forecasts
+    assert [f.done for f in kept] == [1, 2, 3, 4]
+    assert [f.planned for f in kept] == [5] * 4
+    assert all(f.low < f.value < f.high for f in kept)
+    assert kept[-1].value == pytest.approx(500, rel=0.05)
+    assert [f.width for f in kept] == [1] * 4
+
+
+def test_intervals_follow_the_record_of_earlier_runs(clock):
+    run = Run(clock)
+    tracker = EventTracker(run.recorder)
+    epochs = tracker.epochs(6)
+    for _ in range(3):
+        next(epochs)
+        run.wait(1)
+    before = run.monitor.state()
+    run.monitor.use_record(None)
+    assert run.monitor.state() == before
+    run.monitor.use_record(ForecastRecord(50, 35, 2.0))
+    after = run.monitor.state()
+    # The meter's own error is added to both.
+    assert after.total_energy.high - after.total_energy.value > 1.2 * (
+        before.total_energy.high - before.total_energy.value
+    )
+    assert after.total_energy.value == before.total_energy.value
+    assert any("2.00 times as wide" in note for note in after.notes)
+    assert after.total_duration == before.total_duration

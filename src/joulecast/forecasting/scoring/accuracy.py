@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from ...recording.made_forecasts import ForecastRecord
 from ...result import Result
 from ..base import Prediction
 
@@ -112,12 +113,17 @@ class Evaluation(Result):
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class OnlineEvaluation(Evaluation):
-    """Scores of forecasts during runs, by epochs seen; in `groups` also of each group of runs."""
+    """Scores of forecasts during runs, by epochs seen; in `groups` also of each group of runs.
+
+    Attributes:
+        forecast_record: of recorded runs, how often the forecasts that were made during them held.
+    """
 
     SCHEMA: ClassVar[str] = "joulecast/evaluate/1"
     epochs: int
     results: tuple[OnlineScore, ...]
     groups: Mapping[str, tuple[OnlineScore, ...]]
+    forecast_record: ForecastRecord | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from ...analysis.table.load import is_file
 from ...errors import UsageError
 from ...late_bar import LateBar
+from ...ledger import open_ledger
 from ...units import one_line
 from ..online.histories import history_of
 from ..past_run import StaticRun
@@ -122,7 +123,10 @@ def _online(
     at: Sequence[int],
 ) -> OnlineEvaluation:
     notes: list[str] = []
+    record = None
     if file is None:
+        with open_ledger(recorded.ledger, create=recorded.ledger is None) as opened:
+            record = opened.forecast_record()
         origin, rated, left_out = recorded.read(
             lambda summary: (history_of(summary), *ratings(summary.recording.header))
         )
@@ -138,7 +142,7 @@ def _online(
         origin, left_out, notes = file, [], _absent_notes(runs)
         subjects = [Subject(r.history, _completed(context, r.tdp_w), r.group) for r in runs]
     with LateBar("scoring", len(subjects)) as bar:
-        return score_online(
+        evaluation = score_online(
             subjects,
             at,
             methods,
@@ -147,6 +151,7 @@ def _online(
             notes=notes,
             done=bar.advance,
         )
+    return replace(evaluation, forecast_record=record)
 
 
 def _static(

@@ -71,6 +71,8 @@ def online_document(evaluation: OnlineEvaluation) -> Document:
     what = ", ".join((counted(evaluation.runs, "run"), counted(evaluation.epochs, "epoch")))
     columns = (*_ENERGY, *_ONLINE_DURATION)
     sections = _groups("epochs seen", evaluation.groups.items(), columns)
+    if evaluation.forecast_record is not None:
+        sections += notes("Forecasts made during runs", [str(evaluation.forecast_record)])
     return _document(evaluation, "epochs seen", what, columns, LEGEND, sections)
 
 

@@ -19,7 +19,7 @@ def summary_lines(
     ledger: str | None = None,
     epochs_from: str | None = None,
 ) -> list[str]:
-    """Two to eleven plain lines: total, domains, epochs, throttling, a warning, what to type next.
+    """Two to twelve plain lines: total, domains, epochs, forecasts, throttling, a warning.
 
     Args:
         summary: of the run.
@@ -46,6 +46,8 @@ def summary_lines(
         lines.append(f"  above idle: {summary.above_idle}")
     if summary.wall is not None:
         lines.append(f"  at the wall: {summary.wall} {summary.wall.provenance}")
+    if summary.forecast_record is not None:
+        lines.append(f"  forecasts: {summary.forecast_record}")
     if throttled := throttled_text(summary.gauges):
         lines.append(f"  throttled: {throttled}")
     warnings = [warning for warning in summary.warnings if warning not in messages]

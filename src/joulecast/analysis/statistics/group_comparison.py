@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import BadInputError, UsageError
 from ...result import Result
 from ..table.columns import Array, Table
-from ..table.machines import energies_by_machine, machines
+from ..table.machines import scale_notes
 from ..table.quantities import quantities
 from .assumptions import EqualSpread, Normality, levene, shapiro
 from .effect_sizes import EffectSize, cliffs_delta
@@ -139,7 +139,7 @@ def compare_groups(
         pairs=tuple(_pairs(with_values, name, alpha)),
         notes=(
             *(*table.notes, *_notes(groups, omnibus, spread, alpha)),
-            *_scale_notes(table, value, by),
+            *scale_notes(table, value, by),
         ),
     )
 
@@ -248,21 +248,6 @@ def _notes(
         problem = "so p is rough" if ranks else "too few to show that they are not normal"
         notes.append(f"{some(few)}: fewer than {_FEW} values, {problem}")
     return notes + _doubts(omnibus, omnibus.p < alpha, spread, len(groups))
-
-
-def _scale_notes(table: Table, value: str, by: str) -> list[str]:
-    """A note where groups ran on different machines, and what their meters share is large."""
-    of_group: dict[str | None, set[str | None]] = {}
-    for label, machine in zip(table.levels(by), machines(table), strict=True):
-        of_group.setdefault(label, set()).add(machine)
-    energies = energies_by_machine(table, value)
-    if len(set(map(frozenset, of_group.values()))) < 2 or not any(e.is_apart for e in energies):
-        return []
-    note = (
-        f"the values of {by} ran on different machines: the scale of their meters, which differs "
-        "between machines, is part of every difference, and no test shows it"
-    )
-    return [note]
 
 
 def _doubts(omnibus: Omnibus, differ: bool, spread: EqualSpread, groups: int) -> list[str]:

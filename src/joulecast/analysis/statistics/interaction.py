@@ -14,6 +14,7 @@ from ...result import Result
 from ...units import format_number, one_line
 from ..table.columns import Array, Table, sort_levels
 from ..table.configurations import Members, grouped
+from ..table.machines import scale_notes
 from ..table.quantities import quantities
 from .aligned_ranks import aligned_ranks
 from .assumptions import EqualSpread, Normality, levene, shapiro
@@ -173,7 +174,10 @@ def interaction(
         missing=tuple(missing),
         lowest={level: _lowest(cells, level) for level in levels_b},
         finding=_finding(effects[2], value, a, b, alpha),
-        notes=(*table.notes, *warnings, *_remarks(counted, missing, kind)),
+        notes=(
+            *(*table.notes, *warnings, *_remarks(counted, missing, kind)),
+            *scale_notes(table, value, a, b),
+        ),
     )
 
 

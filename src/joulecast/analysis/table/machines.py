@@ -57,3 +57,26 @@ def energies_by_machine(table: Table, column: str) -> list[Estimate]:
         energy = Estimate(value, low, high, own_low=own_low, own_high=own_high)
         energies.append(energy.by_meter(name))
     return energies
+
+
+def scale_notes(table: Table, value: str, *factors: str) -> list[str]:
+    """A note on each factor whose levels ran on different machines, where their meters share much.
+
+    Args:
+        table: of the runs.
+        value: the column that is compared.
+        factors: the columns whose levels are compared.
+    """
+    if not any(energy.is_apart for energy in energies_by_machine(table, value)):
+        return []
+    notes = []
+    for factor in factors:
+        of_level: dict[str | None, set[str | None]] = {}
+        for level, machine in zip(table.levels(factor), machines(table), strict=True):
+            of_level.setdefault(level, set()).add(machine)
+        if len(set(map(frozenset, of_level.values()))) > 1:
+            notes.append(
+                f"the values of {factor} ran on different machines: the scale of their meters, "
+                "which differs between machines, is part of every difference, and no test shows it"
+            )
+    return notes

@@ -203,3 +203,19 @@ def test_a_third_factor_is_no_variation_of_repetitions():
     other = v - less @ np.linalg.lstsq(less, v, rcond=None)[0]
     f = (other @ other - residual @ residual) / (residual @ residual / 30)
     assert blocked.effects[2].f == pytest.approx(f, rel=1e-6)
+
+
+def test_a_factor_that_is_the_machine_gets_a_note_where_meters_share_much():
+    i, j, y = drawn()
+    columns = dict(table(i, j, np.exp(y / 10)).columns)
+    columns["energy_j"] = energy = columns.pop("y")
+    for name, factor in (("low", 0.5), ("high", 2.0), ("own_low", 0.98), ("own_high", 1.02)):
+        columns[f"energy_{name}_j"] = [x * factor for x in energy]
+
+    def notes(hosts):
+        result = interaction(Table("t", columns | {"host": hosts}), "energy_j", "A", "B")
+        return [note for note in result.notes if "machines" in note]
+
+    (note,) = notes([str(b) for b in columns["B"]])
+    assert " B " in note and " A " not in note
+    assert notes(["one"] * len(energy)) == []

@@ -1,15 +1,19 @@
 """The report of a run as a document, and in the terminal."""
 
+from dataclasses import replace
+
 import pytest
 
 from fakes.golden import golden
 from fakes.recordings import training, without_samples
 from joulecast.analysis.power.behavior import power_behavior
+from joulecast.meters.base import Uncertainty
 from joulecast.recording.model import Gap, Metric, Status
 from joulecast.recording.summary import summarize
 from joulecast.reports.documents.model import Pairs, ReportTable, text_of
 from joulecast.reports.documents.run import MAX_ROWS, report_document, summary_document
 from joulecast.reports.terminal.render import to_text
+from joulecast.reports.words.common import bounds_text, range_text, shared_text
 from joulecast.run.show import RunReport
 
 
@@ -121,3 +125,39 @@ def test_a_summary_shows_itself():
     summary = summarize(training(epochs=1))
     assert repr(summary).rstrip() == to_text(summary_document(summary)).rstrip()
     assert "<table>" in summary._repr_html_()
+
+
+def modelled():
+    """A training whose meters share most of their error, as a modelled CPU does."""
+    recording = training(epochs=3)
+    for i, meter in enumerate(recording.header.sources):
+        wide = Uncertainty(0.4, 0.8, "a test", own=0.02)
+        recording.header.sources[i] = replace(meter, uncertainty=wide)
+    for domain, s in recording.samples.items():
+        recording.samples[domain] = replace(s, low=0.6 * s.value, high=1.8 * s.value)
+    return recording
+
+
+def test_rows_have_their_own_error_and_what_they_share_stands_once():
+    summary, document = summarize(modelled()), document_of(modelled())
+    for title in ("Energy by epoch", "Other spans"):
+        (table,) = (b for b in section(document, title).blocks if isinstance(b, ReportTable))
+        assert shared_text(summary.total) in table.caption
+        at = [c.title for c in table.columns].index("energy")
+        if title == "Energy by epoch":
+            own = [bounds_text(e.energy.as_metered) for e in summary.epochs]
+            assert [text_of(row[at + 1]) for row in table.rows] == own
+    domains = cells(document, "Energy by domain")
+    for row, d in zip(domains, summary.domains, strict=True):
+        assert row[2:4] == [bounds_text(d.energy), bounds_text(d.energy.as_metered)]
+    assert range_text(summary.total) in to_text(document, 120)
+    # Of a measured GPU one interval is enough.
+    (table,) = section(document_of(training()), "Energy by epoch").blocks
+    assert not table.caption
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_both_intervals_fit_the_terminal(width):
+    text = shown(modelled(), width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text

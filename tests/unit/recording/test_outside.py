@@ -1,5 +1,7 @@
 """What lies outside the epochs, in time and energy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -38,6 +40,8 @@ def test_parts_are_before_between_and_after(curves):
         # Within an epoch, or in part of one.
         phase("validation", 3, 4, 6),
         phase("validation", 9, 13, 7),
+        # Within a phase.
+        replace(phase("scores", 8.5, 9, 8), parent=3),
     ]
     outside = outside_epochs(epochs, [*epochs, *phases], curves, [], 20)
     parts = (outside.before, outside.between, outside.after)

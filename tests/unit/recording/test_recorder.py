@@ -640,3 +640,24 @@ def test_an_epoch_that_runs_at_the_end_of_a_canceled_run_has_no_end(clock):
     assert [e.span.index for e in summary.complete_epochs] == [0, 1]
     assert summary.epochs[2].energy.value == pytest.approx(100, rel=0.1)
     assert len(reached) == 2
+
+
+def test_a_loop_that_another_one_follows_has_left_its_epoch_in_order(clock):
+    recorder, sink, _ = record(clock, [FunctionMeter(clock, lambda t: 100 * t)])
+    tracker = EventTracker(recorder)
+    for _ in range(2):
+        loop = tracker.epochs(5)
+        next(loop)
+        advance(recorder, clock, 1)
+        loop.close()
+    recorder.stop(Status.CANCELED)
+    assert [s.end_s is None for s in sink.recording().spans] == [False, True]
+    recorder, sink, _ = record(clock, [FunctionMeter(clock, lambda t: 100 * t)])
+    tracker = EventTracker(recorder)
+    loop = tracker.epochs(5)
+    next(loop)
+    loop.close()
+    assert list(tracker.epochs(2)) == [0, 1]
+    advance(recorder, clock, 1)
+    recorder.stop(Status.CANCELED)
+    assert [s.end_s is None for s in sink.recording().spans] == [False] * 3

@@ -236,17 +236,19 @@ def test_a_run_that_is_stopped_between_epochs_leaves_none_unfinished(clock):
     run = Run(clock)
     header_and_steps(run, 6)
     run.wait(2)
-    assert len(run.ends(Status.CANCELED).complete_epochs) == 6
+    summary = run.ends(Status.CANCELED)
+    assert len(summary.epochs) == len(summary.complete_epochs) == 6
 
 
-def test_totals_among_the_options_of_the_command(clock):
+@pytest.mark.parametrize("option", [["model.max_iters=200"], ["--max-iters", "200"]])
+def test_totals_among_the_options_of_the_command(clock, option):
     run = Run(clock, command=["python", "main.py", "--epochs", "4", "--warmup-epochs=2"])
     for epoch in range(2):
         for n in (5, 10):
             run.prints(f"Epoch: [{epoch}][{n}/10] Loss 1.0\n")
             run.wait(0.5)
     assert {p.planned for p in run.places} == {4}
-    run = Run(clock, command=["python", "train.py", "model.max_iters=200"])
+    run = Run(clock, command=["python", "train.py", *option])
     for n in range(0, 101, 10):
         run.prints(f"iter {n}: loss 2.1, time 30.0ms\n")
         run.wait(0.5)
@@ -256,8 +258,18 @@ def test_totals_among_the_options_of_the_command(clock):
 def test_steps_without_a_total_are_counted(clock):
     run = Run(clock)
     assert run.printed.steps is None
-    for n in range(0, 101, 10):
+    for n in range(1000, 1101, 10):
         run.prints(f"iter {n}: loss 2.1, time 30.0ms\n")
         run.wait(0.5)
     assert run.places == []
-    assert run.printed.steps == (100, pytest.approx(20, rel=0.05))
+    assert run.printed.steps == (1100, pytest.approx(20, rel=0.05))
+
+
+def test_a_phase_that_meters_do_not_resolve_is_none(clock):
+    run = Run(clock)
+    header_and_steps(run, 2)
+    run.prints(bar(0, 2, "Valid: "))
+    clock.now += 0.05
+    run.prints(bar(2, 2, "Valid: ") + "\n")
+    run.wait(1)
+    assert run.ends().spans == []

@@ -1,5 +1,6 @@
 """The wording that reports share."""
 
+from dataclasses import replace
 from datetime import UTC
 
 import pytest
@@ -155,3 +156,22 @@ def test_both_intervals_of_an_estimate_that_shares_much():
 def test_what_all_parts_of_a_run_share_in_one_sentence():
     assert "-45 % to +85 %" in words.shared_text(APART)
     assert words.shared_text(None) == words.shared_text(Estimate(0, 0, 1)) == ""
+
+
+@pytest.mark.parametrize(
+    ("planned", "open_", "text"),
+    [
+        (None, False, "3 epochs"),
+        (6, False, "3 of 6 epochs"),
+        (6, True, "2 of 6 epochs"),
+        (2, False, "3 epochs"),
+    ],
+)
+def test_complete_epochs_are_counted(planned, open_, text):
+    recording = training(epochs=3, status=Status.CANCELED)
+    recording.header = replace(recording.header, planned_epochs=planned)
+    last = next(s for s in reversed(recording.spans) if s.kind == "epoch")
+    last.end_s = None if open_ else last.end_s
+    summary = summarize(recording)
+    assert words.epoch_count(summary) == text
+    assert ("epoch 3 unfinished" in words.epoch_estimate(summary)) is open_

@@ -35,7 +35,7 @@ class Loop(Generic[T]):
         self.trail: list[Place[T]] = []
         # Whether its lines are of the previous epoch.
         self._old = False
-        self._first = FirstPlaces(clock)
+        self.first = FirstPlaces(clock)
         # Whether it is clear where this run started.
         self._clear = False
 
@@ -67,25 +67,15 @@ class Loop(Generic[T]):
         """The last place, and those that were held back until the run's own steps are known."""
         if self._clear:
             return self.trail[-1:]
-        self._clear, places = self._first.add(self.trail[-1], s)
+        self._clear, places = self.first.add(self.trail[-1], s)
         if self._clear:
-            self.trail = [place for place in self.trail if place[0] >= self.before]
+            self.trail = [place for place in self.trail if place[0] >= self.first.before]
         return places
-
-    @property
-    def before(self) -> float:
-        """The fraction that was done before this run, which was resumed, at most."""
-        return self._first.before
-
-    @property
-    def slack(self) -> float:
-        """How much less that may be."""
-        return self._first.slack
 
     @property
     def places(self) -> list[Place[T]]:
         """All places that are clear."""
-        return self.trail if self._clear else self._first.shown
+        return self.trail if self._clear else self.first.shown
 
     @property
     def full(self) -> bool:
@@ -134,7 +124,7 @@ class Loop(Generic[T]):
         if not self.divides(planned) or not s.step:
             return False
         bare = not s.shape and not self.results
-        return self.before > 0 or planned >= (3 if overall or bare else 10)
+        return self.first.before > 0 or planned >= (3 if overall or bare else 10)
 
     def divides(self, epochs: float | None) -> bool:
         """Whether its steps may be those of several epochs."""

@@ -92,9 +92,9 @@ class ProgressTracker(Generic[T]):
         if self._lead is not None:
             before = self._lead.before
         elif self._whole is not None:
-            before = (total or 1.0) * self._whole.before
+            before = (total or 1.0) * self._whole.first.before
             # Most runs are resumed after a whole epoch.
-            if before - floor(before) <= (total or 1.0) * self._whole.slack:
+            if before - floor(before) <= (total or 1.0) * self._whole.first.slack:
                 before = floor(before)
             if not (self._trainer.confirmed or (self._announced and not self._given)):
                 unit = Counted.LIKELY if self._given or self._trainer.number else Counted.RUN
@@ -288,7 +288,7 @@ class ProgressTracker(Generic[T]):
             self._tool = s.tool
         extent = self._extent()
         # A loop that was resumed counts the steps before this run, too.
-        before = 0.0 if loop.before else extent.before
+        before = 0.0 if loop.first.before else extent.before
         epochs, ended = (extent.total or 0.0) - before, self._count.at >= 1 + extent.before
         across = loop.runs_across(s, epochs, ended=ended) if loop is self._inner else None
         if across is None:

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+import many_devices
 import static_data
 from fit_physical import measured
 from flops_tdp import FlopsTdp
@@ -139,6 +140,7 @@ def benchmark(quick: bool) -> list[Figure]:
         *step_times(unseen),
         *training_over_inference(everything, rows),
         *rated(rows, joules),
+        *([] if quick else [*many_devices.published(), *many_devices.mlperf()]),
     ]
 
 

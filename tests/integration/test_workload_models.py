@@ -173,9 +173,44 @@ def test_files_use_the_libraries_as_names_do(tmp_path):
     assert 1.1 < again / llama < 4 / 3
 
 
-def test_detectors_are_refused_and_videos_have_frames():
-    with pytest.raises(UsageError, match="fasterrcnn_resnet50_fpn"):
-        analyze("torchvision:fasterrcnn_resnet50_fpn")
+# Multiply-adds of one image (10^9), as torchvision's model pages print them.
+DETECTORS = {
+    "retinanet_resnet50_fpn": 151.540,
+    "fasterrcnn_resnet50_fpn": 134.380,
+    "fcos_resnet50_fpn": 128.207,
+    "ssd300_vgg16": 34.858,
+    "ssdlite320_mobilenet_v3_large": 0.583,
+}
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_detectors_as_published(name):
+    work = analyze(f"torchvision:{name}", batch=2, training=False)
+    assert work.macs / work.batch / 1e9 == pytest.approx(DETECTORS[name], rel=0.001)
+    assert any("made up" in note for note in work.notes)
+    trained = analyze(f"torchvision:{name}", batch=2)
+    # The second stage is trained on 512 regions of an image, and finds objects in 1,000.
+    assert 2.7 <= trained.flops() / work.flops() <= 3.1
+
+
+def test_masks_are_of_the_objects_and_images_are_resized(tmp_path):
+    boxes, masks = (
+        analyze(f"torchvision:{kind}_resnet50_fpn", batch=1, training=False)
+        for kind in ("fasterrcnn", "maskrcnn")
+    )
+    assert masks.macs > 1.2 * boxes.macs
+    small = analyze("torchvision:fasterrcnn_resnet50_fpn", (3, 400, 400), training=False)
+    assert small.macs == boxes.macs
+    file = tmp_path / "own.py"
+    file.write_text(
+        "from torchvision.models import detection\n"
+        "def own():\n    return detection.retinanet_resnet50_fpn(weights_backbone=None)\n"
+    )
+    own = analyze(f"{file}:own", (3, 800, 800), training=False)
+    assert own.macs == pytest.approx(DETECTORS["retinanet_resnet50_fpn"] * 1e9, rel=0.001)
+
+
+def test_videos_have_frames():
     assert analyze("torchvision:r3d_18", training=False).input_shape == (3, 16, 224, 224)
 
 

@@ -17,6 +17,8 @@ _WIDTHS = {"fp64": 8, "fp32": 4, "tf32": 4, "bf16": 2, "fp16": 2}
 # Of a tensor between two operators of a chain, neither its writing nor its reading remains; in the
 # forward pass of a training half of them are written for the backward pass (assumed).
 _SAVED, _SAVED_IN_TRAINING = 2.0, 1.5
+# Equal operators in a chain beyond which it is cut.
+_LONGEST = 16
 
 
 def compiled(workload: Workload) -> Workload:
@@ -33,7 +35,7 @@ def _chains(ops: tuple[Op, ...]) -> Iterator[list[Op]]:
     """Runs of operators that are fused, and each other operator by itself."""
     chain: list[Op] = []
     for op in ops:
-        alike = chain and (op.phase, op.count) == (chain[-1].phase, chain[-1].count)
+        alike = chain and op.phase is chain[-1].phase
         if chain and not (alike and op.kind in _FUSED and chain[-1].kind in _FUSED):
             yield chain
             chain = []
@@ -44,17 +46,21 @@ def _chains(ops: tuple[Op, ...]) -> Iterator[list[Op]]:
 
 def _fused(chain: list[Op], training: bool) -> Op:
     saved = _SAVED_IN_TRAINING if training and chain[0].phase is Phase.FORWARD else _SAVED
-    between = sum(min(_output_bytes(one), after.bytes) for one, after in pairwise(chain))
-    moved = sum(op.bytes for op in chain)
+    # Equal operators of a layer are one with a count: the chain runs as often as the rarest does.
+    runs = min(op.count for op in chain)
+    each = [op for op in chain for _ in range(min(_LONGEST, round(op.count / runs)))]
+    between = sum(min(_output_bytes(one), after.bytes) for one, after in pairwise(each))
+    moved = sum(op.bytes for op in each)
     # The ends of the chain are read and written.
-    least = max(op.bytes for op in chain) / 2
+    least = max(op.bytes for op in each) / 2
     kind = next((op.kind for op in chain if op.kind is not OperatorKind.MOVE), chain[0].kind)
     return replace(
         chain[0],
         kind=kind,
-        flops=sum(op.flops for op in chain),
+        flops=sum(op.flops * op.count for op in chain) / runs,
         bytes=max(least, moved - saved * between),
-        draws=sum(op.draws for op in chain),
+        draws=sum(op.draws * op.count for op in chain) / runs,
+        count=runs,
     )
 
 

@@ -27,23 +27,22 @@ def torchvision(name: str) -> Recipe:
         raise _unknown("torchvision", name, models.list_models())
 
     family = models.get_model_builder(name.lower()).__module__.split(".")[2]
-    if family == "detection":
-        raise UsageError(
-            f"torchvision:{name} detects objects: its cost depends on the number of objects in an "
-            "image and cannot be counted; count its backbone"
-        )
+    detects = family == "detection"
+    from .detection import Detector
 
     def build() -> nn.Module:
         # GoogLeNet and Inception would warn that their weights take long to initialize.
         quiet = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
-        model: nn.Module = models.get_model(
-            name.lower(), weights=None, **_no_backbone(name), **quiet
-        )
-        return model
+        backbone = {"weights_backbone": None} if detects else _no_backbone(name)
+        model: nn.Module = models.get_model(name.lower(), weights=None, **backbone, **quiet)
+        return Detector(model) if detects else model
 
     def inputs(model: nn.Module) -> tuple[Shape, ...]:
-        # Vision transformers have a fixed size.
+        # Vision transformers have a fixed size, and detectors resize their images to one.
         size = getattr(model, "image_size", None)
+        if detects:
+            sizes: Any = model.sizes
+            return ((3, sizes[0], sizes[0]),)
         if name.startswith("inception"):
             size = 299
         image = (3, size, size) if isinstance(size, int) else (3, 224, 224)

@@ -169,4 +169,12 @@ def _unwrapped(model: nn.Module) -> nn.Module:
 
     parallel = (nn.DataParallel, nn.parallel.DistributedDataParallel)
     inner: Any = model.module if isinstance(model, parallel) else getattr(model, "_orig_mod", None)
-    return _unwrapped(inner) if isinstance(inner, nn.Module) else model
+    if isinstance(inner, nn.Module):
+        return _unwrapped(inner)
+    if any(
+        cls.__module__.startswith("torchvision.models.detection") for cls in type(model).__mro__
+    ):
+        from .detection import Detector
+
+        return Detector(model)
+    return model

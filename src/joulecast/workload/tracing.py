@@ -101,6 +101,7 @@ def trace(recipe: Recipe, value: Any, batch: int, settings: Settings) -> Workloa
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = on_meta(recipe, notes)
+        notes += getattr(model, "notes", ())
         inputs, note = tensors.read(value, batch, recipe, model)
         if note is not None:
             notes.append(note)

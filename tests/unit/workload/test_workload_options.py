@@ -130,6 +130,22 @@ def test_compiled_chains_are_fewer_kernels_that_move_less():
     assert fused.bytes(kind=OperatorKind.MATMUL) == plain.bytes(kind=OperatorKind.MATMUL)
     assert fused.bytes(Phase.FORWARD) < plain.bytes(Phase.FORWARD)
 
+    class Repeated(nn.Module):
+        """Equal operators of one module, which are counted as one."""
+
+        def __init__(self):
+            super().__init__()
+            self.last = nn.Linear(1000, 1)
+
+        def forward(self, x):
+            return self.last(x.relu().relu().exp().relu())
+
+    plain, fused = (analyze(Repeated(), (1000,), training=False, compile=c) for c in (False, True))
+    assert plain.launches(kind=OperatorKind.ELEMENTWISE) == 4
+    assert fused.launches(kind=OperatorKind.ELEMENTWISE) == 1
+    assert fused.flops() == plain.flops()
+    assert fused.bytes(kind=OperatorKind.ELEMENTWISE) == 8000
+
     chain = nn.Sequential(*(nn.ReLU() for _ in range(4)), nn.Linear(1000, 1))
     plain, fused = (analyze(chain, (1000,), training=False, compile=c) for c in (False, True))
     # Four of them read and write 4 kB each, one does so once.

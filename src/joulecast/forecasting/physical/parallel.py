@@ -27,6 +27,7 @@ _MICRO_BATCHES = 4
 # are not either (Korthikanti et al., arXiv 2205.05198, equation 2).
 _WHOLE = (OperatorKind.NORM, OperatorKind.POOL)
 _WHOLE_ACTIVATIONS = 10 / 34
+_HALF = ("bf16", "fp16", "fp8")
 # PyTorch's buckets of gradients, bytes (`DistributedDataParallel`, bucket_cap_mb).
 _BUCKET = 25 * 2**20
 # Share of a training step's computing that is the backward pass.
@@ -183,6 +184,9 @@ def on_one_device(workload: Workload, layout: Layout) -> Workload:
     activations = workload.activation_bytes * kept * under_way
     gradients = workload.gradient_bytes * holds
     short_lived = workload.peak_bytes - workload.gradient_bytes - workload.activation_bytes
+    # Mixed precision keeps a copy in 16 bits of each weight that is trained; it is divided alike.
+    half = workload.gradient_bytes / 2 if workload.precision in _HALF else 0.0
+    copies = min(max(0.0, short_lived), half)
     return replace(
         workload,
         ops=ops,
@@ -190,7 +194,7 @@ def on_one_device(workload: Workload, layout: Layout) -> Workload:
         gradient_bytes=gradients,
         optimizer_bytes=workload.optimizer_bytes * holds,
         activation_bytes=activations,
-        peak_bytes=gradients + activations + max(0.0, short_lived) * kept,
+        peak_bytes=gradients + activations + copies * holds + max(0.0, short_lived - copies) * kept,
     )
 
 
@@ -237,7 +241,7 @@ def waiting(workload: Workload, layout: Layout, node: NodeModel, compute_s: floa
     if layout.devices == 1:
         return Waiting()
     per_node = layout.devices_per_node
-    width = 2 if workload.precision in ("bf16", "fp16", "fp8") else 4
+    width = 2 if workload.precision in _HALF else 4
     own = layout.tensor * layout.pipeline
     hidden, exposed = 0.0, 0.0
     # Sharded weights are gathered for each pass, and gradients reduced, a block at a time, while

@@ -52,7 +52,7 @@ def without_odd(x: Array) -> Array:
     distance = np.abs(x - middle)
     farthest = int(np.argmax(distance))
     limit = max(LEAST_ODD, ODD / (len(x) - 2))
-    if distance[farthest] <= limit * np.partition(distance, -2)[-2]:
+    if distance[farthest] <= limit * np.sort(distance)[-2]:
         return x
     x = x.copy()
     x[farthest] = middle

@@ -185,7 +185,7 @@ def drifts(x: Array, remaining: float, value: float) -> tuple[float, float]:
     residuals = without_odd(x - middle * (1 + rise * (np.arange(n) - (n - 1) / 2)))
     variance = float((residuals**2).sum()) / (n - 2) + (RESOLVED * middle) ** 2
     error = math.sqrt(variance / n) * 2 / (n - n // 2)
-    if error <= 0 or middle <= 0:
+    if middle <= 0:
         return value, value
     square = (rise * middle / error) ** 2
     odds = math.exp(min(700.0, n / 2 * math.log1p(square / (n - 2)))) / AGAINST_DRIFT

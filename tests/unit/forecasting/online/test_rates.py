@@ -21,7 +21,7 @@ def noisy(n, noise, seed=0):
     return 100 * (1 + noise * np.random.default_rng(seed).standard_normal(n))
 
 
-@pytest.mark.parametrize("freedom", [1, 2, 5, 9, 10, 11, 30, 200])
+@pytest.mark.parametrize("freedom", [*range(1, 13), 30, 200])
 def test_students_quantile(freedom):
     assert t95(freedom) == pytest.approx(scipy.stats.t.ppf(0.95, freedom), rel=0.008)
 

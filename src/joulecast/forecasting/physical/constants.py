@@ -51,6 +51,7 @@ class Constants:
         of = len(FORWARD)
         compute[:, of:] = compute[:, :of]
         compute[1, of:] *= values["backward_tensor"]
+        compute[1, of + COLUMN["conv"]] = compute[1, COLUMN["conv"]] * values["backward_conv"]
         memory[of:] = memory[:of] * values["backward_memory"]
         memory[of + COLUMN["norm"]] = memory[COLUMN["norm"]] * values["backward_norm"]
         latency[of:] = latency[:of]

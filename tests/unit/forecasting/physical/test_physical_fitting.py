@@ -5,7 +5,7 @@ from joulecast.forecasting.physical.constants import Constants, shipped
 
 def test_shipped_constants_are_physical():
     values = shipped()["constants"]
-    assert len(values) == 37
+    assert len(values) == 38
     assert all(v > 0 for v in values.values())
     constants = Constants.of(values)
     assert constants.efficiency.exposed <= 1

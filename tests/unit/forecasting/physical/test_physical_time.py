@@ -48,6 +48,7 @@ def test_the_backward_pass_launches_faster_than_python():
     ("op", "tensor", "name"),
     [
         (matmul(8192, 8192, 8192, dtype="fp16"), {"fp16": 80.0}, "backward_tensor"),
+        (conv(64, 512, 56, 512, 3, dtype="fp16"), {"fp16": 80.0}, "backward_conv"),
         (elementwise(1e9), {}, "backward_memory"),
         (replace(elementwise(1e9), kind=OperatorKind.NORM), {}, "backward_norm"),
     ],

@@ -58,8 +58,7 @@ ASKED = {
         {
             "gpu": "8xA100-SXM4-80GB",
             "nodes": 128,
-            "parallel": "fsdp,tensor:8",
-            "accumulate": 8,
+            "parallel": "fsdp",
             "gradient_checkpointing": True,
         }
         | COMPILED,

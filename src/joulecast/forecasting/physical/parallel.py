@@ -184,9 +184,9 @@ def on_one_device(workload: Workload, layout: Layout) -> Workload:
     activations = workload.activation_bytes * kept * under_way
     gradients = workload.gradient_bytes * holds
     short_lived = workload.peak_bytes - workload.gradient_bytes - workload.activation_bytes
-    # Mixed precision keeps a copy in 16 bits of each weight that is trained; it is divided alike.
-    half = workload.gradient_bytes / 2 if workload.precision in _HALF else 0.0
-    copies = min(max(0.0, short_lived), half)
+    # At most as large as the gradients, and divided as they are: the optimizer's temporary tensors,
+    # and before them the copies in 16 bits of weights that are trained.
+    copies = min(max(0.0, short_lived), workload.gradient_bytes)
     return replace(
         workload,
         ops=ops,

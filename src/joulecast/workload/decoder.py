@@ -158,7 +158,8 @@ def decoder_named(model: Any, tokens: int) -> tuple[str, Decoder]:
 
     built = on_meta(recipe, [])
     config: Any = getattr(built, "config", None)
-    if not hasattr(config, "get_text_config"):
+    # Encoders (BERT) have a configuration, too.
+    if not hasattr(config, "get_text_config") or not getattr(built, "can_generate", bool)():
         raise UsageError(
             f"{recipe.name} does not generate text: name a language model of transformers, such as "
             "transformers:llama-3-8b"

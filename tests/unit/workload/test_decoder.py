@@ -68,7 +68,8 @@ def test_names_on_pages_are_found_without_a_download(tmp_path, monkeypatch):
 def test_what_generates_no_text(tmp_path):
     from torch import nn
 
-    for model in (nn.Linear(2, 2), "transformers:t5-small"):
+    encoder = "transformers:BertConfig(num_hidden_layers=1, hidden_size=64, num_attention_heads=2)"
+    for model in (nn.Linear(2, 2), "transformers:t5-small", encoder):
         with pytest.raises(UsageError, match="text"):
             decoder_named(model, 10)
     with pytest.raises(UsageError, match="1024 tokens"):

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 # Runs that are counted, and runs that the width of intervals is learned from.
 COUNTED, LEARNED = 50, 200
+# Fewer runs say nothing to people.
+TELLING = 5
 # Before so many runs have ended, intervals stay as they are.
 ENOUGH = 20
 # Outside in the long run; the step of ln(width) for each miss; the narrowest and the widest.
@@ -66,6 +68,11 @@ class ForecastRecord:
     runs: int
     held: int
     width: float
+
+    @property
+    def tells(self) -> bool:
+        """Whether there are enough runs to be worth a line."""
+        return self.runs >= TELLING
 
     def __str__(self) -> str:
         text = f"90 % intervals held in {self.held} of your last {self.runs} runs"

@@ -33,6 +33,8 @@ _RECURRENCE = 0.5
 _COMPARED = 5
 # Standard errors; the best of a thousand lags of noise reaches about 4.
 _BEYOND_CHANCE = 6.0
+# Readings that the first one of the work is judged with.
+_FOLLOWED = 5
 # Relative; sensors do not resolve less.
 _FLAT = 1e-3
 
@@ -114,12 +116,16 @@ class PeriodCount:
 def _activity(power_w: Array) -> int:
     """Index of the first reading of the work: loading and idling before it draw less.
 
-    The first above the middle of low and high readings, or 0 where all are alike.
+    The first above the middle of low and high readings, as most of those that follow it are; 0
+    where all are alike.
     """
     low, high = np.percentile(power_w, [5, 90])
     if high - low <= 0.2 * high:
         return 0
-    return int(np.argmax(power_w > (low + high) / 2))
+    above = power_w > (low + high) / 2
+    # A single high reading is noise, or the start of a process.
+    most = np.convolve(above, np.ones(_FOLLOWED), "full")[_FOLLOWED - 1 :] > _FOLLOWED / 2
+    return int(np.argmax(above & most))
 
 
 def _evenly(t_s: Array, power_w: Array) -> tuple[Array, float]:

@@ -49,6 +49,14 @@ def test_period_within_two_percent(seed, epoch_s, epochs, noise_w, low, start_s,
     assert period.start_s == pytest.approx(start_s, abs=0.5)
 
 
+def test_single_high_readings_are_not_the_start():
+    t, power = training(np.random.default_rng(5), 6, 9, start_s=12)
+    power[[4, 40, 41]] = 250
+    period = find_period(t, power)
+    assert isinstance(period, Period)
+    assert period.start_s == pytest.approx(12, abs=0.2)
+
+
 def test_epochs_of_unequal_length():
     t, power = training(np.random.default_rng(1), 30, 20, jitter=0.03)
     period = find_period(t, power)

@@ -433,6 +433,8 @@ def main() -> int:
                 arguments = [_filled(word, words) for word in verb.split()]
                 code, stdout, stderr = call(arguments, Path(inner))
             calls[file.kind] += 1
+            if calls.total() % 100 == 0:
+                print(f"  {calls.total()} calls: {label!r}", file=sys.stderr, flush=True)
             problem = verdict(code, stdout, stderr)
             if problem:
                 wrong[file.kind, problem] += 1

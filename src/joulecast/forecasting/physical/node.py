@@ -8,6 +8,7 @@ with the load of the devices: fans, regulators, power supplies.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ...hardware.catalog.nodes import NodeModel, node_of
@@ -53,9 +54,17 @@ def node_part(job: Forecast, layout: Layout, device: Device) -> NodePart:
     tdp = device.tdp_w * layout.devices
     full_w = DRAWN * (node.rated - 1) * tdp
     joules = full_w * ((1 - WITH_LOAD) * job.duration.value + WITH_LOAD * job.energy.value / tdp)
-    low, high = job.duration.low or job.duration.value, job.duration.high or job.duration.value
-    ratios = LOW * low / job.duration.value, HIGH * high / job.duration.value
-    energy = Estimate(
-        joules, joules * min(1, ratios[0]), joules * max(1, ratios[1]), "J", Provenance.MODELLED
+    estimate = Estimate(
+        joules,
+        joules / _factor(job.duration.value, job.duration.low, 1 / LOW),
+        joules * _factor(job.duration.value, job.duration.high, HIGH),
+        "J",
+        Provenance.MODELLED,
     )
-    return NodePart(node.name, energy, node.link, node.source)
+    return NodePart(node.name, estimate, node.link, node.source)
+
+
+def _factor(duration_s: float, bound_s: float | None, of_power: float) -> float:
+    """A bound over the value: how long a job takes and what a node draws err independently."""
+    of_time = 0.0 if bound_s is None else math.log(bound_s / duration_s)
+    return math.exp(math.hypot(of_time, math.log(of_power)))

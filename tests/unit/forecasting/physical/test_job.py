@@ -191,6 +191,11 @@ def test_one_server_of_eight_draws_what_was_measured():
         watts = 8 * 700 * share
         job = node_part(Forecast(Prediction(watts), Prediction(1.0)), Layout(1, 8, 8), gpu)
         assert 6800 <= watts + job.energy.value <= 7500
+    # What a node draws and how long a job takes err independently of one another.
+    timed = Forecast(Prediction(5600.0), Prediction(1.0, 0.5, 2.0))
+    node = node_part(timed, Layout(1, 8, 8), gpu).energy
+    assert node.high / node.value == pytest.approx(math.exp(math.hypot(math.log(2), math.log(1.6))))
+    assert node.value / node.low == pytest.approx(math.exp(math.hypot(math.log(2), math.log(0.6))))
 
 
 def test_sites():

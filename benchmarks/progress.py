@@ -23,6 +23,7 @@ from typing import Any
 
 import harness
 from harness import Figure
+from joulecast.estimate import Provenance
 from joulecast.meters.base import Meter, Reading, ReadingKind, Source, Uncertainty
 from joulecast.recording.epochs import RunPosition
 from joulecast.recording.memory import MemorySink
@@ -31,7 +32,6 @@ from joulecast.recording.recorder import Recorder
 from joulecast.recording.summary import summarize
 from joulecast.run.progress_monitor import ProgressMonitor
 from joulecast.run.run_options import RunOptions
-from joulecast.units import Provenance
 
 DATA = Path(__file__).resolve().parent.parent / "tests" / "data" / "progress"
 POWER_W, TICK_S = 100.0, 0.1

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from harness import Figure, figure, interleave, joulecast_command, log, run, wall_s
+from joulecast.estimate import Provenance
 from joulecast.ledger import open_ledger
 from joulecast.meters.base import ReadingKind, Source
 from joulecast.meters.nvml_power import COUNTER, PERIOD_S
@@ -35,7 +36,6 @@ from joulecast.recording.model import (
     Status,
 )
 from joulecast.recording.summary import summarize
-from joulecast.units import Provenance
 
 GPUS, HZ, DAY_S, EPOCH_S = 8, 10, 86_400, 360
 ROWS = 100_000

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         stored_calibration,
     )
     from .errors import BudgetExceeded, JoulecastError
+    from .estimate import Estimate, Provenance
     from .forecasting.physical.job import JobForecast, JobForecasts
     from .forecasting.scoring.accuracy import OnlineEvaluation, StaticEvaluation
     from .forecasting.scoring.api import evaluate
@@ -60,7 +61,6 @@ if TYPE_CHECKING:
     from .study.findings.findings import Findings
     from .study.plan import read_study
     from .study.results import StudyResults
-    from .units import Estimate, Provenance
     from .workload.analysis import analyze
     from .workload.model import Workload
 
@@ -74,7 +74,7 @@ _HOMES = {
     "Conditions": ".ledger.study_model",
     "Correlations": ".analysis.statistics.correlation",
     "Environment": ".hardware.environment",
-    "Estimate": ".units",
+    "Estimate": ".estimate",
     "Findings": ".study.findings.findings",
     "Interaction": ".analysis.statistics.interaction",
     "JobForecast": ".forecasting.physical.job",
@@ -84,7 +84,7 @@ _HOMES = {
     "LifetimeEnergy": ".analysis.tradeoff.lifetime",
     "MachineCalibration": ".calibration.calibrate",
     "OnlineEvaluation": ".forecasting.scoring.accuracy",
-    "Provenance": ".units",
+    "Provenance": ".estimate",
     "Recording": ".recording.model",
     "Run": ".run.training",
     "RunList": ".ledger",

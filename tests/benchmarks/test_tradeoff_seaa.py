@@ -17,10 +17,10 @@ from joulecast.analysis.power.stabilize import stabilizing_time
 from joulecast.analysis.statistics.interaction import interaction
 from joulecast.analysis.table.columns import Table, read_csv
 from joulecast.analysis.tradeoff.tradeoff import tradeoff
+from joulecast.estimate import Provenance
 from joulecast.meters.base import GaugeSource, ReadingKind, Source, Uncertainty
 from joulecast.recording.model import Footer, Recording, Samples, Status
 from joulecast.recording.summary import summarize
-from joulecast.units import Provenance
 
 SEAA = Path(__file__).parents[2].parent / "shared" / "data" / "seaa"
 pytestmark = pytest.mark.skipif(not SEAA.is_dir(), reason="the measured trainings are not here")

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from joulecast.errors import MeterLostError
+from joulecast.estimate import Provenance
 from joulecast.meters.base import Gauge, GaugeSource, Reading, ReadingKind
 from joulecast.recording.model import Array, Recording, Samples
-from joulecast.units import Provenance
 
 UNITS = {"utilization_pct": "%", "temperature_c": "°C"}
 

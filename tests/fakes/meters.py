@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from joulecast.errors import MeterLostError
+from joulecast.estimate import Provenance
 from joulecast.meters.base import Meter, Reading, ReadingKind, Source, Uncertainty
 from joulecast.recording.model import Header
-from joulecast.units import Provenance
 
 
 def source(

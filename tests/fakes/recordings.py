@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from joulecast.estimate import Provenance
 from joulecast.meters.base import ReadingKind, Source, Uncertainty
 from joulecast.recording.model import Footer, Gap, Header, Metric, Recording, Samples, Span, Status
-from joulecast.units import Provenance
 
 ENVIRONMENT: dict[str, Any] = {
     "host": {

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
+from joulecast.estimate import Estimate, Provenance
 from joulecast.meters.base import GaugeSource, ReadingKind, Source, Uncertainty
 from joulecast.recording.model import Footer, Gap, Header, Metric, Recording, Samples, Span, Status
-from joulecast.units import Estimate, Provenance
 
 GPU = Source(
     "gpu:0",

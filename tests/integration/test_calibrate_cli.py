@@ -16,11 +16,11 @@ import pytest
 from fakes.command_line import joulecast as run_joulecast
 from joulecast.calibration.stored_constants import calibration_of
 from joulecast.errors import JoulecastError
+from joulecast.estimate import Provenance
 from joulecast.hardware.environment import Environment
 from joulecast.ledger import calibrations, open_ledger
 from joulecast.meters.base import ReadingKind, Source, Uncertainty
 from joulecast.recording.model import Footer, Header, Recording, Samples, Status
-from joulecast.units import Provenance
 from joulecast.wall.join import join
 from joulecast.wall.plug import PlugError
 from joulecast.wall.side_by_side import SideBySide

@@ -10,9 +10,9 @@ import pytest
 
 from fakes.stored_runs import assert_same, header, recording, samples
 from joulecast.errors import LedgerError, RunNotFoundError
+from joulecast.estimate import Estimate
 from joulecast.ledger import Ledger, open_ledger
 from joulecast.recording.model import Footer, Gap, Metric, Recording, Samples, Span, Status
-from joulecast.units import Estimate
 
 DONE = Footer(Status.FINISHED, 120.0, 0, [], Estimate(36e3, 34e3, 38e3))
 

@@ -13,10 +13,10 @@ from dataclasses import replace
 import pytest
 
 from joulecast.errors import LedgerError
+from joulecast.estimate import Estimate, Provenance
 from joulecast.ledger import Ledger, claims, open_ledger, studies
 from joulecast.ledger.liveness import ProcessIdentity, this_process
 from joulecast.ledger.study_model import PlannedStudy, Study, Trial
-from joulecast.units import Estimate, Provenance
 
 ME = this_process()
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from joulecast.units import Z90, Estimate, add_independent, add_up
+from joulecast.estimate import Z90, Estimate, add_independent, add_up
 
 DRAWS = 3000
 # Standard deviations of logarithms: the scale of a CPU model and of a GPU's sensor, and the noise.

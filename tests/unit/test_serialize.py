@@ -9,7 +9,7 @@ import pytest
 
 from joulecast import serialize
 from joulecast.errors import BadInputError
-from joulecast.units import Estimate
+from joulecast.estimate import Estimate
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from .._version import __version__
+from ..estimate import provenance_of_sum
 from ..forecasting.physical.forecaster import Physical
 from ..hardware.environment import Environment
 from ..meters.base import Meter
@@ -14,7 +15,6 @@ from ..meters.discovery import discover
 from ..recording.baseline import measure_idle
 from ..recording.integrate import is_resolved
 from ..recording.summary import Summary
-from ..units import provenance_of_sum
 from . import microbench
 from .constants_fit import fit
 from .device_tests import device_tests

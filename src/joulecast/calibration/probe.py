@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import JoulecastError
+from ..estimate import add_up
 from ..forecasting.base import Prediction
 from ..forecasting.physical.device import StepForecast
 from ..forecasting.physical.memory_fit import MemoryNeed
@@ -20,7 +21,6 @@ from ..recording.events import EventTracker
 from ..recording.memory_recorder import recorder_in_memory
 from ..recording.model import Status
 from ..recording.summary import Summary, summarize
-from ..units import add_up
 
 SECONDS = 8.0
 # Segments measured one by one: their spread is the forecast's.

@@ -7,9 +7,9 @@ from typing import Any
 
 from .. import serialize
 from ..errors import BadInputError, LedgerError
+from ..estimate import Provenance
 from ..forecasting.physical.device import Calibration
 from ..ledger import Ledger, calibrations
-from ..units import Provenance
 
 BUSY_SHARE = 0.15
 """Share of the processors' time that other programs may take of a machine that counts as idle."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import BadInputError
-from ..units import Estimate
+from ..estimate import Estimate
 from .database import Connection, Row
 from .liveness import ProcessIdentity, lives
 from .store import Ledger

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, overload
 
+from ..estimate import Estimate
 from ..recording.model import Status
 from ..result import Result
-from ..units import Estimate
 
 
 @dataclass(frozen=True, slots=True)

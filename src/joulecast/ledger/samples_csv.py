@@ -19,12 +19,12 @@ import numpy as np
 
 from ..csv_table import LARGEST, CsvTable, Row, RowError, amount, instant, open_table, shown
 from ..errors import BadInputError, UsageError
+from ..estimate import Provenance
 from ..meters.base import ReadingKind, Source, Uncertainty
 from ..meters.replay import LEAVE_OUT, read_trace
 from ..recording.model import Array, Footer, Gap, Header, Recording, Samples, Status
 from ..recording.sampler import max_gap_s
 from ..recording.summary import summarize
-from ..units import Provenance
 from .recording_json import DOMAIN, check_samples
 
 HEADER = ("domain", "t_s", "energy_j", "power_w", "low", "high", "held_s", "provenance")

@@ -7,8 +7,8 @@ from typing import Any
 
 from .. import serialize
 from ..errors import BadInputError, DamagedRunError, LedgerError, StudyNotFoundError
+from ..estimate import Provenance
 from ..masking import masked
-from ..units import Provenance
 from .database import Connection, Row
 from .store import Ledger, readable
 from .stored_json import dumps, loads, plain_text

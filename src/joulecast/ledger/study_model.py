@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
 
+from ..estimate import Estimate
 from ..result import Result
-from ..units import Estimate
 
 Level = str | int | float | bool
 

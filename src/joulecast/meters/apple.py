@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from ..errors import MeterLostError
-from ..units import Provenance
+from ..estimate import Provenance
 from .base import ReadingKind, Source, Unavailable, Uncertainty
 from .counter import Unwrap
 from .sensor import Clock, Discovery, SensorMeter

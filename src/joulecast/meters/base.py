@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ..units import Provenance
+from ..estimate import Provenance
 
 
 class ReadingKind(StrEnum):

@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from ..estimate import Provenance
 from ..hardware.catalog.cpus import (
     CpuFamily,
     CpuModel,
@@ -19,7 +20,6 @@ from ..hardware.catalog.cpus import (
     typical_family,
 )
 from ..hardware.detect.cpu import DetectedCpu
-from ..units import Provenance
 from .base import Meter, Reading, ReadingKind, Source, Uncertainty
 from .cpu_curve import Knowledge, PowerSpec, package_power, power_spec
 from .cpu_time import UPDATE_PERIOD_S, CpuSample, CpuTime

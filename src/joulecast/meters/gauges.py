@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from ..errors import MeterLostError
-from ..units import Provenance
+from ..estimate import Provenance
 from .base import (
     GAUGE_PERIOD_S,
     DeviceFigure,

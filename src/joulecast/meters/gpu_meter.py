@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from ..errors import MeterLostError
-from ..units import Provenance
+from ..estimate import Provenance
 from .base import DeviceFigure, ReadingKind, Source, Uncertainty
 from .gpu_counter import CheckedCounter, believable_w
 from .sensor import Clock, SensorMeter

@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..units import Provenance
+from ..estimate import Provenance
 from .base import Meter, Reading, ReadingKind, Source, Uncertainty
 from .cpu_time import UPDATE_PERIOD_S, CpuTime
 

@@ -12,8 +12,8 @@ from collections import defaultdict
 from pathlib import Path
 
 from ..errors import MeterLostError
+from ..estimate import Provenance
 from ..hardware.detect.files import Tree
-from ..units import Provenance
 from .base import Meter, ReadingKind, Source, Unavailable, Uncertainty
 from .counter import Unwrap
 from .sensor import Clock, Discovery, SensorMeter

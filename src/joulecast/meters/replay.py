@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from ..csv_table import RowError, amount, instant, open_table
 from ..errors import BadInputError, MeterLostError
-from ..units import Provenance, format_duration
+from ..estimate import Provenance
+from ..units import format_duration
 from .base import Meter, Reading, ReadingKind, Source, Uncertainty
 from .sensor import Clock
 

@@ -10,7 +10,7 @@ CPU seconds do not cost equal joules (vector units, memory traffic, two threads 
 from dataclasses import replace
 from math import hypot
 
-from ..units import Provenance
+from ..estimate import Provenance
 from .base import Meter, Reading, ReadingKind, Uncertainty
 from .cpu_time import CpuSample, CpuTime
 

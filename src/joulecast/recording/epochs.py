@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from ..units import Estimate
+from ..estimate import Estimate
 from .live_energy import LiveEnergy, Mark
 from .model import Span
 from .summary import SpanEnergy

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..estimate import Provenance
 from ..meters.base import GaugeSource, ReadingKind
-from ..units import Provenance, format_duration
+from ..units import format_duration
 from .integrate import SLACK_S, UPDATES_TO_RESOLVE, EnergyCurve, curve
 from .model import Array, Gap, Recording
 

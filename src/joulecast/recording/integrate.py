@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from ..estimate import Estimate, Provenance, add_independent
 from ..hardware.environment import machine_of
 from ..meters.base import ReadingKind, Source
-from ..units import Estimate, Provenance, add_independent
 from .model import Array, Gap, Recording, Samples
 
 UPDATES_TO_RESOLVE = 5

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..estimate import Estimate
 from ..meters.base import Reading, Source
-from ..units import Estimate
 from .integrate import curve, total_of, with_edges
 from .model import Array, Gap
 from .sampler import to_samples

@@ -13,10 +13,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ..estimate import Estimate
 from ..masking import masked, masked_command
 from ..meters.base import GaugeSource, Source
 from ..meters.gpu_counter import NOT_BELIEVED
-from ..units import Estimate
 from .made_forecasts import MadeForecast
 
 Array = npt.NDArray[np.float64]

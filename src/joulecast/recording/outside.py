@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..estimate import Estimate
 from ..meters.base import Source
-from ..units import Estimate
 from .integrate import EnergyCurve, total_of, with_edges
 from .model import Span
 

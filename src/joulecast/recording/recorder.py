@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
+from ..estimate import Estimate
 from ..meters.base import Gauge, Meter, Reading
-from ..units import Estimate
 from .epochs import AtMark, Epochs, RunPosition
 from .gauge_reader import GaugeReader
 from .live_energy import Instant, LiveEnergy

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..units import Estimate
+from ..estimate import Estimate
 from .gauge_summary import GaugeSummary
 from .made_forecasts import ForecastRecord, MadeForecast
 from .outside import OutsideEpochs

@@ -9,8 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import MeterLostError
+from ..estimate import Provenance
 from ..meters.base import Gauge, GaugeSource, Meter, Reading, ReadingKind, Source
-from ..units import Provenance, format_duration
+from ..units import format_duration
 from .model import Gap, Samples
 
 MAX_CPU_SHARE = 0.005

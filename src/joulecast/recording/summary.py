@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..estimate import Estimate, Provenance, add_independent
 from ..meters.base import Source
 from ..result import Result
 from ..serialize import document
-from ..units import Estimate, Provenance, add_independent, format_duration
+from ..units import format_duration
 from .gauge_summary import GaugeSummary, Track, mean_of, summarize_gauges, tracks
 from .integrate import (
     UPDATES_TO_RESOLVE,

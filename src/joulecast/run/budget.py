@@ -16,15 +16,8 @@ from typing import Literal
 from ..analysis.carbon.cost import KWH_J, format_amount, format_money, parse_tariff
 from ..analysis.carbon.footprint import Site, check_pue
 from ..errors import BudgetExceeded, UsageError
-from ..units import (
-    Estimate,
-    Provenance,
-    format_estimate,
-    format_quantity,
-    parse_carbon,
-    parse_energy,
-    parse_money,
-)
+from ..estimate import Estimate, Provenance, format_estimate
+from ..units import format_quantity, parse_carbon, parse_energy, parse_money
 
 CO2 = "g CO2e"
 _BEFORE_UNIT = re.compile(r"(?<=[\d.])(?![eE][+-]?\d)\s*(?=[A-Za-z])")

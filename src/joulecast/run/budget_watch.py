@@ -1,6 +1,6 @@
 """When the state of a run's budget changes, and whether the run goes on. Without clock or meter."""
 
-from ..units import Estimate
+from ..estimate import Estimate
 from .budget import Action, Budget, BudgetStatus, OnExceeded
 
 # Meters that have given no energy by then are treated as silent.

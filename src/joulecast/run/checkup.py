@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from ..estimate import Estimate, add_independent
 from ..meters.base import GaugeSource, ReadingKind, Source, Unavailable
 from ..recording.integrate import UPDATES_TO_RESOLVE, energy_between
 from ..recording.model import Samples
 from ..result import Result
-from ..units import Estimate, add_independent
 
 
 @dataclass(frozen=True, slots=True)

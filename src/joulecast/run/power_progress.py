@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from ..estimate import Estimate
 from ..forecasting.online.period import Period, PeriodCount, find_period
 from ..recording.epochs import RunPosition
-from ..units import Estimate
 
 # The count of these positions: those read from the output start afresh.
 BEFORE_OUTPUT = -1

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from ..estimate import Estimate, format_estimate
 from ..forecasting.base import History
 from ..forecasting.online.forecaster import Online
 from ..recording.epochs import OWN, RunPosition
@@ -12,7 +13,7 @@ from ..recording.live_energy import Instant
 from ..recording.made_forecasts import ForecastRecord, keep
 from ..recording.recorder import Recorder
 from ..recording.summary import SpanEnergy
-from ..units import Estimate, format_duration, format_estimate
+from ..units import format_duration
 from .budget import Action
 from .budget_watch import BudgetWatch, goes_on
 from .output_progress import OutputProgress

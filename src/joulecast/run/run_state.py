@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..estimate import Estimate, Provenance, format_estimate, provenance_of_sum
 from ..forecasting.base import Forecast, OnlineForecaster, Prediction, Work
 from ..forecasting.early_stopping.rule import (
     EarlyStopping,
@@ -16,7 +17,6 @@ from ..forecasting.early_stopping.rule import (
 )
 from ..recording.epochs import RunPosition
 from ..recording.made_forecasts import MadeForecast
-from ..units import Estimate, Provenance, format_estimate, provenance_of_sum
 
 # A shorter step is joined with the next, because meters would not resolve its energy.
 _MIN_STEP_S = 0.1

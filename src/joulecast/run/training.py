@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from ..errors import BudgetExceeded, UsageError
+from ..estimate import Estimate, format_estimate
 from ..recording import join
 from ..recording.distributed import Job, detect_job
 from ..recording.events import EventTracker, NoEvents
 from ..recording.model import Status
 from ..recording.summary import Summary
-from ..units import Estimate, format_duration, format_estimate, one_line
+from ..units import format_duration, one_line
 from .run_options import RunOptions
 from .run_state import RunState
 from .session import Session, notify

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from ..estimate import Estimate
 from ..ledger import claims, studies
 from ..ledger.study_model import Study, Trial, TrialStatus, counts_by_status
 from ..result import Result
-from ..units import Estimate
 from .order import configurations
 from .running.study_forecast import StudyForecast
 

@@ -17,11 +17,11 @@ import numpy as np
 
 from .. import serialize
 from ..errors import BadInputError, LedgerError
+from ..estimate import Z90, Estimate, Provenance
 from ..hardware.environment import machine_of
 from ..recording.integrate import is_resolved
 from ..recording.model import Recording
 from ..recording.summary import Summary, summarize
-from ..units import Z90, Estimate, Provenance
 
 if TYPE_CHECKING:
     from ..ledger import Ledger

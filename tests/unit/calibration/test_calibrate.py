@@ -28,6 +28,7 @@ from joulecast.calibration.stored_constants import (
     read_stored,
 )
 from joulecast.errors import LedgerError
+from joulecast.estimate import Provenance
 from joulecast.forecasting.base import Prediction
 from joulecast.forecasting.physical.device import (
     Calibration,
@@ -36,7 +37,6 @@ from joulecast.forecasting.physical.device import (
     StepForecast,
 )
 from joulecast.ledger.calibrations import Stored
-from joulecast.units import Provenance
 from joulecast.workload.model import Op, OperatorKind, Phase, Workload
 
 GPU_CONSTANTS = {"compute", "memory", "launch_s", "step_s", "idle_w", "power"}

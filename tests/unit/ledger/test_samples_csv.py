@@ -6,11 +6,11 @@ import pytest
 
 from fakes.stored_runs import header, recording
 from joulecast.errors import BadInputError, UsageError
+from joulecast.estimate import Provenance
 from joulecast.ledger.samples_csv import Assumed, export_csv, import_csv
 from joulecast.meters.base import ReadingKind
 from joulecast.recording.model import Footer, Gap, Recording, Samples, Status
 from joulecast.recording.summary import summarize
-from joulecast.units import Provenance
 
 ASSUMED = Assumed("mine", 1_800_000_000.0)
 COLUMNS = ("t_s", "value", "low", "high", "held_s")

@@ -6,13 +6,13 @@ import re
 import numpy as np
 import pytest
 
+from joulecast.estimate import Provenance
 from joulecast.hardware.detect.cpu import DetectedCpu
 from joulecast.meters.base import ReadingKind
 from joulecast.meters.cpu_curve import Knowledge, package_power
 from joulecast.meters.cpu_model import CpuModelMeter, choose_spec, cpu_model_meter
 from joulecast.meters.cpu_time import CpuSample, CpuTime
 from joulecast.meters.share import TICK_S
-from joulecast.units import Provenance
 
 
 class Times:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from fakes.nvml import A100
+from joulecast.estimate import Provenance
 from joulecast.hardware.detect.cpu import DetectedCpu
 from joulecast.hardware.detect.gpu import DetectedGpu
 from joulecast.hardware.detect.host import Host
@@ -16,7 +17,6 @@ from joulecast.hardware.environment import Environment
 from joulecast.meters.cpu_model import cpu_model_meter
 from joulecast.meters.cpu_time import CpuTime
 from joulecast.meters.discovery import discover, own_pids
-from joulecast.units import Provenance
 
 SERVER = Environment(
     host=Host(ram_bytes=64 * 10**9),

@@ -2,9 +2,9 @@
 
 import pytest
 
+from joulecast.estimate import Provenance
 from joulecast.meters.cpu_time import CpuSample
 from joulecast.meters.ram_model import RamModelMeter
-from joulecast.units import Provenance
 
 
 class Times:

@@ -7,9 +7,9 @@ import pytest
 
 from fakes.powercap import RANGE_UJ, Powercap
 from joulecast.errors import MeterLostError
+from joulecast.estimate import Provenance
 from joulecast.meters.base import ReadingKind
 from joulecast.meters.rapl import find_rapl
-from joulecast.units import Provenance
 
 
 def open_files() -> int:

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from joulecast.estimate import Provenance
 from joulecast.meters.base import Meter, Reading, ReadingKind, Source, Uncertainty
 from joulecast.meters.cpu_time import CpuSample
 from joulecast.meters.share import TICK_S, ShareMeter, ShareSum, share_interval, tree_share
-from joulecast.units import Provenance
 
 
 class Counter(Meter):

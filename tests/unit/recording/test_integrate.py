@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.meters import header
+from joulecast.estimate import Estimate, Provenance
 from joulecast.meters.base import ReadingKind, Source, Uncertainty
 from joulecast.recording.integrate import (
     EDGE_FACTOR,
@@ -19,7 +20,6 @@ from joulecast.recording.integrate import (
     with_edges,
 )
 from joulecast.recording.model import Gap, Recording, Samples
-from joulecast.units import Estimate, Provenance
 
 
 def source(kind: ReadingKind, period_s: float = 0.0) -> Source:

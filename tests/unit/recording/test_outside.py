@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from fakes.recordings import source
+from joulecast.estimate import add_independent
 from joulecast.recording.integrate import curve
 from joulecast.recording.model import Samples, Span
 from joulecast.recording.outside import outside_epochs
-from joulecast.units import add_independent
 
 
 def span(start_s, end_s, number=1):

@@ -7,6 +7,7 @@ import pytest
 from fakes.gauges import FunctionGauge
 from fakes.meters import FunctionMeter, header, source
 from joulecast.errors import LedgerError
+from joulecast.estimate import Provenance
 from joulecast.ledger import open_ledger
 from joulecast.meters.base import ReadingKind
 from joulecast.recording.events import EventTracker
@@ -15,7 +16,6 @@ from joulecast.recording.model import Status
 from joulecast.recording.recorder import Recorder
 from joulecast.recording.sampler import Sampler
 from joulecast.recording.summary import summarize
-from joulecast.units import Provenance
 
 
 def advance(recorder, clock, seconds, step=0.1):

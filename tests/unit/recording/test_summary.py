@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from fakes.meters import header
+from joulecast.estimate import Provenance
 from joulecast.meters.base import ReadingKind, Source, Uncertainty
 from joulecast.recording.model import Footer, Gap, Recording, Samples, Span, Status
 from joulecast.recording.summary import summarize
-from joulecast.units import Provenance
 
 
 def recorded(watts, gaps=(), *, kind=ReadingKind.POWER, uncertainty=None, duration=10.0, **facts):

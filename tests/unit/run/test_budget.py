@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from fakes.golden import golden
 from joulecast.errors import BudgetExceeded, JoulecastError, UsageError
+from joulecast.estimate import Estimate, Provenance
 from joulecast.hardware.catalog.grids import find_grid
 from joulecast.run.budget import Action, Budget
 from joulecast.run.budget_watch import BudgetWatch, goes_on
-from joulecast.units import Estimate, Provenance
 
 
 def joules(value, low=None, high=None, provenance=Provenance.MEASURED):

@@ -7,9 +7,9 @@ import pytest
 import joulecast
 from joulecast.calibration.probe import ProbeError
 from joulecast.errors import UnknownHardwareError, UsageError
+from joulecast.estimate import Provenance
 from joulecast.ledger import calibrations, open_ledger
 from joulecast.run import forecast as module
-from joulecast.units import Provenance
 
 torch = pytest.importorskip("torch", reason="counting a model needs torch")
 SHAPE = (3, 32, 32)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from joulecast.estimate import Estimate
 from joulecast.run.power_progress import PowerProgress
-from joulecast.units import Estimate
 
 
 def fed(power_at, until_s, step_s=0.1, planned=50):

@@ -2,11 +2,11 @@ import math
 
 import pytest
 
+from joulecast.estimate import Estimate, Provenance
 from joulecast.forecasting.base import Forecast, OnlineForecaster, Prediction
 from joulecast.forecasting.online.forecaster import Online
 from joulecast.recording.epochs import RunPosition
 from joulecast.run.run_state import RunEstimator
-from joulecast.units import Estimate, Provenance
 
 
 class MeanRate(OnlineForecaster):

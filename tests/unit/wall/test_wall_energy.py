@@ -10,12 +10,12 @@ import pytest
 from fakes.stored_runs import recording
 from joulecast import serialize
 from joulecast.errors import BadInputError, LedgerError
+from joulecast.estimate import Z90, Estimate, Provenance
 from joulecast.ledger import calibrations, open_ledger
 from joulecast.ledger.calibrations import Stored
 from joulecast.meters.base import ReadingKind, Source, Uncertainty
 from joulecast.recording.model import Footer, Gap, Header, Recording, Samples, Status
 from joulecast.recording.summary import summarize
-from joulecast.units import Z90, Estimate, Provenance
 from joulecast.wall.csv_file import read_readings
 from joulecast.wall.join import Metered, Readings, join, metered_of
 from joulecast.wall.regression import WallFitError, fit_wall, robust_line

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from ...errors import UsageError
+from ...estimate import Estimate, Provenance
 from ...late_bar import LateBar
 from ...recording.summary import Summary
 from ...result import Result
-from ...units import Estimate, Provenance, parse_carbon, parse_duration, parse_energy
+from ...units import parse_carbon, parse_duration, parse_energy
 from .cost import Tariff, parse_tariff
 from .embodied import Embodied
 from .embodied import embodied as embodied_of

@@ -4,7 +4,8 @@ import math
 from dataclasses import dataclass
 
 from ...errors import UsageError
-from ...units import Estimate, Provenance, parse_energy, parse_money
+from ...estimate import Estimate, Provenance
+from ...units import parse_energy, parse_money
 
 KWH_J = 3.6e6
 

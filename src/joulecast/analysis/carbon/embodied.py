@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...errors import UsageError
+from ...estimate import Estimate, Provenance
 from ...hardware.catalog.embodied import embodied_carbon_of, usual_lifetime
-from ...units import YEAR_S, Estimate, Provenance
+from ...units import YEAR_S
 
 NOT_IN_CATALOG = "the hardware is not in the catalog: give --embodied 150kg"
 

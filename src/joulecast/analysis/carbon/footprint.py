@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
 from ...errors import UnknownHardwareError, UsageError
+from ...estimate import Estimate, Provenance, add_independent, add_up, weakest
 from ...hardware.catalog.grids import WORLD, find_grid
-from ...units import Estimate, Provenance, add_independent, add_up, weakest
 from .cost import KWH_J, Tariff
 from .embodied import Embodied
 from .intensity import IntensitySeries, MeanIntensity

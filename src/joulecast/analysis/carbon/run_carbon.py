@@ -6,9 +6,9 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
+from ...estimate import Estimate
 from ...recording.model import Status
 from ...recording.summary import Summary
-from ...units import Estimate
 from .cost import Tariff
 from .embodied import NOT_IN_CATALOG, Embodied, embodied_of_gpus
 from .footprint import Carbon, Site, carbon_of

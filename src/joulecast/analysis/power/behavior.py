@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...errors import UsageError
+from ...estimate import Provenance
 from ...recording.summary import SpanEnergy, Summary
-from ...units import Provenance, counted, format_duration, format_quantity
+from ...units import counted, format_duration, format_quantity
 from ..statistics.trend import MIN_POINTS, Slope, segment_means, theil_sen
 from ..table.columns import Array
 from .change_point import MIN_SAMPLES, last_change

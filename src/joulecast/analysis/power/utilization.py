@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...estimate import Provenance
 from ...recording.model import Recording
-from ...units import Provenance, counted
+from ...units import counted
 from ..statistics.aligned_ranks import mean_ranks
 from ..table.columns import Array
 from .trace import PowerTrace

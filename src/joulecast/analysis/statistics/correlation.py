@@ -10,8 +10,9 @@ from typing import ClassVar
 import numpy as np
 
 from ...errors import UsageError
+from ...estimate import Z90
 from ...result import Result
-from ...units import Z90, counted
+from ...units import counted
 from ..table.columns import Array
 from ..table.load import Source, Where, load_table
 from ..table.quantities import quantities

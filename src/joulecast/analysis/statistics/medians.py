@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from ...units import Z90
+from ...estimate import Z90
 
 MIN_FOR_INTERVAL = 5
 """Values from which a median has a 90 % interval: the range of 4 values covers only 87.5 %."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...units import Z90
+from ...estimate import Z90
 from ..table.columns import Array
 
 MIN_POINTS = 8

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...units import Estimate
+from ...estimate import Estimate
 from .columns import Array, Table
 from .quantities import bounds_of, own_bounds_of, quantities
 

@@ -16,8 +16,9 @@ from typing import ClassVar
 import numpy as np
 
 from ...errors import UsageError
+from ...estimate import Z90, Estimate
 from ...result import Result
-from ...units import Z90, Estimate, format_quantity, one_line
+from ...units import format_quantity, one_line
 from ..statistics.medians import MIN_FOR_INTERVAL
 from ..statistics.wording import some
 from ..table.columns import Array

@@ -14,8 +14,8 @@ import numpy as np
 
 from ...column_units import falls
 from ...errors import UsageError
+from ...estimate import Estimate, Provenance, format_estimate
 from ...recording.model import Array
-from ...units import Estimate, Provenance, format_estimate
 from ..base import Forecast, Prediction, Work
 from .learning_curve import MIN_POINTS, continuations
 

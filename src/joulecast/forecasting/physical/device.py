@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+from ...estimate import Estimate
 from ...hardware.catalog.cpus import CpuModel
 from ...hardware.catalog.gpus import GpuModel
-from ...units import Estimate
 from ...workload.model import Workload
 from ..base import Forecast, Prediction
 from .device_cpu import cpu_facts

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from ...errors import UsageError
+from ...estimate import Estimate, Provenance
 from ...hardware.catalog.data_file import read_cached
-from ...units import Estimate, Provenance
 from ...workload.decoder import CACHE_BYTES, WEIGHT_BYTES, Decoder
 from ...workload.model import Op, OperatorKind, Phase, Workload
 from ..base import Prediction

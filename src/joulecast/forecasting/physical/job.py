@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from ...analysis.carbon.footprint import Site
+from ...estimate import Estimate, Provenance
 from ...result import Result
-from ...units import Estimate, Provenance
 from ...workload.model import Phase, Workload
 from ..base import Prediction
 from .device import Device, Shares, StepForecast, total

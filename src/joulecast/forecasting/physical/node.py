@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from ...estimate import Estimate, Provenance
 from ...hardware.catalog.nodes import NodeModel, node_of
-from ...units import Estimate, Provenance
 from ..base import Forecast
 from .device import Device
 from .parallel import Layout

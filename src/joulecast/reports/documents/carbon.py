@@ -6,15 +6,8 @@ from ...analysis.carbon.carbon import CarbonReport
 from ...analysis.carbon.cost import format_money
 from ...analysis.carbon.footprint import FIGURES, UNIT, Carbon, CarbonFigures
 from ...analysis.carbon.run_carbon import RunCarbon
-from ...units import (
-    YEAR_S,
-    Estimate,
-    counted,
-    format_duration,
-    format_estimate,
-    format_quantity,
-    one_line,
-)
+from ...estimate import Estimate, format_estimate
+from ...units import YEAR_S, counted, format_duration, format_quantity, one_line
 from ..words.common import mix_text, percent, when
 from .model import (
     Block,

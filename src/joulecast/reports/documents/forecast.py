@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+from ...estimate import Estimate, format_estimate
 from ...forecasting.physical.device import Shares
 from ...forecasting.physical.generation import GenerationForecast
 from ...forecasting.physical.job import JobForecast, JobForecasts
-from ...units import Estimate, counted, format_duration, format_estimate, format_quantity, one_line
+from ...units import counted, format_duration, format_quantity, one_line
 from ..words.common import INTERVAL, lead, range_text
 from .model import Column, Document, Line, Pairs, ReportTable, Section, Styled, figures, notes
 

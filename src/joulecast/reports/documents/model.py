@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ...units import Provenance
+from ...estimate import Provenance
 
 Style = Literal[
     "", "strong", "dim", "good", "warning", "bad", "accent", "measured", "modelled", "assumed"

@@ -3,9 +3,10 @@
 import math
 from collections.abc import Sequence
 
+from ...estimate import Estimate
 from ...recording.summary import Summary
 from ...run.show import RunReport
-from ...units import Estimate, format_duration, format_quantity, one_line
+from ...units import format_duration, format_quantity, one_line
 from ..words.common import (
     INTERVAL,
     are_apart,

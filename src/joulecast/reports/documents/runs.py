@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from ...estimate import format_estimate
 from ...ledger.run_list import RunList
-from ...units import format_duration, format_estimate
+from ...units import format_duration
 from .model import Column, Document, Line, ReportTable, figures, provenance
 
 

@@ -1,9 +1,10 @@
 """The reports of a study's findings, of its results, and of its plan."""
 
+from ...estimate import format_estimate
 from ...ledger.study_model import Study
 from ...study.findings.findings import Findings
 from ...study.results import StudyResults
-from ...units import format_duration, format_estimate, format_quantity, one_line
+from ...units import format_duration, format_quantity, one_line
 from ..words import study as words
 from ..words.trials import STATUS_WORDS, counts_text
 from .model import (

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from ...estimate import Estimate, Provenance
 from ...recording.model import Array, Metric
 from ...recording.summary import SpanEnergy, Summary
 from ...serialize import encodable
-from ...units import Estimate, Provenance, format_duration, format_quantity
+from ...units import format_duration, format_quantity
 from ..words.common import are_apart
 from .downsample import thin
 from .lanes import Lane, lanes

@@ -6,7 +6,7 @@ common color vision deficiencies can distinguish; they stand on white and on bla
 
 from collections.abc import Sequence
 
-from ...units import Provenance
+from ...estimate import Provenance
 
 _FAMILIES = {"gpu": "#0072b2", "cpu": "#d55e00", "dram": "#009e73", "node": "#cc79a7"}
 _OTHER = "#8a8f98"

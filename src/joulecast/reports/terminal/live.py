@@ -2,8 +2,9 @@
 
 import math
 
+from ...estimate import format_estimate
 from ...run.run_state import RunState
-from ...units import counted, format_duration, format_estimate, format_quantity
+from ...units import counted, format_duration, format_quantity
 
 
 def live_line(state: RunState, budget: str | None = None) -> str:

@@ -1,8 +1,9 @@
 """A running study in lines: the one of a terminal, and one for each trial that ended."""
 
+from ...estimate import format_estimate
 from ...ledger.study_model import TrialStatus
 from ...study.running.study_progress import EndedTrial, StudyProgress
-from ...units import format_duration, format_estimate, format_quantity, one_line
+from ...units import format_duration, format_quantity, one_line
 from ..words.trials import STATUS_WORDS, forecast_text, trial_text
 
 # Metrics that a line shows.

@@ -4,8 +4,9 @@ import shlex
 from collections import defaultdict
 from collections.abc import Collection
 
+from ...estimate import add_independent
 from ...recording.summary import DomainEnergy, Summary
-from ...units import add_independent, format_duration, format_quantity, one_line
+from ...units import format_duration, format_quantity, one_line
 from ..words.common import epoch_count, epoch_estimate, outside_text, provenance_text, status_text
 from ..words.gauges import throttled_text
 

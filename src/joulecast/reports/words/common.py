@@ -4,18 +4,11 @@ import shlex
 from collections.abc import Iterable, Sequence
 from datetime import datetime, tzinfo
 
+from ...estimate import Estimate, Provenance, estimate_texts, format_estimate
 from ...meters.base import ReadingKind, Source
 from ...recording.model import Status
 from ...recording.summary import DomainEnergy, Summary
-from ...units import (
-    Estimate,
-    Provenance,
-    counted,
-    estimate_texts,
-    format_duration,
-    format_estimate,
-    format_quantity,
-)
+from ...units import counted, format_duration, format_quantity
 
 INTERVAL = "90 % interval"
 

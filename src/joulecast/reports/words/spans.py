@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from ...estimate import Estimate, add_up
 from ...recording.summary import SpanEnergy, Summary
-from ...units import Estimate, add_up
 
 T = TypeVar("T")
 

@@ -7,10 +7,11 @@ from ...analysis.statistics.wording import effect_text, p_text, statistic_name
 from ...analysis.table.columns import UNKNOWN
 from ...analysis.tradeoff.weigh import Configuration
 from ...csv_table import number
+from ...estimate import Estimate, Provenance
 from ...ledger.study_model import Conditions, Study, TrialStatus
 from ...study.findings.findings import FactorTest, Findings
 from ...study.findings.measures import measure
-from ...units import Estimate, Provenance, counted, format_duration, format_quantity, one_line
+from ...units import counted, format_duration, format_quantity, one_line
 from .common import lead, mix_text, percent
 
 MAX_NAME = 60

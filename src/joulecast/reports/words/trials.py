@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
+from ...estimate import Estimate, format_estimate
 from ...ledger.study_model import Trial, TrialStatus, level_text
-from ...units import Estimate, format_duration, format_estimate, format_quantity, one_line
+from ...units import format_duration, format_quantity, one_line
 
 STATUS_WORDS = {
     TrialStatus.FINISHED: "finished",

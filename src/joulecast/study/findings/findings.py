@@ -22,9 +22,10 @@ from ...analysis.table.configurations import grouped
 from ...analysis.table.quantities import quantities
 from ...analysis.tradeoff.weigh import Tradeoff, weigh
 from ...errors import BadInputError, UsageError
+from ...estimate import Estimate
 from ...ledger.study_model import Study
 from ...result import Result
-from ...units import Estimate, counted
+from ...units import counted
 from ..results import StudyResults
 from .grouping import (
     ConfigurationGroup,

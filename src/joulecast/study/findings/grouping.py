@@ -13,8 +13,9 @@ from ...analysis.table.configurations import Members, grouped
 from ...analysis.table.machines import energies_by_machine
 from ...analysis.table.quantities import find_column, quantities
 from ...errors import BadInputError, UsageError
+from ...estimate import Estimate, Provenance, add_up, provenance_of_sum
 from ...ledger.study_model import Study, TrialStatus, level_text
-from ...units import Estimate, Provenance, add_up, one_line, provenance_of_sum
+from ...units import one_line
 from ..results import StudyResults
 from .measures import ENERGY, Measure
 

@@ -10,10 +10,10 @@ import numpy.typing as npt
 from ...analysis.power.behavior import PowerBehavior, power_behavior
 from ...analysis.table.columns import Array, Table
 from ...errors import LedgerError
+from ...estimate import Estimate
 from ...meters.base import Source
 from ...recording.model import Recording
 from ...recording.summary import Summary, summarize
-from ...units import Estimate
 from .grouping import ConfigurationGroup
 from .measures import ENERGY
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ...analysis.carbon.cost import Tariff
 from ...analysis.carbon.footprint import Carbon, carbon_of
 from ...analysis.carbon.footprint import Site as Grid
-from ...units import Estimate, Provenance
+from ...estimate import Estimate, Provenance
 from .grouping import ConfigurationGroup
 from .measures import ENERGY
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from ... import serialize
+from ...estimate import Estimate
 from ...ledger.study_model import TrialStatus
 from ...recording.distributed import Job
 from ...recording.model import Status
 from ...recording.summary import Summary
 from ...run.run_state import RunState
 from ...run.session import Session
-from ...units import Estimate
 from . import oom_kills
 from .leftovers import runner_variable
 from .process import TrialProcess, exit_text

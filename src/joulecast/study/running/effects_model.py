@@ -18,9 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...estimate import Z90, Estimate, Provenance
 from ...ledger.study_model import Level
 from ...recording.model import Array
-from ...units import Z90, Estimate, Provenance
 
 DRAWS = 2000
 # Configurations that are used, of those done and of those pending: the computation takes 50 ms at

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import LedgerError
+from ...estimate import Estimate
 from ...ledger import claims, studies
 from ...ledger.liveness import this_process
 from ...ledger.study_model import Level, Study, Trial, TrialStatus, counts_by_status
 from ...recording.summary import summarize
 from ...run.run_state import RunState
-from ...units import Estimate, format_duration, format_quantity
+from ...units import format_duration, format_quantity
 from .. import entry
 from ..results import figures_of
 from .attempt import Attempt, AttemptHooks, attempt

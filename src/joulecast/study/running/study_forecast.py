@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ...estimate import Estimate, add_up, weakest
 from ...ledger.study_model import ENDED, Level, Trial, TrialStatus
 from ...recording.model import Array
 from ...run.run_state import RunState
-from ...units import Estimate, add_up, weakest
 from .effects_model import Observation, draws_of_rest, estimate
 
 # A forecast of the running trial that changes by less does not change those made from it.

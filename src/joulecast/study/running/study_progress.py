@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ...estimate import Estimate
 from ...ledger.study_model import ENDED, Trial, TrialStatus
 from ...run.run_state import RunState
-from ...units import Estimate
 
 
 @dataclass(frozen=True, slots=True)

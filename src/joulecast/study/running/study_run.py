@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
+from ...estimate import Estimate
 from ...ledger.study_model import TrialStatus
 from ...result import Result
-from ...units import Estimate
 from .study_progress import EndedTrial
 
 

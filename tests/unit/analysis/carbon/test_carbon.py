@@ -5,9 +5,9 @@ import pytest
 import joulecast
 from fakes.recordings import training
 from joulecast.errors import RunNotFoundError, UsageError
+from joulecast.estimate import Estimate, Provenance
 from joulecast.hardware.catalog.grids import find_grid
 from joulecast.recording.summary import summarize
-from joulecast.units import Estimate, Provenance
 
 
 def test_example():

@@ -6,7 +6,7 @@ import pytest
 
 from joulecast.analysis.carbon.cost import format_amount, format_money, parse_tariff
 from joulecast.errors import UsageError
-from joulecast.units import Estimate, Provenance
+from joulecast.estimate import Estimate, Provenance
 
 KWH = 3.6e6
 

@@ -10,9 +10,10 @@ from joulecast.analysis.carbon.embodied import (
     embodied_of_gpus,
 )
 from joulecast.errors import UsageError
+from joulecast.estimate import Provenance
 from joulecast.hardware.catalog.embodied import embodied_carbon, embodied_carbon_of, usual_lifetime
 from joulecast.hardware.catalog.gpus import find_gpu
-from joulecast.units import YEAR_S, Provenance
+from joulecast.units import YEAR_S
 
 
 @pytest.mark.parametrize(("kg", "published"), [(2500, 0.056), (150, 0.003)])

@@ -10,10 +10,10 @@ from joulecast.analysis.carbon.cost import parse_tariff
 from joulecast.analysis.carbon.embodied import Embodied
 from joulecast.analysis.carbon.footprint import FIGURES, Site, add, carbon_of
 from joulecast.errors import UsageError
+from joulecast.estimate import Estimate, Provenance
 from joulecast.forecasting.physical.job import Site as ForecastSite
 from joulecast.hardware.catalog.grids import find_grid
 from joulecast.serialize import to_builtins
-from joulecast.units import Estimate, Provenance
 
 KWH = 3.6e6
 

@@ -16,10 +16,10 @@ from joulecast.analysis.carbon.run_carbon import (
     gpus_of,
     year_of,
 )
+from joulecast.estimate import Estimate, Provenance
 from joulecast.recording.model import Status
 from joulecast.recording.summary import summarize
 from joulecast.serialize import to_builtins
-from joulecast.units import Estimate, Provenance
 
 H100 = ENVIRONMENT | {"gpus": [{"index": 0, "vendor": "NVIDIA", "name": "NVIDIA H100 80GB HBM3"}]}
 SITE = Site.of("DE", year=2021)

@@ -9,11 +9,11 @@ from joulecast.analysis.power import behavior
 from joulecast.analysis.power.behavior import power_behavior
 from joulecast.analysis.power.trace import power_trace
 from joulecast.errors import UsageError
+from joulecast.estimate import Provenance
 from joulecast.meters.base import GaugeSource, ReadingKind, Source, Uncertainty
 from joulecast.recording.model import Footer, Gap, Recording, Samples, Span, Status
 from joulecast.recording.summary import summarize
 from joulecast.serialize import to_builtins
-from joulecast.units import Provenance
 
 GPU = Source(
     "gpu:0",

@@ -9,10 +9,10 @@ from fakes.stored_runs import CPU, GPU, header, recording, samples, watts
 from joulecast.analysis.table.columns import Table
 from joulecast.analysis.table.runs_table import FIXED, runs_table, trainings_and_inferences
 from joulecast.errors import BadInputError
+from joulecast.estimate import Provenance
 from joulecast.recording.gauge_summary import GaugeSummary
 from joulecast.recording.model import Footer, Metric, Recording, Status
 from joulecast.recording.summary import Summary, summarize
-from joulecast.units import Provenance
 
 
 def test_a_row_for_each_run_with_its_figures() -> None:

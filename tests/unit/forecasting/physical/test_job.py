@@ -4,12 +4,12 @@ from dataclasses import replace
 import pytest
 
 from joulecast.errors import UsageError
+from joulecast.estimate import Estimate, Provenance
 from joulecast.forecasting.base import Forecast, Prediction
 from joulecast.forecasting.physical.device import Device, Shares, StepForecast
 from joulecast.forecasting.physical.job import JobForecasts, Plan, Site, forecast_job, widest
 from joulecast.forecasting.physical.node import node_part
 from joulecast.forecasting.physical.parallel import Layout
-from joulecast.units import Estimate, Provenance
 from joulecast.workload.model import Op, OperatorKind, Phase, Workload
 
 WORK = Workload(

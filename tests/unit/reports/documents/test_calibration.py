@@ -5,9 +5,9 @@ from dataclasses import replace
 from fakes.golden import golden
 from joulecast.calibration.calibrate import MachineCalibration
 from joulecast.calibration.stored_constants import DeviceCalibration
+from joulecast.estimate import Provenance
 from joulecast.reports.documents.calibration import calibration_document
 from joulecast.reports.terminal.render import to_text
-from joulecast.units import Provenance
 from joulecast.wall.wall_energy import WallFit
 
 CPU = DeviceCalibration(

@@ -5,11 +5,11 @@ from datetime import datetime
 import pytest
 
 from fakes.golden import golden
+from joulecast.estimate import Estimate, Provenance
 from joulecast.ledger import RunList, RunRow
 from joulecast.recording.model import Status
 from joulecast.reports.documents.runs import runs_document
 from joulecast.reports.terminal.render import to_text
-from joulecast.units import Estimate, Provenance
 
 STARTED = datetime(2026, 1, 31, 14, 30).timestamp()
 RUNS = RunList(

@@ -7,6 +7,7 @@ import pytest
 from fakes.golden import golden
 from fakes.recordings import training
 from fakes.studies import ONE_RUN, results, study
+from joulecast.estimate import Estimate, Provenance
 from joulecast.ledger.study_model import Trial, TrialStatus, counts_by_status
 from joulecast.reports.documents.study_tables import configurations_table
 from joulecast.study.findings.findings import derive_findings
@@ -19,7 +20,6 @@ from joulecast.study.status import (
     StudySummary,
     TrialLog,
 )
-from joulecast.units import Estimate, Provenance
 
 FAILED = {0: (TrialStatus.OUT_OF_MEMORY, "CUDA out of memory"), 7: (TrialStatus.FAILED, "boom")}
 USED = Estimate(45_200.0, 40_100.0, 52_300.0, "J", Provenance.MODELLED)

@@ -13,6 +13,7 @@ import pytest
 from markupsafe import escape
 
 from fakes.recordings import source, training, without_samples
+from joulecast.estimate import Estimate
 from joulecast.meters.base import Uncertainty
 from joulecast.recording.model import Metric, Status
 from joulecast.recording.summary import summarize
@@ -20,7 +21,6 @@ from joulecast.reports.page import page_parts
 from joulecast.reports.page.page_parts import json_in_html
 from joulecast.reports.page.run import render_html
 from joulecast.reports.words.common import missing
-from joulecast.units import Estimate
 
 HOSTILE = "</script><script>window.pwned=1</script><img src=x onerror=alert(1)>"
 

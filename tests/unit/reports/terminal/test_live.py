@@ -3,9 +3,9 @@ import re
 import pytest
 
 from fakes.golden import golden
+from joulecast.estimate import Estimate
 from joulecast.reports.terminal.live import live_line
 from joulecast.run.run_state import RunState
-from joulecast.units import Estimate
 
 BUDGET = "budget 100 kJ: 12 % used"
 

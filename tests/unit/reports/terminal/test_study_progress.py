@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 from fakes.golden import golden
+from joulecast.estimate import Estimate, Provenance
 from joulecast.ledger.study_model import Trial, TrialStatus
 from joulecast.reports.terminal.study_progress import ended_text, now_text
 from joulecast.reports.words.trials import counts_text, used_text
 from joulecast.run.run_state import RunState
 from joulecast.study.running.study_progress import EndedTrial, StudyProgress
-from joulecast.units import Estimate, Provenance
 
 COUNTS = {TrialStatus.FINISHED: 2, TrialStatus.OUT_OF_MEMORY: 1, TrialStatus.PENDING: 9}
 

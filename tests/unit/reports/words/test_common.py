@@ -7,11 +7,11 @@ import pytest
 
 from fakes.golden import golden
 from fakes.recordings import source, training, without_samples
+from joulecast.estimate import Estimate, Provenance
 from joulecast.meters.base import Uncertainty
 from joulecast.recording.model import Samples, Status
 from joulecast.recording.summary import summarize
 from joulecast.reports.words import common as words
-from joulecast.units import Estimate, Provenance
 
 
 def test_when_in_a_zone():

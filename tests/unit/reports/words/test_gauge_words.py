@@ -1,8 +1,8 @@
 """Gauges in words: throttling, and rows that are left out."""
 
+from joulecast.estimate import Provenance
 from joulecast.recording.gauge_summary import GaugeSummary
 from joulecast.reports.words.gauges import gauge_rows, throttled_text
-from joulecast.units import Provenance
 
 
 def gauge(name, mean, largest=None):

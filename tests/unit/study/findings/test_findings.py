@@ -11,11 +11,11 @@ from joulecast.analysis.carbon.footprint import Site as Grid
 from joulecast.analysis.statistics.medians import median
 from joulecast.analysis.table.columns import Table
 from joulecast.errors import BadInputError, UsageError
+from joulecast.estimate import Estimate, Provenance
 from joulecast.ledger.study_model import TrialStatus
 from joulecast.study.findings.findings import derive_findings
 from joulecast.study.findings.grouping import total_energy
 from joulecast.study.findings.study_footprint import StudySite
-from joulecast.units import Estimate, Provenance
 
 
 def plain(findings):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from fakes.shared import SHARED, needs
+from joulecast.estimate import Estimate, Provenance
 from joulecast.ledger.study_model import Level
 from joulecast.study.running.effects_model import Observation, draws_of_rest, estimate
-from joulecast.units import Estimate, Provenance
 
 SEAA = SHARED / "data" / "seaa" / "runs.csv"
 Rows = list[tuple[dict[str, Level], float]]

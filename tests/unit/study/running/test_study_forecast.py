@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from joulecast.estimate import Estimate, Provenance
 from joulecast.ledger.study_model import Trial, TrialStatus
 from joulecast.run.run_state import RunState
 from joulecast.study.running.study_forecast import StudyForecast
-from joulecast.units import Estimate, Provenance
 
 PENDING, RUNNING = TrialStatus.PENDING, TrialStatus.RUNNING
 FINISHED, FAILED = TrialStatus.FINISHED, TrialStatus.FAILED

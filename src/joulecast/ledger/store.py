@@ -202,7 +202,7 @@ class Ledger:
 
         Examples:
             >>> with joulecast.open_ledger() as ledger:
-            ...     ledger.forecast_record()
+            ...     record = ledger.forecast_record()
         """
         with self._database.reading() as connection:
             made = {"status": str(Status.FINISHED), "pattern": '%"planned":%'}

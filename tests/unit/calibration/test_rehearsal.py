@@ -13,6 +13,7 @@ from joulecast.calibration.microbench import (
     COMPUTE,
     LAUNCH,
     MEMORY,
+    ORDINARY,
     STEP,
     Measurement,
     Microbenchmark,
@@ -34,7 +35,7 @@ def measured(
 
     def forecast(test: Microbenchmark) -> tuple[float, float]:
         assert test.work is not None
-        if test.group == STEP:
+        if test.group in (STEP, ORDINARY):
             step = Physical().step(test.work, device.calibrated(true))
             assert step is not None
             return step.duration.value, step.power.value
@@ -69,8 +70,8 @@ def test_the_constants_of_a_gpu_come_back(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_the_constants_of_a_cpu_come_back() -> None:
     tests = device_tests(torch, torch.device("cpu"))
-    assert {test.group for test in tests} == {COMPUTE, MEMORY, STEP}
-    assert len({test.name for test in tests}) == len(tests) == 12
+    assert {test.group for test in tests} == {COMPUTE, MEMORY, ORDINARY, STEP}
+    assert len({test.name for test in tests}) == len(tests) == 16
     device = Device.of_cpu(find_cpu("EPYC 7763"), cores=4)
     true = Calibration(
         compute=0.5, memory=1.4, launch_s=9e-6, step_s=1.5e-4, idle_w=20.0, busy_w=70.0
@@ -83,6 +84,6 @@ def test_the_constants_of_a_cpu_come_back() -> None:
 def test_every_test_of_a_cpu_runs() -> None:
     tests = device_tests(torch, torch.device("cpu"))
     small = [test for test in tests if "64 MiB" not in test.name]
-    assert len(small) == 10
+    assert len(small) == 14
     for test in small:
         test.make()()

@@ -95,7 +95,7 @@ def test_the_constants_of_this_machine(
     assert device["power_provenance"] == "measured"
     late = [t for t in device["tests"] if t["name"].startswith("sum")]
     assert late and all(t["power_w"] == pytest.approx(LOAD_W, rel=0.01) for t in late)
-    assert len(device["tests"]) == 16
+    assert len(device["tests"]) == 12
     assert all(t["seconds"] > 0 and t["repeats"] >= 5 for t in device["tests"])
     assert device["input_s"][1] >= 0
 

@@ -5,7 +5,7 @@ as the microbenchmark did, so that everything the forecast assumes of overheads 
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from ..forecasting.base import Prediction
 from ..forecasting.physical.device import Calibration, Device, StaticForecaster, StepForecast
 from ..forecasting.physical.roofline import Array
 from ..workload.model import Workload
-from .microbench import COMPUTE, INPUT, LAUNCH, MEMORY, ORDINARY, STEP, Measurement
+from .microbench import COMPUTE, INPUT, LAUNCH, MEMORY, STEP, Measurement
 from .stored_constants import Constant
 
 # An operator is forecast so many times in one step, so that the step's own time does not count.
@@ -59,7 +59,6 @@ def fit(
             calibration = _with(calibration, "power", fitted["power"].value)
     if device.kind == "cpu":
         fitted["launch_s"], fitted["step_s"] = _starts(measurements, model, calibration)
-        fitted |= _attained(measurements, model, calibration, fitted)
         fitted["busy_w"] = busy
     else:
         fitted["launch_s"] = launch
@@ -153,41 +152,6 @@ def _starts(
     shortest_s = 1e-3 * min(each.seconds for each in tests)
     launch_s, step_s = (max(shortest_s, float(value)) for value in values)
     return Constant(launch_s, spread), Constant(step_s, spread)
-
-
-def _attained(
-    measurements: Sequence[Measurement],
-    model: _Model,
-    known: Calibration,
-    fitted: Mapping[str, Constant],
-) -> dict[str, Constant]:
-    """Of a CPU, the rates that training steps of small networks attain: less than the best ones.
-
-    Both are lowered by one factor, the geometric mean of those at which the forecast of each step
-    takes as long as the step did.
-    """
-    values = {name: fitted[name].value for name in ("compute", "memory")}
-    rates = {name: value for name, value in values.items() if value is not None}
-    known = replace(known, launch_s=fitted["launch_s"].value, step_s=fitted["step_s"].value)
-    factors, noise = [], []
-    for each in _of(measurements, ORDINARY):
-        work = _work(each)
-
-        def seconds(factor: float, work: Workload = work) -> float:
-            slower: dict[str, Any] = {name: rate * factor for name, rate in rates.items()}
-            return model.seconds(work, replace(known, **slower))
-
-        factor = solve(seconds, each.seconds, *_FACTORS)
-        if factor is not None:
-            factors.append(factor)
-            noise.append(each.timing.spread or 0.0)
-    if not factors:
-        return {}
-    attained, spread = float(np.exp(np.mean(np.log(factors)))), _spread(factors, noise)
-    return {
-        name: Constant(rate * attained, max(spread, fitted[name].spread or 0.0))
-        for name, rate in rates.items()
-    }
 
 
 def _nonnegative(rows: Array, target: Array) -> Array:

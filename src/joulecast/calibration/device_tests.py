@@ -1,8 +1,7 @@
 """The microbenchmarks of a device.
 
 Each is an operator with known operations and bytes, large enough that the device is full, or a step
-so small that only the start of its operators counts. On a CPU steps of small networks follow, whose
-operators attain less than the large ones.
+so small that only the start of its operators counts.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..workload.model import Op, OperatorKind, Phase, Workload
-from .microbench import COMPUTE, INPUT, LAUNCH, MEMORY, ORDINARY, STEP, Call, Microbenchmark
+from .microbench import COMPUTE, INPUT, LAUNCH, MEMORY, STEP, Call, Microbenchmark
 
 if TYPE_CHECKING:
     import torch
@@ -21,9 +20,8 @@ _FP32_BYTES = 4
 
 def device_tests(torch: Any, device: torch.device) -> list[Microbenchmark]:
     """The tests of a device, sized to it."""
-    gpu = device.type == "cuda"
-    first = [_launch(torch, device)] if gpu else ordinary_tests(torch, device)
-    return [*first, *step_tests(torch, device), *operator_tests(torch, device)]
+    starts = [_launch(torch, device)] if device.type == "cuda" else []
+    return [*starts, *step_tests(torch, device), *operator_tests(torch, device)]
 
 
 def operator_tests(torch: Any, device: torch.device) -> list[Microbenchmark]:
@@ -86,45 +84,6 @@ def step_tests(torch: Any, device: torch.device) -> list[Microbenchmark]:
         _step(torch, device, "dense, 12 layers", dense(12), (8,), "adam"),
         _step(torch, device, "convolutions", images, (3, 8, 8), "adam"),
         _step(torch, device, "attention", words, (4, 8), "sgd"),
-    ]
-
-
-def ordinary_tests(torch: Any, device: torch.device) -> list[Microbenchmark]:
-    """Training steps of small networks of each kind: dense, convolutions, attention, recurrent."""
-    nn = torch.nn
-
-    def dense() -> Any:
-        layers = [nn.Linear(256, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU()]
-        return nn.Sequential(*layers, nn.Linear(512, 16))
-
-    def images() -> Any:
-        return nn.Sequential(
-            *(nn.Conv2d(3, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2)),
-            *(nn.Conv2d(16, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU()),
-            *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10)),
-        )
-
-    def words() -> Any:
-        layer = nn.TransformerEncoderLayer(96, 4, 192, 0.0, "gelu", batch_first=True)
-        return nn.Sequential(layer, nn.Flatten(), nn.Linear(96 * 16, 8))
-
-    class Series(nn.Module):  # type: ignore[name-defined,misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.lstm, self.out = nn.LSTM(32, 64, batch_first=True), nn.Linear(64, 8)
-
-        def forward(self, x: Any) -> Any:
-            return self.out(self.lstm(x)[0][:, -1])
-
-    shapes: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
-        "dense": (dense, (256,)),
-        "convolutions": (images, (3, 16, 16)),
-        "attention": (words, (16, 96)),
-        "recurrent": (Series, (16, 32)),
-    }
-    return [
-        _step(torch, device, name, build, shape, "adam", ORDINARY, batch=32)
-        for name, (build, shape) in shapes.items()
     ]
 
 
@@ -240,21 +199,17 @@ def _step(
     build: Callable[[], Any],
     shape: tuple[int, ...],
     optimizer: str,
-    group: str = STEP,
-    *,
-    batch: int = 8,
 ) -> Microbenchmark:
     from ..workload import analyze
     from .steps import training_step
 
     def make() -> Call:
-        x = torch.randn(batch, *shape, device=device)
+        x = torch.randn(8, *shape, device=device)
         return training_step(build().to(device), ((x,), {}), optimizer, "fp32")
 
     kind = "cpu" if device.type == "cpu" else "gpu"
-    work = analyze(build(), shape, batch=batch, training=True, optimizer=optimizer, device=kind)
-    size = "tiny" if group == STEP else "small"
-    return Microbenchmark(f"{size} training step: {name}", group, make, work)
+    work = analyze(build(), shape, batch=8, training=True, optimizer=optimizer, device=kind)
+    return Microbenchmark(f"tiny training step: {name}", STEP, make, work)
 
 
 def _pipeline(torch: Any, side: int) -> Microbenchmark:

@@ -31,7 +31,6 @@ _WARM_UP = 0.3
 _MAX_CALLS = 100_000
 
 COMPUTE, MEMORY, LAUNCH, STEP, INPUT = "compute", "memory", "launch", "step", "input"
-ORDINARY = "ordinary"
 
 
 @dataclass(frozen=True, slots=True)

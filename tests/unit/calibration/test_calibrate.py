@@ -13,7 +13,6 @@ from joulecast.calibration.microbench import (
     INPUT,
     LAUNCH,
     MEMORY,
-    ORDINARY,
     STEP,
     Measurement,
     Microbenchmark,
@@ -178,36 +177,6 @@ class TestFitOfACpu:
         assert constants["step_s"].value == pytest.approx(1e-4, rel=0.01)
         assert constants["busy_w"].value == pytest.approx(20.0)
         assert constants["compute"].value is None and constants["compute"].reason
-
-    def test_rates_are_those_that_steps_of_small_networks_attain(self) -> None:
-        best = {"compute": Constant(2.0, 0.1), "memory": Constant(4.0, 0.3)}
-        starts = [self.measured(layers) for layers in (10, 40, 100)]
-        large = [
-            self.timed(COMPUTE, workload(1e9, 1e3), best),
-            self.timed(MEMORY, workload(1e3, 1e9), best),
-        ]
-        # Each attains half of both rates, and a quarter.
-        half = {name: Constant(c.value / 2) for name, c in best.items() if c.value}
-        quarter = {name: Constant(c.value / 4) for name, c in best.items() if c.value}
-        work = workload(1e9, 1e8, 5)
-        small = [self.timed(ORDINARY, work, half), self.timed(ORDINARY, work, quarter)]
-        constants = self.fitted(*starts, *large, *small)
-        attained = 8**-0.5
-        assert constants["compute"].value == pytest.approx(2 * attained, rel=0.02)
-        assert constants["memory"].value == pytest.approx(4 * attained, rel=0.02)
-        assert constants["compute"].spread == pytest.approx(0.17, abs=0.02)
-        without = self.fitted(*starts, *large)
-        assert without["compute"].value == pytest.approx(2.0, rel=0.02)
-
-    def timed(self, group: str, work: Workload, rates: dict[str, Constant]) -> Measurement:
-        """What a test of the machine of `measured` would take at these rates."""
-        values = {name: constant.value for name, constant in rates.items()}
-        step_s = 1e-4 if group == ORDINARY else 0.0
-        true = Calibration(launch_s=1e-5 if step_s else 1e-12, step_s=step_s or 1e-12, **values)
-        step = Roofline().step(work, self.DEVICE.calibrated(true))
-        assert step is not None
-        timing = MicroTiming(group, group, step.duration.value, 0.01, 9, power_w=20.0)
-        return Measurement(Microbenchmark(group, group, lambda: lambda: None, work), timing)
 
     def test_no_constant_is_negative(self) -> None:
         # The deeper network is slower by more than in proportion.

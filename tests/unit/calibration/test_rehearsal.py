@@ -13,7 +13,6 @@ from joulecast.calibration.microbench import (
     COMPUTE,
     LAUNCH,
     MEMORY,
-    ORDINARY,
     STEP,
     Measurement,
     Microbenchmark,
@@ -35,7 +34,7 @@ def measured(
 
     def forecast(test: Microbenchmark) -> tuple[float, float]:
         assert test.work is not None
-        if test.group in (STEP, ORDINARY):
+        if test.group == STEP:
             step = Physical().step(test.work, device.calibrated(true))
             assert step is not None
             return step.duration.value, step.power.value
@@ -70,8 +69,8 @@ def test_the_constants_of_a_gpu_come_back(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_the_constants_of_a_cpu_come_back() -> None:
     tests = device_tests(torch, torch.device("cpu"))
-    assert {test.group for test in tests} == {COMPUTE, MEMORY, ORDINARY, STEP}
-    assert len({test.name for test in tests}) == len(tests) == 16
+    assert {test.group for test in tests} == {COMPUTE, MEMORY, STEP}
+    assert len({test.name for test in tests}) == len(tests) == 12
     device = Device.of_cpu(find_cpu("EPYC 7763"), cores=4)
     true = Calibration(
         compute=0.5, memory=1.4, launch_s=9e-6, step_s=1.5e-4, idle_w=20.0, busy_w=70.0
@@ -84,6 +83,6 @@ def test_the_constants_of_a_cpu_come_back() -> None:
 def test_every_test_of_a_cpu_runs() -> None:
     tests = device_tests(torch, torch.device("cpu"))
     small = [test for test in tests if "64 MiB" not in test.name]
-    assert len(small) == 14
+    assert len(small) == 10
     for test in small:
         test.make()()

@@ -27,7 +27,7 @@ from ..errors import (
 from ..recording.made_forecasts import ForecastRecord, forecast_record
 from ..recording.model import Footer, Gap, Header, Recording, RecordingSink, Samples, Span, Status
 from ..recording.summary import summarize
-from . import rows
+from . import queries, rows
 from .codec import CodecError, decode
 from .database import Connection, Database, Row
 from .liveness import ProcessIdentity, is_interrupted
@@ -38,12 +38,9 @@ from .run_list import RunList, RunRow
 from .sink import LedgerSink
 from .stored_json import loads
 
-# Without the header, which is large.
-_COLUMNS = "run_id, name, started_at, job, status, tags, duration_s, footer, heartbeat, recorder"
 _WILDCARD = re.compile(r"[*?\[]")
 # Runs, in a notebook.
 _SHOWN = 20
-_TABLES = tuple(f"joulecast_{part}" for part in ("chunks", "spans", "metrics", "gaps", "runs"))
 # Of these, the first that is not damaged is the latest run.
 _LATEST = 20
 
@@ -158,7 +155,7 @@ class Ledger:
         with self._database.reading() as connection:
             single = [ref for ref in refs if not _WILDCARD.search(ref)]
             ids = {row["run_id"] for ref in single for row in self._find(connection, ref)[:1]}
-            rows = _newest(connection, *_limits(since, until, group))
+            rows = queries.newest_runs(connection, *queries.run_conditions(since, until, group))
             fitting = (
                 run
                 for run in readable(self._run_row, rows)
@@ -207,7 +204,7 @@ class Ledger:
         with self._database.reading() as connection:
             made = {"status": str(Status.FINISHED), "pattern": '%"planned":%'}
             where = "WHERE status = :status AND footer LIKE :pattern"
-            footers = _footers(_newest(connection, where, made))
+            footers = _footers(queries.newest_runs(connection, where, made))
             return forecast_record((f.forecasts, f.total.value) for f in footers if f.total)
 
     def load(self, ref: str) -> Recording:
@@ -252,8 +249,8 @@ class Ledger:
                         "nothing was changed (joulecast import --replace replaces it)"
                     )
                 recording = merged(self._load(connection, run_id), recording)
-            _delete(connection, run_id)
-            _insert(connection, recording)
+            queries.delete_run(connection, run_id)
+            queries.insert_run(connection, recording)
 
     def delete(self, ref: str) -> RunRow:
         """Delete a run with all that belongs to it, and return what it was.
@@ -262,20 +259,20 @@ class Ledger:
         """
         with self._database.writing() as connection:
             run = self._run_row(self._find(connection, ref)[0])
-            _delete(connection, run.run_id)
+            queries.delete_run(connection, run.run_id)
         return run
 
     def _find(self, connection: Connection, ref: str) -> list[Row]:
         """The run meant by `ref`; where that is a name or `last`, the latest of these runs."""
         exact = ["", "WHERE run_id = :ref", "WHERE name = :ref"]
         for where in exact[:1] if ref == "last" else exact[1:]:
-            latest = list(_newest(connection, where, {"ref": ref}, _LATEST))
+            latest = list(queries.newest_runs(connection, where, {"ref": ref}, _LATEST))
             if latest:
                 return latest
         if ref in ("", "last"):
             raise self._not_found(connection, ref)
         begins = "WHERE substr(run_id, 1, length(:ref)) = :ref"
-        beginning = list(_newest(connection, begins, {"ref": ref}))
+        beginning = list(queries.newest_runs(connection, begins, {"ref": ref}))
         if not beginning:
             raise self._not_found(connection, ref)
         if len(beginning) > 1:
@@ -287,7 +284,7 @@ class Ledger:
         return beginning
 
     def _not_found(self, connection: Connection, ref: str) -> RunNotFoundError:
-        latest = list(_newest(connection, limit=1000))
+        latest = list(queries.newest_runs(connection, limit=1000))
         if not latest:
             return RunNotFoundError(
                 f"ledger {self.location} has no runs yet: record one with joulecast run -- COMMAND"
@@ -301,13 +298,14 @@ class Ledger:
         row = next(connection.rows(rows.RUN, {"run_id": run_id}))
         # Its row may be damaged, too.
         self._run_row(row)
-        spans = list(_part(connection, "spans", run_id, "start_s, id"))
-        gaps = list(_part(connection, "gaps", run_id, "start_s, domain"))
+        spans = list(queries.rows_of_run(connection, "spans", run_id, "start_s, id"))
+        gaps = list(queries.rows_of_run(connection, "gaps", run_id, "start_s, domain"))
+        metrics = list(queries.rows_of_run(connection, "metrics", run_id, "seq"))
         try:
             recording = Recording(
                 header=loads(row["header"], Header),
                 spans=serialize.read(spans, list[Span], "spans"),
-                metrics=list(map(rows.metric_of, _part(connection, "metrics", run_id, "seq"))),
+                metrics=[rows.metric_of(each) for each in metrics],
                 gaps=serialize.read(gaps, list[Gap], "gaps"),
                 samples=self._samples(connection, run_id),
                 footer=None if row["footer"] is None else loads(row["footer"], Footer),
@@ -323,7 +321,7 @@ class Ledger:
 
     def _samples(self, connection: Connection, run_id: str) -> dict[str, Samples]:
         parts: dict[str, list[Samples]] = {}
-        for row in _part(connection, "chunks", run_id, "domain, seq"):
+        for row in queries.rows_of_run(connection, "chunks", run_id, "domain, seq"):
             try:
                 part = decode(bytes(row["data"]))
             except CodecError as error:
@@ -412,55 +410,5 @@ def _latest(read: Callable[[Row], T], rows: Sequence[Row]) -> T:
     return next(readable(read, rows[:-1]), None) or read(rows[-1])
 
 
-def _newest(
-    connection: Connection,
-    where: str = "",
-    values: Mapping[str, float | str] | None = None,
-    limit: int | None = None,
-) -> Iterator[Row]:
-    """Rows of runs, newest first."""
-    query = f"SELECT {_COLUMNS} FROM joulecast_runs {where} ORDER BY started_at DESC, run_id"
-    return connection.rows(query if limit is None else f"{query} LIMIT {limit}", values)
-
-
-def _limits(
-    since: float | None, until: float | None, group: str | None
-) -> tuple[str, dict[str, float | str]]:
-    """The condition of a list of runs, and its values."""
-    limits = {
-        "started_at >= :since": since,
-        "started_at < :until": until,
-        "job = :job": group,
-    }
-    given = {text: value for text, value in limits.items() if value is not None}
-    values = {text.rpartition(":")[2]: value for text, value in given.items()}
-    return f"WHERE {' AND '.join(given)}" if given else "", values
-
-
 def _has_name(run: RunRow, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(run.name, pattern) for pattern in patterns)
-
-
-def _part(connection: Connection, part: str, run_id: str, order: str) -> Iterator[Row]:
-    """Rows of one run in another table, in order."""
-    query = f"SELECT * FROM joulecast_{part} WHERE run_id = :run_id ORDER BY {order}"
-    return connection.rows(query, {"run_id": run_id})
-
-
-def _insert(connection: Connection, recording: Recording) -> None:
-    header, run_id = recording.header, recording.header.run_id
-    row = rows.run_row(header, None, header.started_at + recording.duration_s)
-    if recording.footer is not None:
-        row |= rows.end_row(recording.footer)
-    connection.insert("joulecast_runs", [row])
-    for domain, samples in recording.samples.items():
-        chunks = list(rows.chunk_rows(run_id, domain, samples, 0))
-        connection.insert("joulecast_chunks", chunks)
-    rows.write_spans(connection, run_id, recording.spans)
-    rows.write_metrics(connection, run_id, recording.metrics, 0)
-    rows.write_gaps(connection, run_id, recording.gaps)
-
-
-def _delete(connection: Connection, run_id: str) -> None:
-    for table in _TABLES:
-        connection.execute(f"DELETE FROM {table} WHERE run_id = :run_id", {"run_id": run_id})

@@ -8,7 +8,7 @@ import pytest
 import joulecast
 from fakes.stored_runs import header, samples
 from joulecast.errors import LedgerError, ServerAwayError
-from joulecast.ledger import open_ledger, rescue, store
+from joulecast.ledger import open_ledger, queries, rescue, store
 from joulecast.ledger.rescue import RescueSink, adopt
 from joulecast.ledger.sink import LedgerSink
 from joulecast.recording.model import Footer, Metric, Span, Status
@@ -188,7 +188,7 @@ def test_a_ledger_that_is_still_full_keeps_the_file(
     def fail(*_: object) -> None:
         raise LedgerError("its disk is full")
 
-    monkeypatch.setattr(store, "_insert", fail)
+    monkeypatch.setattr(queries, "insert_run", fail)
     with open_ledger(path) as ledger:
         assert not adopt(ledger, "run")
         assert len(ledger.load("run").samples["gpu:0"]) == 10

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 # Runs that are counted, and runs that the width of intervals is learned from.
 COUNTED, LEARNED = 50, 200
-# Fewer runs say nothing to people.
-TELLING = 5
+# Of fewer runs, the share that held is mostly chance.
+MIN_SHOWN = 5
 # Before so many runs have ended, intervals stay as they are.
 ENOUGH = 20
 # Outside in the long run; the step of ln(width) for each miss; the narrowest and the widest.
@@ -70,9 +70,9 @@ class ForecastRecord:
     width: float
 
     @property
-    def tells(self) -> bool:
+    def is_shown(self) -> bool:
         """Whether there are enough runs to be worth a line."""
-        return self.runs >= TELLING
+        return self.runs >= MIN_SHOWN
 
     def __str__(self) -> str:
         text = f"90 % intervals held in {self.held} of your last {self.runs} runs"

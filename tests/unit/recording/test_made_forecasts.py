@@ -115,6 +115,6 @@ def test_nine_of_ten_hold_whatever_the_forecasts_are(scale):
 
 
 def test_the_record_in_words():
-    assert ForecastRecord(5, 4, 1.0).tells and not ForecastRecord(4, 4, 1.0).tells
+    assert ForecastRecord(5, 4, 1.0).is_shown and not ForecastRecord(4, 4, 1.0).is_shown
     assert str(ForecastRecord(12, 11, 1.0)) == "90 % intervals held in 11 of your last 12 runs"
     assert str(ForecastRecord(50, 40, 1.3)).endswith("1.30 times as wide")

@@ -65,7 +65,7 @@ def level(x: Array) -> float:
 
 
 def _latest(x: Array, count: int) -> float:
-    """The level of the last values; of so few that none can be told to be odd, the median."""
+    """The level of the last values; of too few to recognize an odd one, the median."""
     return median(x[-count:]) if count <= 3 else level(x[-count:])
 
 

@@ -37,7 +37,7 @@ PRIOR = 0.01
 # A candidate has a say once it was better than the level so many times in a row: a change of level
 # is followed from its third epoch on.
 IN_A_ROW = 2
-# Relative; smaller errors are not told apart, because no meter resolves them.
+# Relative; smaller errors are not distinguished, because no meter resolves them.
 RESOLVED = 1e-3
 # The value leaves out candidates of less weight, the bounds do not reach to those of less.
 IN_VALUE, IN_BOUNDS = 1e-3, 0.05

@@ -2,7 +2,7 @@
 
 A step makes one token for each of the sequences under way. It streams the weights and the keys and
 values kept of earlier tokens, computes, and starts kernels for each layer; a part of the prompts
-that arrive meanwhile is computed with it. Time and energy of a step are sums over these,
+that arrive during it is computed with it. Time and energy of a step are sums over these,
 
     time   = sum of t_i x_i,   energy = TDP x devices x sum of e_i x_i,
 

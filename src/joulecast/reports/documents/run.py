@@ -141,7 +141,7 @@ def _energy(summary: Summary) -> list[Block]:
         wall = summary.wall
         text = f"  at the wall, {range_text(wall)}  "
         lines.append((Styled(lead(wall), "strong"), text, provenance(wall.provenance)))
-    if summary.forecast_record is not None and summary.forecast_record.tells:
+    if summary.forecast_record is not None and summary.forecast_record.is_shown:
         lines.append(Styled(f"forecasts: {summary.forecast_record}", "dim"))
     if throttled := throttled_text(summary.gauges):
         lines.append((Styled("throttled", "warning"), f"  {throttled}"))

@@ -47,7 +47,7 @@ def summary_lines(
         lines.append(f"  above idle: {summary.above_idle}")
     if summary.wall is not None:
         lines.append(f"  at the wall: {summary.wall} {summary.wall.provenance}")
-    if summary.forecast_record is not None and summary.forecast_record.tells:
+    if summary.forecast_record is not None and summary.forecast_record.is_shown:
         lines.append(f"  forecasts: {summary.forecast_record}")
     if throttled := throttled_text(summary.gauges):
         lines.append(f"  throttled: {throttled}")
